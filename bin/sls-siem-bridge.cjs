@@ -1,0 +1,35 @@
+#!/bin/sh
+':' //; d=$(dirname "$(readlink -f "$0")")/..; n="$d/node_modules/.bin/node"; [ -x "$n" ] || n=node; exec "$n" "$d/dist/main.js" "$@"
+// Shell and JavaScript at once. As a command it is the line above: it becomes the Node this repository brings
+// (exec: same process, so signals and kill -9 reach the bridge itself). As `node bin/sls-siem-bridge.cjs` it is what follows.
+const { existsSync, realpathSync } = require('node:fs')
+const { join } = require('node:path')
+const { spawn } = require('node:child_process')
+
+const root = join(realpathSync(__dirname), '..')
+const main = join(root, 'dist', 'main.js')
+const ownNode = join(root, 'node_modules', '.bin', 'node')
+const [major, minor] = process.versions.node.split('.').map(Number)
+
+if (!existsSync(main)) {
+  console.error('sls-siem-bridge is not built yet: run "npm ci" (or "npm run build") in the repository first')
+  process.exit(1)
+}
+if (major > 24 || (major === 24 && minor >= 12)) {
+  process.argv[1] = main
+  import(require('node:url').pathToFileURL(main).href)
+} else if (existsSync(ownNode)) {
+  // An older Node cannot exec, so the bridge runs as a child that follows this process's signals, its exit and even its
+  // sudden death: the IPC channel closes with us, and the child then ends as abruptly as we did.
+  const child = spawn(ownNode, [main, ...process.argv.slice(2)], {
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    env: { ...process.env, SLS_SIEM_BRIDGE_LAUNCHED: '1' },
+  })
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGKILL' ? 137 : 1)))
+} else {
+  console.error(
+    `sls-siem-bridge needs Node 24.12 or newer; this is ${process.version}. "npm ci" brings one along on Linux.`,
+  )
+  process.exit(1)
+}
