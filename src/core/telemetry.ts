@@ -33,7 +33,7 @@ export interface Telemetry {
   rebalanced(change: { taken: number[]; givenUp: number[] }): void
   leaseLost(shard: number, reason: string): void
   shardTaken(shard: number, cursor: string, from: 'checkpoint' | 'start' | 'remembered'): void
-  shardReleased(shard: number, how: 'drained' | 'lost' | 'finished'): void
+  shardReleased(shard: number, how: 'drained' | 'lost'): void
   pulled(shard: number, logs: number, rawBytes: number): void
   pullFailed(shard: number, fault: Fault, attempt: number): void
   filtered(reason: 'topic', logs: number): void
@@ -61,4 +61,35 @@ export interface Telemetry {
   resumed(key: PauseKey): void
   /** Something an operator should read once, with no counter of its own. */
   notice(level: 'info' | 'warn', message: string, details?: Record<string, unknown>): void
+}
+
+const ignore = (): void => {}
+
+/** For commands that look at one thing and say it themselves. */
+export const NO_TELEMETRY: Telemetry = {
+  heartbeat: ignore,
+  rebalanced: ignore,
+  leaseLost: ignore,
+  shardTaken: ignore,
+  shardReleased: ignore,
+  pulled: ignore,
+  pullFailed: ignore,
+  filtered: ignore,
+  checkpointCommitted: ignore,
+  checkpointFailed: ignore,
+  checkpointForeign: ignore,
+  cursorExpired: ignore,
+  shardState: ignore,
+  inFlight: ignore,
+  slsRequest: ignore,
+  hecRequest: ignore,
+  hecAcked: ignore,
+  hecAmbiguous: ignore,
+  hecResend: ignore,
+  hecRetry: ignore,
+  delivered: ignore,
+  deadLettered: ignore,
+  paused: ignore,
+  resumed: ignore,
+  notice: ignore,
 }

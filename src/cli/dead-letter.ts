@@ -1,0 +1,171 @@
+import { rename } from 'node:fs/promises'
+import { parseArgs } from 'node:util'
+import { hecSink } from '../bridge.ts'
+import type { Config } from '../config/load.ts'
+import type { Batch } from '../core/batch.ts'
+import { systemClock } from '../core/clock.ts'
+import type { Fault } from '../core/errors.ts'
+import { messageOf } from '../core/errors.ts'
+import type { Lease } from '../core/lease.ts'
+import type { Telemetry } from '../core/telemetry.ts'
+import { NO_TELEMETRY } from '../core/telemetry.ts'
+import { DeadLetter, deadLetterFiles, readDeadLetterFile, readDeadLetters } from '../sinks/dead-letter.ts'
+import type { DeadLetterLine } from '../sinks/dead-letter-line.ts'
+import type { Sink } from '../sinks/sink.ts'
+import type { CommandIo } from './command.ts'
+import { EXIT } from './command.ts'
+import { configurationOf } from './configuration.ts'
+import { USER_AGENT } from './version.ts'
+
+const HELP = `The events the SIEM refused for good, in DEAD_LETTER_DIR.
+
+usage: sls-siem-bridge dead-letter list [--json]
+       sls-siem-bridge dead-letter replay
+
+  list     one line per event: when, why, where it came from (--json: the whole entries)
+  replay   deliver them again as they are, after the cause was mended in the SIEM. A file whose events are all settled is
+           renamed to *.replayed; what is refused again goes into a new dead-letter file. Delivered twice, an event keeps
+           its sls_event_id. Replicas may go on running meanwhile.
+  --help
+
+Reads the same settings as "run".
+`
+
+/** Long enough for a replica that was about to append to a file when we took it to have done so. */
+const CLAIM_SETTLES_MS = 500
+const CLAIMED = '.replaying'
+const DONE = '.replayed'
+const BATCH_EVENTS = 500
+
+export async function deadLetterCommand(argv: string[], io: CommandIo): Promise<number> {
+  let action: string | undefined
+  let options: { json: boolean; help: boolean }
+  try {
+    const boolean = { type: 'boolean', default: false } as const
+    const parsed = parseArgs({ args: argv, options: { json: boolean, help: boolean }, allowPositionals: true })
+    options = parsed.values
+    action = parsed.positionals[0]
+    if (!options.help && (parsed.positionals.length !== 1 || (action !== 'list' && action !== 'replay'))) {
+      throw new Error('say "list" or "replay"')
+    }
+  } catch (error) {
+    io.stderr.write(`sls-siem-bridge dead-letter: ${messageOf(error)} (see --help)\n`)
+    return EXIT.usage
+  }
+  if (options.help) {
+    io.stdout.write(HELP)
+    return EXIT.done
+  }
+  const configuration = configurationOf(io)
+  if (!configuration) return EXIT.usage
+  const { config } = configuration
+  return action === 'list' ? list(config, options.json, io) : replay(config, io)
+}
+
+async function list({ deadLetterDir }: Config, json: boolean, io: CommandIo): Promise<number> {
+  let letters = 0
+  let damaged = 0
+  for await (const { letter, problem, file, line } of readDeadLetters(deadLetterDir)) {
+    if (problem !== undefined) {
+      damaged++
+      io.stderr.write(`${file}:${line}: ${problem}\n`)
+      continue
+    }
+    letters++
+    io.stdout.write(json ? `${wholeLine(letter)}\n` : `${summary(letter)}\n`)
+  }
+  io.stderr.write(`${letters} events in ${deadLetterDir}${damaged > 0 ? `, ${damaged} damaged lines` : ''}\n`)
+  return EXIT.done
+}
+
+function summary({ at, reason, origin, event }: DeadLetterLine): string {
+  const where = origin.event_id ?? `${origin.logstore} shard ${origin.shard} cursor ${origin.cursor}`
+  return `${at}  ${reason.code} ${reason.text} (HTTP ${reason.status ?? '-'})  ${where}  ${Buffer.byteLength(event)} bytes`
+}
+
+/** The line as it stands in the file: the envelope's bytes must not go through a JSON parser and back. */
+function wholeLine({ reason, origin, at, event }: DeadLetterLine): string {
+  return `${JSON.stringify({ reason, origin, at }).slice(0, -1)},"event":${event}}`
+}
+
+async function replay(config: Config, io: CommandIo): Promise<number> {
+  const outcome = { delivered: 0, refused: 0, damaged: 0 }
+  const telemetry: Telemetry = {
+    ...NO_TELEMETRY,
+    delivered: (events) => {
+      outcome.delivered += events
+    },
+    deadLettered: (_reason, events) => {
+      outcome.refused += events
+    },
+    paused: (_key, fault: Fault) => {
+      io.stderr.write(`waiting: ${fault.message}${fault.advice ? `\n  → ${fault.advice}` : ''}\n`)
+    },
+  }
+  const again = new DeadLetter({ dir: config.deadLetterDir, consumer: `replay-${config.sls.consumer}` })
+  const sink = hecSink(config, telemetry, USER_AGENT, again)
+  try {
+    // The list is taken once: what is refused again during this run is not replayed again.
+    for (const file of await deadLetterFiles(config.deadLetterDir)) {
+      if (io.signal.aborted) break
+      outcome.damaged += await replayFile(file, sink, io)
+    }
+  } finally {
+    await sink.close()
+    await again.close()
+  }
+  const { delivered, refused, damaged } = outcome
+  io.stdout.write(`${delivered} delivered, ${refused} refused again, ${damaged} damaged lines left aside\n`)
+  return refused + damaged === 0 && !io.signal.aborted ? EXIT.done : EXIT.failed
+}
+
+/** Returns the number of damaged lines, which stay in the renamed file. */
+async function replayFile(file: string, sink: Sink, io: CommandIo): Promise<number> {
+  const claimed = `${file}${CLAIMED}`
+  await rename(file, claimed)
+  try {
+    await systemClock.sleep(CLAIM_SETTLES_MS, io.signal)
+    let letters: DeadLetterLine[] = []
+    let damaged = 0
+    const settle = async (): Promise<void> => {
+      const batches = batchesOf(letters).map((batch) => sink.deliver(batch, leaseUntil(io.signal, batch), () => {}))
+      letters = []
+      await Promise.all(batches)
+    }
+    for await (const { letter, problem, line } of readDeadLetterFile(claimed)) {
+      if (problem === undefined) letters.push(letter)
+      else {
+        damaged++
+        io.stderr.write(`${file}:${line}: ${problem}\n`)
+      }
+      if (letters.length >= BATCH_EVENTS) await settle()
+    }
+    await settle()
+    await rename(claimed, `${file}${DONE}`)
+    return damaged
+  } catch (error) {
+    // Interrupted: everything of this file is replayed next time, under the same event ids.
+    await rename(claimed, file)
+    if (io.signal.aborted) return 0
+    throw error
+  }
+}
+
+function batchesOf(letters: readonly DeadLetterLine[]): Batch[] {
+  const byOrigin = Map.groupBy(letters, ({ origin }) => `${origin.project}/${origin.logstore}/${origin.shard}`)
+  return [...byOrigin.values()].map((group) => {
+    const events = group.map(({ event }) => Buffer.from(`${event}\n`))
+    const ends = new Uint32Array(events.length)
+    events.reduce((end, event, index) => {
+      ends[index] = end + event.length
+      return end + event.length
+    }, 0)
+    const { origin } = group[0] as DeadLetterLine
+    return { origin, bytes: Buffer.concat(events), ends, count: events.length }
+  })
+}
+
+/** A replay needs no lease: it holds until the command is ended. */
+function leaseUntil(signal: AbortSignal, { origin }: Batch): Lease {
+  return { shard: origin.shard, signal, assertHeld: () => signal.throwIfAborted() }
+}

@@ -1,0 +1,50 @@
+import type { ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { tmpdir } from 'node:os'
+
+const KEPT_OUTPUT = 20_000
+
+/** A real `sls-siem-bridge run` process: the very program this demo is a command of. */
+export class Replica {
+  readonly name: string
+  readonly #child: ChildProcess
+  readonly #exited: Promise<number | null>
+  #output = ''
+
+  constructor(name: string, env: Record<string, string>) {
+    this.name = name
+    // In a folder without .env and without the caller's own settings: the demo must behave alike everywhere.
+    const path = process.env['PATH'] ?? ''
+    this.#child = spawn(process.execPath, [process.argv[1] as string, 'run'], {
+      env: { PATH: path, ...env },
+      cwd: tmpdir(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    this.#exited = once(this.#child, 'exit').then(([code]) => code)
+    const keep = (text: Buffer): void => {
+      this.#output = (this.#output + text).slice(-KEPT_OUTPUT)
+    }
+    this.#child.stdout?.on('data', keep)
+    this.#child.stderr?.on('data', keep)
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid
+  }
+
+  get alive(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null
+  }
+
+  /** The last lines it wrote, for when something went wrong. */
+  get output(): string {
+    return this.#output
+  }
+
+  /** Resolves with the exit code, `null` when a signal ended it. */
+  kill(signal: NodeJS.Signals): Promise<number | null> {
+    this.#child.kill(signal)
+    return this.#exited
+  }
+}

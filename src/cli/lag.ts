@@ -1,0 +1,140 @@
+import { parseArgs } from 'node:util'
+import { slsClient } from '../bridge.ts'
+import type { Config } from '../config/load.ts'
+import { Fault, messageOf } from '../core/errors.ts'
+import { NO_TELEMETRY } from '../core/telemetry.ts'
+import type { SlsClient } from '../sls/client.ts'
+import { cursorNumber } from '../sls/cursor.ts'
+import type { CommandIo } from './command.ts'
+import { EXIT } from './command.ts'
+import { configurationOf } from './configuration.ts'
+import { sleepUnlessEnded } from './sleep.ts'
+import { USER_AGENT } from './version.ts'
+
+const HELP = `How far the consumer group is behind, for every shard, asked from SLS itself.
+
+usage: sls-siem-bridge lag [--watch] [--json]
+
+  --watch   again every 2 seconds until stopped
+  --json    one JSON object per shard and line
+  --help
+
+Reads the SLS_… settings (environment or .env); needs no SIEM settings and no running replica.
+
+LAG is the age, by the service's receive time, of the first log group after the checkpoint; GROUPS is how many there are.
+`
+
+const WATCH_MS = 2_000
+
+interface ShardLagRow {
+  shard: number
+  status: 'readwrite' | 'readonly'
+  /** Who committed last, `''` if nobody yet. */
+  owner: string
+  checkpoint: string
+  /** Seconds; 0 when caught up. */
+  lagSeconds: number
+  /** Log groups after the checkpoint, where cursors can be counted. */
+  groupsBehind: number | null
+  state: 'caught up' | 'behind' | 'finished' | 'not started' | 'expired'
+}
+
+export async function lagCommand(argv: string[], io: CommandIo): Promise<number> {
+  let options: { watch: boolean; json: boolean; help: boolean }
+  try {
+    const boolean = { type: 'boolean', default: false } as const
+    options = parseArgs({ args: argv, options: { watch: boolean, json: boolean, help: boolean } }).values
+  } catch (error) {
+    io.stderr.write(`sls-siem-bridge lag: ${messageOf(error)} (see --help)\n`)
+    return EXIT.usage
+  }
+  if (options.help) {
+    io.stdout.write(HELP)
+    return EXIT.done
+  }
+  // Only SLS is asked: a missing or unreachable SIEM is no reason not to know the lag.
+  const withoutSiem = { SPLUNK_HEC_URL: 'http://not.asked', SPLUNK_HEC_TOKEN: 'not-asked' }
+  const configuration = configurationOf({ ...io, env: { ...io.env, ...withoutSiem } })
+  if (!configuration) return EXIT.usage
+  const client = slsClient(configuration.config, NO_TELEMETRY, USER_AGENT)
+  try {
+    do {
+      const rows = await lagOfGroup(client, configuration.config, io.signal)
+      io.stdout.write(options.json ? rows.map((row) => `${JSON.stringify(row)}\n`).join('') : table(rows))
+    } while (options.watch && (await sleepUnlessEnded(WATCH_MS, io.signal)))
+    return EXIT.done
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error
+    io.stderr.write(`sls-siem-bridge lag: ${error.message}${error.advice ? `\n  → ${error.advice}` : ''}\n`)
+    return EXIT.failed
+  } finally {
+    await client.close()
+  }
+}
+
+async function lagOfGroup(client: SlsClient, { sls }: Config, signal: AbortSignal): Promise<ShardLagRow[]> {
+  const [shards, checkpoints] = await Promise.all([
+    client.listShards(signal),
+    client.getCheckpoints(sls.consumerGroup, undefined, signal),
+  ])
+  const byShard = new Map(checkpoints.map((checkpoint) => [checkpoint.shard, checkpoint]))
+  return Promise.all(
+    shards.map(async ({ shardId, status }) => {
+      const { checkpoint = '', consumer = '' } = byShard.get(shardId) ?? {}
+      return {
+        shard: shardId,
+        status,
+        owner: consumer,
+        checkpoint,
+        ...(await behind(client, shardId, status, checkpoint)),
+      }
+    }),
+  )
+}
+
+async function behind(
+  client: SlsClient,
+  shard: number,
+  status: 'readwrite' | 'readonly',
+  checkpoint: string,
+): Promise<Pick<ShardLagRow, 'lagSeconds' | 'groupsBehind' | 'state'>> {
+  const [begin, end] = await Promise.all([client.getCursor(shard, 'begin'), client.getCursor(shard, 'end')])
+  const from = checkpoint === '' ? begin : checkpoint
+  if (from === end) {
+    return {
+      lagSeconds: 0,
+      groupsBehind: 0,
+      state: status === 'readonly' && checkpoint !== '' ? 'finished' : 'caught up',
+    }
+  }
+  const first = cursorNumber(from)
+  const oldest = cursorNumber(begin)
+  const last = cursorNumber(end)
+  const expired = first !== undefined && oldest !== undefined && first < oldest
+  const receivedAt = await client.getCursorTime(shard, expired ? begin : from)
+  return {
+    lagSeconds: Math.max(0, Math.round(Date.now() / 1000 - receivedAt)),
+    groupsBehind: first === undefined || last === undefined ? null : Number(last - first),
+    state: expired ? 'expired' : checkpoint === '' ? 'not started' : 'behind',
+  }
+}
+
+function table(rows: ShardLagRow[]): string {
+  const header = ['SHARD', 'STATUS', 'OWNER', 'LAG', 'GROUPS', 'STATE', 'CHECKPOINT']
+  const cells = rows.map((row) => [
+    String(row.shard),
+    row.status,
+    row.owner || '-',
+    `${row.lagSeconds} s`,
+    row.groupsBehind === null ? '?' : String(row.groupsBehind),
+    row.state,
+    row.checkpoint || '-',
+  ])
+  const widths = header.map((title, column) => Math.max(title.length, ...cells.map((row) => row[column]?.length ?? 0)))
+  const line = (row: string[]): string =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd()
+  return `${[header, ...cells].map(line).join('\n')}\n`
+}

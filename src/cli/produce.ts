@@ -1,0 +1,183 @@
+import { createReadStream } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { messageOf } from '../core/errors.ts'
+import { Secret } from '../core/secret.ts'
+import type { SampleKind } from '../emulator/sample-logs.ts'
+import { SAMPLE_KINDS, SampleLogs } from '../emulator/sample-logs.ts'
+import type { WrittenLogs } from '../sls/official-client.ts'
+import { OfficialClient } from '../sls/official-client.ts'
+import type { CommandIo } from './command.ts'
+import { EXIT } from './command.ts'
+import { environmentOf } from './configuration.ts'
+import { USER_AGENT } from './version.ts'
+
+const HELP = `Write logs into a logstore with the vendor's client @alicloud/log.
+
+usage: sls-siem-bridge produce [options]
+
+  --kind KIND       generated logs: ${SAMPLE_KINDS.join(', ')} or mixed (default mixed)
+  --file PATH       instead: one log per line of a file ("-" = standard input). A line that is a JSON object becomes
+                    one content per key, any other line becomes the content "content"
+  --topic TOPIC     __topic__ of every log (default: one per kind; none for a file)
+  --logs N          stop after N generated logs (default 1000; 0 = go on until stopped)
+  --rate N          at most N logs a second (default: as fast as the service takes them)
+  --group-size N    logs per log group (default 50)
+  --seed N          repeat a generated stream exactly (default: different every time)
+  --help
+
+Reads SLS_ENDPOINT, SLS_AK_ID, SLS_AK_KEY, SLS_STS_TOKEN, SLS_PROJECT and SLS_LOGSTORE from the environment or .env.
+`
+
+const OPTIONS = {
+  kind: { type: 'string', default: 'mixed' },
+  file: { type: 'string' },
+  topic: { type: 'string' },
+  logs: { type: 'string', default: '1000' },
+  rate: { type: 'string', default: '0' },
+  'group-size': { type: 'string', default: '50' },
+  seed: { type: 'string' },
+  help: { type: 'boolean', default: false },
+} as const
+
+interface Plan {
+  kinds: SampleKind[]
+  file: string | undefined
+  topic: string | undefined
+  logs: number
+  rate: number
+  groupSize: number
+  seed: number
+}
+
+class UsageError extends Error {}
+
+export async function produceCommand(argv: string[], io: CommandIo): Promise<number> {
+  let plan: Plan | undefined
+  let client: OfficialClient
+  try {
+    plan = planOf(argv)
+    if (!plan) {
+      io.stdout.write(HELP)
+      return EXIT.done
+    }
+    const env = environmentOf(io)
+    if (!env) return EXIT.usage
+    client = clientOf(env)
+  } catch (error) {
+    io.stderr.write(`sls-siem-bridge produce: ${messageOf(error)}\n`)
+    return EXIT.usage
+  }
+  const started = performance.now()
+  try {
+    const written = await writeAll(client, plan, io.signal)
+    const seconds = (performance.now() - started) / 1000
+    io.stderr.write(`wrote ${written} logs in ${seconds.toFixed(1)} s\n`)
+    return EXIT.done
+  } catch (error) {
+    io.stderr.write(`sls-siem-bridge produce: ${messageOf(error)}\n`)
+    return EXIT.failed
+  } finally {
+    client.close()
+  }
+}
+
+function planOf(argv: string[]): Plan | undefined {
+  let values: ReturnType<typeof parse>
+  try {
+    values = parse(argv)
+  } catch (error) {
+    throw new UsageError(`${messageOf(error)} (see --help)`)
+  }
+  if (values.help) return undefined
+  const whole = (name: 'logs' | 'rate' | 'group-size' | 'seed', least: number, text: string): number => {
+    const number = Number(text)
+    if (!Number.isSafeInteger(number) || number < least) {
+      throw new UsageError(`--${name} takes a whole number of at least ${least}, not "${text}"`)
+    }
+    return number
+  }
+  const kinds = values.kind === 'mixed' ? [...SAMPLE_KINDS] : SAMPLE_KINDS.filter((kind) => kind === values.kind)
+  if (kinds.length === 0) throw new UsageError(`--kind takes ${SAMPLE_KINDS.join(', ')} or mixed, not "${values.kind}"`)
+  return {
+    kinds,
+    file: values.file,
+    topic: values.topic,
+    logs: whole('logs', 0, values.logs),
+    rate: whole('rate', 0, values.rate),
+    groupSize: whole('group-size', 1, values['group-size']),
+    seed: values.seed === undefined ? Math.floor(Math.random() * 2 ** 32) : whole('seed', 0, values.seed),
+  }
+}
+
+function parse(argv: string[]) {
+  return parseArgs({ args: argv, options: OPTIONS, allowPositionals: false }).values
+}
+
+function clientOf(env: NodeJS.ProcessEnv): OfficialClient {
+  const names = ['SLS_ENDPOINT', 'SLS_AK_ID', 'SLS_AK_KEY', 'SLS_PROJECT', 'SLS_LOGSTORE'] as const
+  const missing = names.filter((name) => !env[name])
+  if (missing.length > 0) throw new UsageError(`set ${missing.join(', ')} in the environment`)
+  const given = (name: (typeof names)[number]): string => env[name] as string
+  return new OfficialClient({
+    endpoint: given('SLS_ENDPOINT'),
+    project: given('SLS_PROJECT'),
+    logstore: given('SLS_LOGSTORE'),
+    accessKeyId: given('SLS_AK_ID'),
+    accessKeySecret: new Secret(given('SLS_AK_KEY')),
+    ...(env['SLS_STS_TOKEN'] ? { securityToken: new Secret(env['SLS_STS_TOKEN']) } : {}),
+    userAgent: USER_AGENT,
+  })
+}
+
+async function writeAll(client: OfficialClient, plan: Plan, signal: AbortSignal): Promise<number> {
+  const groups = plan.file === undefined ? generatedGroups(plan) : fileGroups(plan.file, plan)
+  const started = performance.now()
+  let written = 0
+  for await (const group of groups) {
+    if (signal.aborted) break
+    await client.write(group)
+    written += group.logs.length
+    const aheadMs = plan.rate > 0 ? (written / plan.rate) * 1000 - (performance.now() - started) : 0
+    if (aheadMs > 0) await sleep(aheadMs, undefined, { signal }).catch(() => {})
+  }
+  return written
+}
+
+async function* generatedGroups(plan: Plan): AsyncGenerator<WrittenLogs> {
+  const samples = new SampleLogs(plan.seed)
+  const total = plan.logs === 0 ? Number.POSITIVE_INFINITY : plan.logs
+  for (let written = 0, turn = 0; written < total; turn++) {
+    const count = Math.min(plan.groupSize, total - written)
+    const group = samples.group(plan.kinds[turn % plan.kinds.length] as SampleKind, count)
+    written += count
+    yield plan.topic === undefined ? group : { ...group, topic: plan.topic }
+  }
+}
+
+async function* fileGroups(path: string, plan: Plan): AsyncGenerator<WrittenLogs> {
+  const input = path === '-' ? process.stdin : createReadStream(path)
+  const topic = plan.topic === undefined ? {} : { topic: plan.topic }
+  let logs: WrittenLogs['logs'] = []
+  for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+    logs.push({ timestamp: Math.floor(Date.now() / 1000), content: contentOf(line) })
+    if (logs.length < plan.groupSize) continue
+    yield { ...topic, logs }
+    logs = []
+  }
+  if (logs.length > 0) yield { ...topic, logs }
+}
+
+function contentOf(line: string): Record<string, string> {
+  if (!line.startsWith('{')) return { content: line }
+  try {
+    const entries = Object.entries(JSON.parse(line) as Record<string, unknown>)
+    return Object.fromEntries(
+      entries.map(([key, value]) => [key, typeof value === 'string' ? value : JSON.stringify(value)]),
+    )
+  } catch {
+    // Not JSON after all: the line itself is the log.
+    return { content: line }
+  }
+}

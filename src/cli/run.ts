@@ -1,0 +1,116 @@
+import { once } from 'node:events'
+import { parseArgs } from 'node:util'
+import { Bridge, GROUP_TIMEOUT_HEARTBEATS } from '../bridge.ts'
+import type { Config } from '../config/load.ts'
+import { systemClock } from '../core/clock.ts'
+import { Fault, messageOf } from '../core/errors.ts'
+import type { AdminServer } from '../observability/admin-server.ts'
+import { startAdminServer } from '../observability/admin-server.ts'
+import { Health } from '../observability/health.ts'
+import type { OpenLogger } from '../observability/logger.ts'
+import { openLogger } from '../observability/logger.ts'
+import type { Metrics } from '../observability/metrics.ts'
+import { createMetrics } from '../observability/metrics.ts'
+import { BridgeTelemetry } from '../observability/telemetry.ts'
+import type { CommandIo } from './command.ts'
+import { EXIT } from './command.ts'
+import { configurationOf } from './configuration.ts'
+import { USER_AGENT, VERSION } from './version.ts'
+
+const HELP = `Run one replica: lease shards of the consumer group, deliver their logs, commit what was acknowledged.
+
+usage: sls-siem-bridge run
+
+Configured by the environment and .env alone: see docs/configuration.md, or .env.example for a start.
+Scale by starting more of them. SIGTERM or SIGINT drains and commits within SHUTDOWN_GRACE_SECONDS and exits 0; a second
+SIGINT leaves at once.
+`
+
+export async function runCommand(argv: string[], io: CommandIo): Promise<number> {
+  let help: boolean
+  try {
+    help = parseArgs({ args: argv, options: { help: { type: 'boolean', default: false } } }).values.help
+  } catch (error) {
+    io.stderr.write(`sls-siem-bridge run: ${messageOf(error)} (see --help)\n`)
+    return EXIT.usage
+  }
+  if (help) {
+    io.stdout.write(HELP)
+    return EXIT.done
+  }
+  const configuration = configurationOf(io)
+  if (!configuration) return EXIT.usage
+  const { config, warnings } = configuration
+  let replica: Replica
+  try {
+    replica = await Replica.start(config)
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error
+    io.stderr.write(`sls-siem-bridge: ${error.message}${error.advice ? `\n  → ${error.advice}` : ''}\n`)
+    return EXIT.usage
+  }
+  for (const warning of warnings) replica.logger.log.warn(warning)
+  return replica.untilEnded(io.signal, config.shutdownGraceSeconds * 1000)
+}
+
+/** The bridge with what people look at it through: log, metrics, health, admin server. */
+class Replica {
+  readonly logger: OpenLogger
+  readonly #bridge: Bridge
+  readonly #admin: AdminServer
+  readonly #health: Health
+
+  private constructor(parts: { logger: OpenLogger; bridge: Bridge; admin: AdminServer; health: Health }) {
+    this.logger = parts.logger
+    this.#bridge = parts.bridge
+    this.#admin = parts.admin
+    this.#health = parts.health
+  }
+
+  static async start(config: Config): Promise<Replica> {
+    const { sls } = config
+    const logger = await openLogger({ ...config.log, consumer: sls.consumer })
+    const metrics: Metrics = createMetrics(VERSION)
+    const groupTimeoutMs = sls.heartbeatSeconds * GROUP_TIMEOUT_HEARTBEATS * 1000
+    const health = new Health({ clock: systemClock, groupTimeoutMs })
+    const telemetry = new BridgeTelemetry({
+      log: logger.log,
+      metrics,
+      health,
+      clock: systemClock,
+      project: sls.project,
+      logstore: sls.logstore,
+    })
+    const admin = await startAdminServer({ ...config.admin, registry: metrics.registry, health, telemetry })
+    telemetry.notice('info', `sls-siem-bridge ${VERSION} starting`, {
+      project: sls.project,
+      logstore: sls.logstore,
+      group: sls.consumerGroup,
+      topics: config.filter.topics,
+      hec: config.hec.urls,
+    })
+    return new Replica({ logger, bridge: new Bridge(config, telemetry, USER_AGENT), admin, health })
+  }
+
+  async untilEnded(end: AbortSignal, graceMs: number): Promise<number> {
+    const { log, flush } = this.logger
+    const running = this.#bridge.run()
+    try {
+      await Promise.race([running, end.aborted ? undefined : once(end, 'abort')])
+      if (end.aborted) {
+        log.info(`stopping: draining for at most ${graceMs / 1000} s`)
+        this.#health.stopping()
+        const clean = await this.#bridge.stop(graceMs)
+        log.info(clean ? 'stopped: everything pulled was delivered and committed' : 'stopped at the deadline')
+      }
+      await running
+      return EXIT.done
+    } catch (error) {
+      log.fatal({ error }, 'an unexpected error ended this replica; others take its shards over from their checkpoints')
+      return EXIT.failed
+    } finally {
+      await this.#admin.close()
+      flush()
+    }
+  }
+}

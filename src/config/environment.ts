@@ -1,0 +1,58 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseEnv } from 'node:util'
+import { messageOf } from '../core/errors.ts'
+import type { Problem } from './problems.ts'
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/**
+ * The process's environment over the `.env` of the working directory, if there is one. A variable of the process wins even
+ * when it is empty, which is how one switches a line of `.env` off; and since `NAME` and `NAME_FILE` are two ways to give
+ * one thing, either of them in the process hides both in the file.
+ */
+export function readEnvironment(processEnv: Environment, cwd: string): { env: Environment; problems: Problem[] } {
+  const file = readDotEnv(join(cwd, '.env'))
+  if (Array.isArray(file)) return { env: processEnv, problems: file }
+  const env: Record<string, string | undefined> = { ...processEnv }
+  for (const [name, value] of Object.entries(file)) {
+    const twin = name.endsWith('_FILE') ? name.slice(0, -'_FILE'.length) : `${name}_FILE`
+    if (processEnv[name] === undefined && !processEnv[twin]) env[name] = value
+  }
+  return { env, problems: [] }
+}
+
+function readDotEnv(path: string): Environment | Problem[] {
+  let content: string
+  try {
+    content = readFileSync(path, 'utf8').replace(/^\uFEFF/, '')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {}
+    return [{ variable: path, problem: `cannot be read: ${messageOf(error)}` }]
+  }
+  const malformed = malformedLines(content)
+  return malformed.length > 0 ? malformed.map((problem) => ({ variable: path, ...problem })) : parseEnv(content)
+}
+
+const ASSIGNMENT = /^\s*(?:export\s+)?[A-Za-z_][A-Za-z0-9_]*\s*=\s*(.*)$/
+
+/** `parseEnv` skips what it does not understand; a skipped line is a setting somebody believes is in force. */
+function malformedLines(content: string): Omit<Problem, 'variable'>[] {
+  const problems: Omit<Problem, 'variable'>[] = []
+  const allowed = 'NAME=value lines, # comments, and values in one kind of quotes'
+  let open: { quote: string; line: number } | undefined
+  for (const [index, line] of content.split(/\r?\n/).entries()) {
+    if (open !== undefined) {
+      if (line.includes(open.quote)) open = undefined
+      continue
+    }
+    if (/^\s*(#.*)?$/.test(line)) continue
+    const value = ASSIGNMENT.exec(line)?.[1]
+    // The line itself may hold a secret: only its number is shown.
+    if (value === undefined) problems.push({ problem: `line ${index + 1} is not NAME=value`, allowed })
+    const quote = value?.charAt(0) ?? ''
+    if (['"', "'", '`'].includes(quote) && !value?.includes(quote, 1)) open = { quote, line: index + 1 }
+  }
+  if (open !== undefined) problems.push({ problem: `the quote opened on line ${open.line} is never closed`, allowed })
+  return problems
+}

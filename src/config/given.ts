@@ -1,0 +1,109 @@
+import { readFileSync } from 'node:fs'
+import { messageOf } from '../core/errors.ts'
+import type { Environment } from './environment.ts'
+import type { Problem } from './problems.ts'
+import type { SettingName } from './settings.ts'
+import { SETTING_NAMES, SETTINGS } from './settings.ts'
+
+/** What the user gave for one setting: trimmed text, and the variable it came through. */
+export interface Given {
+  text: string
+  variable: string
+}
+
+export interface Collected {
+  given: Map<SettingName, Given>
+  /** Settings that were meant to be given, but whose text could not be had. */
+  unusable: Map<SettingName, Problem>
+}
+
+const fileVariable = (name: SettingName) => `${name}_FILE`
+
+/**
+ * Collects the text of every setting that was given, from `NAME` or from the file `NAME_FILE` names (Kubernetes secrets).
+ * Surrounding white space goes: a secret made with `echo` ends in a newline that is no part of it.
+ */
+export function collectGiven(env: Environment): Collected {
+  const given = new Map<SettingName, Given>()
+  const unusable = new Map<SettingName, Problem>()
+  for (const name of SETTING_NAMES) {
+    const text = env[name]?.trim() ?? ''
+    const path = env[fileVariable(name)]?.trim() ?? ''
+    if (text !== '' && path !== '') unusable.set(name, givenTwice(name))
+    else if (text !== '') given.set(name, { text, variable: name })
+    else if (path !== '') {
+      const content = readGivenFile(fileVariable(name), path)
+      if (typeof content === 'string') given.set(name, { text: content, variable: fileVariable(name) })
+      else unusable.set(name, content)
+    }
+  }
+  return { given, unusable }
+}
+
+function givenTwice(name: SettingName): Problem {
+  const { example } = SETTINGS[name]
+  return {
+    variable: name,
+    problem: `is given twice: as ${name} and as ${fileVariable(name)}`,
+    allowed: 'one of the two',
+    example: `${name}=${example}`,
+  }
+}
+
+function readGivenFile(variable: string, path: string): string | Problem {
+  const help = {
+    variable,
+    value: path,
+    allowed: 'path of a readable file with the value',
+    example: `${variable}=/run/secrets/value`,
+  }
+  try {
+    const content = readFileSync(path, 'utf8').trim()
+    return content === '' ? { ...help, problem: 'names an empty file' } : content
+  } catch (error) {
+    return { ...help, problem: `names a file that cannot be read: ${messageOf(error)}` }
+  }
+}
+
+/**
+ * Variables that look like ours and are not are most likely typing errors. Not so those that Kubernetes makes for every
+ * Service of the namespace, one of which may well be called `splunk-hec`, nor those of this program's launcher.
+ */
+export function unknownVariables(env: Environment): string[] {
+  const known = SETTING_NAMES.flatMap((name) => [name, fileVariable(name)])
+  const unknown = Object.keys(env).filter(
+    (name) => /^(SLS|SPLUNK_HEC|FILTER)_/.test(name) && env[name]?.trim() && !known.includes(name),
+  )
+  return unknown
+    .filter((name) => !/^SLS_SIEM_BRIDGE_/.test(name) && !isServiceLink(name, env[name] ?? ''))
+    .map((name) => {
+      const meant = nearest(name, name.endsWith('_FILE') ? known : SETTING_NAMES)
+      return `${name} is not a variable of this program; did you mean ${meant}?`
+    })
+}
+
+function isServiceLink(name: string, value: string): boolean {
+  if (/_SERVICE_(HOST|PORT(_\w+)?)$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/.test(name)) return true
+  return name.endsWith('_PORT') && /^(tcp|udp|sctp):\/\//.test(value)
+}
+
+function nearest(name: string, candidates: readonly string[]): string {
+  // A name cut short (SPLUNK_HEC_TLS_CA) is far from the whole one by edit distance, and yet plainly meant.
+  const distance = (candidate: string) => (candidate.startsWith(`${name}_`) ? 1 : editDistance(name, candidate))
+  const ranked = candidates.map((candidate) => ({ candidate, distance: distance(candidate) }))
+  return ranked.reduce((best, next) => (next.distance < best.distance ? next : best)).candidate
+}
+
+/** Levenshtein distance, one row at a time. */
+export function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, column) => column)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const substituted = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(substituted, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row[b.length] ?? 0
+}

@@ -1,0 +1,182 @@
+import { hostname } from 'node:os'
+import { Secret } from '../core/secret.ts'
+import type { Environment } from './environment.ts'
+import type { Given } from './given.ts'
+import { collectGiven, unknownVariables } from './given.ts'
+import type { Problem } from './problems.ts'
+import { shown } from './problems.ts'
+import { crossCheck } from './rules.ts'
+import type { Setting, SettingName, Values } from './settings.ts'
+import { SETTING_NAMES, SETTINGS } from './settings.ts'
+import type { StartPosition } from './start-position.ts'
+
+/** Everything a replica needs to know, checked and frozen. */
+export interface Config {
+  sls: {
+    /** `http(s)://host[:port]`, without the project. */
+    endpoint: string
+    accessKeyId: string
+    accessKeySecret: Secret
+    stsToken?: Secret
+    region?: string
+    project: string
+    logstore: string
+    consumerGroup: string
+    consumer: string
+    start: StartPosition
+    heartbeatSeconds: number
+    fetchIntervalSeconds: number
+    fetchCount: number
+    query?: string
+    inOrder: boolean
+    expiredCursor: 'begin' | 'fail'
+  }
+  /** Empty `topics`: all of them. */
+  filter: { topics: readonly string[] }
+  hec: {
+    /** Base URLs without trailing slash; what follows them is `/services/collector…`. */
+    urls: readonly string[]
+    token: Secret
+    index?: string
+    sourcetype: string
+    source: string
+    /** Absent: the log's own `__source__`. */
+    host?: string
+    ack: 'auto' | boolean
+    timeoutSeconds: number
+    ackPollSeconds: number
+    ackTimeoutSeconds: number
+    gzip: boolean
+    maxBytes: number
+    concurrency: number
+    tls: { verify: boolean; caFile?: string; certFile?: string; keyFile?: string; serverName?: string }
+  }
+  deadLetterDir: string
+  maxInFlightBytes: number
+  admin: { host: string; port: number; portWasSet: boolean }
+  shutdownGraceSeconds: number
+  log: { level: string; file?: string }
+}
+
+export type Loaded = { config: Config; warnings: string[] } | { problems: Problem[] }
+
+/** What a configuration depends on besides the environment. */
+export interface Surroundings {
+  hostname: string
+  pid: number
+  nowSeconds: number
+}
+
+const here = (): Surroundings => ({ hostname: hostname(), pid: process.pid, nowSeconds: Date.now() / 1000 })
+
+/** Either a whole configuration or everything that is wrong with it, at once. */
+export function loadConfig(env: Environment, surroundings: Surroundings = here()): Loaded {
+  const { given, unusable } = collectGiven(env)
+  const problems: Problem[] = []
+  const values: Record<string, unknown> = {}
+  for (const name of SETTING_NAMES) {
+    const parsed = unusable.get(name) ?? parse(name, given.get(name))
+    if ('parsed' in parsed) values[name] = parsed.parsed
+    else problems.push(parsed)
+  }
+  const findings = crossCheck({ values: values as Partial<Values>, given, nowSeconds: surroundings.nowSeconds })
+  problems.push(...findings.problems)
+  if (problems.length > 0) return { problems }
+  const warnings = [...findings.warnings, ...unknownVariables(env)]
+  return { config: freeze(build(values as unknown as Values, given, surroundings)), warnings }
+}
+
+function parse(name: SettingName, given: Given | undefined): { parsed: unknown } | Problem {
+  const setting: Setting<unknown> = SETTINGS[name]
+  const allowed = setting.parser.allowed
+  const text = given?.text ?? setting.default
+  if (text === undefined) {
+    if (!setting.required) return { parsed: undefined }
+    return { variable: name, problem: 'is required and not set', allowed, example: `${name}=${setting.example}` }
+  }
+  const parsed = setting.parser.parse(text)
+  if ('value' in parsed) return { parsed: parsed.value }
+  return {
+    variable: given?.variable ?? name,
+    ...(!setting.secret && { value: shown(text) }),
+    problem: parsed.refused,
+    allowed,
+    example: `${name}=${setting.example}`,
+  }
+}
+
+function build(values: Values, given: ReadonlyMap<SettingName, Given>, { hostname, pid }: Surroundings): Config {
+  return {
+    sls: sls(values, hostname, pid),
+    filter: { topics: values.FILTER_TOPICS ?? [] },
+    hec: hec(values, given),
+    deadLetterDir: values.DEAD_LETTER_DIR,
+    maxInFlightBytes: values.MAX_IN_FLIGHT_BYTES,
+    admin: {
+      host: values.ADMIN_HOST.replace(/^\[(.*)\]$/, '$1'),
+      port: values.ADMIN_PORT,
+      portWasSet: given.has('ADMIN_PORT'),
+    },
+    shutdownGraceSeconds: values.SHUTDOWN_GRACE_SECONDS,
+    log: { level: values.LOG_LEVEL, ...present({ file: values.LOG_FILE }) },
+  }
+}
+
+function sls(values: Values, hostname: string, pid: number): Config['sls'] {
+  const host = hostname.replace(/[^A-Za-z0-9._-]+/g, '-').slice(0, 100)
+  return {
+    endpoint: values.SLS_ENDPOINT.replace(`//${values.SLS_PROJECT}.`, '//'),
+    accessKeyId: values.SLS_AK_ID,
+    accessKeySecret: values.SLS_AK_KEY,
+    ...present({ stsToken: values.SLS_STS_TOKEN, region: values.SLS_REGION, query: values.SLS_QUERY }),
+    project: values.SLS_PROJECT,
+    logstore: values.SLS_LOGSTORE,
+    consumerGroup: values.SLS_CG,
+    consumer: values.SLS_CONSUMER ?? `${values.SLS_CG}-${host}-${pid}`,
+    start: values.SLS_START,
+    heartbeatSeconds: values.SLS_HEARTBEAT_SECONDS,
+    fetchIntervalSeconds: values.SLS_FETCH_INTERVAL_SECONDS,
+    fetchCount: values.SLS_FETCH_COUNT,
+    inOrder: values.SLS_IN_ORDER,
+    expiredCursor: values.SLS_EXPIRED_CURSOR,
+  }
+}
+
+function hec(values: Values, given: ReadonlyMap<SettingName, Given>): Config['hec'] {
+  const maxBytes = values.SPLUNK_HEC_MAX_BYTES
+  return {
+    urls: values.SPLUNK_HEC_URL,
+    token: values.SPLUNK_HEC_TOKEN,
+    ...present({ index: values.SPLUNK_HEC_INDEX, host: values.SPLUNK_HEC_HOST }),
+    sourcetype: values.SPLUNK_HEC_SOURCETYPE,
+    source: values.SPLUNK_HEC_SOURCE ?? `sls://${values.SLS_PROJECT}/${values.SLS_LOGSTORE}`,
+    ack: values.SPLUNK_HEC_ACK,
+    timeoutSeconds: values.SPLUNK_HEC_TIMEOUT_SECONDS,
+    ackPollSeconds: values.SPLUNK_HEC_ACK_POLL_SECONDS,
+    ackTimeoutSeconds: values.SPLUNK_HEC_ACK_TIMEOUT_SECONDS,
+    gzip: values.SPLUNK_HEC_GZIP,
+    // Who only lowers the memory limit should not have to know that the default body would no longer fit under it.
+    maxBytes: given.has('SPLUNK_HEC_MAX_BYTES') ? maxBytes : Math.min(maxBytes, values.MAX_IN_FLIGHT_BYTES),
+    concurrency: values.SPLUNK_HEC_CONCURRENCY,
+    tls: {
+      verify: values.SPLUNK_HEC_TLS_VERIFY,
+      ...present({
+        caFile: values.SPLUNK_HEC_TLS_CA_FILE,
+        certFile: values.SPLUNK_HEC_TLS_CERT_FILE,
+        keyFile: values.SPLUNK_HEC_TLS_KEY_FILE,
+        serverName: values.SPLUNK_HEC_TLS_SERVER_NAME,
+      }),
+    },
+  }
+}
+
+/** Leaves out what is undefined: an absent option, not one that is set to nothing. */
+function present<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const entries = Object.entries(options).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> }
+}
+
+function freeze<T extends object>(value: T): T {
+  for (const inner of Object.values(value)) if (typeof inner === 'object' && !(inner instanceof Secret)) freeze(inner)
+  return Object.freeze(value)
+}

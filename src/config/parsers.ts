@@ -1,0 +1,161 @@
+import { Secret } from '../core/secret.ts'
+
+export type Parsed<T> = { readonly value: T } | { readonly refused: string }
+
+/** Turns the text of one variable (trimmed, not empty) into its value, or says why not. */
+export interface Parser<T> {
+  /** What is allowed, for the documentation and for whoever got it wrong. */
+  readonly allowed: string
+  parse(text: string): Parsed<T>
+}
+
+/** `max` is part of the promise: a typing slip (two digits too many) must not become a working configuration. */
+export function wholeNumber(min: number, max: number): Parser<number> {
+  return {
+    allowed: `whole number from ${min} to ${max}`,
+    parse: (text) => (/^\d+$/.test(text) ? inRange(Number(text), min, max) : { refused: 'is not a whole number' }),
+  }
+}
+
+/** Seconds, with decimals. */
+export function seconds(min: number, max: number): Parser<number> {
+  return {
+    allowed: `seconds from ${min} to ${max}, decimals allowed`,
+    parse: (text) =>
+      /^(\d+(\.\d*)?|\.\d+)$/.test(text) ? inRange(Number(text), min, max) : { refused: 'is not a number of seconds' },
+  }
+}
+
+function inRange(value: number, min: number, max: number): Parsed<number> {
+  if (value < min) return { refused: `is less than ${min}` }
+  return value > max ? { refused: `is more than ${max}` } : { value }
+}
+
+export function choice<const T extends string>(...options: readonly T[]): Parser<T> {
+  return {
+    allowed: options.join(', '),
+    parse(text) {
+      const found = options.find((option) => option === text.toLowerCase())
+      return found === undefined ? { refused: 'is none of the choices' } : { value: found }
+    },
+  }
+}
+
+const TRUE = new Set(['true', '1', 'yes', 'on'])
+const FALSE = new Set(['false', '0', 'no', 'off'])
+
+export const boolean: Parser<boolean> = {
+  allowed: 'true or false (also 1, 0, yes, no, on, off)',
+  parse(text) {
+    const word = text.toLowerCase()
+    if (TRUE.has(word)) return { value: true }
+    return FALSE.has(word) ? { value: false } : { refused: 'is neither true nor false' }
+  },
+}
+
+export const autoOrBoolean: Parser<'auto' | boolean> = {
+  allowed: `auto, ${boolean.allowed}`,
+  parse: (text) => (text.toLowerCase() === 'auto' ? { value: 'auto' } : boolean.parse(text)),
+}
+
+export function matching(pattern: RegExp, allowed: string): Parser<string> {
+  return {
+    allowed,
+    parse: (text) => (pattern.test(text) ? { value: text } : { refused: 'does not have the right form' }),
+  }
+}
+
+/** Free text for event metadata and paths. */
+export const text: Parser<string> = matching(/^\P{Cc}+$/u, 'text on one line')
+
+/** A query may span lines. */
+export const multiLine: Parser<string> = {
+  allowed: 'text',
+  parse: (value) => (value.includes('\0') ? { refused: 'contains a NUL character' } : { value }),
+}
+
+/**
+ * Secrets and identifiers travel in HTTP headers, where a stray newline or quote from a copied value ends as a puzzling
+ * "invalid header" much later.
+ */
+export const printable: Parser<string> = {
+  allowed: 'printable ASCII without spaces',
+  parse(value) {
+    if (/^(["']).*\1$/.test(value)) return { refused: 'is wrapped in quotes: give the value alone' }
+    return /^[\x21-\x7e]+$/.test(value) ? { value } : { refused: 'contains spaces or characters that are not ASCII' }
+  },
+}
+
+export const secret: Parser<Secret> = {
+  allowed: printable.allowed,
+  parse(value) {
+    const parsed = printable.parse(value)
+    return 'value' in parsed ? { value: new Secret(parsed.value) } : parsed
+  },
+}
+
+/** A HEC token is often copied together with the scheme of its `Authorization` header. */
+export const hecToken: Parser<Secret> = {
+  allowed: `${secret.allowed}; the token alone`,
+  parse: (value) =>
+    /^splunk\s/i.test(value) ? { refused: 'starts with "Splunk ": give the token alone' } : secret.parse(value),
+}
+
+export const commaList: Parser<readonly string[]> = {
+  allowed: 'comma-separated list',
+  parse: (value) => ({ value: [...new Set(items(value))] }),
+}
+
+function items(list: string): string[] {
+  return list
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '')
+}
+
+/** Address of Log Service without the project. Value: `https://host[:port]`. */
+export const slsEndpoint: Parser<string> = {
+  allowed: 'host name or IP, optionally with http:// or https:// (the default) and a port; no path',
+  parse(value) {
+    const url = httpUrl(value.includes('://') ? value : `https://${value}`)
+    if ('refused' in url) return url
+    return url.value.pathname === '/' ? { value: url.value.origin } : { refused: 'has a path' }
+  },
+}
+
+/** HEC base URLs. Value: without trailing slash and without the collector's path, which people copy along. */
+export const hecUrls: Parser<readonly string[]> = {
+  allowed: 'http:// or https:// URL of the collector, several separated by commas; no credentials, query or fragment',
+  parse(value) {
+    const bases: string[] = []
+    for (const item of items(value)) {
+      const base = hecBase(item)
+      if ('refused' in base) return base
+      if (!bases.includes(base.value)) bases.push(base.value)
+    }
+    return bases.length === 0 ? { refused: 'contains no URL' } : { value: bases }
+  },
+}
+
+/**
+ * Splunk HEC paths: `/services/collector`, then optionally the kind of endpoint and its version. What stands before
+ * `/services/collector` is a reverse proxy's prefix and stays.
+ */
+const COLLECTOR_PATH = /^(?:|\/services|(.*)\/services\/collector(?:\/(?:event|raw|ack|health)(?:\/1\.0)?)?)$/
+
+function hecBase(item: string): Parsed<string> {
+  const url = httpUrl(item)
+  if ('refused' in url) return url
+  const path = COLLECTOR_PATH.exec(url.value.pathname.replace(/\/+$/, ''))
+  if (path === null) return { refused: `has the path ${url.value.pathname}, which does not end in /services/collector` }
+  return { value: `${url.value.origin}${path[1] ?? ''}` }
+}
+
+function httpUrl(value: string): Parsed<URL> {
+  if (!/^https?:\/\//i.test(value)) return { refused: 'does not start with http:// or https://' }
+  const url = URL.parse(value)
+  if (url === null) return { refused: 'is not a valid URL' }
+  if (url.username !== '' || url.password !== '') return { refused: 'contains a user name or password' }
+  if (url.search !== '' || url.hash !== '') return { refused: 'contains a query or fragment' }
+  return { value: url }
+}

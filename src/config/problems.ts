@@ -1,0 +1,36 @@
+/** One thing wrong with the configuration, with everything a person needs to put it right. */
+export interface Problem {
+  /** The variable as it was given (`SLS_AK_KEY_FILE` when that is where the value came from), or a file's name. */
+  readonly variable: string
+  /** What was given; absent for secrets and for what was not given at all. */
+  readonly value?: string
+  readonly problem: string
+  readonly allowed?: string
+  /** A whole line that would work, `NAME=value`. */
+  readonly example?: string
+}
+
+const SHOWN_CHARACTERS = 120
+
+/**
+ * Makes a value fit to print: on one line, of bounded length, and without the places where URLs carry credentials. (A
+ * setting marked secret is not shown at all; this is for the password somebody puts where none belongs.)
+ */
+export function shown(value: string): string {
+  const harmless = value.replace(/^([a-z]+:\/\/)?.*@/is, '$1[secret]@').replace(/([?#]).*/s, '$1[…]')
+  const line = harmless.replace(/\p{Cc}/gu, (control) => JSON.stringify(control).slice(1, -1))
+  return line.length <= SHOWN_CHARACTERS ? line : `${line.slice(0, SHOWN_CHARACTERS)}… (${value.length} characters)`
+}
+
+/** All problems as a list for a terminal. */
+export function formatProblems(problems: readonly Problem[]): string {
+  const title =
+    problems.length === 1 ? 'The configuration has a problem:' : `The configuration has ${problems.length} problems:`
+  const blocks = problems.map(({ variable, value, problem, allowed, example }) => {
+    const lines = [`  ${variable}${value === undefined ? '' : `=${value}`}`, `      ${problem}`]
+    if (allowed !== undefined) lines.push(`      allowed: ${allowed}`)
+    if (example !== undefined) lines.push(`      example: ${example}`)
+    return lines.join('\n')
+  })
+  return [title, ...blocks, 'docs/configuration.md describes every variable.'].join('\n\n')
+}

@@ -1,0 +1,78 @@
+import { writeFileSync } from 'node:fs'
+import type { Setting } from './settings.ts'
+import { GROUPS, SETTING_NAMES, SETTINGS } from './settings.ts'
+
+const settings: [string, Setting<unknown>][] = SETTING_NAMES.map((name) => [name, SETTINGS[name]])
+const groups = Object.entries(GROUPS).map(
+  ([group, title]) => [title, settings.filter(([, setting]) => setting.group === group)] as const,
+)
+
+/** `.env.example`: what is required to be filled in, everything else commented out with its default or an example. */
+export function renderEnvExample(): string {
+  const sections = groups.map(([title, members]) => {
+    const entries = members.map(([name, setting]) => {
+      const { doc, parser, required, example } = setting
+      const value = required ? example : (setting.default ?? example)
+      const quoted = /[\s#'"`]/.test(value) ? JSON.stringify(value) : value
+      const comment = wrapped(`${plain(doc)} Allowed: ${parser.allowed}. ${plain(defaultOf(setting))}`)
+      return `${comment}\n${required ? '' : '#'}${name}=${quoted}`
+    })
+    return [`# ---- ${title} ----`, ...entries].join('\n\n')
+  })
+  return `${[ENV_INTRO, ...sections].join('\n\n')}\n`
+}
+
+const ENV_INTRO = `# Copy to .env and fill in. The environment of the process wins over this file; an empty value counts as not set.
+# Every variable can also be given as NAME_FILE=/path of a file that holds the value.`
+
+/** `docs/configuration.md`. */
+export function renderDocs(): string {
+  const sections = groups.map(([title, members]) => {
+    const rows = members.map(([name, setting]) => {
+      const cells = [`\`${name}\``, defaultCell(setting), setting.parser.allowed, setting.doc + exampleOf(setting)]
+      return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+    })
+    return [`## ${title}`, '', '| variable | default | allowed | meaning |', '|---|---|---|---|', ...rows].join('\n')
+  })
+  return `${[DOCS_INTRO, ...sections].join('\n\n')}\n`
+}
+
+const DOCS_INTRO = `# Configuration
+
+<!-- Made from src/config/settings.ts by \`node src/config/render.ts\`; a test compares the two. -->
+
+Everything is set by environment variables. A file \`.env\` in the working directory is read as well; the environment of the process wins over it.
+
+- Every variable can also be given as \`NAME_FILE=/path\`: the value is then the content of that file, which is how Kubernetes and Docker secrets are used. Giving both \`NAME\` and \`NAME_FILE\` is an error.
+- Spaces and line ends around a value are removed. An empty value counts as not set.
+- \`sls-siem-bridge run\` and \`sls-siem-bridge check\` report all problems at once and exit with code 2. Values of secrets are never shown.
+- A variable starting with \`SLS_\`, \`SPLUNK_HEC_\` or \`FILTER_\` that is not listed here is reported as a warning, with the nearest name that is.`
+
+function defaultCell(setting: Setting<unknown>): string {
+  if (setting.required) return '**required**'
+  return setting.computed ?? (setting.default === undefined ? 'none' : `\`${setting.default}\``)
+}
+
+function defaultOf(setting: Setting<unknown>): string {
+  return setting.required ? 'Required.' : `Default: ${defaultCell(setting)}.`
+}
+
+function exampleOf({ example, ...setting }: Setting<unknown>): string {
+  return example === setting.default ? '' : ` Example: \`${example}\``
+}
+
+const plain = (markdown: string) => markdown.replaceAll('`', '')
+
+function wrapped(text: string): string {
+  const lines = ['#']
+  for (const word of text.split(' ')) {
+    if (`${lines.at(-1)} ${word}`.length > 110) lines.push('#')
+    lines.push(`${lines.pop()} ${word}`)
+  }
+  return lines.join('\n')
+}
+
+if (import.meta.main) {
+  writeFileSync(new URL('../../docs/configuration.md', import.meta.url), renderDocs())
+  writeFileSync(new URL('../../.env.example', import.meta.url), renderEnvExample())
+}

@@ -1,0 +1,207 @@
+import { X509Certificate } from 'node:crypto'
+import { readFileSync, statSync } from 'node:fs'
+import { createSecureContext } from 'node:tls'
+import { messageOf } from '../core/errors.ts'
+import type { Given } from './given.ts'
+import type { Problem } from './problems.ts'
+import { shown } from './problems.ts'
+import type { SettingName, Values } from './settings.ts'
+import { SETTINGS } from './settings.ts'
+
+/** What the rules look at: values that could be parsed (defaults included) and what the user gave. */
+export interface Known {
+  values: Partial<Values>
+  given: ReadonlyMap<SettingName, Given>
+  nowSeconds: number
+}
+
+export interface Findings {
+  problems: Problem[]
+  warnings: string[]
+}
+
+/** Rules that need more than one variable, or a look at a file. */
+export function crossCheck(known: Known): Findings {
+  const findings: Findings = { problems: [], warnings: [] }
+  for (const rule of [credentials, endpoint, start, ack, sizes, clearText, tls, paths, shutdown]) rule(known, findings)
+  return findings
+}
+
+/** A problem with one of the variables that take part in a rule. */
+function problem({ given }: Known, name: SettingName, text: string, allowed: string, example?: string): Problem {
+  const value = given.get(name)
+  return {
+    variable: value?.variable ?? name,
+    ...(value !== undefined && !('secret' in SETTINGS[name]) && { value: shown(value.text) }),
+    problem: text,
+    allowed,
+    example: `${name}=${example ?? SETTINGS[name].example}`,
+  }
+}
+
+function credentials(known: Known, { problems }: Findings): void {
+  const pair = known.given.has('SLS_AK_ID') || known.given.has('SLS_AK_KEY')
+  if (known.given.has('SLS_STS_TOKEN') && !pair) {
+    problems.push(
+      problem(
+        known,
+        'SLS_STS_TOKEN',
+        'stands alone: it belongs to an access key pair',
+        'with SLS_AK_ID and SLS_AK_KEY',
+      ),
+    )
+  }
+}
+
+function endpoint({ values }: Known, { warnings }: Findings): void {
+  const { SLS_ENDPOINT, SLS_REGION, SLS_PROJECT } = values
+  if (SLS_ENDPOINT === undefined) return
+  const { hostname } = new URL(SLS_ENDPOINT)
+  if (SLS_PROJECT !== undefined && hostname.startsWith(`${SLS_PROJECT}.`)) {
+    warnings.push('SLS_ENDPOINT starts with the project, which is put there anyway: taken without it')
+  }
+  const region = /(?:^|\.)([a-z0-9-]+?)(?:-intranet|-internal|-share)?\.(?:log|sls)\.aliyuncs\.com$/.exec(hostname)?.[1]
+  if (SLS_REGION !== undefined && region !== undefined && region !== SLS_REGION) {
+    warnings.push(`SLS_REGION is ${SLS_REGION}, but SLS_ENDPOINT belongs to ${region}: signatures will be refused`)
+  }
+}
+
+function start({ values, nowSeconds }: Known, { warnings }: Findings): void {
+  const position = values.SLS_START
+  if (position?.kind === 'time' && position.unixSeconds > nowSeconds) {
+    warnings.push('SLS_START lies in the future: shards without a checkpoint start with new logs')
+  }
+}
+
+function ack(known: Known, { problems, warnings }: Findings): void {
+  const { SPLUNK_HEC_ACK, SPLUNK_HEC_ACK_POLL_SECONDS: poll, SPLUNK_HEC_ACK_TIMEOUT_SECONDS: timeout } = known.values
+  if (SPLUNK_HEC_ACK === false) {
+    for (const name of ['SPLUNK_HEC_ACK_POLL_SECONDS', 'SPLUNK_HEC_ACK_TIMEOUT_SECONDS'] as const) {
+      if (known.given.has(name)) warnings.push(`${name} has no effect: SPLUNK_HEC_ACK is false`)
+    }
+  } else if (poll !== undefined && timeout !== undefined && poll >= timeout) {
+    const name = known.given.has('SPLUNK_HEC_ACK_POLL_SECONDS')
+      ? 'SPLUNK_HEC_ACK_POLL_SECONDS'
+      : 'SPLUNK_HEC_ACK_TIMEOUT_SECONDS'
+    problems.push(
+      problem(
+        known,
+        name,
+        `acknowledgements are polled every ${poll} s and given up after ${timeout} s`,
+        'SPLUNK_HEC_ACK_POLL_SECONDS less than SPLUNK_HEC_ACK_TIMEOUT_SECONDS',
+      ),
+    )
+  }
+}
+
+function sizes(known: Known, { problems }: Findings): void {
+  const { SPLUNK_HEC_MAX_BYTES: body, MAX_IN_FLIGHT_BYTES: inFlight } = known.values
+  if (known.given.has('SPLUNK_HEC_MAX_BYTES') && body !== undefined && inFlight !== undefined && body > inFlight) {
+    problems.push(
+      problem(
+        known,
+        'SPLUNK_HEC_MAX_BYTES',
+        `one request could not be filled: only MAX_IN_FLIGHT_BYTES=${inFlight} may be in flight`,
+        `at most MAX_IN_FLIGHT_BYTES (${inFlight})`,
+        String(Math.min(inFlight, 1_000_000)),
+      ),
+    )
+  }
+}
+
+function clearText({ values }: Known, { warnings }: Findings): void {
+  for (const base of values.SPLUNK_HEC_URL ?? []) {
+    const { protocol, hostname, origin } = new URL(base)
+    const loopback = /^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)
+    if (protocol === 'http:' && !loopback)
+      warnings.push(`SPLUNK_HEC_URL: ${origin} gets the token and all logs in clear text`)
+  }
+}
+
+function tls(known: Known, findings: Findings): void {
+  const { values, given } = known
+  const { problems, warnings } = findings
+  const names = (['CA_FILE', 'CERT_FILE', 'KEY_FILE', 'SERVER_NAME', 'VERIFY'] as const)
+    .map((suffix) => `SPLUNK_HEC_TLS_${suffix}` as const)
+    .filter((name) => given.has(name))
+  const urls = values.SPLUNK_HEC_URL ?? []
+  if (names.length > 0 && urls.length > 0 && urls.every((url) => url.startsWith('http://'))) {
+    warnings.push(`${names.join(', ')}: no effect, SPLUNK_HEC_URL is http://`)
+  } else if (values.SPLUNK_HEC_TLS_VERIFY === false) {
+    warnings.push(
+      'SPLUNK_HEC_TLS_VERIFY is off: whoever stands between here and Splunk can read the token and the logs',
+    )
+    if (given.has('SPLUNK_HEC_TLS_CA_FILE'))
+      warnings.push('SPLUNK_HEC_TLS_CA_FILE has no effect: SPLUNK_HEC_TLS_VERIFY is off')
+  }
+  for (const [has, lacks] of [
+    ['SPLUNK_HEC_TLS_CERT_FILE', 'SPLUNK_HEC_TLS_KEY_FILE'],
+    ['SPLUNK_HEC_TLS_KEY_FILE', 'SPLUNK_HEC_TLS_CERT_FILE'],
+  ] as const) {
+    if (given.has(has) && !given.has(lacks)) {
+      problems.push(problem(known, lacks, `is missing: ${has} is set, and mutual TLS needs both`, 'path of a PEM file'))
+    }
+  }
+  tlsFiles(known, findings)
+}
+
+/** Reads the files and lets OpenSSL look at them: a key that does not fit its certificate shows here, not at 3 a.m. */
+function tlsFiles(known: Known, { problems }: Findings): void {
+  const pem = (name: 'SPLUNK_HEC_TLS_CA_FILE' | 'SPLUNK_HEC_TLS_CERT_FILE' | 'SPLUNK_HEC_TLS_KEY_FILE') => {
+    const path = known.values[name]
+    if (path === undefined) return undefined
+    try {
+      const content = readFileSync(path, 'utf8')
+      if (content.includes('-----BEGIN ')) return content
+      problems.push(problem(known, name, 'is not in PEM form', 'path of a PEM file'))
+    } catch (error) {
+      problems.push(problem(known, name, `cannot be read: ${messageOf(error)}`, 'path of a readable PEM file'))
+    }
+    return undefined
+  }
+  const ca = pem('SPLUNK_HEC_TLS_CA_FILE')
+  const cert = pem('SPLUNK_HEC_TLS_CERT_FILE')
+  const key = pem('SPLUNK_HEC_TLS_KEY_FILE')
+  const usable = (name: SettingName, use: () => void) => {
+    try {
+      use()
+    } catch (error) {
+      problems.push(
+        problem(known, name, `cannot be used: ${messageOf(error)}`, 'a certificate and the key that fits it'),
+      )
+    }
+  }
+  if (ca !== undefined) usable('SPLUNK_HEC_TLS_CA_FILE', () => certificatesOf(ca))
+  if (cert !== undefined && key !== undefined)
+    usable('SPLUNK_HEC_TLS_CERT_FILE', () => createSecureContext({ cert, key }))
+}
+
+/** A secure context ignores a broken certificate among the authorities, so each is parsed by itself. */
+function certificatesOf(pem: string): X509Certificate[] {
+  const blocks = pem.match(/-----BEGIN (?:\w+ )?CERTIFICATE-----.*?(?:-----END (?:\w+ )?CERTIFICATE-----|$)/gs)
+  if (blocks === null) throw new Error('contains no certificate')
+  return blocks.map((block) => new X509Certificate(block))
+}
+
+function paths(known: Known, { problems }: Findings): void {
+  for (const [name, kind] of [
+    ['DEAD_LETTER_DIR', 'directory'],
+    ['LOG_FILE', 'plain file'],
+  ] as const) {
+    const path = known.values[name]
+    if (path === undefined) continue
+    try {
+      const found = statSync(path, { throwIfNoEntry: false })
+      if (found === undefined || (kind === 'directory' ? found.isDirectory() : found.isFile())) continue
+      problems.push(problem(known, name, `exists and is not a ${kind}`, `path of a ${kind}`))
+    } catch (error) {
+      problems.push(problem(known, name, `cannot be used: ${messageOf(error)}`, `path of a ${kind}`))
+    }
+  }
+}
+
+function shutdown({ values }: Known, { warnings }: Findings): void {
+  if (values.SHUTDOWN_GRACE_SECONDS === 0) {
+    warnings.push('SHUTDOWN_GRACE_SECONDS is 0: nothing is drained at the end, so its events are sent again by others')
+  }
+}

@@ -1,0 +1,260 @@
+import type { Parser } from './parsers.ts'
+import {
+  autoOrBoolean,
+  boolean,
+  choice,
+  commaList,
+  hecToken,
+  hecUrls,
+  matching,
+  multiLine,
+  printable,
+  seconds,
+  secret,
+  slsEndpoint,
+  text,
+  wholeNumber,
+} from './parsers.ts'
+import { startPosition } from './start-position.ts'
+
+export const GROUPS = {
+  sls: 'Log Service (SLS)',
+  filter: 'Filter',
+  hec: 'Splunk HEC',
+  tls: 'TLS to Splunk',
+  data: 'Dead letter and memory',
+  process: 'Process',
+} as const
+
+interface About {
+  group: keyof typeof GROUPS
+  doc: string
+  /** A value that would work. */
+  example: string
+  /** Never shown, neither in problems nor in logs. */
+  secret?: true
+  /** The default in words, where it is computed from something else. */
+  computed?: string
+}
+
+export interface Setting<T> extends About {
+  parser: Parser<T>
+  required: boolean
+  /** As text, so that a default passes through the same parser as what a user gives. */
+  default: string | undefined
+}
+
+function required<T>(parser: Parser<T>, about: About): Setting<T> {
+  return { parser, required: true, default: undefined, ...about }
+}
+
+function optional<T>(parser: Parser<T>, about: About): Setting<T | undefined> {
+  return { parser, required: false, default: undefined, ...about }
+}
+
+function defaulting<T>(
+  fallback: string,
+  parser: Parser<T>,
+  about: Omit<About, 'example'> & { example?: string },
+): Setting<T> {
+  return { parser, required: false, default: fallback, example: fallback, ...about }
+}
+
+const project = matching(
+  /^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/,
+  '3 to 63 of a-z, 0-9 and -; first and last a letter or digit',
+)
+/** A consumer group with another name than this ends as endless 405 answers, so it is refused here. */
+const storeOrGroup = matching(
+  /^[a-z0-9][a-z0-9_-]{0,61}[a-z0-9]$/,
+  '2 to 63 of a-z, 0-9, _ and -; first and last a letter or digit',
+)
+
+/**
+ * Every variable, once. The loader, docs/configuration.md and .env.example all come from this table. Each variable can
+ * also be given as `NAME_FILE=/path`.
+ */
+export const SETTINGS = {
+  SLS_ENDPOINT: required(slsEndpoint, {
+    group: 'sls',
+    doc: 'Where Log Service is. The scheme is optional (https). An IP or `localhost` with a port is connected to directly and sent `Host: <project>.<host:port>`, for emulators.',
+    example: 'https://cn-hangzhou.log.aliyuncs.com',
+  }),
+  SLS_AK_ID: required(printable, { group: 'sls', doc: 'Access key ID.', example: 'LTAI5tExampleExample' }),
+  SLS_AK_KEY: required(secret, {
+    group: 'sls',
+    doc: 'Access key secret.',
+    example: 'your-access-key-secret',
+    secret: true,
+  }),
+  SLS_STS_TOKEN: optional(secret, {
+    group: 'sls',
+    doc: 'STS token that came with a temporary access key pair.',
+    example: 'your-sts-token',
+    secret: true,
+  }),
+  SLS_REGION: optional(matching(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'region id: a-z, 0-9 and -'), {
+    group: 'sls',
+    doc: 'With it, requests are signed V4 for this region; without, V1.',
+    example: 'cn-hangzhou',
+  }),
+  SLS_PROJECT: required(project, { group: 'sls', doc: 'Project to read from.', example: 'audit-prod' }),
+  SLS_LOGSTORE: required(storeOrGroup, { group: 'sls', doc: 'Logstore to read from.', example: 'audit-log' }),
+  SLS_CG: required(storeOrGroup, {
+    group: 'sls',
+    doc: 'Consumer group; created if absent. Replicas that share the work share this name.',
+    example: 'siem-bridge',
+  }),
+  SLS_CONSUMER: optional(matching(/^[A-Za-z0-9._:@-]{1,200}$/, '1 to 200 of A-Z, a-z, 0-9 and . _ : @ -'), {
+    group: 'sls',
+    doc: 'Name of this replica. Two running replicas with one name would both read the same shards.',
+    example: 'siem-bridge-0',
+    computed: '`<SLS_CG>-<hostname>-<pid>`',
+  }),
+  SLS_START: defaulting('begin', startPosition, {
+    group: 'sls',
+    doc: 'Where a shard without a checkpoint starts: the oldest log retained, only new logs, or a time of arrival at the service.',
+    example: '2026-01-31T00:00:00+08:00',
+  }),
+  SLS_HEARTBEAT_SECONDS: defaulting('20', wholeNumber(1, 600), {
+    group: 'sls',
+    doc: 'Heartbeat interval. The consumer group’s timeout, after which a dead replica’s shards move, is 3 times this.',
+  }),
+  SLS_FETCH_INTERVAL_SECONDS: defaulting('1', seconds(0, 3600), {
+    group: 'sls',
+    doc: 'Pause after a pull that reached the end of the shard.',
+    example: '0.2',
+  }),
+  SLS_FETCH_COUNT: defaulting('1000', wholeNumber(1, 1000), { group: 'sls', doc: 'Log groups per pull, at most.' }),
+  SLS_QUERY: optional(multiLine, {
+    group: 'sls',
+    doc: 'SPL the service applies before it answers a pull (row filter, column pruning). Event ids are then hashes of shard, time and contents, so identical logs share one.',
+    example: "* | where eventType = 'login'",
+  }),
+  SLS_IN_ORDER: defaulting('false', boolean, {
+    group: 'sls',
+    doc: 'Read the shards a split or merge made only after those they came from are finished.',
+  }),
+  SLS_EXPIRED_CURSOR: defaulting('begin', choice('begin', 'fail'), {
+    group: 'sls',
+    doc: 'When a checkpoint points before the oldest log retained: resume there, loudly (`begin`), or stop that shard until somebody decides (`fail`).',
+  }),
+  FILTER_TOPICS: optional(commaList, {
+    group: 'filter',
+    doc: 'The `__topic__` values to deliver. Logs of other topics are counted as filtered.',
+    example: 'audit,login',
+    computed: 'all topics',
+  }),
+  SPLUNK_HEC_URL: required(hecUrls, {
+    group: 'hec',
+    doc: 'Base URL of the HTTP Event Collector; several share the load. A path up to `/services/collector/event/1.0` may follow and is normalised.',
+    example: 'https://splunk.example.com:8088',
+  }),
+  SPLUNK_HEC_TOKEN: required(hecToken, {
+    group: 'hec',
+    doc: 'HEC token.',
+    example: '00000000-0000-0000-0000-000000000000',
+    secret: true,
+  }),
+  SPLUNK_HEC_INDEX: optional(matching(/^[a-z0-9_][a-z0-9_-]{0,254}$/, 'a-z, 0-9, _ and -; not - first'), {
+    group: 'hec',
+    doc: 'Index of the events. The token must be allowed to write to it.',
+    example: 'aliyun_audit',
+    computed: 'the token’s',
+  }),
+  SPLUNK_HEC_SOURCETYPE: defaulting('aliyun:sls', text, { group: 'hec', doc: 'Source type of the events.' }),
+  SPLUNK_HEC_SOURCE: optional(text, {
+    group: 'hec',
+    doc: 'Source of the events.',
+    example: 'sls://audit-prod/audit-log',
+    computed: '`sls://<project>/<logstore>`',
+  }),
+  SPLUNK_HEC_HOST: optional(text, {
+    group: 'hec',
+    doc: 'Host of the events.',
+    example: 'aliyun',
+    computed: 'the log’s `__source__`',
+  }),
+  SPLUNK_HEC_ACK: defaulting('auto', autoOrBoolean, {
+    group: 'hec',
+    doc: 'Indexer acknowledgement: `auto` finds out by probing whether the token has it.',
+  }),
+  SPLUNK_HEC_TIMEOUT_SECONDS: defaulting('120', seconds(0.1, 3600), {
+    group: 'hec',
+    doc: 'How long one request may take.',
+  }),
+  SPLUNK_HEC_ACK_POLL_SECONDS: defaulting('2', seconds(0.01, 3600), {
+    group: 'hec',
+    doc: 'How often unacknowledged requests are asked about.',
+  }),
+  SPLUNK_HEC_ACK_TIMEOUT_SECONDS: defaulting('300', seconds(0.1, 86_400), {
+    group: 'hec',
+    doc: 'Events without an acknowledgement for this long are sent again.',
+  }),
+  SPLUNK_HEC_GZIP: defaulting('true', boolean, { group: 'hec', doc: 'Compress request bodies.' }),
+  SPLUNK_HEC_MAX_BYTES: defaulting('1000000', wholeNumber(1, 838_860_800), {
+    group: 'hec',
+    doc: 'Size of a request body before compression. Keep it under `max_content_length` of Splunk and any proxy.',
+    computed: '`1000000`, or `MAX_IN_FLIGHT_BYTES` if that is less',
+  }),
+  SPLUNK_HEC_CONCURRENCY: defaulting('4', wholeNumber(1, 256), { group: 'hec', doc: 'Requests in flight.' }),
+  SPLUNK_HEC_TLS_VERIFY: defaulting('true', boolean, {
+    group: 'tls',
+    doc: 'Verify the certificate of Splunk. Turning it off is for experiments.',
+  }),
+  SPLUNK_HEC_TLS_CA_FILE: optional(text, {
+    group: 'tls',
+    doc: 'PEM file of the certificate authorities to trust instead of the public ones.',
+    example: '/etc/sls-siem-bridge/ca.pem',
+  }),
+  SPLUNK_HEC_TLS_CERT_FILE: optional(text, {
+    group: 'tls',
+    doc: 'PEM file of the client certificate, for mutual TLS.',
+    example: '/etc/sls-siem-bridge/client.pem',
+  }),
+  SPLUNK_HEC_TLS_KEY_FILE: optional(text, {
+    group: 'tls',
+    doc: 'PEM file of the client certificate’s key, without a passphrase.',
+    example: '/etc/sls-siem-bridge/client.key',
+  }),
+  SPLUNK_HEC_TLS_SERVER_NAME: optional(matching(/^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$/, 'host name'), {
+    group: 'tls',
+    doc: 'The name to expect in the certificate, where it differs from the URL’s.',
+    example: 'splunk.internal',
+  }),
+  DEAD_LETTER_DIR: defaulting('./dead-letter', text, {
+    group: 'data',
+    doc: 'Directory for JSON-lines files of the events the SIEM refused for good.',
+    example: '/var/lib/sls-siem-bridge/dead-letter',
+  }),
+  MAX_IN_FLIGHT_BYTES: defaulting('67108864', wholeNumber(1, 17_179_869_184), {
+    group: 'data',
+    doc: 'Bytes pulled and not yet acknowledged, all shards together. Bounds the memory the process needs.',
+  }),
+  ADMIN_HOST: defaulting('127.0.0.1', matching(/^[A-Za-z0-9.:_[\]-]+$/, 'host name or IP address'), {
+    group: 'process',
+    doc: 'Address `/metrics`, `/livez` and `/readyz` listen on. In a container: `0.0.0.0`.',
+    example: '0.0.0.0',
+  }),
+  ADMIN_PORT: defaulting('9464', wholeNumber(0, 65_535), {
+    group: 'process',
+    doc: 'Their port; 0 takes a free one. If the default is taken, the next free port above it is used, so that replicas on one host can share an environment; a port set here that is taken is an error. The log says which it is.',
+  }),
+  SHUTDOWN_GRACE_SECONDS: defaulting('25', seconds(0, 3600), {
+    group: 'process',
+    doc: 'Time to drain after SIGTERM. Keep it under what the supervisor allows before it kills (Kubernetes: 30).',
+  }),
+  LOG_LEVEL: defaulting('info', choice('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'), {
+    group: 'process',
+    doc: 'Least severe level that is logged.',
+  }),
+  LOG_FILE: optional(text, {
+    group: 'process',
+    doc: 'Log to files that rotate at 20 MB, the 5 newest kept, instead of standard output: `bridge.log` becomes a link to the current one of `bridge.1.log`, `bridge.2.log`, … A terminal still sees every line.',
+    example: '/var/log/sls-siem-bridge/bridge.log',
+  }),
+} as const
+
+export type SettingName = keyof typeof SETTINGS
+export type Values = { [K in SettingName]: (typeof SETTINGS)[K] extends Setting<infer T> ? T : never }
+export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[]

@@ -1,0 +1,58 @@
+import type { Clock } from '../core/clock.ts'
+import { Fault } from '../core/errors.ts'
+import { backoffMs } from '../core/retry.ts'
+import type { Telemetry } from '../core/telemetry.ts'
+import type { SlsClient } from '../sls/client.ts'
+import { SlsError } from '../sls/errors.ts'
+
+export interface ConsumerGroupSettings {
+  name: string
+  timeoutSeconds: number
+  inOrder: boolean
+}
+
+const SLOW_RETRY_MS = 15_000
+
+/**
+ * Makes the group exist with our timeout and order, and keeps at it until it does: a configuration fault is reported once
+ * and probed slowly, anything else is retried. Rejects only when `signal` is aborted.
+ */
+export async function ensureConsumerGroup(
+  client: SlsClient,
+  settings: ConsumerGroupSettings,
+  { clock, telemetry, signal }: { clock: Clock; telemetry: Telemetry; signal: AbortSignal },
+): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await createOrUpdate(client, settings, telemetry, signal)
+      telemetry.resumed({ reason: 'sls_configuration', scope: 'group' })
+      return
+    } catch (error) {
+      signal.throwIfAborted()
+      if (!(error instanceof Fault)) throw error
+      if (error.kind === 'configuration') telemetry.paused({ reason: 'sls_configuration', scope: 'group' }, error)
+      else telemetry.heartbeat('failed', error)
+      const slow = error.kind === 'configuration' ? SLOW_RETRY_MS : 0
+      await clock.sleep(Math.max(slow * (0.7 + 0.3 * Math.random()), backoffMs(attempt, 500, SLOW_RETRY_MS)), signal)
+    }
+  }
+}
+
+async function createOrUpdate(
+  client: SlsClient,
+  settings: ConsumerGroupSettings,
+  telemetry: Telemetry,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await client.createConsumerGroup(settings, signal)
+    telemetry.notice('info', `created consumer group ${settings.name}`)
+    return
+  } catch (error) {
+    if (!(error instanceof SlsError && error.reaction === 'group_exists')) throw error
+  }
+  const existing = (await client.listConsumerGroups(signal)).find((group) => group.name === settings.name)
+  if (existing?.timeoutSeconds === settings.timeoutSeconds && existing.inOrder === settings.inOrder) return
+  await client.updateConsumerGroup(settings, signal)
+  telemetry.notice('info', `updated consumer group ${settings.name}`, { before: existing, after: settings })
+}

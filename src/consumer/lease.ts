@@ -1,0 +1,33 @@
+import { Fault } from '../core/errors.ts'
+import type { Lease } from '../core/lease.ts'
+
+/** One shard's lease: ends when it is lost, never comes back; the shard taken again is a new lease. */
+export class ShardLease implements Lease {
+  readonly shard: number
+  readonly #ended = new AbortController()
+  readonly #renewedUntil: () => number
+  readonly #now: () => number
+
+  /** `renewedUntil`: monotonic milliseconds up to which the last successful heartbeat holds for sure. */
+  constructor(shard: number, renewedUntil: () => number, now: () => number) {
+    this.shard = shard
+    this.#renewedUntil = renewedUntil
+    this.#now = now
+  }
+
+  get signal(): AbortSignal {
+    return this.#ended.signal
+  }
+
+  assertHeld(): void {
+    this.signal.throwIfAborted()
+    if (this.#now() < this.#renewedUntil()) return
+    this.lose('it was not renewed within the consumer group’s timeout')
+    this.signal.throwIfAborted()
+  }
+
+  lose(reason: string): void {
+    if (this.signal.aborted) return
+    this.#ended.abort(new Fault('lease', `lease of shard ${this.shard} lost: ${reason}`, { code: 'lease_lost' }))
+  }
+}

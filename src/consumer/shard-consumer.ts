@@ -1,0 +1,294 @@
+import type { Batch } from '../core/batch.ts'
+import type { Clock } from '../core/clock.ts'
+import { Condition } from '../core/condition.ts'
+import { Fault } from '../core/errors.ts'
+import type { Lease } from '../core/lease.ts'
+import type { Telemetry } from '../core/telemetry.ts'
+import type { SlsClient } from '../sls/client.ts'
+import { SlsError } from '../sls/errors.ts'
+import type { ByteBudget } from './byte-budget.ts'
+import { CheckpointCommitter } from './checkpoint-committer.ts'
+import { CheckpointTracker } from './checkpoint-tracker.ts'
+import type { ShardLease } from './lease.ts'
+import type { StartPosition } from './shard-cursors.ts'
+import { ShardCursors } from './shard-cursors.ts'
+import type { ShardDirectory } from './shard-directory.ts'
+import type { Fetched, PullEncoder } from './shard-fetcher.ts'
+import { ShardFetcher } from './shard-fetcher.ts'
+import { ShardLag } from './shard-lag.ts'
+
+/** Delivers one batch for good; see sinks/sink.ts for the promise it makes. */
+export type Deliver = (batch: Batch, lease: Lease, started: () => void) => Promise<void>
+
+export interface ShardConsumerOptions {
+  client: SlsClient
+  group: string
+  consumer: string
+  start: StartPosition
+  expired: 'begin' | 'fail'
+  fetchCount: number
+  fetchIntervalMs: number
+  commitIntervalMs: number
+  query?: string
+  encoder: PullEncoder
+  deliver: Deliver
+  budget: ByteBudget
+  directory: ShardDirectory
+  clock: Clock
+  telemetry: Telemetry
+}
+
+export type ShardOutcome = 'drained' | 'lost'
+
+/** Batches of one shard that wait for their first request; more than this and pulling on would only pile up. */
+const MAX_UNSTARTED_BATCHES = 2
+const STATE_INTERVAL_MS = 5_000
+const COMMIT_RETRY_MS = 500
+
+/**
+ * One shard from taking it to giving it up:
+ *
+ *   starting → pulling ⇄ waiting at the end → draining → drained
+ *        └────────────┴───────── lease lost (any time) ──────────→ lost: nothing more is delivered, nothing is committed
+ *
+ * At the end of a read-only shard the end is committed (even if unchanged) and the shard is held, idle, until the service
+ * takes it away.
+ */
+export class ShardConsumer {
+  readonly #options: ShardConsumerOptions
+  readonly #lease: ShardLease
+  readonly #draining = new AbortController()
+  /** Ends pulling: the lease is gone or the shard is being given up. */
+  readonly #pulling: AbortSignal
+  readonly #lag: ShardLag
+  readonly #progress = new Condition()
+  #tracker: CheckpointTracker | undefined
+  #committer: CheckpointCommitter | undefined
+  #cursors: ShardCursors | undefined
+  #unstarted = 0
+  #bug: unknown
+
+  constructor(lease: ShardLease, options: ShardConsumerOptions) {
+    this.#options = options
+    this.#lease = lease
+    this.#pulling = AbortSignal.any([lease.signal, this.#draining.signal])
+    this.#lag = new ShardLag({ shard: lease.shard, client: options.client, clock: options.clock })
+  }
+
+  /** Stop pulling; `run` resolves once everything pulled is settled and committed. */
+  drain(): void {
+    this.#draining.abort()
+    this.#progress.notify()
+  }
+
+  /** The last cursor known to be committed, `undefined` before the first commit. */
+  get committed(): string | undefined {
+    return this.#committer?.committed || undefined
+  }
+
+  /** Commit what is settled now, whatever is still on its way: the last thing before a deadline cuts deliveries off. */
+  async commitSettled(): Promise<void> {
+    if (this.#tracker && this.#committer && !this.#lease.signal.aborted) {
+      await this.#committer.commit(this.#tracker.mark).catch(this.#unlessLost)
+    }
+  }
+
+  get commitChanges(): number {
+    return this.#committer?.changes ?? -1
+  }
+
+  /** What the server holds as this shard's checkpoint, read while `commitChanges` was `changesBefore`. */
+  verifyCheckpoint(seen: { checkpoint: string; consumer: string }, changesBefore: number): void {
+    this.#committer?.verify(seen, changesBefore)
+  }
+
+  /** Rejects only on a bug; every fault of the outside world is dealt with inside. */
+  async run(fetchFrom: { remembered: string | undefined }): Promise<ShardOutcome> {
+    const { telemetry } = this.#options
+    const { shard } = this.#lease
+    const side = new AbortController()
+    try {
+      const cursor = await this.#start(fetchFrom.remembered)
+      const upkeep = this.#upkeep(AbortSignal.any([this.#lease.signal, side.signal]))
+      await this.#pullUntilDraining(cursor)
+      await this.#settled()
+      side.abort()
+      await upkeep
+      await this.#commitMark()
+      telemetry.shardReleased(shard, 'drained')
+      return 'drained'
+    } catch (error) {
+      side.abort()
+      if (this.#draining.signal.aborted && !this.#tracker && !this.#lease.signal.aborted) {
+        telemetry.shardReleased(shard, 'drained')
+        return 'drained'
+      }
+      this.#loseOn(error)
+      if (this.#bug) throw this.#bug
+      telemetry.leaseLost(shard, reasonOf(this.#lease.signal.reason))
+      telemetry.shardReleased(shard, 'lost')
+      return 'lost'
+    }
+  }
+
+  async #start(remembered: string | undefined): Promise<string> {
+    const { client, group, start, expired, clock, telemetry } = this.#options
+    const { shard } = this.#lease
+    const cursors = new ShardCursors({ shard, client, group, start, expired, clock, telemetry, remembered })
+    const { cursor, checkpoint } = await cursors.start(this.#pulling)
+    this.#committer = new CheckpointCommitter({ ...this.#options, lease: this.#lease, committed: checkpoint })
+    this.#tracker = new CheckpointTracker(cursor, () => this.#progress.notify())
+    this.#cursors = cursors
+    return cursor
+  }
+
+  async #pullUntilDraining(start: string): Promise<void> {
+    const { fetchIntervalMs, clock } = this.#options
+    const cursors = this.#cursors as ShardCursors
+    const fetcher = new ShardFetcher({
+      ...this.#options,
+      shard: this.#lease.shard,
+      cursorExpired: (cursor, signal) => cursors.afterExpiry(cursor, signal),
+    })
+    let cursor = start
+    try {
+      while (!this.#pulling.aborted) {
+        await this.#until(() => this.#unstarted <= MAX_UNSTARTED_BATCHES || this.#pulling.aborted)
+        const fetched = await fetcher.fetch(cursor, this.#pulling)
+        this.#send(fetched)
+        cursor = fetched.nextCursor
+        this.#lag.sawServerTime(fetched.serverTimeMs)
+        if (!fetched.atEnd) continue
+        this.#lag.sawEnd(cursor)
+        if (fetched.empty && (await this.#finishedReadonly(cursor))) return await this.#holdFinished(cursor)
+        await clock.sleep(fetchIntervalMs, this.#pulling)
+      }
+    } catch (error) {
+      if (!this.#draining.signal.aborted || this.#lease.signal.aborted) throw error
+    } finally {
+      fetcher.resumed()
+    }
+  }
+
+  /** Opens the ticket before the first byte leaves; from here on the batches look after themselves. */
+  #send({ nextCursor, batches, reservation }: Fetched): void {
+    const ticket = (this.#tracker as CheckpointTracker).open(nextCursor)
+    for (const batch of batches) {
+      ticket.add()
+      this.#unstarted++
+      let waiting = true
+      const started = (): void => {
+        if (!waiting) return
+        waiting = false
+        this.#unstarted--
+        this.#progress.notify()
+      }
+      this.#options
+        .deliver(batch, this.#lease, started)
+        .then(
+          () => ticket.settle(),
+          (error) => this.#loseOn(error),
+        )
+        .finally(() => {
+          started()
+          reservation.resize(reservation.bytes - batch.bytes.length)
+        })
+        .catch((error) => this.#loseOn(error))
+    }
+    if (batches.length === 0) reservation.release()
+    ticket.seal()
+  }
+
+  /** Ends this shard's work on `error`: quietly if that is the lease's own end, loudly if it is something nobody foresaw. */
+  #loseOn(error: unknown): void {
+    if (this.#lease.signal.aborted && (error === this.#lease.signal.reason || isAbort(error))) return
+    if (error instanceof Fault) {
+      const gone = error instanceof SlsError && error.reaction === 'shard_gone'
+      if (error.kind === 'lease' || gone) {
+        this.#lease.lose(error.message)
+        return
+      }
+    }
+    this.#bug ??= error
+    this.#lease.lose('an unexpected error')
+  }
+
+  readonly #unlessLost = (error: unknown): void => this.#loseOn(error)
+
+  async #finishedReadonly(cursor: string): Promise<boolean> {
+    const { directory, client } = this.#options
+    try {
+      if (!(await directory.isReadonly(this.#lease.shard))) return false
+      return (await client.getCursor(this.#lease.shard, 'end', this.#pulling)) === cursor
+    } catch (error) {
+      if (error instanceof Fault && error.kind !== 'lease' && !this.#pulling.aborted) return false
+      throw error
+    }
+  }
+
+  /**
+   * The service only notices that a read-only shard was read to its end when a checkpoint at the end is committed; an
+   * unchanged one that was stored before the split would leave its children waiting in an ordered group for ever.
+   */
+  async #holdFinished(end: string): Promise<void> {
+    const { clock, fetchIntervalMs } = this.#options
+    await this.#settled()
+    const committer = this.#committer as CheckpointCommitter
+    while (!(await committer.commit(end, { evenIfUnchanged: true }))) {
+      await clock.sleep(Math.max(fetchIntervalMs, COMMIT_RETRY_MS), this.#lease.signal)
+    }
+    this.#options.telemetry.notice('info', `shard ${this.#lease.shard} is read-only and was read to its end`, { end })
+    await this.#until(() => this.#pulling.aborted)
+  }
+
+  /** Everything pulled is settled. */
+  async #settled(): Promise<void> {
+    await this.#until(() => this.#tracker?.outstanding === 0)
+  }
+
+  async #commitMark(): Promise<void> {
+    const { clock } = this.#options
+    const committer = this.#committer as CheckpointCommitter
+    while (!(await committer.commit((this.#tracker as CheckpointTracker).mark))) {
+      await clock.sleep(COMMIT_RETRY_MS, this.#lease.signal)
+    }
+  }
+
+  /** Commits and reports on their intervals until `end`, which is also how it is told that the drain is over. */
+  async #upkeep(end: AbortSignal): Promise<void> {
+    const { clock, commitIntervalMs } = this.#options
+    const every = async (ms: number, work: () => Promise<unknown>): Promise<void> => {
+      while (!end.aborted) {
+        await work().catch((error) => {
+          if (!(end.aborted && isAbort(error))) throw error
+        })
+        await clock.sleep(ms, end).catch(() => {})
+      }
+    }
+    const committer = this.#committer as CheckpointCommitter
+    const tracker = this.#tracker as CheckpointTracker
+    await Promise.all([
+      every(commitIntervalMs, () => committer.commit(tracker.mark)),
+      every(STATE_INTERVAL_MS, () => this.#report(end)),
+    ]).catch(this.#unlessLost)
+  }
+
+  async #report(end: AbortSignal): Promise<void> {
+    const lagSeconds = await this.#lag.seconds((this.#tracker as CheckpointTracker).mark, end)
+    if (end.aborted) return
+    const checkpointAgeSeconds = (this.#committer as CheckpointCommitter).ageSeconds
+    this.#options.telemetry.shardState(this.#lease.shard, { lagSeconds, checkpointAgeSeconds })
+  }
+
+  #until(condition: () => boolean): Promise<void> {
+    return this.#progress.until(condition, this.#lease.signal)
+  }
+}
+
+function reasonOf(reason: unknown): string {
+  return reason instanceof Error ? reason.message : String(reason)
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError'
+}

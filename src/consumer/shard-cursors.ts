@@ -1,0 +1,110 @@
+import type { Clock } from '../core/clock.ts'
+import { Fault } from '../core/errors.ts'
+import { backoffMs } from '../core/retry.ts'
+import type { Telemetry } from '../core/telemetry.ts'
+import type { SlsClient } from '../sls/client.ts'
+import { cursorNumber } from '../sls/cursor.ts'
+import { SlsError } from '../sls/errors.ts'
+
+export type StartPosition = { kind: 'begin' } | { kind: 'end' } | { kind: 'time'; unixSeconds: number }
+
+export interface ShardCursorsOptions {
+  shard: number
+  client: SlsClient
+  group: string
+  start: StartPosition
+  expired: 'begin' | 'fail'
+  clock: Clock
+  telemetry: Telemetry
+  /** What this process committed for the shard earlier: used when the group was deleted under us and its checkpoints with it. */
+  remembered: string | undefined
+}
+
+export interface StartCursor {
+  cursor: string
+  /** The checkpoint the server holds, `''` for none. */
+  checkpoint: string
+}
+
+const RETRY_MAX_MS = 15_000
+
+/** Where a shard's reading starts, and where it goes on when its cursor no longer exists. */
+export class ShardCursors {
+  readonly #options: ShardCursorsOptions
+
+  constructor(options: ShardCursorsOptions) {
+    this.#options = options
+  }
+
+  async start(signal: AbortSignal): Promise<StartCursor> {
+    const { shard, start, telemetry, remembered } = this.#options
+    const checkpoint = await this.#retried(() => this.#checkpoint(signal), signal)
+    if (checkpoint !== '') {
+      telemetry.shardTaken(shard, checkpoint, 'checkpoint')
+      return { cursor: checkpoint, checkpoint }
+    }
+    if (remembered !== undefined) {
+      telemetry.shardTaken(shard, remembered, 'remembered')
+      return { cursor: remembered, checkpoint }
+    }
+    const from = start.kind === 'time' ? start.unixSeconds : start.kind
+    const cursor = await this.#retried(() => this.#options.client.getCursor(shard, from, signal), signal)
+    telemetry.shardTaken(shard, cursor, 'start')
+    return { cursor, checkpoint }
+  }
+
+  /**
+   * The logs between `cursor` and the oldest retained one are gone from the service: with policy `begin` reading goes on at
+   * the oldest, said loudly; with `fail` this waits until somebody sets the group's checkpoint to another cursor.
+   */
+  async afterExpiry(cursor: string, signal: AbortSignal): Promise<string> {
+    const { client, shard, expired, telemetry, clock } = this.#options
+    if (expired === 'fail') {
+      for (;;) {
+        const checkpoint = await this.#retried(() => this.#checkpoint(signal), signal)
+        if (checkpoint !== '' && checkpoint !== cursor) return checkpoint
+        await clock.sleep(RETRY_MAX_MS, signal)
+      }
+    }
+    const begin = await this.#retried(() => client.getCursor(shard, 'begin', signal), signal)
+    telemetry.cursorExpired(shard, {
+      expired: cursor,
+      resumedAt: begin,
+      lostGroupsEstimate: groupsBetween(cursor, begin),
+    })
+    return begin
+  }
+
+  async #checkpoint(signal: AbortSignal): Promise<string> {
+    const { client, group, shard } = this.#options
+    const entries = await client.getCheckpoints(group, shard, signal)
+    return entries.find((entry) => entry.shard === shard)?.checkpoint ?? ''
+  }
+
+  async #retried<T>(ask: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    const { telemetry, clock, shard } = this.#options
+    const key = { reason: 'sls_configuration', scope: `start of shard ${shard}` } as const
+    try {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await ask()
+        } catch (error) {
+          signal.throwIfAborted()
+          if (!(error instanceof Fault)) throw error
+          if (error.kind === 'lease' || (error instanceof SlsError && error.reaction === 'shard_gone')) throw error
+          if (error.kind === 'configuration') telemetry.paused(key, error)
+          else telemetry.pullFailed(shard, error, attempt)
+          await clock.sleep(Math.max(error.retryAfterMs ?? 0, backoffMs(attempt, 200, RETRY_MAX_MS)), signal)
+        }
+      }
+    } finally {
+      telemetry.resumed(key)
+    }
+  }
+}
+
+function groupsBetween(from: string, to: string): number | undefined {
+  const first = cursorNumber(from)
+  const last = cursorNumber(to)
+  return first === undefined || last === undefined ? undefined : Math.max(0, Number(last - first))
+}

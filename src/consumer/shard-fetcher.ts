@@ -1,0 +1,260 @@
+import type { Batch } from '../core/batch.ts'
+import type { Clock } from '../core/clock.ts'
+import { Fault } from '../core/errors.ts'
+import { backoffMs } from '../core/retry.ts'
+import type { PauseReason, Telemetry } from '../core/telemetry.ts'
+import type { Pull, SlsClient } from '../sls/client.ts'
+import { cursorNumber } from '../sls/cursor.ts'
+import { SlsError } from '../sls/errors.ts'
+import type { ByteBudget, Reservation } from './byte-budget.ts'
+
+/** Position of a pull, for event ids: `firstGroup` only where the service's cursors really name single groups. */
+export interface PullPosition {
+  shard: number
+  cursor: string
+  firstGroup: bigint | undefined
+}
+
+export interface EncodeCounts {
+  groups: number
+  logs: number
+  filteredLogs: number
+  events: number
+}
+
+/** Turns a decompressed LogGroupList into batches; the pipeline's part, handed in by bridge.ts. */
+export interface PullEncoder {
+  encode(body: Buffer, at: PullPosition): Generator<Batch, EncodeCounts>
+}
+
+/** One successful pull, encoded whole: nothing of it may leave before all of it proved to be well-formed. */
+export interface Fetched {
+  nextCursor: string
+  batches: Batch[]
+  /** Holds the batches' bytes; shrink it as they settle. */
+  reservation: Reservation
+  /** Nothing more to read at this moment. */
+  atEnd: boolean
+  /** The cursor did not move: there was nothing. */
+  empty: boolean
+  serverTimeMs: number | undefined
+}
+
+export interface ShardFetcherOptions {
+  shard: number
+  client: SlsClient
+  encoder: PullEncoder
+  budget: ByteBudget
+  clock: Clock
+  telemetry: Telemetry
+  fetchCount: number
+  query?: string
+  /** Decides where to go on when the cursor has expired; may wait for ever (policy `fail`). Returns the cursor to read from. */
+  cursorExpired: (cursor: string, signal: AbortSignal) => Promise<string>
+}
+
+/** Raw bytes become JSON of up to 2.2 times their size (measured on access logs); while both exist we account for both. */
+const EXPANSION = 2
+/** Asked of the budget before the size is known. An answer that turns out larger is given back and asked for again. */
+const FIRST_GUESS_BYTES = 1 << 20
+const RETRY_MIN_MS = 200
+const RETRY_MAX_MS = 30_000
+const THROTTLE_MIN_MS = 1_000
+const SLOW_RETRY_MS = 15_000
+/** This many failures on the same bytes are no accident of the network. */
+const CORRUPT_BEFORE_PAUSE = 5
+const TAIL_MAX_BYTES = 1 << 20
+const CURSOR_MOVED = 'cursor_moved'
+
+/** Reads one shard: pull within the byte budget, inflate, encode; retried until it succeeds or `signal` ends it. */
+export class ShardFetcher {
+  readonly #options: ShardFetcherOptions
+  #count: number
+  #failures = 0
+  #corrupt = 0
+  #pausedFor: PauseReason | undefined
+  /** False once cursors turned out not to count single groups; event ids then come from contents. */
+  #cursorsCountGroups = true
+
+  constructor(options: ShardFetcherOptions) {
+    this.#options = options
+    this.#count = options.fetchCount
+  }
+
+  /** The next non-failed pull from `cursor`. Rejects only when `signal` is aborted, or for a lease or shard that is gone. */
+  async fetch(cursor: string, signal: AbortSignal): Promise<Fetched> {
+    let from = cursor
+    for (;;) {
+      try {
+        const fetched = await this.#attempt(from, signal)
+        this.#recovered()
+        return fetched
+      } catch (error) {
+        signal.throwIfAborted()
+        if (!(error instanceof Fault)) throw error
+        const next = await this.#failed(error, from, signal)
+        from = next ?? from
+      }
+    }
+  }
+
+  async #attempt(cursor: string, signal: AbortSignal): Promise<Fetched> {
+    const { client, shard, query, budget } = this.#options
+    let guess = Math.min(FIRST_GUESS_BYTES, budget.limit)
+    for (;;) {
+      const reservation = await budget.reserve(guess, signal)
+      try {
+        const pull = await client.pull(shard, cursor, { count: this.#count, signal, ...(query ? { query } : {}) })
+        if (await this.#movedSilently(pull, cursor, signal)) throw cursorMoved(pull, cursor)
+        const needed = pull.rawSize * EXPANSION
+        if (this.#admit(pull, needed, reservation)) return await this.#encode(pull, cursor, reservation)
+        pull.discard()
+        guess = needed
+      } catch (error) {
+        reservation.release()
+        throw error
+      }
+      reservation.release()
+    }
+  }
+
+  /**
+   * Whether the service answered from a later group than asked for, which is how it may treat an expired cursor instead of
+   * refusing it (unverified). Only believed if the oldest retained cursor confirms it.
+   */
+  async #movedSilently(pull: Pull, cursor: string, signal: AbortSignal): Promise<boolean> {
+    const { client, shard, query } = this.#options
+    const asked = cursorNumber(cursor)
+    const next = cursorNumber(pull.nextCursor)
+    if (query || !this.#cursorsCountGroups || asked === undefined || next === undefined) return false
+    if (next - BigInt(pull.groupCount) <= asked) return false
+    try {
+      const begin = cursorNumber(await client.getCursor(shard, 'begin', signal))
+      if (begin !== undefined && begin > asked) return true
+      this.#cursorsCountGroups = false
+      return false
+    } catch (error) {
+      pull.discard()
+      throw error
+    }
+  }
+
+  /** False when the body must wait for room, or be asked for in smaller pieces; it has not been read then. */
+  #admit(pull: Pull, needed: number, reservation: Reservation): boolean {
+    const { limit } = this.#options.budget
+    if (needed > limit && pull.groupCount > 1) {
+      this.#count = Math.max(1, Math.floor((pull.groupCount * limit) / needed))
+      return false
+    }
+    return reservation.tryGrow(needed)
+  }
+
+  async #encode(pull: Pull, cursor: string, reservation: Reservation): Promise<Fetched> {
+    const { shard, encoder, telemetry, query } = this.#options
+    const body = await pull.read()
+    const batches: Batch[] = []
+    const firstGroup = query || !this.#cursorsCountGroups ? undefined : firstGroupOf(pull, cursor)
+    const encoding = encoder.encode(body, { shard, cursor, firstGroup })
+    let step = encoding.next()
+    while (!step.done) {
+      batches.push(step.value)
+      // Heartbeats, acks and the admin server get their turn between two batches.
+      await new Promise((resolve) => setImmediate(resolve))
+      step = encoding.next()
+    }
+    const counts = step.value
+    if (counts.groups !== pull.groupCount) {
+      throw new Fault('transient', `the pull announced ${pull.groupCount} log groups and held ${counts.groups}`, {
+        code: 'corrupt_log_group',
+      })
+    }
+    reservation.resize(batches.reduce((bytes, batch) => bytes + batch.bytes.length, 0))
+    telemetry.pulled(shard, counts.logs, pull.rawSize)
+    if (counts.filteredLogs > 0) telemetry.filtered('topic', counts.filteredLogs)
+    return {
+      nextCursor: pull.nextCursor,
+      batches,
+      reservation,
+      atEnd: this.#reachedEnd(pull, cursor),
+      empty: pull.groupCount === 0 && pull.nextCursor === cursor,
+      serverTimeMs: pull.serverTimeMs,
+    }
+  }
+
+  #reachedEnd(pull: Pull, cursor: string): boolean {
+    if (pull.endOfCursor !== undefined) return pull.endOfCursor
+    if (pull.nextCursor === cursor) return true
+    // Without the header: a small answer means the tail, as the official workers' pacing assumes. Not with a query: there
+    // the service may return little of much that it scanned.
+    return !this.#options.query && pull.groupCount < this.#count / 10 && pull.rawSize < TAIL_MAX_BYTES
+  }
+
+  #recovered(): void {
+    this.#failures = 0
+    this.#corrupt = 0
+    this.resumed()
+  }
+
+  /** Clears a pause of this shard, also when the shard is given up. */
+  resumed(): void {
+    if (!this.#pausedFor) return
+    this.#options.telemetry.resumed({ reason: this.#pausedFor, scope: `shard ${this.#options.shard}` })
+    this.#pausedFor = undefined
+  }
+
+  #paused(reason: PauseReason, fault: Fault): void {
+    if (this.#pausedFor !== reason) this.resumed()
+    this.#pausedFor = reason
+    this.#options.telemetry.paused({ reason, scope: `shard ${this.#options.shard}` }, fault)
+  }
+
+  /** Waits as the fault asks; returns a cursor when reading must go on elsewhere. */
+  async #failed(fault: Fault, cursor: string, signal: AbortSignal): Promise<string | undefined> {
+    const { telemetry, shard, clock } = this.#options
+    const reaction = fault instanceof SlsError ? fault.reaction : undefined
+    if (fault.kind === 'lease' || reaction === 'shard_gone') throw fault
+    if (reaction === 'invalid_cursor' || fault.code === CURSOR_MOVED) {
+      this.#paused('expired_cursor', fault)
+      const resumeAt = await this.#options.cursorExpired(cursor, signal)
+      this.resumed()
+      return resumeAt
+    }
+    this.#failures++
+    telemetry.pullFailed(shard, fault, this.#failures)
+    await clock.sleep(this.#delayAfter(fault, reaction), signal)
+    return undefined
+  }
+
+  #delayAfter(fault: Fault, reaction: string | undefined): number {
+    const slow = SLOW_RETRY_MS * (0.7 + 0.3 * Math.random())
+    if (fault.kind === 'configuration') {
+      this.#paused('sls_configuration', fault)
+      return slow
+    }
+    this.#corrupt = fault.code.startsWith('corrupt_') ? this.#corrupt + 1 : 0
+    if (this.#corrupt >= CORRUPT_BEFORE_PAUSE) {
+      this.#paused('corrupt_data', fault)
+      return slow
+    }
+    const least = reaction === 'throttle' ? THROTTLE_MIN_MS : RETRY_MIN_MS
+    return Math.max(fault.retryAfterMs ?? 0, backoffMs(this.#failures, least, RETRY_MAX_MS))
+  }
+}
+
+/**
+ * The cursor number of a pull's first group, if cursors count single groups here (they do as far as anybody has seen: the
+ * official Go client computes per-group cursors from `x-log-read-last-cursor` the same way).
+ */
+export function firstGroupOf(pull: Pull, cursor: string): bigint | undefined {
+  const count = BigInt(pull.groupCount)
+  if (pull.readLastCursor !== undefined) return pull.readLastCursor - count + 1n
+  const start = cursorNumber(cursor)
+  const next = cursorNumber(pull.nextCursor)
+  return start !== undefined && next !== undefined && next - start === count ? start : undefined
+}
+
+function cursorMoved(pull: Pull, cursor: string): Fault {
+  pull.discard()
+  const message = `asked for cursor ${cursor}, the service answered from a later one: the logs between have expired`
+  return new Fault('transient', message, { code: CURSOR_MOVED })
+}

@@ -1,0 +1,78 @@
+import type { Clock } from '../core/clock.ts'
+import { Fault } from '../core/errors.ts'
+import type { SlsClient } from '../sls/client.ts'
+
+export interface ShardLagOptions {
+  shard: number
+  client: SlsClient
+  clock: Clock
+}
+
+/** How long an observed end of the shard counts as "caught up" when nothing was read since (the budget was used up, say). */
+const END_IS_FRESH_MS = 10_000
+
+/**
+ * The age of the oldest log of a shard not yet acknowledged: now minus the time the service received the group at the
+ * low-water mark (`cursor_time`). Receive time and not the log's own time, so a backfill of old logs is no lag.
+ */
+export class ShardLag {
+  readonly #options: ShardLagOptions
+  #endSeenAt = Number.NEGATIVE_INFINITY
+  #endCursor = ''
+  #mark = ''
+  #markTimeMs: number | undefined
+  #serverAheadMs = 0
+
+  constructor(options: ShardLagOptions) {
+    this.#options = options
+  }
+
+  /** A pull reached the end: `cursor` is where the next log will be. */
+  sawEnd(cursor: string): void {
+    this.#endCursor = cursor
+    this.#endSeenAt = this.#options.clock.monotonic()
+  }
+
+  sawServerTime(serverTimeMs: number | undefined): void {
+    if (serverTimeMs !== undefined) this.#serverAheadMs = serverTimeMs - this.#options.clock.wall()
+  }
+
+  /** Seconds; 0 when caught up; `undefined` if the service cannot be asked and nothing is known. Asks at most once a mark. */
+  async seconds(mark: string, signal: AbortSignal): Promise<number | undefined> {
+    if (await this.#caughtUp(mark, signal)) return 0
+    const received = await this.#receivedAt(mark, signal)
+    if (received === undefined) return undefined
+    return Math.max(0, (this.#options.clock.wall() + this.#serverAheadMs - received) / 1000)
+  }
+
+  async #caughtUp(mark: string, signal: AbortSignal): Promise<boolean> {
+    const { client, shard, clock } = this.#options
+    if (clock.monotonic() - this.#endSeenAt > END_IS_FRESH_MS) {
+      const end = await answered(client.getCursor(shard, 'end', signal))
+      if (end !== undefined) this.sawEnd(end)
+    }
+    return mark === this.#endCursor
+  }
+
+  async #receivedAt(mark: string, signal: AbortSignal): Promise<number | undefined> {
+    if (mark !== this.#mark) {
+      const seconds = await answered(this.#options.client.getCursorTime(this.#options.shard, mark, signal))
+      // Without an answer the last known time stays: the lag then only grows, which is the honest direction.
+      if (seconds !== undefined) {
+        this.#mark = mark
+        this.#markTimeMs = seconds * 1000
+      }
+    }
+    return this.#markTimeMs
+  }
+}
+
+/** A fault here is no event of its own: the client counts it, and the pulls report the same trouble. */
+async function answered<T>(question: Promise<T>): Promise<T | undefined> {
+  try {
+    return await question
+  } catch (error) {
+    if (error instanceof Fault) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,205 @@
+import type { Clock } from '../core/clock.ts'
+import { Condition } from '../core/condition.ts'
+import { Fault } from '../core/errors.ts'
+import type { Telemetry } from '../core/telemetry.ts'
+import type { SlsClient } from '../sls/client.ts'
+import type { ConsumerGroupSettings } from './consumer-group.ts'
+import { ensureConsumerGroup } from './consumer-group.ts'
+import { Heartbeats } from './heartbeats.ts'
+import { ShardLease } from './lease.ts'
+import type { ShardConsumerOptions } from './shard-consumer.ts'
+import { ShardConsumer } from './shard-consumer.ts'
+import { ShardDirectory } from './shard-directory.ts'
+
+export interface WorkerOptions extends Omit<ShardConsumerOptions, 'directory' | 'group' | 'consumer'> {
+  client: SlsClient
+  group: ConsumerGroupSettings
+  consumer: string
+  heartbeatMs: number
+  clock: Clock
+  telemetry: Telemetry
+}
+
+interface Running {
+  readonly lease: ShardLease
+  readonly consumer: ShardConsumer
+  draining: boolean
+}
+
+/** Of the time left to shut down, kept back to commit what is settled before deliveries still under way are cut off. */
+const LAST_COMMIT_MS = 2_000
+/** Checkpoints of the whole group are read back every this many heartbeats, to notice foreign writes. */
+const VERIFY_EVERY = 3
+
+/**
+ * One member of the consumer group: obeys the heartbeat answers by starting and draining shard consumers. It reports a
+ * shard for as long as anything of it is still on its way, which is what lets the service hand it over without duplicates.
+ */
+export class Worker {
+  readonly #options: WorkerOptions
+  readonly #directory: ShardDirectory
+  readonly #heartbeats: Heartbeats
+  readonly #running = new Map<number, Running>()
+  readonly #changed = new Condition()
+  readonly #stopped = new AbortController()
+  /** Committed cursors by shard, for the case that the group is deleted under us together with its checkpoints. */
+  readonly #remembered = new Map<number, string>()
+  #held = new Set<number>()
+  #stopping = false
+  #answers = 0
+  #bug: unknown
+
+  constructor(options: WorkerOptions) {
+    const { client, clock, telemetry, heartbeatMs, group, consumer } = options
+    this.#options = options
+    this.#directory = new ShardDirectory(client, clock, heartbeatMs / 4)
+    this.#heartbeats = new Heartbeats({
+      client,
+      group: group.name,
+      consumer,
+      intervalMs: heartbeatMs,
+      timeoutMs: group.timeoutSeconds * 1000,
+      clock,
+      telemetry,
+      reported: () => [...this.#running.keys()],
+      answered: (held) => this.#obey(held),
+      lost: (reason) => this.#loseAll(reason),
+      groupMissing: () => this.#ensureGroup(),
+    })
+  }
+
+  /** Shards held or draining at this moment. */
+  get shards(): number[] {
+    return [...this.#running.keys()]
+  }
+
+  /** Runs until `stop` was called and is done. Rejects only on a bug, after letting go of every shard. */
+  async run(): Promise<void> {
+    const { signal } = this.#stopped
+    try {
+      await this.#ensureGroup()
+      await this.#heartbeats.run(signal)
+    } catch (error) {
+      if (!signal.aborted) throw error
+    } finally {
+      this.#loseAll('this process is ending')
+    }
+    if (this.#bug) throw this.#bug
+  }
+
+  /**
+   * Stops pulling at once and goes on heartbeating until everything pulled is settled and committed, at most `graceMs`.
+   * True when nothing was left behind; otherwise what settled is committed and the rest will be pulled again by others.
+   */
+  async stop(graceMs: number): Promise<boolean> {
+    this.#stopping = true
+    const { clock } = this.#options
+    for (const shard of this.#running.keys()) this.#drain(shard)
+    const lastCommitMs = Math.min(LAST_COMMIT_MS, graceMs / 4)
+    const deadline = new AbortController()
+    const timer = clock.sleep(graceMs - lastCommitMs, deadline.signal).then(
+      () => deadline.abort(),
+      () => {},
+    )
+    const empty = (): boolean => this.#running.size === 0
+    await this.#changed.until(empty, deadline.signal).catch(() => {})
+    deadline.abort()
+    await timer
+    const clean = empty()
+    if (!clean) await this.#commitWhatSettled(lastCommitMs)
+    this.#stopped.abort()
+    return clean
+  }
+
+  async #commitWhatSettled(withinMs: number): Promise<void> {
+    const { clock, telemetry } = this.#options
+    telemetry.notice('warn', 'the time to shut down is over with deliveries still under way; they will be repeated', {
+      shards: this.shards,
+    })
+    const commits = [...this.#running.values()].map(({ consumer }) => consumer.commitSettled())
+    const end = new AbortController()
+    await Promise.race([Promise.allSettled(commits), clock.sleep(withinMs, end.signal).catch(() => {})])
+    end.abort()
+  }
+
+  #ensureGroup(): Promise<void> {
+    const { client, group, clock, telemetry } = this.#options
+    return ensureConsumerGroup(client, group, { clock, telemetry, signal: this.#stopped.signal })
+  }
+
+  #obey(held: number[]): void {
+    this.#held = new Set(held)
+    const givenUp = [...this.#running].filter(([shard, run]) => !this.#held.has(shard) && !run.draining)
+    const taken = this.#stopping ? [] : held.filter((shard) => !this.#running.has(shard))
+    for (const [shard] of givenUp) this.#drain(shard)
+    for (const shard of taken) this.#take(shard)
+    if (taken.length + givenUp.length > 0) {
+      this.#options.telemetry.rebalanced({ taken, givenUp: givenUp.map(([shard]) => shard) })
+    }
+    if (++this.#answers % VERIFY_EVERY === 0) void this.#verifyCheckpoints()
+  }
+
+  #take(shard: number): void {
+    const { clock, group } = this.#options
+    const lease = new ShardLease(shard, this.#heartbeats.renewedUntil, () => clock.monotonic())
+    const consumer = new ShardConsumer(lease, { ...this.#options, group: group.name, directory: this.#directory })
+    const running: Running = { lease, consumer, draining: false }
+    this.#running.set(shard, running)
+    consumer.run({ remembered: this.#remembered.get(shard) }).then(
+      () => this.#ended(shard, running),
+      (error) => this.#crash(error),
+    )
+  }
+
+  #drain(shard: number): void {
+    const running = this.#running.get(shard)
+    if (!running || running.draining) return
+    running.draining = true
+    running.consumer.drain()
+  }
+
+  #ended(shard: number, running: Running): void {
+    if (running.consumer.committed) this.#remembered.set(shard, running.consumer.committed)
+    if (this.#running.get(shard) === running) {
+      this.#running.delete(shard)
+      // A drained shard that the service had taken away waits for our report without it; one it wants us to have (back)
+      // is started again by the next answer.
+      if (!this.#held.has(shard)) this.#heartbeats.poke()
+    }
+    this.#changed.notify()
+  }
+
+  #loseAll(reason: string): void {
+    for (const [shard, running] of this.#running) {
+      if (running.consumer.committed) this.#remembered.set(shard, running.consumer.committed)
+      running.lease.lose(reason)
+    }
+    this.#running.clear()
+    this.#held.clear()
+    this.#changed.notify()
+  }
+
+  /** An error nobody foresaw: let go of everything and end, so that others take over from the checkpoints. */
+  #crash(error: unknown): void {
+    this.#bug ??= error
+    this.#stopped.abort()
+  }
+
+  async #verifyCheckpoints(): Promise<void> {
+    const before = new Map([...this.#running].map(([shard, { consumer }]) => [shard, consumer.commitChanges]))
+    try {
+      const checkpoints = await this.#options.client.getCheckpoints(
+        this.#options.group.name,
+        undefined,
+        this.#stopped.signal,
+      )
+      for (const seen of checkpoints) {
+        const changes = before.get(seen.shard)
+        if (changes !== undefined) this.#running.get(seen.shard)?.consumer.verifyCheckpoint(seen, changes)
+      }
+    } catch (error) {
+      // Only a safeguard: a failing service already shows in heartbeats and pulls.
+      if (!(error instanceof Fault) && !this.#stopped.signal.aborted) this.#crash(error)
+    }
+  }
+}

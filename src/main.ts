@@ -1,0 +1,91 @@
+import type { Command } from './cli/command.ts'
+import { EXIT } from './cli/command.ts'
+
+/** Every command of `sls-siem-bridge`, loaded only when it is asked for. */
+const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }> = {
+  run: {
+    summary: 'run one replica until SIGTERM or SIGINT',
+    load: async () => (await import('./cli/run.ts')).runCommand,
+  },
+  check: {
+    summary: 'validate the configuration and preflight both ends; ingests nothing',
+    load: async () => (await import('./cli/check.ts')).checkCommand,
+  },
+  lag: {
+    summary: 'table of shards: owner, checkpoint, lag, state',
+    load: async () => (await import('./cli/lag.ts')).lagCommand,
+  },
+  'dead-letter': {
+    summary: 'list or replay the events the SIEM refused',
+    load: async () => (await import('./cli/dead-letter.ts')).deadLetterCommand,
+  },
+  demo: {
+    summary: 'the whole job on this machine, with a kill -9 half way and a ledger at the end',
+    load: async () => (await import('./cli/demo.ts')).demoCommand,
+  },
+  produce: {
+    summary: 'write generated or file logs into a logstore',
+    load: async () => (await import('./cli/produce.ts')).produceCommand,
+  },
+  emulator: {
+    summary: 'an SLS emulator for real clients',
+    load: async () => (await import('./cli/emulator.ts')).emulatorCommand,
+  },
+  'hec-receiver': {
+    summary: 'a Splunk HEC receiver for real clients',
+    load: async () => (await import('./cli/hec-receiver.ts')).hecReceiverCommand,
+  },
+}
+
+function usage(): string {
+  const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length))
+  const lines = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`)
+  return [
+    'Carries audit logs from Alibaba Cloud Log Service (SLS) into your SIEM; checkpoints only what the SIEM acknowledged.',
+    '',
+    'usage: sls-siem-bridge <command> [options]      sls-siem-bridge <command> --help',
+    '',
+    ...lines,
+    '',
+    'exit codes: 0 done, 1 failed, 2 wrong usage or configuration',
+    '',
+  ].join('\n')
+}
+
+/** Aborted by the first SIGTERM or SIGINT; the second SIGINT leaves at once, whatever is under way. */
+function endSignal(): AbortSignal {
+  const end = new AbortController()
+  let interrupts = 0
+  process.on('SIGTERM', () => end.abort())
+  process.on('SIGINT', () => {
+    if (++interrupts > 1) process.exit(130)
+    end.abort()
+  })
+  return end.signal
+}
+
+async function main(argv: string[]): Promise<number> {
+  const [name, ...rest] = argv
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    process.stdout.write(usage())
+    return name === undefined ? EXIT.usage : EXIT.done
+  }
+  if (name === '--version') {
+    process.stdout.write(`${(await import('./cli/version.ts')).VERSION}\n`)
+    return EXIT.done
+  }
+  const command = COMMANDS[name]
+  if (!command) {
+    process.stderr.write(`sls-siem-bridge: there is no command "${name}"\n\n${usage()}`)
+    return EXIT.usage
+  }
+  const run = await command.load()
+  return run(rest, { env: process.env, stdout: process.stdout, stderr: process.stderr, signal: endSignal() })
+}
+
+// Started by bin/sls-siem-bridge.cjs on an older Node: when that process dies, even by SIGKILL, this one must die alike,
+// or a "killed" replica would go on working unseen.
+if (process.env['SLS_SIEM_BRIDGE_LAUNCHED']) process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
+
+process.exitCode = await main(process.argv.slice(2))
+if (process.env['SLS_SIEM_BRIDGE_LAUNCHED']) process.disconnect?.()

@@ -1,0 +1,131 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Registry } from 'prom-client'
+import { Fault, messageOf } from '../core/errors.ts'
+import type { Telemetry } from '../core/telemetry.ts'
+import type { Health } from './health.ts'
+
+export interface AdminServerOptions {
+  host: string
+  /** 0 takes a free one. */
+  port: number
+  /** A default port that is taken means the next free one above it; a port that was set and is taken is an error. */
+  portWasSet: boolean
+  registry: Registry
+  health: Health
+  telemetry: Pick<Telemetry, 'notice'>
+}
+
+export interface AdminServer {
+  readonly host: string
+  readonly port: number
+  /** `http://host:port` */
+  readonly url: string
+  /** Resolves when the port is free again; does not wait for clients that keep their connection open. */
+  close(): Promise<void>
+}
+
+const PORTS_TRIED = 100
+
+/** Rejects with a `configuration` Fault when there is no port to listen on. */
+export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
+  const { host, telemetry } = options
+  const server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000 }, (request, response) => {
+    answer(options, request, response).catch((error: unknown) => {
+      telemetry.notice('warn', `${request.url} could not be answered: ${messageOf(error)}`)
+      send(request, response, 500, 'internal error\n')
+    })
+  })
+  const port = await listenSomewhere(server, options)
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+  const instead = port === options.port || options.port === 0 ? '' : ` (port ${options.port} was taken)`
+  telemetry.notice('info', `metrics and health at ${url}${instead}`)
+  return {
+    host,
+    port,
+    url,
+    close: () =>
+      new Promise((resolve, reject) => {
+        server.close((error) => (error ? reject(error) : resolve()))
+        server.closeAllConnections()
+      }),
+  }
+}
+
+async function listenSomewhere(server: Server, { host, port, portWasSet }: AdminServerOptions): Promise<number> {
+  const last = portWasSet || port === 0 ? port : Math.min(port + PORTS_TRIED - 1, 65_535)
+  for (let candidate = port; candidate <= last; candidate++) {
+    try {
+      return await listen(server, host, candidate)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') continue
+      throw new Fault('configuration', `cannot listen on ${host} port ${candidate}: ${messageOf(error)}`, {
+        code: 'admin_address',
+        advice: 'set ADMIN_HOST to an address of this machine, and ADMIN_PORT to a port this user may open',
+        cause: error,
+      })
+    }
+  }
+  const tried = last === port ? `port ${port}` : `ports ${port} to ${last}`
+  throw new Fault('configuration', `cannot listen on ${host}: ${tried} in use`, {
+    code: 'admin_port_in_use',
+    advice: 'set ADMIN_PORT to a free port, or to 0 to have one found',
+  })
+}
+
+function listen(server: Server, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ host, port }, () => {
+      server.removeListener('error', reject)
+      resolve((server.address() as AddressInfo).port)
+    })
+  })
+}
+
+const INDEX = `/metrics  Prometheus metrics
+/livez    200 while the process is alive
+/readyz   200 while logs flow or would; 503 and why otherwise
+`
+
+async function answer(options: AdminServerOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    response.setHeader('allow', 'GET, HEAD')
+    return send(request, response, 405, 'only GET and HEAD\n')
+  }
+  switch (request.url?.split('?')[0] ?? '') {
+    case '/':
+      return send(request, response, 200, INDEX)
+    case '/livez':
+      return send(request, response, 200, 'ok\n')
+    case '/readyz':
+      return readiness(options.health, request, response)
+    case '/metrics': {
+      const text = await options.registry.metrics()
+      return send(request, response, 200, text, options.registry.contentType)
+    }
+    default:
+      return send(request, response, 404, `not found; there is:\n${INDEX}`)
+  }
+}
+
+/** One reason per line, or `{"ready","reasons"}` for who asks for JSON. */
+function readiness(health: Health, request: IncomingMessage, response: ServerResponse): void {
+  const { ready, reasons } = health.ready()
+  const status = ready ? 200 : 503
+  if (request.headers.accept?.includes('application/json')) {
+    send(request, response, status, `${JSON.stringify({ ready, reasons })}\n`, 'application/json')
+  } else {
+    send(request, response, status, ready ? 'ok\n' : `${reasons.join('\n')}\n`)
+  }
+}
+
+function send(request: IncomingMessage, response: ServerResponse, status: number, body: string, type?: string): void {
+  response.writeHead(status, {
+    'content-type': type ?? 'text/plain; charset=utf-8',
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+  })
+  response.end(request.method === 'HEAD' ? undefined : body)
+}

@@ -1,0 +1,31 @@
+import type { Clock } from '../core/clock.ts'
+
+const KEYS_KEPT = 200
+
+/** Keeps a failure that repeats from filling the log: the first line of each key at once, then one per interval. */
+export class LineLimit {
+  readonly #clock: Clock
+  readonly #intervalMs: number
+  readonly #keys = new Map<string, { lineAt: number; suppressed: number }>()
+
+  constructor(clock: Clock, intervalMs: number) {
+    this.#clock = clock
+    this.#intervalMs = intervalMs
+  }
+
+  /** Whether to write a line for `key` now; if so, how many were left out since its last one. */
+  admit(key: string): { suppressed: number } | undefined {
+    const now = this.#clock.monotonic()
+    const entry = this.#keys.get(key)
+    if (entry !== undefined && now - entry.lineAt < this.#intervalMs) {
+      entry.suppressed++
+      return undefined
+    }
+    // Re-inserted, so that the first key of the map is the one whose last line is oldest.
+    this.#keys.delete(key)
+    this.#keys.set(key, { lineAt: now, suppressed: 0 })
+    const [oldest] = this.#keys.keys()
+    if (this.#keys.size > KEYS_KEPT && oldest !== undefined) this.#keys.delete(oldest)
+    return { suppressed: entry?.suppressed ?? 0 }
+  }
+}

@@ -1,0 +1,127 @@
+import { lstatSync, renameSync, symlinkSync, writeSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { isatty } from 'node:tty'
+import type { DestinationStream, Logger } from 'pino'
+import { multistream, pino, stdTimeFunctions } from 'pino'
+import { prettyFactory } from 'pino-pretty'
+import type { RollingFile } from 'pino-roll'
+import roll from 'pino-roll'
+import { Fault, messageOf } from '../core/errors.ts'
+import { errorFields } from './faults.ts'
+
+export type { Logger }
+
+export interface LoggerOptions {
+  /** A pino level. */
+  level: string
+  /** Rotating file instead of standard output; the terminal, if that is one, still gets every line. */
+  file?: string
+  /** Size at which the next file begins, as pino-roll writes it. Default `20m`. */
+  fileSize?: string
+  /** Stands in every line, next to the process id. */
+  consumer: string
+  /** File descriptor of the standard output. Default 1. */
+  fd?: number
+}
+
+export interface OpenLogger {
+  log: Logger
+  /** Call before the process exits: afterwards every line is out. */
+  flush(): void
+}
+
+/**
+ * Writes are synchronous: lines are few (one per happening, failures rate-limited), and the last ones before an exit are
+ * those somebody needs. Rejects with a `configuration` Fault when the file cannot be opened.
+ */
+export async function openLogger({
+  level,
+  file,
+  fileSize = '20m',
+  consumer,
+  fd = 1,
+}: LoggerOptions): Promise<OpenLogger> {
+  const terminal = isatty(fd)
+  const rolling = file === undefined ? undefined : await openFile(file, fileSize)
+  const streams: DestinationStream[] = []
+  if (rolling !== undefined) streams.push(rolling)
+  if (terminal) streams.push(prettyTerminal(fd))
+  const plain = streams.length === 0 ? pino.destination({ dest: fd, sync: true }) : undefined
+  if (plain !== undefined) streams.push(plain)
+
+  const log = pino(
+    {
+      level,
+      base: { consumer, pid: process.pid },
+      timestamp: stdTimeFunctions.isoTime,
+      // pino's own serializer for `err` would add a type and an empty stack to what the formatter has told already.
+      serializers: { err: (told: unknown) => told },
+      formatters: { level: (label) => ({ level: label }), log: withErrorsTold },
+    },
+    multistream(streams.map((stream) => ({ stream, level: 'trace' as const }))),
+  )
+  if (rolling !== undefined && file !== undefined) link(file, rolling, log)
+  return {
+    log,
+    flush() {
+      rolling?.flushSync()
+      plain?.flushSync()
+    },
+  }
+}
+
+/** Errors are found by type, whatever the key: so no caller can log a fault with a stack or an error without one. */
+function withErrorsTold(fields: Record<string, unknown>): Record<string, unknown> {
+  const told = Object.entries(fields).map(([key, value]) => [key, value instanceof Error ? errorFields(value) : value])
+  return Object.fromEntries(told)
+}
+
+function prettyTerminal(fd: number): DestinationStream {
+  const pretty = prettyFactory({ colorize: true, translateTime: 'SYS:HH:MM:ss.l', ignore: 'consumer,pid' })
+  const terminal = pino.destination({ dest: fd, sync: true })
+  return { write: (line) => terminal.write(pretty(line)) }
+}
+
+const FILES_KEPT = 5
+/** Lines wait in memory while the disk is full; beyond this they are dropped, and standard error says so. */
+const WAITING_CHARACTERS = 1 << 20
+
+async function openFile(file: string, size: string): Promise<RollingFile> {
+  let rolling: RollingFile
+  try {
+    const limit = { count: FILES_KEPT, removeOtherLogFiles: true }
+    rolling = await roll({ file, size, limit, mkdir: true, sync: true, maxLength: WAITING_CHARACTERS })
+  } catch (error) {
+    throw new Fault('configuration', `cannot write the log file: ${messageOf(error)}`, {
+      code: 'log_file',
+      advice: 'set LOG_FILE to a path this user may write',
+      cause: error,
+    })
+  }
+  let told = Number.NEGATIVE_INFINITY
+  const tell = (trouble: string) => {
+    if (performance.now() - told < 60_000) return
+    told = performance.now()
+    writeSync(2, `LOG_FILE ${file}: ${trouble}\n`)
+  }
+  rolling.on('error', (error) => tell(messageOf(error)))
+  rolling.on('drop', () => tell('lines are dropped'))
+  return rolling
+}
+
+/** pino-roll numbers its files; people and `tail -F` want the name they gave. */
+function link(file: string, rolling: RollingFile, log: Logger): void {
+  const existing = lstatSync(file, { throwIfNoEntry: false })
+  if (existing !== undefined && !existing.isSymbolicLink()) {
+    log.warn(`${file} is a file of somebody else: the log is in ${rolling.file}`)
+    return
+  }
+  const point = () => {
+    // Renamed into place: replicas that share the file never find the name missing.
+    const fresh = join(dirname(file), `.${basename(file)}.${process.pid}`)
+    symlinkSync(basename(rolling.file), fresh)
+    renameSync(fresh, file)
+  }
+  point()
+  rolling.on('ready', point)
+}

@@ -1,0 +1,54 @@
+import { writeFileSync } from 'node:fs'
+import { createMetrics, METRICS, PREFIX } from './metrics.ts'
+
+/** `docs/metrics.md`. */
+export async function renderMetricsDocs(): Promise<string> {
+  const ours = Object.entries(METRICS).map(([name, { kind, labels, help }]) => {
+    const labelCell = labels.length === 0 ? '' : labels.map((label) => `\`${label}\``).join(', ')
+    return `| \`${PREFIX}${name}\` | ${kind} | ${labelCell} | ${help} |`
+  })
+  const standard = (await createMetrics('').registry.getMetricsAsJSON())
+    .filter(({ name }) => !name.startsWith(PREFIX))
+    .map(({ name, type, help }) => `| \`${name}\` | ${type} | ${help} |`)
+  return `${INTRO}
+
+| metric | type | labels | meaning |
+|---|---|---|---|
+${ours.join('\n')}
+
+${NOTES}
+
+| metric | type | meaning |
+|---|---|---|
+${standard.join('\n')}
+`
+}
+
+const INTRO = `# Metrics
+
+<!-- Made from src/observability/metrics.ts by \`node src/observability/metrics-docs.ts\`; a test compares the two. -->
+
+\`GET /metrics\` on \`ADMIN_HOST\`:\`ADMIN_PORT\` answers in Prometheus' text format. Durations are in seconds, sizes in bytes.`
+
+const NOTES = `## What to watch
+
+| question | expression |
+|---|---|
+| Does something wait for a person? | \`max by (reason) (${PREFIX}paused) > 0\` |
+| Is anything falling behind? | \`max by (shard) (${PREFIX}shard_lag_seconds) > 600\` |
+| Is a shard read by nobody? | \`sum by (project, logstore, shard) (${PREFIX}shard_leased) == 0\` |
+| Were logs deleted before they were read? | \`increase(${PREFIX}expired_cursor_total[1h]) > 0\` |
+| Does the SIEM refuse events? | \`sum by (reason) (rate(${PREFIX}events_dead_lettered_total[5m])) > 0\` |
+| How many duplicates to expect? | \`sum by (reason) (rate(${PREFIX}hec_resends_total[5m]))\` |
+
+Server-made label values (\`code\`, and \`reason\` of dead letters) are cut to 64 plain characters, and from the 200th different one on a metric counts as \`other\`: a server gone wild cannot make the number of series grow without bound.
+
+## The process
+
+prom-client's standard metrics, on Linux:`
+
+if (import.meta.main) {
+  writeFileSync(new URL('../../docs/metrics.md', import.meta.url), await renderMetricsDocs())
+  // The GC observer of the standard metrics would keep this script alive.
+  process.exit()
+}

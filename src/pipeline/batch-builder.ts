@@ -1,0 +1,127 @@
+import type { Batch, BatchOrigin } from '../core/batch.ts'
+import { Bytes } from './bytes.ts'
+
+/** Room past the largest batch, so that an event can be written before it is known whether it still fits in. */
+const HEADROOM = 64 * 1024
+/** A working buffer filled to this part goes out as the batch itself; below, its bytes are copied and it is kept. */
+const HAND_OVER = 0.75
+
+/** Working buffers of one size, used again by the next pull when a batch did not take them along. */
+export class WorkingBuffers {
+  readonly maxBatchBytes: number
+  #spare: Bytes | undefined
+
+  constructor(maxBatchBytes: number) {
+    this.maxBatchBytes = maxBatchBytes
+  }
+
+  take(): Bytes {
+    const bytes = this.#spare ?? Bytes.allocate(this.maxBatchBytes + HEADROOM)
+    this.#spare = undefined
+    return bytes
+  }
+
+  give(bytes: Bytes): void {
+    this.#spare = bytes
+  }
+}
+
+/**
+ * Packs the events of one pull into batches. A batch is closed before an event would push it over the limit; an event
+ * over the limit is alone in its batch.
+ */
+export class BatchBuilder {
+  readonly #origin: BatchOrigin
+  readonly #buffers: WorkingBuffers
+  #working: Bytes | undefined
+  #used = 0
+  #ends = new Uint32Array(256)
+  #count = 0
+  #closed: Batch[] = []
+
+  constructor(origin: BatchOrigin, buffers: WorkingBuffers) {
+    this.#origin = origin
+    this.#buffers = buffers
+  }
+
+  /** Where the next event may be written in place, from `position` on. */
+  get target(): Bytes {
+    this.#working ??= this.#buffers.take()
+    return this.#working
+  }
+
+  get position(): number {
+    return this.#used
+  }
+
+  /** Whether `bytes` can be written in place. */
+  hasRoom(bytes: number): boolean {
+    return this.#used + bytes <= this.target.buffer.length
+  }
+
+  /** Takes the event that was written in place and ends at `end`. */
+  commit(end: number): void {
+    if (this.#count === 0 || end <= this.#buffers.maxBatchBytes) {
+      this.#mark(end)
+      return
+    }
+    const event = this.target.buffer.subarray(this.#used, end)
+    this.close()
+    // The buffer the event lies in may be the one it is moved within.
+    this.target.buffer.set(event)
+    this.#mark(event.length)
+  }
+
+  /** Takes an event that was written elsewhere. */
+  append(event: Buffer): void {
+    if (this.#count > 0 && this.#used + event.length > this.#buffers.maxBatchBytes) this.close()
+    if (this.hasRoom(event.length)) {
+      this.target.buffer.set(event, this.#used)
+      this.#mark(this.#used + event.length)
+      return
+    }
+    this.close()
+    this.#closed.push({ origin: this.#origin, bytes: exactCopy(event), ends: Uint32Array.of(event.length), count: 1 })
+  }
+
+  /** Closes the batch that is being filled, if there is anything in it. */
+  close(): void {
+    const working = this.#working
+    if (this.#count === 0 || working === undefined) return
+    const filled = working.buffer.subarray(0, this.#used)
+    const whole = this.#used >= working.buffer.length * HAND_OVER
+    if (whole) this.#working = undefined
+    const bytes = whole ? filled : exactCopy(filled)
+    this.#closed.push({ origin: this.#origin, bytes, ends: this.#ends.slice(0, this.#count), count: this.#count })
+    this.#used = 0
+    this.#count = 0
+  }
+
+  /** The oldest closed batch not yet taken. */
+  shift(): Batch | undefined {
+    return this.#closed.shift()
+  }
+
+  /** Closes the last batch and lets go of the working buffer. */
+  finish(): void {
+    this.close()
+    if (this.#working !== undefined) this.#buffers.give(this.#working)
+    this.#working = undefined
+  }
+
+  #mark(end: number): void {
+    if (this.#count === this.#ends.length) {
+      const larger = new Uint32Array(2 * this.#count)
+      larger.set(this.#ends)
+      this.#ends = larger
+    }
+    this.#ends[this.#count++] = end
+    this.#used = end
+  }
+}
+
+function exactCopy(bytes: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length)
+  copy.set(bytes)
+  return copy
+}

@@ -1,0 +1,61 @@
+import type { Batch } from '../core/batch.ts'
+import { WorkingBuffers } from './batch-builder.ts'
+import { Scratch } from './bytes.ts'
+import { EnvelopeConstants, TAG_PREFIX } from './group-head.ts'
+import { KeyTable } from './keys.ts'
+import type { EncodeCounts, EncoderState, PullPosition } from './pull-encoding.ts'
+import { PullEncoding } from './pull-encoding.ts'
+import { TopicSelection } from './select.ts'
+
+export type { EncodeCounts, PullPosition }
+
+export interface EncoderOptions {
+  project: string
+  logstore: string
+  /** Limit of a batch before compression. An event over it is alone in its batch. */
+  maxBatchBytes: number
+  /** Exact `__topic__` values to deliver; empty = all. */
+  topics: readonly string[]
+  /** Default: the source of the log group as it is, also when that is the empty string. */
+  host?: string
+  source: string
+  sourcetype: string
+  index?: string
+}
+
+/**
+ * Turns pulled bodies (decompressed LogGroupLists) into batches of HEC envelopes, bytes to bytes: no object and no
+ * string is made per log. One encoder serves all shards of a process and may be in the middle of several bodies.
+ */
+export class Encoder {
+  readonly #state: EncoderState
+
+  constructor(options: EncoderOptions) {
+    this.#state = {
+      project: options.project,
+      logstore: options.logstore,
+      topics: new TopicSelection(options.topics),
+      envelope: new EnvelopeConstants(options),
+      contentKeys: new KeyTable('', isGroupKey),
+      tagKeys: new KeyTable(TAG_PREFIX, () => false),
+      buffers: new WorkingBuffers(options.maxBatchBytes),
+      scratch: new Scratch(),
+    }
+  }
+
+  /**
+   * Yields each batch when it is closed: between two of them about `maxBatchBytes` are written at most. Throws a
+   * `transient` Fault `corrupt_log_group` on reaching malformed bytes; batches yielded before are whole and good.
+   * Groups that nobody wants are not looked into.
+   */
+  *encode(body: Buffer, at: PullPosition): Generator<Batch, EncodeCounts> {
+    const pull = new PullEncoding(this.#state, body, at)
+    for (let batch = pull.nextBatch(); batch !== undefined; batch = pull.nextBatch()) yield batch
+    return pull.counts
+  }
+}
+
+/** Keys the group itself puts into every event, so that a log with one of them overrides. */
+function isGroupKey(key: string): boolean {
+  return key === '__topic__' || key === '__source__' || key.startsWith(TAG_PREFIX)
+}

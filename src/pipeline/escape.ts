@@ -1,0 +1,129 @@
+import { isUtf8 } from 'node:buffer'
+import type { Bytes } from './bytes.ts'
+
+/** No byte becomes longer than this: a control character is written `\u00xx`, an invalid byte as the three of U+FFFD. */
+export const MAX_ESCAPED = 6
+/** Words are written whole, so a target needs this much room past what is meant to be written. */
+export const WORD_SLACK = 4
+
+const HEX = Buffer.from('0123456789abcdef')
+const BACKSLASH = 0x5c
+const LETTER_U = 0x75
+const ZERO = 0x30
+/** Four bytes that need no escape, to fill up a word whose last bytes belong to something else. */
+const HARMLESS = 0x61616161
+const HIGH_BITS = 0x80808080 | 0
+
+/** Second byte of each byte's escape; 0 where the byte stands for itself. */
+const ESCAPES = new Uint8Array(256).fill(LETTER_U, 0, 0x20)
+for (const byte of Buffer.from('\b\t\n\f\r"\\')) ESCAPES[byte] = JSON.stringify(String.fromCharCode(byte)).charCodeAt(2)
+
+/**
+ * Writes the inside of a JSON string for `source[from, to)` to `target` at `start`, escaped exactly as `JSON.stringify`
+ * does; the new position. UTF-8 is not checked here: look at `target.seen` and check what was written.
+ */
+export function writeEscaped(target: Bytes, start: number, source: Bytes, from: number, to: number): number {
+  const { view: read } = source
+  const { view: write } = target
+  let seen = 0
+  // `| 0` keeps these machine integers: without it the loop is half as fast.
+  let at = start | 0
+  let next = from | 0
+  for (const last = (to - 8) | 0; next <= last; next = (next + 8) | 0) {
+    const word = read.getInt32(next, true)
+    const second = read.getInt32(next + 4, true)
+    seen |= word | second
+    // Written first and looked at afterwards: text that needs no escape is the rule.
+    write.setInt32(at, word, true)
+    write.setInt32(at + 4, second, true)
+    if ((escapesIn(word) | escapesIn(second)) === 0) at = (at + 8) | 0
+    else at = writeEscapedWord(target.buffer, writeEscapedWord(target.buffer, at, word, 4), second, 4)
+  }
+  while (next < to) {
+    const length = Math.min(4, to - next)
+    const word = length === 4 ? read.getInt32(next, true) : lastWord(source, next, to)
+    seen |= word
+    write.setInt32(at, word, true)
+    at = escapesIn(word) === 0 ? (at + length) | 0 : writeEscapedWord(target.buffer, at, word, length)
+    next = (next + length) | 0
+  }
+  target.seen |= seen
+  return at
+}
+
+/**
+ * Not 0 when one of the four bytes is `"`, `\` or below 0x20. With 0x02 flipped, `"` lands just above the control
+ * characters and what was between them goes up, so one comparison finds both.
+ */
+function escapesIn(word: number): number {
+  const quoteOrControl = ((word ^ 0x02020202) - 0x21212121) | 0
+  const backslash = ((word ^ 0x5c5c5c5c) - 0x01010101) | 0
+  return (quoteOrControl | backslash) & ~word & HIGH_BITS
+}
+
+/** The one to three bytes before `to`, filled up to a word. */
+function lastWord(source: Bytes, from: number, to: number): number {
+  if (from + 4 <= source.buffer.length) {
+    const keep = (1 << ((to - from) * 8)) - 1
+    return (source.view.getInt32(from, true) & keep) | (HARMLESS & ~keep)
+  }
+  let word = HARMLESS
+  for (let at = to - 1; at >= from; at--) word = (word << 8) | (source.buffer[at] as number)
+  return word
+}
+
+function writeEscapedWord(target: Buffer, start: number, word: number, length: number): number {
+  let at = start
+  for (let index = 0, rest = word; index < length; index++, rest >>>= 8) {
+    const byte = rest & 0xff
+    const mark = ESCAPES[byte] as number
+    if (mark === 0) target[at++] = byte
+    else {
+      target[at++] = BACKSLASH
+      target[at++] = mark
+      if (mark === LETTER_U) {
+        target[at++] = ZERO
+        target[at++] = ZERO
+        target[at++] = HEX[byte >>> 4] as number
+        target[at++] = HEX[byte & 15] as number
+      }
+    }
+  }
+  return at
+}
+
+/** Copies `source[from, from + length)` in words; both sides need `WORD_SLACK`. For short runs: no call, no view. */
+export function copyWords(target: Bytes, at: number, source: Bytes, from: number, length: number): number {
+  const { view: read } = source
+  const { view: write } = target
+  for (let offset = 0; offset < length; offset += 4)
+    write.setInt32(at + offset, read.getInt32(from + offset, true), true)
+  return at + length
+}
+
+/** Writes `value` (whole, 0 … 2^53 - 1) in decimal; the new position. */
+export function writeDecimal(target: Buffer, at: number, value: number): number {
+  let digits = 1
+  for (let limit = 10; value >= limit; limit *= 10) digits++
+  if (value > 0x7fffffff) {
+    const high = Math.floor(value / 1e9)
+    return writeDigits(target, writeDecimal(target, at, high), value - high * 1e9, 9)
+  }
+  return writeDigits(target, at, value, digits)
+}
+
+/** Writes the last `digits` decimal digits of `value`, a non-negative int32, with leading zeros. */
+export function writeDigits(target: Buffer, at: number, value: number, digits: number): number {
+  let rest = value
+  for (let index = at + digits - 1; index >= at; index--) {
+    const tenth = (rest / 10) | 0
+    target[index] = ZERO + rest - tenth * 10
+    rest = tenth
+  }
+  return at + digits
+}
+
+/** Whether `writeEscaped` can have put anything but ASCII into `[from, to)` of `target`, and that is not UTF-8. */
+export function hasInvalidUtf8(target: Bytes, from: number, to: number): boolean {
+  return (target.seen & HIGH_BITS) !== 0 && !isUtf8(target.buffer.subarray(from, to))
+}

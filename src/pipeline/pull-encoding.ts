@@ -1,0 +1,193 @@
+import type { Batch } from '../core/batch.ts'
+import type { WorkingBuffers } from './batch-builder.ts'
+import { BatchBuilder } from './batch-builder.ts'
+import type { Scratch } from './bytes.ts'
+import { Bytes } from './bytes.ts'
+import { hasInvalidUtf8, WORD_SLACK, writeDecimal, writeDigits } from './escape.ts'
+import { groupHash, HASH_DIGITS, logHash } from './event-id.ts'
+import type { EnvelopeConstants } from './group-head.ts'
+import { GroupHead } from './group-head.ts'
+import type { KeyTable } from './keys.ts'
+import { LogGroupView, LogView } from './log-view.ts'
+import { PairReader, PairTape } from './pairs.ts'
+import type { TopicSelection } from './select.ts'
+import { EventPairs, put } from './slow-path.ts'
+import { FieldCursor } from './wire.ts'
+
+/** `number * 8 + wire type` of the log groups in a LogGroupList. */
+const LOG_GROUPS = 0x0a
+
+const TIME_OPEN = Buffer.from('{"time":')
+const ID_OPEN = '"},"fields":{"sls_event_id":"'
+const CLOSE = Buffer.from('"}}\n')
+const DOT = 0x2e
+/** At most: `{"time":4294967299.123456789`, the end of the id, `"}}\n`, and what is written too much. */
+const FIXED_BYTES = TIME_OPEN.length + 20 + HASH_DIGITS + CLOSE.length + WORD_SLACK
+
+/** Where a body was pulled from. */
+export interface PullPosition {
+  shard: number
+  /** Cursor of the pull, as SLS spells it. */
+  cursor: string
+  /** Position of the first log group; `undefined` when groups have no cursors of their own (SPL, opaque cursors). */
+  firstGroup: bigint | undefined
+}
+
+export interface EncodeCounts {
+  groups: number
+  /** All logs of the body, those nobody wanted included. */
+  logs: number
+  /** Logs of the groups whose topic nobody wanted. */
+  filteredLogs: number
+  events: number
+}
+
+/** What the pulls of one process share. Nothing in it belongs to a pull while that is not being worked on. */
+export interface EncoderState {
+  readonly project: string
+  readonly logstore: string
+  readonly topics: TopicSelection
+  readonly envelope: EnvelopeConstants
+  readonly contentKeys: KeyTable
+  readonly tagKeys: KeyTable
+  readonly buffers: WorkingBuffers
+  readonly scratch: Scratch
+}
+
+/** The walk over one body, which can be left after any batch. */
+export class PullEncoding {
+  readonly counts: EncodeCounts = { groups: 0, logs: 0, filteredLogs: 0, events: 0 }
+  readonly #state: EncoderState
+  readonly #at: PullPosition
+  readonly #body: Buffer
+  readonly #groups: FieldCursor
+  readonly #group: LogGroupView
+  readonly #head: GroupHead
+  readonly #log: LogView
+  readonly #contents: PairTape
+  readonly #pair: PairReader
+  readonly #batches: BatchBuilder
+  /** Of the current group: all of an event's tail up to the part of the id that differs from log to log. */
+  #idHead: Buffer
+  #groupHash: Buffer | undefined
+  #finished = false
+
+  constructor(state: EncoderState, body: Buffer, at: PullPosition) {
+    const source = new Bytes(body)
+    this.#state = state
+    this.#at = at
+    this.#body = body
+    this.#groups = new FieldCursor(body)
+    this.#groups.open(0, body.length)
+    this.#group = new LogGroupView(body)
+    this.#head = new GroupHead(source, this.#group, state.envelope, new PairTape(source, state.tagKeys))
+    this.#log = new LogView(body)
+    this.#contents = new PairTape(source, state.contentKeys)
+    this.#pair = new PairReader(body)
+    const { project, logstore } = state
+    this.#batches = new BatchBuilder({ project, logstore, shard: at.shard, cursor: at.cursor }, state.buffers)
+    this.#idHead = this.#idHeadOf('h')
+  }
+
+  /** Works until a batch is full. `undefined` when the body is done; `counts` are final then. */
+  nextBatch(): Batch | undefined {
+    for (;;) {
+      const batch = this.#batches.shift()
+      if (batch !== undefined || this.#finished) return batch
+      if (this.#nextLog()) this.#encodeLog()
+      else {
+        this.#finished = true
+        this.#batches.finish()
+      }
+    }
+  }
+
+  #nextLog(): boolean {
+    while (!this.#group.nextLog()) if (!this.#nextGroup()) return false
+    return true
+  }
+
+  /** Moves to the next group with logs that are wanted. */
+  #nextGroup(): boolean {
+    const groups = this.#groups
+    const group = this.#group
+    while (groups.next()) {
+      if (groups.tag !== LOG_GROUPS) continue
+      const index = this.counts.groups++
+      group.open(groups.start, groups.stop)
+      this.counts.logs += group.logCount
+      if (!this.#state.topics.wants(this.#body, group.topicStart, group.topicEnd)) {
+        this.counts.filteredLogs += group.logCount
+      } else if (group.logCount > 0) {
+        this.#head.write()
+        this.#groupHash = undefined
+        if (this.#at.firstGroup !== undefined) this.#idHead = this.#idHeadOf(`${this.#at.firstGroup + BigInt(index)}`)
+        return true
+      }
+    }
+    return false
+  }
+
+  #idHeadOf(groupPart: string): Buffer {
+    const id = `${this.#state.logstore}:${this.#at.shard}:${groupPart}:`
+    return Buffer.from(ID_OPEN + JSON.stringify(id).slice(1, -1))
+  }
+
+  #encodeLog(): void {
+    const batches = this.#batches
+    const contents = this.#contents
+    this.#log.open(this.#group.logStart, this.#group.logEnd, contents)
+    this.counts.events++
+    const bound = FIXED_BYTES + this.#head.bytes.length + contents.bound + this.#idHead.length
+    const inPlace = batches.hasRoom(bound)
+    const target = inPlace ? batches.target : this.#state.scratch.reserve(bound)
+    const end = contents.plain ? this.#writePlain(target, inPlace ? batches.position : 0) : -1
+    if (end < 0) this.#encodeSlowly()
+    else if (inPlace) batches.commit(end)
+    else batches.append(target.buffer.subarray(0, end))
+  }
+
+  /** The end of the event; -1 when a value is not UTF-8, and nothing counts as written then. */
+  #writePlain(target: Bytes, start: number): number {
+    let at = this.#writeTime(target, start)
+    at = put(target, at, this.#head.bytes)
+    const from = at
+    target.seen = 0
+    at = this.#contents.write(target, at)
+    if (hasInvalidUtf8(target, from, at)) return -1
+    return this.#writeTail(target, at)
+  }
+
+  #encodeSlowly(): void {
+    const pair = this.#pair
+    const pairs = new EventPairs(this.#head.pairs)
+    this.#log.eachContent((start, end) => {
+      pair.read(start, end)
+      pairs.set(pair.key.toString(), pair.value)
+    })
+    const { envelope } = this.#head
+    const target = this.#state.scratch.reserve(FIXED_BYTES + envelope.length + pairs.bound + this.#idHead.length)
+    let at = this.#writeTime(target, 0)
+    at = put(target, at, envelope)
+    at = pairs.write(target, at)
+    at = this.#writeTail(target, at)
+    this.#batches.append(target.buffer.subarray(0, at))
+  }
+
+  #writeTime(target: Bytes, start: number): number {
+    let at = put(target, start, TIME_OPEN)
+    at = writeDecimal(target.buffer, at, this.#log.seconds)
+    target.buffer[at++] = DOT
+    return writeDigits(target.buffer, at, this.#log.nanos, 9)
+  }
+
+  #writeTail(target: Bytes, start: number): number {
+    let at = put(target, start, this.#idHead)
+    if (this.#at.firstGroup !== undefined) at = writeDecimal(target.buffer, at, this.#group.logIndex)
+    else {
+      this.#groupHash ??= groupHash(this.#at.shard, this.#body, this.#group, this.#pair)
+      at += target.buffer.write(logHash(this.#groupHash, this.#log, this.#pair), at, 'latin1')
+    }
+    return put(target, at, CLOSE)
+  }
+}

@@ -1,0 +1,210 @@
+import { randomBytes } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
+import { mkdir, open, readdir, unlink } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import type { Clock } from '../core/clock.ts'
+import { systemClock } from '../core/clock.ts'
+import { Fault, messageOf } from '../core/errors.ts'
+import type { DeadLetterEntry, DeadLetterLine } from './dead-letter-line.ts'
+import { decodeDeadLetter, encodeDeadLetter } from './dead-letter-line.ts'
+
+const SUFFIX = '.jsonl'
+const PREFIX = 'dead-letter-'
+
+export interface DeadLetterOptions {
+  readonly dir: string
+  /** Consumer name: becomes part of the file names. */
+  readonly consumer: string
+  readonly maxFileBytes?: number
+  readonly clock?: Pick<Clock, 'wall'>
+}
+
+interface OpenFile {
+  readonly path: string
+  readonly handle: FileHandle
+  /** Bytes that are known to be whole lines on disk. */
+  size: number
+}
+
+interface Job {
+  readonly entries: readonly DeadLetterEntry[]
+  readonly done: () => void
+  readonly failed: (fault: Fault) => void
+}
+
+/**
+ * Events the SIEM refused for good, as JSON lines. What was written is on disk (fsync) before `write` resolves, because
+ * the checkpoint moves past it then. Each process appends to a file of its own, so several may share the directory.
+ */
+export class DeadLetter {
+  readonly #dir: string
+  readonly #consumer: string
+  readonly #maxFileBytes: number
+  readonly #clock: Pick<Clock, 'wall'>
+  readonly #jobs: Job[] = []
+  #file: OpenFile | undefined
+  #writing: Promise<void> | undefined
+
+  constructor({ dir, consumer, maxFileBytes = 64 * 1024 * 1024, clock = systemClock }: DeadLetterOptions) {
+    this.#dir = resolve(dir)
+    this.#consumer = consumer.replace(/[^A-Za-z0-9._-]+/g, '_').slice(0, 80)
+    this.#maxFileBytes = maxFileBytes
+    this.#clock = clock
+  }
+
+  /** Throws a `configuration` Fault, code `dead_letter`, when the directory cannot be written; nothing counts then. */
+  write(entries: readonly DeadLetterEntry[]): Promise<void> {
+    return new Promise((done, failed) => {
+      this.#jobs.push({ entries, done, failed })
+      this.#writing ??= this.#work().finally(() => {
+        this.#writing = undefined
+      })
+    })
+  }
+
+  async close(): Promise<void> {
+    await this.#writing
+    await this.#file?.handle.close()
+    this.#file = undefined
+  }
+
+  /** One fsync for everything that came while the last one ran. */
+  async #work(): Promise<void> {
+    while (this.#jobs.length > 0) {
+      const jobs = this.#jobs.splice(0)
+      try {
+        const at = new Date(this.#clock.wall())
+        const lines = jobs.flatMap(({ entries }) => entries.map((entry) => encodeDeadLetter(entry, at)))
+        await this.#append(Buffer.concat(lines))
+        for (const { done } of jobs) done()
+      } catch (error) {
+        const fault = new Fault('configuration', `cannot write the dead letter in ${this.#dir}: ${messageOf(error)}`, {
+          code: 'dead_letter',
+          cause: error,
+          advice: 'Make DEAD_LETTER_DIR writable and free space on it; refused events wait until then.',
+        })
+        for (const { failed } of jobs) failed(fault)
+      }
+    }
+  }
+
+  async #append(lines: Buffer): Promise<void> {
+    if (this.#file && this.#file.size > 0 && this.#file.size + lines.length > this.#maxFileBytes)
+      await this.#leave(this.#file)
+    const file = this.#file ?? (await this.#create())
+    this.#file = file
+    try {
+      for (let from = 0; from < lines.length; ) {
+        from += (await file.handle.write(lines, from, lines.length - from)).bytesWritten
+      }
+      await file.handle.sync()
+      if ((await file.handle.stat()).nlink === 0) throw new Error(`${file.path} was removed while it was written`)
+      file.size += lines.length
+    } catch (error) {
+      await this.#abandon(file)
+      throw error
+    }
+  }
+
+  async #create(): Promise<OpenFile> {
+    const created = await mkdir(this.#dir, { recursive: true })
+    const time = new Date(this.#clock.wall()).toISOString().replace(/[-:.]/g, '')
+    const name = `${PREFIX}${time}-${this.#consumer}-${process.pid}-${randomBytes(3).toString('hex')}${SUFFIX}`
+    const path = join(this.#dir, name)
+    const handle = await open(path, 'ax', 0o640)
+    const file = { path, handle, size: 0 }
+    try {
+      // The name must survive a power cut as well, not only the contents.
+      await syncDirectory(this.#dir)
+      if (created !== undefined) await syncDirectory(dirname(created))
+    } catch (error) {
+      await this.#abandon(file)
+      throw error
+    }
+    return file
+  }
+
+  async #leave(file: OpenFile): Promise<void> {
+    this.#file = undefined
+    await file.handle.close()
+  }
+
+  /**
+   * After a failure nobody knows what of the last write is on disk: cut back to the last whole line and go on in a new
+   * file, so that half a line can never swallow the next one. A file without a line is removed.
+   */
+  async #abandon(file: OpenFile): Promise<void> {
+    this.#file = undefined
+    try {
+      await file.handle.truncate(file.size)
+      if (file.size === 0) await unlink(file.path)
+    } catch {
+      // The failure that brought us here is the one to report; readers cope with half a last line.
+    }
+    await file.handle.close()
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** One line of the dead letter, or a line that is damaged (`problem`): half of it, after a crash or a full disk. */
+export type DeadLetterRecord =
+  | { readonly file: string; readonly line: number; readonly letter: DeadLetterLine; readonly problem?: undefined }
+  | { readonly file: string; readonly line: number; readonly letter?: undefined; readonly problem: string }
+
+/** All dead letters of a directory, oldest file first. A directory that does not exist holds none. */
+export async function* readDeadLetters(dir: string): AsyncGenerator<DeadLetterRecord> {
+  for (const file of await deadLetterFiles(dir)) {
+    let line = 0
+    for await (const { text, whole } of linesOf(file)) {
+      line++
+      if (!whole) {
+        yield { file, line, problem: 'cut off: its process ended, or the disk was full, while it was written' }
+        continue
+      }
+      try {
+        yield { file, line, letter: decodeDeadLetter(text) }
+      } catch (error) {
+        if (!(error instanceof SyntaxError)) throw error
+        yield { file, line, problem: error.message }
+      }
+    }
+  }
+}
+
+/** Paths of the dead-letter files in a directory, oldest first. */
+export async function deadLetterFiles(dir: string): Promise<string[]> {
+  try {
+    const names = await readdir(dir)
+    return names
+      .filter((name) => name.startsWith(PREFIX) && name.endsWith(SUFFIX))
+      .sort()
+      .map((name) => join(dir, name))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+}
+
+/** Splits at `\n` only, and tells a line that lacks it: JSON text may hold U+2028 and lone `\r`, at which other readers break lines. */
+async function* linesOf(path: string): AsyncGenerator<{ text: string; whole: boolean }> {
+  let parts: Buffer[] = []
+  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+    let from = 0
+    for (let end = chunk.indexOf(0x0a); end >= 0; end = chunk.indexOf(0x0a, from)) {
+      yield { text: Buffer.concat([...parts, chunk.subarray(from, end)]).toString('utf8'), whole: true }
+      parts = []
+      from = end + 1
+    }
+    if (from < chunk.length) parts.push(chunk.subarray(from))
+  }
+  if (parts.length > 0) yield { text: Buffer.concat(parts).toString('utf8'), whole: false }
+}

@@ -1,0 +1,153 @@
+import type { Clock } from '../core/clock.ts'
+import { Fault } from '../core/errors.ts'
+import { backoffMs } from '../core/retry.ts'
+import type { PauseKey, Telemetry } from '../core/telemetry.ts'
+
+const FIRST_PROBE_MS = 1_000
+const LONGEST_PROBE_GAP_MS = 15_000
+
+export interface PauseGateOptions {
+  readonly key: PauseKey
+  readonly clock: Clock
+  readonly telemetry: Pick<Telemetry, 'paused' | 'resumed'>
+  /** Asks, changing nothing, whether the fault is still there. Without it the leader alone finds out. */
+  readonly probe?: (signal: AbortSignal) => Promise<Fault | undefined>
+}
+
+/** What a task holds while it is inside. */
+export interface Pass {
+  /** Throws when the gate has closed since; `through` catches that and waits again. Ask immediately before acting. */
+  check(): void
+}
+
+type LeadResult = 'mended' | 'refused' | 'gone'
+
+interface Waiter {
+  /** May be sent ahead while the gate is closed; otherwise only waits for it to open. */
+  readonly mayLead: boolean
+  readonly enter: (lead: ((result: LeadResult) => void) | undefined) => void
+}
+
+class GateClosed extends Error {}
+
+/**
+ * One door for everybody. It closes on a `configuration` fault, because what one delivery met all others would meet, and
+ * opens by itself: at most 15 s apart a probe asks, and when that passes a single waiting task goes ahead as leader. Only
+ * its success lets the others follow.
+ */
+export class PauseGate {
+  readonly #options: PauseGateOptions
+  readonly #waiting = new Set<Waiter>()
+  readonly #stop = new AbortController()
+  #fault: Fault | undefined
+
+  constructor(options: PauseGateOptions) {
+    this.#options = options
+  }
+
+  /** Why the gate is closed; `undefined` when it is open. */
+  get fault(): Fault | undefined {
+    return this.#fault
+  }
+
+  /** Waits while the gate is closed. Rejects with the signal's reason. */
+  async opened(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    while (this.#fault) await this.#wait(signal, false)
+  }
+
+  /** Runs `task` once the gate lets it. A configuration fault from it closes the gate, and the task is run again later. */
+  async through<T>(signal: AbortSignal, task: (pass: Pass) => Promise<T>): Promise<T> {
+    for (;;) {
+      signal.throwIfAborted()
+      const lead = this.#fault ? await this.#wait(signal, true) : undefined
+      let result: LeadResult = 'mended'
+      try {
+        return await task({
+          check: () => {
+            if (this.#fault && !lead) throw new GateClosed()
+          },
+        })
+      } catch (error) {
+        const refused = error instanceof Fault && error.kind === 'configuration'
+        if (refused) {
+          this.trip(error)
+          result = 'refused'
+        } else if (signal.aborted) {
+          result = 'gone'
+        }
+        if (!refused && !(error instanceof GateClosed)) throw error
+      } finally {
+        lead?.(result)
+      }
+    }
+  }
+
+  trip(fault: Fault): void {
+    const before = this.#fault
+    this.#fault = fault
+    if (before?.code !== fault.code || before.message !== fault.message) {
+      this.#options.telemetry.paused(this.#options.key, fault)
+    }
+    if (!before && !this.#stop.signal.aborted) void this.#mend()
+  }
+
+  close(): void {
+    this.#stop.abort(new Fault('transient', 'the gate is closed down', { code: 'closed' }))
+  }
+
+  #wait(signal: AbortSignal, mayLead: boolean): Promise<((result: LeadResult) => void) | undefined> {
+    return new Promise((resolve, reject) => {
+      const aborted = (): void => {
+        this.#waiting.delete(waiter)
+        reject(signal.reason)
+      }
+      const waiter: Waiter = {
+        mayLead,
+        enter: (lead) => {
+          signal.removeEventListener('abort', aborted)
+          this.#waiting.delete(waiter)
+          resolve(lead)
+        },
+      }
+      this.#waiting.add(waiter)
+      signal.addEventListener('abort', aborted, { once: true })
+    })
+  }
+
+  async #mend(): Promise<void> {
+    const stop = this.#stop.signal
+    for (let attempt = 1; ; attempt++) {
+      const slept = await this.#options.clock
+        .sleep(backoffMs(attempt, FIRST_PROBE_MS, LONGEST_PROBE_GAP_MS), stop)
+        .then(
+          () => true,
+          () => false, // closed: the only thing that ends this sleep early
+        )
+      if (!slept) return
+      const fault = await this.#options.probe?.(stop)
+      if (stop.aborted) return
+      if (fault) {
+        if (fault.kind === 'configuration') this.trip(fault)
+        continue
+      }
+      if ((await this.#sendLeader()) === 'mended') return this.#open()
+    }
+  }
+
+  /** Nobody there to lead: the probe's word is all there is, and the next one through finds out. */
+  async #sendLeader(): Promise<LeadResult> {
+    for (;;) {
+      const leader = [...this.#waiting].find((waiter) => waiter.mayLead)
+      if (!leader) return 'mended'
+      const result = await new Promise<LeadResult>((done) => leader.enter(done))
+      if (result !== 'gone') return result
+    }
+  }
+
+  #open(): void {
+    this.#fault = undefined
+    this.#options.telemetry.resumed(this.#options.key)
+    for (const waiter of [...this.#waiting]) waiter.enter(undefined)
+  }
+}

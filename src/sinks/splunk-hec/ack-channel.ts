@@ -1,0 +1,177 @@
+import { randomUUID } from 'node:crypto'
+import { CookieJar } from './cookie-jar.ts'
+
+const MOST_UNANSWERED = 8
+const MOST_IDS = 10_000
+/** splunkd forgets a channel after 600 s without use and would then count from 0 again, which looks like a restart. */
+const LONGEST_IDLE_MS = 300_000
+
+/** `lost`: the server forgot the id, or nobody can tell any more whose id it is. */
+export type AckResult = 'acked' | 'timeout' | 'lost' | 'cancelled'
+
+/** A request that was accepted and waits for its ack; `result` never rejects. */
+export class AckWait {
+  readonly result: Promise<AckResult>
+  /** Monotonic milliseconds. */
+  readonly deadline: number
+  /** The server has said `true`, which it says once: from here on neither asked again nor timed out. */
+  told = false
+  readonly #finish: (result: AckResult) => void
+
+  constructor(deadline: number, finished: (result: AckResult) => void) {
+    const { promise, resolve } = Promise.withResolvers<AckResult>()
+    this.result = promise
+    this.deadline = deadline
+    this.#finish = (result) => {
+      finished(result)
+      resolve(result)
+    }
+  }
+
+  finish(result: AckResult): void {
+    this.#finish(result)
+  }
+}
+
+/** One POST on a channel, from before its first byte to its answer. */
+export interface Posting {
+  /** The highest ack id known when it began: a server that still has its state must answer with a higher one. */
+  readonly highestBefore: number
+  readonly ended: Promise<void>
+  readonly end: () => void
+}
+
+/**
+ * An ack channel: ids count up from 0 in the memory of one splunkd, `true` is told once, and a restarted server starts
+ * again at 0 under the same name. The danger is the last one: an old request must not be settled by a `true` meant for
+ * a new request that was given the same id.
+ */
+export class AckChannel {
+  readonly id: string = randomUUID()
+  readonly cookies = new CookieJar()
+  /** For a single POST, whose id therefore needs no answer to be known: it is 0. */
+  readonly own: boolean
+  asking = false
+  readonly #pending = new Map<number, AckWait>()
+  readonly #seen = new Set<number>()
+  readonly #posting = new Set<Posting>()
+  #highest = -1
+  /** POSTs that may have been given an id we never heard of. */
+  #unanswered = 0
+  #retired = false
+  #usedAt: number
+
+  constructor(own: boolean, now: number) {
+    this.own = own
+    this.#usedAt = now
+  }
+
+  get idle(): boolean {
+    return this.#pending.size === 0 && this.#posting.size === 0
+  }
+
+  /** May it take further POSTs? */
+  fit(now: number): boolean {
+    if (this.#retired || this.#unanswered >= MOST_UNANSWERED || this.#seen.size >= MOST_IDS) return false
+    return !this.idle || now - this.#usedAt < LONGEST_IDLE_MS
+  }
+
+  /** No further POSTs; what waits goes on waiting. */
+  retire(): void {
+    this.#retired = true
+  }
+
+  begin(now: number): Posting {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const posting: Posting = {
+      highestBefore: this.#highest,
+      ended: promise,
+      end: () => {
+        this.#posting.delete(posting)
+        resolve()
+      },
+    }
+    this.#usedAt = now
+    this.#posting.add(posting)
+    return posting
+  }
+
+  /** The POST was answered with `ackId`. Finds out when the server has lost its state; then `wait` may be lost, too. */
+  accepted(posting: Posting, ackId: number, wait: AckWait): void {
+    if (this.own) {
+      this.#pending.set(ackId, wait)
+      posting.end()
+      return
+    }
+    const restarted = ackId <= posting.highestBefore
+    if (restarted || this.#seen.has(ackId)) {
+      this.#lose()
+      posting.end()
+      // The only POST under way was the one that revealed the restart, and none follows: its id can be nobody else's.
+      const certain = restarted && this.#posting.size === 0 && ackId >= this.#unanswered
+      if (certain) this.#pending.set(ackId, wait)
+      else wait.finish('lost')
+      return
+    }
+    this.#highest = Math.max(this.#highest, ackId)
+    this.#seen.add(ackId)
+    this.#pending.set(ackId, wait)
+    posting.end()
+  }
+
+  /** The POST ended without an ack id. */
+  ended(posting: Posting, mayHaveTakenAnId: boolean): void {
+    if (mayHaveTakenAnId) this.#unanswered++
+    posting.end()
+  }
+
+  /** A POST on a channel of its own that nobody answered: if it arrived, its id is 0. */
+  presume(posting: Posting, wait: AckWait): void {
+    this.#pending.set(0, wait)
+    posting.end()
+  }
+
+  cancel(wait: AckWait): void {
+    for (const [id, pending] of this.#pending) {
+      if (pending === wait) this.#finish(id, wait, 'cancelled')
+    }
+  }
+
+  /** Ids to ask about. */
+  ids(): number[] {
+    return [...this.#pending].filter(([, wait]) => !wait.told).map(([id]) => id)
+  }
+
+  expire(now: number): void {
+    for (const [id, wait] of this.#pending) {
+      if (!wait.told && wait.deadline <= now) this.#finish(id, wait, 'timeout')
+    }
+  }
+
+  /**
+   * The server said `true` for these. On a shared channel that is believed only when every POST under way at that moment
+   * has ended: one of them may have been given the same id by a restarted server, which its answer reveals. And those that
+   * ended without telling their id (u of them) can have taken no id above u-1 without another answer revealing the restart.
+   */
+  async told(ids: readonly number[], now: number): Promise<void> {
+    this.#usedAt = now
+    const waits = ids.map((id) => [id, this.#pending.get(id)] as const)
+    for (const [, wait] of waits) if (wait) wait.told = true
+    if (!this.own) await Promise.all([...this.#posting].map((posting) => posting.ended))
+    for (const [id, wait] of waits) {
+      if (wait && this.#pending.get(id) === wait) {
+        this.#finish(id, wait, this.own || id >= this.#unanswered ? 'acked' : 'lost')
+      }
+    }
+  }
+
+  #lose(): void {
+    this.#retired = true
+    for (const [id, wait] of this.#pending) this.#finish(id, wait, 'lost')
+  }
+
+  #finish(id: number, wait: AckWait, result: AckResult): void {
+    this.#pending.delete(id)
+    wait.finish(result)
+  }
+}

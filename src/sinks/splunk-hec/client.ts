@@ -1,0 +1,254 @@
+import { promisify } from 'node:util'
+import { gzip } from 'node:zlib'
+import type { Dispatcher } from 'undici'
+import { Pool } from 'undici'
+import type { Clock } from '../../core/clock.ts'
+import { Fault } from '../../core/errors.ts'
+import type { Secret } from '../../core/secret.ts'
+import type { Telemetry } from '../../core/telemetry.ts'
+import type { CookieJar } from './cookie-jar.ts'
+import { networkFault } from './network-fault.ts'
+import type { HecReply } from './response.ts'
+import { readReply } from './response.ts'
+
+const compress = promisify(gzip)
+
+const CONNECT_TIMEOUT_MS = 10_000
+/** splunkd drops idle connections after 12 s when it is busy; reusing one it is about to drop makes an ambiguous fault. */
+const LONGEST_IDLE_MS = 9_000
+/** Behind a TCP balancer a connection sticks to one indexer: replace it now and then so that load spreads. */
+const CONNECTION_LIFE_MS = 120_000
+const KEPT_ANSWER_BYTES = 256 * 1024
+const GZIP_CHUNK_BYTES = 512 * 1024
+
+export interface HecTls {
+  readonly verify: boolean
+  readonly ca?: Buffer
+  readonly cert?: Buffer
+  readonly key?: Buffer
+  readonly serverName?: string
+}
+
+/** What is needed to talk to a HEC at all. */
+export interface HecConnection {
+  readonly token: Secret
+  /** One request from the first connect to the last byte of the answer, milliseconds. */
+  readonly timeoutMs: number
+  readonly tls: HecTls
+  readonly userAgent: string
+  readonly clock: Clock
+  readonly telemetry: Pick<Telemetry, 'hecRequest'>
+}
+
+export interface HecRequest {
+  readonly to: 'event' | 'ack'
+  readonly body: Buffer
+  readonly gzip?: boolean
+  /** A GUID; tokens without acknowledgement ignore it, so every request carries one. */
+  readonly channel: string
+  readonly cookies?: CookieJar
+  readonly signal: AbortSignal
+  readonly timeoutMs?: number
+  /** Called when a connection stands and the first byte is about to leave. Throwing stops the request there. */
+  readonly leaving?: () => void
+}
+
+export interface HecResponse {
+  readonly status: number
+  readonly body: string
+  readonly reply: HecReply | undefined
+  readonly retryAfter: string | undefined
+}
+
+/** One HEC base URL. Every request is one POST, never redirected, never repeated here. */
+export class HecClient {
+  /** Without path and credentials: for messages. */
+  readonly origin: string
+  readonly #path: string
+  readonly #connection: HecConnection
+  readonly #pool: Pool
+
+  constructor(baseUrl: string, connection: HecConnection) {
+    const url = new URL(baseUrl)
+    this.origin = url.origin
+    this.#path = url.pathname.replace(/\/+$/, '').replace(/\/services\/collector(\/event(\/1\.0)?)?$/, '')
+    this.#connection = connection
+    const { verify, ca, cert, key, serverName } = connection.tls
+    this.#pool = new Pool(url.origin, {
+      pipelining: 1,
+      clientTtl: CONNECTION_LIFE_MS,
+      keepAliveTimeout: 4_000,
+      keepAliveMaxTimeout: LONGEST_IDLE_MS,
+      // One clock for the whole request, ours, instead of undici's two for headers and body.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      allowH2: false,
+      connect: {
+        timeout: Math.min(CONNECT_TIMEOUT_MS, connection.timeoutMs),
+        rejectUnauthorized: verify,
+        ...(ca && { ca }),
+        ...(cert && { cert }),
+        ...(key && { key }),
+        ...(serverName && { servername: serverName }),
+      },
+    })
+  }
+
+  /** Throws a Fault by what the connection did (never by the answer), the signal's reason, or what `leaving` threw. */
+  async post(request: HecRequest): Promise<HecResponse> {
+    const { clock, telemetry } = this.#connection
+    const body = request.gzip
+      ? await compress(request.body, {
+          level: 1,
+          memLevel: 9,
+          chunkSize: Math.min(GZIP_CHUNK_BYTES, request.body.length + 1024),
+        })
+      : request.body
+    request.signal.throwIfAborted()
+    const begun = clock.monotonic()
+    const seconds = (): number => (clock.monotonic() - begun) / 1000
+    let left = false
+    const leaving = (): void => {
+      request.leaving?.()
+      left = true
+    }
+    try {
+      const response = await this.#exchange({ ...request, leaving }, body)
+      telemetry.hecRequest(response.status, String(response.reply?.code ?? ''), seconds())
+      return response
+    } catch (error) {
+      const network = error instanceof Fault && !request.signal.aborted
+      if (left || (network && error.kind !== 'lease')) {
+        telemetry.hecRequest('error', network ? error.code : 'aborted', seconds())
+      }
+      throw error
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.destroy()
+  }
+
+  /** undici's dispatch, not its `request`: only the handler learns when the first byte is about to leave. */
+  #exchange(request: HecRequest, body: Buffer): Promise<HecResponse> {
+    const { clock, timeoutMs } = this.#connection
+    return new Promise((resolve, reject) => {
+      const exchange = new Exchange(request, this.origin, resolve, reject)
+      const limit = request.timeoutMs ?? timeoutMs
+      clock.sleep(limit, exchange.over).then(
+        () => exchange.timedOut(limit),
+        () => {}, // the request is over: the only thing that ends this sleep early
+      )
+      this.#pool.dispatch(
+        {
+          method: 'POST',
+          path: `${this.#path}/services/collector/${request.to}`,
+          headers: this.#headers(request),
+          body,
+        },
+        exchange,
+      )
+    })
+  }
+
+  #headers(request: HecRequest): Record<string, string> {
+    const cookie = request.cookies?.header
+    return {
+      authorization: `Splunk ${this.#connection.token.reveal()}`,
+      'x-splunk-request-channel': request.channel,
+      'user-agent': this.#connection.userAgent,
+      'content-type': 'application/json',
+      ...(request.gzip && { 'content-encoding': 'gzip' }),
+      ...(cookie !== undefined && { cookie }),
+    }
+  }
+}
+
+/** One request on the wire; tells "nothing left" from "something may have left" whatever ends it. */
+class Exchange implements Dispatcher.DispatchHandler {
+  readonly #request: HecRequest
+  readonly #origin: string
+  readonly #resolve: (response: HecResponse) => void
+  readonly #reject: (error: unknown) => void
+  readonly #over = new AbortController()
+  readonly #chunks: Buffer[] = []
+  #controller: Dispatcher.DispatchController | undefined
+  #kept = 0
+  #status = 0
+  #retryAfter: string | undefined
+
+  constructor(
+    request: HecRequest,
+    origin: string,
+    resolve: (response: HecResponse) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#request = request
+    this.#origin = origin
+    this.#resolve = resolve
+    this.#reject = reject
+    if (request.signal.aborted) this.#aborted()
+    else request.signal.addEventListener('abort', this.#aborted, { once: true })
+  }
+
+  /** Aborted as soon as the request has ended in any way. */
+  get over(): AbortSignal {
+    return this.#over.signal
+  }
+
+  timedOut(limitMs: number): void {
+    const error = Object.assign(new Error(`no answer within ${limitMs} ms`), { code: 'timeout' })
+    this.#fail(networkFault(error, this.#controller !== undefined, this.#origin))
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    try {
+      if (!this.over.aborted) this.#request.leaving?.()
+    } catch (error) {
+      this.#fail(error)
+    }
+    if (this.over.aborted) controller.abort(new Error('given up before it was sent'))
+    else this.#controller = controller
+  }
+
+  onResponseStart(
+    _: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ) {
+    this.#status = status
+    const retryAfter = headers['retry-after']
+    this.#retryAfter = typeof retryAfter === 'string' ? retryAfter : retryAfter?.[0]
+    this.#request.cookies?.keep(headers['set-cookie'])
+  }
+
+  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#kept >= KEPT_ANSWER_BYTES) return
+    this.#kept += chunk.length
+    this.#chunks.push(chunk)
+  }
+
+  onResponseEnd(): void {
+    const body = Buffer.concat(this.#chunks).subarray(0, KEPT_ANSWER_BYTES).toString('utf8')
+    this.#end()
+    this.#resolve({ status: this.#status, body, reply: readReply(body), retryAfter: this.#retryAfter })
+  }
+
+  onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
+    this.#fail(networkFault(error, this.#controller !== undefined, this.#origin))
+  }
+
+  readonly #aborted = (): void => this.#fail(this.#request.signal.reason)
+
+  #fail(error: unknown): void {
+    if (this.over.aborted) return
+    this.#end()
+    this.#reject(error)
+    this.#controller?.abort(new Error('given up'))
+  }
+
+  #end(): void {
+    this.#over.abort()
+    this.#request.signal.removeEventListener('abort', this.#aborted)
+  }
+}

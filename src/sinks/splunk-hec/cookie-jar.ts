@@ -1,0 +1,22 @@
+/**
+ * Cookies a load balancer sets to keep a channel on one indexer. One jar per channel: acknowledgement state lives in the
+ * memory of the node that took the POST.
+ */
+export class CookieJar {
+  readonly #cookies = new Map<string, string>()
+
+  keep(setCookie: string | readonly string[] | undefined): void {
+    if (setCookie === undefined) return
+    for (const line of typeof setCookie === 'string' ? [setCookie] : setCookie) {
+      const pair = line.split(';', 1)[0] as string
+      const equals = pair.indexOf('=')
+      if (equals > 0) this.#cookies.set(pair.slice(0, equals).trim(), pair.slice(equals + 1).trim())
+    }
+  }
+
+  /** Value of the `Cookie` header, or `undefined` while there are none. */
+  get header(): string | undefined {
+    if (this.#cookies.size === 0) return undefined
+    return [...this.#cookies].map(([name, value]) => `${name}=${value}`).join('; ')
+  }
+}

@@ -1,0 +1,110 @@
+import { randomUUID } from 'node:crypto'
+import { Fault } from '../../core/errors.ts'
+import type { HecConnection, HecResponse } from './client.ts'
+import { HecClient } from './client.ts'
+import { judge, judgeAck } from './response.ts'
+
+const PROBE_TIMEOUT_MS = 10_000
+const NOTHING = Buffer.alloc(0)
+
+export interface ProbeOptions {
+  readonly connection: HecConnection
+  readonly signal: AbortSignal
+  /** An earlier answer carried an ack id, so a missing `/ack` means trouble, not a token without acknowledgement. */
+  readonly sawAckIds?: boolean
+}
+
+/**
+ * Is the endpoint there, is the token good, does it acknowledge? Ingests nothing: asks `/ack` about an id, and where there
+ * is no `/ack` posts an empty body, which HEC answers with code 5 once the token is accepted.
+ * Throws the Fault that stands in the way (`transient` or `configuration`).
+ */
+export async function probe(client: HecClient, options: ProbeOptions): Promise<{ ack: boolean }> {
+  const { clock } = options.connection
+  const answer = await ask(client, options, 'ack', Buffer.from('{"acks":[0]}'))
+  if (answer.reply?.code === 14) return { ack: false }
+  const told = judgeAck(answer, clock.wall())
+  if (!(told instanceof Fault)) return { ack: true }
+  const noSuchPath = answer.status === 404 || answer.status === 405
+  const noAckAnswer = answer.status === 200 && answer.reply !== undefined
+  if (!noSuchPath && !noAckAnswer) throw pageInstead(answer) ? judgedFault(answer, clock.wall()) : told
+  return await probeWithoutAck(client, options)
+}
+
+async function probeWithoutAck(client: HecClient, options: ProbeOptions): Promise<{ ack: boolean }> {
+  const answer = await ask(client, options, 'event', NOTHING)
+  const code = answer.reply?.code
+  const ackIds = options.sawAckIds === true || answer.reply?.ackId !== undefined || code === 10 || code === 28
+  if (ackIds && (code === 5 || code === 10 || code === 28 || answer.status === 200)) {
+    throw new Fault('configuration', `${client.origin} gives ack ids but has no /services/collector/ack`, {
+      code: 'ack_unreachable',
+      status: answer.status,
+      advice: 'Let the balancer pass /services/collector/ack as well, or turn acknowledgement off on the token.',
+    })
+  }
+  if (code === 5 || (answer.status === 200 && code === 0)) return { ack: false }
+  throw judgedFault(answer, options.connection.clock.wall())
+}
+
+/** Does the endpoint take gzip? Posts a compressed empty body, so again nothing is ingested. */
+export async function probeGzip(client: HecClient, options: ProbeOptions): Promise<boolean> {
+  const answer = await ask(client, options, 'event', NOTHING, true)
+  return answer.status !== 415
+}
+
+/** Both probes on a connection of their own, for a preflight. Throws the Fault that stands in the way. */
+export async function preflight(
+  url: string,
+  connection: HecConnection,
+  signal: AbortSignal,
+): Promise<{ ack: boolean; gzip: boolean }> {
+  const client = new HecClient(url, connection)
+  try {
+    const { ack } = await probe(client, { connection, signal })
+    return { ack, gzip: await probeGzip(client, { connection, signal }) }
+  } finally {
+    await client.close()
+  }
+}
+
+async function ask(
+  client: HecClient,
+  options: ProbeOptions,
+  to: 'ack' | 'event',
+  body: Buffer,
+  gzip = false,
+): Promise<HecResponse> {
+  try {
+    return await client.post({
+      to,
+      body,
+      gzip,
+      channel: randomUUID(),
+      signal: options.signal,
+      timeoutMs: Math.min(PROBE_TIMEOUT_MS, options.connection.timeoutMs),
+    })
+  } catch (error) {
+    // A probe changes nothing, so there is nothing to be in doubt about.
+    if (error instanceof Fault && error.kind === 'ambiguous') throw transient(error)
+    throw error
+  }
+}
+
+function pageInstead(answer: HecResponse): boolean {
+  return answer.status === 200 && answer.reply === undefined
+}
+
+function judgedFault(answer: HecResponse, nowMs: number): Fault {
+  const outcome = judge(answer, 0, nowMs)
+  if (outcome.is === 'accepted') return new Fault('configuration', 'unexpected answer', { code: 'unexpected' })
+  return outcome.fault.kind === 'configuration' ? outcome.fault : transient(outcome.fault)
+}
+
+function transient(fault: Fault): Fault {
+  return new Fault('transient', fault.message, {
+    code: fault.code,
+    cause: fault,
+    ...(fault.status !== undefined && { status: fault.status }),
+    ...(fault.retryAfterMs !== undefined && { retryAfterMs: fault.retryAfterMs }),
+  })
+}

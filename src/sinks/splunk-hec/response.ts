@@ -1,0 +1,204 @@
+import type { FaultKind } from '../../core/errors.ts'
+import { Fault } from '../../core/errors.ts'
+
+const LONGEST_RETRY_AFTER_MS = 5 * 60_000
+const SHOWN_BYTES = 200
+
+/** The parts of HEC's JSON answer that matter. Everything is optional: proxies answer too. */
+export interface HecReply {
+  readonly code: number | undefined
+  readonly text: string | undefined
+  readonly ackId: number | undefined
+  /** As sent, not yet believed. */
+  readonly eventNumber: unknown
+  /** Of an `/ack` answer: ids told `true`. `undefined` when the answer is none. */
+  readonly acked: readonly number[] | undefined
+}
+
+/** What an answer to `/event` says about the events that were sent. */
+export type Outcome =
+  | { readonly is: 'accepted'; readonly ackId: number | undefined; readonly slowDown: boolean }
+  /** One event is bad and stopped the parser: number `at`, or which is not known. Those before `at` were accepted. */
+  | {
+      readonly is: 'refused'
+      readonly fault: Fault
+      readonly text: string
+      readonly at: number | undefined
+      readonly ackId: number | undefined
+    }
+  | { readonly is: 'too_large'; readonly fault: Fault; readonly text: string }
+  | { readonly is: 'gzip_refused'; readonly fault: Fault }
+  /** Transient, ambiguous or configuration. The first `accepted` events were taken all the same. */
+  | { readonly is: 'failed'; readonly fault: Fault; readonly accepted: number; readonly ackId: number | undefined }
+
+export interface Answer {
+  readonly status: number
+  readonly body: string
+  readonly reply: HecReply | undefined
+  readonly retryAfter: string | undefined
+}
+
+/** HEC's codes 0–28 as documented by Splunk and measured on 10.4/10.5; `event` = the event named by the answer is bad. */
+const CODES: Readonly<Record<number, { kind: FaultKind; advice?: string }>> = {
+  1: { kind: 'configuration', advice: 'The HEC token is disabled: enable it in Splunk.' },
+  2: { kind: 'configuration', advice: 'The token did not arrive: does a proxy strip the Authorization header?' },
+  3: { kind: 'configuration', advice: 'Check SPLUNK_HEC_TOKEN and what a proxy does to the Authorization header.' },
+  4: { kind: 'configuration', advice: 'Splunk does not know this token: check SPLUNK_HEC_TOKEN.' },
+  5: { kind: 'event' },
+  6: { kind: 'event' },
+  7: { kind: 'configuration', advice: 'Allow the index on the HEC token (or create it), or correct SPLUNK_HEC_INDEX.' },
+  8: { kind: 'ambiguous' },
+  9: { kind: 'transient' },
+  10: { kind: 'configuration', advice: 'A proxy strips the X-Splunk-Request-Channel header.' },
+  11: { kind: 'configuration', advice: 'A proxy changes the X-Splunk-Request-Channel header.' },
+  12: { kind: 'event' },
+  13: { kind: 'event' },
+  14: {
+    kind: 'configuration',
+    advice: 'The token has indexer acknowledgement off: turn it on, or set SPLUNK_HEC_ACK=auto.',
+  },
+  15: { kind: 'event' },
+  16: { kind: 'configuration', advice: 'Remove the token from SPLUNK_HEC_URL: it belongs in SPLUNK_HEC_TOKEN.' },
+  18: { kind: 'transient' },
+  19: { kind: 'transient' },
+  20: { kind: 'transient' },
+  21: { kind: 'configuration', advice: 'Splunk does not know this token: check SPLUNK_HEC_TOKEN.' },
+  22: { kind: 'configuration', advice: 'The HEC token is disabled: enable it in Splunk.' },
+  23: { kind: 'transient' },
+  26: { kind: 'transient' },
+  27: { kind: 'transient' },
+  28: {
+    kind: 'configuration',
+    advice: 'Acknowledgement behind this balancer needs sticky sessions and the channel header.',
+  },
+}
+
+const ACCEPTED = new Set([0, 24, 25])
+
+/** The one table: what an answer to a POST of `count` events means. `nowMs`: wall clock, for a `Retry-After` date. */
+export function judge(answer: Answer, count: number, nowMs: number): Outcome {
+  const { status, reply } = answer
+  const code = reply?.code
+  if (status === 200 && code !== undefined && ACCEPTED.has(code)) {
+    return { is: 'accepted', ackId: reply?.ackId, slowDown: code !== 0 }
+  }
+  const known = code === undefined || status === 200 ? undefined : CODES[code]
+  if (known && code !== undefined) return byCode(answer, code, known, count, nowMs)
+  if (status === 413) return { is: 'too_large', fault: faultOf(answer, 'event', nowMs), text: 'request too large' }
+  if (status === 415) {
+    const advice = 'Set SPLUNK_HEC_GZIP=false: something on the way does not take compressed bodies.'
+    return { is: 'gzip_refused', fault: faultOf(answer, 'configuration', nowMs, advice) }
+  }
+  return { is: 'failed', fault: byStatus(answer, nowMs), accepted: 0, ackId: undefined }
+}
+
+function byCode(
+  answer: Answer,
+  code: number,
+  known: { kind: FaultKind; advice?: string },
+  count: number,
+  nowMs: number,
+): Outcome {
+  const number = eventNumber(answer.reply)
+  const ackId = answer.reply?.ackId
+  const fault = faultOf(answer, known.kind, nowMs, known.advice)
+  if (known.kind === 'event') {
+    // Code 5 says that there was no event at all in what we know to hold one: its number, if any, means nothing.
+    const at = code !== 5 && number !== undefined && number < count ? number : undefined
+    return { is: 'refused', fault, text: answer.reply?.text ?? '', at, ackId }
+  }
+  // Wrong index: the number is one too high, so the culprit is N-1 and those before it are indexed.
+  if (code === 7 && number !== undefined && number >= 1 && number <= count) {
+    return { is: 'failed', fault, accepted: number - 1, ackId }
+  }
+  // Busy: the number is where the queue was full.
+  if (code === 9 && answer.status === 503 && number !== undefined && number < count) {
+    return { is: 'failed', fault, accepted: number, ackId }
+  }
+  return { is: 'failed', fault, accepted: 0, ackId: undefined }
+}
+
+/** Answers that are not HEC's own, or carry no code of its: proxies, balancers, login pages, the wrong port. */
+function byStatus(answer: Answer, nowMs: number): Fault {
+  const { status } = answer
+  const wrongPlace =
+    'Check SPLUNK_HEC_URL: what answered there is not the HTTP Event Collector (8088, or 443 on Splunk Cloud).'
+  if (status === 408 || status === 425 || status === 429 || status === 503) return faultOf(answer, 'transient', nowMs)
+  if (status >= 500) return faultOf(answer, 'ambiguous', nowMs)
+  if (status === 403)
+    return faultOf(answer, 'configuration', nowMs, 'A firewall or proxy refuses the request: see its answer.')
+  return faultOf(answer, 'configuration', nowMs, wrongPlace)
+}
+
+function faultOf(answer: Answer, kind: FaultKind, nowMs: number, advice?: string): Fault {
+  const { status, reply } = answer
+  const ours = reply?.code !== undefined && CODES[reply.code] !== undefined && status !== 200
+  const said = ours ? `${reply?.text ?? 'no text'} (code ${reply?.code})` : shown(answer.body)
+  const retryAfterMs = readRetryAfter(answer.retryAfter, nowMs)
+  return new Fault(kind, `HEC answered HTTP ${status}: ${said}`, {
+    code: ours ? String(reply?.code) : `http_${status}`,
+    status,
+    ...(advice !== undefined && { advice }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  })
+}
+
+/** The start of a foreign answer, on one line and safe to print: usually enough to see whose it is. */
+function shown(body: string): string {
+  const line = body
+    .slice(0, 2 * SHOWN_BYTES)
+    .replace(/[\s\p{Cc}]+/gu, ' ')
+    .trim()
+  return line === '' ? 'empty answer' : line.slice(0, SHOWN_BYTES)
+}
+
+/** `invalid-event-number`, counted from 0, if it can be one at all. */
+function eventNumber(reply: HecReply | undefined): number | undefined {
+  return natural(reply?.eventNumber)
+}
+
+function natural(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined
+}
+
+/** Seconds or an HTTP date → milliseconds from now, at most five minutes. */
+export function readRetryAfter(value: string | undefined, nowMs: number): number | undefined {
+  if (value === undefined) return undefined
+  const ms = /^\s*\d+\s*$/.test(value) ? Number(value) * 1000 : Date.parse(value) - nowMs
+  return Number.isNaN(ms) ? undefined : Math.min(LONGEST_RETRY_AFTER_MS, Math.max(0, ms))
+}
+
+/** `undefined` for anything that is not a JSON object. */
+export function readReply(body: string): HecReply | undefined {
+  let value: unknown
+  try {
+    value = JSON.parse(body)
+  } catch {
+    return undefined
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+  const answer = value as Record<string, unknown>
+  return {
+    code: natural(answer['code']),
+    text: typeof answer['text'] === 'string' ? answer['text'] : undefined,
+    ackId: natural(answer['ackId']),
+    eventNumber: answer['invalid-event-number'],
+    acked: readAcks(answer['acks']),
+  }
+}
+
+function readAcks(acks: unknown): number[] | undefined {
+  if (typeof acks !== 'object' || acks === null || Array.isArray(acks)) return undefined
+  const told = Object.entries(acks).filter(([id, told]) => told === true && /^\d+$/.test(id))
+  return told.map(([id]) => Number(id))
+}
+
+/** What an answer to `/ack` says: ids told `true`, or why it says nothing. Only a real ack answer is ever believed. */
+export function judgeAck(answer: Answer, nowMs: number): readonly number[] | Fault {
+  if (answer.status === 200 && answer.reply?.acked) return answer.reply.acked
+  if (answer.status === 200) return faultOf(answer, 'transient', nowMs)
+  const outcome = judge(answer, 0, nowMs)
+  if (outcome.is === 'accepted') return faultOf(answer, 'transient', nowMs)
+  // A query changes nothing, so a question whose answer got lost can simply be asked again.
+  return outcome.fault.kind === 'configuration' ? outcome.fault : faultOf(answer, 'transient', nowMs)
+}

@@ -1,0 +1,187 @@
+import type { ConsumerGroup, Shard, ShardCheckpoint } from './answers.ts'
+import { checkpoints, consumerGroups, cursor, cursorTime, heartbeatShards, shards } from './answers.ts'
+import type { Pull } from './pull.ts'
+import { pullOf } from './pull.ts'
+import type { Call, TransportOptions } from './transport.ts'
+import { SlsTransport } from './transport.ts'
+
+export type { ConsumerGroup, Shard, ShardCheckpoint } from './answers.ts'
+export type { Pull } from './pull.ts'
+export { MAX_RAW_BYTES } from './pull.ts'
+export type { Credentials } from './signature.ts'
+
+const CONTROL_TIMEOUT_MS = 30_000
+const PULL_TIMEOUT_MS = 60_000
+const JSON_BYTES = 1024 * 1024
+/** Shard lists of large logstores, and checkpoints of as many shards, are longer than other answers. */
+const LIST_BYTES = 16 * 1024 * 1024
+
+export interface SlsClientOptions extends TransportOptions {
+  /** For a control call from beginning to end; 30 s unless told. */
+  timeoutMs?: number
+}
+
+type CallOptions = Omit<Call, 'timeoutMs'> & { timeoutMs?: number | undefined }
+
+export interface PullOptions {
+  /** Log groups wanted, 1 to 1000. */
+  count: number
+  /** SPL the service applies before it answers. */
+  query?: string
+  /** Exclusive. */
+  endCursor?: string
+  signal?: AbortSignal
+  /** To the headers, and later between two pieces of the body; 60 s unless told. */
+  timeoutMs?: number
+}
+
+/**
+ * Log Service as a consumer needs it: one logstore, one method per API (SLS protocol: endpoints). A call fails with an
+ * `SlsError` for an error answer, with a Fault for anything else that is wrong on the way (`timeout`,
+ * `corrupt_response`, network and TLS codes in lower case), or with the signal's reason. Nothing is retried here.
+ */
+export class SlsClient {
+  readonly #transport: SlsTransport
+  readonly #timeoutMs: number
+
+  constructor(options: SlsClientOptions) {
+    this.#transport = new SlsTransport(options)
+    this.#timeoutMs = options.timeoutMs ?? CONTROL_TIMEOUT_MS
+  }
+
+  listConsumerGroups(signal?: AbortSignal): Promise<ConsumerGroup[]> {
+    return this.#json({ api: 'ListConsumerGroup', method: 'GET', path: ['consumergroups'], signal }, consumerGroups)
+  }
+
+  /** Fails with the reaction `group_exists` when there is one of that name. */
+  createConsumerGroup({ name, timeoutSeconds, inOrder }: ConsumerGroup, signal?: AbortSignal): Promise<void> {
+    const body = { consumerGroup: name, timeout: timeoutSeconds, order: inOrder }
+    return this.#ok({ api: 'CreateConsumerGroup', method: 'POST', path: ['consumergroups'], body, signal })
+  }
+
+  updateConsumerGroup({ name, timeoutSeconds, inOrder }: ConsumerGroup, signal?: AbortSignal): Promise<void> {
+    const body = { order: inOrder, timeout: timeoutSeconds }
+    return this.#ok({ api: 'UpdateConsumerGroup', method: 'PUT', path: ['consumergroups', name], body, signal })
+  }
+
+  /** Reports the shards this consumer still works on; returns those it should hold. */
+  heartbeat(
+    group: string,
+    consumer: string,
+    held: number[],
+    options: { signal?: AbortSignal; timeoutMs?: number } = {},
+  ): Promise<number[]> {
+    return this.#json(
+      {
+        api: 'ConsumerGroupHeartBeat',
+        method: 'POST',
+        path: ['consumergroups', group],
+        query: [
+          ['type', 'heartbeat'],
+          ['consumer', consumer],
+        ],
+        body: held,
+        ...options,
+      },
+      heartbeatShards,
+    )
+  }
+
+  /** Of one shard or of all; `[]` for a shard that does not exist. */
+  getCheckpoints(group: string, shard?: number, signal?: AbortSignal): Promise<ShardCheckpoint[]> {
+    const query = shard === undefined ? [] : [['shard', String(shard)] as const]
+    const path = ['consumergroups', group]
+    return this.#json({ api: 'GetCheckPoint', method: 'GET', path, query, signal }, checkpoints, LIST_BYTES)
+  }
+
+  /** Only the holder of the shard may (`forceSuccess=false`): others fail with the reaction `lost_shard`. */
+  updateCheckpoint(
+    group: string,
+    consumer: string,
+    shard: number,
+    checkpoint: string,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    return this.#ok({
+      api: 'ConsumerGroupUpdateCheckPoint',
+      method: 'POST',
+      path: ['consumergroups', group],
+      query: [
+        ['type', 'checkpoint'],
+        ['consumer', consumer],
+        ['forceSuccess', 'false'],
+      ],
+      body: { shard, checkpoint },
+      signal,
+    })
+  }
+
+  listShards(signal?: AbortSignal): Promise<Shard[]> {
+    return this.#json({ api: 'ListShards', method: 'GET', path: ['shards'], signal }, shards, LIST_BYTES)
+  }
+
+  /** `end` is the position of the next write; a time (unix seconds, of receipt) that of the first group since then. */
+  getCursor(shard: number, from: 'begin' | 'end' | number, signal?: AbortSignal): Promise<string> {
+    const query = [['type', 'cursor'] as const, ['from', String(from)] as const]
+    return this.#json({ api: 'GetCursor', method: 'GET', path: shardPath(shard), query, signal }, cursor)
+  }
+
+  /** When the service received the group at the cursor, in unix seconds. */
+  getCursorTime(shard: number, at: string, signal?: AbortSignal): Promise<number> {
+    const query = [['type', 'cursor_time'] as const, ['cursor', at] as const]
+    return this.#json({ api: 'GetCursorTime', method: 'GET', path: shardPath(shard), query, signal }, cursorTime)
+  }
+
+  /**
+   * Resolves as soon as the headers are there, so that the caller can make room for `rawSize` bytes before the body
+   * comes. `signal` also governs the body.
+   */
+  pull(shard: number, from: string, options: PullOptions): Promise<Pull> {
+    const { count, query, endCursor, signal, timeoutMs = PULL_TIMEOUT_MS } = options
+    const parameters: Array<[string, string]> = [
+      ['type', 'log'],
+      ['cursor', from],
+      ['count', String(count)],
+    ]
+    if (endCursor !== undefined) parameters.push(['end_cursor', endCursor])
+    if (query !== undefined) parameters.push(['query', query], ['pullMode', 'scan_on_stream'])
+    const call: Call = {
+      api: 'PullLogs',
+      method: 'GET',
+      path: shardPath(shard),
+      query: parameters,
+      headers: { accept: 'application/x-protobuf', 'accept-encoding': 'lz4' },
+      timeoutMs,
+      signal,
+    }
+    return this.#transport.call(call, (answer) => pullOf(answer, timeoutMs))
+  }
+
+  /** Ends what is still under way; unread pulls fail. */
+  close(): Promise<void> {
+    return this.#transport.close()
+  }
+
+  #json<T>(call: CallOptions, shape: (answer: unknown) => T | undefined, limit = JSON_BYTES): Promise<T> {
+    return this.#transport.call(this.#timed(call), async (answer) => {
+      const value = shape(await answer.json(limit))
+      if (value === undefined) throw answer.corrupt('the JSON has an unexpected shape')
+      return value
+    })
+  }
+
+  /** For calls that answer nothing. A page that some proxy serves with status 200 is not taken for success. */
+  #ok(call: CallOptions): Promise<void> {
+    return this.#transport.call(this.#timed(call), async (answer) => {
+      await answer.json(JSON_BYTES)
+    })
+  }
+
+  #timed(call: CallOptions): Call {
+    return { ...call, timeoutMs: call.timeoutMs ?? this.#timeoutMs }
+  }
+}
+
+function shardPath(shard: number): string[] {
+  return ['shards', String(shard)]
+}

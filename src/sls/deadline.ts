@@ -1,0 +1,70 @@
+import { Fault } from '../core/errors.ts'
+
+/**
+ * Ends one call when the caller gives up or time runs out, whichever comes first. `signal.reason` is then the caller's
+ * reason, or a `transient` Fault `timeout`.
+ */
+export class Deadline {
+  readonly #controller = new AbortController()
+  readonly #outer: AbortSignal | undefined
+  readonly #what: string
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(what: string, ms: number, outer: AbortSignal | undefined) {
+    this.#what = what
+    this.#outer = outer
+    if (outer?.aborted) this.#follow()
+    else outer?.addEventListener('abort', this.#follow, { once: true })
+    this.start(ms)
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  /** Gives the call `ms` from now on. */
+  start(ms: number): void {
+    this.pause()
+    if (!this.signal.aborted) this.#timer = setTimeout(() => this.#expire(ms), ms)
+  }
+
+  /** Only the caller ends the call now, until `start`. */
+  pause(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
+  /** Begins the time given last anew: something has arrived. */
+  progress(): void {
+    this.#timer?.refresh()
+  }
+
+  /** Must be called when the call is over, or the caller's signal remembers it for ever. */
+  end(): void {
+    this.pause()
+    this.#outer?.removeEventListener('abort', this.#follow)
+  }
+
+  /** Settles like `promise`, or rejects with the reason for ending before that. */
+  async race<T>(promise: Promise<T>): Promise<T> {
+    const { signal } = this
+    signal.throwIfAborted()
+    const ended = Promise.withResolvers<never>()
+    const onAbort = () => ended.reject(signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      return await Promise.race([promise, ended.promise])
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  readonly #follow = (): void => {
+    this.pause()
+    this.#controller.abort(this.#outer?.reason)
+  }
+
+  #expire(ms: number): void {
+    this.#controller.abort(new Fault('transient', `${this.#what} took longer than ${ms} ms`, { code: 'timeout' }))
+  }
+}

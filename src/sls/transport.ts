@@ -1,0 +1,229 @@
+import type { Dispatcher } from 'undici'
+import { Pool } from 'undici'
+import { Fault } from '../core/errors.ts'
+import { Deadline } from './deadline.ts'
+import { resolveEndpoint } from './endpoint.ts'
+import type { CallContext, SlsApi } from './errors.ts'
+import { errorOfAnswer, faultOfTransport } from './errors.ts'
+import type { Credentials } from './signature.ts'
+import { percentEncode, signV1, signV4 } from './signature.ts'
+
+const CONNECT_TIMEOUT_MS = 10_000
+const ERROR_BODY_BYTES = 64 * 1024
+
+export interface TransportOptions {
+  /** `https://cn-hangzhou.log.aliyuncs.com`; without a scheme https. See `resolveEndpoint` for IPs and localhost. */
+  endpoint: string
+  project: string
+  logstore: string
+  /** Asked for every request, so that temporary ones can change. */
+  credentials: () => Promise<Credentials>
+  /** When set, requests are signed V4 for this region, else V1. */
+  region?: string
+  userAgent: string
+  /**
+   * Told once per call: HTTP status, or `error` when no answer came; `ok`, the service's code or ours (`aborted` when
+   * the caller gave up); and how long it took. For a pull that is the time to its headers.
+   */
+  onRequest?: (api: string, status: number | 'error', code: string, seconds: number) => void
+}
+
+export interface Call {
+  api: SlsApi
+  method: 'GET' | 'POST' | 'PUT'
+  /** Path below the logstore, decoded segments. */
+  path: readonly string[]
+  query?: ReadonlyArray<readonly [name: string, value: string]>
+  headers?: Readonly<Record<string, string>>
+  /** Sent as JSON. */
+  body?: unknown
+  timeoutMs: number
+  signal?: AbortSignal | undefined
+}
+
+/** Signs and sends calls, and turns everything but a 200 into a Fault. A caller's abort is thrown with its own reason. */
+export class SlsTransport {
+  readonly #options: TransportOptions
+  readonly #host: string
+  readonly #pool: Pool
+  #closed: Promise<void> | undefined
+
+  constructor(options: TransportOptions) {
+    const { origin, host } = resolveEndpoint(options.endpoint, options.project)
+    this.#options = options
+    this.#host = host
+    // Unlimited connections: a pull whose body waits to be read holds one, and must never keep a heartbeat waiting.
+    // Deadlines are ours (undici's timers do not run while a body is paused). The service speaks HTTP/1.1 only.
+    this.#pool = new Pool(origin, {
+      connect: { timeout: CONNECT_TIMEOUT_MS },
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      allowH2: false,
+    })
+  }
+
+  /** Makes one call and hands a 200 answer to `read`, whose failure is the call's failure. */
+  async call<T>(call: Call, read: (answer: Answer) => T | Promise<T>): Promise<T> {
+    const started = performance.now()
+    const context = this.#contextOf(call)
+    const deadline = new Deadline(call.api, call.timeoutMs, call.signal)
+    let answer: Answer | undefined
+    const tell = (code: string) =>
+      this.#options.onRequest?.(call.api, answer?.status ?? 'error', code, (performance.now() - started) / 1000)
+    try {
+      answer = new Answer(await this.#send(call, deadline), context, deadline)
+      if (answer.status !== 200) throw await answer.asError()
+      const result = await read(answer)
+      tell('ok')
+      return result
+    } catch (error) {
+      const failure = deadline.signal.aborted ? deadline.signal.reason : faultOfTransport(context, error)
+      tell(call.signal?.aborted ? 'aborted' : failure instanceof Fault ? failure.code : 'bug')
+      answer?.discard()
+      deadline.end()
+      throw failure
+    }
+  }
+
+  /** Ends everything that is still under way. */
+  close(): Promise<void> {
+    this.#closed ??= this.#pool.destroy()
+    return this.#closed
+  }
+
+  #contextOf({ api }: Call): CallContext {
+    return { api, project: this.#options.project, logstore: this.#options.logstore, host: this.#host }
+  }
+
+  async #send(call: Call, deadline: Deadline): Promise<Dispatcher.ResponseData> {
+    const { region, userAgent, logstore } = this.#options
+    const segments = ['logstores', logstore, ...call.path]
+    const query = call.query ?? []
+    const body = call.body === undefined ? undefined : Buffer.from(JSON.stringify(call.body))
+    const unsigned = {
+      method: call.method,
+      path: `/${segments.join('/')}`,
+      query,
+      headers: {
+        host: this.#host,
+        'user-agent': userAgent,
+        'x-log-apiversion': '0.6.0',
+        'x-log-bodyrawsize': String(body?.length ?? 0),
+        ...(body && { 'content-type': 'application/json' }),
+        ...call.headers,
+      },
+      body,
+    }
+    const credentials = await deadline.race(this.#options.credentials())
+    const now = new Date()
+    const headers =
+      region === undefined ? signV1(unsigned, credentials, now) : signV4(unsigned, credentials, now, region)
+    const search = query.map(([name, value]) => `${name}=${percentEncode(value)}`).join('&')
+    return await this.#pool.request({
+      method: call.method,
+      path: `/${segments.map(percentEncode).join('/')}${search && `?${search}`}`,
+      headers,
+      body: body ?? null,
+      signal: deadline.signal,
+    })
+  }
+}
+
+/** An answer whose headers are there and whose body may still be on its way. */
+export class Answer {
+  readonly status: number
+  readonly #response: Dispatcher.ResponseData
+  readonly #context: CallContext
+  readonly #deadline: Deadline
+  #idleTimeout = false
+
+  constructor(response: Dispatcher.ResponseData, context: CallContext, deadline: Deadline) {
+    this.status = response.statusCode
+    this.#response = response
+    this.#context = context
+    this.#deadline = deadline
+    // A connection may break while nobody reads; without a listener that would end the process. `body` reports it.
+    response.body.on('error', () => {})
+    response.body.once('close', () => deadline.end())
+  }
+
+  /** Value of a header that was sent once. */
+  header(name: string): string | undefined {
+    const value = this.#response.headers[name]
+    return typeof value === 'string' ? value : undefined
+  }
+
+  /** The whole body, at most `limit` bytes of it: more is a Fault `corrupt_response`. */
+  async body(limit: number): Promise<Buffer> {
+    const tooLong = () => this.corrupt(`the body is longer than ${limit} bytes`)
+    if (Number(this.header('content-length') ?? 0) > limit) throw tooLong()
+    const chunks: Buffer[] = []
+    let length = 0
+    for await (const chunk of this.#response.body as AsyncIterable<Buffer>) {
+      length += chunk.length
+      if (length > limit) throw tooLong()
+      chunks.push(chunk)
+      if (this.#idleTimeout) this.#deadline.progress()
+    }
+    return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length)
+  }
+
+  /** The body as JSON; `undefined` when it is empty. Anything else is a Fault `corrupt_response`. */
+  async json(limit: number): Promise<unknown> {
+    const text = (await this.body(limit)).toString()
+    if (text.trim() === '') return undefined
+    try {
+      return JSON.parse(text)
+    } catch (error) {
+      throw this.corrupt(`the body is not JSON: ${text.slice(0, 200).replace(/\s+/g, ' ')}`, error)
+    }
+  }
+
+  async asError(): Promise<Error> {
+    const chunks: Buffer[] = []
+    let length = 0
+    try {
+      for await (const chunk of this.#response.body as AsyncIterable<Buffer>) {
+        length += chunk.length
+        chunks.push(chunk)
+        if (length >= ERROR_BODY_BYTES) break
+      }
+    } catch (error) {
+      // A cut error body changes nothing: the status has said that the call failed. Running out of time does.
+      if (this.#deadline.signal.aborted) throw error
+    }
+    return errorOfAnswer(this.#context, {
+      status: this.status,
+      header: (name) => this.header(name),
+      body: Buffer.concat(chunks, length),
+      receivedAt: Date.now(),
+    })
+  }
+
+  corrupt(what: string, cause?: unknown): Fault {
+    const message = `${this.#context.api}: unusable answer from ${this.#context.host}: ${what}`
+    return new Fault('transient', message, { code: 'corrupt_response', status: this.status, cause })
+  }
+
+  /** The failure to report when reading the body failed with `error`. */
+  failureOf(error: unknown): unknown {
+    const { signal } = this.#deadline
+    return signal.aborted ? signal.reason : faultOfTransport(this.#context, error)
+  }
+
+  /** From here to `resume` the clock stands still: the body waits for its reader, not for the network. */
+  pause(): void {
+    this.#deadline.pause()
+  }
+
+  /** Reading goes on, and may take `idleMs` between two pieces of the body. */
+  resume(idleMs: number): void {
+    this.#idleTimeout = true
+    this.#deadline.start(idleMs)
+  }
+
+  /** Drops what has not been read yet, and the connection with it. */
+  discard(): void {
+    this.#response.body.destroy()
+  }
+}

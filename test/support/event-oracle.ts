@@ -1,0 +1,98 @@
+import protobuf from 'protobufjs'
+import type { EncodeCounts, EncoderOptions, PullPosition } from '../../src/pipeline/encoder.ts'
+
+/** The schema of Log Service; nothing is `required`, since a missing field is a default here, and strings are bytes. */
+const SCHEMA = `
+  syntax = "proto2";
+  message Pair { optional bytes Key = 1; optional bytes Value = 2; }
+  message Log { optional uint32 Time = 1; repeated Pair Contents = 2; optional fixed32 Time_ns = 4; }
+  message LogGroup {
+    repeated Log Logs = 1;
+    optional string Reserved = 2;
+    optional bytes Topic = 3;
+    optional bytes Source = 4;
+    repeated Pair LogTags = 6;
+  }
+  message LogGroupList { repeated LogGroup LogGroups = 1; }
+`
+const LogGroupList = protobuf.parse(SCHEMA, { keepCase: true }).root.lookupType('LogGroupList')
+
+interface Pair {
+  Key?: Uint8Array
+  Value?: Uint8Array
+}
+interface Group {
+  Logs?: Array<{ Time?: number; Time_ns?: number; Contents?: Pair[] }>
+  Topic?: Uint8Array
+  Source?: Uint8Array
+  LogTags?: Pair[]
+}
+
+/** What the encoder must produce for a body: the envelopes as bytes, made the plain and slow way from objects. */
+export function expectedEvents(
+  options: EncoderOptions,
+  body: Uint8Array,
+  at: PullPosition,
+): { events: Buffer[]; counts: EncodeCounts } {
+  const { LogGroups = [] } = LogGroupList.decode(body) as unknown as { LogGroups?: Group[] }
+  const events: Buffer[] = []
+  const counts: EncodeCounts = { groups: LogGroups.length, logs: 0, filteredLogs: 0, events: 0 }
+  for (const [groupIndex, group] of LogGroups.entries()) {
+    const logs = group.Logs ?? []
+    counts.logs += logs.length
+    if (options.topics.length > 0 && !options.topics.includes(text(group.Topic))) {
+      counts.filteredLogs += logs.length
+      continue
+    }
+    for (const [logIndex, log] of logs.entries()) {
+      const id = `${options.logstore}:${at.shard}:${(at.firstGroup as bigint) + BigInt(groupIndex)}:${logIndex}`
+      events.push(Buffer.from(envelope(options, group, log, id)))
+    }
+  }
+  counts.events = events.length
+  return { events, counts }
+}
+
+function envelope(options: EncoderOptions, group: Group, log: NonNullable<Group['Logs']>[number], id: string): string {
+  const pairs = new Map<string, string>([
+    ['__topic__', text(group.Topic)],
+    ['__source__', text(group.Source)],
+  ])
+  for (const tag of group.LogTags ?? []) pairs.set(`__tag__:${text(tag.Key)}`, text(tag.Value))
+  for (const content of log.Contents ?? []) pairs.set(text(content.Key), text(content.Value))
+
+  const nanos = BigInt(log.Time ?? 0) * 1_000_000_000n + BigInt(log.Time_ns ?? 0)
+  const members: Array<[string, string]> = [
+    ['time', `${nanos / 1_000_000_000n}.${String(nanos % 1_000_000_000n).padStart(9, '0')}`],
+    ['host', JSON.stringify(options.host ?? text(group.Source))],
+    ['source', JSON.stringify(options.source)],
+    ['sourcetype', JSON.stringify(options.sourcetype)],
+  ]
+  if (options.index !== undefined) members.push(['index', JSON.stringify(options.index)])
+  members.push(['event', objectOf([...pairs].map(([key, value]) => [key, JSON.stringify(value)]))])
+  members.push(['fields', objectOf([['sls_event_id', JSON.stringify(id)]])])
+  return `${objectOf(members)}\n`
+}
+
+function objectOf(members: Array<[key: string, json: string]>): string {
+  return `{${members.map(([key, json]) => `${JSON.stringify(key)}:${json}`).join(',')}}`
+}
+
+function text(bytes: Uint8Array | undefined): string {
+  return Buffer.from(bytes ?? []).toString('utf8')
+}
+
+/** How events are packed: as many as fit, and one that is larger than a batch alone. */
+export function expectedBatches(events: readonly Buffer[], maxBatchBytes: number): Buffer[][] {
+  const batches: Buffer[][] = []
+  let used = Number.POSITIVE_INFINITY
+  for (const event of events) {
+    if (used + event.length > maxBatchBytes) {
+      batches.push([])
+      used = 0
+    }
+    batches.at(-1)?.push(event)
+    used += event.length
+  }
+  return batches
+}

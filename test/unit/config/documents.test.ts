@@ -1,0 +1,58 @@
+import { readFileSync } from 'node:fs'
+import { parseEnv } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import { loadConfig } from '../../../src/config/load.ts'
+import { renderDocs, renderEnvExample } from '../../../src/config/render.ts'
+import { SETTING_NAMES, SETTINGS } from '../../../src/config/settings.ts'
+
+const file = (name: string) => readFileSync(new URL(`../../../${name}`, import.meta.url), 'utf8')
+
+/** The table of the contract, typed in from there. */
+const CONTRACT =
+  `SLS_ENDPOINT SLS_AK_ID SLS_AK_KEY SLS_STS_TOKEN SLS_REGION SLS_PROJECT SLS_LOGSTORE SLS_CG SLS_CONSUMER
+SLS_START SLS_HEARTBEAT_SECONDS SLS_FETCH_INTERVAL_SECONDS SLS_FETCH_COUNT SLS_QUERY SLS_IN_ORDER SLS_EXPIRED_CURSOR
+FILTER_TOPICS SPLUNK_HEC_URL SPLUNK_HEC_TOKEN SPLUNK_HEC_INDEX SPLUNK_HEC_SOURCETYPE SPLUNK_HEC_SOURCE SPLUNK_HEC_HOST
+SPLUNK_HEC_ACK SPLUNK_HEC_TIMEOUT_SECONDS SPLUNK_HEC_ACK_POLL_SECONDS SPLUNK_HEC_ACK_TIMEOUT_SECONDS SPLUNK_HEC_GZIP
+SPLUNK_HEC_MAX_BYTES SPLUNK_HEC_CONCURRENCY SPLUNK_HEC_TLS_VERIFY SPLUNK_HEC_TLS_CA_FILE SPLUNK_HEC_TLS_CERT_FILE
+SPLUNK_HEC_TLS_KEY_FILE SPLUNK_HEC_TLS_SERVER_NAME DEAD_LETTER_DIR MAX_IN_FLIGHT_BYTES ADMIN_HOST ADMIN_PORT
+SHUTDOWN_GRACE_SECONDS LOG_LEVEL LOG_FILE`.split(/\s+/)
+
+test('the settings are those of the contract', () => {
+  expect([...SETTING_NAMES].sort()).toEqual([...CONTRACT].sort())
+})
+
+describe('docs/configuration.md', () => {
+  test('is what the settings render to (node src/config/render.ts)', () => {
+    expect(file('docs/configuration.md')).toBe(renderDocs())
+  })
+
+  test('has one row per variable and no other', () => {
+    const rows = [...file('docs/configuration.md').matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name)
+    expect(rows).toEqual(SETTING_NAMES)
+  })
+})
+
+describe('.env.example', () => {
+  test('is what the settings render to (node src/config/render.ts)', () => {
+    expect(file('.env.example')).toBe(renderEnvExample())
+  })
+
+  test('works as it is', () => {
+    const loaded = loadConfig(parseEnv(file('.env.example')))
+    expect(loaded).toMatchObject({ warnings: [] })
+  })
+
+  test('with everything that is commented out set, only the files it names are missing', () => {
+    const loaded = loadConfig(parseEnv(file('.env.example').replace(/^#(?=[A-Z_]+=)/gm, '')))
+    const problems = 'problems' in loaded ? loaded.problems.map(({ variable }) => variable) : []
+    expect(problems).toEqual(['SPLUNK_HEC_TLS_CA_FILE', 'SPLUNK_HEC_TLS_CERT_FILE', 'SPLUNK_HEC_TLS_KEY_FILE'])
+  })
+})
+
+test('the example and the default of every setting are values it takes', () => {
+  for (const name of SETTING_NAMES) {
+    const { parser, example, default: fallback } = SETTINGS[name]
+    expect(parser.parse(example), name).toHaveProperty('value')
+    if (fallback !== undefined) expect(parser.parse(fallback), name).toHaveProperty('value')
+  }
+})

@@ -1,0 +1,56 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { readEnvironment } from '../../../src/config/environment.ts'
+import { temporaryFiles } from './given-environment.ts'
+
+function withDotEnv(content: string, processEnv: Record<string, string> = {}) {
+  const { directory, write } = temporaryFiles()
+  write('.env', content)
+  return readEnvironment(processEnv, directory)
+}
+
+test('without a .env the environment is that of the process', () => {
+  expect(readEnvironment({ A: '1' }, temporaryFiles().directory)).toEqual({ env: { A: '1' }, problems: [] })
+})
+
+test('a .env adds what the process does not have', () => {
+  const { env, problems } = withDotEnv('A=file\nB="two words" # why\nexport C=3\n\n# comment\nD=\'x\ny\'\r\n', {
+    A: 'process',
+  })
+  expect(problems).toEqual([])
+  expect(env).toEqual({ A: 'process', B: 'two words', C: '3', D: 'x\ny' })
+})
+
+test('an empty variable of the process switches off the one in the file', () => {
+  expect(withDotEnv('SLS_REGION=cn-hangzhou', { SLS_REGION: '' }).env['SLS_REGION']).toBe('')
+})
+
+test('NAME and NAME_FILE hide each other across the two sources', () => {
+  expect(withDotEnv('SLS_AK_KEY=file', { SLS_AK_KEY_FILE: '/run/key' }).env).toEqual({ SLS_AK_KEY_FILE: '/run/key' })
+  expect(withDotEnv('SLS_AK_KEY_FILE=/file', { SLS_AK_KEY: 'key' }).env).toEqual({ SLS_AK_KEY: 'key' })
+})
+
+test('a byte order mark is no part of the first name', () => {
+  expect(withDotEnv('\uFEFFA=1').env).toEqual({ A: '1' })
+})
+
+describe('a malformed .env is a problem that names the line and shows none of it', () => {
+  test.each([
+    ['a line without =', 'A=1\nhush hush\n', '2'],
+    ['a name that is none', 'A=1\n\nmy-hush = 1', '3'],
+    ['a quote never closed', 'A=1\nB="hush\nC=3\n', '2'],
+  ])('%s', (_, content, line) => {
+    const { problems } = withDotEnv(content)
+    expect(problems).toHaveLength(1)
+    expect(problems[0]?.variable).toMatch(/\.env$/)
+    expect(problems[0]?.problem).toContain(`line ${line}`)
+    expect(JSON.stringify(problems)).not.toContain('hush')
+  })
+
+  test('a .env that cannot be read', () => {
+    const { directory } = temporaryFiles()
+    mkdirSync(join(directory, '.env'))
+    expect(readEnvironment({}, directory).problems).toHaveLength(1)
+  })
+})

@@ -1,0 +1,54 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
+import type { Config } from '../../../src/config/load.ts'
+import { loadConfig } from '../../../src/config/load.ts'
+import type { Problem } from '../../../src/config/problems.ts'
+
+/** The shortest environment that works. */
+export const minimal = {
+  SLS_ENDPOINT: 'https://cn-hangzhou.log.aliyuncs.com',
+  SLS_AK_ID: 'an-id',
+  SLS_AK_KEY: 'a-key',
+  SLS_PROJECT: 'audit-prod',
+  SLS_LOGSTORE: 'audit-log',
+  SLS_CG: 'siem',
+  SPLUNK_HEC_URL: 'https://splunk.example.com:8088',
+  SPLUNK_HEC_TOKEN: 'a-token',
+}
+
+const surroundings = { hostname: 'host-1', pid: 42, nowSeconds: 1_780_000_000 }
+
+type Given = Record<string, string | undefined>
+
+export function accepted(extra: Given = {}): { config: Config; warnings: string[] } {
+  const loaded = loadConfig({ ...minimal, ...extra }, surroundings)
+  if ('problems' in loaded) throw new Error(`refused: ${JSON.stringify(loaded.problems)}`)
+  return loaded
+}
+
+export function refused(extra: Given): Problem[] {
+  const loaded = loadConfig({ ...minimal, ...extra }, surroundings)
+  if ('config' in loaded) throw new Error('accepted')
+  return loaded.problems
+}
+
+/** Names of the variables that were refused. */
+export function blamed(extra: Given): string[] {
+  return refused(extra).map(({ variable }) => variable)
+}
+
+/** A directory that goes away with the test, and a function that writes into it and returns the path. */
+export function temporaryFiles(): { directory: string; write: (name: string, content: string) => string } {
+  const directory = mkdtempSync(join(tmpdir(), 'bridge-config-'))
+  onTestFinished(() => rmSync(directory, { recursive: true }))
+  return {
+    directory,
+    write(name, content) {
+      const path = join(directory, name)
+      writeFileSync(path, content)
+      return path
+    },
+  }
+}

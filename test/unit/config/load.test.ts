@@ -1,0 +1,245 @@
+import { inspect } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import { loadConfig } from '../../../src/config/load.ts'
+import { formatProblems } from '../../../src/config/problems.ts'
+import { accepted, blamed, minimal, refused } from './given-environment.ts'
+
+describe('defaults', () => {
+  test('are those of the contract', () => {
+    const { config, warnings } = accepted()
+    expect(warnings).toEqual([])
+    const { accessKeySecret, ...sls } = config.sls
+    expect(accessKeySecret.reveal()).toBe('a-key')
+    expect(sls).toEqual({
+      endpoint: 'https://cn-hangzhou.log.aliyuncs.com',
+      accessKeyId: 'an-id',
+      project: 'audit-prod',
+      logstore: 'audit-log',
+      consumerGroup: 'siem',
+      consumer: 'siem-host-1-42',
+      start: { kind: 'begin' },
+      heartbeatSeconds: 20,
+      fetchIntervalSeconds: 1,
+      fetchCount: 1000,
+      inOrder: false,
+      expiredCursor: 'begin',
+    })
+    const { token, ...hec } = config.hec
+    expect(token.reveal()).toBe('a-token')
+    expect(hec).toEqual({
+      urls: ['https://splunk.example.com:8088'],
+      sourcetype: 'aliyun:sls',
+      source: 'sls://audit-prod/audit-log',
+      ack: 'auto',
+      timeoutSeconds: 120,
+      ackPollSeconds: 2,
+      ackTimeoutSeconds: 300,
+      gzip: true,
+      maxBytes: 1_000_000,
+      concurrency: 4,
+      tls: { verify: true },
+    })
+    expect(config.filter).toEqual({ topics: [] })
+    expect(config.deadLetterDir).toBe('./dead-letter')
+    expect(config.maxInFlightBytes).toBe(67_108_864)
+    expect(config.admin).toEqual({ host: '127.0.0.1', port: 9464, portWasSet: false })
+    expect(config.shutdownGraceSeconds).toBe(25)
+    expect(config.log).toEqual({ level: 'info' })
+  })
+
+  test('hold for variables that are empty or blank', () => {
+    const { config } = accepted({ SLS_REGION: '', SLS_FETCH_COUNT: '  ', ADMIN_PORT: '', FILTER_TOPICS: '\n' })
+    expect(config).toEqual(accepted().config)
+  })
+
+  test('a lower memory limit lowers the default body size, not the one that was set', () => {
+    expect(accepted({ MAX_IN_FLIGHT_BYTES: '500000' }).config.hec.maxBytes).toBe(500_000)
+    expect(blamed({ MAX_IN_FLIGHT_BYTES: '500000', SPLUNK_HEC_MAX_BYTES: '500001' })).toEqual(['SPLUNK_HEC_MAX_BYTES'])
+  })
+
+  test('a port that was set is told from the default, even when it is the same number', () => {
+    expect(accepted({ ADMIN_PORT: '9464' }).config.admin.portWasSet).toBe(true)
+  })
+
+  test('a host name becomes part of the consumer name only as far as it is fit for one', () => {
+    const loaded = loadConfig(minimal, { hostname: 'Büro PC', pid: 7, nowSeconds: 0 })
+    expect('config' in loaded && loaded.config.sls.consumer).toBe('siem-B-ro-PC-7')
+  })
+})
+
+test('every variable reaches the configuration', () => {
+  const { config } = accepted({
+    SLS_STS_TOKEN: 'sts',
+    SLS_REGION: 'cn-hangzhou',
+    SLS_CONSUMER: 'replica-7',
+    SLS_START: '1700000000',
+    SLS_HEARTBEAT_SECONDS: '1',
+    SLS_FETCH_INTERVAL_SECONDS: '0.2',
+    SLS_FETCH_COUNT: '10',
+    SLS_QUERY: '* | where a = 1',
+    SLS_IN_ORDER: 'yes',
+    SLS_EXPIRED_CURSOR: 'FAIL',
+    FILTER_TOPICS: ' audit , login,,audit',
+    SPLUNK_HEC_INDEX: 'aliyun_audit',
+    SPLUNK_HEC_SOURCETYPE: 'st',
+    SPLUNK_HEC_SOURCE: 'src',
+    SPLUNK_HEC_HOST: 'h',
+    SPLUNK_HEC_ACK: 'On',
+    SPLUNK_HEC_TIMEOUT_SECONDS: '9',
+    SPLUNK_HEC_ACK_POLL_SECONDS: '0.5',
+    SPLUNK_HEC_ACK_TIMEOUT_SECONDS: '30',
+    SPLUNK_HEC_GZIP: '0',
+    SPLUNK_HEC_MAX_BYTES: '2000',
+    SPLUNK_HEC_CONCURRENCY: '1',
+    SPLUNK_HEC_TLS_VERIFY: 'no',
+    SPLUNK_HEC_TLS_SERVER_NAME: 'splunk.internal',
+    DEAD_LETTER_DIR: '/tmp/no-such-dir/dl',
+    MAX_IN_FLIGHT_BYTES: '4000',
+    ADMIN_HOST: '[::1]',
+    ADMIN_PORT: '0',
+    SHUTDOWN_GRACE_SECONDS: '3',
+    LOG_LEVEL: 'Debug',
+    LOG_FILE: '/tmp/no-such-dir/bridge.log',
+  })
+  expect(config.sls.stsToken?.reveal()).toBe('sts')
+  expect(config.sls).toMatchObject({
+    region: 'cn-hangzhou',
+    consumer: 'replica-7',
+    start: { kind: 'time', unixSeconds: 1_700_000_000 },
+    heartbeatSeconds: 1,
+    fetchIntervalSeconds: 0.2,
+    fetchCount: 10,
+    query: '* | where a = 1',
+    inOrder: true,
+    expiredCursor: 'fail',
+  })
+  expect(config.filter.topics).toEqual(['audit', 'login'])
+  expect(config.hec).toMatchObject({
+    index: 'aliyun_audit',
+    sourcetype: 'st',
+    source: 'src',
+    host: 'h',
+    ack: true,
+    timeoutSeconds: 9,
+    ackPollSeconds: 0.5,
+    ackTimeoutSeconds: 30,
+    gzip: false,
+    maxBytes: 2000,
+    concurrency: 1,
+    tls: { verify: false, serverName: 'splunk.internal' },
+  })
+  expect(config.deadLetterDir).toBe('/tmp/no-such-dir/dl')
+  expect(config.maxInFlightBytes).toBe(4000)
+  expect(config.admin).toEqual({ host: '::1', port: 0, portWasSet: true })
+  expect(config.shutdownGraceSeconds).toBe(3)
+  expect(config.log).toEqual({ level: 'debug', file: '/tmp/no-such-dir/bridge.log' })
+})
+
+test('the configuration is frozen all the way down', () => {
+  const { config } = accepted({ FILTER_TOPICS: 'a' })
+  for (const part of [
+    config,
+    config.sls,
+    config.sls.start,
+    config.hec,
+    config.hec.urls,
+    config.hec.tls,
+    config.filter.topics,
+  ]) {
+    expect(Object.isFrozen(part)).toBe(true)
+  }
+})
+
+test('secrets show in no printed form of the configuration', () => {
+  const { config } = accepted({ SLS_AK_KEY: 'hush-key', SLS_STS_TOKEN: 'hush-sts', SPLUNK_HEC_TOKEN: 'hush-token' })
+  expect(JSON.stringify(config) + inspect(config, { depth: null })).not.toContain('hush')
+})
+
+describe('problems', () => {
+  test('an empty environment names every required variable at once', () => {
+    const loaded = loadConfig({})
+    const names = 'problems' in loaded ? loaded.problems.map(({ variable }) => variable) : []
+    expect(names).toEqual(Object.keys(minimal))
+  })
+
+  test('all kinds are reported together, each with variable, value, what is allowed and an example', () => {
+    const problems = refused({ SLS_FETCH_COUNT: '1001', SLS_PROJECT: undefined, SPLUNK_HEC_TLS_KEY_FILE: '/no/such' })
+    expect(problems.map(({ variable }) => variable).sort()).toEqual([
+      'SLS_FETCH_COUNT',
+      'SLS_PROJECT',
+      'SPLUNK_HEC_TLS_CERT_FILE',
+      'SPLUNK_HEC_TLS_KEY_FILE',
+    ])
+    expect(problems.find(({ variable }) => variable === 'SLS_FETCH_COUNT')).toEqual({
+      variable: 'SLS_FETCH_COUNT',
+      value: '1001',
+      problem: 'is more than 1000',
+      allowed: 'whole number from 1 to 1000',
+      example: 'SLS_FETCH_COUNT=1000',
+    })
+  })
+
+  test('print as a list for a terminal that ends with where to read on', () => {
+    const text = formatProblems(refused({ SLS_FETCH_COUNT: '1e3', SLS_CG: undefined }))
+    expect(text).toContain('2 problems')
+    expect(text).toMatch(/SLS_CG\n +is required.*\n +allowed: .*\n +example: SLS_CG=/)
+    expect(text).toMatch(/SLS_FETCH_COUNT=1e3\n +is not a whole number\n +allowed: .*\n +example: SLS_FETCH_COUNT=/)
+    expect(text.trimEnd().split('\n').at(-1)).toContain('docs/configuration.md')
+    expect(text).not.toContain('    at ')
+  })
+
+  test.each([
+    ['a secret with a space', { SLS_AK_KEY: 'hush hush' }],
+    ['a token that is not ASCII', { SPLUNK_HEC_TOKEN: 'hush-ü' }],
+    ['a token copied with its scheme', { SPLUNK_HEC_TOKEN: 'Splunk hush' }],
+    ['a secret in quotes', { SLS_STS_TOKEN: '"hush"' }],
+    ['a password in a URL', { SPLUNK_HEC_URL: 'https://admin:hush@splunk:8088' }],
+    ['a password in one of several URLs', { SPLUNK_HEC_URL: 'https://a:8088,https://admin:p//hush@splunk:8088' }],
+    ['a password in an endpoint without scheme', { SLS_ENDPOINT: 'admin:hush@host' }],
+    ['a token in a query', { SPLUNK_HEC_URL: 'https://splunk:8088?token=hush' }],
+    ['a token in a fragment', { SPLUNK_HEC_URL: 'https://splunk:8088/#hush' }],
+  ])('never show %s', (_, env) => {
+    const problems = refused(env)
+    expect(problems).toHaveLength(1)
+    expect(JSON.stringify(problems) + formatProblems(problems)).not.toContain('hush')
+  })
+
+  test('show a long or many-lined value on one line of bounded length', () => {
+    const [problem] = refused({ SLS_PROJECT: `a\n\u001b[31m${'x'.repeat(5000)}` })
+    expect(problem?.value).toMatch(/^\P{Cc}{1,200}$/u)
+  })
+})
+
+describe('unknown variables', () => {
+  test.each([
+    ['SLS_ENDPIONT', 'SLS_ENDPOINT'],
+    ['SPLUNK_HEC_TOKN_FILE', 'SPLUNK_HEC_TOKEN_FILE'],
+    ['SPLUNK_HEC_TLS_CA', 'SPLUNK_HEC_TLS_CA_FILE'],
+    ['FILTER_TOPIC', 'FILTER_TOPICS'],
+    ['SLS_START_TIME', 'SLS_START'],
+    ['SPLUNK_HEC_MAX_BYTE', 'SPLUNK_HEC_MAX_BYTES'],
+  ])('%s is a warning that names %s', (given, meant) => {
+    const { warnings } = accepted({ [given]: 'hush' })
+    expect(warnings).toHaveLength(1)
+    expect(warnings[0]).toContain(given)
+    expect(warnings[0]).toMatch(new RegExp(`\\b${meant}\\b`))
+    expect(warnings[0]).not.toContain('hush')
+  })
+
+  test('other programs’ variables, empty ones and those Kubernetes makes for a Service are none of our business', () => {
+    const { warnings } = accepted({
+      PATH: '/bin',
+      SLS_TYPO: '',
+      SPLUNK_HEC_SERVICE_HOST: '10.0.0.1',
+      SPLUNK_HEC_SERVICE_PORT_HTTPS: '8088',
+      SPLUNK_HEC_PORT: 'tcp://10.0.0.1:8088',
+      SPLUNK_HEC_PORT_8088_TCP_ADDR: '10.0.0.1',
+      SLS_SIEM_BRIDGE_LAUNCHED: '1',
+    })
+    expect(warnings).toEqual([])
+  })
+
+  test('SPLUNK_HEC_PORT written by hand is not mistaken for a Service’s', () => {
+    expect(accepted({ SPLUNK_HEC_PORT: '8088' }).warnings).toHaveLength(1)
+  })
+})

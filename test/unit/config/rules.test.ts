@@ -1,0 +1,184 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import { accepted, blamed, refused, temporaryFiles } from './given-environment.ts'
+
+/** Made for this test alone: a self-signed certificate of a.test and its key. */
+const CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIBejCCAR+gAwIBAgIUCDDOfBOaKMroFtjh+czxqBW6YNcwCgYIKoZIzj0EAwIw
+ETEPMA0GA1UEAwwGYS50ZXN0MCAXDTI2MTEyMTA5MjU0MVoYDzIxMjYxMDI4MDky
+NTQxWjARMQ8wDQYDVQQDDAZhLnRlc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNC
+AASHjziRWsuSmglymgV+M9hWIdJnqMJPKJPNe2qFCYj5F6G5Ia3gKNF/pI+8MXn8
+mmUIqv3tmd9ZMjOc+FqiZIxAo1MwUTAdBgNVHQ4EFgQUT2WcBbZaAvDFIaKk+3De
+4Oa/KdYwHwYDVR0jBBgwFoAUT2WcBbZaAvDFIaKk+3De4Oa/KdYwDwYDVR0TAQH/
+BAUwAwEB/zAKBggqhkjOPQQDAgNJADBGAiEA+8RQ7t4HNglem+5iGeJeQ/l24trM
+vXsxAgleCdz/mVwCIQDDWLF61q4H4ZbxBu99rqe42WY32T0uef8gpW5klyYAQA==
+-----END CERTIFICATE-----
+`
+const KEY = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgtPKictAYrKMnW2xL
+EzZZRkE8lxIw8f34zH55Z5Pd4aehRANCAASHjziRWsuSmglymgV+M9hWIdJnqMJP
+KJPNe2qFCYj5F6G5Ia3gKNF/pI+8MXn8mmUIqv3tmd9ZMjOc+FqiZIxA
+-----END PRIVATE KEY-----
+`
+
+describe('NAME_FILE', () => {
+  test('gives any variable from a file, without the line end', () => {
+    const { write } = temporaryFiles()
+    const { config } = accepted({
+      SLS_AK_KEY: undefined,
+      SLS_AK_KEY_FILE: write('key', 'from-file\n'),
+      SLS_FETCH_COUNT_FILE: write('count', '5\r\n'),
+      SPLUNK_HEC_URL: '',
+      SPLUNK_HEC_URL_FILE: write('url', 'https://other:8088\n\n'),
+    })
+    expect(config.sls.accessKeySecret.reveal()).toBe('from-file')
+    expect(config.sls.fetchCount).toBe(5)
+    expect(config.hec.urls).toEqual(['https://other:8088'])
+  })
+
+  test('next to NAME is a problem, and only one', () => {
+    const { write } = temporaryFiles()
+    const problems = refused({ SPLUNK_HEC_TOKEN_FILE: write('token', 'hush') })
+    expect(problems).toHaveLength(1)
+    expect(problems[0]).toMatchObject({ variable: 'SPLUNK_HEC_TOKEN' })
+    expect(problems[0]?.problem).toContain('SPLUNK_HEC_TOKEN_FILE')
+    expect(JSON.stringify(problems)).not.toContain('hush')
+  })
+
+  test('that cannot be read or is empty is a problem, and the variable is not called missing as well', () => {
+    const { directory, write } = temporaryFiles()
+    for (const path of ['/no/such/file', directory, write('empty', '\n')]) {
+      const problems = refused({ SLS_AK_KEY: undefined, SLS_AK_KEY_FILE: path })
+      expect(problems).toHaveLength(1)
+      expect(problems[0]).toMatchObject({ variable: 'SLS_AK_KEY_FILE', value: path })
+    }
+  })
+
+  test('is named as the place a wrong value came from', () => {
+    const { write } = temporaryFiles()
+    const problems = refused({ SLS_FETCH_COUNT_FILE: write('count', 'many') })
+    expect(problems[0]).toMatchObject({ variable: 'SLS_FETCH_COUNT_FILE', value: 'many' })
+  })
+})
+
+describe('credentials', () => {
+  test('half an access key pair names the other half', () => {
+    expect(blamed({ SLS_AK_KEY: '' })).toEqual(['SLS_AK_KEY'])
+    expect(blamed({ SLS_AK_ID: '' })).toEqual(['SLS_AK_ID'])
+  })
+
+  test('an STS token without an access key pair is a problem of its own', () => {
+    expect(blamed({ SLS_AK_ID: '', SLS_AK_KEY: '', SLS_STS_TOKEN: 'x' })).toContain('SLS_STS_TOKEN')
+    expect(accepted({ SLS_STS_TOKEN: 'x' }).warnings).toEqual([])
+  })
+
+  test('a region other than the endpoint’s is worth a warning', () => {
+    expect(accepted({ SLS_REGION: 'cn-shanghai' }).warnings.join()).toContain('SLS_REGION')
+    for (const host of ['cn-hangzhou', 'cn-hangzhou-intranet']) {
+      const env = { SLS_REGION: 'cn-hangzhou', SLS_ENDPOINT: `https://${host}.log.aliyuncs.com` }
+      expect(accepted(env).warnings).toEqual([])
+    }
+  })
+})
+
+describe('acknowledgement', () => {
+  test('must be polled more often than it is given up', () => {
+    expect(blamed({ SPLUNK_HEC_ACK_POLL_SECONDS: '300' })).toEqual(['SPLUNK_HEC_ACK_POLL_SECONDS'])
+    expect(blamed({ SPLUNK_HEC_ACK_TIMEOUT_SECONDS: '2' })).toEqual(['SPLUNK_HEC_ACK_TIMEOUT_SECONDS'])
+    expect(accepted({ SPLUNK_HEC_ACK_TIMEOUT_SECONDS: '2.1' }).warnings).toEqual([])
+  })
+
+  test('settings of it while it is off are worth a warning', () => {
+    const { warnings } = accepted({ SPLUNK_HEC_ACK: 'false', SPLUNK_HEC_ACK_POLL_SECONDS: '1' })
+    expect(warnings.join()).toContain('SPLUNK_HEC_ACK_POLL_SECONDS')
+  })
+})
+
+test('a body may be as large as what may be in flight, and no larger', () => {
+  const sizes = (body: string, inFlight: string) => ({ SPLUNK_HEC_MAX_BYTES: body, MAX_IN_FLIGHT_BYTES: inFlight })
+  expect(accepted(sizes('5000', '5000')).config.hec.maxBytes).toBe(5000)
+  expect(blamed(sizes('5001', '5000'))).toEqual(['SPLUNK_HEC_MAX_BYTES'])
+})
+
+test('no time to drain is worth a warning', () => {
+  expect(accepted({ SHUTDOWN_GRACE_SECONDS: '0' }).warnings.join()).toContain('SHUTDOWN_GRACE_SECONDS')
+})
+
+describe('TLS', () => {
+  test('takes files that fit together', () => {
+    const { write } = temporaryFiles()
+    const caFile = write('ca.pem', CERTIFICATE)
+    const keyFile = write('key.pem', KEY)
+    const { config } = accepted({
+      SPLUNK_HEC_TLS_CA_FILE: caFile,
+      SPLUNK_HEC_TLS_CERT_FILE: caFile,
+      SPLUNK_HEC_TLS_KEY_FILE: keyFile,
+    })
+    expect(config.hec.tls).toEqual({ verify: true, caFile, certFile: caFile, keyFile })
+  })
+
+  test('certificate and key need each other', () => {
+    const { write } = temporaryFiles()
+    const cert = { SPLUNK_HEC_TLS_CERT_FILE: write('cert.pem', CERTIFICATE) }
+    const key = { SPLUNK_HEC_TLS_KEY_FILE: write('key.pem', KEY) }
+    expect(blamed(cert)).toEqual(['SPLUNK_HEC_TLS_KEY_FILE'])
+    expect(blamed(key)).toEqual(['SPLUNK_HEC_TLS_CERT_FILE'])
+  })
+
+  test.each(['SPLUNK_HEC_TLS_CA_FILE', 'SPLUNK_HEC_TLS_CERT_FILE', 'SPLUNK_HEC_TLS_KEY_FILE'])(
+    '%s that is missing, a directory or not PEM is a problem',
+    (name) => {
+      const { directory, write } = temporaryFiles()
+      for (const path of [
+        '/no/such.pem',
+        directory,
+        write('der', 'junk'),
+        write('cut', '-----BEGIN CERTIFICATE-----\nA'),
+      ]) {
+        const good = { SPLUNK_HEC_TLS_CERT_FILE: write('c', CERTIFICATE), SPLUNK_HEC_TLS_KEY_FILE: write('k', KEY) }
+        expect(blamed({ ...good, [name]: path }), path).not.toEqual([])
+      }
+    },
+  )
+
+  test('a key that belongs to another certificate is a problem', () => {
+    const { write } = temporaryFiles()
+    const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
+    const env = {
+      SPLUNK_HEC_TLS_CERT_FILE: write('cert.pem', CERTIFICATE),
+      SPLUNK_HEC_TLS_KEY_FILE: write('key.pem', other.export({ type: 'pkcs8', format: 'pem' }).toString()),
+    }
+    expect(blamed(env)).toEqual(['SPLUNK_HEC_TLS_CERT_FILE'])
+  })
+
+  test('the content of a key file shows in no problem', () => {
+    const { write } = temporaryFiles()
+    const problems = refused({ SPLUNK_HEC_TLS_KEY_FILE: write('key.pem', KEY) })
+    expect(JSON.stringify(problems)).not.toContain(KEY.slice(30, 60))
+  })
+
+  test('options of it on http:// are worth a warning', () => {
+    const env = { SPLUNK_HEC_URL: 'http://127.0.0.1:8088', SPLUNK_HEC_TLS_SERVER_NAME: 'splunk' }
+    expect(accepted(env).warnings.join()).toContain('SPLUNK_HEC_TLS_SERVER_NAME')
+  })
+
+  test('without verification is worth a warning, and so is a CA nobody then looks at', () => {
+    const { write } = temporaryFiles()
+    const env = { SPLUNK_HEC_TLS_VERIFY: 'false', SPLUNK_HEC_TLS_CA_FILE: write('ca.pem', CERTIFICATE) }
+    expect(accepted(env).warnings).toHaveLength(2)
+  })
+})
+
+describe('paths', () => {
+  test('a dead letter directory that is a file is a problem; one that does not exist yet is not', () => {
+    const { directory, write } = temporaryFiles()
+    expect(blamed({ DEAD_LETTER_DIR: write('file', '') })).toEqual(['DEAD_LETTER_DIR'])
+    expect(accepted({ DEAD_LETTER_DIR: `${directory}/new` }).config.deadLetterDir).toBe(`${directory}/new`)
+    expect(accepted({ DEAD_LETTER_DIR: directory }).config.deadLetterDir).toBe(directory)
+  })
+
+  test('a log file must be a plain file or not there yet', () => {
+    expect(blamed({ LOG_FILE: temporaryFiles().directory })).toEqual(['LOG_FILE'])
+    expect(blamed({ LOG_FILE: '/dev/null' })).toEqual(['LOG_FILE'])
+  })
+})

@@ -1,0 +1,40 @@
+import { generateKeyPairSync, randomBytes, sign } from 'node:crypto'
+
+/** One DER element: tag, length, contents. */
+function der(tag: number, ...parts: Buffer[]): Buffer {
+  const contents = Buffer.concat(parts)
+  const size = contents.length
+  const length = size < 0x80 ? [size] : size < 0x100 ? [0x81, size] : [0x82, size >> 8, size & 0xff]
+  return Buffer.concat([Buffer.from([tag, ...length]), contents])
+}
+
+const sequence = (...parts: Buffer[]) => der(0x30, ...parts)
+const oid = (hex: string) => der(0x06, Buffer.from(hex, 'hex'))
+const text = (tag: number, value: string) => der(tag, Buffer.from(value))
+
+/** A self-signed certificate for a name and for 127.0.0.1, valid until 2049; Node can use X.509 but not make it. */
+export function selfSigned(name: string): { key: string; cert: string } {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const ecdsaWithSha256 = sequence(oid('2a8648ce3d040302'))
+  const subject = sequence(der(0x31, sequence(oid('550403'), text(0x0c, name))))
+  const validity = sequence(text(0x17, '200101000000Z'), text(0x17, '491231235959Z'))
+  const alternativeNames = sequence(text(0x82, name), der(0x87, Buffer.from([127, 0, 0, 1])))
+  const extensions = sequence(sequence(oid('551d11'), der(0x04, alternativeNames)))
+  const serial = Buffer.concat([Buffer.from([1]), randomBytes(8)])
+  const body = sequence(
+    der(0xa0, der(0x02, Buffer.from([2]))),
+    der(0x02, serial),
+    ecdsaWithSha256,
+    subject,
+    validity,
+    subject,
+    publicKey.export({ type: 'spki', format: 'der' }),
+    der(0xa3, extensions),
+  )
+  const signature = der(0x03, Buffer.from([0]), sign('sha256', body, privateKey))
+  const base64 = sequence(body, ecdsaWithSha256, signature).toString('base64')
+  return {
+    key: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
+    cert: `-----BEGIN CERTIFICATE-----\n${base64.replace(/(.{64})/g, '$1\n')}\n-----END CERTIFICATE-----\n`,
+  }
+}

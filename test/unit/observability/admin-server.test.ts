@@ -1,0 +1,142 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { connect, createServer } from 'node:net'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import type { AdminServerOptions } from '../../../src/observability/admin-server.ts'
+import { startAdminServer } from '../../../src/observability/admin-server.ts'
+import { fault, observed } from './observed.ts'
+
+async function started(given: Partial<AdminServerOptions> = {}) {
+  const it = await observed()
+  const options = { host: '127.0.0.1', port: 0, portWasSet: true, registry: it.metrics.registry, ...it, ...given }
+  const server = await startAdminServer(options)
+  onTestFinished(() => server.close().catch(() => {}))
+  return { ...it, server, get: (path: string, init: RequestInit = {}) => fetch(server.url + path, init) }
+}
+
+/** A port that is taken, on which nothing answers; and one with room for a few free ones above it. */
+async function takenPort(): Promise<number> {
+  const blocker = createServer()
+  blocker.listen(0, '127.0.0.1')
+  await once(blocker, 'listening')
+  onTestFinished(() => void blocker.close())
+  return (blocker.address() as AddressInfo).port
+}
+
+describe('endpoints', () => {
+  test('/metrics answers in Prometheus’ text format', async () => {
+    const { get } = await started()
+    const response = await get('/metrics')
+    expect(response.status).toBe(200)
+    expect(response.headers.get('content-type')).toMatch(/^text\/plain.*version=/)
+    expect(await response.text()).toContain('sls_bridge_build_info{version="1.2.3"} 1')
+  })
+
+  test('/livez is 200 even while nothing is ready', async () => {
+    const { get } = await started()
+    expect((await get('/livez')).status).toBe(200)
+  })
+
+  test('/readyz says why not, one reason per line, and ok once ready', async () => {
+    const { get, telemetry } = await started()
+    const before = await get('/readyz')
+    expect(before.status).toBe(503)
+    expect(await before.text()).toMatch(/^.*consumer group.*\n$/)
+    telemetry.heartbeat('ok')
+    const ready = await get('/readyz')
+    expect([ready.status, await ready.text()]).toEqual([200, 'ok\n'])
+    telemetry.paused({ reason: 'hec_configuration', scope: 'sink' }, fault('configuration', '4', 'Invalid token'))
+    telemetry.paused({ reason: 'dead_letter', scope: 'sink' }, fault('configuration', 'ENOSPC', 'disk full'))
+    const paused = await get('/readyz')
+    expect(paused.status).toBe(503)
+    expect((await paused.text()).split('\n')).toEqual([
+      expect.stringContaining('Invalid token'),
+      expect.stringContaining('disk full'),
+      '',
+    ])
+  })
+
+  test('/readyz is JSON for who asks for it', async () => {
+    const { get } = await started()
+    const response = await get('/readyz', { headers: { accept: 'application/json' } })
+    expect(response.status).toBe(503)
+    expect(await response.json()).toEqual({ ready: false, reasons: [expect.stringContaining('consumer group')] })
+  })
+
+  test('/ lists them', async () => {
+    const { get } = await started()
+    const text = await (await get('/')).text()
+    for (const path of ['/metrics', '/livez', '/readyz']) expect(text).toContain(path)
+  })
+
+  test('a query does not matter, another path is 404, another method 405', async () => {
+    const { get } = await started()
+    expect((await get('/livez?probe=1')).status).toBe(200)
+    expect((await get('/nothing')).status).toBe(404)
+    const post = await get('/livez', { method: 'POST', body: 'x' })
+    expect([post.status, post.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
+  })
+
+  test('HEAD answers as GET does, without the body', async () => {
+    const { get } = await started()
+    const response = await get('/livez', { method: 'HEAD' })
+    expect([response.status, response.headers.get('content-length'), await response.text()]).toEqual([200, '3', ''])
+  })
+})
+
+describe('the port', () => {
+  test('0 takes a free one and the log says which', async () => {
+    const { server, lines } = await started()
+    expect(server.port).toBeGreaterThan(0)
+    expect(lines()[0]).toMatchObject({ level: 'info', msg: expect.stringContaining(`http://127.0.0.1:${server.port}`) })
+  })
+
+  test('a default that is taken means one above it, and the log says so', async () => {
+    const port = await takenPort()
+    const { server, lines, get } = await started({ port, portWasSet: false })
+    expect(server.port).toBeGreaterThan(port)
+    expect(server.port).toBeLessThan(port + 100)
+    expect(lines()[0]?.msg).toContain(String(port))
+    expect(lines()[0]?.msg).toContain(server.url)
+    expect((await get('/livez')).status).toBe(200)
+  })
+
+  test('two replicas with one default get two ports, the second right above what is taken', async () => {
+    const port = await takenPort()
+    const first = await started({ port, portWasSet: false })
+    const second = await started({ port, portWasSet: false })
+    expect(second.server.port).toBeGreaterThan(first.server.port)
+  })
+
+  test('a default that is free is taken as it is', async () => {
+    const { server } = await started()
+    await server.close()
+    const again = await started({ port: server.port, portWasSet: false })
+    expect(again.server.port).toBe(server.port)
+  })
+
+  test('one that was set and is taken is a configuration fault that names it', async () => {
+    const port = await takenPort()
+    const refused = started({ port, portWasSet: true })
+    await expect(refused).rejects.toMatchObject({ name: 'Fault', kind: 'configuration', code: 'admin_port_in_use' })
+    await expect(refused).rejects.toThrow(String(port))
+  })
+
+  test('an address that is not this machine’s is a configuration fault', async () => {
+    await expect(started({ host: '192.0.2.1' })).rejects.toMatchObject({ name: 'Fault', kind: 'configuration' })
+  })
+})
+
+test('closing waits neither for a kept-alive connection nor for half a request, and frees the port', async () => {
+  const { server, get } = await started()
+  await (await get('/livez')).text()
+  const half = connect(server.port, '127.0.0.1')
+  half.on('error', () => {})
+  half.write('GET /livez HTTP/1.1\r\nHost: x\r\n')
+  await once(half, 'connect')
+  const closed = new Promise((resolve) => half.once('close', resolve))
+  await server.close()
+  await closed
+  const again = await started({ port: server.port, portWasSet: true })
+  expect(again.server.port).toBe(server.port)
+})

@@ -1,0 +1,47 @@
+import { expect, test } from 'vitest'
+import { Health } from '../../../src/observability/health.ts'
+import { fault, HandClock } from './observed.ts'
+
+function health() {
+  const clock = new HandClock()
+  return { clock, health: new Health({ clock, groupTimeoutMs: 60_000 }) }
+}
+
+test('a replica is not ready before its first heartbeat succeeded, and is from then on', () => {
+  const { health: it } = health()
+  expect(it.ready().ready).toBe(false)
+  expect(it.ready().reasons).toHaveLength(1)
+  it.heartbeatSucceeded()
+  expect(it.ready()).toEqual({ ready: true, reasons: [] })
+})
+
+test('without a heartbeat for longer than the group waits it is not ready, until one succeeds', () => {
+  const { health: it, clock } = health()
+  it.heartbeatSucceeded()
+  clock.pass(60)
+  expect(it.ready().ready).toBe(true)
+  clock.pass(1)
+  expect(it.ready().ready).toBe(false)
+  expect(it.ready().reasons.join()).toContain('61 s')
+  it.heartbeatSucceeded()
+  expect(it.ready().ready).toBe(true)
+})
+
+test('while it stops it is not ready, whatever succeeds', () => {
+  const { health: it } = health()
+  it.stopping()
+  it.heartbeatSucceeded()
+  expect(it.ready()).toEqual({ ready: false, reasons: ['stopping'] })
+})
+
+test('every pause is a reason of one line, the latest fault of each', () => {
+  const { health: it } = health()
+  it.heartbeatSucceeded()
+  it.paused({ reason: 'hec_configuration', scope: 'sink' }, fault('configuration', '4', 'Invalid token'))
+  it.paused({ reason: 'hec_configuration', scope: 'sink' }, fault('configuration', '7', 'Incorrect\nindex', 'fix it'))
+  it.paused({ reason: 'corrupt_data', scope: 'shard 3' }, fault('configuration', 'lz4', 'bad block'))
+  const { reasons } = it.ready()
+  expect(reasons).toHaveLength(2)
+  expect(reasons[0]).toMatch(/^.*hec_configuration.*sink.*Incorrect index.*fix it.*$/)
+  expect(reasons[1]).toMatch(/^.*corrupt_data.*shard 3.*bad block.*$/)
+})

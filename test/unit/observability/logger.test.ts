@@ -1,0 +1,141 @@
+import { execFile } from 'node:child_process'
+import { lstatSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { describe, expect, test, vi } from 'vitest'
+import { Fault } from '../../../src/core/errors.ts'
+import { Secret } from '../../../src/core/secret.ts'
+import { openLogger } from '../../../src/observability/logger.ts'
+import { linesOf, temporaryDirectory } from './observed.ts'
+
+const run = promisify(execFile)
+
+async function logged(level = 'info') {
+  const path = join(temporaryDirectory(), 'out')
+  const { log } = await openLogger({ level, consumer: 'replica-1', fd: openSync(path, 'w') })
+  return { log, lines: () => linesOf(path), text: () => readFileSync(path, 'utf8') }
+}
+
+describe('a line', () => {
+  test('is JSON with level, time, consumer and process, where the output is no terminal', async () => {
+    const { log, lines } = await logged()
+    log.info({ shard: 3 }, 'took it')
+    expect(lines()).toEqual([
+      {
+        level: 'info',
+        time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+        consumer: 'replica-1',
+        pid: process.pid,
+        shard: 3,
+        msg: 'took it',
+      },
+    ])
+  })
+
+  test('below the level is not written', async () => {
+    const { log, lines } = await logged('warn')
+    log.info('no')
+    log.warn('yes')
+    expect(lines().map(({ msg }) => msg)).toEqual(['yes'])
+  })
+
+  test('shows a mask where a secret stands, however deep', async () => {
+    const { log, text } = await logged()
+    const token = new Secret('hush')
+    log.info({ token, options: { list: [token] } }, `token ${token}`)
+    log.error(new Error('no', { cause: { token } }))
+    expect(text()).not.toContain('hush')
+    expect(text()).toContain('[secret]')
+  })
+
+  test('tells a fault by its facts, without a stack, under whatever key', async () => {
+    const { log, lines } = await logged()
+    const cause = new Error('connect refused')
+    const fault = new Fault('configuration', 'Invalid\ntoken', { code: '4', status: 403, advice: 'change it', cause })
+    const facts = { kind: 'configuration', code: '4', status: 403, message: 'Invalid token', advice: 'change it' }
+    log.error(fault)
+    log.error({ because: fault }, 'x')
+    expect(lines()[0]?.['err']).toEqual({ ...facts, cause: 'connect refused' })
+    expect(lines()[1]?.['because']).toEqual({ ...facts, cause: 'connect refused' })
+  })
+
+  test('tells any other error with its stack and its causes', async () => {
+    const { log, lines } = await logged()
+    log.fatal({ err: new TypeError('bug', { cause: new Error('root') }) }, 'x')
+    expect(lines()[0]?.['err']).toMatchObject({
+      type: 'TypeError',
+      message: 'bug',
+      stack: expect.stringContaining('logger.test.ts'),
+      cause: { message: 'root' },
+    })
+  })
+})
+
+test('the last line before the process exits is there, in a pipe and in a file', async () => {
+  const file = join(temporaryDirectory(), 'bridge.log')
+  const module = new URL('../../../src/observability/logger.ts', import.meta.url).href
+  const script = (options: string) => `
+    const { openLogger } = await import(${JSON.stringify(module)})
+    const { log, flush } = await openLogger({ level: 'info', consumer: 'c', ${options} })
+    for (let i = 0; i < 2000; i++) log.info('line ' + i)
+    log.fatal('the last one')
+    flush()
+    process.exit(1)`
+  const exit = (options: string) =>
+    run(process.execPath, ['--input-type=module', '-e', script(options)]).catch((e) => e)
+  const { stdout } = await exit('')
+  expect(stdout).toContain('the last one')
+  const { stdout: none } = await exit(`file: ${JSON.stringify(file)}`)
+  expect(none).toBe('')
+  expect(linesOf(file).at(-1)).toMatchObject({ level: 'fatal', msg: 'the last one' })
+})
+
+describe('LOG_FILE', () => {
+  async function filled(file: string, lines: number) {
+    const { log, flush } = await openLogger({ level: 'info', consumer: 'c', file, fileSize: '1k' })
+    for (let i = 0; i < lines; i++) {
+      log.info(`${i} ${'x'.repeat(400)}`)
+      // The file changes between two turns of the event loop, never in the middle of one.
+      await new Promise(setImmediate)
+    }
+    flush()
+  }
+  const numbered = (directory: string) => readdirSync(directory).filter((name) => /\.\d+\./.test(name))
+
+  test('makes its directory, and is the name of the newest file', async () => {
+    const directory = join(temporaryDirectory(), 'new', 'logs')
+    await filled(join(directory, 'bridge.log'), 4)
+    expect(lstatSync(join(directory, 'bridge.log')).isSymbolicLink()).toBe(true)
+    expect(linesOf(join(directory, 'bridge.1.log'))[0]?.msg).toMatch(/^0 /)
+    expect(linesOf(join(directory, 'bridge.log')).at(-1)?.msg).toMatch(/^3 /)
+  })
+
+  test('keeps the 5 newest files, also of the process before, and no line is in none of them', async () => {
+    const directory = temporaryDirectory()
+    writeFileSync(join(directory, 'other.log'), 'not ours\n')
+    for (let start = 0; start < 3; start++) await filled(join(directory, 'bridge.log'), 12)
+    await vi.waitFor(() => expect(numbered(directory)).toHaveLength(5))
+    const newest = linesOf(join(directory, 'bridge.log'))
+    const sorted = numbered(directory).sort((a, b) => Number(a.split('.')[1]) - Number(b.split('.')[1]))
+    const numbers = sorted.flatMap((name) => linesOf(join(directory, name))).map(({ msg }) => Number(msg.split(' ')[0]))
+    expect(newest.length + numbers.length).toBeGreaterThan(5)
+    expect(numbers.at(-1)).toBe(11)
+    for (const [index, number] of numbers.slice(1).entries()) expect(number).toBe(((numbers[index] ?? 0) + 1) % 12)
+    expect(readFileSync(join(directory, 'other.log'), 'utf8')).toBe('not ours\n')
+  })
+
+  test('that cannot be written is a configuration fault', async () => {
+    const directory = temporaryDirectory()
+    writeFileSync(join(directory, 'plain'), '')
+    const opened = openLogger({ level: 'info', consumer: 'c', file: join(directory, 'plain', 'bridge.log') })
+    await expect(opened).rejects.toMatchObject({ name: 'Fault', kind: 'configuration' })
+  })
+
+  test('never replaces a file somebody else made under that name', async () => {
+    const directory = temporaryDirectory()
+    writeFileSync(join(directory, 'bridge.log'), 'precious')
+    await filled(join(directory, 'bridge.log'), 1)
+    expect(readFileSync(join(directory, 'bridge.log'), 'utf8')).toBe('precious')
+    expect(linesOf(join(directory, 'bridge.1.log'))).toHaveLength(2)
+  })
+})

@@ -1,0 +1,92 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { createMetrics } from '../../../src/observability/metrics.ts'
+import { renderMetricsDocs } from '../../../src/observability/metrics-docs.ts'
+
+/** The list of the contract, typed in from there; `project` and `logstore` are labels wherever `shard` is. */
+const CONTRACT: Record<string, [type: string, ...labels: string[]]> = {
+  shard_lag_seconds: ['gauge', 'project', 'logstore', 'shard'],
+  shard_leased: ['gauge', 'project', 'logstore', 'shard'],
+  shard_checkpoint_age_seconds: ['gauge', 'project', 'logstore', 'shard'],
+  logs_read_total: ['counter'],
+  raw_bytes_read_total: ['counter'],
+  logs_filtered_total: ['counter', 'reason'],
+  events_delivered_total: ['counter', 'sink'],
+  events_dead_lettered_total: ['counter', 'reason'],
+  in_flight_bytes: ['gauge'],
+  hec_requests_total: ['counter', 'status', 'code'],
+  hec_request_seconds: ['histogram'],
+  hec_ack_seconds: ['histogram'],
+  hec_ambiguous_total: ['counter'],
+  hec_resends_total: ['counter', 'reason'],
+  checkpoint_commits_total: ['counter', 'result'],
+  heartbeats_total: ['counter', 'result'],
+  rebalances_total: ['counter'],
+  sls_requests_total: ['counter', 'api', 'status', 'code'],
+  paused: ['gauge', 'reason'],
+  expired_cursor_total: ['counter'],
+  build_info: ['gauge', 'version'],
+}
+
+const docs = readFileSync(new URL('../../../docs/metrics.md', import.meta.url), 'utf8')
+
+describe('the registry', () => {
+  test.each(Object.entries(CONTRACT))('has sls_bridge_%s as %j', (name, [type, ...labels]) => {
+    const metric = createMetrics('0').registry.getSingleMetric(`sls_bridge_${name}`)
+    expect(metric).toMatchObject({ type, labelNames: labels })
+  })
+
+  test('refuses a label it does not have', () => {
+    const metrics = createMetrics('0')
+    expect(() => metrics.heartbeats_total.inc({ shard: '1' } as never)).toThrow()
+  })
+
+  test('has the process, its heap and the delay of its event loop as well', async () => {
+    const text = await createMetrics('0').registry.metrics()
+    expect(text).toMatch(/^process_resident_memory_bytes \d+/m)
+    expect(text).toMatch(/^nodejs_eventloop_lag_p99_seconds \d/m)
+  })
+
+  test.each([
+    ['heartbeats_total{result="ok"}'],
+    ['heartbeats_total{result="rejected"}'],
+    ['checkpoint_commits_total{result="failed"}'],
+    ['logs_filtered_total{reason="topic"}'],
+    ['hec_resends_total{reason="ack_timeout"}'],
+    ['events_delivered_total{sink="splunk_hec"}'],
+    ['paused{reason="hec_configuration"}'],
+    ['paused{reason="sls_configuration"}'],
+    ['hec_ambiguous_total'],
+    ['expired_cursor_total'],
+    ['in_flight_bytes'],
+    ['hec_ack_seconds_count'],
+  ])('starts sls_bridge_%s at 0', async (series) => {
+    const text = await createMetrics('0').registry.metrics()
+    expect(text.split('\n')).toContain(`sls_bridge_${series} 0`)
+  })
+
+  test('tells the version', async () => {
+    expect(await createMetrics('9.8.7').registry.metrics()).toContain('sls_bridge_build_info{version="9.8.7"} 1')
+  })
+})
+
+describe('docs/metrics.md', () => {
+  test('is what the registry renders to (node src/observability/metrics-docs.ts)', async () => {
+    expect(docs).toBe(await renderMetricsDocs())
+  })
+
+  test('lists exactly what the registry has, with its labels', async () => {
+    const rows = [...docs.matchAll(/^\| `([a-z0-9_]+)` \| (?:counter|gauge|histogram) \|([^|]*)\|/gm)]
+    const registry = createMetrics('0').registry
+    expect(rows.map(([, name]) => name).sort()).toEqual(
+      registry
+        .getMetricsAsArray()
+        .map(({ name }) => name)
+        .sort(),
+    )
+    for (const [, name = '', labels = ''] of rows.filter(([, name]) => name?.startsWith('sls_bridge_'))) {
+      const listed = [...labels.matchAll(/`(\w+)`/g)].map(([, label]) => label)
+      expect(registry.getSingleMetric(name), name).toMatchObject({ labelNames: listed })
+    }
+  })
+})

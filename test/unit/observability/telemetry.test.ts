@@ -1,0 +1,253 @@
+import { describe, expect, test } from 'vitest'
+import { PAUSE_REASONS } from '../../../src/core/telemetry.ts'
+import { fault, observed } from './observed.ts'
+
+const shardLabels = (shard: number) => `{project="p",logstore="l",shard="${shard}"}`
+
+describe('counting', () => {
+  test('each happening counts where the contract says', async () => {
+    const { telemetry, samples } = await observed()
+    telemetry.heartbeat('ok')
+    telemetry.heartbeat('rejected', fault('lease', 'NotExistConsumerWithBody'))
+    telemetry.rebalanced({ taken: [1], givenUp: [] })
+    telemetry.pulled(1, 10, 1000)
+    telemetry.pulled(1, 5, 500)
+    telemetry.filtered('topic', 4)
+    telemetry.delivered(7)
+    telemetry.deadLettered('6', 2)
+    telemetry.checkpointCommitted(1, 'MQ==')
+    telemetry.checkpointFailed(1, fault('transient', 'InternalServerError'))
+    telemetry.cursorExpired(1, { expired: 'MQ==', resumedAt: 'Mg==', lostGroupsEstimate: 12 })
+    telemetry.inFlight(123)
+    telemetry.slsRequest('PullLogs', 200, 'ok', 0.1)
+    telemetry.slsRequest('PullLogs', 'error', 'ECONNRESET', 0.1)
+    telemetry.hecRequest(503, '9', 0.2)
+    telemetry.hecAcked(3)
+    telemetry.hecAmbiguous(fault('ambiguous', 'timeout'))
+    telemetry.hecResend('ack_timeout', 50)
+    expect(await samples('heartbeats_total')).toMatchObject({ '{result="ok"}': 1, '{result="rejected"}': 1 })
+    expect(await samples('rebalances_total')).toEqual({ '': 1 })
+    expect(await samples('logs_read_total')).toEqual({ '': 15 })
+    expect(await samples('raw_bytes_read_total')).toEqual({ '': 1500 })
+    expect(await samples('logs_filtered_total')).toEqual({ '{reason="topic"}': 4 })
+    expect(await samples('events_delivered_total')).toEqual({ '{sink="splunk_hec"}': 7 })
+    expect(await samples('events_dead_lettered_total')).toEqual({ '{reason="6"}': 2 })
+    expect(await samples('checkpoint_commits_total')).toMatchObject({ '{result="ok"}': 1, '{result="failed"}': 1 })
+    expect(await samples('expired_cursor_total')).toEqual({ '': 1 })
+    expect(await samples('expired_cursor_lost_log_groups_total')).toEqual({ '': 12 })
+    expect(await samples('in_flight_bytes')).toEqual({ '': 123 })
+    expect(await samples('sls_requests_total')).toEqual({
+      '{api="PullLogs",status="200",code="ok"}': 1,
+      '{api="PullLogs",status="error",code="ECONNRESET"}': 1,
+    })
+    expect(await samples('hec_requests_total')).toEqual({ '{status="503",code="9"}': 1 })
+    expect(await samples('hec_request_seconds_sum')).toEqual({ '': 0.2 })
+    expect(await samples('hec_ack_seconds_sum')).toEqual({ '': 3 })
+    expect(await samples('hec_ambiguous_total')).toEqual({ '': 1 })
+    expect(await samples('hec_resends_total')).toMatchObject({ '{reason="ack_timeout"}': 1 })
+  })
+
+  test('a server that makes up codes cannot make series without bound', async () => {
+    const { telemetry, samples } = await observed('silent')
+    for (let i = 0; i < 500; i++) telemetry.slsRequest('PullLogs', 400, `Code${i}`, 0)
+    telemetry.slsRequest('PullLogs', 400, 'Code1', 0)
+    telemetry.hecRequest(400, `"}\n${'x'.repeat(500)}`, 0)
+    const sls = await samples('sls_requests_total')
+    expect(Object.keys(sls).length).toBeLessThan(250)
+    expect(Object.values(sls).reduce((sum, value) => sum + value, 0)).toBe(501)
+    expect(sls['{api="PullLogs",status="400",code="Code1"}']).toBe(2)
+    expect(Object.keys(await samples('hec_requests_total'))[0]).toMatch(/^\{status="400",code="[\w.:-]{1,64}"\}$/)
+  })
+})
+
+describe('shard gauges', () => {
+  test('show lag and checkpoint age of a shard that is held', async () => {
+    const { telemetry, samples } = await observed()
+    telemetry.shardTaken(3, 'MQ==', 'checkpoint')
+    expect(await samples('shard_leased')).toEqual({ [shardLabels(3)]: 1 })
+    telemetry.shardState(3, { lagSeconds: undefined, checkpointAgeSeconds: 1 })
+    expect(await samples('shard_lag_seconds')).toEqual({})
+    telemetry.shardState(3, { lagSeconds: 42, checkpointAgeSeconds: 5 })
+    expect(await samples('shard_lag_seconds')).toEqual({ [shardLabels(3)]: 42 })
+    expect(await samples('shard_checkpoint_age_seconds')).toEqual({ [shardLabels(3)]: 5 })
+  })
+
+  test.each(['drained', 'lost'] as const)('of a shard released as %s do not linger', async (how) => {
+    const { telemetry, samples } = await observed()
+    for (const shard of [3, 4]) {
+      telemetry.shardTaken(shard, 'MQ==', 'start')
+      telemetry.shardState(shard, { lagSeconds: 42, checkpointAgeSeconds: 5 })
+    }
+    telemetry.shardReleased(3, how)
+    telemetry.shardState(3, { lagSeconds: 42, checkpointAgeSeconds: 5 })
+    expect(await samples('shard_lag_seconds')).toEqual({ [shardLabels(4)]: 42 })
+    expect(await samples('shard_checkpoint_age_seconds')).toEqual({ [shardLabels(4)]: 5 })
+    expect(await samples('shard_leased')).toEqual({ [shardLabels(3)]: 0, [shardLabels(4)]: 1 })
+  })
+})
+
+describe('warnings about what is retried', () => {
+  test('come at once, then at most every 30 s with a count of those left out', async () => {
+    const { telemetry, clock, lines } = await observed()
+    for (let i = 0; i < 30; i++) {
+      telemetry.hecRetry(fault('transient', '9', 'server is busy'), i)
+      clock.pass(2)
+    }
+    const warnings = lines()
+    expect(warnings).toHaveLength(2)
+    expect(warnings[0]).toMatchObject({ level: 'warn', fault: { kind: 'transient', code: '9' }, attempt: 0 })
+    expect(warnings[0]).not.toHaveProperty('suppressed')
+    expect(warnings[0]?.msg).toContain('server is busy')
+    expect(warnings[1]).toMatchObject({ suppressed: 14 })
+  })
+
+  test('of another code, kind or happening are not held back by each other', async () => {
+    const { telemetry, lines } = await observed()
+    telemetry.hecRetry(fault('transient', '9'), 1)
+    telemetry.hecRetry(fault('transient', '8'), 1)
+    telemetry.hecRetry(fault('ambiguous', '9'), 1)
+    telemetry.pullFailed(1, fault('transient', '9'), 1)
+    expect(lines()).toHaveLength(4)
+  })
+
+  test('are all counted, whether or not there is a line', async () => {
+    const { telemetry, samples } = await observed()
+    for (let i = 0; i < 5; i++) telemetry.hecAmbiguous(fault('ambiguous', 'timeout'))
+    expect(await samples('hec_ambiguous_total')).toEqual({ '': 5 })
+  })
+})
+
+describe('a pause', () => {
+  const sink = { reason: 'hec_configuration', scope: 'sink' } as const
+  const refused = fault('configuration', '4', 'Invalid token', 'set SPLUNK_HEC_TOKEN')
+
+  test('is one error with text and advice, a gauge at 1 and a reason not to be ready', async () => {
+    const { telemetry, health, lines, samples } = await observed()
+    telemetry.heartbeat('ok')
+    telemetry.paused(sink, refused)
+    const errors = lines().filter(({ level }) => level === 'error')
+    expect(errors).toHaveLength(1)
+    expect(errors[0]).toMatchObject({ reason: 'hec_configuration', scope: 'sink', fault: { code: '4', status: 400 } })
+    expect(errors[0]?.msg).toContain('Invalid token')
+    expect(errors[0]?.msg).toContain('set SPLUNK_HEC_TOKEN')
+    expect(await samples('paused')).toMatchObject({ '{reason="hec_configuration"}': 1, '{reason="dead_letter"}': 0 })
+    expect(health.ready().ready).toBe(false)
+    expect(health.ready().reasons.join()).toMatch(/hec_configuration.*Invalid token.*set SPLUNK_HEC_TOKEN/)
+  })
+
+  test('that lasts is repeated every 5 minutes; a new code is told at once', async () => {
+    const { telemetry, clock, lines } = await observed()
+    for (let minute = 0; minute < 12; minute++) {
+      for (let i = 0; i < 4; i++) {
+        telemetry.paused(sink, refused)
+        clock.pass(15)
+      }
+    }
+    expect(lines()).toHaveLength(3)
+    telemetry.paused(sink, fault('configuration', '7', 'Incorrect index'))
+    telemetry.paused(sink, fault('configuration', '7', 'Incorrect index'))
+    expect(lines()).toHaveLength(4)
+    expect(lines()[3]?.msg).toContain('Incorrect index')
+  })
+
+  test('that ends is one line, and a replica that is ready again', async () => {
+    const { telemetry, health, clock, lines, samples } = await observed()
+    telemetry.heartbeat('ok')
+    telemetry.paused(sink, refused)
+    clock.pass(40)
+    telemetry.resumed(sink)
+    telemetry.resumed(sink)
+    const resumed = lines().filter(({ msg }) => msg.includes('resumed'))
+    expect(resumed).toHaveLength(1)
+    expect(resumed[0]?.msg).toContain('40 s')
+    expect(await samples('paused')).toMatchObject({ '{reason="hec_configuration"}': 0 })
+    expect(health.ready()).toEqual({ ready: true, reasons: [] })
+  })
+
+  test('that begins again soon after it ended is told again', async () => {
+    const { telemetry, lines } = await observed()
+    telemetry.paused(sink, refused)
+    telemetry.resumed(sink)
+    telemetry.paused(sink, refused)
+    expect(lines().filter(({ level }) => level === 'error')).toHaveLength(2)
+  })
+
+  test('of one scope does not end when another of the same reason does', async () => {
+    const { telemetry, samples } = await observed()
+    telemetry.paused({ reason: 'corrupt_data', scope: 'shard 1' }, refused)
+    telemetry.paused({ reason: 'corrupt_data', scope: 'shard 2' }, refused)
+    telemetry.resumed({ reason: 'corrupt_data', scope: 'shard 1' })
+    expect(await samples('paused')).toMatchObject({ '{reason="corrupt_data"}': 1 })
+  })
+
+  test('of a shard ends with its release, and only that shard’s', async () => {
+    const { telemetry, health, samples } = await observed()
+    telemetry.heartbeat('ok')
+    telemetry.paused({ reason: 'corrupt_data', scope: 'shard 1' }, refused)
+    telemetry.paused({ reason: 'sls_configuration', scope: 'checkpoint of shard 1' }, refused)
+    telemetry.paused({ reason: 'expired_cursor', scope: 'shard 11' }, refused)
+    telemetry.shardReleased(1, 'lost')
+    expect(await samples('paused')).toMatchObject({
+      '{reason="corrupt_data"}': 0,
+      '{reason="sls_configuration"}': 0,
+      '{reason="expired_cursor"}': 1,
+    })
+    expect(health.ready().reasons).toHaveLength(1)
+  })
+
+  test('has a series for every reason there is', async () => {
+    const { samples } = await observed()
+    expect(Object.keys(await samples('paused'))).toEqual(PAUSE_REASONS.map((reason) => `{reason="${reason}"}`))
+  })
+})
+
+describe('the log', () => {
+  test('has lifecycle at info and the wire below it', async () => {
+    const { telemetry, lines } = await observed()
+    telemetry.slsRequest('PullLogs', 200, 'ok', 0.1)
+    telemetry.hecRequest(200, '0', 0.1)
+    telemetry.pulled(1, 1, 1)
+    telemetry.checkpointCommitted(1, 'MQ==')
+    expect(lines()).toEqual([])
+    telemetry.heartbeat('ok')
+    telemetry.heartbeat('ok')
+    telemetry.rebalanced({ taken: [1], givenUp: [] })
+    telemetry.shardTaken(1, 'MQ==', 'start')
+    telemetry.shardReleased(1, 'drained')
+    expect(lines().map(({ level }) => level)).toEqual(['info', 'info', 'info', 'info'])
+  })
+
+  test('says when heartbeats fail and when they succeed again', async () => {
+    const { telemetry, lines } = await observed()
+    telemetry.heartbeat('ok')
+    telemetry.heartbeat('failed', fault('transient', 'ECONNREFUSED'))
+    telemetry.heartbeat('ok')
+    expect(lines().map(({ level, msg }) => `${level} ${msg}`)).toEqual([
+      'info joined the consumer group',
+      'warn heartbeat failed: it said no',
+      'info heartbeats succeed again',
+    ])
+  })
+
+  test('is loud about an expired checkpoint and tells the gap', async () => {
+    const { telemetry, lines } = await observed()
+    telemetry.cursorExpired(3, { expired: 'MQ==', resumedAt: 'OTk=', lostGroupsEstimate: 98 })
+    expect(lines()[0]).toMatchObject({ level: 'error', shard: 3, expired: 'MQ==', resumedAt: 'OTk=' })
+    expect(lines()[0]?.msg).toContain('98')
+  })
+
+  test('tells two replicas with one name from a foreign writer', async () => {
+    const { telemetry, lines } = await observed()
+    const info = { seen: 'MQ==', expected: 'Mg==', consumer: 'x' }
+    telemetry.checkpointForeign(1, { ...info, sameName: true })
+    telemetry.checkpointForeign(1, { ...info, sameName: false })
+    expect(lines()[0]?.msg).toContain('SLS_CONSUMER')
+    expect(lines()[1]?.msg).not.toContain('SLS_CONSUMER')
+  })
+
+  test('a server’s text cannot break its line or write to the terminal', async () => {
+    const { telemetry, lines } = await observed()
+    telemetry.hecRetry(fault('transient', '9', `a\nb\u001b[2J${'x'.repeat(5000)}`), 1)
+    expect(lines()[0]?.msg).toMatch(/^\P{Cc}{1,1100}$/u)
+  })
+})

@@ -1,0 +1,201 @@
+import { once } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { gunzipSync } from 'node:zlib'
+import { onTestFinished } from 'vitest'
+
+/** One POST with a body to `/services/collector/event`. */
+export interface Post {
+  readonly headers: IncomingMessage['headers']
+  readonly channel: string
+  /** `event.id` of every envelope, in order. */
+  readonly ids: string[]
+  readonly bytes: number
+  readonly atMs: number
+}
+
+export interface AckQuery {
+  readonly channel: string
+  readonly ids: number[]
+  readonly cookie: string | undefined
+  readonly atMs: number
+}
+
+/** What the next POST meets. Returns `true` when it answered (or cut); otherwise the server behaves as usual. */
+export type Reaction = (post: Post, response: ServerResponse, hec: HecDouble) => unknown
+
+export const json = (
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  headers: Record<string, string> = {},
+): true => {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body))
+  return true
+}
+
+export const html = (response: ServerResponse, status: number, headers: Record<string, string> = {}): true => {
+  response.writeHead(status, { 'content-type': 'text/html', ...headers }).end('<html><body>Sign in</body></html>')
+  return true
+}
+
+/** Index the first `count` events of the post and answer with a refusal, as splunkd does. */
+export const refuse =
+  (status: number, code: number, count: number, number: unknown): Reaction =>
+  (post, response, hec) => {
+    hec.index(post.ids.slice(0, count))
+    return json(response, status, { text: `refused ${code}`, code, 'invalid-event-number': number })
+  }
+
+export const answer =
+  (status: number, body: unknown, headers?: Record<string, string>): Reaction =>
+  (_, response) =>
+    json(response, status, body, headers)
+
+/** Takes the events and then cuts the connection. */
+export const takeAndCut: Reaction = (post, response, hec) => {
+  hec.accept(post)
+  response.socket?.destroy()
+  return true
+}
+
+export const cut: Reaction = (_, response) => {
+  response.socket?.destroy()
+  return true
+}
+
+/** A small HEC with the state of one splunkd: what is indexed, and acknowledgements per channel, told once. */
+export class HecDouble {
+  readonly posts: Post[] = []
+  readonly probes: { path: string; atMs: number }[] = []
+  readonly queries: AckQuery[] = []
+  readonly indexed: string[] = []
+  /** Consumed one per POST. */
+  readonly script: Reaction[] = []
+  readonly ackScript: ((query: AckQuery, response: ServerResponse) => unknown)[] = []
+  /** Judges every POST that the script leaves alone. */
+  rule: Reaction | undefined
+  /** Answers everything, probes included, while set. */
+  outage: ((request: IncomingMessage, response: ServerResponse) => unknown) | undefined
+  ack: boolean
+  /** Acknowledge at once what was accepted. */
+  acknowledging = true
+  url = ''
+  readonly #acks = new Map<string, { next: number; done: Set<number> }>()
+  readonly #held = new Map<string, Set<number>>()
+  readonly #server = createServer((request, response) => void this.#serve(request, response))
+
+  constructor(ack: boolean) {
+    this.ack = ack
+  }
+
+  async listen(port = 0): Promise<void> {
+    this.#server.listen(port, '127.0.0.1')
+    await once(this.#server, 'listening')
+    this.url = `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections()
+    if (!this.#server.listening) return
+    this.#server.close()
+    await once(this.#server, 'close')
+  }
+
+  index(ids: readonly string[]): void {
+    this.indexed.push(...ids)
+  }
+
+  /** Indexes the post and, with an ack token, gives it its id. */
+  accept(post: Post): number | undefined {
+    this.index(post.ids)
+    if (!this.ack) return undefined
+    const channel = this.#acks.get(post.channel) ?? { next: 0, done: new Set<number>() }
+    this.#acks.set(post.channel, channel)
+    const id = channel.next++
+    if (this.acknowledging) channel.done.add(id)
+    else this.#held.set(post.channel, (this.#held.get(post.channel) ?? new Set()).add(id))
+    return id
+  }
+
+  /** Acknowledges everything accepted so far. */
+  acknowledgeAll(): void {
+    for (const [channel, ids] of this.#held) for (const id of ids) this.#acks.get(channel)?.done.add(id)
+    this.#held.clear()
+  }
+
+  /** splunkd restarted: ack state is gone, ids start at 0 again. */
+  forget(): void {
+    this.#acks.clear()
+    this.#held.clear()
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = []
+    try {
+      for await (const chunk of request) chunks.push(chunk as Buffer)
+    } catch {
+      return // the client went away in the middle of its request
+    }
+    const raw = Buffer.concat(chunks)
+    const body = request.headers['content-encoding'] === 'gzip' ? gunzipSync(raw) : raw
+    const channel = String(request.headers['x-splunk-request-channel'])
+    const isAck = request.url?.endsWith('/ack') === true
+    const atMs = performance.now()
+    const isQuery = isAck && this.posts.some((post) => post.channel === channel)
+    if (body.length === 0 || (isAck && !isQuery)) this.probes.push({ path: String(request.url), atMs })
+    if (this.outage) return void this.outage(request, response)
+    if (isAck) return this.#serveAck(channel, body, request, response, atMs, isQuery)
+    if (body.length === 0) return void json(response, 400, { text: 'No data', code: 5 })
+    const ids = body
+      .toString()
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => (JSON.parse(line) as { event: { id: string } }).event.id)
+    const post: Post = { headers: request.headers, channel, ids, bytes: body.length, atMs }
+    this.posts.push(post)
+    const reaction = this.script.shift()
+    if (reaction && reaction(post, response, this) !== undefined) return
+    if (this.rule && this.rule(post, response, this) !== undefined) return
+    const ackId = this.accept(post)
+    json(response, 200, { text: 'Success', code: 0, ...(ackId !== undefined && { ackId }) })
+  }
+
+  #serveAck(
+    channel: string,
+    body: Buffer,
+    request: IncomingMessage,
+    response: ServerResponse,
+    atMs: number,
+    isQuery: boolean,
+  ): void {
+    if (!this.ack) return void json(response, 400, { text: 'ACK is disabled', code: 14 })
+    const query = {
+      channel,
+      ids: (JSON.parse(body.toString()) as { acks: number[] }).acks,
+      cookie: request.headers.cookie,
+      atMs,
+    }
+    if (isQuery) {
+      this.queries.push(query)
+      const reaction = this.ackScript.shift()
+      if (reaction && reaction(query, response) !== undefined) return
+    }
+    json(response, 200, { acks: this.tell(query) })
+  }
+
+  /** `true` is told once: asking takes it away. */
+  tell({ channel, ids }: AckQuery): Record<string, boolean> {
+    const done = this.#acks.get(channel)?.done
+    return Object.fromEntries(ids.map((id) => [id, done?.delete(id) ?? false]))
+  }
+}
+
+/** Starts a double that is closed when the test ends. */
+export async function startHec({ ack = false } = {}): Promise<HecDouble> {
+  const hec = new HecDouble(ack)
+  await hec.listen()
+  onTestFinished(() => hec.close())
+  return hec
+}

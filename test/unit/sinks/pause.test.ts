@@ -1,0 +1,200 @@
+import { describe, expect, test } from 'vitest'
+import { Fault } from '../../../src/core/errors.ts'
+import { Secret } from '../../../src/core/secret.ts'
+import { PauseGate } from '../../../src/sinks/pause-gate.ts'
+import { batchOf, fastClock, LeaseDouble, names, Recorder, sinkTo } from './delivery-double.ts'
+import type { Reaction } from './hec-double.ts'
+import { html, json, refuse, startHec } from './hec-double.ts'
+
+const KEY = { reason: 'hec_configuration', scope: 'sink' }
+
+describe('a configuration fault pauses the sink, keeps everything, and work resumes by itself', () => {
+  test.each<[string, Reaction, string]>([
+    ...[
+      [403, 1],
+      [401, 2],
+      [401, 3],
+      [403, 4],
+      [400, 10],
+      [400, 11],
+      [400, 14],
+      [400, 16],
+      [400, 21],
+      [400, 22],
+      [400, 28],
+    ].map(
+      ([status, code]) =>
+        [`code ${code}`, (_, response) => json(response, status as number, { text: 'no', code }), String(code)] as [
+          string,
+          Reaction,
+          string,
+        ],
+    ),
+    ['a login page', (_, response) => html(response, 200), 'http_200'],
+    ['200 without a known code', (_, response) => json(response, 200, { text: 'healthy', code: 17 }), 'http_200'],
+    ['200 with a code that is text', (_, response) => json(response, 200, { text: 'Success', code: '0' }), 'http_200'],
+    ['204', (_, response) => response.writeHead(204).end(), 'http_204'],
+    ['a redirect', (_, response) => html(response, 302, { location: '/elsewhere' }), 'http_302'],
+    ['a redirect that keeps the method', (_, response) => html(response, 307, { location: '/x' }), 'http_307'],
+    ['404', (_, response) => json(response, 404, { text: 'not found', code: 404 }), 'http_404'],
+    ['405', (_, response) => html(response, 405), 'http_405'],
+    ['a firewall', (_, response) => html(response, 403), 'http_403'],
+    ['418', (_, response) => html(response, 418), 'http_418'],
+  ])('%s', async (_, reaction, code) => {
+    const hec = await startHec()
+    hec.script.push(reaction)
+    const { deliver, recorder, buried } = await sinkTo([hec.url], { speed: 100 })
+    await deliver(batchOf(names(3)))
+    expect(recorder.of('paused').map(({ args }) => args[0])).toEqual([KEY])
+    expect(recorder.faults('paused')[0]).toMatchObject({ kind: 'configuration', code })
+    expect(recorder.of('resumed').map(({ args }) => args[0])).toEqual([KEY])
+    expect(hec.indexed).toEqual(names(3))
+    expect(await buried()).toEqual([])
+    expect(recorder.sum('deadLettered')).toBe(0)
+  })
+
+  test('a foreign page is quoted in the fault, and never taken for delivery', async () => {
+    const hec = await startHec()
+    hec.script.push((_, response) => html(response, 200))
+    const { deliver, recorder } = await sinkTo([hec.url])
+    await deliver(batchOf(names(1)))
+    expect(recorder.faults('paused')[0]?.message).toContain('<html><body>Sign in</body></html>')
+    expect(recorder.faults('paused')[0]?.advice).toContain('SPLUNK_HEC_URL')
+    expect(recorder.sum('delivered')).toBe(1)
+    expect(hec.posts).toHaveLength(2)
+  })
+
+  test('a wrong index: what was indexed before it (number one too high) is not sent again', async () => {
+    const hec = await startHec()
+    // Event 3 names the bad index; splunkd says 4. Events 0..2 are in.
+    hec.script.push(refuse(400, 7, 3, 4), refuse(400, 7, 0, 1))
+    const { deliver, recorder, buried } = await sinkTo([hec.url], { speed: 50 })
+    await deliver(batchOf(names(6)))
+    expect(hec.posts.map(({ ids }) => ids)).toEqual([names(6), names(6).slice(3), names(6).slice(3)])
+    expect(hec.indexed).toEqual(names(6))
+    expect(await buried()).toEqual([])
+    expect(recorder.of('paused')).toHaveLength(1)
+    expect(recorder.of('resumed')).toHaveLength(1)
+    expect(recorder.faults('paused')[0]?.advice).toContain('SPLUNK_HEC_INDEX')
+  })
+
+  test.each([[0], [7], ['1'], [undefined]])(
+    'a wrong index with number %j: nothing is assumed indexed',
+    async (number) => {
+      const hec = await startHec()
+      hec.script.push(refuse(400, 7, 0, number))
+      const { deliver } = await sinkTo([hec.url], { speed: 50 })
+      await deliver(batchOf(names(6)))
+      expect(hec.indexed).toEqual(names(6))
+    },
+  )
+
+  test('all deliveries wait; probes are at most 15 s apart and ingest nothing; one leader goes first', async () => {
+    const hec = await startHec()
+    const speed = 100
+    const { deliver, recorder } = await sinkTo([hec.url], { speed, concurrency: 8 })
+    hec.rule = (_, response) => json(response, 403, { text: 'Token disabled', code: 1 })
+    hec.outage = undefined
+    const deliveries = [deliver(batchOf(names(2, 'a'))), deliver(batchOf(names(2, 'b')))]
+    await recorder.first('paused')
+    hec.outage = (_, response) => json(response, 403, { text: 'Token disabled', code: 1 })
+    deliveries.push(deliver(batchOf(names(2, 'c'))))
+    await new Promise((resolve) => setTimeout(resolve, 600)) // 60 s of the sink's time
+    const posted = hec.posts.length
+    expect(posted).toBeLessThanOrEqual(2)
+    expect(hec.indexed).toEqual([])
+    const times = hec.probes.map(({ atMs }) => atMs * speed)
+    expect(times.length).toBeGreaterThan(4)
+    const gaps = times.slice(1).map((time, i) => time - (times[i] as number))
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(16_500) // 15 s and the machine's own delay, a hundredfold
+
+    hec.outage = undefined // the probe passes, posts are still refused: only a leader may go
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    expect(recorder.of('resumed')).toEqual([])
+    const leaders = hec.posts.slice(posted)
+    expect(leaders.length).toBeGreaterThan(0)
+    for (const [i, post] of leaders.entries()) {
+      if (i > 0) expect((post.atMs - (leaders[i - 1]?.atMs ?? 0)) * speed).toBeGreaterThan(400)
+    }
+
+    hec.rule = undefined
+    await Promise.all(deliveries)
+    expect(hec.indexed.toSorted()).toEqual([...names(2, 'a'), ...names(2, 'b'), ...names(2, 'c')].toSorted())
+    expect(recorder.of('resumed')).toHaveLength(1)
+  })
+
+  test('a lease that ends leaves the gate, and another takes the lead', async () => {
+    const hec = await startHec()
+    hec.rule = (_, response) => json(response, 403, { text: 'Token disabled', code: 1 })
+    const { deliver, recorder } = await sinkTo([hec.url], { speed: 20 })
+    const lease = new LeaseDouble()
+    const given = deliver(batchOf(['a']), lease)
+    await recorder.first('paused')
+    const other = deliver(batchOf(['b']))
+    lease.lose()
+    await expect(given).rejects.toMatchObject({ kind: 'lease' })
+    hec.rule = undefined
+    await other
+    expect(hec.indexed).toEqual(['b'])
+  })
+
+  test('a token that is wrong from the start is found by the probe, before anything is sent', async () => {
+    const hec = await startHec()
+    hec.outage = (_, response) => json(response, 403, { text: 'Invalid token', code: 4 })
+    const { deliver, recorder } = await sinkTo([hec.url], { token: new Secret('wrong'), speed: 50 })
+    const delivery = deliver(batchOf(names(1)))
+    await recorder.first('paused')
+    expect(hec.posts).toEqual([])
+    hec.outage = undefined
+    await delivery
+    expect(hec.indexed).toEqual(names(1))
+  })
+})
+
+describe('the gate', () => {
+  const fault = new Fault('configuration', 'no', { code: '4' })
+
+  function gateWith(probe?: () => Promise<Fault | undefined>) {
+    const recorder = new Recorder()
+    const clock = fastClock(100)
+    const key = { reason: 'dead_letter', scope: 'sink' } as const
+    return { recorder, gate: new PauseGate({ key, clock, telemetry: recorder.telemetry, ...(probe && { probe }) }) }
+  }
+
+  test('opens on the word of the probe when nobody waits', async () => {
+    const { gate, recorder } = gateWith(async () => undefined)
+    gate.trip(fault)
+    await recorder.first('resumed')
+    expect(gate.fault).toBeUndefined()
+  })
+
+  test('those who only wait for it never lead', async () => {
+    const { gate, recorder } = gateWith()
+    const signal = new AbortController().signal
+    let runs = 0
+    const writer = gate.through(signal, async () => {
+      if (++runs < 3) throw fault
+    })
+    await recorder.first('paused')
+    let opened = false
+    const waiting = gate.opened(signal).then(() => {
+      opened = true
+    })
+    expect(opened).toBe(false)
+    await writer
+    await waiting
+    expect(runs).toBe(3)
+    expect(recorder.of('resumed')).toHaveLength(1)
+  })
+
+  test('a task that is inside when it closes is told by its pass, and runs again', async () => {
+    const { gate } = gateWith(async () => undefined)
+    const signal = new AbortController().signal
+    let runs = 0
+    await gate.through(signal, async (pass) => {
+      if (++runs === 1) gate.trip(fault)
+      pass.check()
+    })
+    expect(runs).toBe(2)
+  })
+})
