@@ -99,7 +99,7 @@ export class BatchBuilder {
 
   /** The oldest closed batch not yet taken. */
   shift(): Batch | undefined {
-    return this.#closed.shift()
+    return this.#closed.length === 0 ? undefined : this.#closed.shift()
   }
 
   /** Closes the last batch and lets go of the working buffer. */

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import type { Bytes } from './bytes.ts'
+import { Bytes } from './bytes.ts'
 
 /** No byte becomes longer than this: a control character is written `\u00xx`, an invalid byte as the three of U+FFFD. */
 export const MAX_ESCAPED = 6
@@ -29,31 +29,30 @@ export function writeEscaped(target: Bytes, start: number, source: Bytes, from: 
   // `| 0` keeps these machine integers: without it the loop is half as fast.
   let at = start | 0
   let next = from | 0
-  for (const last = (to - 8) | 0; next <= last; next = (next + 8) | 0) {
-    const word = read.getInt32(next, true)
-    const second = read.getInt32(next + 4, true)
-    seen |= word | second
-    // Written first and looked at afterwards: text that needs no escape is the rule.
-    write.setInt32(at, word, true)
-    write.setInt32(at + 4, second, true)
-    if ((escapesIn(word) | escapesIn(second)) === 0) at = (at + 8) | 0
-    else at = writeEscapedWord(target.buffer, writeEscapedWord(target.buffer, at, word, 4), second, 4)
-  }
   while (next < to) {
-    const length = Math.min(4, to - next)
+    const length = Math.min(4, to - next) | 0
     const word = length === 4 ? read.getInt32(next, true) : lastWord(source, next, to)
     seen |= word
+    // Written first and looked at afterwards: text that needs no escape is the rule.
     write.setInt32(at, word, true)
-    at = escapesIn(word) === 0 ? (at + length) | 0 : writeEscapedWord(target.buffer, at, word, length)
-    next = (next + length) | 0
+    const marks = escapesIn(word)
+    if (marks === 0) {
+      at = (at + length) | 0
+      next = (next + length) | 0
+    } else {
+      const index = firstMarked(marks)
+      at = writeEscape(target, (at + index) | 0, (word >>> (index << 3)) & 0xff)
+      next = (next + index + 1) | 0
+    }
   }
   target.seen |= seen
   return at
 }
 
 /**
- * Not 0 when one of the four bytes is `"`, `\` or below 0x20. With 0x02 flipped, `"` lands just above the control
- * characters and what was between them goes up, so one comparison finds both.
+ * Has a high bit set when one of the four bytes is `"`, `\` or below 0x20. With 0x02 flipped, `"` lands just above the control
+ * characters and what was between them goes up, so one comparison finds both. Only the lowest mark is sure to be true: the
+ * subtraction borrows from the bytes above it.
  */
 function escapesIn(word: number): number {
   const quoteOrControl = ((word ^ 0x02020202) - 0x21212121) | 0
@@ -72,27 +71,39 @@ function lastWord(source: Bytes, from: number, to: number): number {
   return word
 }
 
-function writeEscapedWord(target: Buffer, start: number, word: number, length: number): number {
-  let at = start
-  for (let index = 0, rest = word; index < length; index++, rest >>>= 8) {
-    const byte = rest & 0xff
-    const mark = ESCAPES[byte] as number
-    if (mark === 0) target[at++] = byte
-    else {
-      target[at++] = BACKSLASH
-      target[at++] = mark
-      if (mark === LETTER_U) {
-        target[at++] = ZERO
-        target[at++] = ZERO
-        target[at++] = HEX[byte >>> 4] as number
-        target[at++] = HEX[byte & 15] as number
-      }
-    }
-  }
-  return at
+function firstMarked(marks: number): number {
+  return (31 - Math.clz32(marks & -marks)) >>> 3
 }
 
-/** Copies `source[from, from + length)` in words; both sides need `WORD_SLACK`. For short runs: no call, no view. */
+function writeEscape(target: Bytes, at: number, byte: number): number {
+  const mark = ESCAPES[byte] as number
+  target.view.setInt16(at, BACKSLASH | (mark << 8), true)
+  if (mark !== LETTER_U) return (at + 2) | 0
+  target.buffer[at + 2] = ZERO
+  target.buffer[at + 3] = ZERO
+  target.buffer[at + 4] = HEX[byte >>> 4] as number
+  target.buffer[at + 5] = HEX[byte & 15] as number
+  return (at + 6) | 0
+}
+
+/** A constant with the slack `copyWords` needs. */
+export class Piece {
+  readonly bytes: Bytes
+  readonly length: number
+
+  constructor(text: string) {
+    const bytes = Buffer.from(text)
+    this.bytes = Bytes.allocate(bytes.length + WORD_SLACK)
+    this.bytes.buffer.set(bytes)
+    this.length = bytes.length
+  }
+}
+
+export function putPiece(target: Bytes, at: number, piece: Piece): number {
+  return copyWords(target, at, piece.bytes, 0, piece.length)
+}
+
+/** Copies `source[from, from + length)` in words; both sides need `WORD_SLACK`. For short runs cheaper than `set`. */
 export function copyWords(target: Bytes, at: number, source: Bytes, from: number, length: number): number {
   const { view: read } = source
   const { view: write } = target

@@ -152,15 +152,23 @@ export class PairTape {
     for (; length < this.#known && at + 2 < safe && bytes[at] === field; length += PAIR) {
       let start = (at + 2) | 0
       let size = bytes[at + 1] as number
-      if (size >= 0x80) size = (size & 0x7f) | ((bytes[start++] as number) << 7)
+      if (size >= 0x80) {
+        const high = bytes[start++] as number
+        if (high >= 0x80) break
+        size = (size & 0x7f) | (high << 7)
+      }
       const stop = (start + size) | 0
       const framed = tape[length + FRAMED_KEY] as number
       const keyEnd = (start + framed) | 0
       if (stop > end || keyEnd + 2 > stop || keyEnd > safe || bytes[keyEnd] !== VALUE) break
-      if (!sameBytes(view, start, tape[length + MESSAGE] as number, framed)) break
+      if (framed === 0 || !sameBytes(view, start, tape[length + MESSAGE] as number, framed)) break
       let value = (keyEnd + 2) | 0
       let valueSize = bytes[keyEnd + 1] as number
-      if (valueSize >= 0x80) valueSize = (valueSize & 0x7f) | ((bytes[value++] as number) << 7)
+      if (valueSize >= 0x80) {
+        const high = bytes[value++] as number
+        if (high >= 0x80) break
+        valueSize = (valueSize & 0x7f) | (high << 7)
+      }
       if (value + valueSize !== stop) break
       tape[length + MESSAGE] = start
       tape[length + VALUE_START] = value
@@ -198,10 +206,11 @@ export class PairTape {
   }
 }
 
-/** Compares in words: false also for fewer than four bytes. */
+/** Compares in words. Four bytes must be readable at either place, however short they are. */
 function sameBytes(view: DataView, one: number, other: number, length: number): boolean {
   const last = (length - 4) | 0
-  if (last < 0 || view.getInt32(one + last, true) !== view.getInt32(other + last, true)) return false
+  if (last < 0) return (view.getInt32(one, true) ^ view.getInt32(other, true)) << (-8 * last) === 0
+  if (view.getInt32(one + last, true) !== view.getInt32(other + last, true)) return false
   for (let offset = 0; offset < last; offset = (offset + 4) | 0) {
     if (view.getInt32(one + offset, true) !== view.getInt32(other + offset, true)) return false
   }

@@ -3,7 +3,7 @@ import type { WorkingBuffers } from './batch-builder.ts'
 import { BatchBuilder } from './batch-builder.ts'
 import type { Scratch } from './bytes.ts'
 import { Bytes } from './bytes.ts'
-import { hasInvalidUtf8, WORD_SLACK, writeDecimal, writeDigits } from './escape.ts'
+import { hasInvalidUtf8, Piece, putPiece, WORD_SLACK, writeDecimal, writeDigits } from './escape.ts'
 import { groupHash, HASH_DIGITS, logHash } from './event-id.ts'
 import type { EnvelopeConstants } from './group-head.ts'
 import { GroupHead } from './group-head.ts'
@@ -17,9 +17,9 @@ import { FieldCursor } from './wire.ts'
 /** `number * 8 + wire type` of the log groups in a LogGroupList. */
 const LOG_GROUPS = 0x0a
 
-const TIME_OPEN = Buffer.from('{"time":')
+const TIME_OPEN = new Piece('{"time":')
 const ID_OPEN = '"},"fields":{"sls_event_id":"'
-const CLOSE = Buffer.from('"}}\n')
+const CLOSE = new Piece('"}}\n')
 const DOT = 0x2e
 /** At most: `{"time":4294967299.123456789`, the end of the id, `"}}\n`, and what is written too much. */
 const FIXED_BYTES = TIME_OPEN.length + 20 + HASH_DIGITS + CLOSE.length + WORD_SLACK
@@ -68,7 +68,7 @@ export class PullEncoding {
   readonly #pair: PairReader
   readonly #batches: BatchBuilder
   /** Of the current group: all of an event's tail up to the part of the id that differs from log to log. */
-  #idHead: Buffer
+  #idHead: Piece
   #groupHash: Buffer | undefined
   #finished = false
 
@@ -128,9 +128,9 @@ export class PullEncoding {
     return false
   }
 
-  #idHeadOf(groupPart: string): Buffer {
+  #idHeadOf(groupPart: string): Piece {
     const id = `${this.#state.logstore}:${this.#at.shard}:${groupPart}:`
-    return Buffer.from(ID_OPEN + JSON.stringify(id).slice(1, -1))
+    return new Piece(ID_OPEN + JSON.stringify(id).slice(1, -1))
   }
 
   #encodeLog(): void {
@@ -175,19 +175,19 @@ export class PullEncoding {
   }
 
   #writeTime(target: Bytes, start: number): number {
-    let at = put(target, start, TIME_OPEN)
+    let at = putPiece(target, start, TIME_OPEN)
     at = writeDecimal(target.buffer, at, this.#log.seconds)
     target.buffer[at++] = DOT
     return writeDigits(target.buffer, at, this.#log.nanos, 9)
   }
 
   #writeTail(target: Bytes, start: number): number {
-    let at = put(target, start, this.#idHead)
+    let at = putPiece(target, start, this.#idHead)
     if (this.#at.firstGroup !== undefined) at = writeDecimal(target.buffer, at, this.#group.logIndex)
     else {
       this.#groupHash ??= groupHash(this.#at.shard, this.#body, this.#group, this.#pair)
       at += target.buffer.write(logHash(this.#groupHash, this.#log, this.#pair), at, 'latin1')
     }
-    return put(target, at, CLOSE)
+    return putPiece(target, at, CLOSE)
   }
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
-import { mkdir, open, readdir, unlink } from 'node:fs/promises'
+import { mkdir, open, readdir, stat, unlink } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { Clock } from '../core/clock.ts'
 import { systemClock } from '../core/clock.ts'
@@ -23,6 +23,7 @@ export interface DeadLetterOptions {
 interface OpenFile {
   readonly path: string
   readonly handle: FileHandle
+  readonly inode: number
   /** Bytes that are known to be whole lines on disk. */
   size: number
 }
@@ -90,19 +91,40 @@ export class DeadLetter {
   }
 
   async #append(lines: Buffer): Promise<void> {
-    if (this.#file && this.#file.size > 0 && this.#file.size + lines.length > this.#maxFileBytes)
-      await this.#leave(this.#file)
-    const file = this.#file ?? (await this.#create())
-    this.#file = file
-    try {
-      for (let from = 0; from < lines.length; ) {
-        from += (await file.handle.write(lines, from, lines.length - from)).bytesWritten
+    for (;;) {
+      const file = await this.#fileFor(lines.length)
+      try {
+        for (let from = 0; from < lines.length; ) {
+          from += (await file.handle.write(lines, from, lines.length - from)).bytesWritten
+        }
+        await file.handle.sync()
+      } catch (error) {
+        await this.#abandon(file)
+        throw error
       }
-      await file.handle.sync()
-      if ((await file.handle.stat()).nlink === 0) throw new Error(`${file.path} was removed while it was written`)
       file.size += lines.length
+      // A replay takes a file by renaming it, and may have read past our place already: then write once more.
+      if (await this.#inPlace(file)) return
+    }
+  }
+
+  async #fileFor(bytes: number): Promise<OpenFile> {
+    const file = this.#file
+    const full = file !== undefined && file.size > 0 && file.size + bytes > this.#maxFileBytes
+    if (file && (full || !(await this.#inPlace(file)))) {
+      this.#file = undefined
+      await file.handle.close()
+    }
+    this.#file ??= await this.#create()
+    return this.#file
+  }
+
+  /** Whether the name still leads to the file we write. */
+  async #inPlace(file: OpenFile): Promise<boolean> {
+    try {
+      return (await stat(file.path)).ino === file.inode
     } catch (error) {
-      await this.#abandon(file)
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
       throw error
     }
   }
@@ -113,7 +135,7 @@ export class DeadLetter {
     const name = `${PREFIX}${time}-${this.#consumer}-${process.pid}-${randomBytes(3).toString('hex')}${SUFFIX}`
     const path = join(this.#dir, name)
     const handle = await open(path, 'ax', 0o640)
-    const file = { path, handle, size: 0 }
+    const file = { path, handle, inode: (await handle.stat()).ino, size: 0 }
     try {
       // The name must survive a power cut as well, not only the contents.
       await syncDirectory(this.#dir)
@@ -123,11 +145,6 @@ export class DeadLetter {
       throw error
     }
     return file
-  }
-
-  async #leave(file: OpenFile): Promise<void> {
-    this.#file = undefined
-    await file.handle.close()
   }
 
   /**
@@ -162,20 +179,23 @@ export type DeadLetterRecord =
 
 /** All dead letters of a directory, oldest file first. A directory that does not exist holds none. */
 export async function* readDeadLetters(dir: string): AsyncGenerator<DeadLetterRecord> {
-  for (const file of await deadLetterFiles(dir)) {
-    let line = 0
-    for await (const { text, whole } of linesOf(file)) {
-      line++
-      if (!whole) {
-        yield { file, line, problem: 'cut off: its process ended, or the disk was full, while it was written' }
-        continue
-      }
-      try {
-        yield { file, line, letter: decodeDeadLetter(text) }
-      } catch (error) {
-        if (!(error instanceof SyntaxError)) throw error
-        yield { file, line, problem: error.message }
-      }
+  for (const file of await deadLetterFiles(dir)) yield* readDeadLetterFile(file)
+}
+
+/** The dead letters of one file, in order. */
+export async function* readDeadLetterFile(file: string): AsyncGenerator<DeadLetterRecord> {
+  let line = 0
+  for await (const { text, whole } of linesOf(file)) {
+    line++
+    if (!whole) {
+      yield { file, line, problem: 'cut off: its process ended, or the disk was full, while it was written' }
+      continue
+    }
+    try {
+      yield { file, line, letter: decodeDeadLetter(text) }
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error
+      yield { file, line, problem: error.message }
     }
   }
 }

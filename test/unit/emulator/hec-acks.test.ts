@@ -158,6 +158,7 @@ describe('what is forgotten', () => {
     receiver.collector.acks.delayMs = 0
     await ackId(receiver)
     expect(await acks(receiver, [0])).toEqual({ acks: { '0': true } })
+    expect(receiver.state().events).toBe(1)
     await receiver.restart()
     expect(indexed(receiver)).toEqual(['x'])
   })

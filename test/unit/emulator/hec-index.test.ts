@@ -59,6 +59,16 @@ describe('the output file', () => {
   })
 })
 
+test('after an output stream failed every request is code 8', async () => {
+  const failed = Promise.withResolvers<Error>()
+  const output = new Writable({ write: (_chunk, _encoding, done) => done(new Error('broken pipe')) })
+  const receiver = await receiverFor({ output, onOutputFailed: failed.resolve })
+  await post(receiver, [{ event: 1 }])
+  expect((await failed.promise).message).toBe('broken pipe')
+  expect(await post(receiver, [{ event: 2 }])).toMatchObject({ status: 500, json: { code: 8 } })
+  expect(receiver.state().events).toBe(1)
+})
+
 test('a slow output stream holds back the answer', async () => {
   const written: string[] = []
   const pending: Array<() => void> = []

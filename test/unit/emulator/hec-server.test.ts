@@ -197,6 +197,22 @@ describe('bodies', () => {
     expect(receiver.events).toEqual([])
   })
 
+  test('a client that writes to the end before it reads gets the 413 too', async () => {
+    const receiver = await receiverFor({ maxContentLength: 1000 })
+    const socket = createConnection(receiver.port, '127.0.0.1').pause()
+    const length = 20_000_000
+    socket.write(
+      `POST ${EVENT} HTTP/1.1\r\nHost: x\r\nUser-Agent: t\r\nAuthorization: Splunk ${TOKEN}\r\nContent-Length: ${length}\r\n\r\n`,
+    )
+    await new Promise<void>((resolve, reject) => {
+      socket.on('error', reject)
+      socket.write(Buffer.alloc(length, 'x'), () => resolve())
+    })
+    const [answer] = (await once(socket.resume(), 'data')) as [Buffer]
+    expect(String(answer)).toMatch(/^HTTP\/1\.1 413 /)
+    socket.destroy()
+  })
+
   test('a body of exactly the cap is taken', async () => {
     const body = '{"event":"x"}'
     const receiver = await receiverFor({ maxContentLength: body.length })

@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest'
 import type { EncoderOptions } from '../../../src/pipeline/encoder.ts'
 import { Encoder } from '../../../src/pipeline/encoder.ts'
 import { expectedBatches, expectedEvents } from '../../support/event-oracle.ts'
+import { bodies } from './bodies.ts'
 import { encodeAll } from './encode-all.ts'
-import { bodies } from './wire.ts'
 
 const at = { shard: 3, cursor: 'MTIz', firstGroup: 1447299606896632356n }
 const base: EncoderOptions = {

@@ -83,7 +83,8 @@ export class HecDouble {
   acknowledging = true
   url = ''
   readonly #acks = new Map<string, { next: number; done: Set<number> }>()
-  readonly #held = new Map<string, Set<number>>()
+  /** Accepted and not yet acknowledged: in memory only. */
+  readonly #held: { channel: string; id: number; ids: readonly string[] }[] = []
   readonly #server = createServer((request, response) => void this.#serve(request, response))
 
   constructor(ack: boolean) {
@@ -115,20 +116,24 @@ export class HecDouble {
     this.#acks.set(post.channel, channel)
     const id = channel.next++
     if (this.acknowledging) channel.done.add(id)
-    else this.#held.set(post.channel, (this.#held.get(post.channel) ?? new Set()).add(id))
+    else this.#held.push({ channel: post.channel, id, ids: post.ids })
     return id
   }
 
-  /** Acknowledges everything accepted so far. */
-  acknowledgeAll(): void {
-    for (const [channel, ids] of this.#held) for (const id of ids) this.#acks.get(channel)?.done.add(id)
-    this.#held.clear()
+  /** Acknowledges what was accepted so far: all of it, or what is chosen. */
+  acknowledge(chosen: () => boolean = () => true): void {
+    for (const held of this.#held.splice(0)) {
+      if (chosen()) this.#acks.get(held.channel)?.done.add(held.id)
+      else this.#held.push(held)
+    }
   }
 
-  /** splunkd restarted: ack state is gone, ids start at 0 again. */
-  forget(): void {
+  /** splunkd restarted: what was not acknowledged is lost, ack state is gone, ids start at 0 again. */
+  restart(): void {
+    for (const { ids } of this.#held.splice(0)) {
+      for (const id of ids) this.indexed.splice(this.indexed.indexOf(id), 1)
+    }
     this.#acks.clear()
-    this.#held.clear()
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -1,0 +1,56 @@
+import { describe, expect, test } from 'vitest'
+import { Scenario } from '../support/scenario.ts'
+
+describe('one replica', () => {
+  test.for([false, true])(
+    'delivers every wanted log once and commits behind acknowledgement (indexer ack: %s)',
+    async (ack) => {
+      const scenario = await Scenario.start({
+        sls: { shards: 4 },
+        hec: { ack, ackDelayMs: 100 },
+        env: { FILTER_TOPICS: 'audit_log,k8s_audit' },
+      })
+      await scenario.write(120, { kinds: ['audit', 'access', 'kubernetes'] })
+      const replica = scenario.replica()
+      await scenario.caughtUp()
+      await scenario.write(60, { kinds: ['audit', 'access', 'kubernetes'] })
+      await scenario.caughtUp()
+      expect(await replica.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+      const tally = scenario.tally()
+      expect(tally).toEqual({ wanted: 2400, delivered: 2400, deadLettered: 0, duplicated: 0, missing: [] })
+      expect(scenario.commitsAhead()).toEqual([])
+    },
+  )
+
+  test('an event carries nanosecond time, flat contents and the closed set of envelope keys', async () => {
+    const scenario = await Scenario.start({ sls: { shards: 1 }, hec: { keep: true } })
+    await scenario.write(1, { logsPerGroup: 1 })
+    scenario.replica()
+    await scenario.caughtUp()
+    const [event] = scenario.hec.events
+    const { fields, event: log, ...envelope } = event?.envelope ?? {}
+    expect(envelope).toMatchObject({ source: `sls://${scenario.sls.project}/audit`, sourcetype: 'aliyun:sls' })
+    expect(event?.line).toMatch(/"time":\d{10}\.\d{9},/)
+    expect(log).toMatchObject({ __topic__: 'audit_log', serial: '0', event_type: 'ApiCall' })
+    expect(Object.keys(fields ?? {})).toEqual(['sls_event_id'])
+  })
+
+  test('metrics and readiness tell what happened', async () => {
+    const scenario = await Scenario.start({ sls: { shards: 2 }, env: { FILTER_TOPICS: 'audit_log' } })
+    await scenario.write(10, { kinds: ['audit', 'access'] })
+    const replica = scenario.replica()
+    await scenario.caughtUp()
+    await scenario.eventually(async () => (await replica.ready()).status === 200)
+    const place = `project="${scenario.sls.project}",logstore="audit"`
+    await scenario.eventually(
+      async () =>
+        (await replica.metrics()).includes(`sls_bridge_shard_lag_seconds{shard="0",${place}} 0`) ||
+        (await replica.metrics()).includes(`sls_bridge_shard_lag_seconds{${place},shard="0"} 0`),
+    )
+    const metrics = await replica.metrics()
+    expect(metrics).toMatch(/^sls_bridge_logs_read_total(\{[^}]*\})? 200$/m)
+    expect(metrics).toMatch(/^sls_bridge_logs_filtered_total\{[^}]*reason="topic"[^}]*\} 100$/m)
+    expect(metrics).toMatch(/^sls_bridge_events_delivered_total\{[^}]*\} 100$/m)
+    expect(metrics).toMatch(/^sls_bridge_in_flight_bytes(\{[^}]*\})? 0$/m)
+  })
+})

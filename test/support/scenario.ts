@@ -1,0 +1,253 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { onTestFinished } from 'vitest'
+import { Secret } from '../../src/core/secret.ts'
+import type { IndexedEvent } from '../../src/emulator/hec-index.ts'
+import type { HecReceiver, HecReceiverOptions } from '../../src/emulator/hec-server.ts'
+import { startHecReceiver } from '../../src/emulator/hec-server.ts'
+import type { SampleKind } from '../../src/emulator/sample-logs.ts'
+import { SampleLogs } from '../../src/emulator/sample-logs.ts'
+import type { SlsEmulator, SlsEmulatorOptions } from '../../src/emulator/sls-server.ts'
+import { startSlsEmulator } from '../../src/emulator/sls-server.ts'
+import { decodeLogGroup } from '../../src/sls/log-group.ts'
+import { lz4Decompress } from '../../src/sls/lz4.ts'
+import { OfficialClient } from '../../src/sls/official-client.ts'
+import type { BridgeProcess } from './bridge-process.ts'
+import { startCommand } from './bridge-process.ts'
+
+const GROUP = 'scenario'
+
+export interface ScenarioOptions {
+  sls?: SlsEmulatorOptions
+  hec?: HecReceiverOptions
+  /** Settings of every replica. */
+  env?: Record<string, string>
+  seed?: number
+}
+
+export interface Tally {
+  wanted: number
+  delivered: number
+  deadLettered: number
+  duplicated: number
+  missing: string[]
+}
+
+/**
+ * An SLS emulator, a HEC receiver and real bridge processes, with the judge between them: what must arrive is read from the
+ * emulator's store, what did arrive from the receiver, and every checkpoint commit is held against both.
+ */
+export class Scenario {
+  readonly sls: SlsEmulator
+  readonly hec: HecReceiver
+  readonly deadLetterDir: string
+  readonly #env: Record<string, string>
+  readonly #writer: OfficialClient
+  readonly #samples: SampleLogs
+  readonly #ack: boolean
+  readonly #indexed = new Map<string, { events: IndexedEvent[]; at: number }>()
+  #replicas = 0
+
+  private constructor(sls: SlsEmulator, hec: HecReceiver, indexed: Scenario['indexedById'], options: ScenarioOptions) {
+    this.sls = sls
+    this.hec = hec
+    this.#indexed = indexed
+    this.#ack = options.hec?.ack === true
+    this.deadLetterDir = mkdtempSync(join(tmpdir(), 'dead-letter-'))
+    this.#env = options.env ?? {}
+    this.#samples = new SampleLogs(options.seed ?? 7)
+    this.#writer = new OfficialClient({
+      endpoint: sls.url,
+      project: sls.project,
+      logstore: sls.logstore,
+      accessKeyId: sls.accessKeyId,
+      accessKeySecret: new Secret(sls.accessKeySecret),
+      userAgent: 'scenario',
+    })
+  }
+
+  static async start(options: ScenarioOptions = {}): Promise<Scenario> {
+    const sls = await startSlsEmulator(options.sls)
+    const indexed: Scenario['indexedById'] = new Map()
+    const onIndexed = (events: readonly IndexedEvent[]): void => {
+      for (const event of events) {
+        const id = String(event.envelope.fields?.['sls_event_id'])
+        const entry = indexed.get(id)
+        if (entry) entry.events.push(event)
+        else indexed.set(id, { events: [event], at: Date.now() })
+      }
+    }
+    const hec = await startHecReceiver({ keep: false, ...options.hec, onIndexed })
+    const scenario = new Scenario(sls, hec, indexed, options)
+    onTestFinished(() => scenario.#close())
+    return scenario
+  }
+
+  get indexedById(): Map<string, { events: IndexedEvent[]; at: number }> {
+    return this.#indexed
+  }
+
+  async #close(): Promise<void> {
+    this.#writer.close()
+    await Promise.all([this.sls.close(), this.hec.close()])
+    rmSync(this.deadLetterDir, { recursive: true, force: true })
+  }
+
+  /** Writes with the vendor's client; `kinds` take turns. */
+  async write(
+    groups: number,
+    { kinds = ['audit'], logsPerGroup = 20, perSecond = 0 }: WriteOptions = {},
+  ): Promise<void> {
+    const started = performance.now()
+    for (let group = 0; group < groups; group++) {
+      await this.#writer.write(this.#samples.group(kinds[group % kinds.length] as SampleKind, logsPerGroup))
+      const aheadMs = perSecond > 0 ? ((group + 1) / perSecond) * 1000 - (performance.now() - started) : 0
+      if (aheadMs > 1) await sleep(aheadMs)
+    }
+  }
+
+  writeLog(content: Record<string, string>, topic = 'audit_log'): Promise<void> {
+    const timestamp = Math.floor(Date.now() / 1000)
+    return this.#writer.write({ topic, source: '10.0.0.1', logs: [{ timestamp, content }] })
+  }
+
+  environment(): Record<string, string> {
+    return {
+      SLS_ENDPOINT: this.sls.url,
+      SLS_AK_ID: this.sls.accessKeyId,
+      SLS_AK_KEY: this.sls.accessKeySecret,
+      SLS_PROJECT: this.sls.project,
+      SLS_LOGSTORE: this.sls.logstore,
+      SLS_CG: GROUP,
+      SLS_HEARTBEAT_SECONDS: '1',
+      SLS_FETCH_INTERVAL_SECONDS: '0.1',
+      SPLUNK_HEC_URL: this.hec.url,
+      SPLUNK_HEC_TOKEN: this.hec.token,
+      SPLUNK_HEC_ACK_POLL_SECONDS: '0.2',
+      DEAD_LETTER_DIR: this.deadLetterDir,
+      ADMIN_PORT: '0',
+      ...this.#env,
+    }
+  }
+
+  replica(env: Record<string, string> = {}): BridgeProcess {
+    const SLS_CONSUMER = `replica-${++this.#replicas}`
+    return startCommand(['run'], { ...this.environment(), SLS_CONSUMER, ...env })
+  }
+
+  #logstore() {
+    return this.sls.store.logstore(this.sls.project, this.sls.logstore)
+  }
+
+  group() {
+    return this.sls.state().logstores[0]?.consumerGroups.find((group) => group.name === GROUP)
+  }
+
+  /** Shards each live consumer holds now. */
+  holders(): Map<string, number[]> {
+    const holders = new Map<string, number[]>()
+    for (const { shard, holder } of this.group()?.shards ?? []) {
+      if (holder !== null) holders.set(holder, [...(holders.get(holder) ?? []), shard])
+    }
+    return holders
+  }
+
+  /** Ids of every wanted log, per shard and group position, as the contract builds them. */
+  #wanted(): Map<number, string[][]> {
+    const topics = new Set((this.#env['FILTER_TOPICS'] ?? '').split(',').filter(Boolean))
+    return new Map(
+      this.#logstore()
+        .shards()
+        .map((shard) => {
+          const { from, groups } = shard.read(shard.begin, { count: Number.POSITIVE_INFINITY, maxBytes: 1e15 })
+          const ids = groups.map(({ bytes, rawSize, logs }, index) => {
+            const { topic } = decodeLogGroup(lz4Decompress(bytes, rawSize))
+            if (topics.size > 0 && !topics.has(topic)) return []
+            const number = shard.number(from + index)
+            return Array.from({ length: logs }, (_, log) => `${this.sls.logstore}:${shard.id}:${number}:${log}`)
+          })
+          return [shard.id, ids] as const
+        }),
+    )
+  }
+
+  /** Unix milliseconds by event id. */
+  #deadLetters(): Map<string, number> {
+    const letters = new Map<string, number>()
+    for (const name of readdirSync(this.deadLetterDir)) {
+      for (const line of readFileSync(join(this.deadLetterDir, name), 'utf8').split('\n').filter(Boolean)) {
+        const { at, origin } = JSON.parse(line)
+        letters.set(origin.event_id, Date.parse(at))
+      }
+    }
+    return letters
+  }
+
+  tally(): Tally {
+    const letters = this.#deadLetters()
+    const wanted = [...this.#wanted().values()].flat(2)
+    return {
+      wanted: wanted.length,
+      delivered: wanted.filter((id) => this.#indexed.has(id)).length,
+      deadLettered: letters.size,
+      duplicated: [...this.#indexed.values()].reduce((sum, { events }) => sum + events.length - 1, 0),
+      missing: wanted.filter((id) => !this.#indexed.has(id) && !letters.has(id)),
+    }
+  }
+
+  /** Resolves once the group's checkpoints are at the end of every shard (or `done`); throws when that takes too long. */
+  async caughtUp(withinMs = 30_000): Promise<void> {
+    await this.eventually(() => {
+      const shards = this.group()?.shards ?? []
+      return shards.length > 0 && shards.every(({ behind }) => behind === 0)
+    }, withinMs)
+  }
+
+  async eventually(met: () => boolean | Promise<boolean>, withinMs = 20_000): Promise<void> {
+    const deadline = performance.now() + withinMs
+    while (!(await met())) {
+      if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${met}\n${this.#summary()}`)
+      await sleep(50)
+    }
+  }
+
+  #summary(): string {
+    const { missing, ...tally } = this.tally()
+    return JSON.stringify({ ...tally, missing: missing.length, group: this.group(), hec: this.hec.state() })
+  }
+
+  /**
+   * Commits that were ahead of the acknowledgement of some wanted log before them: must be empty. For a token with
+   * indexer acknowledgement "acknowledged" is the moment the client was told `true`.
+   */
+  commitsAhead(): string[] {
+    const letters = this.#deadLetters()
+    const settledAt = (id: string): number => {
+      const entry = this.#indexed.get(id)
+      const told = (entry?.events ?? []).map(({ request }) => request.ack?.toldAtMs ?? Number.POSITIVE_INFINITY)
+      const acked = this.#ack ? Math.min(...told) : (entry?.at ?? Number.POSITIVE_INFINITY)
+      return Math.min(acked, letters.get(id) ?? Number.POSITIVE_INFINITY)
+    }
+    const before = new Map<number, number[]>()
+    for (const [shard, groups] of this.#wanted()) {
+      const latest = [0]
+      for (const ids of groups) latest.push(Math.max(latest.at(-1) as number, ...ids.map(settledAt)))
+      before.set(shard, latest)
+    }
+    return this.sls.commits.flatMap((commit) => {
+      const position = this.#logstore().shard(commit.shard).positionOf(commit.checkpoint)
+      const latest = before.get(commit.shard)?.[position] ?? Number.POSITIVE_INFINITY
+      // Both clocks are this process's, in whole milliseconds.
+      return latest <= commit.at ? [] : [`shard ${commit.shard} at ${commit.at}, settled at ${latest}`]
+    })
+  }
+}
+
+export interface WriteOptions {
+  kinds?: SampleKind[]
+  logsPerGroup?: number
+  /** Groups a second; 0 = as fast as they are taken. */
+  perSecond?: number
+}

@@ -1,0 +1,388 @@
+import { describe, expect, test } from 'vitest'
+import type { Bench } from './delivery-double.ts'
+import { batchOf, names, sinkTo } from './delivery-double.ts'
+import type { AckQuery, HecDouble } from './hec-double.ts'
+import { answer, cut, html, json, refuse, startHec, takeAndCut } from './hec-double.ts'
+
+/** Real milliseconds for a few rounds of polling at the speeds used here. */
+const aFewPolls = () => new Promise((resolve) => setTimeout(resolve, 120))
+
+const settled = async (promise: Promise<unknown>): Promise<boolean> =>
+  await Promise.race([promise.then(() => true), aFewPolls().then(() => false)])
+
+describe('a token with acknowledgement', () => {
+  test('200 is not delivery, the ack is', async () => {
+    const hec = await startHec({ ack: true })
+    hec.acknowledging = false
+    const { deliver, recorder } = await sinkTo([hec.url], { speed: 50 })
+    const delivery = deliver(batchOf(names(4)))
+    expect(await settled(delivery)).toBe(false)
+    expect(hec.indexed).toEqual(names(4))
+    expect(recorder.sum('delivered')).toBe(0)
+    hec.acknowledge()
+    await delivery
+    expect(recorder.sum('delivered')).toBe(4)
+    expect(recorder.of('hecAcked')).toHaveLength(1)
+    expect(hec.posts).toHaveLength(1)
+  })
+
+  test('waiting for acks holds no slot', async () => {
+    const hec = await startHec({ ack: true })
+    hec.acknowledging = false
+    const { deliver } = await sinkTo([hec.url], { concurrency: 1, speed: 50 })
+    const deliveries = names(5).map((id) => deliver(batchOf([id])))
+    await expect.poll(() => hec.posts.length).toBe(5)
+    hec.acknowledge()
+    await Promise.all(deliveries)
+  })
+
+  test('few requests get a channel each, many share one; ids are asked where they were given', async () => {
+    const hec = await startHec({ ack: true })
+    hec.acknowledging = false
+    const { deliver } = await sinkTo([hec.url], { speed: 50 })
+    const deliveries = names(24).map((id) => deliver(batchOf([id])))
+    await expect.poll(() => hec.posts.length).toBe(24)
+    const uses = Map.groupBy(hec.posts, ({ channel }) => channel)
+    expect([...uses.values()].map((posts) => posts.length).toSorted((a, b) => a - b)).toEqual([...Array(16).fill(1), 8])
+    hec.acknowledge()
+    await Promise.all(deliveries)
+    for (const { channel, ids } of hec.queries) {
+      expect(Math.max(...ids)).toBeLessThan(uses.get(channel)?.length ?? 0)
+    }
+  })
+
+  test('the number of unacknowledged requests is bounded', async () => {
+    const hec = await startHec({ ack: true })
+    hec.acknowledging = false
+    const { deliver } = await sinkTo([hec.url], { concurrency: 20, speed: 10 })
+    const deliveries = names(530).map((id) => deliver(batchOf([id])))
+    await expect.poll(() => hec.posts.length, { timeout: 5_000 }).toBe(512)
+    expect(await settled(Promise.race(deliveries))).toBe(false)
+    expect(hec.posts).toHaveLength(512)
+    hec.acknowledging = true
+    hec.acknowledge()
+    await Promise.all(deliveries)
+    expect(hec.indexed).toHaveLength(530)
+  })
+
+  test('a balancer’s cookies are kept per channel and come back with its polls', async () => {
+    const hec = await startHec({ ack: true })
+    hec.rule = (post, response) => {
+      const ackId = hec.accept(post)
+      const cookies = [`node=${post.ids[0]}; Path=/`, 'AWSALB=x; Secure']
+      response.writeHead(200, { 'set-cookie': cookies }).end(JSON.stringify({ text: 'Success', code: 0, ackId }))
+      return true
+    }
+    const { deliver } = await sinkTo([hec.url], { speed: 50 })
+    await Promise.all([deliver(batchOf(['a'])), deliver(batchOf(['b']))])
+    for (const post of hec.posts) {
+      const cookies = hec.queries.filter(({ channel }) => channel === post.channel).map(({ cookie }) => cookie)
+      expect(new Set(cookies)).toEqual(new Set([`node=${post.ids[0]}; AWSALB=x`]))
+    }
+  })
+})
+
+describe('an answer that got lost', () => {
+  test('is asked for on the request’s own channel: it had arrived, so nothing is sent twice', async () => {
+    const hec = await startHec({ ack: true })
+    hec.script.push(takeAndCut)
+    const { deliver, recorder } = await sinkTo([hec.url], { speed: 50 })
+    await deliver(batchOf(names(4)))
+    expect(hec.indexed).toEqual(names(4))
+    expect(hec.posts).toHaveLength(1)
+    expect(recorder.of('hecAmbiguous')).toHaveLength(1)
+    expect(recorder.sum('hecResend')).toBe(0)
+    expect(recorder.sum('delivered')).toBe(4)
+  })
+
+  test.each([
+    ['500 code 8', answer(500, { text: 'Internal server error', code: 8 })],
+    ['a gateway', answer(502, 'bad gateway')],
+  ])('so is %s', async (_, reaction) => {
+    const hec = await startHec({ ack: true })
+    hec.script.push((post, response, double) => {
+      double.accept(post)
+      return reaction(post, response, double)
+    })
+    const { deliver } = await sinkTo([hec.url], { speed: 50 })
+    await deliver(batchOf(names(4)))
+    expect(hec.indexed).toEqual(names(4))
+    expect(hec.posts).toHaveLength(1)
+  })
+
+  test('it had not arrived: sent again after half a minute of asking, on another channel of its own', async () => {
+    const hec = await startHec({ ack: true })
+    hec.script.push(cut, cut)
+    const speed = 200
+    const { deliver, recorder } = await sinkTo([hec.url], { speed })
+    await deliver(batchOf(names(4)))
+    expect(hec.indexed).toEqual(names(4))
+    expect(new Set(hec.posts.map(({ channel }) => channel)).size).toBe(3)
+    const [first, second] = hec.posts
+    expect(((second?.atMs ?? 0) - (first?.atMs ?? 0)) * speed).toBeGreaterThanOrEqual(29_000)
+    expect(recorder.sum('hecResend', 'ambiguous')).toBe(8)
+    const asked = hec.queries.filter(({ channel }) => channel === first?.channel)
+    expect(asked.length).toBeGreaterThan(5)
+  })
+
+  test('of a poll: the ack was told once, so the request is repeated at the deadline', async () => {
+    const hec = await startHec({ ack: true })
+    hec.ackScript.push((query, response) => {
+      hec.tell(query)
+      response.socket?.destroy()
+      return true
+    })
+    const { deliver, recorder } = await sinkTo([hec.url], { speed: 100, ackTimeoutMs: 20_000 })
+    await deliver(batchOf(names(3)))
+    expect(recorder.sum('hecResend', 'ack_timeout')).toBe(3)
+    expect(recorder.sum('delivered')).toBe(3)
+    expect(hec.indexed).toEqual([...names(3), ...names(3)])
+  })
+})
+
+describe('an answer to a poll that is none', () => {
+  test.each<[string, (response: Parameters<typeof json>[0], query: AckQuery) => unknown, boolean]>([
+    ['400 code 14', (response) => json(response, 400, { text: 'ACK is disabled', code: 14 }), true],
+    ['403 code 4', (response) => json(response, 403, { text: 'Invalid token', code: 4 }), true],
+    ['400 code 10', (response) => json(response, 400, { text: 'Data channel is missing', code: 10 }), true],
+    ['404', (response) => html(response, 404), true],
+    ['a 400 that claims acks', (response, { ids }) => json(response, 400, { acks: { [`${ids[0]}`]: true } }), true],
+    ['503', (response) => json(response, 503, { text: 'busy', code: 9 }), false],
+    ['500', (response) => html(response, 500), false],
+    ['a login page', (response) => html(response, 200), false],
+    ['Success', (response) => json(response, 200, { text: 'Success', code: 0 }), false],
+    ['acks of another kind', (response) => json(response, 200, { acks: [0, true] }), false],
+    ['"true" as text', (response, { ids }) => json(response, 200, { acks: { [`${ids[0]}`]: 'true' } }), false],
+    ['ids never asked', (response) => json(response, 200, { acks: { 77: true } }), false],
+  ])('%s never counts as delivery', async (_, react, pauses) => {
+    const hec = await startHec({ ack: true })
+    hec.acknowledging = false
+    hec.ackScript.push((query, response) => react(response, query))
+    const { deliver, recorder } = await sinkTo([hec.url], { speed: 50 })
+    const delivery = deliver(batchOf(names(2)))
+    await expect.poll(() => hec.queries.length, { timeout: 3_000 }).toBeGreaterThan(1)
+    expect(recorder.sum('delivered')).toBe(0)
+    if (pauses) await recorder.first('resumed')
+    expect(recorder.of('paused')).toHaveLength(pauses ? 1 : 0)
+    hec.acknowledge()
+    await delivery
+    expect(hec.posts).toHaveLength(1)
+    expect(recorder.sum('delivered')).toBe(2)
+  })
+})
+
+/** Sixteen requests that hold the channels of their own, so that further ones share. */
+async function crowd({ deliver }: Bench, hec: HecDouble): Promise<Promise<void>[]> {
+  const deliveries = names(16, 'crowd').map((id) => deliver(batchOf([id])))
+  await expect.poll(() => hec.posts.length).toBe(16)
+  return deliveries
+}
+
+describe('a restarted server', () => {
+  test('is found out by an id that is not higher: what waited on the channel is sent again at once', async () => {
+    const hec = await startHec({ ack: true })
+    hec.acknowledging = false
+    const bench = await sinkTo([hec.url], { speed: 50 })
+    const others = await crowd(bench, hec)
+    const old = [bench.deliver(batchOf(['x0'])), bench.deliver(batchOf(['x1']))]
+    await expect.poll(() => hec.posts.length).toBe(18)
+    hec.acknowledge()
+    await Promise.all(others)
+    const lost = [...(await crowdAgain(bench, hec)), bench.deliver(batchOf(['y0']))]
+    await expect.poll(() => hec.posts.length).toBe(35)
+    await Promise.all(old)
+    hec.restart()
+    expect(hec.indexed).not.toContain('y0')
+    hec.acknowledging = true
+    const next = bench.deliver(batchOf(['z0']))
+    await next
+    await lost.at(-1)
+    expect(bench.recorder.sum('hecResend', 'ack_lost')).toBe(1)
+    expect(hec.indexed.filter((id) => id === 'y0')).toHaveLength(1)
+    expect(hec.indexed.filter((id) => id === 'z0')).toHaveLength(1)
+  })
+
+  async function crowdAgain({ deliver }: Bench, hec: HecDouble): Promise<Promise<void>[]> {
+    const before = hec.posts.length
+    const deliveries = names(16, 'again').map((id) => deliver(batchOf([id])))
+    for (const delivery of deliveries) delivery.catch(() => {})
+    await expect.poll(() => hec.posts.length).toBe(before + 16)
+    return deliveries
+  }
+
+  test.each([
+    ['is answered late', false],
+    ['is never answered', true],
+  ])('may give an id again: an old request is not settled by the ack of a new one that %s', async (_, never) => {
+    const hec = await startHec({ ack: true })
+    hec.acknowledging = false
+    const bench = await sinkTo([hec.url], { speed: 50 })
+    await crowd(bench, hec).then((deliveries) => {
+      for (const delivery of deliveries) delivery.catch(() => {})
+    })
+    const old = bench.deliver(batchOf(['old']))
+    await expect.poll(() => hec.posts.length).toBe(17)
+    const shared = hec.posts[16]?.channel
+    const askedBefore = hec.queries.length
+    await expect.poll(() => hec.queries.slice(askedBefore).some(({ channel }) => channel === shared)).toBe(true)
+
+    hec.restart() // `old` is gone, and nobody knows
+    expect(hec.indexed).not.toContain('old')
+    hec.acknowledging = true
+    let release = (): void => {}
+    let asked = 0
+    hec.script.push((post, response, double) => {
+      asked = double.queries.length
+      const ackId = double.accept(post) // the same id on the same channel, and acknowledged
+      release = () => {
+        if (never) response.socket?.destroy()
+        else json(response, 200, { text: 'Success', code: 0, ackId })
+      }
+      return true
+    })
+    const fresh = bench.deliver(batchOf(['new']))
+    await expect.poll(() => hec.posts.length).toBe(18)
+    expect(hec.posts[17]?.channel).toBe(shared)
+    await expect.poll(() => hec.queries.slice(asked).some(({ channel }) => channel === shared)).toBe(true)
+    expect(await settled(old)).toBe(false)
+    release()
+    await old
+    await fresh
+    expect(hec.indexed).toContain('old')
+    expect(hec.indexed).toContain('new')
+    expect(bench.recorder.sum('hecResend', 'ack_lost')).toBeGreaterThanOrEqual(1)
+  })
+})
+
+describe('whether a token acknowledges', () => {
+  test('is asked once per endpoint, before the first delivery', async () => {
+    const hec = await startHec({ ack: true })
+    const { deliver } = await sinkTo([hec.url], { speed: 50 })
+    await Promise.all([deliver(batchOf(['a'])), deliver(batchOf(['b']))])
+    expect(hec.probes).toHaveLength(1)
+    expect(hec.probes[0]?.path).toBe('/services/collector/ack')
+  })
+
+  test('is asked again and again while nobody answers', async () => {
+    const hec = await startHec({ ack: true })
+    let asked = 0
+    hec.outage = (_, response) => {
+      if (++asked === 3) hec.outage = undefined
+      return json(response, 503, { text: 'busy', code: 9 })
+    }
+    const { deliver, recorder } = await sinkTo([hec.url], { speed: 50 })
+    await deliver(batchOf(['a']))
+    expect(asked).toBe(3)
+    expect(recorder.faults('hecRetry').map(({ kind }) => kind)).toEqual(['transient', 'transient', 'transient'])
+    expect(recorder.of('hecAmbiguous')).toEqual([])
+  })
+
+  test.each([404, 405])('where there is no /ack (%i), an empty post tells that the token is good', async (status) => {
+    const hec = await startHec()
+    let empty = 0
+    hec.outage = (request, response) => {
+      if (request.url?.endsWith('/ack')) return html(response, status)
+      empty++
+      hec.outage = undefined
+      return json(response, 400, { text: 'No data', code: 5 })
+    }
+    const { deliver } = await sinkTo([hec.url])
+    await deliver(batchOf(['a']))
+    expect(empty).toBe(1)
+    expect(hec.indexed).toEqual(['a'])
+  })
+
+  test('an ack id that nobody expected is awaited', async () => {
+    const hec = await startHec()
+    const { deliver, recorder } = await sinkTo([hec.url], { speed: 50 })
+    await deliver(batchOf(['a']))
+    hec.ack = true // somebody turned it on
+    hec.acknowledging = false
+    const delivery = deliver(batchOf(['b']))
+    expect(await settled(delivery)).toBe(false)
+    hec.acknowledge()
+    await delivery
+    expect(recorder.sum('delivered')).toBe(2)
+    expect(hec.indexed).toEqual(['a', 'b'])
+  })
+
+  test('no ack id where one was expected: delivered if the token says that it has none', async () => {
+    const hec = await startHec({ ack: true })
+    const { deliver, recorder } = await sinkTo([hec.url], { speed: 50 })
+    await deliver(batchOf(['a']))
+    hec.ack = false // somebody turned it off
+    await deliver(batchOf(['b']))
+    expect(hec.indexed).toEqual(['a', 'b'])
+    expect(recorder.of('hecAmbiguous')).toEqual([])
+  })
+
+  test('no ack id where one was expected, and the token says it has them: not delivered, asked about and repeated', async () => {
+    const hec = await startHec({ ack: true })
+    hec.script.push((_, response) => json(response, 200, { text: 'Success', code: 0 }))
+    const { deliver, recorder } = await sinkTo([hec.url], { speed: 200 })
+    await deliver(batchOf(['a']))
+    expect(hec.indexed).toEqual(['a'])
+    expect(hec.posts).toHaveLength(2)
+    expect(recorder.faults('hecAmbiguous').map(({ code }) => code)).toEqual(['no_ack_id'])
+  })
+
+  test('wanted, but off on the token: paused with advice, and nothing is sent', async () => {
+    const hec = await startHec()
+    const { deliver, recorder } = await sinkTo([hec.url], { ack: true, speed: 50 })
+    const delivery = deliver(batchOf(['a']))
+    await recorder.first('paused')
+    expect(recorder.faults('paused')[0]).toMatchObject({ kind: 'configuration', code: 'ack_off' })
+    expect(recorder.faults('paused')[0]?.advice).toContain('SPLUNK_HEC_ACK')
+    expect(hec.posts).toEqual([])
+    hec.ack = true
+    await delivery
+    expect(hec.indexed).toEqual(['a'])
+  })
+
+  test('not wanted, but on: 200 is delivery, and it is said once', async () => {
+    const hec = await startHec({ ack: true })
+    hec.acknowledging = false
+    const { deliver, recorder } = await sinkTo([hec.url], { ack: false })
+    await deliver(batchOf(['a']))
+    await deliver(batchOf(['b']))
+    expect(hec.queries).toEqual([])
+    expect(recorder.of('notice')).toHaveLength(1)
+  })
+})
+
+describe('a refusal of a token with acknowledgement', () => {
+  test('the prefix that was taken has no ack, so all but the refused event is sent again', async () => {
+    const hec = await startHec({ ack: true })
+    hec.script.push(refuse(400, 12, 3, 3))
+    const { deliver, recorder, buried } = await sinkTo([hec.url], { speed: 50 })
+    await deliver(batchOf(names(6)))
+    expect(await buried()).toEqual(['e3'])
+    const [, ...repeated] = hec.posts
+    expect(repeated.flatMap(({ ids }) => ids).toSorted()).toEqual(['e0', 'e1', 'e2', 'e4', 'e5'])
+    expect(recorder.sum('hecResend', 'partial_unacked')).toBe(3)
+    expect(recorder.sum('delivered')).toBe(5)
+  })
+
+  test('a prefix that got an ack id is awaited instead', async () => {
+    const hec = await startHec({ ack: true })
+    hec.script.push((post, response, double) => {
+      const ackId = double.accept({ ...post, ids: post.ids.slice(0, 3) })
+      return json(response, 400, { text: 'Event field is required', code: 12, 'invalid-event-number': 3, ackId })
+    })
+    const { deliver, recorder, buried } = await sinkTo([hec.url], { speed: 50 })
+    await deliver(batchOf(names(6)))
+    expect(await buried()).toEqual(['e3'])
+    expect(hec.indexed).toEqual(['e0', 'e1', 'e2', 'e4', 'e5'])
+    expect(recorder.sum('hecResend')).toBe(0)
+    expect(recorder.sum('delivered')).toBe(5)
+  })
+
+  test('busy in the middle: all of it again', async () => {
+    const hec = await startHec({ ack: true })
+    hec.script.push(refuse(503, 9, 4, 4))
+    const { deliver, recorder } = await sinkTo([hec.url], { speed: 50 })
+    await deliver(batchOf(names(6)))
+    expect(hec.posts.map(({ ids }) => ids.length)).toEqual([6, 6])
+    expect(recorder.sum('hecResend', 'partial_unacked')).toBe(6)
+  })
+})
