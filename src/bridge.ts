@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { Config } from './config/load.ts'
 import { ByteBudget } from './consumer/byte-budget.ts'
 import { Worker } from './consumer/worker.ts'
+import { BufferPool } from './core/buffer-pool.ts'
 import { systemClock } from './core/clock.ts'
 import type { Telemetry } from './core/telemetry.ts'
 import { Encoder } from './pipeline/encoder.ts'
@@ -17,6 +18,8 @@ export const GROUP_TIMEOUT_HEARTBEATS = 3
  * per shard and interval is little to SLS, and a short heartbeat asks for short take-overs.
  */
 const COMMIT_INTERVAL_MS = 3_000
+/** Two pulls of the size the service sends at the most. */
+const KEPT_BODY_BYTES = 24 << 20
 
 /**
  * One replica, put together: READ THIS FIRST. A log travels down this list and its acknowledgement back up:
@@ -57,6 +60,7 @@ export class Bridge {
       encoder: new Encoder(encoderOptions(config)),
       deliver: (batch, lease, started) => this.#sink.deliver(batch, lease, started),
       budget: new ByteBudget(config.maxInFlightBytes, (bytes) => telemetry.inFlight(bytes)),
+      bodies: new BufferPool(KEPT_BODY_BYTES),
       clock,
       telemetry,
     })

@@ -1,4 +1,5 @@
 import type { Batch } from '../core/batch.ts'
+import type { BufferPool } from '../core/buffer-pool.ts'
 import type { Clock } from '../core/clock.ts'
 import { Condition } from '../core/condition.ts'
 import { Fault } from '../core/errors.ts'
@@ -33,6 +34,7 @@ export interface ShardConsumerOptions {
   encoder: PullEncoder
   deliver: Deliver
   budget: ByteBudget
+  bodies: BufferPool
   directory: ShardDirectory
   clock: Clock
   telemetry: Telemetry
@@ -65,6 +67,11 @@ export class ShardConsumer {
   #tracker: CheckpointTracker | undefined
   #committer: CheckpointCommitter | undefined
   #cursors: ShardCursors | undefined
+  /**
+   * A start that needs no checkpoint, because who starts without one arrives there again. `end` is not: logs that come
+   * between two such starts would be skipped, so the first end is committed at once.
+   */
+  #impliedStart: string | undefined
   #unstarted = 0
   #bug: unknown
 
@@ -88,9 +95,7 @@ export class ShardConsumer {
 
   /** Commit what is settled now, whatever is still on its way: the last thing before a deadline cuts deliveries off. */
   async commitSettled(): Promise<void> {
-    if (this.#tracker && this.#committer && !this.#lease.signal.aborted) {
-      await this.#committer.commit(this.#tracker.mark).catch(this.#unlessLost)
-    }
+    if (this.#tracker && !this.#lease.signal.aborted) await this.#commitMark().catch(this.#unlessLost)
   }
 
   get commitChanges(): number {
@@ -104,7 +109,7 @@ export class ShardConsumer {
 
   /** Rejects only on a bug; every fault of the outside world is dealt with inside. */
   async run(fetchFrom: { remembered: string | undefined }): Promise<ShardOutcome> {
-    const { telemetry } = this.#options
+    const { telemetry, clock } = this.#options
     const { shard } = this.#lease
     const side = new AbortController()
     try {
@@ -114,7 +119,7 @@ export class ShardConsumer {
       await this.#settled()
       side.abort()
       await upkeep
-      await this.#commitMark()
+      while (!(await this.#commitMark())) await clock.sleep(COMMIT_RETRY_MS, this.#lease.signal)
       telemetry.shardReleased(shard, 'drained')
       return 'drained'
     } catch (error) {
@@ -139,6 +144,7 @@ export class ShardConsumer {
     this.#committer = new CheckpointCommitter({ ...this.#options, lease: this.#lease, committed: checkpoint })
     this.#tracker = new CheckpointTracker(cursor, () => this.#progress.notify())
     this.#cursors = cursors
+    if (checkpoint === '' && remembered === undefined && start.kind !== 'end') this.#impliedStart = cursor
     return cursor
   }
 
@@ -175,28 +181,31 @@ export class ShardConsumer {
     const ticket = (this.#tracker as CheckpointTracker).open(nextCursor)
     for (const batch of batches) {
       ticket.add()
-      this.#unstarted++
-      let waiting = true
-      const started = (): void => {
-        if (!waiting) return
-        waiting = false
-        this.#unstarted--
-        this.#progress.notify()
-      }
-      this.#options
-        .deliver(batch, this.#lease, started)
-        .then(
-          () => ticket.settle(),
-          (error) => this.#loseOn(error),
-        )
-        .finally(() => {
-          started()
-          reservation.resize(reservation.bytes - batch.bytes.length)
-        })
+      this.#deliver(batch)
+        .then(() => ticket.settle())
         .catch((error) => this.#loseOn(error))
+        .finally(() => reservation.resize(reservation.bytes - batch.bytes.length))
     }
     if (batches.length === 0) reservation.release()
     ticket.seal()
+  }
+
+  async #deliver(batch: Batch): Promise<void> {
+    let waiting = true
+    const started = (): void => {
+      if (!waiting) return
+      waiting = false
+      this.#unstarted--
+      this.#progress.notify()
+    }
+    this.#unstarted++
+    try {
+      await this.#options.deliver(batch, this.#lease, started)
+      // Only after success: an aborted request may still be reading the bytes.
+      this.#options.encoder.recycle(batch)
+    } finally {
+      started()
+    }
   }
 
   /** Ends this shard's work on `error`: quietly if that is the lease's own end, loudly if it is something nobody foresaw. */
@@ -246,12 +255,10 @@ export class ShardConsumer {
     await this.#until(() => this.#tracker?.outstanding === 0)
   }
 
-  async #commitMark(): Promise<void> {
-    const { clock } = this.#options
-    const committer = this.#committer as CheckpointCommitter
-    while (!(await committer.commit((this.#tracker as CheckpointTracker).mark))) {
-      await clock.sleep(COMMIT_RETRY_MS, this.#lease.signal)
-    }
+  /** True when the server has the low-water mark. */
+  async #commitMark(): Promise<boolean> {
+    const mark = (this.#tracker as CheckpointTracker).mark
+    return mark === this.#impliedStart || (await (this.#committer as CheckpointCommitter).commit(mark))
   }
 
   /** Commits and reports on their intervals until `end`, which is also how it is told that the drain is over. */
@@ -265,10 +272,8 @@ export class ShardConsumer {
         await clock.sleep(ms, end).catch(() => {})
       }
     }
-    const committer = this.#committer as CheckpointCommitter
-    const tracker = this.#tracker as CheckpointTracker
     await Promise.all([
-      every(commitIntervalMs, () => committer.commit(tracker.mark)),
+      every(commitIntervalMs, () => this.#commitMark()),
       every(STATE_INTERVAL_MS, () => this.#report(end)),
     ]).catch(this.#unlessLost)
   }

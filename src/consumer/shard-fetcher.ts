@@ -1,4 +1,5 @@
 import type { Batch } from '../core/batch.ts'
+import type { BufferPool } from '../core/buffer-pool.ts'
 import type { Clock } from '../core/clock.ts'
 import { Fault } from '../core/errors.ts'
 import { backoffMs } from '../core/retry.ts'
@@ -25,6 +26,8 @@ export interface EncodeCounts {
 /** Turns a decompressed LogGroupList into batches; the pipeline's part, handed in by bridge.ts. */
 export interface PullEncoder {
   encode(body: Buffer, at: PullPosition): Generator<Batch, EncodeCounts>
+  /** The batch is settled; its memory may serve another. */
+  recycle(batch: Batch): void
 }
 
 /** One successful pull, encoded whole: nothing of it may leave before all of it proved to be well-formed. */
@@ -45,6 +48,8 @@ export interface ShardFetcherOptions {
   client: SlsClient
   encoder: PullEncoder
   budget: ByteBudget
+  /** Where pulled bodies are inflated. */
+  bodies: BufferPool
   clock: Clock
   telemetry: Telemetry
   fetchCount: number
@@ -150,24 +155,14 @@ export class ShardFetcher {
   }
 
   async #encode(pull: Pull, cursor: string, reservation: Reservation): Promise<Fetched> {
-    const { shard, encoder, telemetry, query } = this.#options
-    const body = await pull.read()
-    const batches: Batch[] = []
-    const firstGroup = query || !this.#cursorsCountGroups ? undefined : firstGroupOf(pull, cursor)
-    const encoding = encoder.encode(body, { shard, cursor, firstGroup })
-    let step = encoding.next()
-    while (!step.done) {
-      batches.push(step.value)
-      // Heartbeats, acks and the admin server get their turn between two batches.
-      await new Promise((resolve) => setImmediate(resolve))
-      step = encoding.next()
-    }
-    const counts = step.value
-    if (counts.groups !== pull.groupCount) {
-      throw new Fault('transient', `the pull announced ${pull.groupCount} log groups and held ${counts.groups}`, {
-        code: 'corrupt_log_group',
-      })
-    }
+    const { shard, telemetry, bodies } = this.#options
+    let taken: Buffer | undefined
+    const body = await pull.read((size) => {
+      taken = bodies.take(size)
+      return taken
+    })
+    const { batches, counts } = await this.#batchesOf(body, pull, cursor)
+    if (taken) bodies.give(taken)
     reservation.resize(batches.reduce((bytes, batch) => bytes + batch.bytes.length, 0))
     telemetry.pulled(shard, counts.logs, pull.rawSize)
     if (counts.filteredLogs > 0) telemetry.filtered('topic', counts.filteredLogs)
@@ -178,6 +173,20 @@ export class ShardFetcher {
       atEnd: this.#reachedEnd(pull, cursor),
       empty: pull.groupCount === 0 && pull.nextCursor === cursor,
       serverTimeMs: pull.serverTimeMs,
+    }
+  }
+
+  async #batchesOf(body: Buffer, pull: Pull, cursor: string): Promise<{ batches: Batch[]; counts: EncodeCounts }> {
+    const { shard, encoder, query } = this.#options
+    const firstGroup = query || !this.#cursorsCountGroups ? undefined : firstGroupOf(pull, cursor)
+    const encoding = encoder.encode(body, { shard, cursor, firstGroup })
+    const batches: Batch[] = []
+    for (;;) {
+      const step = encoding.next()
+      if (step.done) return { batches, counts: step.value }
+      batches.push(step.value)
+      // Heartbeats, acks and the admin server get their turn between two batches.
+      await new Promise((resolve) => setImmediate(resolve))
     }
   }
 

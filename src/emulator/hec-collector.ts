@@ -81,7 +81,7 @@ export class HecCollector {
   ackServiceDown = false
   shuttingDown = false
   readonly #options: CollectorOptions
-  readonly #staged = new Map<AckRecord, { lines: Lines; request: IndexedRequest }>()
+  readonly #staged = new Set<{ lines: Lines; request: IndexedRequest; dueAtMs: number }>()
 
   constructor(options: CollectorOptions) {
     this.#options = options
@@ -163,10 +163,10 @@ export class HecCollector {
 
   /** Events that wait for their acknowledgement are indexed as soon as they may be acknowledged. */
   async indexDue(now = Date.now()): Promise<void> {
-    for (const [ack, { lines, request }] of this.#staged) {
-      if (ack.ackedAtMs === undefined || ack.ackedAtMs > now) continue
-      this.#staged.delete(ack)
-      await this.#options.index.append(lines, request)
+    for (const staged of this.#staged) {
+      if (staged.dueAtMs > now) continue
+      this.#staged.delete(staged)
+      await this.#options.index.append(staged.lines, staged.request)
     }
   }
 
@@ -244,7 +244,7 @@ export class HecCollector {
   async #commit(lines: Lines, { path, token }: CollectorRequest, ack: AckRecord | undefined): Promise<void> {
     const request: IndexedRequest = { path, token: token.name, receivedAtMs: Date.now(), ...(ack ? { ack } : {}) }
     if (!ack || !this.#options.loseUnackedOnRestart) return this.#options.index.append(lines, request)
-    this.#staged.set(ack, { lines, request })
+    this.#staged.add({ lines, request, dueAtMs: ack.ackedAtMs ?? Infinity })
     if (!Number.isFinite(this.acks.delayMs)) return undefined
     // A failing output is reported by the index itself, which then fails every request.
     setTimeout(() => void this.indexDue().catch(() => undefined), this.acks.delayMs + 1).unref()

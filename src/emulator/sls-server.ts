@@ -97,6 +97,7 @@ class EmulatorProcess implements SlsEmulator {
   readonly #http: SlsHttp
   readonly #server: Server
   readonly #host: string
+  #port = 0
 
   constructor(options: SlsEmulatorOptions) {
     this.now = options.now ?? Date.now
@@ -121,12 +122,14 @@ class EmulatorProcess implements SlsEmulator {
     this.#server = createServer({ keepAliveTimeout: 120_000 }, this.#http.serve)
   }
 
+  /** Known once it listens; stays known afterwards. */
   get port(): number {
-    return (this.#server.address() as AddressInfo).port
+    return this.#port
   }
 
   get url(): string {
-    return `http://${this.#host === '0.0.0.0' ? '127.0.0.1' : this.#host}:${this.port}`
+    const host = ['0.0.0.0', '::'].includes(this.#host) ? '127.0.0.1' : this.#host
+    return `http://${host.includes(':') ? `[${host}]` : host}:${this.port}`
   }
 
   listen(port: number): Promise<void> {
@@ -134,6 +137,7 @@ class EmulatorProcess implements SlsEmulator {
       this.#server.once('error', reject)
       this.#server.listen(port, this.#host, () => {
         this.#server.off('error', reject)
+        this.#port = (this.#server.address() as AddressInfo).port
         resolve()
       })
     })

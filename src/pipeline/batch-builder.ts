@@ -6,23 +6,38 @@ const HEADROOM = 64 * 1024
 /** A working buffer filled to this part goes out as the batch itself; below, its bytes are copied and it is kept. */
 const HAND_OVER = 0.75
 
-/** Working buffers of one size, used again by the next pull when a batch did not take them along. */
+/** What is kept for later pulls at the most; more would only be memory that idles. */
+const KEPT_BYTES = 16 * 1024 * 1024
+
+/**
+ * Working buffers of one size, used again: by the next pull when a batch did not take them along, and once a batch that did
+ * is settled. Left to the garbage collector they would pile up, since it sees memory outside its heap late.
+ */
 export class WorkingBuffers {
   readonly maxBatchBytes: number
-  #spare: Bytes | undefined
+  readonly #idle: Bytes[] = []
 
   constructor(maxBatchBytes: number) {
     this.maxBatchBytes = maxBatchBytes
   }
 
+  get #size(): number {
+    return this.maxBatchBytes + HEADROOM
+  }
+
   take(): Bytes {
-    const bytes = this.#spare ?? Bytes.allocate(this.maxBatchBytes + HEADROOM)
-    this.#spare = undefined
-    return bytes
+    return this.#idle.pop() ?? Bytes.allocate(this.#size)
   }
 
   give(bytes: Bytes): void {
-    this.#spare = bytes
+    if (this.#idle.length * this.#size < KEPT_BYTES) this.#idle.push(bytes)
+  }
+
+  /** Takes back the buffer of a batch whose bytes nobody will look at again, if it is one of these. */
+  recycle({ bytes }: Batch): void {
+    if (bytes.byteOffset === 0 && bytes.buffer.byteLength === this.#size) {
+      this.give(new Bytes(Buffer.from(bytes.buffer as ArrayBuffer)))
+    }
   }
 }
 

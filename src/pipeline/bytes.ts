@@ -1,10 +1,13 @@
+/** Words are written whole, so a target needs this much room past what is meant to be written. */
+export const WORD_SLACK = 4
+
 const KEPT_SCRATCH = 8 * 1024 * 1024
 
 /** Bytes to read from or write to, with the view through which they are moved four at a time. */
 export class Bytes {
   readonly buffer: Buffer
   readonly view: DataView
-  /** OR of all words `writeEscaped` put here since the owner last set it to 0: tells whether all of them are ASCII. */
+  /** OR of all words `writeEscaped` has put here since the owner set it to 0: tells whether all of it is ASCII. */
   seen = 0
 
   constructor(buffer: Buffer) {
@@ -17,7 +20,7 @@ export class Bytes {
   }
 }
 
-/** Room for one event that cannot be written in place; good until the next `reserve`. Only touched pages cost memory. */
+/** Room for one event that cannot be written in place; good until the next `reserve`. */
 export class Scratch {
   #kept: Bytes | undefined
 

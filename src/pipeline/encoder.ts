@@ -46,12 +46,17 @@ export class Encoder {
   /**
    * Yields each batch when it is closed: between two of them about `maxBatchBytes` are written at most. Throws a
    * `transient` Fault `corrupt_log_group` on reaching malformed bytes; batches yielded before are whole and good.
-   * Groups that nobody wants are not looked into.
+   * Groups without logs, or that nobody wants, are not looked into.
    */
   *encode(body: Buffer, at: PullPosition): Generator<Batch, EncodeCounts> {
     const pull = new PullEncoding(this.#state, body, at)
     for (let batch = pull.nextBatch(); batch !== undefined; batch = pull.nextBatch()) yield batch
     return pull.counts
+  }
+
+  /** For a batch that is settled: its memory serves the next one. Its bytes must not be used any more. */
+  recycle(batch: Batch): void {
+    this.#state.buffers.recycle(batch)
   }
 }
 

@@ -1,10 +1,8 @@
 import { isUtf8 } from 'node:buffer'
-import { Bytes } from './bytes.ts'
+import type { Bytes } from './bytes.ts'
 
-/** No byte becomes longer than this: a control character is written `\u00xx`, an invalid byte as the three of U+FFFD. */
+/** No byte becomes longer than this: a control character is written `\u00xx`, an invalid byte as U+FFFD. */
 export const MAX_ESCAPED = 6
-/** Words are written whole, so a target needs this much room past what is meant to be written. */
-export const WORD_SLACK = 4
 
 const HEX = Buffer.from('0123456789abcdef')
 const BACKSLASH = 0x5c
@@ -50,9 +48,9 @@ export function writeEscaped(target: Bytes, start: number, source: Bytes, from: 
 }
 
 /**
- * Has a high bit set when one of the four bytes is `"`, `\` or below 0x20. With 0x02 flipped, `"` lands just above the control
- * characters and what was between them goes up, so one comparison finds both. Only the lowest mark is sure to be true: the
- * subtraction borrows from the bytes above it.
+ * Has a high bit set when one of the four bytes is `"`, `\` or below 0x20. With 0x02 flipped, `"` lands just above the
+ * control characters and what was between them goes up, so one comparison finds both. Only the lowest mark is sure to
+ * be true: the subtraction borrows from the bytes above it.
  */
 function escapesIn(word: number): number {
   const quoteOrControl = ((word ^ 0x02020202) - 0x21212121) | 0
@@ -84,54 +82,6 @@ function writeEscape(target: Bytes, at: number, byte: number): number {
   target.buffer[at + 4] = HEX[byte >>> 4] as number
   target.buffer[at + 5] = HEX[byte & 15] as number
   return (at + 6) | 0
-}
-
-/** A constant with the slack `copyWords` needs. */
-export class Piece {
-  readonly bytes: Bytes
-  readonly length: number
-
-  constructor(text: string) {
-    const bytes = Buffer.from(text)
-    this.bytes = Bytes.allocate(bytes.length + WORD_SLACK)
-    this.bytes.buffer.set(bytes)
-    this.length = bytes.length
-  }
-}
-
-export function putPiece(target: Bytes, at: number, piece: Piece): number {
-  return copyWords(target, at, piece.bytes, 0, piece.length)
-}
-
-/** Copies `source[from, from + length)` in words; both sides need `WORD_SLACK`. For short runs cheaper than `set`. */
-export function copyWords(target: Bytes, at: number, source: Bytes, from: number, length: number): number {
-  const { view: read } = source
-  const { view: write } = target
-  for (let offset = 0; offset < length; offset += 4)
-    write.setInt32(at + offset, read.getInt32(from + offset, true), true)
-  return at + length
-}
-
-/** Writes `value` (whole, 0 … 2^53 - 1) in decimal; the new position. */
-export function writeDecimal(target: Buffer, at: number, value: number): number {
-  let digits = 1
-  for (let limit = 10; value >= limit; limit *= 10) digits++
-  if (value > 0x7fffffff) {
-    const high = Math.floor(value / 1e9)
-    return writeDigits(target, writeDecimal(target, at, high), value - high * 1e9, 9)
-  }
-  return writeDigits(target, at, value, digits)
-}
-
-/** Writes the last `digits` decimal digits of `value`, a non-negative int32, with leading zeros. */
-export function writeDigits(target: Buffer, at: number, value: number, digits: number): number {
-  let rest = value
-  for (let index = at + digits - 1; index >= at; index--) {
-    const tenth = (rest / 10) | 0
-    target[index] = ZERO + rest - tenth * 10
-    rest = tenth
-  }
-  return at + digits
 }
 
 /** Whether `writeEscaped` can have put anything but ASCII into `[from, to)` of `target`, and that is not UTF-8. */

@@ -1,9 +1,10 @@
-import { Bytes } from './bytes.ts'
-import { hasInvalidUtf8, MAX_ESCAPED, WORD_SLACK, writeEscaped } from './escape.ts'
+import { Bytes, WORD_SLACK } from './bytes.ts'
+import { hasInvalidUtf8, MAX_ESCAPED, writeEscaped } from './escape.ts'
 import type { LogGroupView } from './log-view.ts'
 import type { PairTape } from './pairs.ts'
 import { PairReader } from './pairs.ts'
-import { EventPairs, put, validUtf8 } from './slow-path.ts'
+import { EventPairs, validUtf8 } from './slow-path.ts'
+import { put } from './write.ts'
 
 export const TAG_PREFIX = '__tag__:'
 const BEFORE_HOST = Buffer.from(',"host":"')

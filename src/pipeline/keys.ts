@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer'
-import { Bytes } from './bytes.ts'
-import { copyWords, WORD_SLACK } from './escape.ts'
+import { Bytes, WORD_SLACK } from './bytes.ts'
+import { copyWords } from './write.ts'
 
-/** Log Service itself allows keys of up to 128 bytes. */
+/** A key in Log Service has at most 128 bytes (SLS protocol: limits). */
 const MAX_KEY_BYTES = 128
 const MAX_KEYS = 2048
 const SLOT_BITS = 12

@@ -1,5 +1,6 @@
 import type { Bytes } from './bytes.ts'
-import { MAX_ESCAPED, WORD_SLACK, writeEscaped } from './escape.ts'
+import { WORD_SLACK } from './bytes.ts'
+import { MAX_ESCAPED, writeEscaped } from './escape.ts'
 import type { KeyTable } from './keys.ts'
 import { FieldCursor } from './wire.ts'
 
@@ -8,7 +9,7 @@ const KEY = 0x0a
 const VALUE = 0x12
 const MAX_PAIRS = 512
 
-/** Where the key and the value of a Content or LogTag message are; a missing one is empty, of several the last counts. */
+/** Where the key and the value of a Content or LogTag message are: a missing one is empty, of several the last. */
 export class PairReader {
   readonly #bytes: Buffer
   readonly #fields: FieldCursor
@@ -139,9 +140,9 @@ export class PairTape {
   }
 
   /**
-   * The short cut that makes the difference: most logs have the keys of the log before them, in the same order, and the
-   * same bytes are the same key. Adds the fields with tag byte `field` from `from` on as long as that is so, and returns
-   * where it stopped; `add` takes it from there. Keys that came in another event without a duplicate have none here.
+   * The short cut that makes the difference: most logs have the keys of the log before them, in the same order, and
+   * equal bytes are the same key. Adds the fields with tag byte `field` from `from` on as long as that is so, and
+   * returns where it stopped; `add` takes it from there. Keys that were no duplicates in that log are none in this.
    */
   addKnown(field: number, from: number, end: number): number {
     const { buffer: bytes, view } = this.#source

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
-import { Bytes } from './bytes.ts'
-import { MAX_ESCAPED, WORD_SLACK, writeEscaped } from './escape.ts'
+import { Bytes, WORD_SLACK } from './bytes.ts'
+import { MAX_ESCAPED, writeEscaped } from './escape.ts'
+import { put } from './write.ts'
 
 const KEY_OPEN = Buffer.from('"')
 const VALUE_OPEN = Buffer.from('":"')
@@ -48,11 +49,6 @@ export class EventPairs {
 /** Invalid bytes become U+FFFD. */
 export function validUtf8(bytes: Buffer): Buffer {
   return isUtf8(bytes) ? bytes : Buffer.from(bytes.toString())
-}
-
-export function put(target: Bytes, at: number, bytes: Buffer): number {
-  target.buffer.set(bytes, at)
-  return at + bytes.length
 }
 
 function putEscaped(target: Bytes, at: number, bytes: Buffer): number {

@@ -58,9 +58,7 @@ export class DeadLetter {
   write(entries: readonly DeadLetterEntry[]): Promise<void> {
     return new Promise((done, failed) => {
       this.#jobs.push({ entries, done, failed })
-      this.#writing ??= this.#work().finally(() => {
-        this.#writing = undefined
-      })
+      this.#writing ??= this.#work()
     })
   }
 
@@ -88,6 +86,7 @@ export class DeadLetter {
         for (const { failed } of jobs) failed(fault)
       }
     }
+    this.#writing = undefined // in the same turn as the look at the queue, or a job could be left lying
   }
 
   async #append(lines: Buffer): Promise<void> {

@@ -16,12 +16,17 @@ const MAX_EXPANSION = 255
 
 /**
  * Inflates a raw block to exactly `size` bytes. Throws a `transient` Fault `corrupt_lz4` when the block is malformed or
- * holds more or less than `size`; nothing outside `source` and the result is ever touched.
+ * holds more or less than `size`; nothing outside `source` and the result is ever touched. `allocate` gives the memory for
+ * the result, called only once the announced size is possible.
  */
-export function lz4Decompress(source: Uint8Array, size: number): Buffer {
+export function lz4Decompress(
+  source: Uint8Array,
+  size: number,
+  allocate: (size: number) => Buffer = Buffer.allocUnsafe,
+): Buffer {
   if (!Number.isInteger(size) || size < 0) throw corrupt(`impossible size ${size}`)
   if (size > source.length * MAX_EXPANSION) throw corrupt(`${source.length} bytes cannot hold ${size}`)
-  const output = Buffer.allocUnsafe(size)
+  const output = allocate(size)
   const from = new DataView(source.buffer, source.byteOffset, source.byteLength)
   const to = new DataView(output.buffer, output.byteOffset, output.byteLength)
   const end = source.length

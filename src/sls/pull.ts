@@ -26,8 +26,9 @@ export interface Pull {
    * The LogGroupList, inflated: exactly `rawSize` bytes and `groupCount` groups. Throws a `transient` Fault for a body
    * that is cut (`und_err_socket` …), late (`timeout`) or damaged (`corrupt_response`, `corrupt_lz4`, `corrupt_zstd`,
    * `corrupt_log_group`), and the caller's reason when its signal was aborted.
+   * `allocate` may give the memory an LZ4 body is inflated into.
    */
-  read(): Promise<Buffer>
+  read(allocate?: (size: number) => Buffer): Promise<Buffer>
   /** Drops the body without reading it. */
   discard(): void
 }
@@ -52,16 +53,23 @@ export async function pullOf(answer: Answer, idleMs: number): Promise<Pull> {
     endOfCursor: end === '1' ? true : end === '0' ? false : undefined,
     readLastCursor: int64(answer.header('x-log-read-last-cursor') ?? ''),
     ...(serverTimeMs !== undefined && { serverTimeMs }),
-    read: () => readBody(answer, rawSize, groupCount, idleMs),
+    read: (allocate = Buffer.allocUnsafe) => readBody(answer, { rawSize, groupCount, idleMs, allocate }),
     discard: () => answer.discard(),
   }
 }
 
-async function readBody(answer: Answer, rawSize: number, groupCount: number, idleMs: number): Promise<Buffer> {
+interface Body {
+  rawSize: number
+  groupCount: number
+  idleMs: number
+  allocate: (size: number) => Buffer
+}
+
+async function readBody(answer: Answer, { rawSize, groupCount, idleMs, allocate }: Body): Promise<Buffer> {
   if (rawSize === 0) return Buffer.alloc(0)
   answer.resume(idleMs)
   try {
-    const raw = inflate(answer, await answer.body(compressedLimit(rawSize)), rawSize)
+    const raw = inflate(answer, await answer.body(compressedLimit(rawSize)), rawSize, allocate)
     const groups = countLogGroups(raw)
     if (groups !== groupCount) throw answer.corrupt(`${groups} log groups where ${groupCount} were announced`)
     return raw
@@ -71,11 +79,11 @@ async function readBody(answer: Answer, rawSize: number, groupCount: number, idl
   }
 }
 
-function inflate(answer: Answer, body: Buffer, rawSize: number): Buffer {
+function inflate(answer: Answer, body: Buffer, rawSize: number, allocate: Body['allocate']): Buffer {
   const compression = answer.header('x-log-compresstype') ?? ''
   switch (compression.toLowerCase()) {
     case 'lz4':
-      return lz4Decompress(body, rawSize)
+      return lz4Decompress(body, rawSize, allocate)
     case 'zstd':
       return sized(answer, unzstd(body, rawSize), rawSize)
     case '':

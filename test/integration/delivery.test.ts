@@ -7,7 +7,8 @@ describe('one replica', () => {
     async (ack) => {
       const scenario = await Scenario.start({
         sls: { shards: 4 },
-        hec: { ack, ackDelayMs: 100 },
+        // Slower than commits come, so that one ahead of its acknowledgement shows.
+        hec: { ack, ackDelayMs: 2_500, faults: [{ times: 0, probability: 0.3, action: { delayMs: 1_500 } }] },
         env: { FILTER_TOPICS: 'audit_log,k8s_audit' },
       })
       await scenario.write(120, { kinds: ['audit', 'access', 'kubernetes'] })

@@ -18,26 +18,38 @@ const CERTIFICATE_CODES = new Set([
 
 /** With TLS 1.3 the server judges our certificate after we have begun to write, but before it reads any of it. */
 const CLIENT_CERTIFICATE_REFUSED =
-  /^ERR_SSL_.*ALERT.*(CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_DENIED|INSUFFICIENT_SECURITY)/
+  /^ERR_SSL_.*ALERT_.*(CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_DENIED|INSUFFICIENT_SECURITY)/
 
-/**
- * What an error of the connection means. `sent`: at least one byte of the request may have left. Before that nothing can
- * have been accepted; after it nobody knows.
- */
-export function networkFault(error: Error, sent: boolean, origin: string): Fault {
+/** How far a request had come when its connection failed. */
+export interface Progress {
+  /** At least one byte may have left. Before that nothing can have been accepted; after it nobody knows. */
+  readonly sent: boolean
+  /** An answer had begun. */
+  readonly answering: boolean
+}
+
+/** What an error of the connection means. */
+export function networkFault(error: Error, { sent, answering }: Progress, origin: string): Fault {
   const code = codeOf(error)
   const details = { code, cause: error }
   const message = `${origin}: ${describe(error)}`
   const advice = tlsAdvice(code, sent)
   if (advice) return new Fault('configuration', `TLS to ${message}`, { ...details, advice })
-  if (code.startsWith('HPE_')) {
+  if (error.name === 'HTTPParserError' && !answering) {
     return new Fault('configuration', `what answers at ${message} does not speak HTTP`, {
       ...details,
-      advice: 'Check scheme and port in SPLUNK_HEC_URL: this is what https behind an http:// URL looks like.',
+      advice: 'Check scheme and port in SPLUNK_HEC_URL.',
     })
   }
   if (!sent) return new Fault('transient', `cannot connect to ${message}`, details)
-  return new Fault('ambiguous', `connection lost before the answer came from ${message}`, details)
+  return new Fault('ambiguous', `connection lost before the answer came from ${message}`, {
+    ...details,
+    // Such servers hang up without a word, which cannot be told from one that goes down.
+    ...(code === 'UND_ERR_SOCKET' && {
+      advice:
+        'If it goes on: is it https where SPLUNK_HEC_URL says http, or does the server want a client certificate (SPLUNK_HEC_TLS_CERT_FILE)?',
+    }),
+  })
 }
 
 export function codeOf(error: Error): string {

@@ -126,6 +126,7 @@ function transient(fault: Fault): Fault {
     code: fault.code,
     cause: fault,
     ...(fault.status !== undefined && { status: fault.status }),
+    ...(fault.advice !== undefined && { advice: fault.advice }),
     ...(fault.retryAfterMs !== undefined && { retryAfterMs: fault.retryAfterMs }),
   })
 }

@@ -160,12 +160,14 @@ describe('what is forgotten', () => {
     expect(await acks(receiver, [0])).toEqual({ acks: { '0': true } })
     expect(receiver.state().events).toBe(1)
     await receiver.restart()
+    await receiver.close()
     expect(indexed(receiver)).toEqual(['x'])
   })
 
-  test('and are indexed without anybody polling, once they are due', async () => {
+  test('and are indexed once they are due, though nobody polls and their acks were forgotten', async () => {
     const receiver = await receiverFor({ ack: true, ackDelayMs: 20, loseUnackedOnRestart: true })
     await ackId(receiver)
+    receiver.forgetAcks()
     expect(receiver.state().events).toBe(0)
     await expect.poll(() => receiver.state().events).toBe(1)
   })

@@ -9,6 +9,16 @@ export function varint(value: bigint | number): Buffer {
   return Buffer.from(bytes)
 }
 
+/** The same number spelled in `size` bytes. */
+export function longVarint(value: number, size: number): Buffer {
+  const bytes = Buffer.alloc(Math.max(size, varint(value).length), 0x80)
+  let rest = value
+  for (let index = 0; index < bytes.length; index++, rest = Math.floor(rest / 0x80)) {
+    bytes[index] = (rest % 0x80) | (index < bytes.length - 1 ? 0x80 : 0)
+  }
+  return bytes
+}
+
 export function bytesField(number: number, value: string | Uint8Array): Field {
   const bytes = Buffer.from(value as Uint8Array)
   return Buffer.concat([varint(number * 8 + 2), varint(bytes.length), bytes])

@@ -135,7 +135,7 @@ export interface Bench {
   readonly sink: SplunkHecSink
   readonly recorder: Recorder
   readonly deadLetterDir: string
-  /** Delivers with a lease of its own unless one is given. */
+  /** Delivers under a lease that is held until the test ends, unless another is given. */
   deliver(batch: Batch, lease?: Lease, started?: () => void): Promise<void>
   buried(): Promise<string[]>
 }
@@ -165,7 +165,9 @@ export async function sinkTo(
     ...options,
     deadLetter,
   })
+  const lease = new LeaseDouble()
   onTestFinished(async () => {
+    lease.lose()
     await sink.close()
     await deadLetter.close()
   })
@@ -173,7 +175,7 @@ export async function sinkTo(
     sink,
     recorder,
     deadLetterDir,
-    deliver: (batch, lease = new LeaseDouble(), started = () => {}) => sink.deliver(batch, lease, started),
+    deliver: (batch, held = lease, started = () => {}) => sink.deliver(batch, held, started),
     buried: async () => (await lettersIn(deadLetterDir)).map((letter) => letter.event.event.id),
   }
 }

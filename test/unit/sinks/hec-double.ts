@@ -73,7 +73,7 @@ export class HecDouble {
   readonly indexed: string[] = []
   /** Consumed one per POST. */
   readonly script: Reaction[] = []
-  readonly ackScript: ((query: AckQuery, response: ServerResponse) => unknown)[] = []
+  readonly ackScript: ((query: AckQuery, response: ServerResponse, hec: HecDouble) => unknown)[] = []
   /** Judges every POST that the script leaves alone. */
   rule: Reaction | undefined
   /** Answers everything, probes included, while set. */
@@ -185,7 +185,7 @@ export class HecDouble {
     if (isQuery) {
       this.queries.push(query)
       const reaction = this.ackScript.shift()
-      if (reaction && reaction(query, response) !== undefined) return
+      if (reaction && reaction(query, response, this) !== undefined) return
     }
     json(response, 200, { acks: this.tell(query) })
   }

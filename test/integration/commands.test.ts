@@ -1,0 +1,125 @@
+import { readdirSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { startCommand } from '../support/bridge-process.ts'
+import { Scenario } from '../support/scenario.ts'
+
+function text(lines: Array<{ msg: string }>): string {
+  return lines.map(({ msg }) => msg).join('\n')
+}
+
+describe('wrong settings', () => {
+  test('all problems at once, exit code 2, no stack trace, no secret', async () => {
+    const started = performance.now()
+    const run = startCommand(['run'], {
+      SLS_AK_KEY: 'very-secret-key',
+      SPLUNK_HEC_TOKEN: 'very-secret-token',
+      SPLUNK_HEC_URL: 'ftp://splunk',
+      SLS_HEARTBEAT_SECONDS: 'soon',
+    })
+    expect((await run.exited).code).toBe(2)
+    expect(performance.now() - started).toBeLessThan(5_000)
+    for (const name of [
+      'SLS_ENDPOINT',
+      'SLS_PROJECT',
+      'SLS_LOGSTORE',
+      'SLS_CG',
+      'SPLUNK_HEC_URL',
+      'SLS_HEARTBEAT_SECONDS',
+    ]) {
+      expect(run.stderr).toContain(name)
+    }
+    expect(run.stderr).not.toMatch(/very-secret|\n\s+at /)
+  })
+
+  test('an admin port that was set and is taken is one clear message and exit code 2', async () => {
+    const scenario = await Scenario.start()
+    const first = scenario.replica()
+    const port = new URL(await first.adminUrl()).port
+    const second = scenario.replica({ ADMIN_PORT: port })
+    expect((await second.exited).code).toBe(2)
+    expect(second.stderr).toMatch(new RegExp(`${port}.*in use`))
+  })
+})
+
+describe('check', () => {
+  test('passes against working ends, and creates and ingests nothing', async () => {
+    const scenario = await Scenario.start({ hec: { ack: true } })
+    const check = startCommand(['check'], scenario.environment())
+    expect((await check.exited).code).toBe(0)
+    const said = text(check.lines)
+    expect(said).toMatch(/indexer acknowledgement on/)
+    expect(said).toMatch(/will be created/)
+    expect(scenario.sls.state().logstores[0]?.consumerGroups).toEqual([])
+    expect(scenario.hec.state().events).toBe(0)
+  })
+
+  test('says what is wrong at each end and what to do, and shows no secret', async () => {
+    const scenario = await Scenario.start()
+    const check = startCommand(['check'], {
+      ...scenario.environment(),
+      SLS_AK_KEY: 'not-the-secret-key',
+      SPLUNK_HEC_TOKEN: 'not-the-token',
+      DEAD_LETTER_DIR: '/proc/no-such-place',
+    })
+    expect((await check.exited).code).toBe(1)
+    const said = text(check.lines)
+    expect(said).toMatch(/FAIL +SLS credentials/)
+    expect(said).toMatch(/FAIL +HEC token/)
+    expect(said).toMatch(/FAIL +dead letter/)
+    expect(said).not.toMatch(/not-the-secret-key|not-the-token/)
+    expect(said.match(/→/g)?.length).toBeGreaterThanOrEqual(3)
+  })
+})
+
+describe('produce', () => {
+  test('writes generated logs with the official client', async () => {
+    const scenario = await Scenario.start({ sls: { shards: 2 } })
+    const produce = startCommand(['produce', '--logs', '250', '--kind', 'audit'], scenario.environment())
+    expect((await produce.exited).code).toBe(0)
+    const logs = scenario.sls.state().logstores[0]?.shards.reduce((sum, shard) => sum + shard.logs, 0)
+    expect(logs).toBe(250)
+  })
+})
+
+describe('lag', () => {
+  test('shows every shard of the group from outside, as JSON lines too', async () => {
+    const scenario = await Scenario.start({ sls: { shards: 2 } })
+    await scenario.write(4)
+    const replica = scenario.replica()
+    await scenario.caughtUp()
+    await replica.kill('SIGTERM')
+    await scenario.write(4)
+    const { SPLUNK_HEC_URL, SPLUNK_HEC_TOKEN, ...env } = scenario.environment()
+    const lag = startCommand(['lag', '--json'], env)
+    expect((await lag.exited).code).toBe(0)
+    expect(lag.lines.map((line) => [line['shard'], line['groupsBehind'], line['state']])).toEqual([
+      [0, 2, 'behind'],
+      [1, 2, 'behind'],
+    ])
+  })
+})
+
+describe('dead-letter', () => {
+  test('lists refused events with reason and origin, and replays them once the cause is mended', async () => {
+    const scenario = await Scenario.start({
+      sls: { shards: 1 },
+      hec: { keep: true, refuse: [{ contains: 'poison', code: 6 }] },
+    })
+    await scenario.write(2)
+    await scenario.writeLog({ message: 'poison' })
+    await scenario.write(2)
+    const replica = scenario.replica()
+    await scenario.caughtUp()
+    expect(scenario.tally()).toMatchObject({ delivered: 80, deadLettered: 1, duplicated: 0, missing: [] })
+    const list = startCommand(['dead-letter', 'list'], scenario.environment())
+    expect((await list.exited).code).toBe(0)
+    expect(text(list.lines)).toMatch(/ 6 .*HTTP 400.*audit:0:\d+:0/)
+    scenario.hec.collector.refuse.length = 0
+    const replay = startCommand(['dead-letter', 'replay'], scenario.environment())
+    expect((await replay.exited).code).toBe(0)
+    expect(text(replay.lines)).toMatch(/1 delivered, 0 refused again/)
+    expect(scenario.indexedById.size).toBe(81)
+    expect(readdirSync(scenario.deadLetterDir).every((name) => name.endsWith('.replayed'))).toBe(true)
+    expect((await replica.kill('SIGTERM')).code).toBe(0)
+  })
+})

@@ -1,0 +1,51 @@
+import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, test } from 'vitest'
+import { Scenario } from '../support/scenario.ts'
+
+/** The acceptance run is 2 GB: MEGABYTES=2000 npx vitest run --project integration test/integration/memory.test.ts */
+const MEGABYTES = Number(process.env['MEGABYTES'] ?? 250)
+const RESIDENT_LIMIT_MB = 300
+
+describe('memory', () => {
+  test(`${MEGABYTES} MB waiting in SLS and a stalled HEC: resident memory stays under ${RESIDENT_LIMIT_MB} MB, then it drains`, {
+    timeout: 90_000 + MEGABYTES * 100,
+  }, async () => {
+    const scenario = await Scenario.start({ sls: { shards: 16 }, hec: { discard: true } })
+    const logs = await fill(scenario, MEGABYTES * 1e6)
+    scenario.hec.stall()
+    const replica = scenario.replica()
+    const inFlight = async (): Promise<number> =>
+      Number(/^sls_bridge_in_flight_bytes(?:\{[^}]*\})? (\d+)/m.exec(await replica.metrics())?.[1] ?? 0)
+    await replica.adminUrl()
+    await scenario.eventually(async () => (await inFlight()) > 40e6, 30_000)
+    // Long enough for a leak to show: many times what a pull takes.
+    await sleep(5_000)
+    const stalled = await inFlight()
+    expect(stalled).toBeLessThanOrEqual(64 * 1024 * 1024)
+    expect(scenario.hec.state().events).toBe(0)
+    const peakStalled = peakResidentMb(replica.child.pid)
+    scenario.hec.resume()
+    await scenario.caughtUp(60_000 + MEGABYTES * 60)
+    const peak = peakResidentMb(replica.child.pid)
+    console.log(`${MEGABYTES} MB, ${logs} logs: peak ${peakStalled} MB stalled, ${peak} MB after draining`)
+    expect(Math.max(peakStalled, peak)).toBeLessThan(RESIDENT_LIMIT_MB)
+    expect(scenario.hec.state().events).toBe(logs)
+  })
+})
+
+/** One real write, then the same stored group over and over. Returns the number of logs. */
+async function fill(scenario: Scenario, bytes: number): Promise<number> {
+  await scenario.write(1, { logsPerGroup: 100 })
+  const logstore = scenario.sls.store.logstore(scenario.sls.project, scenario.sls.logstore)
+  const shard = logstore.shards().find((candidate) => candidate.end > 0)
+  const group = shard?.read(0, { count: 1, maxBytes: 1e9 }).groups[0]
+  if (!group) throw new Error('nothing was written')
+  const times = Math.ceil(bytes / group.rawSize)
+  for (let time = 1; time < times; time++) logstore.append({ ...group, receivedAt: Date.now() })
+  return times * group.logs
+}
+
+function peakResidentMb(pid: number | undefined): number {
+  return Math.round(Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024)
+}

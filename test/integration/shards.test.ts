@@ -1,0 +1,96 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, test } from 'vitest'
+import { Scenario } from '../support/scenario.ts'
+
+function logstoreOf(scenario: Scenario) {
+  return scenario.sls.store.logstore(scenario.sls.project, scenario.sls.logstore)
+}
+
+describe('shards that change', () => {
+  test.for(['true', 'false'])('split and merge under load lose and repeat nothing (in order: %s)', async (inOrder) => {
+    const scenario = await Scenario.start({ sls: { shards: 2 }, env: { SLS_IN_ORDER: inOrder } })
+    const replicas = [scenario.replica(), scenario.replica()]
+    await scenario.write(30)
+    await scenario.eventually(() => scenario.hec.state().events > 0)
+    logstoreOf(scenario).split(0)
+    await scenario.write(30)
+    logstoreOf(scenario).merge(2)
+    await scenario.write(30)
+    await scenario.caughtUp()
+    await scenario.eventually(() => scenario.tally().missing.length === 0)
+    // The parents are finished for the group: the service no longer gives them to anybody.
+    await scenario.eventually(() =>
+      (scenario.group()?.shards ?? [])
+        .filter(({ shard }) => [0, 2, 3].includes(shard))
+        .every(({ state }) => state === 'O'),
+    )
+    for (const replica of replicas) expect((await replica.kill('SIGTERM')).code).toBe(0)
+    expect(scenario.tally()).toEqual({ wanted: 1800, delivered: 1800, deadLettered: 0, duplicated: 0, missing: [] })
+    expect(scenario.commitsAhead()).toEqual([])
+  })
+
+  test('an empty shard that is split is finished too, so that ordered children start', async () => {
+    const scenario = await Scenario.start({ sls: { shards: 1 }, env: { SLS_IN_ORDER: 'true' } })
+    scenario.replica()
+    await scenario.eventually(() => scenario.holders().size === 1)
+    logstoreOf(scenario).split(0)
+    await scenario.write(4)
+    await scenario.eventually(() => scenario.hec.state().events === 80)
+  })
+})
+
+describe('a frozen replica', () => {
+  test('that wakes up after its lease ended delivers and commits nothing more', async () => {
+    const scenario = await Scenario.start({ sls: { shards: 2 }, hec: { keep: true } })
+    const zombie = scenario.replica()
+    await scenario.write(10)
+    await scenario.caughtUp()
+    zombie.child.kill('SIGSTOP')
+    const heir = scenario.replica()
+    await scenario.eventually(() => scenario.holders().get('replica-2')?.length === 2)
+    await scenario.write(10)
+    await scenario.caughtUp()
+    const committed = scenario.sls.commits.length
+    // Nobody answers the heir while the zombie wakes up, so that whatever comes now comes from the zombie.
+    zombie.child.kill('SIGCONT')
+    await zombie.line(/lost|no longer knows/)
+    await sleep(500)
+    const late = scenario.sls.commits.slice(committed).filter(({ consumer }) => consumer === 'replica-1')
+    expect(late).toEqual([])
+    expect(scenario.tally()).toMatchObject({ duplicated: 0, missing: [] })
+    expect((await heir.kill('SIGTERM')).code).toBe(0)
+  })
+})
+
+describe('a checkpoint that has expired', () => {
+  async function expired(policy: string) {
+    const scenario = await Scenario.start({ sls: { shards: 1 }, env: { SLS_EXPIRED_CURSOR: policy } })
+    const first = scenario.replica()
+    await scenario.write(5)
+    await scenario.caughtUp()
+    await first.kill('SIGTERM')
+    await scenario.write(10)
+    const shard = logstoreOf(scenario).shard(0)
+    shard.expireBefore(shard.end - 4)
+    const second = scenario.replica()
+    return { scenario, second }
+  }
+
+  test('resumes at the oldest log retained, loudly and counted', async () => {
+    const { scenario, second } = await expired('begin')
+    const line = await second.line(/expired/i)
+    expect(['warn', 'error']).toContain(line.level)
+    await scenario.caughtUp()
+    expect(scenario.tally().missing).toEqual([])
+    expect(await second.metrics()).toMatch(/^sls_bridge_expired_cursor_total(\{[^}]*\})? 1$/m)
+  })
+
+  test('with SLS_EXPIRED_CURSOR=fail waits, not ready, and commits nothing', async () => {
+    const { scenario, second } = await expired('fail')
+    const committed = scenario.sls.commits.length
+    await scenario.eventually(async () => /expired/.test((await second.ready()).text))
+    expect((await second.ready()).status).toBe(503)
+    expect(scenario.sls.commits.length).toBe(committed)
+    expect((await second.kill('SIGTERM')).code).toBe(0)
+  })
+})

@@ -1,0 +1,221 @@
+import { execFile } from 'node:child_process'
+import { appendFile, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import type { DeadLetterRecord } from '../../../src/sinks/dead-letter.ts'
+import { DeadLetter, deadLetterFiles, readDeadLetters } from '../../../src/sinks/dead-letter.ts'
+import type { DeadLetterEntry } from '../../../src/sinks/dead-letter-line.ts'
+import { batchOf, lettersIn, names, sinkTo, temporaryDirectory } from './delivery-double.ts'
+import { refuse, startHec } from './hec-double.ts'
+
+const run = promisify(execFile)
+
+function entry(envelope: string, more: Partial<DeadLetterEntry> = {}): DeadLetterEntry {
+  return {
+    reason: { code: '6', text: 'Invalid data format', status: 400 },
+    origin: { project: 'prod', logstore: 'audit', shard: 3, cursor: 'MTYw' },
+    event: Buffer.from(envelope),
+    ...more,
+  }
+}
+
+async function all(dir: string): Promise<DeadLetterRecord[]> {
+  const records: DeadLetterRecord[] = []
+  for await (const record of readDeadLetters(dir)) records.push(record)
+  return records
+}
+
+const ENVELOPE =
+  '{"time":1790000000.123456789,"event":{"k":"\\u00e9, \\"event\\":1"},"fields":{"sls_event_id":"audit:3:170:4"}}'
+
+describe('a dead letter line', () => {
+  test('has exactly the keys of the contract, and the envelope byte for byte', async () => {
+    const dir = await temporaryDirectory()
+    const letters = new DeadLetter({ dir, consumer: 'c', clock: { wall: () => Date.UTC(2026, 10, 21, 9, 0, 0, 5) } })
+    await letters.write([entry(ENVELOPE)])
+    await letters.close()
+    const [file] = await deadLetterFiles(dir)
+    expect(await readFile(file as string, 'utf8')).toBe(
+      '{"reason":{"code":"6","text":"Invalid data format","status":400},' +
+        // base64 of "170": the log group's own cursor, not the pull's
+        '"origin":{"project":"prod","logstore":"audit","shard":3,"cursor":"MTcw","event_id":"audit:3:170:4"},' +
+        `"at":"2026-11-21T09:00:00.005Z","event":${ENVELOPE}}\n`,
+    )
+  })
+
+  test.each([
+    ['a hash', '{"fields":{"sls_event_id":"9f86d081"}}', '9f86d081'],
+    ['of another logstore', '{"fields":{"sls_event_id":"other:3:170:4"}}', 'other:3:170:4'],
+    ['missing', '{"event":1}', null],
+    ['no text', '{"fields":{"sls_event_id":7}}', null],
+    ['unreadable, as the envelope is', '{"event":', null],
+  ])('an event id that is %s leaves the cursor of the pull', async (_, envelope, id) => {
+    const dir = await temporaryDirectory()
+    const letters = new DeadLetter({ dir, consumer: 'c' })
+    await letters.write([entry(envelope)])
+    const [record] = await all(dir)
+    expect(record?.letter?.origin).toEqual({
+      project: 'prod',
+      logstore: 'audit',
+      shard: 3,
+      cursor: 'MTYw',
+      event_id: id,
+    })
+    expect(record?.letter?.event).toBe(envelope)
+    await letters.close()
+  })
+
+  test('is read back with the envelope’s own bytes, whatever stands in the texts', async () => {
+    const dir = await temporaryDirectory()
+    const letters = new DeadLetter({ dir, consumer: 'c' })
+    const reason = { code: '6', text: 'bad ,"event":{ \n \u2028 "', status: null }
+    await letters.write([entry(ENVELOPE, { reason }), entry('{"event":"\u2028\\r\\n"}')])
+    const records = await all(dir)
+    expect(records.map(({ letter }) => letter?.event)).toEqual([ENVELOPE, '{"event":"\u2028\\r\\n"}'])
+    expect(records[0]?.letter?.reason).toEqual(reason)
+    await letters.close()
+  })
+})
+
+describe('dead letter files', () => {
+  test('many writers at once: every event is there, in whole lines', async () => {
+    const dir = await temporaryDirectory()
+    const writers = [0, 1, 2].map((i) => new DeadLetter({ dir, consumer: `group/worker ${i}`, maxFileBytes: 2_000 }))
+    const writes = names(90).map((id, i) => writers[i % 3]?.write([entry(`{"event":{"id":"${id}"}}`)]))
+    await Promise.all(writes)
+    for (const writer of writers) await writer.close()
+    expect((await lettersIn(dir)).map(({ event }) => event.event.id).toSorted()).toEqual(names(90).toSorted())
+    expect((await deadLetterFiles(dir)).length).toBeGreaterThanOrEqual(3)
+  })
+
+  test('a write that follows at once on another is not left lying', async () => {
+    const dir = await temporaryDirectory()
+    const letters = new DeadLetter({ dir, consumer: 'c' })
+    for (const id of names(20)) {
+      await letters.write([entry(`{"event":{"id":"${id}"}}`)])
+      await Promise.all([
+        letters.write([entry('{"event":{"id":"x"}}')]),
+        letters.write([entry('{"event":{"id":"y"}}')]),
+      ])
+    }
+    expect(await lettersIn(dir)).toHaveLength(60)
+    await letters.close()
+  })
+
+  test('rotate by size, and their names sort by time', async () => {
+    const dir = await temporaryDirectory()
+    let now = Date.UTC(2026, 10, 21)
+    const letters = new DeadLetter({ dir, consumer: 'c', maxFileBytes: 700, clock: { wall: () => (now += 1_500) } })
+    for (const id of names(9)) await letters.write([entry(`{"event":{"id":"${id}"}}`)])
+    await letters.close()
+    expect((await deadLetterFiles(dir)).length).toBeGreaterThan(2)
+    expect((await all(dir)).map(({ letter }) => letter?.event)).toEqual(
+      names(9).map((id) => `{"event":{"id":"${id}"}}`),
+    )
+  })
+
+  test('nothing is created before there is something to write', async () => {
+    const dir = join(await temporaryDirectory(), 'later')
+    const letters = new DeadLetter({ dir, consumer: 'c' })
+    await letters.close()
+    expect(await all(dir)).toEqual([])
+    await expect(readdir(dir)).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
+  test('one that was taken away (renamed for a replay, or removed) is left, and the event goes into a new one', async () => {
+    const dir = await temporaryDirectory()
+    const letters = new DeadLetter({ dir, consumer: 'c' })
+    await letters.write([entry('{"event":{"id":"a"}}')])
+    const [first] = await deadLetterFiles(dir)
+    await rename(first as string, `${first}.replaying`)
+    await letters.write([entry('{"event":{"id":"b"}}')])
+    const [second] = await deadLetterFiles(dir)
+    expect(second).not.toBe(first)
+    expect((await all(dir)).map(({ letter }) => letter?.event)).toEqual(['{"event":{"id":"b"}}'])
+    await rm(second as string)
+    await letters.write([entry('{"event":{"id":"c"}}')])
+    expect((await all(dir)).map(({ letter }) => letter?.event)).toEqual(['{"event":{"id":"c"}}'])
+    await letters.close()
+  })
+
+  test('half a last line is reported, the others are read; foreign lines and files are no letters', async () => {
+    const dir = await temporaryDirectory()
+    const letters = new DeadLetter({ dir, consumer: 'c' })
+    await letters.write([entry('{"event":{"id":"a"}}')])
+    await letters.close()
+    const [file] = await deadLetterFiles(dir)
+    const line = await readFile(file as string, 'utf8')
+    // Cut right behind a brace, so that the rest looks like a line of its own.
+    await appendFile(file as string, `not a letter\n${line}${line.slice(0, line.length - 2)}`)
+    await writeFile(join(dir, 'notes.txt'), 'hello')
+    const records = await all(dir)
+    expect(records.map(({ line: number, problem }) => [number, problem === undefined])).toEqual([
+      [1, true],
+      [2, false],
+      [3, true],
+      [4, false],
+    ])
+  })
+})
+
+describe('a full disk', () => {
+  test('a write that failed half way is cut back, and spoils no later line', async () => {
+    const dir = await temporaryDirectory()
+    const script = join(dir, 'writer.ts')
+    const source = (name: string): string => join(import.meta.dirname, '../../../src/sinks', name)
+    await writeFile(
+      script,
+      `import { DeadLetter } from ${JSON.stringify(source('dead-letter.ts'))}
+const letters = new DeadLetter({ dir: ${JSON.stringify(join(dir, 'letters'))}, consumer: 'c' })
+const write = (id, pad) => letters.write([{
+  reason: { code: '6', text: 't', status: 400 },
+  origin: { project: 'p', logstore: 'l', shard: 0, cursor: '' },
+  event: Buffer.from(JSON.stringify({ event: { id, pad: 'x'.repeat(pad) } })),
+}]).then(() => id + ' written', (fault) => id + ' ' + fault.kind + ' ' + fault.code)
+console.log(JSON.stringify([await write('a', 9), await write('b', 99_999), await write('c', 9), await write('d', 99_999), await write('e', 9)]))
+`,
+    )
+    // A limit on file size stops a write in the middle just as a full disk does, and needs no privilege.
+    const { stdout } = await run('sh', ['-c', `ulimit -f 8; exec "${process.execPath}" --no-warnings "${script}"`])
+    expect(JSON.parse(stdout)).toEqual([
+      'a written',
+      'b configuration dead_letter',
+      'c written',
+      'd configuration dead_letter',
+      'e written',
+    ])
+    const records = await all(join(dir, 'letters'))
+    expect(records.map(({ problem }) => problem)).toEqual([undefined, undefined, undefined])
+    expect((await lettersIn(join(dir, 'letters'))).map(({ event }) => event.event.id)).toEqual(['a', 'c', 'e'])
+  })
+
+  test('pauses the sink with its own reason; the event is settled only when it is on disk', async () => {
+    const hec = await startHec()
+    hec.script.push(refuse(400, 12, 1, 1))
+    const parent = await temporaryDirectory()
+    const dir = join(parent, 'letters')
+    await writeFile(dir, 'a file where the directory should be')
+    const { deliver, recorder } = await sinkTo([hec.url], {
+      speed: 50,
+      deadLetter: new DeadLetter({ dir, consumer: 'c' }),
+    })
+    let done = false
+    const delivery = deliver(batchOf(names(4))).then(() => {
+      done = true
+    })
+    await recorder.first('paused')
+    expect(recorder.of('paused').map(({ args }) => args[0])).toEqual([{ reason: 'dead_letter', scope: 'sink' }])
+    expect(recorder.faults('paused')[0]?.advice).toContain('DEAD_LETTER_DIR')
+    const other = deliver(batchOf(['other']))
+    await new Promise((resolve) => setTimeout(resolve, 100)) // 5 s of the sink's time
+    expect(done).toBe(false)
+    expect(recorder.sum('deadLettered')).toBe(0)
+    expect(hec.posts).toHaveLength(1)
+    await rm(dir)
+    await Promise.all([delivery, other])
+    expect(recorder.of('resumed').map(({ args }) => args[0])).toEqual([{ reason: 'dead_letter', scope: 'sink' }])
+    expect((await lettersIn(dir)).map(({ event }) => event.event.id)).toEqual(['e1'])
+    expect(hec.indexed.toSorted()).toEqual(['e0', 'e2', 'e3', 'other'])
+  })
+})

@@ -1,0 +1,271 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import type { ServerOptions } from 'node:https'
+import { createServer as createHttpsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { Secret } from '../../../src/core/secret.ts'
+import { preflight } from '../../../src/sinks/splunk-hec/probe.ts'
+import { batchOf, fastClock, names, Recorder, sinkTo } from './delivery-double.ts'
+import { answer, cut, HecDouble, html, json, startHec } from './hec-double.ts'
+
+describe('several endpoints', () => {
+  test('take turns', async () => {
+    const [a, b] = [await startHec(), await startHec()]
+    const { deliver } = await sinkTo([a.url, b.url])
+    for (const id of names(6)) await deliver(batchOf([id]))
+    expect([a.posts.length, b.posts.length]).toEqual([3, 3])
+  })
+
+  test.each([
+    ['busy', answer(503, { text: 'busy', code: 9 })],
+    ['shutting down', answer(503, { text: 'shutting down', code: 23 })],
+    ['unavailable for long', answer(503, 'maintenance', { 'retry-after': '250' })],
+    ['cut', cut],
+  ])('one that is %s rests while the other is healthy, and is tried again later', async (_, reaction) => {
+    const [a, b] = [await startHec(), await startHec()]
+    const { deliver } = await sinkTo([a.url, b.url], { speed: 20 })
+    a.script.push(reaction)
+    for (const id of names(6)) await deliver(batchOf([id]))
+    expect(a.posts).toHaveLength(1)
+    expect([...a.indexed, ...b.indexed].toSorted()).toEqual(names(6))
+    if (_ !== 'unavailable for long') {
+      await new Promise((resolve) => setTimeout(resolve, 80)) // more than its second of rest
+      await deliver(batchOf(['later']))
+      await deliver(batchOf(['later2']))
+      expect(a.posts).toHaveLength(2)
+    }
+  })
+
+  test('one that cannot be reached costs nothing but a retry', async () => {
+    const a = await startHec()
+    const gone = await startHec()
+    await gone.close()
+    const { deliver, recorder } = await sinkTo([gone.url, a.url])
+    for (const id of names(4)) await deliver(batchOf([id]))
+    expect(a.indexed).toEqual(names(4))
+    expect(recorder.faults('hecRetry').map(({ kind, code }) => [kind, code])).toEqual([['transient', 'ECONNREFUSED']])
+    expect(recorder.of('hecAmbiguous')).toEqual([])
+  })
+
+  test('404 on one (an indexer in a rolling restart) sends the batch to another', async () => {
+    const [a, b] = [await startHec(), await startHec()]
+    a.rule = (_, response) => html(response, 404)
+    const { deliver, recorder } = await sinkTo([a.url, b.url])
+    for (const id of names(3)) await deliver(batchOf([id]))
+    expect(b.indexed).toEqual(names(3))
+    expect(recorder.of('paused')).toEqual([])
+  })
+
+  test('404 on all is a wrong URL', async () => {
+    const [a, b] = [await startHec(), await startHec()]
+    a.rule = (_, response) => html(response, 404)
+    b.rule = (_, response) => html(response, 404)
+    const { deliver, recorder } = await sinkTo([a.url, b.url], { speed: 50 })
+    const delivery = deliver(batchOf(names(2)))
+    await recorder.first('paused')
+    a.rule = undefined
+    b.rule = undefined
+    await delivery
+    expect([...a.indexed, ...b.indexed]).toEqual(names(2))
+  })
+
+  test('acks are asked for where the request was posted; what a dead one did not acknowledge goes to the other', async () => {
+    const [a, b] = [await startHec({ ack: true }), await startHec({ ack: true })]
+    a.acknowledging = false
+    const { deliver, recorder } = await sinkTo([a.url, b.url], { speed: 100, ackTimeoutMs: 20_000 })
+    const deliveries = [deliver(batchOf(['first'])), deliver(batchOf(['second']))]
+    await expect.poll(() => [a.posts.length, b.posts.length]).toEqual([1, 1])
+    const own = (hec: HecDouble): boolean =>
+      hec.queries.every(({ channel }) => hec.posts.some((post) => post.channel === channel))
+    await expect.poll(() => a.queries.length).toBeGreaterThan(0)
+    a.restart()
+    await a.close()
+    await Promise.all(deliveries)
+    expect(own(a) && own(b)).toBe(true)
+    expect(b.indexed.toSorted()).toEqual(['first', 'second'])
+    expect(recorder.sum('hecResend', 'ack_timeout')).toBe(1)
+  })
+
+  test('a token may acknowledge on one and not on the other', async () => {
+    const [a, b] = [await startHec({ ack: true }), await startHec()]
+    const { deliver } = await sinkTo([a.url, b.url], { speed: 50 })
+    for (const id of names(4)) await deliver(batchOf([id]))
+    expect(a.queries.length).toBeGreaterThanOrEqual(2)
+    expect(b.queries).toEqual([])
+  })
+})
+
+describe('the network', () => {
+  test('refused: tried until somebody listens, and nothing is in doubt', async () => {
+    const hec = new HecDouble(false)
+    await hec.listen()
+    const port = Number(new URL(hec.url).port)
+    await hec.close()
+    const { deliver, recorder } = await sinkTo([hec.url])
+    const delivery = deliver(batchOf(names(2)))
+    await recorder.first('hecRetry', ({ args }) => args[1] === 3)
+    const again = new HecDouble(false)
+    await again.listen(port)
+    onTestFinished(() => again.close())
+    await delivery
+    expect(again.indexed).toEqual(names(2))
+    expect(recorder.of('hecAmbiguous')).toEqual([])
+    expect(recorder.of('hecRequest')[0]?.args.slice(0, 2)).toEqual(['error', 'ECONNREFUSED'])
+  })
+
+  test('a name that does not resolve is transient', async () => {
+    const hec = await startHec()
+    const { deliver, recorder } = await sinkTo(['http://no-such-host.invalid:8088', hec.url])
+    await deliver(batchOf(names(2)))
+    expect(recorder.faults('hecRetry').map(({ kind }) => kind)).toEqual(['transient'])
+  })
+
+  test('something that does not speak HTTP is somebody’s to mend', async () => {
+    const server = createServer((socket) => {
+      socket.on('error', () => {})
+      socket.end('SSH-2.0-OpenSSH\r\n')
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    onTestFinished(() => void server.close())
+    const { deliver, recorder } = await sinkTo([`http://127.0.0.1:${(server.address() as AddressInfo).port}`])
+    deliver(batchOf(names(1))).catch(() => {})
+    await recorder.first('paused')
+    expect(recorder.faults('paused')[0]?.advice).toContain('SPLUNK_HEC_URL')
+  })
+
+  test('an answer that never ends is cut by the time limit', async () => {
+    const hec = await startHec()
+    hec.script.push((_, response) => {
+      response.writeHead(200)
+      const drip = setInterval(() => response.write('x'.repeat(1_000)), 2)
+      response.on('close', () => clearInterval(drip))
+      return true
+    })
+    const { deliver, recorder } = await sinkTo([hec.url], { timeoutMs: 2_000 })
+    await deliver(batchOf(names(1)))
+    expect(recorder.faults('hecAmbiguous').map(({ code }) => code)).toEqual(['timeout'])
+  })
+})
+
+describe('TLS', () => {
+  const pem = (name: string): Buffer => readFileSync(join(import.meta.dirname, 'tls', name))
+  const verified = { verify: true, ca: pem('ca.pem'), serverName: 'SplunkServerDefaultCert' }
+
+  async function startTls(options: ServerOptions = {}): Promise<{ url: string; posts: number }> {
+    const state = { url: '', posts: 0 }
+    const server = createHttpsServer(
+      { cert: pem('server.pem'), key: pem('server.key'), ...options },
+      (request, response) => {
+        request.resume().on('end', () => {
+          if (request.url?.endsWith('/ack')) return json(response, 400, { text: 'ACK is disabled', code: 14 })
+          state.posts++
+          return json(response, 200, { text: 'Success', code: 0 })
+        })
+      },
+    ).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    onTestFinished(() => {
+      server.closeAllConnections()
+      server.close()
+    })
+    state.url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`
+    return state
+  }
+
+  test.each([
+    ['the CA and the name given', verified],
+    ['verification off', { verify: false }],
+  ])('delivers with %s', async (_, tls) => {
+    const server = await startTls()
+    const { deliver, recorder } = await sinkTo([server.url], { tls })
+    await deliver(batchOf(names(1)))
+    expect(server.posts).toBe(1)
+    expect(recorder.of('paused')).toEqual([])
+  })
+
+  test.each([
+    ['an unknown CA', { verify: true }, 'SPLUNK_HEC_TLS_CA_FILE'],
+    ['another name', { verify: true, ca: pem('ca.pem') }, 'SPLUNK_HEC_TLS_SERVER_NAME'],
+  ])('%s pauses and says what to set', async (_, tls, setting) => {
+    const server = await startTls()
+    const { deliver, recorder } = await sinkTo([server.url], { tls })
+    deliver(batchOf(names(1))).catch(() => {})
+    await recorder.first('paused')
+    expect(recorder.faults('paused')[0]?.kind).toBe('configuration')
+    expect(recorder.faults('paused')[0]?.advice).toContain(setting)
+    expect(server.posts).toBe(0)
+  })
+
+  test.each([['TLSv1.2'], ['TLSv1.3']] as const)('a client certificate the server wants, over %s', async (version) => {
+    const mutual = { ca: pem('ca.pem'), requestCert: true, rejectUnauthorized: true, maxVersion: version } as const
+    const server = await startTls(mutual)
+    const without = await sinkTo([server.url], { tls: verified })
+    without.deliver(batchOf(names(1))).catch(() => {})
+    // With TLS 1.3 the server hangs up after the handshake, which looks like one going down: retried, with the same hint.
+    const told = version === 'TLSv1.3' ? 'hecRetry' : 'paused'
+    await without.recorder.first(told)
+    expect(without.recorder.faults(told)[0]?.advice).toContain('SPLUNK_HEC_TLS_CERT_FILE')
+    expect(server.posts).toBe(0)
+
+    const tls = { ...verified, cert: pem('client.pem'), key: pem('client.key') }
+    const { deliver } = await sinkTo([server.url], { tls })
+    await deliver(batchOf(names(1)))
+    expect(server.posts).toBe(1)
+  })
+
+  test('https:// to a plain port pauses, http:// to a TLS port is retried, both with a hint', async () => {
+    const plain = await startHec()
+    const wrong = await sinkTo([plain.url.replace('http', 'https')])
+    wrong.deliver(batchOf(names(1))).catch(() => {})
+    await wrong.recorder.first('paused')
+    expect(wrong.recorder.faults('paused')[0]?.advice).toContain('SPLUNK_HEC_URL')
+
+    const tls = await startTls()
+    const { deliver, recorder } = await sinkTo([tls.url.replace('https', 'http')])
+    deliver(batchOf(names(1))).catch(() => {})
+    await recorder.first('hecRetry')
+    expect(recorder.faults('hecRetry')[0]?.advice).toContain('SPLUNK_HEC_URL')
+  })
+})
+
+describe('the preflight', () => {
+  const connectionFor = () => ({
+    token: new Secret('t'),
+    timeoutMs: 5_000,
+    tls: { verify: true },
+    userAgent: 'check',
+    clock: fastClock(1),
+    telemetry: new Recorder().telemetry,
+  })
+
+  test.each([[true], [false]])('tells whether the token acknowledges (%s), and ingests nothing', async (ack) => {
+    const hec = await startHec({ ack })
+    const found = await preflight(hec.url, connectionFor(), new AbortController().signal)
+    expect(found).toEqual({ ack, gzip: true })
+    expect(hec.posts).toEqual([])
+  })
+
+  test('throws what stands in the way', async () => {
+    const hec = await startHec()
+    hec.outage = (_, response) => json(response, 403, { text: 'Invalid token', code: 4 })
+    const found = preflight(hec.url, connectionFor(), new AbortController().signal)
+    await expect(found).rejects.toMatchObject({ kind: 'configuration', code: '4' })
+    hec.outage = (_, response) => html(response, 200)
+    const page = preflight(hec.url, connectionFor(), new AbortController().signal)
+    await expect(page).rejects.toMatchObject({ kind: 'configuration', code: 'http_200' })
+  })
+
+  test('tells that gzip is not taken', async () => {
+    const hec = await startHec()
+    hec.outage = (request, response) => {
+      if (request.headers['content-encoding']) return html(response, 415)
+      if (request.url?.endsWith('/ack')) return json(response, 400, { text: 'ACK is disabled', code: 14 })
+      return json(response, 400, { text: 'No data', code: 5 })
+    }
+    const found = await preflight(hec.url, connectionFor(), new AbortController().signal)
+    expect(found).toEqual({ ack: false, gzip: false })
+  })
+})

@@ -1,0 +1,167 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { DeadLetter } from '../../../src/sinks/dead-letter.ts'
+import { batchOf, LeaseDouble, names, sinkTo, temporaryDirectory } from './delivery-double.ts'
+import { answer, cut, json, refuse, startHec } from './hec-double.ts'
+
+const aWhile = () => new Promise((resolve) => setTimeout(resolve, 120))
+
+describe('a lease that ends stops its batch at once: nothing more is sent, nothing counts as delivered', () => {
+  test('before anything began', async () => {
+    const hec = await startHec()
+    const { deliver } = await sinkTo([hec.url])
+    const lease = new LeaseDouble()
+    lease.lose()
+    await expect(deliver(batchOf(names(2)), lease)).rejects.toMatchObject({ kind: 'lease' })
+    expect(hec.posts).toEqual([])
+  })
+
+  test('lost by the clock, though no signal came: found out right before the first byte', async () => {
+    const hec = await startHec()
+    const { deliver } = await sinkTo([hec.url])
+    await deliver(batchOf(['warm'])) // the connection stands
+    const lease = new LeaseDouble()
+    lease.overdue = true
+    let started = 0
+    await expect(deliver(batchOf(names(2)), lease, () => started++)).rejects.toMatchObject({ kind: 'lease' })
+    expect(hec.indexed).toEqual(['warm'])
+    expect(started).toBe(0)
+  })
+
+  test('while it waits for a slot', async () => {
+    const hec = await startHec()
+    const { deliver } = await sinkTo([hec.url], { concurrency: 1 })
+    let release = (): void => {}
+    const holding = new Promise<void>((held) => {
+      hec.script.push((post, response) => {
+        release = () => {
+          hec.accept(post)
+          json(response, 200, { text: 'Success', code: 0 })
+        }
+        held()
+        return true
+      })
+    })
+    const first = deliver(batchOf(['first']))
+    await holding
+    const lease = new LeaseDouble()
+    const second = deliver(batchOf(['second']), lease)
+    await aWhile()
+    lease.lose()
+    await expect(second).rejects.toMatchObject({ kind: 'lease' }) // though the slot is still taken
+    release()
+    await first
+    await deliver(batchOf(['third']))
+    expect(hec.posts.map(({ ids }) => ids[0])).toEqual(['first', 'third'])
+  })
+
+  test('while the request is under way', async () => {
+    const hec = await startHec()
+    const { deliver, recorder } = await sinkTo([hec.url])
+    const lease = new LeaseDouble()
+    const asked = new Promise<void>((resolve) => {
+      hec.script.push(() => {
+        resolve()
+        return true
+      })
+    })
+    const delivery = deliver(batchOf(names(2)), lease)
+    await asked
+    lease.lose()
+    await expect(delivery).rejects.toMatchObject({ kind: 'lease' })
+    expect(recorder.of('hecAmbiguous')).toEqual([])
+    expect(recorder.of('hecRequest').at(-1)?.args.slice(0, 2)).toEqual(['error', 'aborted'])
+    await aWhile()
+    expect(hec.posts).toHaveLength(1)
+  })
+
+  test('while it backs off', async () => {
+    const hec = await startHec()
+    hec.rule = answer(503, { text: 'busy', code: 9 }, { 'retry-after': '200' })
+    const { deliver, recorder } = await sinkTo([hec.url])
+    const lease = new LeaseDouble()
+    const delivery = deliver(batchOf(names(2)), lease)
+    await recorder.first('hecRetry')
+    lease.lose()
+    await expect(delivery).rejects.toMatchObject({ kind: 'lease' })
+    await aWhile()
+    expect(hec.posts).toHaveLength(1)
+  })
+
+  test('while it waits for the ack: nobody asks on', async () => {
+    const hec = await startHec({ ack: true })
+    hec.acknowledging = false
+    const { deliver, recorder } = await sinkTo([hec.url], { speed: 50 })
+    const lease = new LeaseDouble()
+    const delivery = deliver(batchOf(names(2)), lease)
+    await expect.poll(() => hec.queries.length).toBeGreaterThan(0)
+    lease.lose()
+    await expect(delivery).rejects.toMatchObject({ kind: 'lease' })
+    await aWhile() // a query may have been under way
+    const asked = hec.queries.length
+    await aWhile()
+    expect(hec.queries).toHaveLength(asked)
+    expect(recorder.sum('delivered')).toBe(0)
+  })
+
+  test('while it asks whether an unanswered request arrived', async () => {
+    const hec = await startHec({ ack: true })
+    hec.script.push(cut)
+    const { deliver, recorder } = await sinkTo([hec.url], { speed: 10 })
+    const lease = new LeaseDouble()
+    const delivery = deliver(batchOf(names(2)), lease)
+    await recorder.first('hecAmbiguous')
+    await expect.poll(() => hec.queries.length).toBeGreaterThan(0)
+    lease.lose()
+    await expect(delivery).rejects.toMatchObject({ kind: 'lease' })
+    expect(hec.posts).toHaveLength(1)
+  })
+
+  test('while the endpoint is being asked about acknowledgement', async () => {
+    const hec = await startHec()
+    hec.outage = () => true
+    const { deliver } = await sinkTo([hec.url])
+    const lease = new LeaseDouble()
+    const delivery = deliver(batchOf(names(2)), lease)
+    await expect.poll(() => hec.probes.length).toBe(1)
+    lease.lose()
+    await expect(delivery).rejects.toMatchObject({ kind: 'lease' })
+  })
+
+  test('while the window of unacknowledged requests is full', async () => {
+    const hec = await startHec({ ack: true })
+    hec.acknowledging = false
+    const { deliver } = await sinkTo([hec.url], { concurrency: 20, speed: 10 })
+    const held = new LeaseDouble()
+    const crowd = names(512).map((id) => deliver(batchOf([id]), held))
+    const ended = Promise.allSettled(crowd)
+    await expect.poll(() => hec.posts.length, { timeout: 5_000 }).toBe(512)
+    const lease = new LeaseDouble()
+    const delivery = deliver(batchOf(['late']), lease)
+    await aWhile()
+    lease.lose()
+    await expect(delivery).rejects.toMatchObject({ kind: 'lease' })
+    held.lose()
+    await ended
+    // The places are free again.
+    hec.acknowledging = true
+    await deliver(batchOf(['next']))
+    expect(hec.indexed).not.toContain('late')
+  })
+
+  test('while the dead letter cannot be written', async () => {
+    const hec = await startHec()
+    hec.script.push(refuse(400, 12, 0, 0))
+    const dir = join(await temporaryDirectory(), 'letters')
+    await writeFile(dir, 'no directory')
+    const { deliver, recorder } = await sinkTo([hec.url], { deadLetter: new DeadLetter({ dir, consumer: 'c' }) })
+    const lease = new LeaseDouble()
+    const delivery = deliver(batchOf(names(2)), lease)
+    await recorder.first('paused')
+    lease.lose()
+    await expect(delivery).rejects.toMatchObject({ kind: 'lease' })
+    expect(recorder.sum('deadLettered')).toBe(0)
+    await recorder.first('resumed') // nobody is left who has anything to write
+  })
+})
