@@ -17,7 +17,7 @@ if (!existsSync(main)) {
 }
 if (major > 24 || (major === 24 && minor >= 12)) {
   process.argv[1] = main
-  import(require('node:url').pathToFileURL(main).href)
+  void import(require('node:url').pathToFileURL(main).href)
 } else if (existsSync(ownNode)) {
   // An older Node cannot exec, so the bridge runs as a child that follows this process's signals, its exit and even its
   // sudden death: the IPC channel closes with us, and the child then ends as abruptly as we did.

@@ -112,7 +112,7 @@ class Demo {
     const looking = this.#lookUntilSettled(writing)
     await this.#ledger.half(this.#plan.logs, signal)
     if (!signal.aborted) {
-      first.kill('SIGKILL')
+      await first.kill('SIGKILL')
       this.#view.say(`kill -9 replica-1 (pid ${first.pid}), in the middle of its work`)
       await this.#startReplica('replica-3')
     }
@@ -127,7 +127,7 @@ class Demo {
   }
 
   async close(): Promise<void> {
-    for (const replica of this.#replicas) replica.kill('SIGKILL')
+    await Promise.all(this.#replicas.map((replica) => replica.kill('SIGKILL')))
     await Promise.all([this.#sls.close(), this.#hec.close()])
   }
 

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { parseArgs } from 'node:util'
+import { setFlagsFromString } from 'node:v8'
 import { Bridge, GROUP_TIMEOUT_HEARTBEATS } from '../bridge.ts'
 import type { Config } from '../config/load.ts'
 import { systemClock } from '../core/clock.ts'
@@ -41,6 +42,9 @@ export async function runCommand(argv: string[], io: CommandIo): Promise<number>
   const configuration = configurationOf(io)
   if (!configuration) return EXIT.usage
   const { config, warnings } = configuration
+  // Events are bytes outside V8's heap, so its young generation need not grow: 40 to 100 MB less resident at full speed,
+  // for no measurable CPU (2 GB drained through test/integration/memory.test.ts with and without).
+  setFlagsFromString('--semi-space-growth-factor=1')
   let replica: Replica
   try {
     replica = await Replica.start(config)

@@ -59,7 +59,7 @@ describe('check', () => {
       ...scenario.environment(),
       SLS_AK_KEY: 'not-the-secret-key',
       SPLUNK_HEC_TOKEN: 'not-the-token',
-      DEAD_LETTER_DIR: '/proc/no-such-place',
+      DEAD_LETTER_DIR: '/dev/null/no-folder',
     })
     expect((await check.exited).code).toBe(1)
     const said = text(check.lines)

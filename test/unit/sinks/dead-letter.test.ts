@@ -82,7 +82,7 @@ describe('dead letter files', () => {
   test('many writers at once: every event is there, in whole lines', async () => {
     const dir = await temporaryDirectory()
     const writers = [0, 1, 2].map((i) => new DeadLetter({ dir, consumer: `group/worker ${i}`, maxFileBytes: 2_000 }))
-    const writes = names(90).map((id, i) => writers[i % 3]?.write([entry(`{"event":{"id":"${id}"}}`)]))
+    const writes = names(90).map((id, i) => (writers[i % 3] as DeadLetter).write([entry(`{"event":{"id":"${id}"}}`)]))
     await Promise.all(writes)
     for (const writer of writers) await writer.close()
     expect((await lettersIn(dir)).map(({ event }) => event.event.id).toSorted()).toEqual(names(90).toSorted())
