@@ -83,9 +83,22 @@ async function main(argv: string[]): Promise<number> {
   return run(rest, { env: process.env, stdout: process.stdout, stderr: process.stderr, signal: endSignal() })
 }
 
-// Started by bin/sls-siem-bridge.cjs on an older Node: when that process dies, even by SIGKILL, this one must die alike,
-// or a "killed" replica would go on working unseen.
-if (process.env['SLS_SIEM_BRIDGE_LAUNCHED']) process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
+/**
+ * Started by bin/sls-siem-bridge.cjs on an older Node: when that process dies, even by SIGKILL, this one must die alike, or a
+ * "killed" replica would go on working unseen. Returns what lets go of the launcher at a regular end.
+ */
+function followLauncher(): () => void {
+  if (!process.env['SLS_SIEM_BRIDGE_LAUNCHED'] || !process.connected) return () => {}
+  const die = (): void => {
+    process.kill(process.pid, 'SIGKILL')
+  }
+  process.on('disconnect', die)
+  return () => {
+    process.off('disconnect', die)
+    process.disconnect?.()
+  }
+}
 
+const letGo = followLauncher()
 process.exitCode = await main(process.argv.slice(2))
-if (process.env['SLS_SIEM_BRIDGE_LAUNCHED']) process.disconnect?.()
+letGo()

@@ -16,6 +16,7 @@ describe('a token with acknowledgement', () => {
     hec.acknowledging = false
     const { deliver, recorder } = await sinkTo([hec.url], { speed: 50 })
     const delivery = deliver(batchOf(names(4)))
+    await expect.poll(() => hec.queries.length).toBeGreaterThan(2)
     expect(await settled(delivery)).toBe(false)
     expect(hec.indexed).toEqual(names(4))
     expect(recorder.sum('delivered')).toBe(0)
@@ -251,6 +252,81 @@ describe('a restarted server', () => {
     expect(hec.indexed).toContain('old')
     expect(hec.indexed).toContain('new')
     expect(bench.recorder.sum('hecResend', 'ack_lost')).toBeGreaterThanOrEqual(1)
+  })
+})
+
+describe('a shared channel', () => {
+  /** Takes the next post and holds its answer back. */
+  function hold(hec: HecDouble): { answer: () => void } {
+    const held = { answer: (): void => {} }
+    hec.script.push((post, response, double) => {
+      const ackId = double.accept(post)
+      held.answer = () => void json(response, 200, { text: 'Success', code: 0, ackId })
+      return true
+    })
+    return held
+  }
+
+  test('answers in another order than their ids are no restart: nothing is sent again', async () => {
+    const hec = await startHec({ ack: true })
+    hec.acknowledging = false
+    const bench = await sinkTo([hec.url], { speed: 50 })
+    const deliveries = await crowd(bench, hec)
+    const first = hold(hec)
+    deliveries.push(bench.deliver(batchOf(['first'])))
+    await expect.poll(() => hec.posts.length).toBe(17)
+    const second = hold(hec)
+    deliveries.push(bench.deliver(batchOf(['second'])))
+    await expect.poll(() => hec.posts.length).toBe(18)
+    expect(hec.posts[17]?.channel).toBe(hec.posts[16]?.channel)
+    const answered = bench.recorder.of('hecRequest').filter(({ args }) => args[1] === '0').length
+    second.answer()
+    const now = () => bench.recorder.of('hecRequest').filter(({ args }) => args[1] === '0').length
+    await expect.poll(now).toBe(answered + 1)
+    first.answer()
+    await expect.poll(now).toBe(answered + 2)
+    hec.acknowledge()
+    await Promise.all(deliveries)
+    expect(hec.posts).toHaveLength(18)
+    expect(bench.recorder.sum('hecResend')).toBe(0)
+  })
+
+  test('an ack that was told, and waits only for another answer, does not run out of time', async () => {
+    const hec = await startHec({ ack: true })
+    hec.acknowledging = false
+    const ackTimeoutMs = 10_000
+    const bench = await sinkTo([hec.url], { speed: 50, ackTimeoutMs })
+    const others = await crowd(bench, hec)
+    const slow = hold(hec)
+    others.push(bench.deliver(batchOf(['slow'])))
+    await expect.poll(() => hec.posts.length).toBe(17)
+    others.push(bench.deliver(batchOf(['told'])))
+    await expect.poll(() => hec.posts.length).toBe(18)
+    hec.acknowledge()
+    // Keeps the channel being asked about, and its deadlines looked at, meanwhile.
+    others.push(bench.deliver(batchOf(['other'])))
+    await expect.poll(() => hec.posts.length).toBe(19)
+    await new Promise((resolve) => setTimeout(resolve, (1.5 * ackTimeoutMs) / 50))
+    slow.answer()
+    hec.acknowledging = true
+    hec.acknowledge()
+    await Promise.all(others)
+    expect(hec.posts.filter(({ ids }) => ids[0] === 'told')).toHaveLength(1)
+  })
+
+  test('what got no answer on it is repeated on a channel of its own, however many are in use', async () => {
+    const hec = await startHec({ ack: true })
+    hec.acknowledging = false
+    const bench = await sinkTo([hec.url], { speed: 50 })
+    const deliveries = await crowd(bench, hec)
+    hec.script.push(cut, takeAndCut)
+    deliveries.push(bench.deliver(batchOf(['x'])))
+    await expect.poll(() => hec.posts.length).toBe(18)
+    hec.acknowledge()
+    await Promise.all(deliveries)
+    // The second answer was lost as well, but could be asked for.
+    expect(hec.indexed.filter((id) => id === 'x')).toHaveLength(1)
+    expect(hec.posts).toHaveLength(18)
   })
 })
 

@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process'
+import { readFileSync, renameSync } from 'node:fs'
 import { appendFile, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import type { DeadLetterRecord } from '../../../src/sinks/dead-letter.ts'
@@ -137,6 +139,37 @@ describe('dead letter files', () => {
     await letters.write([entry('{"event":{"id":"c"}}')])
     expect((await all(dir)).map(({ letter }) => letter?.event)).toEqual(['{"event":{"id":"c"}}'])
     await letters.close()
+  })
+
+  test('one that is taken in the middle of a write: the event is in what the taker read, or in a new file', async () => {
+    const dir = await temporaryDirectory()
+    const letters = new DeadLetter({ dir, consumer: 'c' })
+    const seen = new Set<string>()
+    const ids = (text: string): void => {
+      for (const [, id] of text.matchAll(/"event":\{"id":"(\w+)"/g)) seen.add(id as string)
+    }
+    let writing = true
+    // Takes at every turn of the loop, so that some fall between the writer's look at the name and its write.
+    const taking = (async () => {
+      for (let n = 0; writing; n++) {
+        for (const file of await deadLetterFiles(dir)) {
+          renameSync(file, `${file}.taken`)
+          ids(readFileSync(`${file}.taken`, 'utf8'))
+        }
+        for (let turn = 0; turn < n % 7; turn++) await setImmediate()
+      }
+    })()
+    const written: string[] = []
+    for (const end = performance.now() + 1_500; performance.now() < end; ) {
+      const id = `e${written.length}`
+      await letters.write([entry(`{"event":{"id":"${id}"}}`)])
+      written.push(id)
+    }
+    writing = false
+    await taking
+    await letters.close()
+    for (const file of await deadLetterFiles(dir)) ids(await readFile(file, 'utf8'))
+    expect(written.filter((id) => !seen.has(id))).toEqual([])
   })
 
   test('half a last line is reported, the others are read; foreign lines and files are no letters', async () => {

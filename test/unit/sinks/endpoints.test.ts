@@ -20,23 +20,25 @@ describe('several endpoints', () => {
   })
 
   test.each([
-    ['busy', answer(503, { text: 'busy', code: 9 })],
-    ['shutting down', answer(503, { text: 'shutting down', code: 23 })],
-    ['unavailable for long', answer(503, 'maintenance', { 'retry-after': '250' })],
-    ['cut', cut],
-  ])('one that is %s rests while the other is healthy, and is tried again later', async (_, reaction) => {
+    ['busy', answer(503, { text: 'busy', code: 9 }), 1_000],
+    ['shutting down', answer(503, { text: 'shutting down', code: 23 }), 1_000],
+    ['unavailable for long', answer(503, 'maintenance', { 'retry-after': '250' }), 250_000],
+    ['cut', cut, 1_000],
+  ])('one that is %s rests while the other is healthy, and is tried again later', async (_, reaction, restMs) => {
     const [a, b] = [await startHec(), await startHec()]
-    const { deliver } = await sinkTo([a.url, b.url], { speed: 20 })
+    const clock = { ...fastClock(10), monotonic: () => now }
+    let now = 0
+    const { deliver } = await sinkTo([a.url, b.url], { clock })
     a.script.push(reaction)
     for (const id of names(6)) await deliver(batchOf([id]))
+    now += restMs - 1
+    for (const id of names(2, 'f')) await deliver(batchOf([id]))
     expect(a.posts).toHaveLength(1)
-    expect([...a.indexed, ...b.indexed].toSorted()).toEqual(names(6))
-    if (_ !== 'unavailable for long') {
-      await new Promise((resolve) => setTimeout(resolve, 80)) // more than its second of rest
-      await deliver(batchOf(['later']))
-      await deliver(batchOf(['later2']))
-      expect(a.posts).toHaveLength(2)
-    }
+    now += 1
+    for (const id of names(2, 'g')) await deliver(batchOf([id]))
+    expect(a.posts).toHaveLength(2)
+    const wanted = [...names(6), ...names(2, 'f'), ...names(2, 'g')]
+    expect([...a.indexed, ...b.indexed].toSorted()).toEqual(wanted)
   })
 
   test('one that cannot be reached costs nothing but a retry', async () => {

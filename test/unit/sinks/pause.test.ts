@@ -120,6 +120,31 @@ describe('a configuration fault pauses the sink, keeps everything, and work resu
     expect(recorder.of('resumed')).toHaveLength(1)
   })
 
+  test('a delivery that already waits for a slot when the sink pauses is not sent either', async () => {
+    const hec = await startHec()
+    const { deliver, recorder } = await sinkTo([hec.url], { concurrency: 1, speed: 20 })
+    const disabled = { text: 'Token disabled', code: 1 }
+    let refuseNow = (): void => {}
+    hec.script.push((_, response) => {
+      refuseNow = () => void json(response, 403, disabled)
+      return true
+    })
+    const first = deliver(batchOf(['a']))
+    await expect.poll(() => hec.posts.length).toBe(1)
+    const others = [deliver(batchOf(['b'])), deliver(batchOf(['c']))]
+    hec.outage = (_, response) => json(response, 403, disabled)
+    hec.rule = (_, response) => json(response, 403, disabled)
+    refuseNow()
+    await recorder.first('paused')
+    await expect.poll(() => hec.probes.length, { timeout: 5_000 }).toBeGreaterThanOrEqual(3)
+    const bodies = recorder.of('hecRequest').length - hec.probes.length
+    expect(bodies).toBe(1)
+    hec.outage = undefined
+    hec.rule = undefined
+    await Promise.all([first, ...others])
+    expect(hec.indexed.toSorted()).toEqual(['a', 'b', 'c'])
+  })
+
   test('a lease that ends leaves the gate, and another takes the lead', async () => {
     const hec = await startHec()
     hec.rule = (_, response) => json(response, 403, { text: 'Token disabled', code: 1 })

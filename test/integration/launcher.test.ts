@@ -1,0 +1,57 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+
+const LAUNCHER = fileURLToPath(new URL('../../bin/sls-siem-bridge.cjs', import.meta.url))
+const DIST = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
+
+/** Starts the built emulator through the launcher and returns when it is ready. */
+async function launched(command: string, args: string[]) {
+  const child = spawn(command, [...args, 'emulator', '--port', '0'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const lines = createInterface({ input: child.stdout })
+  const [first] = (await once(lines, 'line')) as [string]
+  return { child, url: first.replace('SLS_ENDPOINT=', '') }
+}
+
+/** This Node, and the machine's own, which may be too old to run the bridge itself: the launcher then starts a child. */
+const NODES = [
+  process.execPath,
+  ...(process.env['PATH'] ?? '')
+    .split(delimiter)
+    .filter((folder) => !folder.includes('node_modules'))
+    .map((folder) => join(folder, 'node'))
+    .filter((path) => existsSync(path))
+    .slice(0, 1),
+]
+
+async function answers(url: string): Promise<boolean> {
+  return fetch(`${url}/_emulator/state`).then(
+    () => true,
+    () => false,
+  )
+}
+
+describe.runIf(existsSync(DIST))('the command that npm installs', () => {
+  test('as an executable becomes the process it starts: SIGTERM ends it with exit code 0', async () => {
+    const { child } = await launched(LAUNCHER, [])
+    child.kill('SIGTERM')
+    expect(await once(child, 'exit')).toEqual([0, null])
+  })
+
+  test.for(NODES)(
+    'as a script of %s ends with exit code 0 on SIGTERM, and kill -9 leaves nothing running',
+    async (node) => {
+      const gentle = await launched(node, [LAUNCHER])
+      gentle.child.kill('SIGTERM')
+      expect(await once(gentle.child, 'exit')).toEqual([0, null])
+      const killed = await launched(node, [LAUNCHER])
+      killed.child.kill('SIGKILL')
+      await once(killed.child, 'exit')
+      await expect.poll(() => answers(killed.url), { timeout: 5_000 }).toBe(false)
+    },
+  )
+})
