@@ -18,7 +18,7 @@ export const GROUP_TIMEOUT_HEARTBEATS = 3
  * per shard and interval is little to SLS, and a short heartbeat asks for short take-overs.
  */
 const COMMIT_INTERVAL_MS = 3_000
-/** Two pulls of the size the service sends at the most. */
+/** Two bodies of the size the service sends at the most. */
 const KEPT_BODY_BYTES = 24 << 20
 
 /**
@@ -34,13 +34,14 @@ const KEPT_BODY_BYTES = 24 << 20
 export class Bridge {
   readonly #worker: Worker
   readonly #sink: SplunkHecSink
+  readonly #deadLetter: DeadLetter
   readonly #client: SlsClient
 
   constructor(config: Config, telemetry: Telemetry, userAgent: string) {
     const clock = systemClock
     this.#client = slsClient(config, telemetry, userAgent)
-    const deadLetter = new DeadLetter({ dir: config.deadLetterDir, consumer: config.sls.consumer })
-    this.#sink = hecSink(config, telemetry, userAgent, deadLetter)
+    this.#deadLetter = new DeadLetter({ dir: config.deadLetterDir, consumer: config.sls.consumer })
+    this.#sink = hecSink(config, telemetry, userAgent, this.#deadLetter)
     const { sls } = config
     this.#worker = new Worker({
       client: this.#client,
@@ -72,6 +73,7 @@ export class Bridge {
       await this.#worker.run()
     } finally {
       await this.#sink.close()
+      await this.#deadLetter.close()
       await this.#client.close()
     }
   }

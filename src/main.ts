@@ -37,6 +37,8 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }
   },
 }
 
+const LINGER_MS = 3_000
+
 function usage(): string {
   const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length))
   const lines = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`)
@@ -100,5 +102,8 @@ function followLauncher(): () => void {
 }
 
 const letGo = followLauncher()
-process.exitCode = await main(process.argv.slice(2))
+const code = await main(process.argv.slice(2))
+process.exitCode = code
 letGo()
+// A regular end leaves nothing running. If something does hang (a file system that does not answer), the process still ends.
+setTimeout(() => process.exit(code), LINGER_MS).unref()

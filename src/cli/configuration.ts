@@ -1,4 +1,5 @@
 import { readEnvironment } from '../config/environment.ts'
+import { unknownVariables } from '../config/given.ts'
 import type { Config } from '../config/load.ts'
 import { loadConfig } from '../config/load.ts'
 import { formatProblems } from '../config/problems.ts'
@@ -18,5 +19,7 @@ export function configurationOf(io: CommandIo): { config: Config; warnings: stri
   const loaded = loadConfig(env)
   if (problems.length === 0 && 'config' in loaded) return loaded
   io.stderr.write(`${formatProblems([...problems, ...('problems' in loaded ? loaded.problems : [])])}\n`)
+  // A variable that is required and missing is often there, misspelt.
+  for (const warning of unknownVariables(env)) io.stderr.write(`\nwarning: ${warning}\n`)
   return undefined
 }

@@ -1,4 +1,5 @@
 import { rename } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { parseArgs } from 'node:util'
 import { hecSink } from '../bridge.ts'
 import type { Config } from '../config/load.ts'
@@ -33,7 +34,6 @@ Reads the same settings as "run".
 
 /** Long enough for a replica that was about to append to a file when we took it to have done so. */
 const CLAIM_SETTLES_MS = 500
-const CLAIMED = '.replaying'
 const DONE = '.replayed'
 const BATCH_EVENTS = 500
 
@@ -108,6 +108,10 @@ async function replay(config: Config, io: CommandIo): Promise<number> {
     // The list is taken once: what is refused again during this run is not replayed again.
     for (const file of await deadLetterFiles(config.deadLetterDir)) {
       if (io.signal.aborted) break
+      if (claimedElsewhere(file)) {
+        io.stderr.write(`${file} is being replayed by another process; left alone\n`)
+        continue
+      }
       outcome.damaged += await replayFile(file, sink, io)
     }
   } finally {
@@ -119,9 +123,25 @@ async function replay(config: Config, io: CommandIo): Promise<number> {
   return refused + damaged === 0 && !io.signal.aborted ? EXIT.done : EXIT.failed
 }
 
+/** `…replaying-<host>-<pid>`: taken by a replay. One that died leaves its claim behind, and the next one takes it over. */
+const CLAIM = /\.replaying-(.+)-(\d+)$/
+
+function claimedElsewhere(file: string): boolean {
+  const [, host, pid] = CLAIM.exec(file) ?? []
+  if (host === undefined) return false
+  if (host !== hostname()) return true
+  try {
+    process.kill(Number(pid), 0)
+    return Number(pid) !== process.pid
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
 /** Returns the number of damaged lines, which stay in the renamed file. */
 async function replayFile(file: string, sink: Sink, io: CommandIo): Promise<number> {
-  const claimed = `${file}${CLAIMED}`
+  const original = file.replace(CLAIM, '')
+  const claimed = `${original}.replaying-${hostname()}-${process.pid}`
   await rename(file, claimed)
   try {
     await systemClock.sleep(CLAIM_SETTLES_MS, io.signal)
@@ -141,11 +161,11 @@ async function replayFile(file: string, sink: Sink, io: CommandIo): Promise<numb
       if (letters.length >= BATCH_EVENTS) await settle()
     }
     await settle()
-    await rename(claimed, `${file}${DONE}`)
+    await rename(claimed, `${original}${DONE}`)
     return damaged
   } catch (error) {
     // Interrupted: everything of this file is replayed next time, under the same event ids.
-    await rename(claimed, file)
+    await rename(claimed, original)
     if (io.signal.aborted) return 0
     throw error
   }

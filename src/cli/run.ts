@@ -105,7 +105,9 @@ class Replica {
         log.info(`stopping: draining for at most ${graceMs / 1000} s`)
         this.#health.stopping()
         const clean = await this.#bridge.stop(graceMs)
-        log.info(clean ? 'stopped: everything pulled was delivered and committed' : 'stopped at the deadline')
+        log.info(
+          clean ? 'stopped: whatever was held is delivered and committed' : 'stopped: some of it will be pulled again',
+        )
       }
       await running
       return EXIT.done

@@ -32,7 +32,7 @@ export function collectGiven(env: Environment): Collected {
     if (text !== '' && path !== '') unusable.set(name, givenTwice(name))
     else if (text !== '') given.set(name, { text, variable: name })
     else if (path !== '') {
-      const content = readGivenFile(fileVariable(name), path)
+      const content = readGivenFile(name, path)
       if (typeof content === 'string') given.set(name, { text: content, variable: fileVariable(name) })
       else unusable.set(name, content)
     }
@@ -50,10 +50,13 @@ function givenTwice(name: SettingName): Problem {
   }
 }
 
-function readGivenFile(variable: string, path: string): string | Problem {
+function readGivenFile(name: SettingName, path: string): string | Problem {
+  const variable = fileVariable(name)
+  // Of a secret the path is not shown either: people put the secret itself there.
+  const { secret } = SETTINGS[name]
   const help = {
     variable,
-    value: path,
+    ...(!secret && { value: path }),
     allowed: 'path of a readable file with the value',
     example: `${variable}=/run/secrets/value`,
   }
@@ -61,7 +64,8 @@ function readGivenFile(variable: string, path: string): string | Problem {
     const content = readFileSync(path, 'utf8').trim()
     return content === '' ? { ...help, problem: 'names an empty file' } : content
   } catch (error) {
-    return { ...help, problem: `names a file that cannot be read: ${messageOf(error)}` }
+    const reason = secret ? ((error as NodeJS.ErrnoException).code ?? 'unknown error') : messageOf(error)
+    return { ...help, problem: `names a file that cannot be read: ${reason}` }
   }
 }
 

@@ -1,27 +1,25 @@
-interface Waiter {
-  readonly bytes: number
-  readonly grant: () => void
-}
+import { Condition } from '../core/condition.ts'
 
-/** A share of the budget. `release` may be called once more than needed without harm; everything else while it is held. */
-export interface Reservation {
-  readonly bytes: number
+/** What one pull holds while its body is read and encoded. `release` may be called twice. */
+export interface PullReservation {
   /** Takes `bytes` in all if they fit now; otherwise changes nothing and says false. */
   tryGrow(bytes: number): boolean
-  /** Sets the share to what is really held, larger or smaller. */
-  resize(bytes: number): void
   release(): void
 }
 
 /**
- * Bytes pulled and not yet settled, over all shards of this process. It is the only back-pressure between the SIEM and
- * SLS: when it is used up nobody pulls. First come, first served, so that a large request is not starved by small ones.
+ * Bytes pulled and not yet settled, over all shards of this process: bodies being encoded, and batches on their way. It is
+ * the only back-pressure between the SIEM and SLS. Bodies may use half of it, so that they cannot keep the batches made of
+ * them from leaving. Something too large for any share passes alone, or nothing could ever move it.
  */
 export class ByteBudget {
   readonly limit: number
   readonly #changed: (used: number) => void
-  readonly #waiting = new Set<Waiter>()
-  #used = 0
+  readonly #freed = new Condition()
+  /** Pulls wait in line: a large one is not starved by small ones. */
+  #pullQueue: Promise<unknown> = Promise.resolve()
+  #pulls = 0
+  #batches = 0
 
   constructor(limit: number, changed: (used: number) => void = () => {}) {
     this.limit = limit
@@ -29,77 +27,54 @@ export class ByteBudget {
   }
 
   get used(): number {
-    return this.#used
+    return this.#pulls + this.#batches
   }
 
-  /**
-   * Waits until `bytes` fit. Something larger than the whole budget is let through alone: a single log group must be able
-   * to pass however small the budget was set.
-   */
-  async reserve(bytes: number, signal: AbortSignal): Promise<Reservation> {
-    signal.throwIfAborted()
-    if (this.#waiting.size > 0 || !this.#fits(bytes)) await this.#wait(bytes, signal)
-    else this.#add(bytes)
-    return this.#reservation(bytes)
+  /** How large a pull may be without having to wait until it is alone. */
+  get pullLimit(): number {
+    return Math.floor(this.limit / 2)
   }
 
-  #reservation(initial: number): Reservation {
-    let held = initial
-    const resize = (bytes: number): void => {
-      const change = bytes - held
-      held = bytes
-      this.#add(change)
-      if (change < 0) this.#grantWaiting()
+  /** Waits its turn, then until a body of `bytes` fits. */
+  async reservePull(bytes: number, signal: AbortSignal): Promise<PullReservation> {
+    let held = 0
+    const tryGrow = (total: number): boolean => {
+      if (total > held && !this.#pullFits(total, held)) return false
+      this.#pulls += total - held
+      held = total
+      this.#tell()
+      return true
     }
-    return {
-      get bytes() {
-        return held
-      },
-      tryGrow: (bytes) => {
-        const alone = this.#used === held
-        if (bytes > held && !alone && this.#used - held + bytes > this.limit) return false
-        resize(bytes)
-        return true
-      },
-      resize,
-      release: () => resize(0),
+    // The condition takes what it found free: between looking and taking nobody else may come.
+    const turn = this.#pullQueue.then(() => this.#freed.until(() => tryGrow(bytes), signal))
+    this.#pullQueue = turn.catch(() => {})
+    await turn
+    return { tryGrow, release: () => void tryGrow(0) }
+  }
+
+  /** Waits until a batch of `bytes` fits; call the result when it is settled. */
+  async admitBatch(bytes: number, signal: AbortSignal): Promise<() => void> {
+    const take = (): boolean => {
+      if (this.#batches > 0 && this.used + bytes > this.limit) return false
+      this.#batches += bytes
+      this.#tell()
+      return true
+    }
+    await this.#freed.until(take, signal)
+    return () => {
+      this.#batches -= bytes
+      this.#tell()
     }
   }
 
-  #fits(bytes: number): boolean {
-    return this.#used === 0 || this.#used + bytes <= this.limit
+  #tell(): void {
+    this.#changed(this.used)
+    this.#freed.notify()
   }
 
-  #add(bytes: number): void {
-    this.#used += bytes
-    this.#changed(this.#used)
-  }
-
-  #wait(bytes: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const aborted = (): void => {
-        this.#waiting.delete(waiter)
-        reject(signal.reason)
-        this.#grantWaiting()
-      }
-      const waiter: Waiter = {
-        bytes,
-        grant: () => {
-          signal.removeEventListener('abort', aborted)
-          resolve()
-        },
-      }
-      this.#waiting.add(waiter)
-      signal.addEventListener('abort', aborted, { once: true })
-    })
-  }
-
-  #grantWaiting(): void {
-    for (const waiter of this.#waiting) {
-      if (!this.#fits(waiter.bytes)) return
-      this.#waiting.delete(waiter)
-      this.#add(waiter.bytes)
-      waiter.grant()
-    }
+  #pullFits(bytes: number, held: number): boolean {
+    const pulls = this.#pulls - held
+    const used = this.used - held
+    return (pulls === 0 || pulls + bytes <= this.pullLimit) && (used === 0 || used + bytes <= this.limit)
   }
 }

@@ -16,6 +16,9 @@ export interface CommitterOptions {
   committed: string
 }
 
+/** A commit that hangs must leave time for another before a shutdown's grace is over. */
+const COMMIT_TIMEOUT_MS = 5_000
+
 /**
  * Writes one shard's checkpoint back: one commit at a time, so a slow one can never overwrite a later one; never without
  * `forceSuccess=false`; never once the lease is gone.
@@ -67,7 +70,10 @@ export class CheckpointCommitter {
       lease.assertHeld()
       this.#changes++
       this.#attempted = cursor
-      await client.updateCheckpoint(group, consumer, lease.shard, cursor, lease.signal)
+      await client.updateCheckpoint(group, consumer, lease.shard, cursor, {
+        signal: lease.signal,
+        timeoutMs: COMMIT_TIMEOUT_MS,
+      })
       this.#changes++
       this.#committed = cursor
       this.#committedAt = clock.monotonic()

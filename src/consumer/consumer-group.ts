@@ -11,6 +11,13 @@ export interface ConsumerGroupSettings {
   inOrder: boolean
 }
 
+/** Where a group that has no checkpoints yet begins, if not at the oldest logs. */
+export interface StartAtEnd {
+  consumer: string
+  /** What this process knows of the group's checkpoints, for a group that was deleted under us. */
+  remembered: ReadonlyMap<number, string>
+}
+
 const SLOW_RETRY_MS = 15_000
 
 /**
@@ -20,11 +27,13 @@ const SLOW_RETRY_MS = 15_000
 export async function ensureConsumerGroup(
   client: SlsClient,
   settings: ConsumerGroupSettings,
+  startAtEnd: StartAtEnd | undefined,
   { clock, telemetry, signal }: { clock: Clock; telemetry: Telemetry; signal: AbortSignal },
 ): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
       await createOrUpdate(client, settings, telemetry, signal)
+      if (startAtEnd) await initialiseAtEnd(client, settings.name, startAtEnd, signal)
       telemetry.resumed({ reason: 'sls_configuration', scope: 'group' })
       return
     } catch (error) {
@@ -55,4 +64,24 @@ async function createOrUpdate(
   if (existing?.timeoutSeconds === settings.timeoutSeconds && existing.inOrder === settings.inOrder) return
   await client.updateConsumerGroup(settings, signal)
   telemetry.notice('info', `updated consumer group ${settings.name}`, { before: existing, after: settings })
+}
+
+/**
+ * `SLS_START=end` means the end at the moment the group starts, for every shard at once. Were each shard left to begin at
+ * its own end when it is first leased, logs written to the children of a split before that would be skipped. So a group
+ * without any checkpoint gets them all here, before the first heartbeat; a shard that has none later is younger than the
+ * group and is read from its beginning. Nobody holds a shard yet, which is why these commits are forced.
+ */
+async function initialiseAtEnd(
+  client: SlsClient,
+  group: string,
+  { consumer, remembered }: StartAtEnd,
+  signal: AbortSignal,
+): Promise<void> {
+  const checkpoints = await client.getCheckpoints(group, undefined, signal)
+  if (checkpoints.some(({ checkpoint }) => checkpoint !== '')) return
+  for (const { shardId } of await client.listShards(signal)) {
+    const cursor = remembered.get(shardId) ?? (await client.getCursor(shardId, 'end', signal))
+    await client.initialiseCheckpoint(group, consumer, shardId, cursor, signal)
+  }
 }

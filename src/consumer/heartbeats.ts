@@ -64,7 +64,11 @@ export class Heartbeats {
       const fault = await this.#once(stop)
       if (stop.aborted) return
       failures = fault ? failures + 1 : 0
-      const retryMs = Math.max(backoffMs(failures, RETRY_MIN_MS, intervalMs), fault?.retryAfterMs ?? 0)
+      // However long the service asks us to wait, the lease does not.
+      const retryMs = Math.min(
+        intervalMs,
+        Math.max(backoffMs(failures, RETRY_MIN_MS, intervalMs), fault?.retryAfterMs ?? 0),
+      )
       if (!fault) await this.#pause(intervalMs, stop)
       else if (fault.kind === 'configuration') await this.#pause(Math.min(SLOW_RETRY_MS, intervalMs), stop)
       else if (fault.kind !== 'lease' || failures > 1) await this.#pause(retryMs, stop)

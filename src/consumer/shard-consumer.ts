@@ -1,3 +1,4 @@
+import { abortable } from '../core/abortable.ts'
 import type { Batch } from '../core/batch.ts'
 import type { BufferPool } from '../core/buffer-pool.ts'
 import type { Clock } from '../core/clock.ts'
@@ -44,6 +45,8 @@ export type ShardOutcome = 'drained' | 'lost'
 
 /** Batches of one shard that wait for their first request; more than this and pulling on would only pile up. */
 const MAX_UNSTARTED_BATCHES = 2
+/** Pulls past one that does not settle: a crash repeats them all, and they are remembered meanwhile. */
+const MAX_OUTSTANDING_PULLS = 512
 const STATE_INTERVAL_MS = 5_000
 const COMMIT_RETRY_MS = 500
 
@@ -67,11 +70,10 @@ export class ShardConsumer {
   #tracker: CheckpointTracker | undefined
   #committer: CheckpointCommitter | undefined
   #cursors: ShardCursors | undefined
-  /**
-   * A start that needs no checkpoint, because who starts without one arrives there again. `end` is not: logs that come
-   * between two such starts would be skipped, so the first end is committed at once.
-   */
+  /** A start that needs no checkpoint, because who starts without one arrives there again (see `initialiseAtEnd` for `end`). */
   #impliedStart: string | undefined
+  /** Somebody must set the group's checkpoint: until then we neither commit nor repair it. */
+  #waitingForCheckpoint = false
   #unstarted = 0
   #bug: unknown
 
@@ -88,9 +90,9 @@ export class ShardConsumer {
     this.#progress.notify()
   }
 
-  /** The last cursor known to be committed, `undefined` before the first commit. */
-  get committed(): string | undefined {
-    return this.#committer?.committed || undefined
+  /** Everything before this cursor is settled, committed or not; `undefined` before the start is known. */
+  get mark(): string | undefined {
+    return this.#tracker?.mark
   }
 
   /** Commit what is settled now, whatever is still on its way: the last thing before a deadline cuts deliveries off. */
@@ -104,7 +106,8 @@ export class ShardConsumer {
 
   /** What the server holds as this shard's checkpoint, read while `commitChanges` was `changesBefore`. */
   verifyCheckpoint(seen: { checkpoint: string; consumer: string }, changesBefore: number): void {
-    this.#committer?.verify(seen, changesBefore)
+    if (this.#waitingForCheckpoint || !this.#committer) return
+    if (!this.#committer.verify(seen, changesBefore)) this.#impliedStart = undefined
   }
 
   /** Rejects only on a bug; every fault of the outside world is dealt with inside. */
@@ -124,7 +127,7 @@ export class ShardConsumer {
       return 'drained'
     } catch (error) {
       side.abort()
-      if (this.#draining.signal.aborted && !this.#tracker && !this.#lease.signal.aborted) {
+      if (this.#draining.signal.aborted && !this.#tracker && !this.#lease.signal.aborted && isAbort(error)) {
         telemetry.shardReleased(shard, 'drained')
         return 'drained'
       }
@@ -144,7 +147,7 @@ export class ShardConsumer {
     this.#committer = new CheckpointCommitter({ ...this.#options, lease: this.#lease, committed: checkpoint })
     this.#tracker = new CheckpointTracker(cursor, () => this.#progress.notify())
     this.#cursors = cursors
-    if (checkpoint === '' && remembered === undefined && start.kind !== 'end') this.#impliedStart = cursor
+    if (checkpoint === '' && remembered === undefined) this.#impliedStart = cursor
     return cursor
   }
 
@@ -154,14 +157,14 @@ export class ShardConsumer {
     const fetcher = new ShardFetcher({
       ...this.#options,
       shard: this.#lease.shard,
-      cursorExpired: (cursor, signal) => cursors.afterExpiry(cursor, signal),
+      cursorExpired: (cursor, signal) => this.#afterExpiry(cursors, cursor, signal),
     })
     let cursor = start
     try {
       while (!this.#pulling.aborted) {
-        await this.#until(() => this.#unstarted <= MAX_UNSTARTED_BATCHES || this.#pulling.aborted)
+        await this.#until(() => this.#mayPull || this.#pulling.aborted)
         const fetched = await fetcher.fetch(cursor, this.#pulling)
-        this.#send(fetched)
+        await this.#send(fetched)
         cursor = fetched.nextCursor
         this.#lag.sawServerTime(fetched.serverTimeMs)
         if (!fetched.atEnd) continue
@@ -170,24 +173,54 @@ export class ShardConsumer {
         await clock.sleep(fetchIntervalMs, this.#pulling)
       }
     } catch (error) {
-      if (!this.#draining.signal.aborted || this.#lease.signal.aborted) throw error
+      const gone = error instanceof SlsError && error.reaction === 'shard_gone'
+      if (gone) return await this.#outliveShard(error)
+      if (this.#lease.signal.aborted || !(this.#draining.signal.aborted && isAbort(error))) throw error
     } finally {
       fetcher.resumed()
     }
   }
 
-  /** Opens the ticket before the first byte leaves; from here on the batches look after themselves. */
-  #send({ nextCursor, batches, reservation }: Fetched): void {
+  /** Where reading goes on; the mark follows as soon as everything pulled before the gap is settled. */
+  async #afterExpiry(cursors: ShardCursors, cursor: string, signal: AbortSignal): Promise<string> {
+    this.#waitingForCheckpoint = true
+    try {
+      const resumeAt = await cursors.afterExpiry(cursor, signal)
+      if (resumeAt !== cursor) (this.#tracker as CheckpointTracker).open(resumeAt).seal()
+      return resumeAt
+    } finally {
+      this.#waitingForCheckpoint = false
+    }
+  }
+
+  /**
+   * Opens the ticket before the first byte leaves, and seals it when all batches of the pull are on their way; from there on
+   * they look after themselves. Once begun it goes on through a drain: half a pull could never be committed.
+   */
+  async #send({ nextCursor, batches }: Fetched): Promise<void> {
+    const { budget } = this.#options
     const ticket = (this.#tracker as CheckpointTracker).open(nextCursor)
-    for (const batch of batches) {
+    for await (const batch of batches) {
+      const settled = await budget.admitBatch(batch.bytes.length, this.#lease.signal)
       ticket.add()
       this.#deliver(batch)
         .then(() => ticket.settle())
         .catch((error) => this.#loseOn(error))
-        .finally(() => reservation.resize(reservation.bytes - batch.bytes.length))
+        .finally(settled)
     }
-    if (batches.length === 0) reservation.release()
     ticket.seal()
+  }
+
+  /** The service has removed the shard (its logs expired): what was pulled of it is still delivered. */
+  async #outliveShard(gone: SlsError): Promise<never> {
+    this.#options.telemetry.notice('warn', `shard ${this.#lease.shard} no longer exists`, { fault: gone })
+    await this.#settled()
+    throw gone
+  }
+
+  get #mayPull(): boolean {
+    const { outstanding } = this.#tracker as CheckpointTracker
+    return this.#unstarted <= MAX_UNSTARTED_BATCHES && outstanding < MAX_OUTSTANDING_PULLS
   }
 
   async #deliver(batch: Batch): Promise<void> {
@@ -210,7 +243,8 @@ export class ShardConsumer {
 
   /** Ends this shard's work on `error`: quietly if that is the lease's own end, loudly if it is something nobody foresaw. */
   #loseOn(error: unknown): void {
-    if (this.#lease.signal.aborted && (error === this.#lease.signal.reason || isAbort(error))) return
+    // Whatever the outside world still answers once the lease is over is no news.
+    if (this.#lease.signal.aborted && (error instanceof Fault || isAbort(error))) return
     if (error instanceof Fault) {
       const gone = error instanceof SlsError && error.reaction === 'shard_gone'
       if (error.kind === 'lease' || gone) {
@@ -227,7 +261,7 @@ export class ShardConsumer {
   async #finishedReadonly(cursor: string): Promise<boolean> {
     const { directory, client } = this.#options
     try {
-      if (!(await directory.isReadonly(this.#lease.shard))) return false
+      if (!(await abortable(directory.isReadonly(this.#lease.shard), this.#pulling))) return false
       return (await client.getCursor(this.#lease.shard, 'end', this.#pulling)) === cursor
     } catch (error) {
       if (error instanceof Fault && error.kind !== 'lease' && !this.#pulling.aborted) return false
@@ -258,6 +292,7 @@ export class ShardConsumer {
   /** True when the server has the low-water mark. */
   async #commitMark(): Promise<boolean> {
     const mark = (this.#tracker as CheckpointTracker).mark
+    if (this.#waitingForCheckpoint && !this.#draining.signal.aborted) return true
     return mark === this.#impliedStart || (await (this.#committer as CheckpointCommitter).commit(mark))
   }
 

@@ -27,6 +27,7 @@ export interface StartCursor {
 }
 
 const RETRY_MAX_MS = 15_000
+const CHECKPOINT_POLL_MS = 5_000
 
 /** Where a shard's reading starts, and where it goes on when its cursor no longer exists. */
 export class ShardCursors {
@@ -47,7 +48,8 @@ export class ShardCursors {
       telemetry.shardTaken(shard, remembered, 'remembered')
       return { cursor: remembered, checkpoint }
     }
-    const from = start.kind === 'time' ? start.unixSeconds : start.kind
+    // With `end` every shard there was got its checkpoint when the group started: one without is younger than the group.
+    const from = start.kind === 'time' ? start.unixSeconds : 'begin'
     const cursor = await this.#retried(() => this.#options.client.getCursor(shard, from, signal), signal)
     telemetry.shardTaken(shard, cursor, 'start')
     return { cursor, checkpoint }
@@ -60,10 +62,11 @@ export class ShardCursors {
   async afterExpiry(cursor: string, signal: AbortSignal): Promise<string> {
     const { client, shard, expired, telemetry, clock } = this.#options
     if (expired === 'fail') {
+      const stale = await this.#retried(() => this.#checkpoint(signal), signal)
       for (;;) {
+        await clock.sleep(CHECKPOINT_POLL_MS, signal)
         const checkpoint = await this.#retried(() => this.#checkpoint(signal), signal)
-        if (checkpoint !== '' && checkpoint !== cursor) return checkpoint
-        await clock.sleep(RETRY_MAX_MS, signal)
+        if (checkpoint !== '' && checkpoint !== stale) return checkpoint
       }
     }
     const begin = await this.#retried(() => client.getCursor(shard, 'begin', signal), signal)

@@ -7,7 +7,7 @@ import type { PauseReason, Telemetry } from '../core/telemetry.ts'
 import type { Pull, SlsClient } from '../sls/client.ts'
 import { cursorNumber } from '../sls/cursor.ts'
 import { SlsError } from '../sls/errors.ts'
-import type { ByteBudget, Reservation } from './byte-budget.ts'
+import type { ByteBudget, PullReservation } from './byte-budget.ts'
 
 /** Position of a pull, for event ids: `firstGroup` only where the service's cursors really name single groups. */
 export interface PullPosition {
@@ -25,17 +25,17 @@ export interface EncodeCounts {
 
 /** Turns a decompressed LogGroupList into batches; the pipeline's part, handed in by bridge.ts. */
 export interface PullEncoder {
+  /** Throws on malformed bytes before the first batch, never after it. */
   encode(body: Buffer, at: PullPosition): Generator<Batch, EncodeCounts>
   /** The batch is settled; its memory may serve another. */
   recycle(batch: Batch): void
 }
 
-/** One successful pull, encoded whole: nothing of it may leave before all of it proved to be well-formed. */
+/** One successful pull, known to be well-formed to its end. */
 export interface Fetched {
   nextCursor: string
-  batches: Batch[]
-  /** Holds the batches' bytes; shrink it as they settle. */
-  reservation: Reservation
+  /** To be taken to the end or left: the body is held until then. */
+  batches: AsyncGenerator<Batch, void>
   /** Nothing more to read at this moment. */
   atEnd: boolean
   /** The cursor did not move: there was nothing. */
@@ -58,10 +58,9 @@ export interface ShardFetcherOptions {
   cursorExpired: (cursor: string, signal: AbortSignal) => Promise<string>
 }
 
-/** Raw bytes become JSON of up to 2.2 times their size (measured on access logs); while both exist we account for both. */
-const EXPANSION = 2
-/** Asked of the budget before the size is known. An answer that turns out larger is given back and asked for again. */
+/** Asked of the budget before the first size is known. An answer that does not fit is given back and asked for again. */
 const FIRST_GUESS_BYTES = 1 << 20
+const LEAST_GUESS_BYTES = 64 << 10
 const RETRY_MIN_MS = 200
 const RETRY_MAX_MS = 30_000
 const THROTTLE_MIN_MS = 1_000
@@ -75,6 +74,8 @@ const CURSOR_MOVED = 'cursor_moved'
 export class ShardFetcher {
   readonly #options: ShardFetcherOptions
   #count: number
+  /** Bytes the next pull is expected to bring: what the last one brought. */
+  #guess = FIRST_GUESS_BYTES
   #failures = 0
   #corrupt = 0
   #pausedFor: PauseReason | undefined
@@ -105,16 +106,14 @@ export class ShardFetcher {
 
   async #attempt(cursor: string, signal: AbortSignal): Promise<Fetched> {
     const { client, shard, query, budget } = this.#options
-    let guess = Math.min(FIRST_GUESS_BYTES, budget.limit)
     for (;;) {
-      const reservation = await budget.reserve(guess, signal)
+      const reservation = await budget.reservePull(Math.min(this.#guess, budget.pullLimit), signal)
       try {
         const pull = await client.pull(shard, cursor, { count: this.#count, signal, ...(query ? { query } : {}) })
         if (await this.#movedSilently(pull, cursor, signal)) throw cursorMoved(pull, cursor)
-        const needed = pull.rawSize * EXPANSION
-        if (this.#admit(pull, needed, reservation)) return await this.#encode(pull, cursor, reservation)
+        this.#guess = Math.max(LEAST_GUESS_BYTES, pull.rawSize)
+        if (this.#admit(pull, reservation)) return await this.#encode(pull, cursor, reservation)
         pull.discard()
-        guess = needed
       } catch (error) {
         reservation.release()
         throw error
@@ -145,48 +144,58 @@ export class ShardFetcher {
   }
 
   /** False when the body must wait for room, or be asked for in smaller pieces; it has not been read then. */
-  #admit(pull: Pull, needed: number, reservation: Reservation): boolean {
-    const { limit } = this.#options.budget
-    if (needed > limit && pull.groupCount > 1) {
-      this.#count = Math.max(1, Math.floor((pull.groupCount * limit) / needed))
+  #admit({ rawSize, groupCount }: Pull, reservation: PullReservation): boolean {
+    const { budget, fetchCount } = this.#options
+    if (rawSize > budget.pullLimit && groupCount > 1) {
+      this.#count = Math.max(1, Math.floor((groupCount * budget.pullLimit) / rawSize))
+      this.#guess = budget.pullLimit
       return false
     }
-    return reservation.tryGrow(needed)
+    if (rawSize * 2 <= budget.pullLimit) this.#count = Math.min(fetchCount, this.#count * 2)
+    return reservation.tryGrow(rawSize)
   }
 
-  async #encode(pull: Pull, cursor: string, reservation: Reservation): Promise<Fetched> {
-    const { shard, telemetry, bodies } = this.#options
+  async #encode(pull: Pull, cursor: string, reservation: PullReservation): Promise<Fetched> {
+    const { shard, encoder, query, bodies } = this.#options
     let taken: Buffer | undefined
     const body = await pull.read((size) => {
       taken = bodies.take(size)
       return taken
     })
-    const { batches, counts } = await this.#batchesOf(body, pull, cursor)
-    if (taken) bodies.give(taken)
-    reservation.resize(batches.reduce((bytes, batch) => bytes + batch.bytes.length, 0))
-    telemetry.pulled(shard, counts.logs, pull.rawSize)
-    if (counts.filteredLogs > 0) telemetry.filtered('topic', counts.filteredLogs)
+    const firstGroup = query || !this.#cursorsCountGroups ? undefined : firstGroupOf(pull, cursor)
+    const encoding = encoder.encode(body, { shard, cursor, firstGroup })
+    const first = encoding.next()
+    const done = (): void => {
+      if (taken) bodies.give(taken)
+      reservation.release()
+    }
     return {
       nextCursor: pull.nextCursor,
-      batches,
-      reservation,
+      batches: this.#batches(first, encoding, { rawSize: pull.rawSize, done }),
       atEnd: this.#reachedEnd(pull, cursor),
       empty: pull.groupCount === 0 && pull.nextCursor === cursor,
       serverTimeMs: pull.serverTimeMs,
     }
   }
 
-  async #batchesOf(body: Buffer, pull: Pull, cursor: string): Promise<{ batches: Batch[]; counts: EncodeCounts }> {
-    const { shard, encoder, query } = this.#options
-    const firstGroup = query || !this.#cursorsCountGroups ? undefined : firstGroupOf(pull, cursor)
-    const encoding = encoder.encode(body, { shard, cursor, firstGroup })
-    const batches: Batch[] = []
-    for (;;) {
-      const step = encoding.next()
-      if (step.done) return { batches, counts: step.value }
-      batches.push(step.value)
-      // Heartbeats, acks and the admin server get their turn between two batches.
-      await new Promise((resolve) => setImmediate(resolve))
+  async *#batches(
+    first: IteratorResult<Batch, EncodeCounts>,
+    encoding: Generator<Batch, EncodeCounts>,
+    { rawSize, done }: { rawSize: number; done: () => void },
+  ): AsyncGenerator<Batch, void> {
+    const { shard, telemetry } = this.#options
+    try {
+      let step = first
+      while (!step.done) {
+        yield step.value
+        // Heartbeats, acks and the admin server get their turn between two batches.
+        await new Promise((resolve) => setImmediate(resolve))
+        step = encoding.next()
+      }
+      telemetry.pulled(shard, step.value.logs, rawSize)
+      if (step.value.filteredLogs > 0) telemetry.filtered('topic', step.value.filteredLogs)
+    } finally {
+      done()
     }
   }
 
@@ -226,6 +235,7 @@ export class ShardFetcher {
       this.#paused('expired_cursor', fault)
       const resumeAt = await this.#options.cursorExpired(cursor, signal)
       this.resumed()
+      if (this.#failures++ > 0) await clock.sleep(backoffMs(this.#failures, RETRY_MIN_MS, RETRY_MAX_MS), signal)
       return resumeAt
     }
     this.#failures++

@@ -7,7 +7,7 @@ import type { ConsumerGroupSettings } from './consumer-group.ts'
 import { ensureConsumerGroup } from './consumer-group.ts'
 import { Heartbeats } from './heartbeats.ts'
 import { ShardLease } from './lease.ts'
-import type { ShardConsumerOptions } from './shard-consumer.ts'
+import type { ShardConsumerOptions, ShardOutcome } from './shard-consumer.ts'
 import { ShardConsumer } from './shard-consumer.ts'
 import { ShardDirectory } from './shard-directory.ts'
 
@@ -42,10 +42,13 @@ export class Worker {
   readonly #running = new Map<number, Running>()
   readonly #changed = new Condition()
   readonly #stopped = new AbortController()
-  /** Committed cursors by shard, for the case that the group is deleted under us together with its checkpoints. */
+  /** What is settled or committed, by shard, in case the group is deleted under us together with its checkpoints. */
   readonly #remembered = new Map<number, string>()
   #held = new Set<number>()
   #stopping = false
+  #lostWhileStopping = false
+  /** Runs whose lease is gone and which are still letting go, so that a shard's next life does not meet its last one. */
+  readonly #ending = new Map<number, Promise<void>>()
   #answers = 0
   #bug: unknown
 
@@ -61,7 +64,7 @@ export class Worker {
       timeoutMs: group.timeoutSeconds * 1000,
       clock,
       telemetry,
-      reported: () => [...this.#running.keys()],
+      reported: () => [...this.#running].filter(([, { lease }]) => !lease.signal.aborted).map(([shard]) => shard),
       answered: (held) => this.#obey(held),
       lost: (reason) => this.#loseAll(reason),
       groupMissing: () => this.#ensureGroup(),
@@ -82,6 +85,7 @@ export class Worker {
     } catch (error) {
       if (!signal.aborted) throw error
     } finally {
+      this.#stopped.abort()
       this.#loseAll('this process is ending')
     }
     if (this.#bug) throw this.#bug
@@ -89,10 +93,11 @@ export class Worker {
 
   /**
    * Stops pulling at once and goes on heartbeating until everything pulled is settled and committed, at most `graceMs`.
-   * True when nothing was left behind; otherwise what settled is committed and the rest will be pulled again by others.
+   * True when every shard held was drained; otherwise what settled is committed and the rest will be pulled again by others.
    */
   async stop(graceMs: number): Promise<boolean> {
     this.#stopping = true
+    this.#lostWhileStopping = false
     const { clock } = this.#options
     for (const shard of this.#running.keys()) this.#drain(shard)
     const lastCommitMs = Math.min(LAST_COMMIT_MS, graceMs / 4)
@@ -105,8 +110,8 @@ export class Worker {
     await this.#changed.until(empty, deadline.signal).catch(() => {})
     deadline.abort()
     await timer
-    const clean = empty()
-    if (!clean) await this.#commitWhatSettled(lastCommitMs)
+    const clean = empty() && !this.#lostWhileStopping
+    if (!empty()) await this.#commitWhatSettled(lastCommitMs)
     this.#stopped.abort()
     return clean
   }
@@ -123,20 +128,21 @@ export class Worker {
   }
 
   #ensureGroup(): Promise<void> {
-    const { client, group, clock, telemetry } = this.#options
-    return ensureConsumerGroup(client, group, { clock, telemetry, signal: this.#stopped.signal })
+    const { client, group, clock, telemetry, start, consumer } = this.#options
+    const startAtEnd = start.kind === 'end' ? { consumer, remembered: this.#remembered } : undefined
+    return ensureConsumerGroup(client, group, startAtEnd, { clock, telemetry, signal: this.#stopped.signal })
   }
 
   #obey(held: number[]): void {
     this.#held = new Set(held)
     const givenUp = [...this.#running].filter(([shard, run]) => !this.#held.has(shard) && !run.draining)
-    const taken = this.#stopping ? [] : held.filter((shard) => !this.#running.has(shard))
+    const taken = this.#stopping ? [] : [...this.#held].filter((shard) => !this.#running.has(shard))
     for (const [shard] of givenUp) this.#drain(shard)
     for (const shard of taken) this.#take(shard)
     if (taken.length + givenUp.length > 0) {
       this.#options.telemetry.rebalanced({ taken, givenUp: givenUp.map(([shard]) => shard) })
     }
-    if (++this.#answers % VERIFY_EVERY === 0) void this.#verifyCheckpoints()
+    if (this.#answers++ % VERIFY_EVERY === 0) void this.#verifyCheckpoints()
   }
 
   #take(shard: number): void {
@@ -145,10 +151,17 @@ export class Worker {
     const consumer = new ShardConsumer(lease, { ...this.#options, group: group.name, directory: this.#directory })
     const running: Running = { lease, consumer, draining: false }
     this.#running.set(shard, running)
-    consumer.run({ remembered: this.#remembered.get(shard) }).then(
-      () => this.#ended(shard, running),
-      (error) => this.#crash(error),
-    )
+    const previous = this.#ending.get(shard) ?? Promise.resolve()
+    const ending = previous
+      .then(() => consumer.run({ remembered: this.#remembered.get(shard) }))
+      .then(
+        (outcome) => this.#ended(shard, running, outcome),
+        (error) => this.#crash(error),
+      )
+      .then(() => {
+        if (this.#ending.get(shard) === ending) this.#ending.delete(shard)
+      })
+    this.#ending.set(shard, ending)
   }
 
   #drain(shard: number): void {
@@ -158,8 +171,9 @@ export class Worker {
     running.consumer.drain()
   }
 
-  #ended(shard: number, running: Running): void {
-    if (running.consumer.committed) this.#remembered.set(shard, running.consumer.committed)
+  #ended(shard: number, running: Running, outcome: ShardOutcome): void {
+    this.#remember(shard, running)
+    if (outcome === 'lost') this.#lostWhileStopping = true
     if (this.#running.get(shard) === running) {
       this.#running.delete(shard)
       // A drained shard that the service had taken away waits for our report without it; one it wants us to have (back)
@@ -169,9 +183,14 @@ export class Worker {
     this.#changed.notify()
   }
 
+  #remember(shard: number, { consumer }: Running): void {
+    if (consumer.mark !== undefined) this.#remembered.set(shard, consumer.mark)
+  }
+
   #loseAll(reason: string): void {
     for (const [shard, running] of this.#running) {
-      if (running.consumer.committed) this.#remembered.set(shard, running.consumer.committed)
+      this.#remember(shard, running)
+      this.#lostWhileStopping = true
       running.lease.lose(reason)
     }
     this.#running.clear()
@@ -194,6 +213,7 @@ export class Worker {
         this.#stopped.signal,
       )
       for (const seen of checkpoints) {
+        if (seen.checkpoint !== '' && !this.#running.has(seen.shard)) this.#remembered.set(seen.shard, seen.checkpoint)
         const changes = before.get(seen.shard)
         if (changes !== undefined) this.#running.get(seen.shard)?.consumer.verifyCheckpoint(seen, changes)
       }

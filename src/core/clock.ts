@@ -13,13 +13,16 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>
 }
 
+/** A longer timer would fire at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+
 export const systemClock: Clock = {
   monotonic: () => performance.now(),
   wall: () => Date.now(),
   async sleep(ms, signal) {
     signal?.throwIfAborted()
     try {
-      await delay(Math.max(0, ms), undefined, signal ? { signal } : undefined)
+      await delay(Math.min(LONGEST_TIMER_MS, Math.max(0, ms)), undefined, signal ? { signal } : undefined)
     } catch (error) {
       signal?.throwIfAborted()
       throw error

@@ -6,6 +6,7 @@ import { KeyTable } from './keys.ts'
 import type { EncodeCounts, EncoderState, PullPosition } from './pull-encoding.ts'
 import { PullEncoding } from './pull-encoding.ts'
 import { TopicSelection } from './select.ts'
+import { assertWellFormed } from './well-formed.ts'
 
 export type { EncodeCounts, PullPosition }
 
@@ -49,6 +50,7 @@ export class Encoder {
    * Groups without logs, or that nobody wants, are not looked into.
    */
   *encode(body: Buffer, at: PullPosition): Generator<Batch, EncodeCounts> {
+    assertWellFormed(body, this.#state.topics)
     const pull = new PullEncoding(this.#state, body, at)
     for (let batch = pull.nextBatch(); batch !== undefined; batch = pull.nextBatch()) yield batch
     return pull.counts

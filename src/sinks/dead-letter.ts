@@ -199,12 +199,12 @@ export async function* readDeadLetterFile(file: string): AsyncGenerator<DeadLett
   }
 }
 
-/** Paths of the dead-letter files in a directory, oldest first. */
+/** Paths of the dead-letter files in a directory, oldest first; those a replay has taken end in `.replaying-<host>-<pid>`. */
 export async function deadLetterFiles(dir: string): Promise<string[]> {
   try {
     const names = await readdir(dir)
     return names
-      .filter((name) => name.startsWith(PREFIX) && name.endsWith(SUFFIX))
+      .filter((name) => name.startsWith(PREFIX) && (name.endsWith(SUFFIX) || name.includes(`${SUFFIX}.replaying-`)))
       .sort()
       .map((name) => join(dir, name))
   } catch (error) {

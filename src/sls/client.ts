@@ -100,7 +100,26 @@ export class SlsClient {
     consumer: string,
     shard: number,
     checkpoint: string,
+    options: { signal?: AbortSignal; timeoutMs?: number } = {},
+  ): Promise<void> {
+    return this.#commit({ group, consumer, force: false }, { shard, checkpoint }, options)
+  }
+
+  /** Sets the checkpoint of a shard nobody holds yet (`forceSuccess=true`). Never for progress: it overwrites anything. */
+  initialiseCheckpoint(
+    group: string,
+    consumer: string,
+    shard: number,
+    checkpoint: string,
     signal?: AbortSignal,
+  ): Promise<void> {
+    return this.#commit({ group, consumer, force: true }, { shard, checkpoint }, { signal })
+  }
+
+  #commit(
+    { group, consumer, force }: { group: string; consumer: string; force: boolean },
+    body: { shard: number; checkpoint: string },
+    options: { signal?: AbortSignal | undefined; timeoutMs?: number },
   ): Promise<void> {
     return this.#ok({
       api: 'ConsumerGroupUpdateCheckPoint',
@@ -109,10 +128,10 @@ export class SlsClient {
       query: [
         ['type', 'checkpoint'],
         ['consumer', consumer],
-        ['forceSuccess', 'false'],
+        ['forceSuccess', String(force)],
       ],
-      body: { shard, checkpoint },
-      signal,
+      body,
+      ...options,
     })
   }
 

@@ -219,10 +219,13 @@ function printable(text: string): string {
   return text.replace(/[\p{Cc}\s]+/gu, ' ').trim()
 }
 
+/** Nobody is believed who says to stay away for longer. */
+const LONGEST_RETRY_AFTER_MS = 60_000
+
 function retryAfter(value: string | undefined, now: number): number | undefined {
   if (value === undefined) return undefined
   const ms = /^\d{1,9}$/.test(value) ? Number(value) * 1000 : Date.parse(value) - now
-  return Number.isNaN(ms) ? undefined : Math.max(0, ms)
+  return Number.isNaN(ms) ? undefined : Math.min(LONGEST_RETRY_AFTER_MS, Math.max(0, ms))
 }
 
 /** When the server says it answered, in milliseconds since the epoch: `x-log-time` (unix seconds), else `date`. */

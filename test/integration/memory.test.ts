@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
+import type { BridgeProcess } from '../support/bridge-process.ts'
 import { Scenario } from '../support/scenario.ts'
 
 /** The acceptance run is 2 GB: MEGABYTES=2000 npx vitest run --project integration test/integration/memory.test.ts */
@@ -33,6 +34,31 @@ describe('memory', () => {
     expect(scenario.hec.state().events).toBe(logs)
   })
 })
+
+describe('the byte budget', () => {
+  test('holds for logs that grow two hundred times on their way', async () => {
+    const limit = 8 * 1024 * 1024
+    const scenario = await Scenario.start({
+      sls: { shards: 2 },
+      hec: { discard: true },
+      env: { MAX_IN_FLIGHT_BYTES: String(limit), SPLUNK_HEC_MAX_BYTES: '500000' },
+    })
+    // 20 bytes of log under 4 KB of tags, which every event repeats: 80 MB of events from 0.5 MB pulled.
+    await scenario.writeGroups(20, { tagBytes: 4_000, logs: 1_000 })
+    scenario.hec.stall()
+    const replica = scenario.replica()
+    await scenario.eventually(async () => (await inFlightOf(replica)) > limit / 2, 30_000)
+    await sleep(2_000)
+    expect(await inFlightOf(replica)).toBeLessThanOrEqual(limit + 1_000_000)
+    scenario.hec.resume()
+    await scenario.caughtUp(60_000)
+    expect(scenario.hec.state().events).toBe(20_000)
+  })
+})
+
+async function inFlightOf(replica: BridgeProcess): Promise<number> {
+  return Number(/^sls_bridge_in_flight_bytes(?:\{[^}]*\})? (\d+)/m.exec(await replica.metrics())?.[1] ?? 0)
+}
 
 /** One real write, then the same stored group over and over. Returns the number of logs. */
 async function fill(scenario: Scenario, bytes: number): Promise<number> {

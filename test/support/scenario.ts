@@ -113,6 +113,19 @@ export class Scenario {
     return this.#writer.write({ topic, source: '10.0.0.1', logs: [{ timestamp, content }] })
   }
 
+  /** Groups of tiny logs under large tags. */
+  async writeGroups(groups: number, { tagBytes, logs }: { tagBytes: number; logs: number }): Promise<void> {
+    const timestamp = Math.floor(Date.now() / 1000)
+    for (let group = 0; group < groups; group++) {
+      await this.#writer.write({
+        topic: 'audit_log',
+        source: '10.0.0.1',
+        tags: [{ pad: 'x'.repeat(tagBytes) }],
+        logs: Array.from({ length: logs }, (_, log) => ({ timestamp, content: { n: `${group}.${log}` } })),
+      })
+    }
+  }
+
   environment(): Record<string, string> {
     return {
       SLS_ENDPOINT: this.sls.url,

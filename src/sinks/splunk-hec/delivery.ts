@@ -1,11 +1,11 @@
 import pRetry from 'p-retry'
+import { abortable } from '../../core/abortable.ts'
 import type { Batch } from '../../core/batch.ts'
 import type { Clock } from '../../core/clock.ts'
 import { Fault } from '../../core/errors.ts'
 import type { Lease } from '../../core/lease.ts'
 import { backoffMs } from '../../core/retry.ts'
 import type { Telemetry } from '../../core/telemetry.ts'
-import { abortable } from '../abortable.ts'
 import type { DeadLetter } from '../dead-letter.ts'
 import type { DeadLetterReason } from '../dead-letter-line.ts'
 import { deadLetterOf } from '../dead-letter-line.ts'
@@ -71,6 +71,8 @@ export class Delivery {
       else if (this.#unacked.size > 0) await abortable(Promise.race(this.#unacked), signal)
       else break
     }
+    // Acks that were cancelled with the lease are no longer waited for, and are not settled either.
+    signal.throwIfAborted()
     this.#started()
   }
 

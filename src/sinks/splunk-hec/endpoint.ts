@@ -1,6 +1,6 @@
+import { abortable } from '../../core/abortable.ts'
 import { Fault } from '../../core/errors.ts'
 import type { Telemetry } from '../../core/telemetry.ts'
-import { abortable } from '../abortable.ts'
 import { AckPoller } from './ack-poller.ts'
 import type { HecConnection } from './client.ts'
 import { HecClient } from './client.ts'

@@ -1,7 +1,7 @@
 import pLimit from 'p-limit'
+import { abortable } from '../../core/abortable.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Telemetry } from '../../core/telemetry.ts'
-import { abortable } from '../abortable.ts'
 
 /** Plain answers in a row that earn one slot back. */
 const ANSWERS_PER_SLOT = 10

@@ -8,43 +8,73 @@ async function settledNow(promise: Promise<unknown>): Promise<boolean> {
 }
 
 describe('byte budget', () => {
-  test('a request that does not fit waits until bytes are released', async () => {
+  test('bodies take at most half, so that batches made of them can leave', async () => {
     const budget = new ByteBudget(100)
-    const first = await budget.reserve(80, never)
-    const second = budget.reserve(30, never)
+    const first = await budget.reservePull(30, never)
+    const second = budget.reservePull(30, never)
     expect(await settledNow(second)).toBe(false)
-    first.resize(60)
-    expect((await second).bytes).toBe(30)
-    expect(budget.used).toBe(90)
+    first.release()
+    await second
+    expect(budget.used).toBe(30)
+  })
+
+  test('a batch waits until it fits, and what it took is free when it is settled', async () => {
+    const budget = new ByteBudget(100)
+    const settled = await budget.admitBatch(80, never)
+    const second = budget.admitBatch(30, never)
+    expect(await settledNow(second)).toBe(false)
+    settled()
+    await second
+    expect(budget.used).toBe(30)
+  })
+
+  test('of many that wait only as many pass as fit', async () => {
+    const budget = new ByteBudget(100)
+    const settled = await budget.admitBatch(100, never)
+    const waiting = Array.from({ length: 10 }, () => budget.admitBatch(40, never))
+    settled()
+    await new Promise(setImmediate)
+    expect(budget.used).toBe(80)
+    expect(await Promise.all(waiting.slice(0, 3).map(settledNow))).toEqual([true, true, false])
   })
 
   test('something larger than the whole budget passes, but only alone', async () => {
     const budget = new ByteBudget(100)
-    const small = await budget.reserve(1, never)
-    const large = budget.reserve(500, never)
+    const small = await budget.reservePull(1, never)
+    const large = budget.reservePull(500, never)
     expect(await settledNow(large)).toBe(false)
     small.release()
-    expect((await large).bytes).toBe(500)
-    expect(await settledNow(budget.reserve(1, never))).toBe(false)
+    await large
+    expect(await settledNow(budget.reservePull(1, never))).toBe(false)
+    const batch = await budget.admitBatch(300, never)
+    expect(await settledNow(budget.admitBatch(1, never))).toBe(false)
+    batch()
   })
 
-  test('first come, first served: a small request does not overtake a waiting large one', async () => {
+  test('bodies that use up their share never keep a first batch from leaving', async () => {
+    const budget = new ByteBudget(10)
+    await budget.reservePull(500, never)
+    await budget.admitBatch(400, never)
+    expect(budget.used).toBe(900)
+  })
+
+  test('pulls wait in line: a small one does not overtake a large one', async () => {
     const budget = new ByteBudget(100)
-    const first = await budget.reserve(90, never)
-    const large = budget.reserve(50, never)
-    const small = budget.reserve(5, never)
+    const first = await budget.reservePull(50, never)
+    const large = budget.reservePull(45, never)
+    const small = budget.reservePull(5, never)
     expect(await settledNow(small)).toBe(false)
     first.release()
     await Promise.all([large, small])
-    expect(budget.used).toBe(55)
+    expect(budget.used).toBe(50)
   })
 
-  test('growing succeeds only within the limit, or when nothing else is in flight', async () => {
+  test('growing succeeds only within the share, or when nothing else is in flight', async () => {
     const budget = new ByteBudget(100)
-    const one = await budget.reserve(40, never)
-    const two = await budget.reserve(40, never)
-    expect(one.tryGrow(70)).toBe(false)
-    expect(one.bytes).toBe(40)
+    const one = await budget.reservePull(20, never)
+    const two = await budget.reservePull(20, never)
+    expect(one.tryGrow(40)).toBe(false)
+    expect(budget.used).toBe(40)
     two.release()
     expect(one.tryGrow(700)).toBe(true)
     expect(budget.used).toBe(700)
@@ -52,18 +82,19 @@ describe('byte budget', () => {
 
   test('an aborted wait leaves the queue and lets those behind it go', async () => {
     const budget = new ByteBudget(100)
-    await budget.reserve(90, never)
+    await budget.reservePull(45, never)
     const stop = new AbortController()
-    const large = budget.reserve(50, stop.signal)
-    const small = budget.reserve(5, never)
+    const large = budget.reservePull(50, stop.signal)
+    const small = budget.reservePull(5, never)
     stop.abort(new Error('stop'))
     await expect(large).rejects.toThrow('stop')
-    expect((await small).bytes).toBe(5)
+    await small
+    expect(budget.used).toBe(50)
   })
 
   test('releasing twice counts once', async () => {
     const budget = new ByteBudget(100)
-    const held = await budget.reserve(50, never)
+    const held = await budget.reservePull(50, never)
     held.release()
     held.release()
     expect(budget.used).toBe(0)

@@ -219,7 +219,7 @@ describe('giving up', () => {
     const pull = await client.pull(0, 'x', { count: 1, signal })
     expect(getEventListeners(signal, 'abort')).toHaveLength(1)
     await expect(pull.read()).rejects.toThrow()
-    await client.updateCheckpoint('cg', 'c1', 0, 'x', signal)
+    await client.updateCheckpoint('cg', 'c1', 0, 'x', { signal })
     expect(getEventListeners(signal, 'abort')).toHaveLength(0)
   })
 
