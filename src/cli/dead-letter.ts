@@ -98,6 +98,9 @@ async function replay(config: Config, io: CommandIo): Promise<number> {
     deadLettered: (_reason, events) => {
       outcome.refused += events
     },
+    hecRetry: (fault, attempt) => {
+      if (attempt === 3) io.stderr.write(`trying again: ${fault.message}\n`)
+    },
     paused: (_key, fault: Fault) => {
       io.stderr.write(`waiting: ${fault.message}${fault.advice ? `\n  → ${fault.advice}` : ''}\n`)
     },
@@ -142,7 +145,13 @@ function claimedElsewhere(file: string): boolean {
 async function replayFile(file: string, sink: Sink, io: CommandIo): Promise<number> {
   const original = file.replace(CLAIM, '')
   const claimed = `${original}.replaying-${hostname()}-${process.pid}`
-  await rename(file, claimed)
+  try {
+    await rename(file, claimed)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    io.stderr.write(`${file} was taken by another replay\n`)
+    return 0
+  }
   try {
     await systemClock.sleep(CLAIM_SETTLES_MS, io.signal)
     let letters: DeadLetterLine[] = []

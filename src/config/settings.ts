@@ -113,12 +113,12 @@ export const SETTINGS = {
   }),
   SLS_START: defaulting('begin', startPosition, {
     group: 'sls',
-    doc: 'Where a shard without a checkpoint starts: the oldest log retained, only new logs, or a time of arrival at the service.',
+    doc: 'Where a shard without a checkpoint starts: the oldest log retained, only new logs, or a time of arrival at the service. `end` is the end when the group starts; shards born later, by a split or merge, are read from their beginning.',
     example: '2026-01-31T00:00:00+08:00',
   }),
   SLS_HEARTBEAT_SECONDS: defaulting('20', wholeNumber(1, 600), {
     group: 'sls',
-    doc: 'Heartbeat interval. The consumer group’s timeout, after which a dead replica’s shards move, is 3 times this.',
+    doc: 'Heartbeat interval. The consumer group’s timeout, after which a dead replica’s shards move, is 3 times this. The same for all replicas of a group: one with a shorter interval shortens the timeout for those with a longer one, whose shards then move between their heartbeats (events repeated, none lost).',
   }),
   SLS_FETCH_INTERVAL_SECONDS: defaulting('1', seconds(0, 3600), {
     group: 'sls',

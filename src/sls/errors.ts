@@ -224,7 +224,11 @@ const LONGEST_RETRY_AFTER_MS = 60_000
 
 function retryAfter(value: string | undefined, now: number): number | undefined {
   if (value === undefined) return undefined
-  const ms = /^\d{1,9}$/.test(value) ? Number(value) * 1000 : Date.parse(value) - now
+  const ms = /^\d{1,9}$/.test(value)
+    ? Number(value) * 1000
+    : /^[A-Z][a-z]{2}, /.test(value)
+      ? Date.parse(value) - now
+      : Number.NaN
   return Number.isNaN(ms) ? undefined : Math.min(LONGEST_RETRY_AFTER_MS, Math.max(0, ms))
 }
 

@@ -105,7 +105,7 @@ export class AckChannel {
     }
     const restarted = ackId <= posting.highestBefore
     if (restarted || this.#seen.has(ackId)) {
-      this.#lose()
+      this.lose()
       posting.end()
       // The only POST under way was the one that revealed the restart, and none follows: its id can be nobody else's.
       const certain = restarted && this.#posting.size === 0 && ackId >= this.#unanswered
@@ -165,7 +165,8 @@ export class AckChannel {
     }
   }
 
-  #lose(): void {
+  /** Nobody will ever say `true` here again. */
+  lose(): void {
     this.#retired = true
     for (const [id, wait] of this.#pending) this.#finish(id, wait, 'lost')
   }

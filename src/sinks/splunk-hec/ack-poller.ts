@@ -63,6 +63,11 @@ export class AckPoller {
     this.#shared.retire()
   }
 
+  /** The token no longer acknowledges: what waits is to be sent again. */
+  lose(): void {
+    for (const channel of [...this.#channels]) channel.lose()
+  }
+
   close(): void {
     this.#stop.abort()
   }

@@ -116,8 +116,8 @@ export class HecClient {
       left = true
     }
     try {
-      const response = await this.#exchange({ ...request, leaving }, body)
-      telemetry.hecRequest(response.status, String(response.reply?.code ?? ''), seconds())
+      const response = this.#withoutToken(await this.#exchange({ ...request, leaving }, body))
+      telemetry.hecRequest(response.status, codeLabel(response.reply?.code), seconds())
       return response
     } catch (error) {
       const network = error instanceof Fault && !request.signal.aborted
@@ -130,6 +130,14 @@ export class HecClient {
 
   async close(): Promise<void> {
     await this.#pool.destroy()
+  }
+
+  /** Some proxies show the request they refuse, token and all; answers end up in logs and on /readyz. */
+  #withoutToken(response: HecResponse): HecResponse {
+    const token = this.#connection.token.reveal()
+    if (!response.body.includes(token)) return response
+    const body = response.body.replaceAll(token, '[secret]')
+    return { ...response, body, reply: readReply(body) }
   }
 
   /** undici's dispatch, not its `request`: only the handler learns when the first byte is about to leave. */
@@ -258,4 +266,12 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#over.abort()
     this.#request.signal.removeEventListener('abort', this.#aborted)
   }
+}
+
+const LARGEST_HEC_CODE = 28
+
+/** A metric label must not take whatever number a server makes up. */
+function codeLabel(code: number | undefined): string {
+  if (code === undefined) return ''
+  return code <= LARGEST_HEC_CODE ? String(code) : 'other'
 }

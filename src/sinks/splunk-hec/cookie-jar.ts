@@ -1,3 +1,5 @@
+const MOST_COOKIES = 20
+
 /**
  * Cookies a load balancer sets to keep a channel on one indexer. One jar per channel: acknowledgement state lives in the
  * memory of the node that took the POST.
@@ -10,7 +12,11 @@ export class CookieJar {
     for (const line of typeof setCookie === 'string' ? [setCookie] : setCookie) {
       const pair = line.split(';', 1)[0] as string
       const equals = pair.indexOf('=')
-      if (equals > 0) this.#cookies.set(pair.slice(0, equals).trim(), pair.slice(equals + 1).trim())
+      if (equals <= 0) continue
+      this.#cookies.set(pair.slice(0, equals).trim(), pair.slice(equals + 1).trim())
+      // A balancer that names each cookie anew must not make the header grow until it is refused.
+      const oldest = this.#cookies.keys().next().value
+      if (this.#cookies.size > MOST_COOKIES && oldest !== undefined) this.#cookies.delete(oldest)
     }
   }
 

@@ -51,8 +51,17 @@ export class Endpoint {
       requestTimeoutMs: options.connection.timeoutMs,
       clock: options.connection.clock,
       telemetry: options.telemetry,
-      refused: options.refused,
+      refused: (fault) => this.#ackRefused(fault),
     })
+  }
+
+  #ackRefused(fault: Fault): void {
+    this.missing = fault.code === 'http_404'
+    if (fault.code === '14' && this.#options.ack === 'auto') {
+      // Acknowledgement was turned off on the token: nothing to mend, and what was unacknowledged is sent once more.
+      this.missedAckId()
+      this.acks.lose()
+    } else this.#options.refused(fault)
   }
 
   /** Whether 200 is not yet delivery here. While that is not known, it is not. */
@@ -172,6 +181,11 @@ export class Endpoints {
     }
   }
 
+  /** Whether some endpoint is where it should be: a 404 elsewhere is then a restart, not a fault. */
+  get anyFound(): boolean {
+    return this.#health.some(({ endpoint }) => !endpoint.missing)
+  }
+
   /** With another healthy endpoint nobody needs to wait for the one that asked for patience. */
   get anyHealthy(): boolean {
     return this.#health.some((health) => health.failures === 0)
@@ -206,7 +220,7 @@ export class Endpoints {
   #failed(health: Health, fault: Fault): Fault {
     let weighed = fault
     health.endpoint.missing = fault.code === 'http_404'
-    if (health.endpoint.missing && this.#health.some(({ endpoint }) => !endpoint.missing)) {
+    if (health.endpoint.missing && this.anyFound) {
       weighed = new Fault('transient', fault.message, { code: fault.code, status: 404, cause: fault })
     }
     if (weighed.kind === 'transient' || weighed.kind === 'ambiguous') {

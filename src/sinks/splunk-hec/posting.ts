@@ -62,7 +62,7 @@ export async function postOnce(options: PostOptions): Promise<Sent> {
       return await accepted(options, turn, outcome.ackId)
     case 'refused': {
       const { fault, text, at } = outcome
-      const prefix = prefixAck(endpoint, turn, { ackId: at ? outcome.ackId : undefined, reached: true })
+      const prefix = prefixAck(endpoint, turn, at ? outcome.ackId : undefined)
       return { is: 'refused', fault, text, at, prefix }
     }
     case 'too_large':
@@ -140,9 +140,8 @@ async function failed(options: PostOptions, turn: AckTurn, outcome: Outcome & { 
   const { fault } = outcome
   if (fault.kind !== 'ambiguous') {
     if (fault.code === '27') endpoint.acks.rotate()
-    const reached = fault.status !== undefined || fault.kind !== 'transient'
     const ackId = outcome.accepted > 0 ? outcome.ackId : undefined
-    options.prefixAccepted(run.from + outcome.accepted, prefixAck(endpoint, turn, { ackId, reached }))
+    options.prefixAccepted(run.from + outcome.accepted, prefixAck(endpoint, turn, ackId))
     throw fault
   }
   telemetry.hecAmbiguous(fault)
@@ -155,13 +154,10 @@ async function failed(options: PostOptions, turn: AckTurn, outcome: Outcome & { 
 }
 
 /** Ends the turn of a request of which a prefix may have been taken, and says what is known about that prefix. */
-function prefixAck(
-  endpoint: Endpoint,
-  turn: AckTurn,
-  { ackId, reached }: { ackId: number | undefined; reached: boolean },
-): PrefixAck {
+function prefixAck(endpoint: Endpoint, turn: AckTurn, ackId: number | undefined): PrefixAck {
   if (ackId !== undefined && endpoint.sawAckId()) return turn.accepted(ackId)
-  turn.ended(reached)
+  // It was answered, and without an id: none was given.
+  turn.ended(false)
   return endpoint.acknowledges ? 'unknown' : 'none'
 }
 

@@ -44,7 +44,8 @@ const CODES: Readonly<Record<number, { kind: FaultKind; advice?: string }>> = {
   2: { kind: 'configuration', advice: 'The token did not arrive: does a proxy strip the Authorization header?' },
   3: { kind: 'configuration', advice: 'Check SPLUNK_HEC_TOKEN and what a proxy does to the Authorization header.' },
   4: { kind: 'configuration', advice: 'Splunk does not know this token: check SPLUNK_HEC_TOKEN.' },
-  5: { kind: 'event' },
+  // We never send a body without an event, so this is about the body and not about any of its events.
+  5: { kind: 'configuration', advice: 'HEC found no event in a body that holds some: what on the way strips bodies?' },
   6: { kind: 'event' },
   7: { kind: 'configuration', advice: 'Allow the index on the HEC token (or create it), or correct SPLUNK_HEC_INDEX.' },
   8: { kind: 'ambiguous' },
@@ -82,7 +83,7 @@ export function judge(answer: Answer, count: number, nowMs: number): Outcome {
   if (status === 200 && code !== undefined && ACCEPTED.has(code)) {
     return { is: 'accepted', ackId: reply?.ackId, slowDown: code !== 0 }
   }
-  const known = code === undefined || status === 200 ? undefined : CODES[code]
+  const known = hecCode(answer)
   if (known && code !== undefined) return byCode(answer, code, known, count, nowMs)
   if (status === 413) return { is: 'too_large', fault: faultOf(answer, 'event', nowMs), text: 'request too large' }
   if (status === 415) {
@@ -90,6 +91,29 @@ export function judge(answer: Answer, count: number, nowMs: number): Outcome {
     return { is: 'gzip_refused', fault: faultOf(answer, 'configuration', nowMs, advice) }
   }
   return { is: 'failed', fault: byStatus(answer, nowMs), accepted: 0, ackId: undefined }
+}
+
+/** Statuses with which HEC gives the codes that say something about events; others are somebody else's `code`. */
+const STATUS: Readonly<Record<number, number>> = {
+  ...{ 6: 400, 12: 400, 13: 400, 15: 400, 7: 400 },
+  ...{ 8: 500, 9: 503, 18: 503, 19: 503, 20: 503, 23: 503, 26: 429, 27: 429 },
+}
+
+/**
+ * What HEC's own code of this answer means; `undefined` if the answer is not HEC's. Gateways put small numbers under `code`
+ * as well (gRPC: 404 with 5, 500 with 13), and taking those for HEC's would dead-letter a backlog.
+ */
+function hecCode({ status, reply }: Answer): { kind: FaultKind; advice?: string } | undefined {
+  const code = reply?.code
+  if (code === undefined || status < 400) return undefined
+  const expected = STATUS[code]
+  return expected === undefined
+    ? status < 500 && status !== 404
+      ? CODES[code]
+      : undefined
+    : status === expected
+      ? CODES[code]
+      : undefined
 }
 
 function byCode(
@@ -103,14 +127,11 @@ function byCode(
   const ackId = answer.reply?.ackId
   const fault = faultOf(answer, known.kind, nowMs, known.advice)
   if (known.kind === 'event') {
-    // Code 5 says that there was no event at all in what we know to hold one: its number, if any, means nothing.
-    const at = code !== 5 && number !== undefined && number < count ? number : undefined
+    const at = number !== undefined && number < count ? number : undefined
     return { is: 'refused', fault, text: answer.reply?.text ?? '', at, ackId }
   }
-  // Wrong index: the number is one too high, so the culprit is N-1 and those before it are indexed.
-  if (code === 7 && number !== undefined && number >= 1 && number <= count) {
-    return { is: 'failed', fault, accepted: number - 1, ackId }
-  }
+  // Wrong index: HEC's number is one too high, so the culprit is N-1. All our events name one index, so the culprit can only
+  // be the first and nothing was indexed; a higher number is not believed, since believing it would skip events.
   // Busy: the number is where the queue was full.
   if (code === 9 && answer.status === 503 && number !== undefined && number < count) {
     return { is: 'failed', fault, accepted: number, ackId }
@@ -132,7 +153,7 @@ function byStatus(answer: Answer, nowMs: number): Fault {
 
 function faultOf(answer: Answer, kind: FaultKind, nowMs: number, advice?: string): Fault {
   const { status, reply } = answer
-  const ours = reply?.code !== undefined && CODES[reply.code] !== undefined && status !== 200
+  const ours = hecCode(answer) !== undefined
   const said = ours ? `${reply?.text ?? 'no text'} (code ${reply?.code})` : shown(answer.body)
   const retryAfterMs = readRetryAfter(answer.retryAfter, nowMs)
   return new Fault(kind, `HEC answered HTTP ${status}: ${said}`, {
@@ -164,7 +185,11 @@ function natural(value: unknown): number | undefined {
 /** Seconds or an HTTP date → milliseconds from now, at most five minutes. */
 export function readRetryAfter(value: string | undefined, nowMs: number): number | undefined {
   if (value === undefined) return undefined
-  const ms = /^\s*\d+\s*$/.test(value) ? Number(value) * 1000 : Date.parse(value) - nowMs
+  const ms = /^\s*\d+\s*$/.test(value)
+    ? Number(value) * 1000
+    : /^[A-Z][a-z]{2}, /.test(value)
+      ? Date.parse(value) - nowMs
+      : Number.NaN
   return Number.isNaN(ms) ? undefined : Math.min(LONGEST_RETRY_AFTER_MS, Math.max(0, ms))
 }
 
@@ -180,7 +205,7 @@ export function readReply(body: string): HecReply | undefined {
   const answer = value as Record<string, unknown>
   return {
     code: natural(answer['code']),
-    text: typeof answer['text'] === 'string' ? answer['text'] : undefined,
+    text: typeof answer['text'] === 'string' ? answer['text'].slice(0, SHOWN_BYTES) : undefined,
     ackId: natural(answer['ackId']),
     eventNumber: answer['invalid-event-number'],
     acked: readAcks(answer['acks']),

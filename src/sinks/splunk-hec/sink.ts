@@ -1,5 +1,6 @@
 import type { Batch } from '../../core/batch.ts'
 import type { Clock } from '../../core/clock.ts'
+import type { Fault } from '../../core/errors.ts'
 import type { Lease } from '../../core/lease.ts'
 import type { Secret } from '../../core/secret.ts'
 import type { Telemetry } from '../../core/telemetry.ts'
@@ -41,10 +42,11 @@ export class SplunkHecSink implements Sink {
 
   constructor(options: SplunkHecOptions) {
     const { telemetry, clock, deadLetter, maxBytes } = options
+    const refused = (fault: Fault): void => {
+      if (fault.code !== 'http_404' || !endpoints.anyFound) gate.trip(fault)
+    }
     const endpoints = new Endpoints(
-      options.urls.map(
-        (url) => new Endpoint(url, { ...options, connection: options, refused: (fault) => gate.trip(fault) }),
-      ),
+      options.urls.map((url) => new Endpoint(url, { ...options, connection: options, refused })),
       () => clock.monotonic(),
     )
     const gate = new PauseGate({

@@ -48,10 +48,16 @@ describe('NAME_FILE', () => {
   test('that cannot be read or is empty is a problem, and the variable is not called missing as well', () => {
     const { directory, write } = temporaryFiles()
     for (const path of ['/no/such/file', directory, write('empty', '\n')]) {
-      const problems = refused({ SLS_AK_KEY: undefined, SLS_AK_KEY_FILE: path })
+      const problems = refused({ SLS_LOGSTORE: undefined, SLS_LOGSTORE_FILE: path })
       expect(problems).toHaveLength(1)
-      expect(problems[0]).toMatchObject({ variable: 'SLS_AK_KEY_FILE', value: path })
+      expect(problems[0]).toMatchObject({ variable: 'SLS_LOGSTORE_FILE', value: path })
     }
+  })
+
+  test('of a secret is not shown: people put the secret itself there', () => {
+    const problems = refused({ SLS_AK_KEY: undefined, SLS_AK_KEY_FILE: 'the-secret-itself' })
+    expect(problems).toHaveLength(1)
+    expect(JSON.stringify(problems)).not.toContain('the-secret-itself')
   })
 
   test('is named as the place a wrong value came from', () => {

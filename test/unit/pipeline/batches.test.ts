@@ -90,12 +90,9 @@ describe('batches', () => {
     }
   })
 
-  test('come one by one: nothing is encoded ahead of the one asked for', () => {
-    // Broken behind the first group, which only shows when the walk gets there.
+  test('none leaves of a body that is malformed only at its end', () => {
     const body = list(group(logOf(10), logOf(10), logOf(10)), Buffer.of(0x0a, 0x05))
     const generator = encoderWith({ maxBatchBytes: 1 }).encode(body, position)
-    expect(generator.next().done).toBe(false)
-    expect(generator.next().done).toBe(false)
     expect(() => generator.next()).toThrow(expect.objectContaining({ code: 'corrupt_log_group' }))
   })
 })

@@ -141,6 +141,21 @@ describe('an answer that got lost', () => {
   })
 })
 
+describe('acknowledgement that is turned off on the token', () => {
+  test('is found out by itself: what was unacknowledged is sent once more, and nothing pauses', async () => {
+    const hec = await startHec({ ack: true })
+    hec.acknowledging = false
+    const { deliver, recorder } = await sinkTo([hec.url], { speed: 50, ack: 'auto' })
+    const delivery = deliver(batchOf(names(3)))
+    await expect.poll(() => hec.posts.length).toBe(1)
+    hec.ack = false
+    await delivery
+    expect(hec.posts).toHaveLength(2)
+    expect(recorder.sum('delivered')).toBe(3)
+    expect(recorder.of('paused')).toEqual([])
+  })
+})
+
 describe('an answer to a poll that is none', () => {
   test.each<[string, (response: Parameters<typeof json>[0], query: AckQuery) => unknown, boolean]>([
     ['400 code 14', (response) => json(response, 400, { text: 'ACK is disabled', code: 14 }), true],
@@ -155,11 +170,13 @@ describe('an answer to a poll that is none', () => {
     ['acks of another kind', (response) => json(response, 200, { acks: [0, true] }), false],
     ['"true" as text', (response, { ids }) => json(response, 200, { acks: { [`${ids[0]}`]: 'true' } }), false],
     ['ids never asked', (response) => json(response, 200, { acks: { 77: true } }), false],
-  ])('%s never counts as delivery', async (_, react, pauses) => {
+  ])('%s never counts as delivery', async (name, react, pauses) => {
     const hec = await startHec({ ack: true })
     hec.acknowledging = false
     hec.ackScript.push((query, response) => react(response, query))
-    const { deliver, recorder } = await sinkTo([hec.url], { speed: 50 })
+    // With `auto`, code 14 means that the token was changed: see below.
+    const ack = name === '400 code 14' ? true : 'auto'
+    const { deliver, recorder } = await sinkTo([hec.url], { speed: 50, ack })
     const delivery = deliver(batchOf(names(2)))
     await expect.poll(() => hec.queries.length, { timeout: 3_000 }).toBeGreaterThan(1)
     expect(recorder.sum('delivered')).toBe(0)

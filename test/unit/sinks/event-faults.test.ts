@@ -13,11 +13,6 @@ function refusing(bad: ReadonlySet<string>, code = 6, number: (at: number) => un
   }
 }
 
-/** Refuses whole bodies that hold a bad event, indexing nothing and naming nobody. */
-function refusingWhole(bad: ReadonlySet<string>, body: unknown): Reaction {
-  return (post, response) => (post.ids.some((id) => bad.has(id)) ? json(response, 400, body) : undefined)
-}
-
 function eachOnce(hec: HecDouble, ids: readonly string[]): void {
   expect(hec.indexed.toSorted()).toEqual([...ids].toSorted())
 }
@@ -90,13 +85,29 @@ describe('an event HEC refuses', () => {
     expect(recorder.sum('hecResend', 'bisect')).toBeGreaterThan(0)
   })
 
-  test('"no data" for a body that has some: halved, and the lone culprit dead-lettered', async () => {
+  test('"no data" for a body that has some is no fault of an event: paused, delivered once it is mended', async () => {
     const hec = await startHec()
-    hec.rule = refusingWhole(new Set(['e2']), { text: 'No data', code: 5 })
-    const { deliver, buried } = await sinkTo([hec.url])
+    hec.script.push(refuse(400, 5, 0, undefined), refuse(400, 5, 0, undefined))
+    const { deliver, buried, recorder } = await sinkTo([hec.url], { speed: 50 })
     await deliver(batchOf(names(5)))
-    expect(await buried()).toEqual(['e2'])
-    eachOnce(hec, ['e0', 'e1', 'e3', 'e4'])
+    expect(await buried()).toEqual([])
+    expect(recorder.of('paused')).toHaveLength(1)
+    eachOnce(hec, names(5))
+  })
+
+  test.each([
+    [404, 5],
+    [500, 13],
+    [503, 6],
+    [409, 6],
+    [501, 12],
+  ])("a gateway's HTTP %i with a code %i of its own buries nothing", async (status, code) => {
+    const hec = await startHec()
+    hec.script.push((_, response) => json(response, status, { code, message: 'somebody else' }))
+    const { deliver, buried } = await sinkTo([hec.url], { speed: 50 })
+    await deliver(batchOf(names(3)))
+    expect(await buried()).toEqual([])
+    expect(new Set(hec.indexed)).toEqual(new Set(names(3)))
   })
 
   test('a batch of nothing but bad events does not resend its bytes n times over', async () => {
