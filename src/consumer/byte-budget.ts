@@ -14,14 +14,16 @@ export interface PullReservation {
  */
 export class ByteBudget {
   readonly limit: number
-  readonly #changed: (used: number) => void
+  readonly #changed: (inFlight: number) => void
   readonly #freed = new Condition()
   /** Pulls wait in line: a large one is not starved by small ones. */
   #pullQueue: Promise<unknown> = Promise.resolve()
   #pulls = 0
+  #bodies = 0
   #batches = 0
 
-  constructor(limit: number, changed: (used: number) => void = () => {}) {
+  /** `changed` is told the bytes pulled and not yet settled. */
+  constructor(limit: number, changed: (inFlight: number) => void = () => {}) {
     this.limit = limit
     this.#changed = changed
   }
@@ -35,21 +37,24 @@ export class ByteBudget {
     return Math.floor(this.limit / 2)
   }
 
-  /** Waits its turn, then until a body of `bytes` fits. */
+  /** Waits its turn, then until a body of `bytes` fits. What is only reserved does not count as in flight. */
   async reservePull(bytes: number, signal: AbortSignal): Promise<PullReservation> {
     let held = 0
-    const tryGrow = (total: number): boolean => {
+    let body = 0
+    const hold = (total: number, ofBody: number): boolean => {
       if (total > held && !this.#pullFits(total, held)) return false
       this.#pulls += total - held
+      this.#bodies += ofBody - body
       held = total
+      body = ofBody
       this.#tell()
       return true
     }
     // The condition takes what it found free: between looking and taking nobody else may come.
-    const turn = this.#pullQueue.then(() => this.#freed.until(() => tryGrow(bytes), signal))
+    const turn = this.#pullQueue.then(() => this.#freed.until(() => hold(bytes, 0), signal))
     this.#pullQueue = turn.catch(() => {})
     await turn
-    return { tryGrow, release: () => void tryGrow(0) }
+    return { tryGrow: (total) => hold(total, total), release: () => void hold(0, 0) }
   }
 
   /** Waits until a batch of `bytes` fits; call the result when it is settled. */
@@ -68,7 +73,7 @@ export class ByteBudget {
   }
 
   #tell(): void {
-    this.#changed(this.used)
+    this.#changed(this.#bodies + this.#batches)
     this.#freed.notify()
   }
 

@@ -92,6 +92,22 @@ describe('byte budget', () => {
     expect(budget.used).toBe(50)
   })
 
+  test('in flight is what was pulled and is not settled, not what a poll reserves', async () => {
+    let inFlight = -1
+    const budget = new ByteBudget(100, (bytes) => {
+      inFlight = bytes
+    })
+    const pull = await budget.reservePull(30, never)
+    expect(inFlight).toBe(0)
+    pull.tryGrow(20)
+    expect(inFlight).toBe(20)
+    const settled = await budget.admitBatch(25, never)
+    pull.release()
+    expect(inFlight).toBe(25)
+    settled()
+    expect(inFlight).toBe(0)
+  })
+
   test('releasing twice counts once', async () => {
     const budget = new ByteBudget(100)
     const held = await budget.reservePull(50, never)
