@@ -169,6 +169,8 @@ export class ShardConsumer {
         this.#lag.sawServerTime(fetched.serverTimeMs)
         if (!fetched.atEnd) continue
         this.#lag.sawEnd(cursor)
+        // Caught up: said at once, and without asking the service anything.
+        if (this.#tracker?.outstanding === 0) await this.#report(this.#pulling)
         if (fetched.empty && (await this.#finishedReadonly(cursor))) return await this.#holdFinished(cursor)
         await clock.sleep(fetchIntervalMs, this.#pulling)
       }
