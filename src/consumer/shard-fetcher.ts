@@ -1,4 +1,4 @@
-import type { Batch } from '../core/batch.ts'
+import type { Batch, EncodeCounts, PullPosition } from '../core/batch.ts'
 import type { BufferPool } from '../core/buffer-pool.ts'
 import type { Clock } from '../core/clock.ts'
 import { Fault } from '../core/errors.ts'
@@ -8,20 +8,6 @@ import type { Pull, SlsClient } from '../sls/client.ts'
 import { cursorNumber } from '../sls/cursor.ts'
 import { SlsError } from '../sls/errors.ts'
 import type { ByteBudget, PullReservation } from './byte-budget.ts'
-
-/** Position of a pull, for event ids: `firstGroup` only where the service's cursors really name single groups. */
-export interface PullPosition {
-  shard: number
-  cursor: string
-  firstGroup: bigint | undefined
-}
-
-export interface EncodeCounts {
-  groups: number
-  logs: number
-  filteredLogs: number
-  events: number
-}
 
 /** Turns a decompressed LogGroupList into batches; the pipeline's part, handed in by bridge.ts. */
 export interface PullEncoder {

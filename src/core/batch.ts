@@ -26,3 +26,22 @@ export function bytesOf(batch: Batch, from: number, to: number): Buffer {
   const end = to === 0 ? 0 : (batch.ends[to - 1] as number)
   return batch.bytes.subarray(start, end)
 }
+
+/** Where a pull stands, for origins and event ids. */
+export interface PullPosition {
+  shard: number
+  /** Cursor of the pull, as SLS spells it. */
+  cursor: string
+  /** Position of the first log group; `undefined` when groups have no cursors of their own (SPL, opaque cursors). */
+  firstGroup: bigint | undefined
+}
+
+/** What became of one pull's logs. */
+export interface EncodeCounts {
+  groups: number
+  /** All logs of the body, those nobody wanted included. */
+  logs: number
+  /** Logs of the groups whose topic nobody wanted. */
+  filteredLogs: number
+  events: number
+}

@@ -1,14 +1,14 @@
-import type { Batch } from '../core/batch.ts'
+import type { Batch, EncodeCounts, PullPosition } from '../core/batch.ts'
 import { WorkingBuffers } from './batch-builder.ts'
 import { Scratch } from './bytes.ts'
 import { EnvelopeConstants, TAG_PREFIX } from './group-head.ts'
 import { KeyTable } from './keys.ts'
-import type { EncodeCounts, EncoderState, PullPosition } from './pull-encoding.ts'
+import type { EncoderState } from './pull-encoding.ts'
 import { PullEncoding } from './pull-encoding.ts'
 import { TopicSelection } from './select.ts'
 import { assertWellFormed } from './well-formed.ts'
 
-export type { EncodeCounts, PullPosition }
+export type { EncodeCounts, PullPosition } from '../core/batch.ts'
 
 export interface EncoderOptions {
   project: string

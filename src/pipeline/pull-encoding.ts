@@ -1,4 +1,4 @@
-import type { Batch } from '../core/batch.ts'
+import type { Batch, EncodeCounts, PullPosition } from '../core/batch.ts'
 import type { WorkingBuffers } from './batch-builder.ts'
 import { BatchBuilder } from './batch-builder.ts'
 import type { Scratch } from './bytes.ts'
@@ -24,24 +24,6 @@ const CLOSE = new Piece('"}}\n')
 const DOT = 0x2e
 /** At most: `{"time":4294967299.123456789`, the end of the id, `"}}\n`, and what is written too much. */
 const FIXED_BYTES = TIME_OPEN.length + 20 + HASH_DIGITS + CLOSE.length + WORD_SLACK
-
-/** Where a body was pulled from. */
-export interface PullPosition {
-  shard: number
-  /** Cursor of the pull, as SLS spells it. */
-  cursor: string
-  /** Position of the first log group; `undefined` when groups have no cursors of their own (SPL, opaque cursors). */
-  firstGroup: bigint | undefined
-}
-
-export interface EncodeCounts {
-  groups: number
-  /** All logs of the body, those nobody wanted included. */
-  logs: number
-  /** Logs of the groups whose topic nobody wanted. */
-  filteredLogs: number
-  events: number
-}
 
 /** What the pulls of one process share. Nothing in it belongs to a pull while that is not being worked on. */
 export interface EncoderState {

@@ -1,0 +1,139 @@
+import type { ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import type { SlsEmulator } from '../../src/emulator/sls-server.ts'
+import type { LogGroupLine } from './log-groups.ts'
+
+export type Language = 'python' | 'go' | 'java'
+
+/** What a program gets as its only argument, as JSON. */
+export interface ClientOptions {
+  command: 'write' | 'consume'
+  /** The worker of the newest Java release has no setting for this: it always reads LZ4 and signs V1. */
+  compression: 'lz4' | 'zstd' | 'deflate' | 'none'
+  signature: 'v1' | 'v4'
+  /** Of a consumer: its group, its name in it, and how often it beats. */
+  group?: string
+  consumer?: string
+  heartbeatSeconds?: number
+  timeoutSeconds?: number
+  /** Children of a split only after their parents. */
+  inOrder?: boolean
+  /** Instead of the emulator's own. */
+  accessKeySecret?: string
+}
+
+export interface Route {
+  sls: SlsEmulator
+  /** A forward proxy to the emulator, or the emulator itself. */
+  proxyPort: number
+  /** A SOCKS proxy to the emulator: the one way to lead Java's worker, whose release has no proxy setting either. */
+  socksPort: number
+}
+
+const PARTS = ['python', 'go', 'java', 'node']
+const CHOSEN = process.env['CONFORMANCE']?.split(',') ?? PARTS
+for (const part of CHOSEN) {
+  // Else a slip of the pen would pass for a success.
+  if (!PARTS.includes(part)) throw new Error(`CONFORMANCE names "${part}"; it takes some of ${PARTS.join(',')}`)
+}
+
+/** Whether CONFORMANCE names it; all are chosen by default. */
+export function chosen(language: Language | 'node'): boolean {
+  return CHOSEN.includes(language)
+}
+
+const HERE = fileURLToPath(new URL('.', import.meta.url))
+const TOOLS = `${HERE}.tools/`
+
+/** A name that exists nowhere: whatever reaches the emulator came through a proxy. */
+const DOMAIN = 'cn-local.log.test'
+const HOSTS_FILE = `${HERE}java/hosts`
+
+const PROGRAMS: Record<Language, { needs: string; command: (java: string[]) => [string, ...string[]] }> = {
+  python: {
+    needs: `${TOOLS}python/bin/python`,
+    command: () => [`${TOOLS}python/bin/python`, `${HERE}python/conformance.py`],
+  },
+  go: { needs: `${TOOLS}conformance-go`, command: () => [`${TOOLS}conformance-go`] },
+  java: {
+    needs: `${TOOLS}java/Conformance.class`,
+    command: (properties) => ['java', ...properties, '-cp', `${TOOLS}java:${TOOLS}java/*`, 'Conformance'],
+  },
+}
+
+/** Properties that lead a JVM's plain sockets through a SOCKS proxy, and the project's name to an address nobody has. */
+function socksProperties(port: number): string[] {
+  return [
+    `-Djdk.net.hosts.file=${HOSTS_FILE}`,
+    '-DsocksProxyHost=127.0.0.1',
+    `-DsocksProxyPort=${port}`,
+    '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
+  ]
+}
+
+/** A program around an official client. It prints a line of JSON per log group it consumed. */
+export class ClientProcess {
+  readonly child: ChildProcess
+  readonly groups: LogGroupLine[] = []
+  readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
+  onGroup: (group: LogGroupLine) => void = () => {}
+  stderr = ''
+
+  constructor(child: ChildProcess) {
+    this.child = child
+    this.exited = once(child, 'close').then(([code, signal]) => ({ code, signal }))
+    child.stderr?.on('data', (text) => {
+      this.stderr += text
+    })
+    if (!child.stdout) return
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      // What an SDK prints by itself is kept with its complaints.
+      if (!line.startsWith('{')) this.stderr += `${line}\n`
+      else this.#consumed(JSON.parse(line))
+    })
+  }
+
+  #consumed(group: LogGroupLine): void {
+    this.groups.push(group)
+    this.onGroup(group)
+  }
+
+  get running(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null
+  }
+
+  kill(signal: NodeJS.Signals): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
+    this.child.kill(signal)
+    return this.exited
+  }
+}
+
+/** The caller ends it. Throws when `install.sh` has not built the program. */
+export function startClient(language: Language, route: Route, options: ClientOptions): ClientProcess {
+  const { needs, command } = PROGRAMS[language]
+  if (!existsSync(needs)) {
+    throw new Error(
+      `the ${language} client is not installed: run \`npm run test:conformance\` with its toolchain on PATH, or leave ${language} out of CONFORMANCE`,
+    )
+  }
+  const { sls, proxyPort, socksPort } = route
+  const proxy = `http://127.0.0.1:${proxyPort}`
+  const given = {
+    // Java takes no scheme, Python and Go default to http as well.
+    ...{ endpoint: language === 'java' ? DOMAIN : `http://${DOMAIN}`, region: 'cn-local' },
+    ...{ project: sls.project, logstore: sls.logstore },
+    ...{ accessKeyId: sls.accessKeyId, accessKeySecret: sls.accessKeySecret },
+    ...{ proxyHost: '127.0.0.1', proxyPort },
+    ...options,
+  }
+  const [program, ...rest] = command(options.command === 'consume' ? socksProperties(socksPort) : [])
+  const child = spawn(program, [...rest, JSON.stringify(given)], {
+    env: { ...process.env, http_proxy: proxy, HTTP_PROXY: proxy, no_proxy: '', NO_PROXY: '' },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
+  return new ClientProcess(child)
+}

@@ -1,0 +1,50 @@
+#!/bin/bash
+# Installs the official SLS clients by name into test/conformance/.tools and builds the programs that drive them.
+# Idempotent: a part is built again only when its files changed. CONFORMANCE=python,go,java,node chooses parts; all by default.
+set -euo pipefail
+cd "$(dirname "$0")"
+parts=",${CONFORMANCE-python,go,java,node},"
+mkdir -p .tools
+
+chosen() { [[ "$parts" == *",$1,"* ]]; }
+
+# A missing toolchain is reported here; the tests that need it then fail and name what is missing.
+have() {
+  for tool in "${@:2}"; do
+    command -v "$tool" >/dev/null && continue
+    echo "conformance: $tool is not installed; the $1 tests will fail (leave $1 out of CONFORMANCE to do without)" >&2
+    return 1
+  done
+}
+
+fresh() { [[ "$(cat ".tools/$1.stamp" 2>/dev/null)" == "$(stamp "$1")" ]]; }
+stamp() { cat "$1"/* install.sh | cksum; }
+done_with() { stamp "$1" >".tools/$1.stamp"; }
+
+if chosen python && ! fresh python && have python python3; then
+  rm -rf .tools/python .tools/python.stamp
+  python3 -m venv .tools/python
+  .tools/python/bin/pip install --quiet --disable-pip-version-check --requirement python/requirements.txt
+  done_with python
+fi
+
+if chosen go && ! fresh go && have go go; then
+  rm -f .tools/go.stamp
+  go build -C go -o ../.tools/conformance-go .
+  done_with go
+fi
+
+if chosen java && ! fresh java && have java mvn javac java; then
+  rm -rf .tools/java .tools/java.stamp
+  mvn --quiet --batch-mode --file java/pom.xml dependency:copy-dependencies "-DoutputDirectory=$PWD/.tools/java"
+  javac -XDsuppressNotes -d .tools/java -cp '.tools/java/*' java/*.java
+  done_with java
+fi
+
+if chosen node && ! fresh node && have node npm; then
+  rm -rf .tools/node .tools/node.stamp
+  mkdir .tools/node
+  cp node/package.json .tools/node
+  npm install --prefix .tools/node --silent --no-package-lock --ignore-scripts --no-audit --no-fund
+  done_with node
+fi

@@ -1,0 +1,77 @@
+/** Two ways to lead a client that cannot be given an address and a port to the emulator, watched on the way. */
+import type { IncomingMessage, RequestListener } from 'node:http'
+import { Agent, createServer as createHttpServer, request as httpRequest } from 'node:http'
+import type { AddressInfo, Server, Socket } from 'node:net'
+import { connect, createServer } from 'node:net'
+import { pipeline } from 'node:stream'
+
+export interface Detour {
+  port: number
+  close(): Promise<void>
+}
+
+/** Passes every request on as it is, absolute-form targets too; `onRequest` sees it first. */
+export async function startHttpProxy(to: number, onRequest: (request: IncomingMessage) => void): Promise<Detour> {
+  const agent = new Agent({ keepAlive: true })
+  const pass: RequestListener = (request, response) => {
+    onRequest(request)
+    const { method, url, rawHeaders } = request
+    const onward = httpRequest({
+      ...{ agent, host: '127.0.0.1', port: to, setHost: false },
+      ...{ method, path: url, headers: rawHeaders as unknown as Record<string, string> },
+    })
+    onward.on('response', (answer) => {
+      response.writeHead(answer.statusCode as number, answer.rawHeaders)
+      pipeline(answer, response, () => {})
+    })
+    onward.on('error', () => response.destroy())
+    response.on('close', () => onward.destroy())
+    request.pipe(onward)
+  }
+  const server = createHttpServer({ keepAliveTimeout: 120_000 }, pass)
+  const proxy = await listening(server)
+  return {
+    port: proxy.port,
+    close: async () => {
+      server.closeAllConnections()
+      agent.destroy()
+      await proxy.close()
+    },
+  }
+}
+
+/** SOCKS 5 (RFC 1928) without authentication; wherever a client wants to go, it gets to `to`. */
+export function startSocksProxy(to: number): Promise<Detour> {
+  return listening(createServer((client) => greet(client, to)))
+}
+
+function greet(client: Socket, to: number): void {
+  client.on('error', () => client.destroy())
+  client.once('data', () => {
+    client.write(Uint8Array.of(5, 0))
+    client.once('data', () => {
+      const server = connect(to, '127.0.0.1', () => {
+        client.write(Uint8Array.of(5, 0, 0, 1, 0, 0, 0, 0, 0, 0))
+        pipeline(client, server, client, () => {})
+      })
+      server.on('error', () => client.destroy())
+    })
+  })
+}
+
+async function listening(server: Server): Promise<Detour> {
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        for (const socket of sockets) socket.destroy()
+      }),
+  }
+}
