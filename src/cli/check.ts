@@ -30,6 +30,7 @@ itself is wrong.
 /** The documented limit has been 5, 10, 20 and is 30 consumer groups per logstore. */
 const GROUP_QUOTA = 30
 const SKEW_WARN_SECONDS = 60
+const UNREACHABLE = 'unreachable'
 const SKEW_LIMIT_SECONDS = 15 * 60
 
 /** A check says what it found, or throws what is wrong. */
@@ -66,12 +67,16 @@ export async function checkCommand(argv: string[], io: CommandIo): Promise<numbe
     deadLetterCheck(config),
   ]
   let failed = 0
+  let slsUnreachable = false
   for (const { about, run } of checks) {
+    // The other questions to SLS would only fail again, with less to the point.
+    if (slsUnreachable && about.startsWith('SLS')) continue
     try {
       print('ok', about, await run())
     } catch (error) {
       if (io.signal.aborted) break
       failed++
+      slsUnreachable ||= error instanceof Fault && error.code === UNREACHABLE
       print('FAIL', about, messageOf(error))
       if (error instanceof Fault && error.advice) io.stdout.write(`${' '.repeat(29)}→ ${error.advice}\n`)
     }
@@ -111,7 +116,7 @@ function slsChecks(config: Config, client: SlsClient, signal: AbortSignal): Chec
 async function clockSkew(endpoint: string, signal: AbortSignal): Promise<string> {
   const { headers, body } = await request(endpoint, { signal, headersTimeout: 10_000 }).catch((error) => {
     throw new Fault('transient', `cannot reach ${endpoint}: ${messageOf(error)}`, {
-      code: 'unreachable',
+      code: UNREACHABLE,
       advice: 'Check SLS_ENDPOINT, DNS, and that this machine may reach it (inside a VPC use the -intranet endpoint).',
     })
   })

@@ -83,6 +83,23 @@ describe('SLS_START=end', () => {
   })
 })
 
+describe('two processes with one consumer name', () => {
+  test('are warned of when it shows', async () => {
+    const scenario = await Scenario.start({ sls: { shards: 2 } })
+    const twins = [scenario.replica({ SLS_CONSUMER: 'twin' }), scenario.replica({ SLS_CONSUMER: 'twin' })]
+    let loaded = true
+    const writing = (async () => {
+      while (loaded) await scenario.write(5, { perSecond: 20 })
+    })()
+    const line = await Promise.race(twins.map((twin) => twin.line(/SLS_CONSUMER|consumer name/)))
+    expect(['warn', 'error']).toContain(line.level)
+    loaded = false
+    await writing
+    await scenario.caughtUp()
+    expect(scenario.tally().missing).toEqual([])
+  })
+})
+
 describe('a shard that is gone', () => {
   test('what was pulled of it is still delivered', async () => {
     const scenario = await Scenario.start({
