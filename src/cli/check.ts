@@ -16,7 +16,7 @@ import { EXIT } from './command.ts'
 import { configurationOf } from './configuration.ts'
 import { USER_AGENT } from './version.ts'
 
-const HELP = `Validate the configuration and try both ends. Ingests nothing, creates nothing, commits nothing.
+const HELP = `Validate the configuration and try both ends. Ingests nothing and commits nothing; makes DEAD_LETTER_DIR if it is missing.
 
 usage: sls-siem-bridge check [--send-test-event]
 
