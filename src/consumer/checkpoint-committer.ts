@@ -20,7 +20,7 @@ export interface CommitterOptions {
 const COMMIT_TIMEOUT_MS = 5_000
 
 /**
- * Writes one shard's checkpoint back: one commit at a time, so a slow one can never overwrite a later one; never without
+ * Writes one shard's checkpoint back: one commit at a time, so a slow one can never overwrite a later one; always with
  * `forceSuccess=false`; never once the lease is gone.
  */
 export class CheckpointCommitter {
@@ -35,11 +35,6 @@ export class CheckpointCommitter {
     this.#options = options
     this.#committed = options.committed
     this.#committedAt = options.clock.monotonic()
-  }
-
-  /** The last cursor the server confirmed to us. */
-  get committed(): string {
-    return this.#committed
   }
 
   /** Counts attempts to change the server's checkpoint, to tell a foreign change from our own. */

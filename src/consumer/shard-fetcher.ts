@@ -250,7 +250,7 @@ export class ShardFetcher {
  * The cursor number of a pull's first group, if cursors count single groups here (they do as far as anybody has seen: the
  * official Go client computes per-group cursors from `x-log-read-last-cursor` the same way).
  */
-export function firstGroupOf(pull: Pull, cursor: string): bigint | undefined {
+function firstGroupOf(pull: Pull, cursor: string): bigint | undefined {
   const count = BigInt(pull.groupCount)
   if (pull.readLastCursor !== undefined) return pull.readLastCursor - count + 1n
   const start = cursorNumber(cursor)

@@ -77,7 +77,7 @@ test.each<[string, string[], NodeJS.ProcessEnv, string]>([
   expect(err).toContain(text)
 })
 
-test('--help says what is not implemented', async () => {
+test('--help names the limits of the stand-in', async () => {
   const { code, out } = await finished(['--help'])
   expect(code).toBe(EXIT.done)
   expect(out).toContain('--retention-seconds')
