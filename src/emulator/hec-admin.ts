@@ -4,7 +4,7 @@
  * | request | does |
  * |---|---|
  * | GET state | the counts, as JSON |
- * | GET events?since=N | kept envelopes from number N on, one JSON object a line; header `X-Receiver-Next` holds the next N. `&detail=true` wraps each: `{seq, path, token, receivedAtMs, ack?, envelope}` |
+ * | GET events?since=N | kept envelopes from number N on, one JSON object a line; header `X-Receiver-Next` holds the next N. `&detail=true` wraps each: `{seq, path, token, receivedAtMs, answer, ack?, envelope}` |
  * | GET, POST, DELETE faults | list rules with their counters and what has not fired, add one rule or an array, remove all |
  * | GET, POST, DELETE refuse | the same for events refused for good: `{contains, code?, number?}` |
  * | POST token | `{token?, disabled?, ack?}` for the first token or the one named |

@@ -1,6 +1,6 @@
 import type { AckLimits, AckRecord } from './hec-acks.ts'
 import { AckChannels } from './hec-acks.ts'
-import type { HecIndex, IndexedRequest } from './hec-index.ts'
+import type { HecAnswer, HecIndex, IndexedRequest } from './hec-index.ts'
 import type { EnvelopeDefaults, Lines } from './hec-lines.ts'
 import { LineBuilder, rawLines } from './hec-lines.ts'
 import type { Envelope } from './hec-parser.ts'
@@ -63,6 +63,8 @@ export interface CollectorRequest {
   channel: string | undefined
   body: Buffer
   script?: EventScript | undefined
+  /** Filled in by the HTTP layer when the answer leaves. */
+  answer?: HecAnswer
 }
 
 interface Refusal {
@@ -241,8 +243,12 @@ export class HecCollector {
     return hecReply(this.#warns && near ? 25 : 0, extras)
   }
 
-  async #commit(lines: Lines, { path, token }: CollectorRequest, ack: AckRecord | undefined): Promise<void> {
-    const request: IndexedRequest = { path, token: token.name, receivedAtMs: Date.now(), ...(ack ? { ack } : {}) }
+  async #commit(lines: Lines, given: CollectorRequest, ack: AckRecord | undefined): Promise<void> {
+    const { path, token, answer = {} } = given
+    const request: IndexedRequest = {
+      ...{ path, token: token.name, receivedAtMs: Date.now(), answer },
+      ...(ack ? { ack } : {}),
+    }
     if (!ack || !this.#options.loseUnackedOnRestart) return this.#options.index.append(lines, request)
     this.#staged.add({ lines, request, dueAtMs: ack.ackedAtMs ?? Infinity })
     if (!Number.isFinite(this.acks.delayMs)) return undefined

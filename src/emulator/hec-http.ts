@@ -4,6 +4,7 @@ import { readBody } from './hec-body.ts'
 import type { HecCollector } from './hec-collector.ts'
 import type { HecAction, HecFaults } from './hec-faults.ts'
 import { isEventScript, scriptedReply } from './hec-faults.ts'
+import type { HecAnswer } from './hec-index.ts'
 import type { HecReply } from './hec-response.ts'
 import { hecReply, htmlReply, notFoundReply } from './hec-response.ts'
 import type { HecTokens } from './hec-tokens.ts'
@@ -70,12 +71,15 @@ export class HecHttp {
       if (!action.hang) request.socket.destroy()
       return
     }
-    const reply = await this.#reply(request, url, endpoint, action)
+    const answer: HecAnswer = {}
+    const reply = await this.#reply(request, url, endpoint, action, answer)
     if (!reply) {
       this.abortedBodies += 1
       return
     }
     this.#count(url, action?.cut ? 'cut' : `${reply.status} ${reply.code ?? '-'}`)
+    if (action?.cut) answer.cut = true
+    else Object.assign(answer, { status: reply.status, code: reply.code })
     await sendReply(request, response, reply, action?.cut)
   }
 
@@ -95,6 +99,7 @@ export class HecHttp {
     url: URL,
     endpoint: Endpoint | undefined,
     action: HecAction | undefined,
+    answer: HecAnswer,
   ): Promise<HecReply | undefined> {
     if (action?.forgetAcks) this.#collector.acks.forget()
     const scripted = action && scriptedReply(action)
@@ -102,7 +107,7 @@ export class HecHttp {
       const body = await readBody(request, this.#limits.maxContentLength)
       return body === 'aborted' ? undefined : scripted
     }
-    const reply = await this.#route(request, url, endpoint, action).catch((error: unknown) => {
+    const reply = await this.#route(request, url, endpoint, action, answer).catch((error: unknown) => {
       if (this.#collector.failed) return hecReply(8)
       throw error
     })
@@ -115,6 +120,7 @@ export class HecHttp {
     url: URL,
     endpoint: Endpoint | undefined,
     action: HecAction | undefined,
+    answer: HecAnswer,
   ): Promise<HecReply | undefined> {
     const { method = 'GET' } = request
     if (!endpoint) return notFoundReply(404)
@@ -140,6 +146,7 @@ export class HecHttp {
       channel,
       body,
       script: isEventScript(action) ? action : undefined,
+      answer,
     })
   }
 

@@ -15,12 +15,21 @@ export interface HecEnvelope {
   fields?: Record<string, unknown>
 }
 
+/** What the client was told about a request; empty until the answer leaves, and for good when it never does. */
+export interface HecAnswer {
+  status?: number
+  code?: number
+  /** The connection was cut by a scripted fault: nothing of the answer arrived whole. */
+  cut?: boolean
+}
+
 /** The request that brought an event. */
 export interface IndexedRequest {
   readonly path: string
   /** Name of the token, not its value. */
   readonly token: string
   readonly receivedAtMs: number
+  readonly answer: HecAnswer
   /** Only when the answer carried an ack id. The indexed prefix of a refused request has none. */
   ack?: AckRecord
 }

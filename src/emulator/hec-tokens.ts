@@ -59,6 +59,10 @@ export class HecTokens {
     }
   }
 
+  all(): TokenState[] {
+    return [...this.#tokens.values()]
+  }
+
   /** The first token, unless one is named by its value. */
   find(token?: string): TokenState | undefined {
     return token === undefined ? this.#tokens.values().next().value : this.#tokens.get(token)

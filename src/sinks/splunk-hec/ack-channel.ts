@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { CookieJar } from './cookie-jar.ts'
 
-const MOST_UNANSWERED = 8
 const MOST_IDS = 10_000
 /** splunkd forgets a channel after 600 s without use and would then count from 0 again, which looks like a restart. */
 const LONGEST_IDLE_MS = 300_000
+/** splunkd counts from 0, the OpenTelemetry Collector from 1. */
+const FIRST_IDS = [0, 1]
 
 /** `lost`: the server forgot the id, or nobody can tell any more whose id it is. */
 export type AckResult = 'acked' | 'timeout' | 'lost' | 'cancelled'
@@ -42,14 +43,14 @@ export interface Posting {
 }
 
 /**
- * An ack channel: ids count up from 0 in the memory of one splunkd, `true` is told once, and a restarted server starts
- * again at 0 under the same name. The danger is the last one: an old request must not be settled by a `true` meant for
+ * An ack channel: ids count up from 0 or 1 in the memory of one server, `true` is told once, and a restarted server starts
+ * again under the same name. The danger is the last one: an old request must not be settled by a `true` meant for
  * a new request that was given the same id.
  */
 export class AckChannel {
   readonly id: string = randomUUID()
   readonly cookies = new CookieJar()
-  /** For a single POST, whose id therefore needs no answer to be known: it is 0. */
+  /** For a single POST, whose id therefore needs no answer to be known: it is the first. */
   readonly own: boolean
   asking = false
   readonly #pending = new Map<number, AckWait>()
@@ -70,9 +71,9 @@ export class AckChannel {
     return this.#pending.size === 0 && this.#posting.size === 0
   }
 
-  /** May it take further POSTs? */
+  /** May it take further POSTs? Not after one that nobody answered: its id would put the next ones in doubt, too. */
   fit(now: number): boolean {
-    if (this.#retired || this.#unanswered >= MOST_UNANSWERED || this.#seen.size >= MOST_IDS) return false
+    if (this.#retired || this.#unanswered > 0 || this.#seen.size >= MOST_IDS) return false
     return !this.idle || now - this.#usedAt < LONGEST_IDLE_MS
   }
 
@@ -108,7 +109,7 @@ export class AckChannel {
       this.lose()
       posting.end()
       // The only POST under way was the one that revealed the restart, and none follows: its id can be nobody else's.
-      const certain = restarted && this.#posting.size === 0 && ackId >= this.#unanswered
+      const certain = restarted && this.#posting.size === 0 && this.#wasTold(ackId)
       if (certain) this.#pending.set(ackId, wait)
       else wait.finish('lost')
       return
@@ -125,9 +126,9 @@ export class AckChannel {
     posting.end()
   }
 
-  /** A POST on a channel of its own that nobody answered: if it arrived, its id is 0. */
+  /** A POST on a channel of its own that nobody answered: if it arrived, its id is the first. */
   presume(posting: Posting, wait: AckWait): void {
-    this.#pending.set(0, wait)
+    for (const id of FIRST_IDS) this.#pending.set(id, wait)
     posting.end()
   }
 
@@ -150,8 +151,7 @@ export class AckChannel {
 
   /**
    * The server said `true` for these. On a shared channel that is believed only when every POST under way at that moment
-   * has ended: one of them may have been given the same id by a restarted server, which its answer reveals. And those that
-   * ended without telling their id (u of them) can have taken no id above u-1 without another answer revealing the restart.
+   * has ended: one of them may have been given the same id by a restarted server, which its answer reveals.
    */
   async told(ids: readonly number[], now: number): Promise<void> {
     this.#usedAt = now
@@ -160,7 +160,7 @@ export class AckChannel {
     if (!this.own) await Promise.all([...this.#posting].map((posting) => posting.ended))
     for (const [id, wait] of waits) {
       if (wait && this.#pending.get(id) === wait) {
-        this.#finish(id, wait, this.own || id >= this.#unanswered ? 'acked' : 'lost')
+        this.#finish(id, wait, this.own || this.#wasTold(id) ? 'acked' : 'lost')
       }
     }
   }
@@ -171,8 +171,18 @@ export class AckChannel {
     for (const [id, wait] of this.#pending) this.#finish(id, wait, 'lost')
   }
 
+  /**
+   * The id can belong only to a POST whose answer told it: those that ended without (u of them) can have taken none above u
+   * (of a server that counts from 1) without another answer revealing the restart.
+   */
+  #wasTold(id: number): boolean {
+    return this.#unanswered === 0 || id > this.#unanswered
+  }
+
   #finish(id: number, wait: AckWait, result: AckResult): void {
-    this.#pending.delete(id)
+    // On a channel of its own every id that is asked about is the same POST's.
+    if (this.own) this.#pending.clear()
+    else this.#pending.delete(id)
     wait.finish(result)
   }
 }

@@ -1,0 +1,14 @@
+import type { Fault } from './fault.ts'
+import { HEC_FAULTS } from './hec.ts'
+import { NETWORK_FAULTS } from './network.ts'
+import { PROCESS_FAULTS } from './process.ts'
+import { SLS_FAULTS } from './sls.ts'
+
+/** Everything that can be done to a world, in a fixed order: a seed names the same faults everywhere. */
+export const CATALOG: readonly Fault[] = [...PROCESS_FAULTS, ...NETWORK_FAULTS, ...SLS_FAULTS, ...HEC_FAULTS]
+
+export function faultNamed(name: string): Fault {
+  const fault = CATALOG.find((each) => each.name === name)
+  if (!fault) throw new Error(`there is no fault "${name}"; there are:\n${CATALOG.map((each) => each.name).join('\n')}`)
+  return fault
+}

@@ -1,0 +1,35 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Consequence } from '../judge.ts'
+import type { Replica } from '../replica.ts'
+import type { World } from '../world.ts'
+
+/** One kind of fault: what can be done to a world, and what it may excuse. */
+export interface Fault {
+  readonly name: string
+  readonly may: readonly Consequence[]
+  /** Only on tokens with indexer acknowledgement. */
+  readonly ack?: true
+  /** How long it lasts, milliseconds; a fault of an instant has none. */
+  readonly lasts: readonly [from: number, to: number]
+  inflict(world: World, draw: Draw): Promise<void>
+}
+
+/** What chance decided about one fault. */
+export interface Draw {
+  readonly forMs: number
+  /** A replica that nobody else is doing anything to; given back when the fault is over. */
+  replica(): Promise<Claim>
+  below(limit: number): number
+}
+
+export interface Claim extends Disposable {
+  readonly replica: Replica
+}
+
+/** Waits for what a fault needs before it can hit anything. */
+export async function until(met: () => boolean | Promise<boolean>, withinMs: number): Promise<boolean> {
+  for (const deadline = performance.now() + withinMs; performance.now() < deadline; await sleep(50)) {
+    if (await met()) return true
+  }
+  return false
+}

@@ -1,0 +1,256 @@
+import type { Commit } from '../../src/emulator/sls-group-api.ts'
+import type { Delivery, Entry, Ledger, Written } from './ledger.ts'
+
+/**
+ * What must hold whatever happens. A run is judged from what others saw: the emulator's store and its record of commits,
+ * what the HEC receiver indexed and answered, and the files of the dead letter.
+ */
+export const PROPERTIES = {
+  lost: 'Every wanted log is at the SIEM, or in the dead letter; but for those the service forgot before anybody read them.',
+  invented: 'Nothing arrives that was not written, or that the filter does not want.',
+  altered: 'What arrives has the time and the contents that were written, and the id of the place it was written to.',
+  refused: 'The dead letter holds what the SIEM refused for good, and nothing else.',
+  ahead: 'No checkpoint is ever ahead of an acknowledgement.',
+  forced: 'No checkpoint is forced upon the service.',
+  repeated:
+    'A log arrives twice only if the first time was not acknowledged, or a fault explains why nobody knew of it.',
+  trespass: 'Only who holds a shard delivers from it.',
+  stuck: 'Within a bound after the last fault everything is delivered and committed.',
+  memory: 'Memory stays within its bound.',
+  died: 'No process ends by itself, and each leaves with exit code 0 when asked to.',
+  unfired: 'Every scripted fault hit something.',
+} as const
+
+export type Property = keyof typeof PROPERTIES
+
+export interface Violation {
+  readonly property: Property
+  readonly what: string
+  /** The log it is about. */
+  readonly entry?: Entry
+}
+
+/** What a fault may excuse. */
+export type Consequence =
+  /** An answer, or word of an acknowledgement, did not arrive: what was delivered is delivered again. */
+  | 'answers lost'
+  /** A process or its lease ended: what was not committed by then is delivered again, by whoever comes next. */
+  | 'lease ends'
+  /** Reading starts again somewhere else: anything may be delivered again. */
+  | 'cursor moves'
+
+/** One fault that happened. Times in Unix milliseconds. */
+export interface Injury {
+  readonly fault: string
+  /** Whom it hit; everybody without. */
+  readonly replica?: string
+  readonly from: number
+  readonly to: number
+  readonly may: readonly Consequence[]
+  /** How often it was met: requests, packets, signals. */
+  readonly hits: number
+}
+
+/** Who held a shard from an instant on: a consumer, or nobody. */
+export interface Holding {
+  readonly at: number
+  readonly holder: string | null
+}
+
+/** A run, as everybody but the bridge saw it. */
+export interface Record {
+  readonly ledger: Ledger
+  readonly commits: readonly Commit[]
+  /** By shard, in the order of time. */
+  readonly holdings: ReadonlyMap<number, readonly Holding[]>
+  readonly injuries: readonly Injury[]
+  /** Tokens have indexer acknowledgement. */
+  readonly ack: boolean
+  /** Of the consumer group. */
+  readonly leaseMs: number
+  readonly peakMemoryMb: number
+  readonly memoryLimitMb: number
+  /** What was noticed while it happened: `stuck` and `died`. */
+  readonly noticed: readonly Violation[]
+}
+
+export interface Counts {
+  written: number
+  wanted: number
+  /** Distinct logs. */
+  delivered: number
+  /** Deliveries beyond a log's first. */
+  duplicated: number
+  deadLettered: number
+  expired: number
+  missing: number
+}
+
+/** An answer leaves a moment after its request came in. */
+const ANSWER_MS = 3_000
+/** How exactly it is known when a shard changed hands. */
+const HOLDER_MS = 250
+/** A packet that was lost is sent again this much later, by the kernel, whatever became of its process. */
+const RETRANSMISSION_MS = 60_000
+
+export function countsOf({ ledger }: Pick<Record, 'ledger'>): Counts {
+  const counts = { written: 0, wanted: 0, delivered: 0, duplicated: 0, deadLettered: 0, expired: 0, missing: 0 }
+  for (const { written, deliveries, deadLetter, expired } of ledger.entries.values()) {
+    if (written) counts.written++
+    if (written?.wanted) counts.wanted++
+    if (deliveries.length > 0) counts.delivered++
+    counts.duplicated += Math.max(0, deliveries.length - 1)
+    if (deadLetter) counts.deadLettered++
+    if (expired && written?.wanted && deliveries.length === 0) counts.expired++
+    else if (written?.wanted && deliveries.length === 0 && !deadLetter) counts.missing++
+  }
+  return counts
+}
+
+/** Everything that is wrong with a run; empty when every property held. */
+export function judge(record: Record): Violation[] {
+  const violations = [...record.noticed]
+  const report: Report = (property, what, entry) => {
+    violations.push({ property, what, ...(entry && { entry }) })
+  }
+  for (const entry of record.ledger.entries.values()) judgeEntry(entry, record, report)
+  judgeCommits(record, report)
+  for (const { fault, hits } of record.injuries) if (hits === 0) report('unfired', fault)
+  const { peakMemoryMb, memoryLimitMb } = record
+  if (peakMemoryMb > memoryLimitMb) report('memory', `${peakMemoryMb} MB resident, ${memoryLimitMb} allowed`)
+  return violations
+}
+
+type Report = (property: Property, what: string, entry?: Entry) => void
+
+function judgeEntry(entry: Entry, record: Record, report: Report): void {
+  const { serial, written, deliveries, deadLetter, expired } = entry
+  if (!written) {
+    report('invented', `${serial}: delivered, never written`)
+    return
+  }
+  if (!written.wanted) {
+    if (deliveries.length > 0 || deadLetter) report('invented', `${serial}: the filter does not want it`)
+    return
+  }
+  if (deliveries.length === 0 && !deadLetter && !expired) report('lost', placed(serial, written), entry)
+  if (deadLetter && written.poison === undefined) report('refused', `${serial}: dead-lettered (${deadLetter.code})`)
+  if (deadLetter && deadLetter.eventId !== written.eventId) report('altered', `${serial}: id ${deadLetter.eventId}`)
+  for (const { digest, eventId } of deliveries) {
+    if (digest !== written.digest) report('altered', `${serial}: other contents, or another time`)
+    if (eventId !== written.eventId) report('altered', `${serial}: id ${eventId}, not ${written.eventId}`)
+  }
+  for (const delivery of deliveries) {
+    if (trespassed(written, delivery, record)) {
+      report('trespass', `${placed(serial, written)}: by ${delivery.replica} at ${delivery.at}`, entry)
+    }
+  }
+  const inOrder = deliveries.toSorted((a, b) => a.at - b.at)
+  for (const [i, second] of inOrder.entries()) {
+    const first = inOrder[i - 1]
+    if (first && !explained(written, first, second, record)) {
+      const by = `by ${first.replica} at ${first.at}, by ${second.replica} at ${second.at}`
+      report('repeated', `${placed(serial, written)}: ${by}`, entry)
+    }
+  }
+}
+
+/** Whether the sender was told that this delivery is safe, and when; `Infinity` if it never was. */
+function acknowledgedAt({ at, request }: Delivery, ack: boolean): number {
+  const { answer, ack: token } = request
+  if (ack) return token?.toldAtMs ?? Number.POSITIVE_INFINITY
+  if (answer.cut || answer.status === undefined) return Number.POSITIVE_INFINITY
+  const accepted = answer.status === 200 && [0, 24, 25].includes(answer.code ?? -1)
+  // What stands before the event that is named was taken: the answer says so by its number.
+  const prefix = [6, 7, 9, 12, 13, 15].includes(answer.code ?? -1)
+  return accepted || prefix ? at : Number.POSITIVE_INFINITY
+}
+
+function explained(written: Written, first: Delivery, second: Delivery, record: Record): boolean {
+  const told = acknowledgedAt(first, record.ack)
+  // An acknowledgement that came after the second delivery came too late.
+  if (told >= second.at) return true
+  return record.injuries.some(({ replica, from, to, may }) => {
+    if (may.includes('cursor moves') && from <= second.at && first.at <= to + record.leaseMs) return true
+    if (replica !== undefined && replica !== first.replica) return false
+    if (may.includes('answers lost')) {
+      const overlaps = (at: number): boolean => from <= at + ANSWER_MS && at <= to + ANSWER_MS
+      if (overlaps(first.at) || overlaps(told)) return true
+    }
+    if (!may.includes('lease ends') || from > second.at || first.at > to + record.leaseMs) return false
+    return committedBy(record, written.shard, from) <= written.position
+  })
+}
+
+/** Position of the shard's checkpoint at an instant: what stands before it was committed. */
+function committedBy({ commits, ledger }: Record, shard: number, at: number): number {
+  let position = 0
+  for (const commit of commits) {
+    if (commit.at > at) break
+    if (commit.shard === shard) position = ledger.positionOf(commit)
+  }
+  return position
+}
+
+function trespassed({ shard }: Written, { replica, request }: Delivery, record: Record): boolean {
+  const at = request.receivedAtMs
+  let holder: string | null = null
+  for (const holding of record.holdings.get(shard) ?? []) {
+    if (holding.at > at + HOLDER_MS) break
+    // Whoever held it at any instant that may have been meant.
+    if (holding.at < at - HOLDER_MS) holder = holding.holder
+    else if (isOf(holding.holder, replica)) return false
+  }
+  if (isOf(holder, replica)) return false
+  return !record.injuries.some(({ may, from, to }) => {
+    if (from > at) return false
+    // What a broken network, or a receiver that stood still, held back was sent while the lease was good.
+    if (may.includes('answers lost') && at <= to + RETRANSMISSION_MS) return true
+    // A group that is deleted takes every lease along, and who had one hears of it with the next heartbeat.
+    return may.includes('cursor moves') && at <= to + record.leaseMs
+  })
+}
+
+/** Each start of a replica has a consumer name of its own: the replica's, a point, and a number. */
+function isOf(consumer: string | null, replica: string): boolean {
+  return consumer?.startsWith(`${replica}.`) === true
+}
+
+function judgeCommits(record: Record, report: Report): void {
+  const { ledger, commits } = record
+  // For each position of a shard, the log before it that was settled last.
+  const settled = new Map<number, Array<{ at: number; entry?: Entry }>>()
+  for (const [shard, groups] of ledger.groups) {
+    let last: { at: number; entry?: Entry } = { at: 0 }
+    const lasts = [last]
+    for (const serials of groups) {
+      for (const serial of serials) {
+        const entry = ledger.entries.get(serial) as Entry
+        const at = settledAt(entry, record)
+        if (at > last.at) last = { at, entry }
+      }
+      lasts.push(last)
+    }
+    settled.set(shard, lasts)
+  }
+  for (const commit of commits) {
+    const { shard, at, consumer, force } = commit
+    if (force) report('forced', `shard ${shard} by ${consumer} at ${at}`)
+    const due = settled.get(shard)?.[ledger.positionOf(commit)]
+    if (due && due.at <= at) continue
+    const early = due?.entry?.written ? placed(due.entry.serial, due.entry.written) : 'what nobody wrote'
+    report('ahead', `shard ${shard} by ${consumer} at ${at}, before ${early} was settled at ${due?.at}`, due?.entry)
+  }
+}
+
+function settledAt({ written, deliveries, deadLetter, expired }: Entry, { ack, injuries }: Record): number {
+  if (!written?.wanted || expired) return 0
+  // A dead letter is dated by its replica's own clock.
+  if (deadLetter && injuries.some(({ fault }) => fault.startsWith('the clock jumps'))) return 0
+  const acknowledged = deliveries.map((delivery) => acknowledgedAt(delivery, ack))
+  return Math.min(deadLetter?.at ?? Number.POSITIVE_INFINITY, ...acknowledged)
+}
+
+function placed(serial: string, { shard, position }: Written): string {
+  return `${serial} (shard ${shard}, group ${position})`
+}

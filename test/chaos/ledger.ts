@@ -1,0 +1,166 @@
+import { hash } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { IndexedEvent, IndexedRequest } from '../../src/emulator/hec-index.ts'
+import type { Commit } from '../../src/emulator/sls-group-api.ts'
+import type { SlsEmulator } from '../../src/emulator/sls-server.ts'
+import { decodeLogGroup } from '../../src/sls/log-group.ts'
+import { lz4Decompress } from '../../src/sls/lz4.ts'
+
+/** Every log written in a run has this content, unique in the run: the ledger does not trust the bridge's own event id. */
+export const SERIAL = 'serial'
+
+/** One log on its way: where it stands in SLS, and what reached the SIEM of it. */
+export interface Entry {
+  readonly serial: string
+  /** Absent while it has only been seen at the SIEM. */
+  written?: Written
+  readonly deliveries: Delivery[]
+  deadLetter?: { at: number; code: string; eventId: string }
+  /** The service forgot it before anybody read it. */
+  expired?: boolean
+}
+
+export interface Written {
+  readonly shard: number
+  /** Groups before its own in the shard. */
+  readonly position: number
+  /** As the contract builds it: logstore, shard, the group's cursor, place in the group. */
+  readonly eventId: string
+  readonly wanted: boolean
+  /** Code with which the SIEM refuses it for good. */
+  readonly poison?: number
+  /** Of the event and the time it must arrive with. */
+  readonly digest: string
+}
+
+export interface Delivery {
+  /** Unix milliseconds at which the request was taken in; with held-back events before they could be searched. */
+  readonly at: number
+  /** Name of the replica: every replica has a HEC token of its own. */
+  readonly replica: string
+  readonly eventId: string
+  readonly digest: string
+  readonly request: IndexedRequest
+}
+
+/** What was written, read from the emulator's store; what arrived, from the receiver; what was refused, from the dead letters. */
+export class Ledger {
+  readonly entries = new Map<string, Entry>()
+  /** Per shard, the serials of each log group. */
+  readonly groups = new Map<number, string[][]>()
+  readonly #sls: SlsEmulator
+  readonly #topics: ReadonlySet<string>
+
+  /** `topics`: those that are wanted; empty for all. */
+  constructor(sls: SlsEmulator, topics: readonly string[]) {
+    this.#sls = sls
+    this.#topics = new Set(topics)
+  }
+
+  get written(): number {
+    return this.#count(({ written }) => written !== undefined)
+  }
+
+  get wanted(): number {
+    return this.#count(({ written }) => written?.wanted === true)
+  }
+
+  /** Reads what came into the store since the last time. Must be called before anything of it expires. */
+  scan(): void {
+    for (const shard of this.#logstore.shards()) {
+      const known = this.groups.get(shard.id) ?? []
+      this.groups.set(shard.id, known)
+      if (known.length < shard.begin) throw new Error(`shard ${shard.id} forgot groups before they were counted`)
+      const { groups } = shard.read(known.length, {
+        count: Number.POSITIVE_INFINITY,
+        maxBytes: Number.MAX_SAFE_INTEGER,
+      })
+      for (const { bytes, rawSize } of groups) {
+        const position = known.length
+        const id = `${this.#sls.logstore}:${shard.id}:${shard.number(position)}`
+        known.push(this.#written(decodeLogGroup(lz4Decompress(bytes, rawSize)), shard.id, position, id))
+      }
+    }
+  }
+
+  /** How many groups of its shard a commit says are done. */
+  positionOf({ shard, checkpoint }: Pick<Commit, 'shard' | 'checkpoint'>): number {
+    return this.#logstore.shard(shard).find(checkpoint) ?? Number.POSITIVE_INFINITY
+  }
+
+  /** Marks what stands before a position and was neither delivered nor dead-lettered: nobody can be blamed for it. */
+  expireBefore(shard: number, position: number): void {
+    for (const serial of (this.groups.get(shard) ?? []).slice(0, position).flat()) {
+      const entry = this.#entry(serial)
+      if (entry.deliveries.length === 0 && !entry.deadLetter) entry.expired = true
+    }
+  }
+
+  indexed(events: readonly IndexedEvent[]): void {
+    for (const { line, request } of events) {
+      const { event, fields } = JSON.parse(line)
+      // The vendor's sample sends its event as JSON in a string.
+      const log: Record<string, string> = typeof event === 'string' ? JSON.parse(event) : event
+      this.#entry(log[SERIAL] as string).deliveries.push({
+        ...{ at: request.receivedAtMs, replica: request.token, request },
+        eventId: String(fields?.sls_event_id),
+        digest: digestOf(/"time":([0-9.]+)/.exec(line)?.[1] ?? '', log),
+      })
+    }
+  }
+
+  readDeadLetters(directory: string): void {
+    for (const name of readdirSync(directory).filter((file) => file.startsWith('dead-letter-'))) {
+      const lines = readFileSync(join(directory, name), 'utf8').split('\n')
+      // The last one is empty, or half a line of a process that was killed while it wrote.
+      for (const line of lines.slice(0, -1)) {
+        const { at, origin, reason, event } = JSON.parse(line)
+        const entry = this.#entry(event.event[SERIAL])
+        entry.deadLetter ??= { at: Date.parse(at), code: String(reason.code), eventId: origin.event_id }
+      }
+    }
+  }
+
+  get #logstore() {
+    return this.#sls.store.logstore(this.#sls.project, this.#sls.logstore)
+  }
+
+  #written(group: ReturnType<typeof decodeLogGroup>, shard: number, position: number, groupId: string): string[] {
+    const { topic, source, tags } = group
+    return group.logs.map(({ time, timeNs, contents }, index) => {
+      const log: Record<string, string> = { __topic__: topic, __source__: source }
+      for (const [key, value] of tags) log[`__tag__:${key}`] = String(value)
+      for (const [key, value] of contents) log[String(key)] = String(value)
+      const poison = /^poison (\d+)/.exec(log['message'] ?? '')?.[1]
+      this.#entry(log[SERIAL] as string).written = {
+        ...{ shard, position, eventId: `${groupId}:${index}` },
+        wanted: this.#topics.size === 0 || this.#topics.has(topic),
+        ...(poison !== undefined && { poison: Number(poison) }),
+        digest: digestOf(`${time}.${String(timeNs ?? 0).padStart(9, '0')}`, log),
+      }
+      return log[SERIAL] as string
+    })
+  }
+
+  #entry(serial: string): Entry {
+    let entry = this.entries.get(serial)
+    if (!entry) {
+      entry = { serial, deliveries: [] }
+      this.entries.set(serial, entry)
+    }
+    return entry
+  }
+
+  #count(counts: (entry: Entry) => boolean): number {
+    let count = 0
+    for (const entry of this.entries.values()) if (counts(entry)) count++
+    return count
+  }
+}
+
+/** Short, so that an hour of logs fits in memory. `time` is text: a double cannot hold nine digits behind the point. */
+function digestOf(time: string, log: Record<string, string>): string {
+  const sorted = Object.entries(log).sort(([a], [b]) => (a < b ? -1 : 1))
+  return hash('sha256', `${time} ${JSON.stringify(sorted)}`, 'base64').slice(0, 16)
+}

@@ -1,0 +1,88 @@
+import type { ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createWriteStream, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Host } from './host.ts'
+import type { Place, Subject } from './subject.ts'
+
+export interface Exit {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+/** One place in the world where a process of the subject runs, again and again under new consumer names. */
+export class Replica {
+  readonly name: string
+  readonly host: Host
+  readonly logFile: string
+  peakMemoryMb = 0
+  /** Called when a process ends that nobody asked to. */
+  onDeath: (exit: Exit) => void = () => {}
+  /** Whether its end may be somebody else's doing, as under memory pressure. */
+  mayDie = false
+  readonly #subject: Subject
+  readonly #place: Omit<Place, 'host' | 'consumer'>
+  #child: ChildProcess | undefined
+  #exited: Promise<Exit> = Promise.resolve({ code: null, signal: null })
+  #asked = false
+  #starts = 0
+
+  constructor(name: string, host: Host, subject: Subject, place: Omit<Place, 'host' | 'consumer'>, logs: string) {
+    this.name = name
+    this.host = host
+    this.logFile = join(logs, `${name}.log`)
+    this.#subject = subject
+    this.#place = place
+  }
+
+  get running(): boolean {
+    return this.#child !== undefined
+  }
+
+  start(): void {
+    if (this.running) throw new Error(`${this.name} runs already`)
+    const consumer = `${this.name}.${++this.#starts}`
+    const { program, args, env } = this.#subject.start({ ...this.#place, host: this.host, consumer })
+    const [command, commandArgs] = this.host.command(program, args)
+    // In its own folder, so that no `.env` is picked up and what it writes is swept away.
+    const child = spawn(command, commandArgs, { env, cwd: this.host.directory, stdio: ['ignore', 'pipe', 'pipe'] })
+    const log = createWriteStream(this.logFile, { flags: 'a' })
+    log.write(`--- ${consumer}, pid ${child.pid}, at ${Date.now()}\n`)
+    child.stdout.pipe(log, { end: false })
+    child.stderr.pipe(log, { end: false })
+    this.#asked = false
+    this.#child = child
+    this.#exited = once(child, 'exit').then(([code, signal]) => {
+      log.end(`--- ${consumer} ended: ${code ?? signal}, at ${Date.now()}\n`)
+      this.#child = undefined
+      if (!this.#asked && !this.mayDie) this.onDeath({ code, signal })
+      return { code, signal }
+    })
+  }
+
+  /** Sends a signal that ends it and waits until it has. */
+  async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<Exit> {
+    this.#asked = true
+    this.#child?.kill(signal)
+    return this.#exited
+  }
+
+  freeze(): void {
+    this.#child?.kill('SIGSTOP')
+  }
+
+  thaw(): void {
+    this.#child?.kill('SIGCONT')
+  }
+
+  sampleMemory(): void {
+    try {
+      const status = readFileSync(`/proc/${this.#child?.pid}/status`, 'utf8')
+      const peak = Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1024
+      this.peakMemoryMb = Math.max(this.peakMemoryMb, Math.round(peak))
+    } catch {
+      // It is just ending.
+    }
+  }
+}

@@ -1,0 +1,71 @@
+import { fileURLToPath } from 'node:url'
+import { cleanEnvironment } from '../support/bridge-process.ts'
+import type { Host } from './host.ts'
+
+/** A program that carries logs from SLS to HEC, and how to start one replica of it. */
+export interface Subject {
+  readonly name: string
+  /** What it wants of a logstore with several topics. */
+  readonly topics: readonly string[]
+  /** It dead-letters, and gives each event an id. */
+  readonly keepsTheContract: boolean
+  start(place: Place): { program: string; args: string[]; env: NodeJS.ProcessEnv }
+}
+
+/** Where a replica runs and what it talks to. */
+export interface Place {
+  readonly host: Host
+  readonly consumer: string
+  readonly slsPort: number
+  readonly hecPort: number
+  readonly token: string
+  /** Of the consumer group, besides endpoint and key pair. */
+  readonly settings: Record<string, string>
+}
+
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+const SAMPLE = fileURLToPath(new URL('vendor_sample.py', import.meta.url))
+const PYTHON = fileURLToPath(new URL('../conformance/.tools/python/bin/python', import.meta.url))
+
+/** Short times, so that a lease ends and a time-out passes within seconds. */
+const HASTE = {
+  ...{ SLS_HEARTBEAT_SECONDS: '1', SLS_FETCH_INTERVAL_SECONDS: '0.1' },
+  ...{ SPLUNK_HEC_TIMEOUT_SECONDS: '3', SPLUNK_HEC_ACK_POLL_SECONDS: '0.2', SPLUNK_HEC_ACK_TIMEOUT_SECONDS: '5' },
+  MAX_IN_FLIGHT_BYTES: String(16 << 20),
+}
+
+/** `main`: of another checkout, for a bridge with a bug in it. */
+export function bridge(topics: readonly string[], env: Record<string, string> = {}, main = MAIN): Subject {
+  return {
+    ...{ name: 'sls-siem-bridge', topics, keepsTheContract: true },
+    start: ({ host, consumer, slsPort, hecPort, token, settings }) => ({
+      ...{ program: process.execPath, args: [main, 'run'] },
+      env: {
+        ...{ ...cleanEnvironment(), ...host.clockEnvironment(), ...settings, ...HASTE },
+        ...{ SLS_ENDPOINT: `http://${host.gateway}:${slsPort}`, SLS_CONSUMER: consumer },
+        ...{ SPLUNK_HEC_URL: `http://${host.gateway}:${hecPort}`, SPLUNK_HEC_TOKEN: token },
+        ...{ FILTER_TOPICS: topics.join(','), DEAD_LETTER_DIR: host.disk },
+        ...{ ADMIN_HOST: '0.0.0.0', ADMIN_PORT: '9464', ...env },
+      },
+    }),
+  }
+}
+
+/**
+ * The vendor's Python sample (`tests/consumer_group_examples/sync_data_to_splunk.py` of aliyun/aliyun-log-python-sdk), as
+ * it is but for its settings. `path`: where you have it; it is in no package.
+ */
+export function vendorSample(path: string): Subject {
+  return {
+    ...{ name: "the vendor's sample", topics: [], keepsTheContract: false },
+    start: ({ host, slsPort, hecPort, token, settings }) => ({
+      ...{ program: PYTHON, args: [SAMPLE, path] },
+      env: {
+        ...{ ...cleanEnvironment(), ...settings },
+        // Its SDK only connects to names; an emulator is reached as a proxy.
+        ...{ SLS_ENDPOINT: 'http://cn-local.log.test', http_proxy: `http://${host.gateway}:${slsPort}` },
+        ...{ no_proxy: host.gateway, HEC_HOST: host.gateway, HEC_PORT: `${hecPort}`, HEC_TOKEN: token },
+      },
+    }),
+  }
+}

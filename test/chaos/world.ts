@@ -1,0 +1,286 @@
+import type { WriteStream } from 'node:fs'
+import { createWriteStream, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Secret } from '../../src/core/secret.ts'
+import type { HecReceiver, HecReceiverOptions } from '../../src/emulator/hec-server.ts'
+import { startHecReceiver } from '../../src/emulator/hec-server.ts'
+import type { SampleKind } from '../../src/emulator/sample-logs.ts'
+import { SampleLogs, seededRandom } from '../../src/emulator/sample-logs.ts'
+import type { SlsEmulator, SlsEmulatorOptions } from '../../src/emulator/sls-server.ts'
+import { startSlsEmulator } from '../../src/emulator/sls-server.ts'
+import { OfficialClient } from '../../src/sls/official-client.ts'
+import { Host } from './host.ts'
+import type { Consequence, Holding, Injury, Record, Violation } from './judge.ts'
+import { Ledger, SERIAL } from './ledger.ts'
+import { Replica } from './replica.ts'
+import type { Subject } from './subject.ts'
+
+const GROUP = 'chaos'
+const PROJECT = 'chaos'
+/** Three heartbeats of a second. */
+const LEASE_MS = 3_000
+const MEMORY_LIMIT_MB = 300
+/** One code each that Splunk gives for an event it will never take. */
+export const POISONS = [6, 12, 13, 15] as const
+
+export interface WorldOptions {
+  subject: Subject
+  seed: number
+  replicas?: number
+  shards?: number
+  ack?: boolean
+  inOrder?: boolean
+  sls?: SlsEmulatorOptions
+  hec?: HecReceiverOptions
+}
+
+export interface Load {
+  /** Log groups a second. */
+  groupsPerSecond: number
+  logsPerGroup: number
+  /** One log in so many groups is one the SIEM refuses; 0 for none. */
+  poisonEvery: number
+}
+
+export const STEADY: Load = { groupsPerSecond: 30, logsPerGroup: 8, poisonEvery: 25 }
+
+export interface InjuryPlan {
+  readonly fault: string
+  readonly may: readonly Consequence[]
+  /** Whom it hits; everybody without. */
+  readonly replica?: Replica
+  readonly forMs: number
+}
+
+/** A fault that has begun. */
+export interface Strike {
+  /** How often it was met so far. */
+  hits(): number | Promise<number>
+  heal(): unknown
+}
+
+/** How much longer a fault may take to hit something. */
+const UNMET_MS = 20_000
+
+/**
+ * An SLS emulator, a HEC receiver, a writer that uses the vendor's own client, and replicas of the subject on hosts of
+ * their own. Everything that is judged is seen from out here.
+ */
+export class World implements AsyncDisposable {
+  readonly sls: SlsEmulator
+  readonly hec: HecReceiver
+  readonly ledger: Ledger
+  readonly replicas: readonly Replica[]
+  readonly injuries: Injury[] = []
+  /** Logs of the replicas; kept when `keepLogs` is called. */
+  readonly logs: string
+  readonly ack: boolean
+  readonly #writer: OfficialClient
+  readonly #samples: SampleLogs
+  readonly #random: () => number
+  readonly #holdings = new Map<number, Holding[]>()
+  readonly #noticed: Violation[] = []
+  readonly #watch: NodeJS.Timeout
+  readonly #log: WriteStream
+  #writing: { stop: () => void; done: Promise<void> } | undefined
+  #poison = 0
+  #looks = 0
+  #keepLogs = false
+
+  static async start(options: WorldOptions): Promise<World> {
+    const { subject, replicas = 3, shards = 6, ack = false } = options
+    const logs = mkdtempSync(join(tmpdir(), 'chaos-'))
+    const names = Array.from({ length: replicas }, (_, i) => `r${i + 1}`)
+    const sls = await startSlsEmulator({ host: '0.0.0.0', project: PROJECT, shards, ...options.sls })
+    const ledger = new Ledger(sls, subject.topics)
+    const hec = await startHecReceiver({
+      ...{ host: '0.0.0.0', keep: false, ackDelayMs: 200, loseUnackedOnRestart: true },
+      ...{ tokens: names.map((name) => ({ name, ack })), onIndexed: (events) => ledger.indexed(events) },
+      ...options.hec,
+    })
+    for (const code of POISONS) hec.refuse({ contains: `poison ${code} `, code })
+    const hosts = await Promise.all(names.map(() => Host.create()))
+    const tokens = hec.tokens.all()
+    const running = names.map((name, i) => {
+      const settings = {
+        ...{ SLS_AK_ID: sls.accessKeyId, SLS_AK_KEY: sls.accessKeySecret, SLS_PROJECT: PROJECT },
+        ...{ SLS_LOGSTORE: sls.logstore, SLS_CG: GROUP, SLS_IN_ORDER: String(options.inOrder === true) },
+      }
+      const place = { slsPort: sls.port, hecPort: hec.port, token: tokens[i]?.token as string, settings }
+      return new Replica(name, hosts[i] as Host, subject, place, logs)
+    })
+    return new World({ sls, hec, ledger, replicas: running, logs, ack, seed: options.seed })
+  }
+
+  private constructor(
+    parts: Pick<World, 'sls' | 'hec' | 'ledger' | 'replicas' | 'logs'> & { ack: boolean; seed: number },
+  ) {
+    this.sls = parts.sls
+    this.hec = parts.hec
+    this.ledger = parts.ledger
+    this.replicas = parts.replicas
+    this.logs = parts.logs
+    this.ack = parts.ack
+    this.#log = createWriteStream(join(parts.logs, 'faults.jsonl'))
+    this.#samples = new SampleLogs(parts.seed)
+    this.#random = seededRandom(parts.seed + 1)
+    this.#writer = new OfficialClient({
+      ...{ endpoint: `http://127.0.0.1:${this.sls.port}`, project: PROJECT, logstore: this.sls.logstore },
+      ...{ accessKeyId: this.sls.accessKeyId, accessKeySecret: new Secret(this.sls.accessKeySecret) },
+      userAgent: 'chaos',
+    })
+    for (const replica of this.replicas) {
+      replica.onDeath = ({ code, signal }) => this.notice('died', `${replica.name}: ${signal ?? `exit code ${code}`}`)
+    }
+    this.#watch = setInterval(() => this.#look(), 25)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#watch)
+    await this.stopWriting()
+    for (const replica of this.replicas) {
+      replica.thaw()
+      await replica.end('SIGKILL')
+      await replica.host[Symbol.asyncDispose]()
+    }
+    this.#writer.close()
+    this.#log.end()
+    await this.hec.close()
+    await this.sls.close()
+    if (!this.#keepLogs) rmSync(this.logs, { recursive: true, force: true })
+  }
+
+  keepLogs(): void {
+    this.#keepLogs = true
+  }
+
+  get logstore() {
+    return this.sls.store.logstore(PROJECT, this.sls.logstore)
+  }
+
+  get group() {
+    return this.sls.state().logstores[0]?.consumerGroups.find(({ name }) => name === GROUP)
+  }
+
+  deleteGroup(): void {
+    this.logstore.deleteGroup(GROUP)
+  }
+
+  /** Writes until `stopWriting`: two topics that are wanted and one that is not, and now and then a log nobody will take. */
+  startWriting({ groupsPerSecond, logsPerGroup, poisonEvery }: Load = STEADY): void {
+    let stopped = false
+    const kinds: SampleKind[] = ['audit', 'access', 'kubernetes']
+    const write = async (): Promise<void> => {
+      const started = performance.now()
+      for (let group = 0; !stopped; group++) {
+        await this.#write(this.#samples.group(kinds[group % 3] as SampleKind, logsPerGroup))
+        if (poisonEvery > 0 && group % poisonEvery === 0) await this.writePoison()
+        const ahead = ((group + 1) / groupsPerSecond) * 1000 - (performance.now() - started)
+        if (ahead > 1) await sleep(ahead)
+      }
+    }
+    this.#writing = { stop: () => (stopped = true), done: write() }
+  }
+
+  async stopWriting(): Promise<void> {
+    this.#writing?.stop()
+    await this.#writing?.done
+    this.#writing = undefined
+  }
+
+  /** Writes a log the SIEM refuses for good. */
+  async writePoison(): Promise<void> {
+    const code = POISONS[Math.floor(this.#random() * POISONS.length)]
+    const number = this.#poison++
+    const content = { [SERIAL]: `p${number}`, message: `poison ${code} ${number} – 有毒` }
+    const timestamp = Math.floor(Date.now() / 1000)
+    await this.#write({ topic: 'audit_log', source: '10.0.0.1', logs: [{ timestamp, content }] })
+  }
+
+  /** What the service may or may not have taken is written again: the store says what is there. */
+  async #write(group: Parameters<OfficialClient['write']>[0]): Promise<void> {
+    for (;;) {
+      try {
+        return await this.#writer.write(group)
+      } catch {
+        await sleep(100)
+      }
+    }
+  }
+
+  /**
+   * A fault from its first instant to its last. It lasts as long as it was meant to, and longer until it has hit something:
+   * a rule nobody met proves nothing.
+   */
+  async injure({ fault, may, replica, forMs }: InjuryPlan, strike: () => Strike | Promise<Strike>): Promise<void> {
+    const from = Date.now()
+    const { hits, heal } = await strike()
+    await sleep(forMs)
+    let met = await hits()
+    for (let waited = 0; met === 0 && waited < UNMET_MS; waited += 200) {
+      await sleep(200)
+      met = await hits()
+    }
+    await heal()
+    const injury = { fault, ...(replica && { replica: replica.name }), may, from, to: Date.now(), hits: met }
+    this.injuries.push(injury)
+    this.#log.write(`${JSON.stringify(injury)}\n`)
+  }
+
+  /** Resolves once something was delivered; throws when nothing is within half a minute. */
+  async working(): Promise<void> {
+    const deadline = performance.now() + 30_000
+    while (this.hec.state().events === 0) {
+      if (performance.now() > deadline) throw new Error(`nothing was delivered; see ${this.logs}`)
+      await sleep(50)
+    }
+  }
+
+  /** Resolves once the checkpoints of the group are at the end of every shard. */
+  async settle(withinMs: number): Promise<void> {
+    await this.stopWriting()
+    const deadline = performance.now() + withinMs
+    const behind = (): number[] => this.group?.shards.map((shard) => shard.behind ?? -1) ?? [-1]
+    while (behind().some((groups) => groups !== 0)) {
+      if (performance.now() > deadline) {
+        this.notice('stuck', `log groups behind after ${withinMs / 1000} s: ${behind().join(', ')}`)
+        return
+      }
+      await sleep(50)
+    }
+  }
+
+  /** Asks every process to leave, and tells what there is to judge. */
+  async finish(): Promise<Record> {
+    await Promise.all(
+      this.replicas.map(async (replica) => {
+        if (!replica.running) return
+        const { code, signal } = await replica.end('SIGTERM')
+        if (code !== 0) this.notice('died', `${replica.name}: ${signal ?? `exit code ${code}`} after SIGTERM`)
+      }),
+    )
+    this.ledger.scan()
+    for (const { host } of this.replicas) this.ledger.readDeadLetters(host.disk)
+    return {
+      ...{ ledger: this.ledger, commits: this.sls.commits, holdings: this.#holdings, injuries: this.injuries },
+      ...{ ack: this.ack, leaseMs: LEASE_MS, memoryLimitMb: MEMORY_LIMIT_MB, noticed: this.#noticed },
+      peakMemoryMb: Math.max(...this.replicas.map(({ peakMemoryMb }) => peakMemoryMb)),
+    }
+  }
+
+  notice(property: Violation['property'], what: string): void {
+    this.#noticed.push({ property, what })
+  }
+
+  #look(): void {
+    const at = Date.now()
+    for (const { shard, holder } of this.group?.shards ?? []) {
+      const known = this.#holdings.get(shard) ?? []
+      if (known.length === 0) this.#holdings.set(shard, known)
+      if (known.length === 0 || known.at(-1)?.holder !== holder) known.push({ at, holder })
+    }
+    if (++this.#looks % 10 === 0) for (const replica of this.replicas) replica.sampleMemory()
+  }
+}
