@@ -23,7 +23,8 @@ export async function sendReply(
   }
   const body = typeof reply.body === 'string' ? Buffer.from(reply.body) : reply.body
   // splunkd speaks HTTP/1.0 without keep-alive to clients that don't introduce themselves (forceHttp10 = auto).
-  const closes = reply.close === true || !request.headers['user-agent']
+  const closes =
+    reply.close === true || !request.headers['user-agent'] || /\bclose\b/i.test(request.headers.connection ?? '')
   const headers = merge(reply.headers, {
     'Content-Type': reply.type,
     'X-Content-Type-Options': 'nosniff',

@@ -34,7 +34,7 @@ export interface Route {
   socksPort: number
 }
 
-const PARTS = ['python', 'go', 'java', 'node']
+const PARTS = ['python', 'go', 'java', 'node', 'otel']
 const CHOSEN = process.env['CONFORMANCE']?.split(',') ?? PARTS
 for (const part of CHOSEN) {
   // Else a slip of the pen would pass for a success.
@@ -42,8 +42,8 @@ for (const part of CHOSEN) {
 }
 
 /** Whether CONFORMANCE names it; all are chosen by default. */
-export function chosen(language: Language | 'node'): boolean {
-  return CHOSEN.includes(language)
+export function chosen(part: Language | 'node' | 'otel'): boolean {
+  return CHOSEN.includes(part)
 }
 
 const HERE = fileURLToPath(new URL('.', import.meta.url))

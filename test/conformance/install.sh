@@ -1,9 +1,11 @@
 #!/bin/bash
-# Installs the official SLS clients by name into test/conformance/.tools and builds the programs that drive them.
-# Idempotent: a part is built again only when its files changed. CONFORMANCE=python,go,java,node chooses parts; all by default.
+# Installs by name into test/conformance/.tools what others wrote: the official SLS clients with the programs that drive
+# them, HEC clients of npm (in the part node), and an OpenTelemetry Collector (otel; two or three minutes the first time).
+# Idempotent: a part is built again only when its files changed. CONFORMANCE=python,go,java,node,otel chooses parts; all by
+# default.
 set -euo pipefail
 cd "$(dirname "$0")"
-parts=",${CONFORMANCE-python,go,java,node},"
+parts=",${CONFORMANCE-python,go,java,node,otel},"
 mkdir -p .tools
 
 chosen() { [[ "$parts" == *",$1,"* ]]; }
@@ -47,4 +49,10 @@ if chosen node && ! fresh node && have node npm; then
   cp node/package.json .tools/node
   npm install --prefix .tools/node --silent --no-package-lock --ignore-scripts --no-audit --no-fund
   done_with node
+fi
+
+if chosen otel && ! fresh otel && have otel go; then
+  rm -rf .tools/otel .tools/otel.stamp
+  go run go.opentelemetry.io/collector/cmd/builder@v0.145.0 --config otel/manifest.yaml
+  done_with otel
 fi

@@ -58,6 +58,9 @@ export function codeOf(error: Error): string {
 }
 
 function describe(error: Error): string {
+  // OpenSSL's message leads through its sources and ends in a line end; its reason says what is wrong.
+  const { reason } = error as { reason?: unknown }
+  if (codeOf(error).startsWith('ERR_SSL_') && typeof reason === 'string') return `${reason} (${codeOf(error)})`
   // A host with several addresses fails with an AggregateError whose own message is empty.
   const first: unknown = error instanceof AggregateError ? error.errors[0] : undefined
   const text = error.message || (first instanceof Error ? first.message : '')

@@ -6,6 +6,8 @@ import { judge, judgeAck } from './response.ts'
 
 const PROBE_TIMEOUT_MS = 10_000
 const NOTHING = Buffer.alloc(0)
+/** What the OpenTelemetry Collector without acknowledgement, and others that take every path for events, say to the question. */
+const REFUSED_AS_EVENT = new Set([5, 6, 12])
 
 export interface ProbeOptions {
   readonly connection: HecConnection
@@ -27,7 +29,8 @@ export async function probe(client: HecClient, options: ProbeOptions): Promise<{
   if (!(told instanceof Fault)) return { ack: true }
   const noSuchPath = answer.status === 404 || answer.status === 405
   const noAckAnswer = answer.status === 200 && answer.reply !== undefined
-  if (!noSuchPath && !noAckAnswer) throw pageInstead(answer) ? judgedFault(answer, clock.wall()) : told
+  const noEvent = answer.status === 400 && REFUSED_AS_EVENT.has(answer.reply?.code ?? Number.NaN)
+  if (!noSuchPath && !noAckAnswer && !noEvent) throw pageInstead(answer) ? judgedFault(answer, clock.wall()) : told
   return await probeWithoutAck(client, options)
 }
 

@@ -55,10 +55,13 @@ describe('endpoints', () => {
     expect(receiver.state().connections.total).toBe(1)
   })
 
-  test('a client without a User-Agent gets no keep-alive', async () => {
+  test.each([
+    ['without a User-Agent', ''],
+    ['that asks for the end of the connection', 'User-Agent: t\r\nConnection: close\r\n'],
+  ])('a client %s gets no keep-alive', async (_, headers) => {
     const receiver = await receiverFor()
     const socket = createConnection(receiver.port, '127.0.0.1')
-    socket.write('GET /services/collector/health HTTP/1.1\r\nHost: x\r\n\r\n')
+    socket.write(`GET /services/collector/health HTTP/1.1\r\nHost: x\r\n${headers}\r\n`)
     let text = ''
     socket.on('data', (chunk) => (text += String(chunk)))
     await once(socket, 'end')

@@ -223,7 +223,9 @@ describe('TLS', () => {
     const wrong = await sinkTo([plain.url.replace('http', 'https')])
     wrong.deliver(batchOf(names(1))).catch(() => {})
     await wrong.recorder.first('paused')
-    expect(wrong.recorder.faults('paused')[0]?.advice).toContain('SPLUNK_HEC_URL')
+    const [fault] = wrong.recorder.faults('paused')
+    expect(fault?.advice).toContain('SPLUNK_HEC_URL')
+    expect(fault?.message).toMatch(/^TLS to https:\S+: wrong version number \(ERR_SSL_WRONG_VERSION_NUMBER\)$/)
 
     const tls = await startTls()
     const { deliver, recorder } = await sinkTo([tls.url.replace('https', 'http')])

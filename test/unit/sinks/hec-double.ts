@@ -81,6 +81,8 @@ export class HecDouble {
   ack: boolean
   /** Acknowledge at once what was accepted. */
   acknowledging = true
+  /** What a channel's ids count from: 0 in splunkd, 1 in the OpenTelemetry Collector. */
+  firstAckId = 0
   url = ''
   readonly #acks = new Map<string, { next: number; done: Set<number> }>()
   /** Accepted and not yet acknowledged: in memory only. */
@@ -112,7 +114,7 @@ export class HecDouble {
   accept(post: Post): number | undefined {
     this.index(post.ids)
     if (!this.ack) return undefined
-    const channel = this.#acks.get(post.channel) ?? { next: 0, done: new Set<number>() }
+    const channel = this.#acks.get(post.channel) ?? { next: this.firstAckId, done: new Set<number>() }
     this.#acks.set(post.channel, channel)
     const id = channel.next++
     if (this.acknowledging) channel.done.add(id)
@@ -128,7 +130,7 @@ export class HecDouble {
     }
   }
 
-  /** splunkd restarted: what was not acknowledged is lost, ack state is gone, ids start at 0 again. */
+  /** splunkd restarted: what was not acknowledged is lost, ack state is gone, ids start at the first again. */
   restart(): void {
     for (const { ids } of this.#held.splice(0)) {
       for (const id of ids) this.indexed.splice(this.indexed.indexOf(id), 1)

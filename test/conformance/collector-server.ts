@@ -1,0 +1,103 @@
+import { readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { Collector, freePort, temporaryFolder } from './collector.ts'
+
+export interface HecServerOptions {
+  /** With the ack extension. */
+  acks?: boolean
+  /** Before compression. Default 20 MiB. */
+  maxBodyBytes?: number
+  tls?: { cert_file: string; key_file: string; client_ca_file?: string }
+}
+
+/** A collector that takes events with its `splunkhecreceiver` and keeps them with its file exporter. */
+export class CollectorAsServer {
+  readonly port: number
+  readonly url: string
+  readonly process: Collector
+  readonly #file: string
+
+  private constructor(port: number, url: string, process: Collector, file: string) {
+    this.port = port
+    this.url = url
+    this.process = process
+    this.#file = file
+  }
+
+  static async start({ acks = false, maxBodyBytes, tls }: HecServerOptions): Promise<CollectorAsServer> {
+    const port = await freePort()
+    const path = join(temporaryFolder(), 'received.json')
+    const process = await Collector.start({
+      extensions: acks ? { ack: {} } : {},
+      receivers: {
+        splunk_hec: {
+          endpoint: `127.0.0.1:${port}`,
+          ...(acks && { ack: { extension: 'ack' } }),
+          ...(maxBodyBytes && { max_request_body_size: maxBodyBytes }),
+          ...(tls && { tls }),
+        },
+      },
+      exporters: { file: { path, append: true, flush_interval: '50ms' } },
+    })
+    return new CollectorAsServer(port, `${tls ? 'https' : 'http'}://127.0.0.1:${port}`, process, path)
+  }
+
+  /** Bytes that are in its file by now. */
+  get received(): number {
+    return statSync(this.#file).size
+  }
+
+  /** What its file holds, in order of arrival. Complete once it was stopped. */
+  events(): CollectedEvent[] {
+    const lines = readFileSync(this.#file, 'utf8').split('\n').filter(Boolean)
+    return lines.flatMap((line) => {
+      const { resourceLogs } = JSON.parse(line) as { resourceLogs: ResourceLogs[] }
+      return resourceLogs.flatMap(({ resource, scopeLogs }) => {
+        const metadata = byKey(resource.attributes)
+        return scopeLogs.flatMap(({ logRecords }) => logRecords.map((record) => collected(metadata, record)))
+      })
+    })
+  }
+}
+
+/** One event as the collector understood it. */
+export interface CollectedEvent {
+  nanoseconds: bigint
+  /** `com.splunk.source` and its like. */
+  metadata: Record<string, unknown>
+  event: unknown
+  fields: Record<string, unknown>
+}
+
+/** Log records in the JSON encoding of OTLP, as far as they are looked at here. */
+interface ResourceLogs {
+  resource: { attributes?: Attribute[] }
+  scopeLogs: Array<{ logRecords: LogRecord[] }>
+}
+interface LogRecord {
+  timeUnixNano: string
+  body: Value
+  attributes?: Attribute[]
+}
+interface Attribute {
+  key: string
+  value: Value
+}
+interface Value {
+  stringValue?: string
+  kvlistValue?: { values?: Attribute[] }
+}
+
+function collected(metadata: Record<string, unknown>, { timeUnixNano, body, attributes }: LogRecord): CollectedEvent {
+  return { nanoseconds: BigInt(timeUnixNano ?? 0), metadata, event: unwrapped(body), fields: byKey(attributes) }
+}
+
+function byKey(attributes: Attribute[] = []): Record<string, unknown> {
+  return Object.fromEntries(attributes.map(({ key, value }) => [key, unwrapped(value)]))
+}
+
+function unwrapped(value: Value): unknown {
+  if (value.stringValue !== undefined) return value.stringValue
+  if (value.kvlistValue) return byKey(value.kvlistValue.values)
+  throw new Error(`no text and no object: ${JSON.stringify(value)}`)
+}

@@ -1,0 +1,14 @@
+// Logs with winston through winston-splunk-httplogger. See ../hec-clients.test.ts for what goes in and out.
+const { createRequire } = require('node:module')
+const { join } = require('node:path')
+
+const installed = createRequire(join(__dirname, '../.tools/node/package.json'))
+const winston = installed('winston')
+const Transport = installed('winston-splunk-httplogger')
+
+const { config, entries } = JSON.parse(process.argv[2])
+const transport = new Transport({ splunk: config })
+transport.on('error', ({ message }) => process.stdout.write(`${JSON.stringify({ error: message })}\n`))
+const logger = winston.createLogger({ level: 'silly', transports: [transport] })
+for (const entry of entries) logger.log(entry)
+logger.end()
