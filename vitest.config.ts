@@ -31,7 +31,13 @@ export default defineConfig({
       // One at a time: each run has processes enough to keep the machine busy.
       {
         extends: true,
-        test: { name: 'chaos', include: ['test/chaos/**/*.test.ts'], testTimeout: 300_000, maxWorkers: 1 },
+        test: {
+          name: 'chaos',
+          include: ['test/chaos/**/*.test.ts'],
+          testTimeout: 300_000,
+          maxWorkers: 1,
+          maxConcurrency: 3,
+        },
       },
     ],
   },

@@ -40,8 +40,7 @@ export async function trial(options: TrialOptions): Promise<Verdict> {
   const violations = judge(record)
   if (violations.length > 0) {
     world.keepLogs()
-    writeFileSync(join(world.logs, 'violations.json'), JSON.stringify(violations, null, 1))
-    writeFileSync(join(world.logs, 'commits.json'), JSON.stringify(record.commits, null, 1))
+    writeFileSync(join(world.logs, 'violations.json'), JSON.stringify(violations.slice(0, 1_000), null, 1))
   }
   return {
     ...{ counts: countsOf(record), violations, faults: record.injuries.length, settledAfterMs },

@@ -199,6 +199,20 @@ export class World implements AsyncDisposable {
     await this.#write({ topic: 'audit_log', source: '10.0.0.1', logs: [{ timestamp, content }] })
   }
 
+  /** Small logs under large tags, which every event repeats: what is pulled grows a hundredfold on its way. */
+  async writeGrowing(size: { groups: number; logsPerGroup: number; tagBytes: number }): Promise<void> {
+    const timestamp = Math.floor(Date.now() / 1000)
+    for (let group = 0; group < size.groups; group++) {
+      await this.#write({
+        ...{ topic: 'audit_log', source: '10.0.0.1', tags: [{ pad: 'x'.repeat(size.tagBytes) }] },
+        logs: Array.from({ length: size.logsPerGroup }, (_, log) => ({
+          timestamp,
+          content: { [SERIAL]: `g${group}.${log}` },
+        })),
+      })
+    }
+  }
+
   /** What the service may or may not have taken is written again: the store says what is there. */
   async #write(group: Parameters<OfficialClient['write']>[0]): Promise<void> {
     for (;;) {

@@ -106,7 +106,7 @@ export const HEC_FAULTS: Fault[] = [
     ack: true,
     may: LOST,
   }),
-  scripted({ name: 'questions about acknowledgements are refused', endpoint: 'ack', action: { code: 14 }, ack: true }),
+  scripted({ name: 'questions about acknowledgements are refused', endpoint: 'ack', action: { code: 11 }, ack: true }),
   scripted({ name: 'HEC forgets every acknowledgement', action: { forgetAcks: true }, times: 1, ack: true }),
   {
     ...{ name: 'HEC is restarted', may: LOST, lasts: [0, 0] },

@@ -1,0 +1,119 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { faultNamed } from './faults/catalog.ts'
+import { performOne } from './schedule.ts'
+import type { TrialOptions } from './trial.ts'
+import { STEADY } from './world.ts'
+
+type Ordeal = Pick<TrialOptions, 'ack' | 'hec' | 'load' | 'ordeal' | 'replicas' | 'shards'>
+
+/** A batch of one log group would show little: while this lasts they pile up. */
+const PILE_UP_MS = 1_500
+
+/** Written ahead and short, each the smallest world in which some bug shows. */
+export const ORDEALS = {
+  quiet: { ordeal: () => sleep(1_500) },
+
+  'slow SIEM and kill -9': {
+    async ordeal(world) {
+      world.hec.faults.add({ match: { endpoint: 'event' }, times: 0, probability: 0.5, action: { delayMs: 1_200 } })
+      await sleep(2_000)
+      await performOne(world, faultNamed('kill -9'), 0)
+      await sleep(1_000)
+    },
+  },
+
+  'questions about acks refused': {
+    ack: true,
+    ordeal: (world) => performOne(world, faultNamed('questions about acknowledgements are refused'), 0),
+  },
+
+  'login page': { ordeal: (world) => performOne(world, faultNamed('a login page with status 200'), 0) },
+
+  'errors of HEC': {
+    ordeal: (world) =>
+      world.injure({ fault: 'HEC answers with code 8', may: [], forMs: 10_000 }, () => {
+        world.hec.faults.add({ id: 'errors', match: { endpoint: 'event' }, times: 0, action: { code: 8 } })
+        return { hits: () => 1, heal: () => world.hec.faults.remove('errors') }
+      }),
+  },
+
+  'small bodies only': {
+    hec: { maxContentLength: 30_000 },
+    async ordeal(world) {
+      world.hec.stall()
+      await sleep(PILE_UP_MS)
+      world.hec.resume()
+    },
+  },
+
+  poison: {
+    load: { ...STEADY, poisonEvery: 3 },
+    async ordeal(world) {
+      for (let i = 0; i < 3; i++) {
+        const busy = world.hec.faults.add({ match: { endpoint: 'event' }, times: 0, action: { code: 9 } })
+        await sleep(PILE_UP_MS)
+        world.hec.faults.remove(busy[0])
+        await sleep(500)
+      }
+    },
+  },
+
+  'full disk': {
+    replicas: 1,
+    ordeal: (world) => performOne(world, faultNamed('the disk of the dead letter is full'), 0),
+  },
+
+  'token disabled': { ordeal: (world) => performOne(world, faultNamed('a token is disabled for a while'), 0) },
+
+  'expired cursor': {
+    async ordeal(world) {
+      world.sls.faults.add({ id: 'busy', match: { api: 'PullLogs' }, times: 0, action: { code: 'ServerBusy' } })
+      await sleep(PILE_UP_MS)
+      world.sls.faults.remove('busy')
+      await performOne(world, faultNamed('a valid cursor is said to have expired'), 0)
+    },
+  },
+
+  'damaged bodies': { ordeal: (world) => performOne(world, faultNamed('a pulled body is damaged'), 0) },
+
+  'cut off from SLS': {
+    replicas: 2,
+    async ordeal(world) {
+      // What was pulled before waits until the lease is over and the shards are somebody else's.
+      const busy = world.hec.faults.add({ match: { endpoint: 'event' }, times: 0, action: { code: 9 } })
+      await sleep(500)
+      const outage = performOne(
+        world,
+        { ...faultNamed('silence between a replica and SLS'), lasts: [11_000, 11_000] },
+        0,
+      )
+      await sleep(5_000)
+      world.hec.faults.remove(busy[0])
+      await outage
+    },
+  },
+
+  'planned restarts': {
+    replicas: 2,
+    async ordeal(world) {
+      world.hec.faults.add({ match: { endpoint: 'event' }, times: 0, action: { delayMs: 1_500 } })
+      await sleep(2_000)
+      await performOne(world, faultNamed('SIGTERM and a new start'), 0)
+      await sleep(2_000)
+      await performOne(world, faultNamed('SIGTERM and a new start'), 1)
+      world.hec.faults.clear()
+    },
+  },
+
+  'stalled SIEM, growing logs': {
+    replicas: 1,
+    async ordeal(world) {
+      world.hec.stall()
+      await world.writeGrowing({ groups: 50, logsPerGroup: 1_000, tagBytes: 5_000 })
+      await sleep(4_000)
+      world.hec.resume()
+    },
+  },
+} satisfies Record<string, Ordeal>
+
+export type OrdealName = keyof typeof ORDEALS
