@@ -101,8 +101,9 @@ export function countsOf({ ledger }: Pick<Record, 'ledger'>): Counts {
     if (deliveries.length > 0) counts.delivered++
     counts.duplicated += Math.max(0, deliveries.length - 1)
     if (deadLetter) counts.deadLettered++
-    if (expired && written?.wanted && deliveries.length === 0) counts.expired++
-    else if (written?.wanted && deliveries.length === 0 && !deadLetter) counts.missing++
+    if (!written?.wanted || deliveries.length > 0 || deadLetter) continue
+    if (expired) counts.expired++
+    else counts.missing++
   }
   return counts
 }
@@ -113,7 +114,8 @@ export function judge(record: Record): Violation[] {
   const report: Report = (property, what, entry) => {
     violations.push({ property, what, ...(entry && { entry }) })
   }
-  for (const entry of record.ledger.entries.values()) judgeEntry(entry, record, report)
+  const commitsOf = Map.groupBy(record.commits, ({ shard }) => shard)
+  for (const entry of record.ledger.entries.values()) judgeEntry(entry, { ...record, commitsOf }, report)
   judgeCommits(record, report)
   for (const { fault, hits } of record.injuries) if (hits === 0) report('unfired', fault)
   const { peakMemoryMb, memoryLimitMb } = record
@@ -121,9 +123,12 @@ export function judge(record: Record): Violation[] {
   return violations
 }
 
+/** A run, with its commits by shard. */
+type Case = Record & { readonly commitsOf: ReadonlyMap<number, readonly Commit[]> }
+
 type Report = (property: Property, what: string, entry?: Entry) => void
 
-function judgeEntry(entry: Entry, record: Record, report: Report): void {
+function judgeEntry(entry: Entry, record: Case, report: Report): void {
   const { serial, written, deliveries, deadLetter, expired } = entry
   if (!written) {
     report('invented', `${serial}: delivered, never written`)
@@ -166,7 +171,7 @@ function acknowledgedAt({ at, request }: Delivery, ack: boolean): number {
   return accepted || prefix ? at : Number.POSITIVE_INFINITY
 }
 
-function explained(written: Written, first: Delivery, second: Delivery, record: Record): boolean {
+function explained(written: Written, first: Delivery, second: Delivery, record: Case): boolean {
   const told = acknowledgedAt(first, record.ack)
   // An acknowledgement that came after the second delivery came too late.
   if (told >= second.at) return true
@@ -183,13 +188,16 @@ function explained(written: Written, first: Delivery, second: Delivery, record: 
 }
 
 /** Position of the shard's checkpoint at an instant: what stands before it was committed. */
-function committedBy({ commits, ledger }: Record, shard: number, at: number): number {
-  let position = 0
-  for (const commit of commits) {
-    if (commit.at > at) break
-    if (commit.shard === shard) position = ledger.positionOf(commit)
+function committedBy({ ledger, commitsOf }: Case, shard: number, at: number): number {
+  const commits = commitsOf.get(shard) ?? []
+  let [low, high] = [0, commits.length]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((commits[middle] as Commit).at <= at) low = middle + 1
+    else high = middle
   }
-  return position
+  const commit = commits[low - 1]
+  return commit ? ledger.positionOf(commit) : 0
 }
 
 function trespassed({ shard }: Written, { replica, request }: Delivery, record: Record): boolean {

@@ -17,7 +17,7 @@ export interface Entry {
   written?: Written
   readonly deliveries: Delivery[]
   deadLetter?: { at: number; code: string; eventId: string }
-  /** The service forgot it before anybody read it. */
+  /** The service forgot it, whether anybody had read it by then or not. */
   expired?: boolean
 }
 
@@ -89,12 +89,9 @@ export class Ledger {
     return this.#logstore.shard(shard).find(checkpoint) ?? Number.POSITIVE_INFINITY
   }
 
-  /** Marks what stands before a position and was neither delivered nor dead-lettered: nobody can be blamed for it. */
+  /** Marks what stands before a position as forgotten: from then on nobody can be blamed for not delivering it. */
   expireBefore(shard: number, position: number): void {
-    for (const serial of (this.groups.get(shard) ?? []).slice(0, position).flat()) {
-      const entry = this.#entry(serial)
-      if (entry.deliveries.length === 0 && !entry.deadLetter) entry.expired = true
-    }
+    for (const serial of (this.groups.get(shard) ?? []).slice(0, position).flat()) this.#entry(serial).expired = true
   }
 
   indexed(events: readonly IndexedEvent[]): void {

@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createWriteStream, readFileSync } from 'node:fs'
+import { createWriteStream, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Host } from './host.ts'
 import type { Place, Subject } from './subject.ts'
@@ -26,6 +26,7 @@ export class Replica {
   #child: ChildProcess | undefined
   #exited: Promise<Exit> = Promise.resolve({ code: null, signal: null })
   #asked = false
+  #spoken: Promise<unknown> = Promise.resolve()
   #starts = 0
 
   constructor(name: string, host: Host, subject: Subject, place: Omit<Place, 'host' | 'consumer'>, logs: string) {
@@ -53,6 +54,7 @@ export class Replica {
     child.stderr.pipe(log, { end: false })
     this.#asked = false
     this.#child = child
+    this.#spoken = Promise.race([once(child.stdout, 'data'), once(child.stderr, 'data'), once(child, 'exit')])
     this.#exited = once(child, 'exit').then(([code, signal]) => {
       log.end(`--- ${consumer} ended: ${code ?? signal}, at ${Date.now()}\n`)
       this.#child = undefined
@@ -61,8 +63,9 @@ export class Replica {
     })
   }
 
-  /** Sends a signal that ends it and waits until it has. */
+  /** Sends a signal that ends it and waits until it has. Before its first word no program can know about SIGTERM. */
   async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<Exit> {
+    if (signal === 'SIGTERM') await this.#spoken
     this.#asked = true
     this.#child?.kill(signal)
     return this.#exited
@@ -74,6 +77,13 @@ export class Replica {
 
   thaw(): void {
     this.#child?.kill('SIGCONT')
+  }
+
+  /** Of the process that runs now: resident memory and open file descriptors. */
+  get burden(): { residentMb: number; descriptors: number } {
+    const process = `/proc/${this.#child?.pid}`
+    const resident = Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`${process}/status`, 'utf8'))?.[1] ?? 0)
+    return { residentMb: Math.round(resident / 1024), descriptors: readdirSync(`${process}/fd`).length }
   }
 
   sampleMemory(): void {

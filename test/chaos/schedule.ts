@@ -56,10 +56,10 @@ export async function perform(world: World, acts: readonly Act[]): Promise<void>
   )
 }
 
-/** One fault, once, on whichever replica its seed says. */
-export function performOne(world: World, fault: Fault, seed: number): Promise<void> {
+/** One fault, once, on whichever replica its seed says; not on those that are spared. */
+export function performOne(world: World, fault: Fault, seed: number, spared: Iterable<string> = []): Promise<void> {
   const [from, to] = fault.lasts
-  return fault.inflict(world, drawOf(world, (from + to) / 2, seed, new Set()))
+  return fault.inflict(world, drawOf(world, (from + to) / 2, seed, new Set(spared)))
 }
 
 function drawOf(world: World, forMs: number, seed: number, claimed: Set<string>): Draw {

@@ -1,0 +1,156 @@
+/**
+ * Measures what each fault costs, one fault a run, and writes the table of docs/evidence.md.
+ *
+ *   node test/chaos/evidence.ts [--only TEXT] [--seed N] [--sample sync_data_to_splunk.py] [--output docs/evidence.md]
+ *
+ * `--only` chooses the rows whose name contains the text. With `--sample` the vendor's sample goes through the same.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { cpus, totalmem } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import pLimit from 'p-limit'
+import { CATALOG } from './faults/catalog.ts'
+import { draw, perform, performOne } from './schedule.ts'
+import { bridge, vendorSample } from './subject.ts'
+import type { TrialOptions, Verdict } from './trial.ts'
+import { described, trial } from './trial.ts'
+import type { Load, World } from './world.ts'
+
+const TOPICS = ['audit_log', 'k8s_audit']
+const LOAD: Load = { groupsPerSecond: 20, logsPerGroup: 8, poisonEvery: 0 }
+const REPLICAS = 2
+const BETWEEN = ['<!-- measured -->', '<!-- end of what was measured -->'] as const
+
+const OPTIONS = {
+  only: { type: 'string', default: '' },
+  seed: { type: 'string', default: '7' },
+  sample: { type: 'string' },
+  output: { type: 'string' },
+} as const
+
+type Row = Pick<TrialOptions, 'ordeal' | 'load' | 'hec'> & {
+  name: string
+  /** Not on tokens without acknowledgement. */
+  ack?: true
+}
+
+/** What one row of the table is made of: every kind of fault there is, alone, and some that are no single fault. */
+function rowsOf(seed: number): Row[] {
+  return [
+    { name: 'no fault', ordeal: () => sleep(3_000) },
+    ...CATALOG.map(
+      (fault): Row => ({
+        name: fault.name,
+        ...(fault.ack && { ack: fault.ack }),
+        ordeal: async (world) => {
+          await performOne(world, fault, seed)
+          await sleep(1_000)
+        },
+      }),
+    ),
+    { name: 'one log in 40 is refused for good', load: { ...LOAD, poisonEvery: 5 }, ordeal: () => sleep(5_000) },
+    { name: 'HEC takes bodies of at most 30 kB', hec: { maxContentLength: 30_000 }, ordeal: pileUp },
+    { name: 'logs expire that nobody has read', ordeal: expireUnread },
+    {
+      name: 'a minute of all of these at random',
+      load: { ...LOAD, poisonEvery: 25 },
+      ordeal: (world) => perform(world, draw(seed, 60, { ack: world.ack })),
+    },
+  ]
+}
+
+/** A body of many log groups comes from a SIEM that was away. */
+async function pileUp(world: World): Promise<void> {
+  world.hec.stall()
+  await sleep(2_000)
+  world.hec.resume()
+}
+
+/** Nobody reads for a while, and the older half of what was written meanwhile is forgotten by the service. */
+async function expireUnread(world: World): Promise<void> {
+  for (const replica of world.replicas) await replica.end('SIGKILL')
+  const before = new Map(world.logstore.shards().map((shard) => [shard.id, shard.end]))
+  await sleep(4_000)
+  world.ledger.scan()
+  for (const shard of world.logstore.shards()) {
+    const border = Math.floor(((before.get(shard.id) ?? 0) + shard.end) / 2)
+    world.ledger.expireBefore(shard.id, border)
+    shard.expireBefore(border)
+  }
+  const at = Date.now()
+  world.injuries.push({ fault: 'expired', may: ['lease ends', 'cursor moves'], from: at - 5_000, to: at, hits: 1 })
+  for (const replica of world.replicas) replica.start()
+}
+
+interface Column {
+  readonly title: string
+  readonly ack: boolean
+  readonly subject: TrialOptions['subject']
+}
+
+function columnsOf(sample: string | undefined): Column[] {
+  const ours = bridge(TOPICS)
+  return [
+    { title: 'bridge', ack: false, subject: ours },
+    { title: 'bridge, indexer acks', ack: true, subject: ours },
+    ...(sample === undefined ? [] : [{ title: "vendor's sample", ack: false, subject: vendorSample(sample) }]),
+  ]
+}
+
+async function measure(row: Row, { ack, subject }: Column, seed: number): Promise<Verdict | undefined> {
+  if (row.ack && !ack) return undefined
+  const { ordeal, load = LOAD, hec } = row
+  const verdict = await trial({
+    ...{ subject, seed, ack, replicas: REPLICAS, shards: 4, load, ordeal, settleMs: 90_000 },
+    ...(hec && { hec }),
+  })
+  // The sample makes no promise that could be broken: of it only what arrived is counted.
+  if (subject.keepsTheContract && verdict.violations.length > 0) throw new Error(`${row.name}: ${described(verdict)}`)
+  return verdict
+}
+
+/** Counts in the order of the table's head; a dash where the row does not apply. */
+function cells(verdict: Verdict | undefined): string[] {
+  if (!verdict) return ['–', '–', '–', '–', '–', '–']
+  const { wanted, delivered, duplicated, deadLettered, expired, missing } = verdict.counts
+  return [wanted, delivered, duplicated, deadLettered, expired, missing].map(String)
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: OPTIONS })
+  const seed = Number(values.seed)
+  const rows = rowsOf(seed).filter(({ name }) => name.includes(values.only))
+  const columns = columnsOf(values.sample)
+  // Two at a time: a run waits more than it works.
+  const limit = pLimit(2)
+  const lines = await Promise.all(
+    rows.flatMap((row) =>
+      columns.map((column) =>
+        limit(async () => {
+          const verdict = await measure(row, column, seed)
+          if (!verdict) return undefined
+          const line = `| ${[row.name, column.title, ...cells(verdict)].join(' | ')} |`
+          process.stdout.write(`${line}\n`)
+          return line
+        }),
+      ),
+    ),
+  )
+  const table = [
+    `Measured ${new Date().toISOString().slice(0, 10)}, seed ${seed}, on ${cpus().length} × ${cpus()[0]?.model.trim()}, ` +
+      `${Math.round(totalmem() / 2 ** 30)} GB, Node ${process.versions.node}.`,
+    '',
+    '| fault | what went through it | wanted | delivered | duplicated | dead-lettered | expired | missing |',
+    '|---|---|---|---|---|---|---|---|',
+    ...lines.filter((line) => line !== undefined),
+  ].join('\n')
+  if (values.output === undefined) return
+  const [from, to] = BETWEEN
+  const page = readFileSync(values.output, 'utf8')
+  if (!page.includes(from) || !page.includes(to)) throw new Error(`${values.output} has no place for a table`)
+  const head = page.slice(0, page.indexOf(from) + from.length)
+  writeFileSync(values.output, `${head}\n${table}\n${page.slice(page.indexOf(to))}`)
+}
+
+await main()
