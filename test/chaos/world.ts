@@ -96,7 +96,7 @@ export class World implements AsyncDisposable {
     const sls = await startSlsEmulator({ host: '0.0.0.0', project: PROJECT, shards, ...options.sls })
     const ledger = new Ledger(sls, subject.topics)
     const hec = await startHecReceiver({
-      ...{ host: '0.0.0.0', keep: false, ackDelayMs: 200, loseUnackedOnRestart: true },
+      ...{ host: '0.0.0.0', keep: false, ackDelayMs: 200, loseUnackedOnRestart: true, backpressure: 'warn_at_80' },
       ...{ tokens: names.map((name) => ({ name, ack })), onIndexed: (events) => ledger.indexed(events) },
       ...options.hec,
     })

@@ -1,4 +1,5 @@
 import type { HecAction } from '../../../src/emulator/hec-faults.ts'
+import type { QueueLevel } from '../../../src/emulator/hec-queue.ts'
 import { HEC_CODES } from '../../../src/emulator/hec-response.ts'
 import type { Consequence } from '../judge.ts'
 import type { World } from '../world.ts'
@@ -64,7 +65,8 @@ export const HEC_FAULTS: Fault[] = [
   scripted({ name: 'a redirect to a login page', action: { status: 302, headers: { location: '/login' } } }),
   scripted({ name: 'HEC says Retry-After', action: { code: 26, headers: { 'retry-after': '2' } }, probability: 0.5 }),
   scripted({ name: 'HEC takes three events of a batch and is busy then', action: { accept: 3 }, probability: 0.5 }),
-  scripted({ name: 'the queue of HEC runs full', action: { code: 24, index: true } }),
+  queue('the queue of HEC runs full', 'warn'),
+  queue('the queue of HEC is full', 'full'),
   scripted({
     name: 'events are taken and the answer is 500',
     action: { code: 8, index: true },
@@ -135,6 +137,25 @@ export const HEC_FAULTS: Fault[] = [
       }),
   },
 ]
+
+/** A script could say 200 and 24 for a body that was refused half way; the receiver's own queue does not. */
+function queue(name: string, level: QueueLevel): Fault {
+  return {
+    ...{ name, may: [], lasts: [500, 3_000] },
+    inflict: (world, { forMs }) =>
+      world.injure({ fault: name, may: [], forMs }, () => {
+        const answered = (): number => countOf(world, level === 'warn' ? / 200 24$/ : / 429 26$/)
+        const before = answered()
+        world.hec.collector.queue.forced = level
+        return {
+          hits: () => answered() - before,
+          heal: () => {
+            world.hec.collector.queue.forced = undefined
+          },
+        }
+      }),
+  }
+}
 
 function setTokens(world: World, disabled: boolean): void {
   for (const token of world.hec.tokens.all()) token.disabled = disabled
