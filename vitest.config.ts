@@ -26,7 +26,16 @@ export default defineConfig({
         },
       },
       // Against the emulators, or against real services when the environment has credentials: see test/service/.
-      { extends: true, test: { name: 'service', include: ['test/service/**/*.test.ts'], testTimeout: 120_000 } },
+      {
+        extends: true,
+        test: {
+          name: 'service',
+          include: ['test/service/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          maxWorkers: 1,
+        },
+      },
       { extends: true, test: { name: 'hostile', include: ['test/hostile/**/*.test.ts'], testTimeout: 120_000 } },
       // One at a time: each run has processes enough to keep the machine busy.
       {
