@@ -1,8 +1,7 @@
 import type { Clock } from '../core/clock.ts'
 import { Fault } from '../core/errors.ts'
-import type { Telemetry } from '../core/telemetry.ts'
+import type { PauseKey, Telemetry } from '../core/telemetry.ts'
 import type { SlsClient } from '../sls/client.ts'
-import { SlsError } from '../sls/errors.ts'
 import type { ShardLease } from './lease.ts'
 
 export interface CommitterOptions {
@@ -27,8 +26,10 @@ export class CheckpointCommitter {
   readonly #options: CommitterOptions
   #committed: string
   #committedAt: number
-  #attempted = ''
+  /** Cursors the service may have as well, or get yet: those of commits that were not confirmed, and what we were told to expect. */
+  readonly #plausible = new Set<string>()
   #changes = 0
+  #underWay = false
   #busy: Promise<unknown> = Promise.resolve()
 
   constructor(options: CommitterOptions) {
@@ -46,6 +47,20 @@ export class CheckpointCommitter {
     return (this.#options.clock.monotonic() - this.#committedAt) / 1000
   }
 
+  /** Somebody was asked to set the checkpoint, and this is what they set. */
+  expect(cursor: string): void {
+    this.#plausible.add(cursor)
+  }
+
+  /** Clears a pause of this checkpoint, also when the shard is given up. */
+  resumed(): void {
+    this.#options.telemetry.resumed(this.#pause)
+  }
+
+  get #pause(): PauseKey {
+    return { reason: 'sls_configuration', scope: `checkpoint of shard ${this.#options.lease.shard}` }
+  }
+
   /**
    * Commits `cursor` unless it is what the server already has (`evenIfUnchanged`: commit all the same, which is how the
    * service learns that a read-only shard was read to its end). True when the server has it now; false after a fault,
@@ -60,29 +75,31 @@ export class CheckpointCommitter {
   async #commit(cursor: string, evenIfUnchanged: boolean): Promise<boolean> {
     const { client, group, consumer, lease, clock, telemetry } = this.#options
     if (cursor === this.#committed && !evenIfUnchanged) return true
-    const scope = `checkpoint of shard ${lease.shard}`
     try {
       lease.assertHeld()
-      this.#changes++
-      this.#attempted = cursor
+      this.#underWay = true
       await client.updateCheckpoint(group, consumer, lease.shard, cursor, {
         signal: lease.signal,
         timeoutMs: COMMIT_TIMEOUT_MS,
       })
-      this.#changes++
       this.#committed = cursor
       this.#committedAt = clock.monotonic()
       telemetry.checkpointCommitted(lease.shard, cursor)
-      telemetry.resumed({ reason: 'sls_configuration', scope })
+      this.resumed()
       return true
     } catch (error) {
+      this.#plausible.add(cursor)
       if (lease.signal.aborted || !(error instanceof Fault)) throw error
+      // Refused as not ours although it is what the service has: nobody holds a shard that was closed by an earlier commit.
+      if (error.kind === 'lease' && cursor === this.#committed) return true
       telemetry.checkpointFailed(lease.shard, error)
       if (error.kind === 'lease') lease.lose(`the service refused its checkpoint (${error.code})`)
-      else if (error instanceof SlsError && error.reaction === 'shard_gone') lease.lose('the shard no longer exists')
-      else if (error.kind === 'configuration') telemetry.paused({ reason: 'sls_configuration', scope }, error)
+      else if (error.kind === 'configuration') telemetry.paused(this.#pause, error)
       lease.signal.throwIfAborted()
       return false
+    } finally {
+      this.#underWay = false
+      this.#changes++
     }
   }
 
@@ -94,12 +111,14 @@ export class CheckpointCommitter {
    */
   verify(seen: { checkpoint: string; consumer: string }, changesBefore: number): boolean {
     const { lease, consumer, telemetry } = this.#options
-    if (changesBefore === this.#changes && seen.checkpoint === this.#attempted) this.#committed = this.#attempted
-    if (changesBefore !== this.#changes || seen.checkpoint === this.#committed) return true
-    const sameName = seen.consumer === consumer
-    const details = { seen: seen.checkpoint, expected: this.#committed, consumer: seen.consumer, sameName }
-    telemetry.checkpointForeign(lease.shard, details)
+    if (this.#underWay || changesBefore !== this.#changes) return true
+    const expected = this.#committed
     this.#committed = seen.checkpoint
+    if (seen.checkpoint === expected) this.#plausible.clear()
+    // None at all is nobody's: the group was made anew.
+    if ([expected, ''].includes(seen.checkpoint) || this.#plausible.has(seen.checkpoint)) return true
+    const sameName = seen.consumer === consumer
+    telemetry.checkpointForeign(lease.shard, { seen: seen.checkpoint, expected, consumer: seen.consumer, sameName })
     return false
   }
 }

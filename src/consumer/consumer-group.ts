@@ -30,10 +30,14 @@ export async function ensureConsumerGroup(
   startAtEnd: StartAtEnd | undefined,
   { clock, telemetry, signal }: { clock: Clock; telemetry: Telemetry; signal: AbortSignal },
 ): Promise<void> {
+  let ends: Map<number, string> | undefined
   for (let attempt = 1; ; attempt++) {
     try {
       await createOrUpdate(client, settings, telemetry, signal)
-      if (startAtEnd) await initialiseAtEnd(client, settings.name, startAtEnd, signal)
+      if (startAtEnd) {
+        ends ??= await endsOf(client, settings.name, startAtEnd, signal)
+        await initialiseAtEnd(client, settings.name, startAtEnd, { ends, signal })
+      }
       telemetry.resumed({ reason: 'sls_configuration', scope: 'group' })
       return
     } catch (error) {
@@ -70,18 +74,32 @@ async function createOrUpdate(
  * `SLS_START=end` means the end at the moment the group starts, for every shard at once. Were each shard left to begin at
  * its own end when it is first leased, logs written to the children of a split before that would be skipped. So a group
  * without any checkpoint gets them all here, before the first heartbeat; a shard that has none later is younger than the
- * group and is read from its beginning. Nobody holds a shard yet, which is why these commits are forced.
+ * group and is read from its beginning.
  */
+async function endsOf(
+  client: SlsClient,
+  group: string,
+  { remembered }: StartAtEnd,
+  signal: AbortSignal,
+): Promise<Map<number, string>> {
+  const ends = new Map<number, string>()
+  const checkpoints = await client.getCheckpoints(group, undefined, signal)
+  if (checkpoints.some(({ checkpoint }) => checkpoint !== '')) return ends
+  for (const { shardId } of await client.listShards(signal)) {
+    ends.set(shardId, remembered.get(shardId) ?? (await client.getCursor(shardId, 'end', signal)))
+  }
+  return ends
+}
+
+/** Nobody holds a shard yet, which is why these commits are forced. What is committed leaves `ends`: a retry does the rest. */
 async function initialiseAtEnd(
   client: SlsClient,
   group: string,
-  { consumer, remembered }: StartAtEnd,
-  signal: AbortSignal,
+  { consumer }: StartAtEnd,
+  { ends, signal }: { ends: Map<number, string>; signal: AbortSignal },
 ): Promise<void> {
-  const checkpoints = await client.getCheckpoints(group, undefined, signal)
-  if (checkpoints.some(({ checkpoint }) => checkpoint !== '')) return
-  for (const { shardId } of await client.listShards(signal)) {
-    const cursor = remembered.get(shardId) ?? (await client.getCursor(shardId, 'end', signal))
-    await client.initialiseCheckpoint(group, consumer, shardId, cursor, signal)
+  for (const [shard, cursor] of ends) {
+    await client.initialiseCheckpoint(group, consumer, shard, cursor, signal)
+    ends.delete(shard)
   }
 }

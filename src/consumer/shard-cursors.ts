@@ -4,7 +4,6 @@ import { backoffMs } from '../core/retry.ts'
 import type { Telemetry } from '../core/telemetry.ts'
 import type { SlsClient } from '../sls/client.ts'
 import { cursorNumber } from '../sls/cursor.ts'
-import { SlsError } from '../sls/errors.ts'
 
 export type StartPosition = { kind: 'begin' } | { kind: 'end' } | { kind: 'time'; unixSeconds: number }
 
@@ -24,6 +23,8 @@ export interface StartCursor {
   cursor: string
   /** The checkpoint the server holds, `''` for none. */
   checkpoint: string
+  /** Who starts without a checkpoint arrives here again (see `initialiseAtEnd` for `end`): it need not be committed. */
+  implied: boolean
 }
 
 const RETRY_MAX_MS = 15_000
@@ -42,17 +43,17 @@ export class ShardCursors {
     const checkpoint = await this.#retried(() => this.#checkpoint(signal), signal)
     if (checkpoint !== '') {
       telemetry.shardTaken(shard, checkpoint, 'checkpoint')
-      return { cursor: checkpoint, checkpoint }
+      return { cursor: checkpoint, checkpoint, implied: false }
     }
     if (remembered !== undefined) {
       telemetry.shardTaken(shard, remembered, 'remembered')
-      return { cursor: remembered, checkpoint }
+      return { cursor: remembered, checkpoint, implied: false }
     }
     // With `end` every shard there was got its checkpoint when the group started: one without is younger than the group.
     const from = start.kind === 'time' ? start.unixSeconds : 'begin'
     const cursor = await this.#retried(() => this.#options.client.getCursor(shard, from, signal), signal)
     telemetry.shardTaken(shard, cursor, 'start')
-    return { cursor, checkpoint }
+    return { cursor, checkpoint, implied: true }
   }
 
   /**
@@ -94,7 +95,7 @@ export class ShardCursors {
         } catch (error) {
           signal.throwIfAborted()
           if (!(error instanceof Fault)) throw error
-          if (error.kind === 'lease' || (error instanceof SlsError && error.reaction === 'shard_gone')) throw error
+          if (error.kind === 'lease') throw error
           if (error.kind === 'configuration') telemetry.paused(key, error)
           else telemetry.pullFailed(shard, error, attempt)
           await clock.sleep(Math.max(error.retryAfterMs ?? 0, backoffMs(attempt, 200, RETRY_MAX_MS)), signal)

@@ -1,5 +1,4 @@
 import type { Batch, EncodeCounts, PullPosition } from '../core/batch.ts'
-import type { BufferPool } from '../core/buffer-pool.ts'
 import type { Clock } from '../core/clock.ts'
 import { Fault } from '../core/errors.ts'
 import { backoffMs } from '../core/retry.ts'
@@ -7,6 +6,7 @@ import type { PauseReason, Telemetry } from '../core/telemetry.ts'
 import type { Pull, SlsClient } from '../sls/client.ts'
 import { cursorNumber } from '../sls/cursor.ts'
 import { SlsError } from '../sls/errors.ts'
+import type { Inflate } from '../sls/lz4.ts'
 import type { ByteBudget, PullReservation } from './byte-budget.ts'
 
 /** Turns a decompressed LogGroupList into batches; the pipeline's part, handed in by bridge.ts. */
@@ -15,6 +15,16 @@ export interface PullEncoder {
   encode(body: Buffer, at: PullPosition): Generator<Batch, EncodeCounts>
   /** The batch is settled; its memory may serve another. */
   recycle(batch: Batch): void
+}
+
+/** Where pulled bodies are inflated; the pipeline's part too, since it may want them at hand. */
+export interface PulledBodies {
+  /** A buffer of exactly `size` bytes. */
+  take(size: number): Buffer
+  /** Gives back what `take` returned. Nobody looks at it any more. */
+  give(body: Buffer): void
+  /** A faster way to fill one from LZ4. */
+  readonly inflate?: Inflate
 }
 
 /** One successful pull, known to be well-formed to its end. */
@@ -34,8 +44,7 @@ export interface ShardFetcherOptions {
   client: SlsClient
   encoder: PullEncoder
   budget: ByteBudget
-  /** Where pulled bodies are inflated. */
-  bodies: BufferPool
+  bodies: PulledBodies
   clock: Clock
   telemetry: Telemetry
   fetchCount: number
@@ -130,9 +139,12 @@ export class ShardFetcher {
   }
 
   /** False when the body must wait for room, or be asked for in smaller pieces; it has not been read then. */
-  #admit({ rawSize, groupCount }: Pull, reservation: PullReservation): boolean {
+  #admit(pull: Pull, reservation: PullReservation): boolean {
     const { budget, fetchCount } = this.#options
+    const { rawSize, groupCount } = pull
     if (rawSize > budget.pullLimit && groupCount > 1) {
+      // Who sends more than we ask for, however few, would be asked for ever and without a pause.
+      if (groupCount > this.#count) throw tooMany(pull, this.#count)
       this.#count = Math.max(1, Math.floor((groupCount * budget.pullLimit) / rawSize))
       this.#guess = budget.pullLimit
       return false
@@ -144,23 +156,29 @@ export class ShardFetcher {
   async #encode(pull: Pull, cursor: string, reservation: PullReservation): Promise<Fetched> {
     const { shard, encoder, query, bodies } = this.#options
     let taken: Buffer | undefined
-    const body = await pull.read((size) => {
+    const take = (size: number): Buffer => {
       taken = bodies.take(size)
       return taken
-    })
-    const firstGroup = query || !this.#cursorsCountGroups ? undefined : firstGroupOf(pull, cursor)
-    const encoding = encoder.encode(body, { shard, cursor, firstGroup })
-    const first = encoding.next()
+    }
     const done = (): void => {
       if (taken) bodies.give(taken)
       reservation.release()
     }
-    return {
-      nextCursor: pull.nextCursor,
-      batches: this.#batches(first, encoding, { rawSize: pull.rawSize, done }),
-      atEnd: this.#reachedEnd(pull, cursor),
-      empty: pull.groupCount === 0 && pull.nextCursor === cursor,
-      serverTimeMs: pull.serverTimeMs,
+    try {
+      const body = await pull.read(take, bodies.inflate)
+      const firstGroup = query || !this.#cursorsCountGroups ? undefined : firstGroupOf(pull, cursor)
+      const encoding = encoder.encode(body, { shard, cursor, firstGroup })
+      const first = encoding.next()
+      return {
+        nextCursor: pull.nextCursor,
+        batches: this.#batches(first, encoding, { rawSize: pull.rawSize, done }),
+        atEnd: this.#reachedEnd(pull, cursor),
+        empty: pull.groupCount === 0 && pull.nextCursor === cursor,
+        serverTimeMs: pull.serverTimeMs,
+      }
+    } catch (error) {
+      done()
+      throw error
     }
   }
 
@@ -216,7 +234,7 @@ export class ShardFetcher {
   async #failed(fault: Fault, cursor: string, signal: AbortSignal): Promise<string | undefined> {
     const { telemetry, shard, clock } = this.#options
     const reaction = fault instanceof SlsError ? fault.reaction : undefined
-    if (fault.kind === 'lease' || reaction === 'shard_gone') throw fault
+    if (fault.kind === 'lease') throw fault
     if (reaction === 'invalid_cursor' || fault.code === CURSOR_MOVED) {
       this.#paused('expired_cursor', fault)
       const resumeAt = await this.#options.cursorExpired(cursor, signal)
@@ -256,6 +274,12 @@ function firstGroupOf(pull: Pull, cursor: string): bigint | undefined {
   const start = cursorNumber(cursor)
   const next = cursorNumber(pull.nextCursor)
   return start !== undefined && next !== undefined && next - start === count ? start : undefined
+}
+
+function tooMany(pull: Pull, asked: number): Fault {
+  pull.discard()
+  const message = `${pull.groupCount} log groups came, too large to be read at once, where ${asked} were asked for`
+  return new Fault('transient', message, { code: 'corrupt_response' })
 }
 
 function cursorMoved(pull: Pull, cursor: string): Fault {

@@ -205,7 +205,7 @@ export class Worker {
   }
 
   async #verifyCheckpoints(): Promise<void> {
-    const before = new Map([...this.#running].map(([shard, { consumer }]) => [shard, consumer.commitChanges]))
+    const before = [...this.#running].map(([shard, run]) => ({ shard, run, changes: run.consumer.commitChanges }))
     try {
       const checkpoints = await this.#options.client.getCheckpoints(
         this.#options.group.name,
@@ -214,8 +214,10 @@ export class Worker {
       )
       for (const seen of checkpoints) {
         if (seen.checkpoint !== '' && !this.#running.has(seen.shard)) this.#remembered.set(seen.shard, seen.checkpoint)
-        const changes = before.get(seen.shard)
-        if (changes !== undefined) this.#running.get(seen.shard)?.consumer.verifyCheckpoint(seen, changes)
+        const asked = before.find(({ shard }) => shard === seen.shard)
+        if (asked && this.#running.get(seen.shard) === asked.run) {
+          asked.run.consumer.verifyCheckpoint(seen, asked.changes)
+        }
       }
     } catch (error) {
       // Only a safeguard: a failing service already shows in heartbeats and pulls.

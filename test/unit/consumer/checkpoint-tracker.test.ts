@@ -41,6 +41,17 @@ describe('checkpoint tracker', () => {
     expect(tracker.mark).toBe('c1')
   })
 
+  test('a pull of which nothing has been cut yet is not passed with the one before it', () => {
+    const tracker = new CheckpointTracker('c0', () => {})
+    const first = tracker.open('c1')
+    const second = tracker.open('c2')
+    first.seal()
+    expect(tracker.mark).toBe('c1')
+    second.add()
+    second.seal()
+    expect(tracker.mark).toBe('c1')
+  })
+
   test('whatever the order of settling, the mark is the last cursor before the first unsettled pull', () => {
     const pulls = fc.array(fc.nat({ max: 4 }), { minLength: 1, maxLength: 30 })
     fc.assert(

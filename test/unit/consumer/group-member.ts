@@ -1,0 +1,63 @@
+import { expect, onTestFinished } from 'vitest'
+import type { WorkerOptions } from '../../../src/consumer/worker.ts'
+import { Worker } from '../../../src/consumer/worker.ts'
+import { DeliveryScript } from './delivery-script.ts'
+import type { Reply } from './sls-double.ts'
+import { GROUP, SlsDouble } from './sls-double.ts'
+import { shardOptions } from './taken-shard.ts'
+
+export const HEARTBEAT = 'ConsumerGroupHeartBeat'
+
+export interface MemberOptions extends Partial<Omit<WorkerOptions, 'group'>> {
+  sls?: SlsDouble
+  shards?: number
+  inOrder?: boolean
+  /** Log groups in each shard before the worker starts. */
+  written?: number
+}
+
+/** A running worker that sends a heartbeat every 20 s, and is forgotten after 60. */
+export async function groupMember({
+  sls: given,
+  shards = 2,
+  written = 0,
+  inOrder = false,
+  ...rest
+}: MemberOptions = {}) {
+  const sls = given ?? (await SlsDouble.start({ shards }))
+  for (let shard = 0; shard < shards; shard++) sls.write(written, { shard })
+  const deliveries = new DeliveryScript(sls)
+  const { directory: _, ...options } = shardOptions(sls, deliveries)
+  const worker = new Worker({
+    ...{ ...options, fetchIntervalMs: 5_000, heartbeatMs: 20_000, ...rest },
+    group: { name: GROUP, timeoutSeconds: 60, inOrder },
+  })
+  let ended = false
+  const run = worker.run().finally(() => {
+    ended = true
+  })
+  run.catch(() => {})
+  onTestFinished(async () => {
+    void worker.stop(0)
+    await sls.clock.settle()
+    await run.catch(() => {})
+    expect(deliveries.ahead).toEqual([])
+  })
+  return {
+    ...{ sls, clock: sls.clock, deliveries, worker, run },
+    ended: () => ended,
+    beats: () => sls.of(HEARTBEAT).map(({ at }) => at),
+    reported: () => sls.of(HEARTBEAT).map((asked) => asked.json()),
+    rebalanced: () => sls.recorder.of('rebalanced').map(({ args }) => args[0]),
+    released: () => sls.recorder.of('shardReleased').map(({ args }) => args),
+    group: () => sls.logstore.group(GROUP),
+  }
+}
+
+/** The service counts us in, and answers that we may hold these. */
+export function entitledTo(...shards: number[]): Reply {
+  return async (response, asked) => {
+    await asked.handle()
+    response.end(JSON.stringify(shards))
+  }
+}

@@ -1,0 +1,55 @@
+import { describe, expect, test } from 'vitest'
+import { ShardLease } from '../../../src/consumer/lease.ts'
+import { ManualClock } from '../../support/manual-clock.ts'
+
+function leaseUntil(renewedUntil: number) {
+  const clock = new ManualClock()
+  const heartbeats = { renewedUntil }
+  const lease = new ShardLease(3, () => heartbeats.renewedUntil, clock.monotonic)
+  return { clock, heartbeats, lease }
+}
+
+describe('the lease of a shard', () => {
+  test('is held up to the deadline, and not at it', () => {
+    const { clock, lease } = leaseUntil(60_000)
+    clock.freeze(59_999)
+    lease.assertHeld()
+    clock.freeze(1)
+    expect(() => lease.assertHeld()).toThrow(expect.objectContaining({ kind: 'lease', code: 'lease_lost' }))
+  })
+
+  test('is found to be over by the clock after a freeze, before any timer could have said so', () => {
+    const { clock, lease } = leaseUntil(60_000)
+    clock.freeze(3_600_000)
+    expect(lease.signal.aborted).toBe(false)
+    expect(() => lease.assertHeld()).toThrow(/shard 3 lost/)
+    expect(lease.signal.aborted).toBe(true)
+    expect(lease.signal.reason).toMatchObject({ kind: 'lease' })
+  })
+
+  test('moves with every heartbeat', () => {
+    const { clock, heartbeats, lease } = leaseUntil(60_000)
+    clock.freeze(50_000)
+    heartbeats.renewedUntil = 110_000
+    clock.freeze(50_000)
+    lease.assertHeld()
+  })
+
+  test('that was lost is lost, whatever heartbeats say later', () => {
+    const { heartbeats, lease } = leaseUntil(60_000)
+    lease.lose('the service gave it away')
+    heartbeats.renewedUntil = 1_000_000
+    expect(() => lease.assertHeld()).toThrow(/gave it away/)
+    lease.lose('another reason')
+    expect(lease.signal.reason.message).toMatch(/gave it away/)
+  })
+
+  test('neither ends nor lives longer when somebody sets the wall clock', () => {
+    const { clock, lease } = leaseUntil(60_000)
+    clock.setWallAhead(86_400_000)
+    lease.assertHeld()
+    clock.setWallAhead(-86_400_000)
+    clock.freeze(60_000)
+    expect(() => lease.assertHeld()).toThrow(expect.objectContaining({ kind: 'lease' }))
+  })
+})

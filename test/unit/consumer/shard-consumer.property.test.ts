@@ -1,0 +1,136 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { ByteBudget } from '../../../src/consumer/byte-budget.ts'
+import { failure } from '../sls/scripted-server.ts'
+import { DeliveryScript } from './delivery-script.ts'
+import type { Reply } from './sls-double.ts'
+import { lostAnswer, SlsDouble } from './sls-double.ts'
+import { takenShard } from './taken-shard.ts'
+
+const COMMIT = 'ConsumerGroupUpdateCheckPoint'
+
+type Act =
+  | { kind: 'write'; groups: number; logs: number; wanted: boolean }
+  | { kind: 'ack'; which: number }
+  | { kind: 'ack all' }
+  | { kind: 'time'; ms: number }
+  | { kind: 'bad commit' | 'bad pull'; how: keyof typeof REPLIES }
+  | { kind: 'slow commit'; ms: number }
+  | { kind: 'expire'; share: number }
+type End = 'drain' | 'lose' | 'freeze'
+
+const REPLIES = {
+  refused: failure(500, 'InternalServerError'),
+  throttled: failure(403, 'ReadQuotaExceed'),
+  forbidden: failure(401, 'Unauthorized'),
+  cut: (response) => void response.destroy(),
+  'answer lost': lostAnswer,
+} satisfies Record<string, Reply>
+
+const how = fc.constantFrom(...(Object.keys(REPLIES) as Array<keyof typeof REPLIES>))
+const act: fc.Arbitrary<Act> = fc.oneof(
+  fc.record({
+    kind: fc.constant('write' as const),
+    groups: fc.integer({ min: 1, max: 4 }),
+    logs: fc.integer({ min: 1, max: 3 }),
+    wanted: fc.boolean(),
+  }),
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('ack' as const), which: fc.nat() }) },
+  fc.record({ kind: fc.constant('ack all' as const) }),
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('time' as const), ms: fc.integer({ min: 1, max: 4_000 }) }) },
+  fc.record({ kind: fc.constantFrom('bad commit' as const, 'bad pull' as const), how }),
+  fc.record({ kind: fc.constant('slow commit' as const), ms: fc.integer({ min: 1, max: 4_000 }) }),
+  fc.record({ kind: fc.constant('expire' as const), share: fc.double({ min: 0, max: 1, noNaN: true }) }),
+)
+const life = fc.record({
+  acts: fc.array(act, { minLength: 3, maxLength: 25 }),
+  end: fc.constantFrom<End>('drain', 'lose', 'freeze'),
+  fetchCount: fc.integer({ min: 1, max: 5 }),
+  budgetBytes: fc.constantFrom(600, 2_000, 1 << 20),
+})
+
+/** What happens outside of the shard consumer, in this world's time. */
+async function happen(sls: SlsDouble, deliveries: DeliveryScript, happening: Act): Promise<void> {
+  switch (happening.kind) {
+    case 'write':
+      sls.write(happening.groups, { logs: happening.logs, topic: happening.wanted ? 'audit' : 'noise' })
+      break
+    case 'ack':
+      deliveries.pending[happening.which % deliveries.pending.length]?.ack()
+      break
+    case 'ack all':
+      deliveries.ack()
+      break
+    case 'time':
+      await sls.clock.advance(happening.ms)
+      break
+    case 'bad commit':
+      sls.script(COMMIT, REPLIES[happening.how])
+      break
+    case 'bad pull':
+      sls.script('PullLogs', REPLIES[happening.how])
+      break
+    case 'slow commit':
+      sls.script(COMMIT, (_, asked) => sls.clock.sleep(happening.ms).then(asked.pass))
+      break
+    case 'expire': {
+      const shard = sls.logstore.shard(0)
+      shard.expireBefore(shard.begin + Math.floor((shard.end - shard.begin) * happening.share))
+    }
+  }
+  await sls.clock.settle()
+}
+
+test('whatever comes together, no commit is ahead of an acknowledgement or goes back, and nothing retained is lost', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(life, { minLength: 1, maxLength: 3 }), async (lives) => {
+      const sls = await SlsDouble.start()
+      sls.join()
+      const { clock } = sls
+      const deliveries = new DeliveryScript(sls)
+      for (const { acts, end, fetchCount, budgetBytes } of [...lives, lastLife]) {
+        const budget = new ByteBudget(budgetBytes)
+        const taken = await takenShard({ sls, deliveries, fetchCount, budget, commitIntervalMs: 500 })
+        const seenBefore = deliveries.seen.length
+        for (const happening of acts) await happen(sls, deliveries, happening)
+        if (end === 'drain') {
+          taken.consumer.drain()
+          for (let turn = 0; turn < 300 && taken.outcome() === undefined; turn++) {
+            // The last first: the mark has nowhere to go until the end.
+            deliveries.pending.at(-1)?.ack()
+            await clock.advance(200)
+          }
+          expect(taken.outcome()).toBe('drained')
+          expect(deliveries.pending.length).toBe(0)
+          // Nothing will be repeated by whoever comes next.
+          const delivered = deliveries.seen.slice(seenBefore).map((id) => Number(id.split(':')[1]))
+          expect(sls.checkpoint() ?? 0).toBeGreaterThan(Math.max(-1, ...delivered))
+        } else {
+          if (end === 'lose') taken.lease.lose('gone')
+          else taken.endLeaseByTheClock()
+          const sent = sls.of(COMMIT).length
+          await clock.advance(10_000)
+          expect(sls.of(COMMIT).length).toBe(sent)
+          taken.lease.lose('gone')
+          await clock.settle()
+          expect(taken.outcome()).toBe('lost')
+        }
+        expect(deliveries.ahead).toEqual([])
+        expect(sls.commits()).toEqual(sls.commits().toSorted((a, b) => Number(a) - Number(b)))
+      }
+      expect(deliveries.missing()).toEqual([])
+      await sls.close()
+    }),
+    { numRuns: Number(process.env['RUNS'] ?? 15) },
+  )
+}, 120_000)
+
+/** Reads what the others have left, undisturbed. */
+const lastLife = {
+  acts: Array<Act[]>(10)
+    .fill([{ kind: 'time', ms: 2_000 }, { kind: 'ack all' }])
+    .flat(),
+  end: 'drain',
+  fetchCount: 5,
+  budgetBytes: 1 << 20,
+} as const

@@ -1,0 +1,175 @@
+import { describe, expect, test } from 'vitest'
+import type { ShardCursorsOptions } from '../../../src/consumer/shard-cursors.ts'
+import { ShardCursors } from '../../../src/consumer/shard-cursors.ts'
+import { failure, json, silence } from '../sls/scripted-server.ts'
+import { GROUP, SlsDouble } from './sls-double.ts'
+
+/** A shard of ten log groups, a second apart, in a group without checkpoints. */
+async function cursorsOf(options: Partial<ShardCursorsOptions> = {}) {
+  const sls = await SlsDouble.start()
+  sls.join()
+  for (let second = 0; second < 10; second++) {
+    sls.write(1)
+    await sls.clock.advance(1_000)
+  }
+  const { client, clock, telemetry } = sls
+  const cursors = new ShardCursors({
+    ...{ shard: 0, client, clock, telemetry, group: GROUP, remembered: undefined },
+    ...{ start: { kind: 'begin' }, expired: 'begin', ...options },
+  })
+  return {
+    ...{ sls, clock, cursors },
+    signal: new AbortController().signal,
+    setCheckpoint: (position: number) =>
+      sls.logstore.group(GROUP).commit({ shard: 0, checkpoint: sls.cursor(position), force: true }),
+    position: (cursor: string) => sls.logstore.shard(0).find(cursor),
+    taken: () => sls.recorder.of('shardTaken').map(({ args }) => args),
+  }
+}
+
+describe('a shard starts', () => {
+  test('at its checkpoint, whatever else is known', async () => {
+    const { sls, cursors, signal, setCheckpoint, taken } = await cursorsOf({ remembered: 'MTE=' })
+    setCheckpoint(4)
+    const checkpoint = sls.cursor(4)
+    expect(await cursors.start(signal)).toEqual({ cursor: checkpoint, checkpoint, implied: false })
+    expect(taken()).toEqual([[0, checkpoint, 'checkpoint']])
+    expect(sls.of('GetCursor')).toEqual([])
+  })
+
+  test('without one at what this process remembers of it', async () => {
+    const { cursors, signal, taken } = await cursorsOf({ remembered: 'MTE=', start: { kind: 'end' } })
+    expect(await cursors.start(signal)).toEqual({ cursor: 'MTE=', checkpoint: '', implied: false })
+    expect(taken()).toEqual([[0, 'MTE=', 'remembered']])
+  })
+
+  test('with nothing known at the oldest log', async () => {
+    const { sls, cursors, signal, taken } = await cursorsOf()
+    expect(await cursors.start(signal)).toEqual({ cursor: sls.cursor(0), checkpoint: '', implied: true })
+    expect(taken()).toEqual([[0, sls.cursor(0), 'start']])
+  })
+
+  test('at the oldest log also with SLS_START=end, for a shard without checkpoint is younger than the group', async () => {
+    const { sls, cursors, signal } = await cursorsOf({ start: { kind: 'end' } })
+    expect(await cursors.start(signal)).toMatchObject({ cursor: sls.cursor(0) })
+  })
+
+  test('at the first log received at a time', async () => {
+    const unixSeconds = Math.floor(Date.UTC(2026, 0, 1) / 1000) + 6
+    const { sls, cursors, signal } = await cursorsOf({ start: { kind: 'time', unixSeconds } })
+    expect(await cursors.start(signal)).toMatchObject({ cursor: sls.cursor(6), implied: true })
+  })
+
+  test('when the service lets it, and is asked again until then', async () => {
+    const { sls, clock, cursors, signal } = await cursorsOf()
+    sls.script('GetCheckPoint', failure(500, 'InternalServerError'), json([{ shard: 0 }]))
+    sls.script('GetCursor', failure(503, 'ServerBusy', 'busy', { 'retry-after': '30' }))
+    const started = cursors.start(signal)
+    await clock.advance(29_000)
+    expect(sls.of('GetCheckPoint').length).toBe(3)
+    expect(sls.of('GetCursor').length).toBe(1)
+    await clock.advance(2_000)
+    expect(await started).toMatchObject({ cursor: sls.cursor(0) })
+    expect(sls.recorder.of('pullFailed').map(({ args }) => args[2])).toEqual([1, 2, 1])
+  })
+
+  test('after a pause that says what to do, when somebody must act', async () => {
+    const { sls, clock, cursors, signal } = await cursorsOf()
+    sls.rule('GetCheckPoint', failure(401, 'Unauthorized'))
+    const started = cursors.start(signal)
+    await clock.advance(60_000)
+    const key = { reason: 'sls_configuration', scope: 'start of shard 0' }
+    expect(sls.recorder.of('paused')[0]?.args).toMatchObject([key, { code: 'Unauthorized' }])
+    const times = sls.of('GetCheckPoint').map(({ at }) => at)
+    expect(Math.max(...times.slice(1).map((at, index) => at - (times[index] as number)))).toBeLessThanOrEqual(15_000)
+    expect(sls.recorder.of('resumed')).toEqual([])
+    sls.rule('GetCheckPoint')
+    await clock.advance(15_000)
+    await started
+    expect(sls.recorder.of('resumed')[0]?.args).toEqual([key])
+  })
+
+  test('never, if it is gone', async () => {
+    const { sls, cursors, signal } = await cursorsOf()
+    sls.script('GetCursor', failure(404, 'ShardNotExist'))
+    await expect(cursors.start(signal)).rejects.toMatchObject({ reaction: 'shard_gone' })
+  })
+
+  test('never, once it is given up: also while the service hangs, and while waiting to ask again', async () => {
+    const { sls, clock, cursors } = await cursorsOf()
+    const reason = new Error('given up')
+    for (const reply of [silence, failure(500, 'InternalServerError')]) {
+      const stop = new AbortController()
+      sls.script('GetCheckPoint', reply)
+      const rejected = expect(cursors.start(stop.signal)).rejects.toBe(reason)
+      await clock.settle()
+      stop.abort(reason)
+      await rejected
+    }
+  })
+})
+
+describe('a cursor that has expired', () => {
+  test('goes on at the oldest log retained, and how much is gone is told', async () => {
+    const { sls, cursors, signal } = await cursorsOf()
+    sls.logstore.shard(0).expireBefore(7)
+    expect(await cursors.afterExpiry(sls.cursor(2), signal)).toBe(sls.cursor(7))
+    expect(sls.recorder.of('cursorExpired').map(({ args }) => args)).toEqual([
+      [0, { expired: sls.cursor(2), resumedAt: sls.cursor(7), lostGroupsEstimate: 5 }],
+    ])
+  })
+
+  test('of which nobody can say how much is gone, or of which nothing is, is told as such', async () => {
+    const { sls, cursors, signal } = await cursorsOf()
+    await cursors.afterExpiry('not a cursor', signal)
+    await cursors.afterExpiry(sls.cursor(3), signal)
+    expect(sls.recorder.of('cursorExpired').map(({ args }) => args[1])).toMatchObject([
+      { lostGroupsEstimate: undefined },
+      { lostGroupsEstimate: 0 },
+    ])
+  })
+
+  test('with SLS_EXPIRED_CURSOR=fail waits until somebody sets another checkpoint, and goes on there', async () => {
+    const { sls, clock, cursors, signal, setCheckpoint } = await cursorsOf({ expired: 'fail' })
+    setCheckpoint(2)
+    let resumedAt: string | undefined
+    void cursors.afterExpiry(sls.cursor(2), signal).then((cursor) => {
+      resumedAt = cursor
+    })
+    await clock.advance(3_600_000)
+    setCheckpoint(2)
+    await clock.advance(10_000)
+    expect(resumedAt).toBeUndefined()
+    setCheckpoint(8)
+    await clock.advance(5_000)
+    expect(resumedAt).toBe(sls.cursor(8))
+    expect(sls.recorder.of('cursorExpired')).toEqual([])
+    expect(sls.of('GetCursor')).toEqual([])
+  })
+
+  test('with SLS_EXPIRED_CURSOR=fail does not take a group made anew without checkpoints for an answer', async () => {
+    const { sls, clock, cursors, signal, setCheckpoint } = await cursorsOf({ expired: 'fail' })
+    setCheckpoint(2)
+    let resumedAt: string | undefined
+    void cursors.afterExpiry(sls.cursor(2), signal).then((cursor) => {
+      resumedAt = cursor
+    })
+    await clock.settle()
+    sls.rule('GetCheckPoint', json([{ shard: 0, checkpoint: '', updateTime: 0, consumer: '' }]))
+    await clock.advance(60_000)
+    expect(resumedAt).toBeUndefined()
+    sls.rule('GetCheckPoint', json([]))
+    await clock.advance(60_000)
+    expect(resumedAt).toBeUndefined()
+  })
+
+  test('with SLS_EXPIRED_CURSOR=fail stops waiting when the shard is given up', async () => {
+    const { sls, clock, cursors } = await cursorsOf({ expired: 'fail' })
+    const stop = new AbortController()
+    const reason = new Error('given up')
+    const rejected = expect(cursors.afterExpiry(sls.cursor(2), stop.signal)).rejects.toBe(reason)
+    await clock.advance(12_000)
+    stop.abort(reason)
+    await rejected
+  })
+})
