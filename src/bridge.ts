@@ -6,6 +6,8 @@ import { BufferPool } from './core/buffer-pool.ts'
 import { systemClock } from './core/clock.ts'
 import type { Telemetry } from './core/telemetry.ts'
 import { Encoder } from './pipeline/encoder.ts'
+import { KernelBodies } from './pipeline/wasm/bodies.ts'
+import { Kernel } from './pipeline/wasm/kernel.ts'
 import { DeadLetter } from './sinks/dead-letter.ts'
 import type { HecConnection } from './sinks/splunk-hec/client.ts'
 import { SplunkHecSink } from './sinks/splunk-hec/sink.ts'
@@ -20,12 +22,15 @@ export const GROUP_TIMEOUT_HEARTBEATS = 3
 const COMMIT_INTERVAL_MS = 3_000
 /** Two bodies of the size the service sends at the most. */
 const KEPT_BODY_BYTES = 24 << 20
+/** Memory that bodies have in the kernel at the most; its addresses end at 4 GiB. */
+const KERNEL_BODY_BYTES = 1 << 30
 
 /**
  * One replica, put together: READ THIS FIRST. A log travels down this list and its acknowledgement back up:
  *
  *   worker        heartbeats; holds shards as the consumer group says            consumer/worker.ts
  *   shard         pulls log groups within the byte budget, opens a ticket         consumer/shard-consumer.ts
+ *   kernel        the encoder's and LZ4's inner loops in WebAssembly              pipeline/wasm/kernel.ts
  *   encoder       selects by topic, turns protobuf bytes into HEC JSON batches    pipeline/encoder.ts
  *   sink          posts, retries, cuts out refused events, awaits indexer acks    sinks/splunk-hec/sink.ts
  *   tracker       the highest cursor with nothing unsettled before it             consumer/checkpoint-tracker.ts
@@ -43,6 +48,9 @@ export class Bridge {
     this.#deadLetter = new DeadLetter({ dir: config.deadLetterDir, consumer: config.sls.consumer })
     this.#sink = hecSink(config, telemetry, userAgent, this.#deadLetter)
     const { sls } = config
+    const budget = new ByteBudget(config.maxInFlightBytes, (bytes) => telemetry.inFlight(bytes))
+    const bodies = new BufferPool(KEPT_BODY_BYTES)
+    const kernel = openKernel(config, budget, telemetry)
     this.#worker = new Worker({
       client: this.#client,
       group: {
@@ -58,10 +66,10 @@ export class Bridge {
       fetchIntervalMs: sls.fetchIntervalSeconds * 1000,
       commitIntervalMs: Math.min(COMMIT_INTERVAL_MS, sls.heartbeatSeconds * 1000),
       ...(sls.query === undefined ? {} : { query: sls.query }),
-      encoder: new Encoder(encoderOptions(config)),
+      encoder: new Encoder(encoderOptions(config), kernel),
       deliver: (batch, lease, started) => this.#sink.deliver(batch, lease, started),
-      budget: new ByteBudget(config.maxInFlightBytes, (bytes) => telemetry.inFlight(bytes)),
-      bodies: new BufferPool(KEPT_BODY_BYTES),
+      budget,
+      bodies: kernel === undefined ? bodies : new KernelBodies(kernel, bodies),
       clock,
       telemetry,
     })
@@ -82,6 +90,13 @@ export class Bridge {
   stop(graceMs: number): Promise<boolean> {
     return this.#worker.stop(graceMs)
   }
+}
+
+/** Room for what the budget lets us hold, and for blocks while they are inflated; only what is used becomes resident. */
+function openKernel(config: Config, budget: ByteBudget, telemetry: Telemetry): Kernel | undefined {
+  const kernel = Kernel.open(encoderOptions(config), Math.min(KERNEL_BODY_BYTES, budget.pullLimit + KEPT_BODY_BYTES))
+  telemetry.notice('debug', `pulls are encoded in ${kernel ? 'WebAssembly' : 'JavaScript'}`)
+  return kernel
 }
 
 export function slsClient(config: Config, telemetry: Telemetry, userAgent: string): SlsClient {

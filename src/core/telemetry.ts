@@ -60,7 +60,7 @@ export interface Telemetry {
   paused(key: PauseKey, fault: Fault): void
   resumed(key: PauseKey): void
   /** Something an operator should read once, with no counter of its own. */
-  notice(level: 'info' | 'warn', message: string, details?: Record<string, unknown>): void
+  notice(level: 'debug' | 'info' | 'warn', message: string, details?: Record<string, unknown>): void
 }
 
 const ignore = (): void => {}

@@ -7,11 +7,13 @@ import { LineLimit } from './line-limit.ts'
 import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
 import { SINK } from './metrics.ts'
+import type { Status } from './status.ts'
 
 export interface TelemetryOptions {
   log: Logger
   metrics: Metrics
   health: Health
+  status: Status
   clock: Clock
   project: string
   logstore: string
@@ -36,6 +38,7 @@ export class BridgeTelemetry implements Telemetry {
   readonly #log: Logger
   readonly #metrics: Metrics
   readonly #health: Health
+  readonly #status: Status
   readonly #clock: Clock
   readonly #place: { project: string; logstore: string }
   readonly #warnings: LineLimit
@@ -44,10 +47,11 @@ export class BridgeTelemetry implements Telemetry {
   readonly #labelValues = new Map<string, Set<string>>()
   #heartbeats: 'none yet' | 'ok' | 'failing' = 'none yet'
 
-  constructor({ log, metrics, health, clock, project, logstore }: TelemetryOptions) {
+  constructor({ log, metrics, health, status, clock, project, logstore }: TelemetryOptions) {
     this.#log = log
     this.#metrics = metrics
     this.#health = health
+    this.#status = status
     this.#clock = clock
     this.#place = { project, logstore }
     this.#warnings = new LineLimit(clock, REPEATED_WARNING_MS)
@@ -72,20 +76,21 @@ export class BridgeTelemetry implements Telemetry {
   }
 
   leaseLost(shard: number, reason: string): void {
-    this.#log.warn(
-      { shard, reason: onOneLine(reason) },
-      `lost shard ${shard}: stopped at once, nothing more is committed`,
-    )
+    const lost = `lost shard ${shard}: stopped at once, nothing more is committed`
+    this.#status.fault(`a shard was lost: ${reason}`)
+    this.#log.warn({ shard, reason: onOneLine(reason) }, lost)
   }
 
   shardTaken(shard: number, cursor: string, from: 'checkpoint' | 'start' | 'remembered'): void {
     this.#held.add(shard)
+    this.#status.shardTaken(shard)
     this.#metrics.shard_leased.set(this.#labels(shard), 1)
     this.#log.info({ shard, cursor, from }, `took shard ${shard}`)
   }
 
   shardReleased(shard: number, how: 'drained' | 'lost'): void {
     this.#held.delete(shard)
+    this.#status.shardReleased(shard)
     const labels = this.#labels(shard)
     this.#metrics.shard_lag_seconds.remove(labels)
     this.#metrics.shard_checkpoint_age_seconds.remove(labels)
@@ -127,6 +132,7 @@ export class BridgeTelemetry implements Telemetry {
     const cause = info.sameName
       ? 'another process uses the same SLS_CONSUMER name; give each replica its own'
       : 'another consumer writes where it holds no lease'
+    this.#status.fault(`checkpoint of shard ${shard} overwritten: ${cause}`)
     this.#log.warn({ shard, ...info, consumer: onOneLine(info.consumer) }, `checkpoint overwritten: ${cause}`)
   }
 
@@ -137,15 +143,16 @@ export class BridgeTelemetry implements Telemetry {
     this.#metrics.expired_cursor_total.inc()
     this.#metrics.expired_cursor_lost_log_groups_total.inc(Math.max(0, info.lostGroupsEstimate ?? 0))
     const gap = info.lostGroupsEstimate === undefined ? 'unknown' : `about ${info.lostGroupsEstimate}`
-    this.#log.error(
-      { shard, ...info },
-      `the checkpoint of shard ${shard} expired: logs were deleted before they were read (log groups lost: ${gap})`,
-    )
+    const expired = `the checkpoint of shard ${shard} expired: logs were deleted before they were read (log groups lost: ${gap})`
+    this.#status.fault(expired)
+    this.#log.error({ shard, ...info }, expired)
   }
 
-  shardState(shard: number, { lagSeconds, checkpointAgeSeconds }: ShardState): void {
+  shardState(shard: number, state: ShardState): void {
     // A report that comes in after the shard was released would leave a lag that nobody ever updates.
     if (!this.#held.has(shard)) return
+    this.#status.shardState(shard, state)
+    const { lagSeconds, checkpointAgeSeconds } = state
     const labels = this.#labels(shard)
     if (lagSeconds === undefined) this.#metrics.shard_lag_seconds.remove(labels)
     else this.#metrics.shard_lag_seconds.set(labels, lagSeconds)
@@ -154,15 +161,16 @@ export class BridgeTelemetry implements Telemetry {
 
   inFlight(bytes: number): void {
     this.#metrics.in_flight_bytes.set(bytes)
+    this.#status.inFlight(bytes)
   }
 
   slsRequest(api: string, status: number | 'error', code: string, seconds: number): void {
-    this.#metrics.sls_requests_total.inc({ api, status, code: this.#bounded('sls code', code) })
+    this.#metrics.sls_requests_total.inc({ api, ...this.#answer(api, status, code) })
     this.#log.trace({ api, status, code, seconds }, 'request to Log Service')
   }
 
   hecRequest(status: number | 'error', code: string, seconds: number): void {
-    this.#metrics.hec_requests_total.inc({ status, code: this.#bounded('hec code', code) })
+    this.#metrics.hec_requests_total.inc(this.#answer('hec', status, code))
     this.#metrics.hec_request_seconds.observe(seconds)
     this.#log.trace({ status, code, seconds }, 'request to Splunk HEC')
   }
@@ -187,11 +195,13 @@ export class BridgeTelemetry implements Telemetry {
 
   delivered(events: number): void {
     this.#metrics.events_delivered_total.inc({ sink: SINK }, events)
+    this.#status.delivered(events)
   }
 
   deadLettered(reason: string, events: number): void {
     const label = this.#bounded('dead letter reason', reason)
     this.#metrics.events_dead_lettered_total.inc({ reason: label }, events)
+    this.#status.deadLettered(events)
     this.#warn(`Splunk refused events for good, they are in the dead letter (${label})`, undefined, { events })
   }
 
@@ -199,6 +209,8 @@ export class BridgeTelemetry implements Telemetry {
     const { reason, scope } = key
     const id = `${reason} ${scope}`
     this.#health.paused(key, fault)
+    this.#status.paused(key, fault)
+    this.#status.fault(`paused (${reason}, ${scope})`, fault)
     this.#metrics.paused.set({ reason }, 1)
     const now = this.#clock.monotonic()
     const before = this.#pauses.get(id)
@@ -220,12 +232,14 @@ export class BridgeTelemetry implements Telemetry {
     if (pause === undefined) return
     this.#pauses.delete(`${reason} ${scope}`)
     this.#health.resumed(key)
+    this.#status.resumed(key)
     if (!this.#isPaused(reason)) this.#metrics.paused.set({ reason }, 0)
     const seconds = Math.round((this.#clock.monotonic() - pause.since) / 1000)
     this.#log.info({ reason, scope }, `resumed (${reason}, ${scope}) after ${seconds} s`)
   }
 
-  notice(level: 'info' | 'warn', message: string, details: Record<string, unknown> = {}): void {
+  notice(level: 'debug' | 'info' | 'warn', message: string, details: Record<string, unknown> = {}): void {
+    if (level === 'warn') this.#status.fault(message)
     this.#log[level](details, onOneLine(message))
   }
 
@@ -234,6 +248,7 @@ export class BridgeTelemetry implements Telemetry {
   }
 
   #warn(what: string, fault: Fault | undefined, details: Record<string, unknown> = {}): void {
+    this.#status.fault(what, fault)
     const admitted = this.#warnings.admit(`${what} ${fault?.kind} ${fault?.code}`)
     if (admitted === undefined) return
     const fields = {
@@ -248,13 +263,27 @@ export class BridgeTelemetry implements Telemetry {
     return { ...this.#place, shard }
   }
 
-  /** A label value of a server's making: plain, short, and of bounded variety, since each makes a series that stays. */
+  /** Statuses as well as codes are of a server's making, and each pair of them makes a series that stays. */
+  #answer(of: string, status: number | 'error', code: string): { status: number | string; code: string } {
+    const plain = plainLabel(code)
+    return this.#admits(of, `${status} ${plain}`) ? { status, code: plain } : { status: 'other', code: 'other' }
+  }
+
   #bounded(label: string, value: string): string {
-    const plain = value.replace(/[^\w.:-]+/g, '_').slice(0, 64)
+    const plain = plainLabel(value)
+    return this.#admits(label, plain) ? plain : 'other'
+  }
+
+  /** Whether another value of this label is one too many. */
+  #admits(label: string, value: string): boolean {
     const values = this.#labelValues.get(label) ?? new Set()
     this.#labelValues.set(label, values)
-    if (!values.has(plain) && values.size >= LABEL_VALUES) return 'other'
-    values.add(plain)
-    return plain
+    if (!values.has(value) && values.size >= LABEL_VALUES) return false
+    values.add(value)
+    return true
   }
+}
+
+function plainLabel(value: string): string {
+  return value.replace(/[^\w.:-]+/g, '_').slice(0, 64)
 }

@@ -33,6 +33,14 @@ export class WorkingBuffers {
     if (this.#idle.length * this.#size < KEPT_BYTES) this.#idle.push(bytes)
   }
 
+  /** A copy for a batch to take along, in one of these when it fills it well. */
+  copyOf(bytes: Buffer): Buffer {
+    if (bytes.length > this.#size || bytes.length < this.#size * HAND_OVER) return exactCopy(bytes)
+    const { buffer } = this.take()
+    buffer.set(bytes)
+    return buffer.subarray(0, bytes.length)
+  }
+
   /** Takes back the buffer of a batch whose bytes nobody will look at again, if it is one of these. */
   recycle({ bytes }: Batch): void {
     if (bytes.byteOffset === 0 && bytes.buffer.byteLength === this.#size) {

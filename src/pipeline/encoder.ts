@@ -6,6 +6,8 @@ import { KeyTable } from './keys.ts'
 import type { EncoderState } from './pull-encoding.ts'
 import { PullEncoding } from './pull-encoding.ts'
 import { TopicSelection } from './select.ts'
+import type { Kernel } from './wasm/kernel.ts'
+import { KernelPull } from './wasm/kernel-pull.ts'
 import { assertWellFormed } from './well-formed.ts'
 
 export type { EncodeCounts, PullPosition } from '../core/batch.ts'
@@ -30,8 +32,11 @@ export interface EncoderOptions {
  */
 export class Encoder {
   readonly #state: EncoderState
+  readonly #kernel: Kernel | undefined
 
-  constructor(options: EncoderOptions) {
+  /** A kernel opened with the same options does what it can do; the bytes are the same with and without. */
+  constructor(options: EncoderOptions, kernel?: Kernel) {
+    this.#kernel = kernel
     this.#state = {
       project: options.project,
       logstore: options.logstore,
@@ -50,10 +55,16 @@ export class Encoder {
    * Groups without logs, or that nobody wants, are not looked into.
    */
   *encode(body: Buffer, at: PullPosition): Generator<Batch, EncodeCounts> {
-    assertWellFormed(body, this.#state.topics)
-    const pull = new PullEncoding(this.#state, body, at)
+    const pull = this.#pullOf(body, at)
     for (let batch = pull.nextBatch(); batch !== undefined; batch = pull.nextBatch()) yield batch
     return pull.counts
+  }
+
+  #pullOf(body: Buffer, at: PullPosition): PullEncoding | KernelPull {
+    const pull = this.#kernel && KernelPull.of(this.#kernel, this.#state, body, at)
+    if (pull) return pull
+    assertWellFormed(body, this.#state.topics)
+    return new PullEncoding(this.#state, body, at)
   }
 
   /** For a batch that is settled: its memory serves the next one. Its bytes must not be used any more. */

@@ -37,6 +37,16 @@ export interface EncoderState {
   readonly scratch: Scratch
 }
 
+/** A log of a body: where it and its group lie, and their numbers. */
+export interface LogPlace {
+  groupIndex: number
+  groupStart: number
+  groupEnd: number
+  logIndex: number
+  logStart: number
+  logEnd: number
+}
+
 /** The walk over one body, which can be left after any batch. */
 export class PullEncoding {
   readonly counts: EncodeCounts = { groups: 0, logs: 0, filteredLogs: 0, events: 0 }
@@ -102,30 +112,50 @@ export class PullEncoding {
       if (!this.#state.topics.wants(this.#body, group.topicStart, group.topicEnd)) {
         this.counts.filteredLogs += group.logCount
       } else if (group.logCount > 0) {
-        this.#head.write()
-        this.#groupHash = undefined
-        if (this.#at.firstGroup !== undefined) this.#idHead = this.#idHeadOf(`${this.#at.firstGroup + BigInt(index)}`)
+        this.#beginGroup(index)
         return true
       }
     }
     return false
   }
 
+  #beginGroup(index: number): void {
+    this.#head.write()
+    this.#groupHash = undefined
+    if (this.#at.firstGroup !== undefined) this.#idHead = this.#idHeadOf(`${this.#at.firstGroup + BigInt(index)}`)
+  }
+
   #idHeadOf(groupPart: string): Piece {
-    const id = `${this.#state.logstore}:${this.#at.shard}:${groupPart}:`
-    return new Piece(ID_OPEN + JSON.stringify(id).slice(1, -1))
+    return new Piece(`${idPrefix(this.#state.logstore, this.#at.shard)}${groupPart}:`)
+  }
+
+  /** The event of one log of a well-formed body, for an engine that leaves it to this one. Good until the next is written. */
+  eventOf({ groupIndex, groupStart, groupEnd, logIndex, logStart, logEnd }: LogPlace): Buffer {
+    const group = this.#group
+    if (group.start !== groupStart || group.end !== groupEnd) {
+      group.open(groupStart, groupEnd)
+      this.#beginGroup(groupIndex)
+    }
+    group.logIndex = logIndex
+    this.#log.open(logStart, logEnd, this.#contents)
+    const target = this.#state.scratch.reserve(this.#bound)
+    const end = this.#contents.plain ? this.#writePlain(target, 0) : -1
+    return end < 0 ? this.#slowEvent() : target.buffer.subarray(0, end)
+  }
+
+  get #bound(): number {
+    return FIXED_BYTES + this.#head.bytes.length + this.#contents.bound + this.#idHead.length
   }
 
   #encodeLog(): void {
     const batches = this.#batches
-    const contents = this.#contents
-    this.#log.open(this.#group.logStart, this.#group.logEnd, contents)
+    this.#log.open(this.#group.logStart, this.#group.logEnd, this.#contents)
     this.counts.events++
-    const bound = FIXED_BYTES + this.#head.bytes.length + contents.bound + this.#idHead.length
+    const bound = this.#bound
     const inPlace = batches.hasRoom(bound)
     const target = inPlace ? batches.target : this.#state.scratch.reserve(bound)
-    const end = contents.plain ? this.#writePlain(target, inPlace ? batches.position : 0) : -1
-    if (end < 0) this.#encodeSlowly()
+    const end = this.#contents.plain ? this.#writePlain(target, inPlace ? batches.position : 0) : -1
+    if (end < 0) batches.append(this.#slowEvent())
     else if (inPlace) batches.commit(end)
     else batches.append(target.buffer.subarray(0, end))
   }
@@ -141,7 +171,7 @@ export class PullEncoding {
     return this.#writeTail(target, at)
   }
 
-  #encodeSlowly(): void {
+  #slowEvent(): Buffer {
     const pair = this.#pair
     const pairs = new EventPairs(this.#head.pairs)
     this.#log.eachContent((start, end) => {
@@ -154,7 +184,7 @@ export class PullEncoding {
     at = put(target, at, envelope)
     at = pairs.write(target, at)
     at = this.#writeTail(target, at)
-    this.#batches.append(target.buffer.subarray(0, at))
+    return target.buffer.subarray(0, at)
   }
 
   #writeTime(target: Bytes, start: number): number {
@@ -173,4 +203,9 @@ export class PullEncoding {
     }
     return putPiece(target, at, CLOSE)
   }
+}
+
+/** What stands between the contents of an event and the part of its id that differs from group to group. */
+export function idPrefix(logstore: string, shard: number): string {
+  return ID_OPEN + JSON.stringify(`${logstore}:${shard}:`).slice(1, -1)
 }

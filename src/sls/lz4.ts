@@ -14,19 +14,24 @@ const MAX_OFFSET = 0xffff
 /** No input byte can stand for more output bytes than this, so a larger announced size is a lie. */
 const MAX_EXPANSION = 255
 
+/** Fills `output` with what `source` inflates to; false when it cannot, with anything in it. */
+export type Inflate = (source: Uint8Array, output: Buffer) => boolean
+
 /**
  * Inflates a raw block to exactly `size` bytes. Throws a `transient` Fault `corrupt_lz4` when the block is malformed or
  * holds more or less than `size`; nothing outside `source` and the result is ever touched. `allocate` gives the memory for
- * the result, called only once the announced size is possible.
+ * the result, called only once the announced size is possible. `faster` may do the work; what it refuses is judged here.
  */
 export function lz4Decompress(
   source: Uint8Array,
   size: number,
   allocate: (size: number) => Buffer = Buffer.allocUnsafe,
+  faster?: Inflate,
 ): Buffer {
   if (!Number.isInteger(size) || size < 0) throw corrupt(`impossible size ${size}`)
   if (size > source.length * MAX_EXPANSION) throw corrupt(`${source.length} bytes cannot hold ${size}`)
   const output = allocate(size)
+  if (faster?.(source, output)) return output
   const from = new DataView(source.buffer, source.byteOffset, source.byteLength)
   const to = new DataView(output.buffer, output.byteOffset, output.byteLength)
   const end = source.length

@@ -1,13 +1,21 @@
 import { zstdDecompressSync } from 'node:zlib'
+import { BufferPool } from '../core/buffer-pool.ts'
 import { Fault } from '../core/errors.ts'
-import { int64 } from './cursor.ts'
+import { int64, isCursor } from './cursor.ts'
 import { serverTime } from './errors.ts'
 import { countLogGroups } from './log-group.ts'
+import type { Inflate } from './lz4.ts'
 import { lz4Decompress } from './lz4.ts'
 import type { Answer } from './transport.ts'
 
-/** Hard cap for one pull, raw or compressed: several times what the service sends (about 10 MB). */
-export const MAX_RAW_BYTES = 64 * 1024 * 1024
+/**
+ * Hard cap for one pull, raw or compressed: three times what the service sends (about 10 MB). While it is inflated three of
+ * that size exist at once, whatever the byte budget says.
+ */
+export const MAX_RAW_BYTES = 32 * 1024 * 1024
+
+/** Compressed bodies, which are done with as soon as they are inflated. */
+const compressed = new BufferPool(MAX_RAW_BYTES)
 
 /** One answer to PullLogs. Its body is still on the wire: it must be read or discarded, once. */
 export interface Pull {
@@ -26,9 +34,10 @@ export interface Pull {
    * The LogGroupList, inflated: exactly `rawSize` bytes and `groupCount` groups. Throws a `transient` Fault for a body
    * that is cut (`und_err_socket` …), late (`timeout`) or damaged (`corrupt_response`, `corrupt_lz4`, `corrupt_zstd`,
    * `corrupt_log_group`), and the caller's reason when its signal was aborted.
-   * `allocate` may give the memory an LZ4 body is inflated into.
+   * `allocate` may give the memory for the result, unless the body is zstd.
+   * `faster` may do the work of inflating LZ4.
    */
-  read(allocate?: (size: number) => Buffer): Promise<Buffer>
+  read(allocate?: (size: number) => Buffer, faster?: Inflate): Promise<Buffer>
   /** Drops the body without reading it. */
   discard(): void
 }
@@ -36,7 +45,7 @@ export interface Pull {
 /** Reads the headers of a pull; those the protocol demands are required, and lies about size end here. */
 export async function pullOf(answer: Answer, idleMs: number): Promise<Pull> {
   const nextCursor = answer.header('x-log-cursor')
-  if (!nextCursor) throw answer.corrupt('no x-log-cursor')
+  if (!isCursor(nextCursor)) throw answer.corrupt('no x-log-cursor, or one that cannot be')
   const groupCount = wholeNumber(answer, 'x-log-count')
   const rawSize = wholeNumber(answer, 'x-log-bodyrawsize')
   if (rawSize > MAX_RAW_BYTES) throw answer.corrupt(`${rawSize} bytes announced, at most ${MAX_RAW_BYTES} are taken`)
@@ -53,7 +62,8 @@ export async function pullOf(answer: Answer, idleMs: number): Promise<Pull> {
     endOfCursor: end === '1' ? true : end === '0' ? false : undefined,
     readLastCursor: int64(answer.header('x-log-read-last-cursor') ?? ''),
     ...(serverTimeMs !== undefined && { serverTimeMs }),
-    read: (allocate = Buffer.allocUnsafe) => readBody(answer, { rawSize, groupCount, idleMs, allocate }),
+    read: (allocate = Buffer.allocUnsafe, faster) =>
+      readBody(answer, { rawSize, groupCount, idleMs, allocate, faster }),
     discard: () => answer.discard(),
   }
 }
@@ -63,31 +73,40 @@ interface Body {
   groupCount: number
   idleMs: number
   allocate: (size: number) => Buffer
+  faster: Inflate | undefined
 }
 
-async function readBody(answer: Answer, { rawSize, groupCount, idleMs, allocate }: Body): Promise<Buffer> {
+async function readBody(answer: Answer, wanted: Body): Promise<Buffer> {
+  const { rawSize, groupCount, idleMs } = wanted
   if (rawSize === 0) return Buffer.alloc(0)
   answer.resume(idleMs)
+  let taken: Buffer | undefined
+  const take = (size: number): Buffer => {
+    taken = compressed.take(size)
+    return taken
+  }
   try {
-    const raw = inflate(answer, await answer.body(compressedLimit(rawSize)), rawSize, allocate)
+    const raw = inflate(answer, await answer.body(compressedLimit(rawSize), take), wanted)
     const groups = countLogGroups(raw)
     if (groups !== groupCount) throw answer.corrupt(`${groups} log groups where ${groupCount} were announced`)
     return raw
   } catch (error) {
     answer.discard()
     throw answer.failureOf(error)
+  } finally {
+    if (taken) compressed.give(taken)
   }
 }
 
-function inflate(answer: Answer, body: Buffer, rawSize: number, allocate: Body['allocate']): Buffer {
+function inflate(answer: Answer, body: Buffer, { rawSize, allocate, faster }: Body): Buffer {
   const compression = answer.header('x-log-compresstype') ?? ''
   switch (compression.toLowerCase()) {
     case 'lz4':
-      return lz4Decompress(body, rawSize, allocate)
+      return lz4Decompress(body, rawSize, allocate, faster)
     case 'zstd':
       return sized(answer, unzstd(body, rawSize), rawSize)
     case '':
-      return sized(answer, body, rawSize)
+      return copied(sized(answer, body, rawSize), allocate(rawSize))
     default:
       throw answer.corrupt(`unknown compression ${JSON.stringify(compression.slice(0, 50))}`)
   }
@@ -103,6 +122,12 @@ function unzstd(body: Buffer, rawSize: number): Buffer {
       cause: error,
     })
   }
+}
+
+/** The body's own memory is about to be used again. */
+function copied(body: Buffer, into: Buffer): Buffer {
+  body.copy(into)
+  return into
 }
 
 function sized(answer: Answer, raw: Buffer, rawSize: number): Buffer {

@@ -39,7 +39,7 @@ export function missingTools(): string[] {
 let hosts = 0
 
 /**
- * A small machine of its own: a network namespace with one address, a disk of 256 KB for the dead letter, a clock that can
+ * A small machine of its own: a network namespace with one address, a small disk for the dead letter, a clock that can
  * be set, and a memory limit. Everything done to it can be undone, and everything done to the network counts what it hit.
  */
 export class Host implements AsyncDisposable {
@@ -64,7 +64,7 @@ export class Host implements AsyncDisposable {
     this.setClock(0)
   }
 
-  static async create(): Promise<Host> {
+  static async create(diskKb: number): Promise<Host> {
     const missing = missingTools()
     if (missing.length > 0) throw new Error(`this needs ${missing.join(', ')}; run test/chaos/install.sh as root`)
     const number = hosts++
@@ -78,7 +78,7 @@ export class Host implements AsyncDisposable {
     await host.#inside('ip', ['addr', 'add', `${host.address}/24`, 'dev', 'eth0'])
     await host.#inside('ip', ['link', 'set', 'eth0', 'up'])
     await host.#inside('ip', ['link', 'set', 'lo', 'up'])
-    await run('mount', ['-t', 'tmpfs', '-o', 'size=256k,mode=755', 'chaos', host.disk])
+    await run('mount', ['-t', 'tmpfs', '-o', `size=${diskKb}k,mode=755`, 'chaos', host.disk])
     if (host.#cgroup) mkdirSync(host.#cgroup, { recursive: true })
     return host
   }
@@ -163,11 +163,12 @@ export class Host implements AsyncDisposable {
   /** Leaves no byte of the small disk free. The result frees it. */
   fillDisk(): () => void {
     const ballast = join(this.disk, 'ballast')
-    for (let size = 256 * 1024; size > 0; size = Math.floor(size / 2)) {
+    for (let size = 4 * 1024 * 1024; size > 0; ) {
       try {
         writeFileSync(ballast, Buffer.alloc(size), { flag: 'a' })
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
+        size = Math.floor(size / 2)
       }
     }
     return () => rmSync(ballast, { force: true })

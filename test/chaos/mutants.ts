@@ -74,8 +74,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       [
         POSTING,
-        '  telemetry.hecAmbiguous(fault)\n',
-        "  turn.ended(true)\n  if (fault) return { is: 'accepted', endpoint, ack: undefined }\n  telemetry.hecAmbiguous(fault)\n",
+        '  telemetry.hecAmbiguous(fault)\n  if (!turn.own) turn.ended(true)\n  else if',
+        "  turn.ended(true)\n  if (fault) return { is: 'accepted', endpoint, ack: undefined }\n  else if",
       ],
     ],
     ...{ ordeal: 'errors of HEC', caughtBy: 'lost' },

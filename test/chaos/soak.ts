@@ -60,7 +60,7 @@ function median(of: Sample[], key: keyof Sample): number {
 }
 
 console.log(`soak of ${MINUTES} min, seed ${SEED}`)
-const verdict = await trial({ subject: bridge(TOPICS), seed: SEED, ack: true, ordeal })
+const verdict = await trial({ subject: bridge(TOPICS), seed: SEED, ack: true, diskKb: 8 << 10, ordeal })
 console.log(described(verdict))
 
 const third = Math.max(1, Math.floor(samples.length / 3))

@@ -32,6 +32,8 @@ export interface WorldOptions {
   shards?: number
   ack?: boolean
   inOrder?: boolean
+  /** What a dead letter may fill. Default 256, which a fault fills quickly; an hour of refused events needs more. */
+  diskKb?: number
   sls?: SlsEmulatorOptions
   hec?: HecReceiverOptions
 }
@@ -101,7 +103,7 @@ export class World implements AsyncDisposable {
       ...options.hec,
     })
     for (const code of POISONS) hec.refuse({ contains: `poison ${code} `, code })
-    const hosts = await Promise.all(names.map(() => Host.create()))
+    const hosts = await Promise.all(names.map(() => Host.create(options.diskKb ?? 256)))
     const tokens = hec.tokens.all()
     const running = names.map((name, i) => {
       const settings = {

@@ -127,7 +127,7 @@ describe('pulls encoded at the same time', () => {
     expect(together).toEqual(alone)
   })
 
-  test('survive the others making the encoder forget its keys', () => {
+  test('survive the others making the encoder forget its keys', { timeout: 60_000 }, () => {
     const encoder = encoderWith({ maxBatchBytes: 1 })
     const same = list(group(...Array.from({ length: 4 }, () => log(content('first', '1'), content('second', '2')))))
     const flood = list(group(...Array.from({ length: 9_000 }, (_, index) => log(content(`key ${index}`, 'x')))))

@@ -1,11 +1,90 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Batch } from '../../../src/core/batch.ts'
 import type { EncodeCounts, EncoderOptions, PullPosition } from '../../../src/pipeline/encoder.ts'
 import { Encoder } from '../../../src/pipeline/encoder.ts'
+import { Kernel } from '../../../src/pipeline/wasm/kernel.ts'
 
 export const position: PullPosition = { shard: 3, cursor: 'MTIz', firstGroup: 1447299606896632356n }
 
-export function encoderWith(options: Partial<EncoderOptions> = {}): Encoder {
-  return new Encoder({ ...defaults, ...options })
+/** Both engines at once, which must agree on everything: every test of the one is a test of the other. */
+export class Engines {
+  readonly reference: Encoder
+  readonly kernel: Kernel | undefined
+  readonly #fast: Encoder
+
+  constructor(options: EncoderOptions) {
+    this.reference = new Encoder(options)
+    this.kernel = Kernel.open(options, KERNEL_BODY_BYTES)
+    this.#fast = new Encoder(options, this.kernel)
+  }
+
+  *encode(body: Buffer, at: PullPosition): Generator<Batch, EncodeCounts> {
+    const place = this.kernel?.slots.take(body.length)
+    const placed = place === undefined ? undefined : this.kernel?.bytes.subarray(place, place + body.length)
+    placed?.set(body)
+    const fast = this.#fast.encode(placed ?? body, at)
+    const reference = this.reference.encode(body, at)
+    try {
+      for (;;) {
+        const found = outcomeOf(fast)
+        const expected = outcomeOf(reference)
+        if (!areSame(found, expected)) throw new Error(`the engines disagree: ${difference(found, expected)}`)
+        if (placed && !placed.equals(body)) throw new Error('the body was changed')
+        if ('thrown' in expected) throw expected.thrown
+        if (expected.done) return expected.value
+        yield expected.value
+      }
+    } finally {
+      if (place !== undefined) this.kernel?.slots.give(place)
+    }
+  }
+
+  recycle(batch: Batch): void {
+    this.reference.recycle(batch)
+  }
+}
+
+const KERNEL_BODY_BYTES = 16 << 20
+
+type Outcome = IteratorResult<Batch, EncodeCounts> | { thrown: unknown }
+
+function outcomeOf(encoding: Generator<Batch, EncodeCounts>): Outcome {
+  try {
+    return encoding.next()
+  } catch (thrown) {
+    return { thrown }
+  }
+}
+
+function areSame(found: Outcome, expected: Outcome): boolean {
+  if ('thrown' in found || 'thrown' in expected || found.done || expected.done)
+    return isDeepStrictEqual(found, expected)
+  // Deep equality of bytes would cost more than both engines.
+  const { bytes, ends, ...rest } = found.value
+  const { bytes: expectedBytes, ends: expectedEnds, ...expectedRest } = expected.value
+  return (
+    bytes.equals(expectedBytes) &&
+    ends.length === expectedEnds.length &&
+    ends.every((end, index) => end === expectedEnds[index]) &&
+    isDeepStrictEqual(rest, expectedRest)
+  )
+}
+
+function difference(found: Outcome, expected: Outcome): string {
+  const text = (outcome: Outcome): string =>
+    'thrown' in outcome
+      ? String(outcome.thrown)
+      : outcome.done
+        ? JSON.stringify(outcome.value)
+        : `${outcome.value.count} events in ${outcome.value.bytes.length} bytes: ${outcome.value.bytes.toString('latin1')}`
+  const [one, other] = [text(found), text(expected)]
+  let at = 0
+  while (at < one.length && one[at] === other[at]) at++
+  return `…${one.slice(Math.max(0, at - 60), at + 60)} ≠ …${other.slice(Math.max(0, at - 60), at + 60)}`
+}
+
+export function encoderWith(options: Partial<EncoderOptions> = {}): Engines {
+  return new Engines({ ...defaults, ...options })
 }
 
 export const defaults: EncoderOptions = {
@@ -18,7 +97,7 @@ export const defaults: EncoderOptions = {
 }
 
 export function encodeAll(
-  encoder: Encoder,
+  encoder: Pick<Encoder, 'encode'>,
   body: Buffer,
   at: PullPosition = position,
 ): { batches: Batch[]; counts: EncodeCounts; text: string } {

@@ -250,7 +250,9 @@ describe('keys', () => {
     expect(encodeAll(encoder, body).text).toBe(expected)
   }
 
-  test('of more than one log each, far more than are remembered, come out right, and so do the usual ones again', () => {
+  test('of more than one log each, far more than are remembered, come out right, and so do the usual ones again', {
+    timeout: 60_000,
+  }, () => {
     const encoder = encoderWith()
     for (let round = 0; round < 6; round++) {
       const logs = Array.from({ length: 200 }, (_, index) =>

@@ -1,0 +1,55 @@
+import { compressSync } from 'lz4-napi'
+import type { SampleKind } from '../../src/emulator/sample-logs.ts'
+import { SampleLogs } from '../../src/emulator/sample-logs.ts'
+import { encodeLogGroup, encodeLogGroupList } from '../../src/sls/log-group.ts'
+
+/** One pull: the block as it arrives, and what it inflates to. */
+export interface Pulled {
+  body: Buffer
+  block: Buffer
+}
+
+const BODY_BYTES = 2_000_000
+const BODIES = 8
+/** How the official producers batch: about this much goes into one log group. */
+const LOGS_PER_GROUP: Record<SampleKind, number> = { audit: 256, access: 349, kubernetes: 76 }
+
+/** Bodies of about 2 MB, enough of them that they do not stay in the cache next to each other. */
+export function corpus(kind: SampleKind): Pulled[] {
+  const samples = new SampleLogs(1)
+  return Array.from({ length: BODIES }, () => pulled(bodyOf(() => groupOf(samples, kind, LOGS_PER_GROUP[kind]))))
+}
+
+/** Small groups of which one in ten has the topic `wanted`. */
+export function mixedTopics(kind: SampleKind): Pulled[] {
+  const samples = new SampleLogs(1)
+  let groups = 0
+  return Array.from({ length: BODIES }, () =>
+    pulled(bodyOf(() => groupOf(samples, kind, 50, groups++ % 10 === 0 ? 'wanted' : 'unwanted'))),
+  )
+}
+
+function bodyOf(nextGroup: () => Buffer): Buffer {
+  const groups: Buffer[] = []
+  for (let bytes = 0; bytes < BODY_BYTES; bytes += (groups.at(-1) as Buffer).length) groups.push(nextGroup())
+  return encodeLogGroupList(groups)
+}
+
+/** Made by liblz4's format, which lz4-napi wraps in a size of four bytes. */
+function pulled(body: Buffer): Pulled {
+  return { body, block: compressSync(body).subarray(4) }
+}
+
+function groupOf(samples: SampleLogs, kind: SampleKind, count: number, topic?: string): Buffer {
+  const group = samples.group(kind, count, 1_790_000_000_000)
+  return encodeLogGroup({
+    topic: topic ?? group.topic,
+    source: group.source,
+    tags: group.tags.flatMap((tag) => Object.entries(tag)),
+    logs: group.logs.map(({ timestamp, timestampNsPart, content }) => ({
+      time: timestamp,
+      timeNs: timestampNsPart,
+      contents: Object.entries(content),
+    })),
+  })
+}

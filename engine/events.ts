@@ -1,0 +1,105 @@
+import { copy } from './copy.ts'
+import { writeDecimal, writeNineDigits } from './digits.ts'
+import { clearHighBytes, highBytes, MAX_ESCAPED, writeEscaped } from './escape.ts'
+import { HEAD, headLength, TAIL, tailLength } from './head.ts'
+import { beginEvent, framedLength, takeKey, writeKey } from './keys.ts'
+import { isUtf8 } from './utf8.ts'
+import { CONTENTS, passField, TIME, TIME_NS, tag, uint32, VALUE } from './wire.ts'
+
+const NANOS: u32 = 1_000_000_000
+const CLOSE: u32 = 0x0a7d7d22 // "}}\n
+/** The time, the index of the log, what closes the event, and what is written too much. */
+const FIXED_BYTES: usize = 96
+
+/** `{"time":1790000000.`, kept since most logs have the second of the log before them. */
+const SECONDS: usize = memory.data(64, 16)
+let seconds: u32 = 0
+let secondsLength: usize = 0
+
+/** An event of a log of `length` bytes has at most this many, what is written too much included. */
+export function eventBound(length: usize): usize {
+  // A pair that is written here takes six bytes on the wire besides its key and value, which makes up for its punctuation.
+  return FIXED_BYTES + headLength + tailLength + MAX_ESCAPED * length
+}
+
+/** Writes the event of the well-formed log in `[from, end)` with this index; its end, or 0 when it is left to the host. */
+export function writeEvent(start: usize, from: usize, end: usize, index: u32): usize {
+  let at = from
+  let time: u32 = 0
+  if (at < end && load<u8>(at) === TIME) {
+    time = uint32(at + 1)
+    at += 2
+    while (load<u8>(at - 1) >= 0x80) at++
+  }
+  const nanosAt = writeSeconds(start, time)
+  store<u64>(nanosAt, ((<u64>0x30303030) << 32) | 0x30303030)
+  store<u8>(nanosAt + 8, 0x30)
+  let out = copy(nanosAt + 9, HEAD, headLength)
+  const contentsAt = out
+  beginEvent()
+  clearHighBytes()
+  while (at < end) {
+    const field = <u32>load<u8>(at)
+    if (field === CONTENTS) {
+      let size = <usize>load<u8>(at + 1)
+      let pair = at + 2
+      if (size >= 0x80) {
+        const high = <usize>load<u8>(pair++)
+        size = (size & 0x7f) | ((high & 0x7f) << 7)
+        if (high >= 0x80) {
+          const higher = <usize>load<u8>(pair++)
+          if (higher >= 0x80) return 0
+          size |= higher << 14
+        }
+      }
+      const stop = pair + size
+      const entry = takeKey(pair, stop)
+      if (entry === 0) return 0
+      // Where this pair is not what every producer writes, the sum at the end cannot come out right.
+      const keyEnd = pair + framedLength(entry)
+      if (load<u8>(keyEnd) !== VALUE) return 0
+      let valueLength = <usize>load<u8>(keyEnd + 1)
+      let value = keyEnd + 2
+      if (valueLength >= 0x80) {
+        const high = <usize>load<u8>(value++)
+        valueLength = (valueLength & 0x7f) | ((high & 0x7f) << 7)
+        if (high >= 0x80) {
+          const higher = <usize>load<u8>(value++)
+          if (higher >= 0x80) return 0
+          valueLength |= higher << 14
+        }
+      }
+      if (value + valueLength !== stop) return 0
+      out = writeKey(entry, out)
+      out = writeEscaped(out, value, stop)
+      at = stop
+    } else if (field === TIME_NS) {
+      const nanos = load<u32>(at + 1)
+      if (nanos >= NANOS) return 0
+      writeNineDigits(nanosAt, nanos)
+      at += 5
+    } else {
+      at = passField(at, end)
+      // A second time, or a tag spelled with more bytes than it needs.
+      if (tag === TIME || tag === CONTENTS || tag === TIME_NS) return 0
+    }
+  }
+  if (highBytes && !isUtf8(contentsAt, out)) return 0
+  out = copy(out, TAIL, tailLength)
+  out = writeDecimal(out, index)
+  store<u32>(out, CLOSE)
+  return out + 4
+}
+
+function writeSeconds(out: usize, time: u32): usize {
+  if (time !== seconds || secondsLength === 0) {
+    store<u64>(SECONDS, ((<u64>0x3a22656d) << 32) | 0x6974227b) // {"time":
+    const end = writeDecimal(SECONDS + 8, time)
+    store<u8>(end, 0x2e)
+    seconds = time
+    secondsLength = end + 1 - SECONDS
+  }
+  v128.store(out, v128.load(SECONDS))
+  v128.store(out + 16, v128.load(SECONDS + 16))
+  return out + secondsLength
+}

@@ -1,0 +1,123 @@
+import { copy, same } from './copy.ts'
+import { writeDecimal } from './digits.ts'
+import { clearHighBytes, highBytes, MAX_ESCAPED, writeEscaped } from './escape.ts'
+import {
+  AFTER_HOST,
+  AFTER_HOST_LENGTH,
+  config,
+  FIRST_GROUP,
+  GROUP_STOP,
+  HOST,
+  HOST_LENGTH,
+  ID_PREFIX,
+  ID_PREFIX_LENGTH,
+  SOURCE_START,
+  SOURCE_STOP,
+  TAGS_AT,
+  TOPIC_START,
+  TOPIC_STOP,
+  WALK,
+} from './layout.ts'
+import { isUtf8 } from './utf8.ts'
+import { fieldEnd, fieldStart, KEY, LOG_TAGS, passField, tag, VALUE } from './wire.ts'
+
+// What all events of a log group have in common: between time and contents, and from the contents to the index of the log.
+
+const HEAD_BYTES: usize = 32 * 1024
+/** What surrounds the values: far less than this. */
+const FIXED_BYTES: usize = 64
+const MAX_TAGS: usize = 32
+/** Bytes of JSON that a tag is given: `","__tag__:`, `":"`. */
+const TAG_PUNCTUATION: usize = 16
+/** A number has twenty digits at the most, and a colon. */
+const TAIL_BYTES: usize = 1024
+
+export const HEAD: usize = memory.data(32 * 1024 + 64, 16)
+export const TAIL: usize = memory.data(1024 + 64, 16)
+/** Place and length of the key of each tag. */
+const TAG_KEYS: usize = memory.data(32 * 8, 16)
+
+const BEFORE_HOST: usize = memory.data<u8>([0x2c, 0x22, 0x68, 0x6f, 0x73, 0x74, 0x22, 0x3a, 0x22], 16) // ,"host":"
+const BEFORE_TOPIC: usize = memory.data<u8>(
+  [0x22, 0x5f, 0x5f, 0x74, 0x6f, 0x70, 0x69, 0x63, 0x5f, 0x5f, 0x22, 0x3a, 0x22], // "__topic__":"
+  16,
+)
+const BEFORE_SOURCE: usize = memory.data<u8>(
+  [0x22, 0x2c, 0x22, 0x5f, 0x5f, 0x73, 0x6f, 0x75, 0x72, 0x63, 0x65, 0x5f, 0x5f, 0x22, 0x3a, 0x22], // ","__source__":"
+  16,
+)
+const BEFORE_TAG: usize = memory.data<u8>(
+  [0x22, 0x2c, 0x22, 0x5f, 0x5f, 0x74, 0x61, 0x67, 0x5f, 0x5f, 0x3a], // ","__tag__:
+  16,
+)
+
+export let headLength: usize = 0
+export let tailLength: usize = 0
+
+/** Writes the head of the group at this place in GROUPS. False when its events are left to the host. */
+export function writeHead(group: usize): bool {
+  const topicStart = <usize>load<u32>(group + TOPIC_START)
+  const topicEnd = <usize>load<u32>(group + TOPIC_STOP)
+  const sourceStart = <usize>load<u32>(group + SOURCE_START)
+  const sourceEnd = <usize>load<u32>(group + SOURCE_STOP)
+  const hostLength: usize = config(HOST) === 0 ? 0 : config(HOST_LENGTH)
+  const values = topicEnd - topicStart + 2 * (sourceEnd - sourceStart)
+  let room = HEAD_BYTES - FIXED_BYTES
+  const fixed = hostLength + config(AFTER_HOST_LENGTH)
+  if (fixed > room || values > (room - fixed) / MAX_ESCAPED) return false
+  room -= fixed + MAX_ESCAPED * values
+  clearHighBytes()
+  let out = copy(HEAD, BEFORE_HOST, 9)
+  if (config(HOST) === 0) out = writeEscaped(out, sourceStart, sourceEnd)
+  else out = copy(out, config(HOST), hostLength)
+  out = copy(out, config(AFTER_HOST), config(AFTER_HOST_LENGTH))
+  out = copy(out, BEFORE_TOPIC, 13)
+  out = writeEscaped(out, topicStart, topicEnd)
+  out = copy(out, BEFORE_SOURCE, 16)
+  out = writeEscaped(out, sourceStart, sourceEnd)
+  out = writeTags(out, group, room)
+  if (out === 0 || (highBytes && !isUtf8(HEAD, out))) return false
+  headLength = out - HEAD
+  return true
+}
+
+/** 0 when they cannot just be written one after the other, or not into `room` bytes. */
+function writeTags(start: usize, group: usize, room: usize): usize {
+  const end = <usize>load<u32>(group + GROUP_STOP)
+  let out = start
+  let count: usize = 0
+  let at = <usize>load<u32>(group + TAGS_AT)
+  while (at < end) {
+    at = passField(at, end)
+    if (tag !== LOG_TAGS) continue
+    const pair = fieldStart
+    const pairEnd = fieldEnd
+    const most = MAX_ESCAPED * (pairEnd - pair) + TAG_PUNCTUATION
+    if (count === MAX_TAGS || most > room) return 0
+    room -= most
+    if (pair === pairEnd || passField(pair, pairEnd) === 0 || tag !== KEY) return 0
+    const key = fieldStart
+    const keyEnd = fieldEnd
+    if (keyEnd === pairEnd || passField(keyEnd, pairEnd) !== pairEnd || tag !== VALUE) return 0
+    for (let index: usize = 0; index < count; index++) {
+      const other = TAG_KEYS + (index << 3)
+      if (<usize>load<u32>(other + 4) === keyEnd - key && same(<usize>load<u32>(other), key, keyEnd - key)) return 0
+    }
+    store<u32>(TAG_KEYS + (count << 3), <u32>key)
+    store<u32>(TAG_KEYS + (count << 3) + 4, <u32>(keyEnd - key))
+    count++
+    out = copy(out, BEFORE_TAG, 11)
+    out = writeEscaped(out, key, keyEnd)
+    store<u32>(out, 0x00223a22) // ":"
+    out = writeEscaped(out + 3, fieldStart, fieldEnd)
+  }
+  return out
+}
+
+/** Writes the end of events of the group with this index in the pull, up to the index of the log. */
+export function writeTail(index: u32): void {
+  let out = copy(TAIL, config(ID_PREFIX), min(config(ID_PREFIX_LENGTH), TAIL_BYTES - 32))
+  out = writeDecimal(out, load<u64>(WALK + FIRST_GROUP) + <u64>index)
+  store<u8>(out, 0x3a)
+  tailLength = out + 1 - TAIL
+}

@@ -1,0 +1,174 @@
+import { copy, same } from './copy.ts'
+import { clearHighBytes, highBytes, MAX_ESCAPED, writeEscaped } from './escape.ts'
+import { isUtf8 } from './utf8.ts'
+import { KEY } from './wire.ts'
+
+// Keys seen so far, each with the JSON that stands between the value before it and its own: `","key":"`. Logs of one
+// logstore share a few dozen keys, so each is escaped once and then found by its bytes.
+
+/** A key in Log Service has at most 128 bytes (SLS protocol: limits), which also is where its length takes two. */
+const MAX_KEY: usize = 127
+const MAX_KEYS: u32 = 2048
+const SLOT_BITS = 12
+const SLOTS_MASK: u32 = (1 << SLOT_BITS) - 1
+/** Keys chosen to collide cost at most this many comparisons. */
+const MAX_PROBES = 8
+
+// One entry of 64 bytes per key, so that all that is asked about a key sits in one cache line.
+const ENTRY: usize = 64
+/** Length of the key as it stands on the wire: tag and length, of one byte each, before it. */
+const FRAMED: usize = 0
+/** The event that had this key last. */
+const EVENT: usize = 4
+/** The key that followed it then: most logs have the keys of the log before them, in the same order. */
+const FOLLOWER: usize = 8
+const PIECE: usize = 12
+const PIECE_LENGTH: usize = 16
+/** All of it as it stands on the wire. */
+const WIRE: usize = 20
+/** One the log group itself puts into every event, so that a log with it overrides. */
+const RESERVED: usize = 24
+/** Which of the first sixteen bytes on the wire count, one bit each, and those bytes. */
+const MASK: usize = 28
+const FIRST_BYTES: usize = 32
+
+const ENTRIES: usize = memory.data(64 * 2049, 64)
+const SLOTS: usize = memory.data(4 << SLOT_BITS, 16)
+const ARENA: usize = memory.data(256 * 1024, 16)
+const ARENA_END: usize = ARENA + 256 * 1024
+
+const TOPIC_KEY: usize = memory.data<u8>([0x5f, 0x5f, 0x74, 0x6f, 0x70, 0x69, 0x63, 0x5f, 0x5f], 16)
+const SOURCE_KEY: usize = memory.data<u8>([0x5f, 0x5f, 0x73, 0x6f, 0x75, 0x72, 0x63, 0x65, 0x5f, 0x5f], 16)
+/** `__tag__:` as a number. */
+const TAG_PREFIX: u64 = ((<u64>0x3a5f5f67) << 32) | 0x61745f5f
+
+let event: u32 = 0
+let size: u32 = 0
+let turnedAway: u32 = 0
+let arenaUsed: usize = ARENA
+/** The key taken last; the first entry stands for the beginning of an event. */
+let last: usize = ENTRIES
+
+/** Forgets which keys `takeKey` has handed out. */
+export function beginEvent(): void {
+  // The number wraps after 2^32 events. A key last seen exactly then is taken for a duplicate: slower, never wrong.
+  event++
+  last = ENTRIES
+  if (turnedAway > MAX_KEYS) clear()
+}
+
+/**
+ * The entry of the key that stands, with its tag and length, at `wire`, if it is new in this event; 0 for a duplicate and for
+ * any that cannot be kept. `end` is where it must end at the latest.
+ */
+export function takeKey(wire: usize, end: usize): usize {
+  let entry = <usize>load<u32>(last + FOLLOWER)
+  // Almost always it is the expected one, and short.
+  const mask = load<i32>(entry + MASK)
+  const equal = i8x16.bitmask(i8x16.eq(v128.load(entry + FIRST_BYTES), v128.load(wire)))
+  if (entry === 0 || (equal & mask) !== mask || (load<u32>(entry + FRAMED) > 16 && !isKey(entry, wire))) {
+    entry = find(wire, end)
+    if (entry === 0 || load<u32>(entry + RESERVED) !== 0) return 0
+    store<u32>(last + FOLLOWER, <u32>entry)
+  }
+  if (load<u32>(entry + EVENT) === event) return 0
+  store<u32>(entry + EVENT, event)
+  last = entry
+  return entry
+}
+
+/** Length of the key with its tag and length. */
+export function framedLength(entry: usize): usize {
+  return <usize>load<u32>(entry + FRAMED)
+}
+
+export function writeKey(entry: usize, out: usize): usize {
+  const piece = <usize>load<u32>(entry + PIECE)
+  const length = <usize>load<u32>(entry + PIECE_LENGTH)
+  v128.store(out, v128.load(piece))
+  v128.store(out + 16, v128.load(piece + 16))
+  if (length > 32) copy(out + 32, piece + 32, length - 32)
+  return out + length
+}
+
+function isKey(entry: usize, wire: usize): bool {
+  const mask = load<i32>(entry + MASK)
+  const equal = i8x16.bitmask(i8x16.eq(v128.load(entry + FIRST_BYTES), v128.load(wire)))
+  if ((equal & mask) !== mask) return false
+  const length = <usize>load<u32>(entry + FRAMED)
+  return length <= 16 || same(<usize>load<u32>(entry + WIRE) + 16, wire + 16, length - 16)
+}
+
+function find(wire: usize, end: usize): usize {
+  const length = <usize>load<u8>(wire + 1)
+  const key = wire + 2
+  if (load<u8>(wire) !== KEY || length > MAX_KEY || key + length > end) return 0
+  let slot = hashOf(key, length) >>> (32 - SLOT_BITS)
+  for (let probe = 0; probe < MAX_PROBES; probe++) {
+    const entry = <usize>load<u32>(SLOTS + ((<usize>slot) << 2))
+    if (entry === 0) return insert(slot, key, length)
+    if (isKey(entry, wire)) return entry
+    slot = (slot + 1) & SLOTS_MASK
+  }
+  turnedAway++
+  return 0
+}
+
+function hashOf(key: usize, length: usize): u32 {
+  let first: u32
+  let final: u32
+  if (length >= 4) {
+    first = load<u32>(key)
+    final = load<u32>(key + length - 4)
+  } else {
+    first = load<u32>(key) & ((1 << ((<u32>length) << 3)) - 1)
+    final = first
+  }
+  return ((first * 0x9e3779b1) ^ (final * 0x85ebca77) ^ <u32>length) * 0xc2b2ae3d
+}
+
+function insert(slot: u32, key: usize, length: usize): usize {
+  // Different invalid bytes can decode to the same key, so the bytes of such a key do not identify it.
+  if (!isUtf8(key, key + length)) return 0
+  // What is on the wire, the JSON of it at the most, and what is moved too much of either.
+  if (size === MAX_KEYS || arenaUsed + length + MAX_ESCAPED * length + 128 > ARENA_END) {
+    turnedAway++
+    return 0
+  }
+  const entry = ENTRIES + <usize>++size * ENTRY
+  const wire = arenaUsed
+  const framed = length + 2
+  const piece = copy(wire, key - 2, framed)
+  const high = highBytes
+  store<u32>(piece, 0x00222c22) // ","
+  let end = writeEscaped(piece + 3, key, key + length)
+  store<u32>(end, 0x00223a22) // ":"
+  end += 3
+  if (!high) clearHighBytes()
+  store<u32>(entry + FRAMED, <u32>framed)
+  store<u32>(entry + EVENT, event - 1)
+  store<u32>(entry + FOLLOWER, 0)
+  store<u32>(entry + PIECE, <u32>piece)
+  store<u32>(entry + PIECE_LENGTH, <u32>(end - piece))
+  store<u32>(entry + WIRE, <u32>wire)
+  store<u32>(entry + RESERVED, isReserved(key, length) ? 1 : 0)
+  store<i32>(entry + MASK, framed < 16 ? (1 << (<i32>framed)) - 1 : 0xffff)
+  v128.store(entry + FIRST_BYTES, v128.load(wire))
+  store<u32>(SLOTS + ((<usize>slot) << 2), <u32>entry)
+  arenaUsed = end + 32
+  return entry
+}
+
+function isReserved(key: usize, length: usize): bool {
+  if (length >= 8 && load<u64>(key) === TAG_PREFIX) return true
+  return (length === 9 && same(key, TOPIC_KEY, 9)) || (length === 10 && same(key, SOURCE_KEY, 10))
+}
+
+/** A table full of keys nobody uses any more would leave every log with a new one to the host for ever. */
+function clear(): void {
+  memory.fill(SLOTS, 0, 4 << SLOT_BITS)
+  store<u32>(ENTRIES + FOLLOWER, 0)
+  size = 0
+  turnedAway = 0
+  arenaUsed = ARENA
+}

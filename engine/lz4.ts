@@ -1,0 +1,73 @@
+const MIN_MATCH: usize = 4
+
+/** For each offset below 16, where in the bytes of a match the bytes of one stride come from: index % offset. */
+const REPEATED: usize = memory.data<u8>(
+  [
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 1, 0,
+    1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1,
+    2, 3, 0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 0, 1, 2, 3, 4,
+    5, 6, 0, 1, 2, 3, 4, 5, 6, 0, 1, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 1, 2,
+    3, 4, 5, 6, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 0, 1, 2, 3, 4, 0, 1,
+    2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 0, 1, 2, 3, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 0, 1, 2, 0, 1, 2, 3, 4, 5, 6,
+    7, 8, 9, 10, 11, 12, 13, 0, 1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0,
+  ],
+  16,
+)
+
+/**
+ * Inflates the raw LZ4 block in `[from, fromEnd)` to exactly `[to, toEnd)`. False for anything that is not that; the host
+ * then finds out what is wrong. Reads and writes up to SLACK bytes past either end.
+ */
+export function inflate(from: usize, fromEnd: usize, to: usize, toEnd: usize): bool {
+  const start = to
+  while (from < fromEnd) {
+    const token = <usize>load<u8>(from++)
+    let length = token >> 4
+    if (length === 15) {
+      // Ends early once it is clear that it is too much, so it cannot overflow either.
+      let more: usize = 255
+      while (more === 255) {
+        if (from >= fromEnd || length > toEnd - to) return false
+        more = <usize>load<u8>(from++)
+        length += more
+      }
+    }
+    if (length > fromEnd - from || length > toEnd - to) return false
+    v128.store(to, v128.load(from))
+    for (let done: usize = 16; done < length; done += 16) v128.store(to + done, v128.load(from + done))
+    from += length
+    to += length
+    if (from === fromEnd) return to === toEnd
+
+    if (fromEnd - from < 2) return false
+    const offset = <usize>load<u16>(from)
+    from += 2
+    if (offset === 0 || offset > to - start) return false
+    length = token & 15
+    if (length === 15) {
+      let more: usize = 255
+      while (more === 255) {
+        if (from >= fromEnd || length > toEnd - to) return false
+        more = <usize>load<u8>(from++)
+        length += more
+      }
+    }
+    length += MIN_MATCH
+    if (length > toEnd - to) return false
+    const source = to - offset
+    const stop = to + length
+    if (offset >= 16) {
+      v128.store(to, v128.load(source))
+      for (let done: usize = 16; done < length; done += 16) v128.store(to + done, v128.load(source + done))
+    } else {
+      const stride = v128.swizzle(v128.load(source), v128.load(REPEATED + (offset << 4)))
+      const step: usize = 16 - (<usize>16 % offset)
+      do {
+        v128.store(to, stride)
+        to += step
+      } while (to < stop)
+    }
+    to = stop
+  }
+  return false
+}

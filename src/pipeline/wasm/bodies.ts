@@ -1,0 +1,40 @@
+import type { BufferPool } from '../../core/buffer-pool.ts'
+import type { Inflate } from '../../sls/lz4.ts'
+import type { Kernel } from './kernel.ts'
+
+/** Bodies of pulls where the kernel can work on them, as far as there is room; the others are as good for the other engine. */
+export class KernelBodies {
+  readonly #kernel: Kernel
+  readonly #pool: BufferPool
+
+  constructor(kernel: Kernel, pool: BufferPool) {
+    this.#kernel = kernel
+    this.#pool = pool
+  }
+
+  /** A buffer of exactly `size` bytes with arbitrary contents. */
+  take(size: number): Buffer {
+    const at = this.#kernel.slots.take(size)
+    return at === undefined ? this.#pool.take(size) : this.#kernel.bytes.subarray(at, at + size)
+  }
+
+  /** Gives back what `take` returned. Nobody may look at it any more. */
+  give(body: Buffer): void {
+    if (this.#kernel.holds(body)) this.#kernel.slots.give(body.byteOffset)
+    else this.#pool.give(body)
+  }
+
+  /** Inflates the LZ4 block to fill `body`. False, with anything in it, when that is impossible here or altogether. */
+  readonly inflate: Inflate = (block, body) => {
+    const { slots, bytes, exports } = this.#kernel
+    if (!this.#kernel.holds(body)) return false
+    const at = slots.take(block.length)
+    if (at === undefined) return false
+    try {
+      bytes.set(block, at)
+      return exports.inflate(at, at + block.length, body.byteOffset, body.byteOffset + body.length) !== 0
+    } finally {
+      slots.give(at)
+    }
+  }
+}

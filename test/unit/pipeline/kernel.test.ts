@@ -1,0 +1,223 @@
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { SAMPLE_KINDS, SampleLogs } from '../../../src/emulator/sample-logs.ts'
+import { PullEncoding } from '../../../src/pipeline/pull-encoding.ts'
+import { Kernel } from '../../../src/pipeline/wasm/kernel.ts'
+import { encodeLogGroup, encodeLogGroupList } from '../../../src/sls/log-group.ts'
+import { expectedEvents } from '../../support/event-oracle.ts'
+import { defaults, encodeAll, encoderWith, envelopes, idOf, position } from './encode-all.ts'
+import type { Field } from './wire.ts'
+import {
+  bytesField,
+  content,
+  group,
+  groupField,
+  list,
+  log,
+  longVarint,
+  pair,
+  source,
+  tag,
+  time,
+  timeNs,
+  topic,
+  varintField,
+} from './wire.ts'
+
+afterEach(() => vi.restoreAllMocks())
+
+/** Logs that the kernel left to the other engine while `work` went on, or `undefined` when it left it the whole body. */
+function leftBy(work: () => void): number | undefined {
+  const left = vi.spyOn(PullEncoding.prototype, 'eventOf')
+  const whole = vi.spyOn(PullEncoding.prototype, 'nextBatch')
+  work()
+  // The reference that every test asks as well takes one walk to the end for itself.
+  return whole.mock.contexts.some((one) => one !== whole.mock.contexts[0]) ? undefined : left.mock.calls.length
+}
+
+const plain = log(time(1790000000), content('k', 'v'), timeNs(5))
+const around = (...odd: Field[]): Buffer => list(group(plain, ...odd, plain, topic('t'), source('s'), tag('a', 'b')))
+const hex = (bytes: string): Buffer => Buffer.from(bytes, 'hex')
+
+describe('the kernel', () => {
+  test.each(SAMPLE_KINDS)('does all of %s logs itself', (kind) => {
+    const samples = new SampleLogs(3)
+    const body = encodeLogGroupList(
+      [1, 20, 400].map((count) => {
+        const { topic, source, tags, logs } = samples.group(kind, count)
+        return encodeLogGroup({
+          topic,
+          source,
+          tags: tags.flatMap((one) => Object.entries(one)),
+          logs: logs.map(({ timestamp, timestampNsPart, content }) => ({
+            time: timestamp,
+            timeNs: timestampNsPart,
+            contents: Object.entries(content),
+          })),
+        })
+      }),
+    )
+    const encoder = encoderWith({ maxBatchBytes: 100_000 })
+    let text = ''
+    expect(leftBy(() => (text = encodeAll(encoder, body).text))).toBe(0)
+    expect(text === Buffer.concat(expectedEvents(defaults, body, position).events).toString()).toBe(true)
+  })
+
+  test.each<[string, Field]>([
+    ['a key that occurs twice', log(content('a', '1'), content('b', '2'), content('a', '3'))],
+    ['a key of the group', log(content('__topic__', 'x'))],
+    ['the other key of the group', log(content('__source__', 'x'))],
+    ['a key that looks like a tag', log(content('__tag__:', 'x'))],
+    ['a value that is not UTF-8', log(content('a', hex('61ff')))],
+    ['a key that is not UTF-8', log(content(hex('61ff'), 'a'))],
+    ['a long key', log(content('k'.repeat(128), 'v'))],
+    ['a value before its key', log(bytesField(2, Buffer.concat([bytesField(2, 'v'), bytesField(1, 'k')])))],
+    ['a pair with more in it', log(bytesField(2, Buffer.concat([pair('k', 'v'), varintField(9, 1)])))],
+    ['a pair without a key', log(bytesField(2, bytesField(2, 'v')))],
+    ['a pair without a value', log(bytesField(2, bytesField(1, 'k')))],
+    ['an empty pair', log(bytesField(2, ''))],
+    ['a time behind the contents', log(content('k', 'v'), time(7))],
+    ['two times', log(time(7), time(8))],
+    ['nanoseconds that are a second', log(time(7), timeNs(1_000_000_000))],
+    ['a long length', log(Buffer.concat([Buffer.of(0x12), longVarint(6, 4), pair('k', 'v')]))],
+    ['a long tag', log(Buffer.concat([hex('9200'), bytesField(2, pair('k', 'v')).subarray(1)]))],
+  ])('leaves a log with %s, and only that, to the other engine', (_, odd) => {
+    const encoder = encoderWith()
+    expect(leftBy(() => void encodeAll(encoder, around(odd)))).toBe(1)
+  })
+
+  test('leaves a log to the other engine whose event might not fit into its memory', () => {
+    const huge = log(content('k', Buffer.alloc(2 << 20, 'v')))
+    // Once to see that the batch must be closed, and once for the next.
+    expect(leftBy(() => void encodeAll(encoderWith(), around(huge)))).toBe(2)
+  })
+
+  test.each<[string, Field]>([
+    ['nothing', log()],
+    ['no time', log(content('k', 'v'))],
+    ['an empty key and value', log(time(1), content('', ''))],
+    ['unknown fields', log(time(1), varintField(9, 2n ** 63n), content('k', 'v'), bytesField(1000, 'x'))],
+    ['nanoseconds in front', log(timeNs(7), content('k', 'v'))],
+    ['a time longer than 32 bits', log(time(2n ** 64n - 1n))],
+    ['a value that ends like nanoseconds', log(time(1), content('k', '%abcd'))],
+    ['a value of a megabyte', log(content('k', Buffer.alloc(1_000_000, '"')))],
+    ['Chinese', log(content('用户', '登录😀'))],
+  ])('writes a log with %s itself', (_, odd) => {
+    const encoder = encoderWith()
+    expect(leftBy(() => void encodeAll(encoder, around(odd)))).toBe(0)
+  })
+
+  test.each<[string, Field[]]>([
+    ['tags that occur twice', [tag('a', '1'), tag('a', '2')]],
+    ['many tags', Array.from({ length: 40 }, (_, index) => tag(`t${index}`, 'x'))],
+    ['a huge tag', [tag('t', 'x'.repeat(20_000))]],
+    ['a topic that is not UTF-8', [topic(hex('ff'))]],
+    ['a tag without a key', [bytesField(6, bytesField(2, 'v'))]],
+    ['a tag with more in it', [bytesField(6, Buffer.concat([pair('k', 'v'), varintField(9, 1)]))]],
+  ])('leaves the logs of a group with %s to the other engine, and takes the next group', (_, fields) => {
+    const encoder = encoderWith()
+    const body = list(group(plain, plain, ...fields), group(plain, topic('t')))
+    expect(leftBy(() => void encodeAll(encoder, body))).toBe(2)
+  })
+
+  test('leaves bodies it is not sure about to the other engine as a whole', () => {
+    const encoder = encoderWith()
+    const many = list(...Array.from({ length: 8_193 }, () => group(plain)))
+    const left = [groupField(15), many].map((field) => leftBy(() => void encodeAll(encoder, list(field, group(plain)))))
+    expect(left).toEqual([undefined, undefined])
+  })
+
+  test('knows its keys again, and new ones after thousands that nobody uses any more', () => {
+    const encoder = encoderWith()
+    const flood = Array.from({ length: 9_000 }, (_, index) => log(content(`key ${index}`, 'x')))
+    const left = leftBy(() => void encodeAll(encoder, list(group(...flood))))
+    expect(left).toBeGreaterThan(500)
+    expect(left).toBeLessThan(7_000)
+    vi.restoreAllMocks()
+    const body = around(log(content('one', '1'), content('two', '2')), log(content('two', '1'), content('one', '2')))
+    expect(leftBy(() => void encodeAll(encoder, body))).toBe(0)
+  })
+
+  test('is not there for batches so large that a call would take long', () => {
+    expect(Kernel.open({ ...defaults, maxBatchBytes: (16 << 20) + 1 }, 1 << 20)).toBeUndefined()
+    expect(Kernel.open({ ...defaults, maxBatchBytes: 16 << 20 }, 1 << 20)).toBeDefined()
+  })
+
+  test('is not there when the memory for it is not to be had', () => {
+    expect(Kernel.open(defaults, 5e9)).toBeUndefined()
+  })
+})
+
+describe('both engines', () => {
+  test('escape what they must wherever it stands in a stride', () => {
+    const encoder = encoderWith({ maxBatchBytes: 10_000_000 })
+    const characters = [...'"\\\n\u0000\u001f\u0007é语😀']
+    const values: string[] = []
+    for (let length = 0; length < 40; length++) {
+      values.push('x'.repeat(length))
+      for (const one of characters) {
+        for (let at = 0; at <= length; at++) values.push(`${'x'.repeat(at)}${one}${'x'.repeat(length - at)}`)
+      }
+    }
+    const body = list(group(...values.map((value) => log(content('k', value)))))
+    const found = envelopes(encodeAll(encoder, body).text).map(({ event }) => event['k'])
+    expect(found).toEqual(values)
+  })
+
+  test('find invalid UTF-8 wherever it stands in a stride, and nothing that is not', () => {
+    const encoder = encoderWith({ maxBatchBytes: 10_000_000 })
+    const sequences = [
+      ...['c3a9', 'e8afad', 'ed9fbf', 'ee8080', 'f09f9880', 'f48fbfbf', 'c280', 'e0a080', 'f0908080', 'efbfbf'],
+      ...['80', 'bf', 'c3', 'e8af', 'f09f98', 'c080', 'c1bf', 'e09fbf', 'f08fbfbf', 'eda080', 'edbfbf', 'f4908080'],
+      ...['f5808080', 'ff', 'fe', 'c3c3a9', 'e8afc3a9', 'f09f98c3a9', 'c3a980', 'e8afad80', 'f09f988080'],
+    ].map(hex)
+    const values = sequences.flatMap((bytes) =>
+      Array.from({ length: 36 }, (_, at) => Buffer.concat([Buffer.alloc(at, 'x'), bytes, Buffer.alloc(36 - at, 'y')])),
+    )
+    const ending = sequences.flatMap((bytes) =>
+      Array.from({ length: 36 }, (_, at) => Buffer.concat([Buffer.alloc(at, 'x'), bytes])),
+    )
+    const all = [...values, ...ending]
+    const found = envelopes(encodeAll(encoder, list(group(...all.map((value) => log(content('k', value)))))).text)
+    expect(found.map(({ event }) => event['k'])).toEqual(all.map((value) => value.toString()))
+  })
+
+  test('read lengths on either side of where they take one byte more', () => {
+    const sizes = [0, 1, 63, 64, 119, 120, 121, 122, 123, 124, 125, 126, 127, 128, 129, 255, 256]
+    const large = [16_377, 16_378, 16_379, 16_380, 16_383, 16_384, 2_097_140, 2_097_151, 2_097_152]
+    const body = list(group(...[...sizes, ...large].map((size) => log(time(size), content('k', 'v'.repeat(size))))))
+    const found = envelopes(encodeAll(encoderWith(), body).text)
+    expect(found.map(({ event }) => event['k']?.length)).toEqual([...sizes, ...large])
+  })
+
+  test('number groups up to the largest cursor there is', () => {
+    const encoder = encoderWith()
+    for (const firstGroup of [0n, 9n, 99_999_999_999n, 2n ** 63n - 2n, 2n ** 63n - 1n, 2n ** 63n, -5n]) {
+      const { text } = encodeAll(encoder, list(group(plain), group(), group(plain)), { ...position, firstGroup })
+      expect(envelopes(text).map(idOf)).toEqual([`audit:3:${firstGroup}:0`, `audit:3:${firstGroup + 2n}:0`])
+    }
+  })
+
+  test('write every time and index in full', () => {
+    const seconds = [0, 9, 10, 99, 999_999_999, 1_000_000_000, 1_790_000_000, 1_790_000_001, 4_294_967_295]
+    const nanos = [0, 1, 9, 10, 99, 100, 9_999, 10_000, 99_999_999, 123_456_789, 999_999_999, 900_000_009]
+    const logs = seconds.flatMap((one) => nanos.map((ns) => log(time(one), timeNs(ns))))
+    const { text } = encodeAll(encoderWith(), list(group(...logs, ...logs)))
+    const expected = seconds.flatMap((one) => nanos.map((ns) => `${one}.${String(ns).padStart(9, '0')}`))
+    const found = text.split('\n').slice(0, -1)
+    expect(found.map((line) => line.slice('{"time":'.length, line.indexOf(',')))).toEqual([...expected, ...expected])
+    expect(found.map((line) => JSON.parse(line)).map(idOf)).toEqual(
+      [...logs, ...logs].map((_, index) => `audit:3:${position.firstGroup}:${index}`),
+    )
+  })
+
+  test('put logs of either into one batch, to the byte', { timeout: 60_000 }, () => {
+    const odd = log(time(1790000000), content('a', '1'), content('a', '2'), timeNs(5))
+    const body = list(group(plain, odd, odd, plain, plain, odd, plain, odd, odd, odd, plain), group(odd, plain))
+    const whole = encodeAll(encoderWith(), body)
+    const longest = Math.max(...whole.text.split('\n').map((line) => line.length + 1))
+    for (let maxBatchBytes = 1; maxBatchBytes < 4 * longest; maxBatchBytes += 23) {
+      const encoder = encoderWith({ maxBatchBytes })
+      expect(encodeAll(encoder, body).text).toBe(whole.text)
+    }
+  })
+})
