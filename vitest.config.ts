@@ -37,6 +37,16 @@ export default defineConfig({
         },
       },
       { extends: true, test: { name: 'hostile', include: ['test/hostile/**/*.test.ts'], testTimeout: 120_000 } },
+      {
+        extends: true,
+        test: {
+          name: 'operate',
+          include: ['test/operate/**/*.test.ts'],
+          testTimeout: 180_000,
+          hookTimeout: 120_000,
+          maxWorkers: 1,
+        },
+      },
       // One at a time: each run has processes enough to keep the machine busy.
       {
         extends: true,

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import pLimit from 'p-limit'
 import { slsClient } from '../bridge.ts'
 import type { Config } from '../config/load.ts'
 import { Fault, messageOf } from '../core/errors.ts'
@@ -8,6 +9,7 @@ import { cursorNumber } from '../sls/cursor.ts'
 import type { CommandIo } from './command.ts'
 import { EXIT } from './command.ts'
 import { configurationOf } from './configuration.ts'
+import { shardsOfGroup } from './group-shards.ts'
 import { sleepUnlessEnded } from './sleep.ts'
 import { USER_AGENT } from './version.ts'
 
@@ -21,10 +23,12 @@ usage: sls-siem-bridge lag [--watch] [--json]
 
 Reads the SLS_… settings (environment or .env); needs no SIEM settings and no running replica.
 
+OWNER is who committed last; who holds a shard at this moment, the service tells nobody but its holder.
 LAG is the age, by the service's receive time, of the first log group after the checkpoint; GROUPS is how many there are.
 `
 
 const WATCH_MS = 2_000
+const SHARDS_AT_A_TIME = 8
 
 interface ShardLagRow {
   shard: number
@@ -56,49 +60,60 @@ export async function lagCommand(argv: string[], io: CommandIo): Promise<number>
   const withoutSiem = { SPLUNK_HEC_URL: 'http://not.asked', SPLUNK_HEC_TOKEN: 'not-asked' }
   const configuration = configurationOf({ ...io, env: { ...io.env, ...withoutSiem } })
   if (!configuration) return EXIT.usage
-  const client = slsClient(configuration.config, NO_TELEMETRY, USER_AGENT)
+  const { config } = configuration
+  const client = slsClient(config, NO_TELEMETRY, USER_AGENT)
   try {
+    let exit: number
     do {
-      const rows = await lagOfGroup(client, configuration.config, io.signal)
-      io.stdout.write(options.json ? rows.map((row) => `${JSON.stringify(row)}\n`).join('') : table(rows))
+      exit = await look(client, config, options, io)
     } while (options.watch && (await sleepUnlessEnded(WATCH_MS, io.signal)))
-    return EXIT.done
-  } catch (error) {
-    if (!(error instanceof Fault)) throw error
-    io.stderr.write(`sls-siem-bridge lag: ${error.message}${error.advice ? `\n  → ${error.advice}` : ''}\n`)
-    return EXIT.failed
+    return options.watch ? EXIT.done : exit
   } finally {
     await client.close()
   }
 }
 
+/** Who watches wants to see the end of a fault as well, so it is told and ends nothing. */
+async function look(
+  client: SlsClient,
+  config: Config,
+  { json, watch }: { json: boolean; watch: boolean },
+  { stdout, stderr, signal }: CommandIo,
+): Promise<number> {
+  try {
+    const rows = await lagOfGroup(client, config, signal)
+    if (json) stdout.write(rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
+    else stdout.write(watch ? `${new Date().toISOString()}\n${table(rows)}\n` : table(rows))
+    return EXIT.done
+  } catch (error) {
+    if (signal.aborted) return EXIT.done
+    if (!(error instanceof Fault)) throw error
+    stderr.write(`sls-siem-bridge lag: ${error.message}${error.advice ? `\n  → ${error.advice}` : ''}\n`)
+    return EXIT.failed
+  }
+}
+
 async function lagOfGroup(client: SlsClient, { sls }: Config, signal: AbortSignal): Promise<ShardLagRow[]> {
-  const [shards, checkpoints] = await Promise.all([
-    client.listShards(signal),
-    client.getCheckpoints(sls.consumerGroup, undefined, signal),
-  ])
-  const byShard = new Map(checkpoints.map((checkpoint) => [checkpoint.shard, checkpoint]))
-  return Promise.all(
-    shards.map(async ({ shardId, status }) => {
-      const { checkpoint = '', consumer = '' } = byShard.get(shardId) ?? {}
-      return {
-        shard: shardId,
-        status,
-        owner: consumer,
-        checkpoint,
-        ...(await behind(client, shardId, status, checkpoint)),
-      }
-    }),
-  )
+  const shards = await shardsOfGroup(client, sls.consumerGroup, signal)
+  const aFewAtATime = pLimit(SHARDS_AT_A_TIME)
+  return aFewAtATime.map(shards, async ({ shard, status, consumer, checkpoint }) => ({
+    shard,
+    status,
+    owner: consumer,
+    checkpoint,
+    ...(await behind(client, { shard, status, checkpoint }, signal)),
+  }))
 }
 
 async function behind(
   client: SlsClient,
-  shard: number,
-  status: 'readwrite' | 'readonly',
-  checkpoint: string,
+  { shard, status, checkpoint }: Pick<ShardLagRow, 'shard' | 'status' | 'checkpoint'>,
+  signal: AbortSignal,
 ): Promise<Pick<ShardLagRow, 'lagSeconds' | 'groupsBehind' | 'state'>> {
-  const [begin, end] = await Promise.all([client.getCursor(shard, 'begin'), client.getCursor(shard, 'end')])
+  const [begin, end] = await Promise.all([
+    client.getCursor(shard, 'begin', signal),
+    client.getCursor(shard, 'end', signal),
+  ])
   const from = checkpoint === '' ? begin : checkpoint
   if (from === end) {
     return {
@@ -111,7 +126,7 @@ async function behind(
   const oldest = cursorNumber(begin)
   const last = cursorNumber(end)
   const expired = first !== undefined && oldest !== undefined && first < oldest
-  const receivedAt = await client.getCursorTime(shard, expired ? begin : from)
+  const receivedAt = await client.getCursorTime(shard, expired ? begin : from, signal)
   return {
     lagSeconds: Math.max(0, Math.round(Date.now() / 1000 - receivedAt)),
     groupsBehind: first === undefined || last === undefined ? null : Number(last - first),

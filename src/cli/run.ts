@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
-import { Bridge, GROUP_TIMEOUT_HEARTBEATS } from '../bridge.ts'
+import { Bridge, GROUP_TIMEOUT_HEARTBEATS, slsClient } from '../bridge.ts'
 import type { Config } from '../config/load.ts'
 import { systemClock } from '../core/clock.ts'
 import { Fault, messageOf } from '../core/errors.ts'
@@ -12,10 +12,13 @@ import type { OpenLogger } from '../observability/logger.ts'
 import { openLogger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import { createMetrics } from '../observability/metrics.ts'
+import { Status } from '../observability/status.ts'
 import { BridgeTelemetry } from '../observability/telemetry.ts'
+import type { SlsClient } from '../sls/client.ts'
 import type { CommandIo } from './command.ts'
 import { EXIT } from './command.ts'
 import { configurationOf } from './configuration.ts'
+import { shardsOfGroup } from './group-shards.ts'
 import { USER_AGENT, VERSION } from './version.ts'
 
 const HELP = `Run one replica: lease shards of the consumer group, deliver their logs, commit what was acknowledged.
@@ -63,12 +66,21 @@ class Replica {
   readonly #bridge: Bridge
   readonly #admin: AdminServer
   readonly #health: Health
+  /** The status page's own, idle while nobody looks. */
+  readonly #client: SlsClient
 
-  private constructor(parts: { logger: OpenLogger; bridge: Bridge; admin: AdminServer; health: Health }) {
+  private constructor(parts: {
+    logger: OpenLogger
+    bridge: Bridge
+    admin: AdminServer
+    health: Health
+    client: SlsClient
+  }) {
     this.logger = parts.logger
     this.#bridge = parts.bridge
     this.#admin = parts.admin
     this.#health = parts.health
+    this.#client = parts.client
   }
 
   static async start(config: Config): Promise<Replica> {
@@ -77,15 +89,29 @@ class Replica {
     const metrics: Metrics = createMetrics(VERSION)
     const groupTimeoutMs = sls.heartbeatSeconds * GROUP_TIMEOUT_HEARTBEATS * 1000
     const health = new Health({ clock: systemClock, groupTimeoutMs })
+    const status = new Status({
+      clock: systemClock,
+      health,
+      about: {
+        version: VERSION,
+        consumer: sls.consumer,
+        group: sls.consumerGroup,
+        project: sls.project,
+        logstore: sls.logstore,
+      },
+      askGroup: (signal) => shardsOfGroup(client, sls.consumerGroup, signal),
+    })
     const telemetry = new BridgeTelemetry({
       log: logger.log,
       metrics,
       health,
+      status,
       clock: systemClock,
       project: sls.project,
       logstore: sls.logstore,
     })
-    const admin = await startAdminServer({ ...config.admin, registry: metrics.registry, health, telemetry })
+    const client = slsClient(config, telemetry, USER_AGENT)
+    const admin = await startAdminServer({ ...config.admin, registry: metrics.registry, health, status, telemetry })
     telemetry.notice('info', `sls-siem-bridge ${VERSION} starting`, {
       project: sls.project,
       logstore: sls.logstore,
@@ -93,7 +119,7 @@ class Replica {
       topics: config.filter.topics,
       hec: config.hec.urls,
     })
-    return new Replica({ logger, bridge: new Bridge(config, telemetry, USER_AGENT), admin, health })
+    return new Replica({ logger, bridge: new Bridge(config, telemetry, USER_AGENT), admin, health, client })
   }
 
   async untilEnded(end: AbortSignal, graceMs: number): Promise<number> {
@@ -116,6 +142,7 @@ class Replica {
       return EXIT.failed
     } finally {
       await this.#admin.close()
+      await this.#client.close()
       flush()
     }
   }

@@ -5,6 +5,8 @@ import type { Registry } from 'prom-client'
 import { Fault, messageOf } from '../core/errors.ts'
 import type { Telemetry } from '../core/telemetry.ts'
 import type { Health } from './health.ts'
+import type { Status } from './status.ts'
+import { CONTENT_SECURITY_POLICY, statusPage } from './status-page.ts'
 
 export interface AdminServerOptions {
   host: string
@@ -14,6 +16,7 @@ export interface AdminServerOptions {
   portWasSet: boolean
   registry: Registry
   health: Health
+  status: Status
   telemetry: Pick<Telemetry, 'notice'>
 }
 
@@ -84,9 +87,11 @@ function listen(server: Server, host: string, port: number): Promise<number> {
   })
 }
 
-const INDEX = `/metrics  Prometheus metrics
-/livez    200 while the process is alive
-/readyz   200 while logs flow or would; 503 and why otherwise
+const INDEX = `/             status of this replica, for people
+/status.json  the same for programs
+/metrics      Prometheus metrics
+/livez        200 while the process is alive
+/readyz       200 while logs flow or would; 503 and why otherwise
 `
 
 async function answer(options: AdminServerOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -96,7 +101,10 @@ async function answer(options: AdminServerOptions, request: IncomingMessage, res
   }
   switch (request.url?.split('?')[0] ?? '') {
     case '/':
-      return send(request, response, 200, INDEX)
+      response.setHeader('content-security-policy', CONTENT_SECURITY_POLICY)
+      return send(request, response, 200, statusPage(options.status.snapshot()), 'text/html; charset=utf-8')
+    case '/status.json':
+      return send(request, response, 200, `${JSON.stringify(options.status.snapshot())}\n`, 'application/json')
     case '/livez':
       return send(request, response, 200, 'ok\n')
     case '/readyz':
@@ -126,6 +134,8 @@ function send(request: IncomingMessage, response: ServerResponse, status: number
     'content-type': type ?? 'text/plain; charset=utf-8',
     'content-length': Buffer.byteLength(body),
     'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    'referrer-policy': 'no-referrer',
   })
   response.end(request.method === 'HEAD' ? undefined : body)
 }

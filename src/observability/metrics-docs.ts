@@ -41,6 +41,8 @@ const NOTES = `## What to watch
 | Does the SIEM refuse events? | \`sum by (reason) (rate(${PREFIX}events_dead_lettered_total[5m])) > 0\` |
 | How many duplicates to expect? | \`sum by (reason) (rate(${PREFIX}hec_resends_total[5m]))\` |
 
+More of them, as alerts that say what to do: \`deploy/prometheus/rules.yml\` and [operations.md](operations.md). As panels: \`deploy/grafana\`.
+
 Server-made label values (\`code\`, and \`reason\` of dead letters) are cut to 64 plain characters, and from the 200th different one on a metric counts as \`other\`: a server gone wild cannot make the number of series grow without bound.
 
 ## The process

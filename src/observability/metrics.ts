@@ -39,6 +39,8 @@ const perShard = ['project', 'logstore', 'shard'] as const
 export const HEARTBEAT_RESULTS = ['ok', 'failed', 'rejected'] as const
 export const COMMIT_RESULTS = ['ok', 'failed', 'foreign'] as const
 export const RESEND_REASONS = ['ambiguous', 'ack_timeout', 'ack_lost', 'partial_unacked', 'bisect'] as const
+/** HEC codes that are about one event, an HTTP status that is, and our own limit. */
+export const DEAD_LETTER_REASONS = ['6', '12', '13', '15', 'http_413', 'event_too_large'] as const
 export const SINK = 'splunk_hec'
 
 /** Every metric of ours, once; names without the prefix. docs/metrics.md comes from this table. */
@@ -59,7 +61,11 @@ export const METRICS = {
   raw_bytes_read_total: counter('Bytes pulled from Log Service, uncompressed.'),
   logs_filtered_total: counter('Logs read and left out on purpose.', ['reason'], [{ reason: 'topic' }]),
   events_delivered_total: counter('Events the SIEM acknowledged.', ['sink'], [{ sink: SINK }]),
-  events_dead_lettered_total: counter('Events the SIEM refused for good, now in the dead letter.', ['reason']),
+  events_dead_lettered_total: counter(
+    'Events the SIEM refused for good, now in the dead letter.',
+    ['reason'],
+    DEAD_LETTER_REASONS.map((reason) => ({ reason })),
+  ),
   in_flight_bytes: gauge('Bytes pulled and not yet acknowledged, all shards together.'),
   hec_requests_total: counter('Requests to Splunk HEC by HTTP status (`error`: no answer) and HEC code.', [
     'status',

@@ -63,10 +63,40 @@ describe('endpoints', () => {
     expect(await response.json()).toEqual({ ready: false, reasons: [expect.stringContaining('consumer group')] })
   })
 
-  test('/ lists them', async () => {
+  test('/ is the status page, with links to them', async () => {
     const { get } = await started()
-    const text = await (await get('/')).text()
-    for (const path of ['/metrics', '/livez', '/readyz']) expect(text).toContain(path)
+    const response = await get('/')
+    expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8')
+    expect(response.headers.get('content-security-policy')).toMatch(/^default-src 'none';/)
+    expect(response.headers.get('cache-control')).toBe('no-store')
+    const text = await response.text()
+    for (const path of ['metrics', 'livez', 'readyz', 'status.json']) expect(text).toContain(`href="${path}"`)
+  })
+
+  test('/status.json is what the page shows, for programs', async () => {
+    const { get, telemetry } = await started()
+    telemetry.paused(
+      { reason: 'hec_configuration', scope: 'sink' },
+      fault('configuration', '4', 'Invalid token', 'fix it'),
+    )
+    const response = await get('/status.json')
+    expect(response.headers.get('content-type')).toBe('application/json')
+    expect(await response.json()).toMatchObject({
+      about: { consumer: 'replica-1', group: 'g', project: 'p', logstore: 'l' },
+      ready: false,
+      pauses: [{ reason: 'hec_configuration', scope: 'sink', message: 'Invalid token', advice: 'fix it' }],
+    })
+  })
+
+  test('what is not there is answered with what is', async () => {
+    const { get } = await started()
+    const text = await (await get('/nothing')).text()
+    for (const path of ['/ ', '/status.json', '/metrics', '/livez', '/readyz']) expect(text).toContain(path)
+  })
+
+  test.each(['POST', 'PUT', 'DELETE', 'PATCH'])('nothing takes %s', async (method) => {
+    const { get } = await started()
+    for (const path of ['/', '/status.json', '/metrics']) expect((await get(path, { method })).status).toBe(405)
   })
 
   test('a query does not matter, another path is 404, another method 405', async () => {

@@ -28,7 +28,8 @@ const CONTRACT: Record<string, [type: string, ...labels: string[]]> = {
   build_info: ['gauge', 'version'],
 }
 
-const docs = readFileSync(new URL('../../../docs/metrics.md', import.meta.url), 'utf8')
+const file = (name: string) => readFileSync(new URL(`../../../${name}`, import.meta.url), 'utf8')
+const docs = file('docs/metrics.md')
 
 describe('the registry', () => {
   test.each(Object.entries(CONTRACT))('has sls_bridge_%s as %j', (name, [type, ...labels]) => {
@@ -54,6 +55,9 @@ describe('the registry', () => {
     ['logs_filtered_total{reason="topic"}'],
     ['hec_resends_total{reason="ack_timeout"}'],
     ['events_delivered_total{sink="splunk_hec"}'],
+    ['events_dead_lettered_total{reason="6"}'],
+    ['events_dead_lettered_total{reason="http_413"}'],
+    ['events_dead_lettered_total{reason="event_too_large"}'],
     ['paused{reason="hec_configuration"}'],
     ['paused{reason="sls_configuration"}'],
     ['hec_ambiguous_total'],
@@ -87,6 +91,38 @@ describe('docs/metrics.md', () => {
     for (const [, name = '', labels = ''] of rows.filter(([, name]) => name?.startsWith('sls_bridge_'))) {
       const listed = [...labels.matchAll(/`(\w+)`/g)].map(([, label]) => label)
       expect(registry.getSingleMetric(name), name).toMatchObject({ labelNames: listed })
+    }
+  })
+})
+
+describe.each([
+  'README.md',
+  'docs/operations.md',
+  'docs/metrics.md',
+  'deploy/prometheus/rules.yml',
+  'deploy/prometheus/rules.test.yml',
+  'deploy/grafana/dashboards/sls-siem-bridge.json',
+])('%s', (name) => {
+  const registry = createMetrics('0').registry
+  const text = file(name)
+
+  test('names only metrics there are', () => {
+    const named = [...text.matchAll(/\bsls_bridge_\w+/g)].map(([metric]) => metric.replace(/_(bucket|sum|count)$/, ''))
+    expect(named.length).toBeGreaterThan(0)
+    expect(named.filter((metric) => registry.getSingleMetric(metric) === undefined)).toEqual([])
+  })
+
+  test('selects by labels they have', () => {
+    const own = /^(job|instance|le)$/
+    for (const [, metric = '', selected = ''] of text.matchAll(/\b(sls_bridge_\w+)\{([^}]*)\}/g)) {
+      const { labelNames } = registry.getSingleMetric(metric.replace(/_(bucket|sum|count)$/, '')) as unknown as {
+        labelNames: string[]
+      }
+      const labels = [...selected.matchAll(/(\w+)(?==|!)/g)].map(([, label]) => label as string)
+      expect(
+        labels.filter((label) => !own.test(label) && !labelNames.includes(label)),
+        `${metric}{${selected}}`,
+      ).toEqual([])
     }
   })
 })

@@ -8,6 +8,8 @@ import { Fault } from '../../../src/core/errors.ts'
 import { Health } from '../../../src/observability/health.ts'
 import { openLogger } from '../../../src/observability/logger.ts'
 import { createMetrics } from '../../../src/observability/metrics.ts'
+import type { About, GroupShard } from '../../../src/observability/status.ts'
+import { Status } from '../../../src/observability/status.ts'
 import { BridgeTelemetry } from '../../../src/observability/telemetry.ts'
 
 export class HandClock implements Clock {
@@ -42,17 +44,31 @@ export function fault(kind: FaultKind, code: string, message = 'it said no', adv
 }
 
 /** Telemetry as the bridge has it, writing to a file, with its time turned by hand. */
-export async function observed(level = 'info') {
+export async function observed(level = 'info', about: Partial<About> = {}) {
   const path = join(temporaryDirectory(), 'out')
   const clock = new HandClock()
   const metrics = createMetrics('1.2.3')
   const health = new Health({ clock, groupTimeoutMs: 60_000 })
+  const group = { shards: [] as GroupShard[], asked: 0, problem: undefined as unknown }
+  const status = new Status({
+    clock,
+    health,
+    about: { version: '1.2.3', consumer: 'replica-1', group: 'g', project: 'p', logstore: 'l', ...about },
+    askGroup: async () => {
+      group.asked++
+      if (group.problem !== undefined) throw group.problem
+      return group.shards
+    },
+  })
   const { log } = await openLogger({ level, consumer: 'replica-1', fd: openSync(path, 'w') })
-  const telemetry = new BridgeTelemetry({ log, metrics, health, clock, project: 'p', logstore: 'l' })
+  const telemetry = new BridgeTelemetry({ log, metrics, health, status, clock, project: 'p', logstore: 'l' })
   return {
     clock,
     metrics,
     health,
+    status,
+    /** What Log Service answers about the group, and how often it was asked. */
+    group,
     telemetry,
     lines: () => linesOf(path),
     /** Samples of one metric as Prometheus reads them: `{labels}` to value. */

@@ -31,7 +31,7 @@ describe('counting', () => {
     expect(await samples('raw_bytes_read_total')).toEqual({ '': 1500 })
     expect(await samples('logs_filtered_total')).toEqual({ '{reason="topic"}': 4 })
     expect(await samples('events_delivered_total')).toEqual({ '{sink="splunk_hec"}': 7 })
-    expect(await samples('events_dead_lettered_total')).toEqual({ '{reason="6"}': 2 })
+    expect(await samples('events_dead_lettered_total')).toMatchObject({ '{reason="6"}': 2, '{reason="12"}': 0 })
     expect(await samples('checkpoint_commits_total')).toMatchObject({ '{result="ok"}': 1, '{result="failed"}': 1 })
     expect(await samples('expired_cursor_total')).toEqual({ '': 1 })
     expect(await samples('expired_cursor_lost_log_groups_total')).toEqual({ '': 12 })

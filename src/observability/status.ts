@@ -1,0 +1,246 @@
+import type { Clock } from '../core/clock.ts'
+import type { Fault } from '../core/errors.ts'
+import { messageOf } from '../core/errors.ts'
+import type { PauseKey, ShardState } from '../core/telemetry.ts'
+import { onOneLine } from './faults.ts'
+import type { Health } from './health.ts'
+import { History } from './history.ts'
+
+/** A shard as Log Service has it; who holds it, only the service and its holder know. */
+export interface GroupShard {
+  shard: number
+  status: 'readwrite' | 'readonly'
+  /** Who committed its checkpoint last, `''` if nobody yet. */
+  consumer: string
+  /** Unix milliseconds; `undefined` if never. */
+  committedAt: number | undefined
+}
+
+export interface StatusOptions {
+  clock: Clock
+  health: Health
+  about: About
+  /** Asks Log Service; only while somebody looks. */
+  askGroup: (signal: AbortSignal) => Promise<GroupShard[]>
+}
+
+/** Which replica this is. */
+export interface About {
+  version: string
+  consumer: string
+  group: string
+  project: string
+  logstore: string
+}
+
+/** What `/status.json` answers and the status page shows. Texts are one line each and not yet escaped for anything. */
+export interface StatusSnapshot {
+  about: About
+  ready: boolean
+  reasons: string[]
+  upSeconds: number
+  /** The largest of the shards held; `null` while none is known. */
+  lagSeconds: number | null
+  deliveredPerSecond: number
+  /** Events in every ten seconds that are over, oldest first. */
+  delivered: Array<number | null>
+  inFlightBytes: number
+  deadLettered: number
+  pauses: PauseShown[]
+  shards: ShardShown[]
+  /** Why the shards of others are not known, or not any more. */
+  groupProblem: string | null
+  faults: FaultShown[]
+}
+
+export interface PauseShown {
+  reason: string
+  scope: string
+  seconds: number
+  message: string
+  advice: string | null
+}
+
+export interface ShardShown {
+  shard: number
+  /** By this replica. */
+  held: boolean
+  status: 'readwrite' | 'readonly' | null
+  /** Who committed last, and how long ago, as the service tells it. */
+  consumer: string | null
+  committedSecondsAgo: number | null
+  /** Of shards held only. */
+  lagSeconds: number | null
+  checkpointAgeSeconds: number | null
+  lag: Array<number | null>
+}
+
+export interface FaultShown {
+  what: string
+  /** ISO 8601, of the last time. */
+  at: string
+  secondsAgo: number
+  times: number
+  code: string | null
+  message: string | null
+  advice: string | null
+}
+
+interface HeldShard extends ShardState {
+  readonly lag: History
+}
+
+interface FaultSeen {
+  what: string
+  fault: Fault | undefined
+  times: number
+  wall: number
+  monotonic: number
+}
+
+const GROUP_IS_FRESH_MS = 10_000
+const GROUP_TIMEOUT_MS = 5_000
+const FAULTS_KEPT = 20
+
+/** What happened lately, for people: bounded, and kept whether or not anybody looks. */
+export class Status {
+  readonly #options: StatusOptions
+  readonly #startedAt: number
+  readonly #delivered: History
+  readonly #held = new Map<number, HeldShard>()
+  readonly #pauses = new Map<string, { key: PauseKey; fault: Fault; since: number }>()
+  readonly #faults = new Map<string, FaultSeen>()
+  #inFlightBytes = 0
+  #deadLettered = 0
+  #group: GroupShard[] = []
+  #groupProblem: string | undefined
+  #groupAskedAt = Number.NEGATIVE_INFINITY
+
+  constructor(options: StatusOptions) {
+    this.#options = options
+    this.#startedAt = options.clock.monotonic()
+    this.#delivered = new History(options.clock)
+  }
+
+  shardTaken(shard: number): void {
+    this.#held.set(shard, { lag: new History(this.#options.clock), lagSeconds: undefined, checkpointAgeSeconds: 0 })
+  }
+
+  shardReleased(shard: number): void {
+    this.#held.delete(shard)
+  }
+
+  shardState(shard: number, state: ShardState): void {
+    const held = this.#held.get(shard)
+    if (held === undefined) return
+    Object.assign(held, state)
+    if (state.lagSeconds !== undefined) held.lag.set(state.lagSeconds)
+  }
+
+  delivered(events: number): void {
+    this.#delivered.add(events)
+  }
+
+  deadLettered(events: number): void {
+    this.#deadLettered += events
+  }
+
+  inFlight(bytes: number): void {
+    this.#inFlightBytes = bytes
+  }
+
+  /** Something went wrong; the same again only counts. */
+  fault(what: string, fault?: Fault): void {
+    const { clock } = this.#options
+    const key = `${what} ${fault?.kind} ${fault?.code}`
+    const times = (this.#faults.get(key)?.times ?? 0) + 1
+    // Re-inserted, so that the first key of the map is the one that happened longest ago.
+    this.#faults.delete(key)
+    this.#faults.set(key, { what, fault, times, wall: clock.wall(), monotonic: clock.monotonic() })
+    const [oldest] = this.#faults.keys()
+    if (this.#faults.size > FAULTS_KEPT && oldest !== undefined) this.#faults.delete(oldest)
+  }
+
+  paused(key: PauseKey, fault: Fault): void {
+    const id = `${key.reason} ${key.scope}`
+    this.#pauses.set(id, { key, fault, since: this.#pauses.get(id)?.since ?? this.#options.clock.monotonic() })
+  }
+
+  resumed({ reason, scope }: PauseKey): void {
+    this.#pauses.delete(`${reason} ${scope}`)
+  }
+
+  /** Never waits: what the group looks like is asked for behind the back of whoever looks, and shown the next time. */
+  snapshot(): StatusSnapshot {
+    const { about, health, clock } = this.#options
+    void this.#lookAtGroup()
+    const upMs = clock.monotonic() - this.#startedAt
+    const lags = [...this.#held.values()].flatMap(({ lagSeconds }) => lagSeconds ?? [])
+    return {
+      about,
+      ...health.ready(),
+      upSeconds: upMs / 1000,
+      lagSeconds: lags.length === 0 ? null : Math.max(...lags),
+      deliveredPerSecond: this.#delivered.perSecond(upMs),
+      delivered: this.#delivered.counts(),
+      inFlightBytes: this.#inFlightBytes,
+      deadLettered: this.#deadLettered,
+      pauses: [...this.#pauses.values()].map(({ key, fault, since }) => ({
+        reason: key.reason,
+        scope: key.scope,
+        seconds: this.#secondsSince(since),
+        message: onOneLine(fault.message),
+        advice: fault.advice === undefined ? null : onOneLine(fault.advice),
+      })),
+      shards: this.#shards(),
+      groupProblem: this.#groupProblem ?? null,
+      faults: [...this.#faults.values()].reverse().map(({ what, fault, times, wall, monotonic }) => ({
+        what: onOneLine(what),
+        at: new Date(wall).toISOString(),
+        secondsAgo: this.#secondsSince(monotonic),
+        times,
+        code: fault === undefined ? null : onOneLine(fault.code),
+        message: fault === undefined ? null : onOneLine(fault.message),
+        advice: fault?.advice === undefined ? null : onOneLine(fault.advice),
+      })),
+    }
+  }
+
+  #shards(): ShardShown[] {
+    const wall = this.#options.clock.wall()
+    const inGroup = new Map(this.#group.map((shard) => [shard.shard, shard]))
+    const known = [...new Set([...inGroup.keys(), ...this.#held.keys()])].sort((a, b) => a - b)
+    return known.map((shard) => {
+      const held = this.#held.get(shard)
+      const { status, consumer, committedAt } = inGroup.get(shard) ?? {}
+      return {
+        shard,
+        held: held !== undefined,
+        status: status ?? null,
+        consumer: consumer ? onOneLine(consumer) : null,
+        committedSecondsAgo: committedAt === undefined ? null : Math.max(0, (wall - committedAt) / 1000),
+        lagSeconds: held?.lagSeconds ?? null,
+        checkpointAgeSeconds: held?.checkpointAgeSeconds ?? null,
+        lag: held?.lag.values() ?? [],
+      }
+    })
+  }
+
+  /** However many look, the service is asked once in a while, and a question is given up before the next. */
+  async #lookAtGroup(): Promise<void> {
+    const { clock, askGroup } = this.#options
+    if (clock.monotonic() - this.#groupAskedAt < GROUP_IS_FRESH_MS) return
+    this.#groupAskedAt = clock.monotonic()
+    try {
+      this.#group = await askGroup(AbortSignal.timeout(GROUP_TIMEOUT_MS))
+      this.#groupProblem = undefined
+    } catch (error) {
+      // Whatever it is, the bridge does not depend on what its page could not find out.
+      this.#groupProblem = onOneLine(messageOf(error))
+    }
+  }
+
+  #secondsSince(monotonic: number): number {
+    return (this.#options.clock.monotonic() - monotonic) / 1000
+  }
+}

@@ -1,0 +1,130 @@
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { Scenario } from '../support/scenario.ts'
+import type { Listed } from './pm2.ts'
+import { Pm2 } from './pm2.ts'
+
+const ECOSYSTEM = 'deploy/pm2/ecosystem.config.cjs'
+const REPLICAS = 3
+const CLEAN = '[0] via signal [SIGINT]'
+
+/** Three replicas under pm2 that share eight shards, and a stream of logs until `end`. */
+async function underLoad() {
+  // Two seconds between heartbeats: a starved machine must not cost a replica its shards, or events repeat for another reason.
+  // Acknowledgements take longer than pm2 waits unless it is told to.
+  const scenario = await Scenario.start({
+    sls: { shards: 8 },
+    hec: { ack: true, ackDelayMs: 2_500 },
+    env: { SLS_HEARTBEAT_SECONDS: '2' },
+  })
+  // As an operator has it: one environment for all, and the default port.
+  const { ADMIN_PORT: _, ...environment } = scenario.environment()
+  const pm2 = new Pm2(environment)
+  await pm2.run('start', ECOSYSTEM)
+  const shared = (shares = '2,3,3') => scenario.eventually(() => sharesOf(scenario) === shares, 60_000)
+  await shared()
+  let loaded = true
+  const writing = (async () => {
+    while (loaded) await scenario.write(20, { perSecond: 60, kinds: ['audit', 'access', 'kubernetes'] })
+  })()
+  const end = async () => {
+    loaded = false
+    await writing
+    await scenario.caughtUp(60_000)
+  }
+  await delivered(scenario, 1_000)
+  return { scenario, pm2, shared, end }
+}
+
+function sharesOf(scenario: Scenario): string {
+  const shares = [...scenario.holders().values()].map((shards) => shards.length)
+  return shares.sort().join()
+}
+
+async function delivered(scenario: Scenario, more: number): Promise<void> {
+  const before = scenario.indexedById.size
+  await scenario.eventually(() => scenario.indexedById.size >= before + more)
+}
+
+const column = <K extends keyof Listed>(listed: Listed[], key: K): Listed[K][] => listed.map((replica) => replica[key])
+
+function alive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+describe('under pm2', () => {
+  test('a reload in the middle of the work loses nothing and repeats nothing', async () => {
+    const { scenario, pm2, shared, end } = await underLoad()
+    const before = await pm2.list()
+    const names = [...scenario.holders().keys()].sort()
+    await pm2.run('reload', 'sls-siem-bridge')
+    const after = await pm2.list()
+    expect(column(after, 'status')).toEqual(Array(REPLICAS).fill('online'))
+    expect(pm2.ends()).toEqual(Array(REPLICAS).fill(CLEAN))
+    expect(column(after, 'pid').filter((pid) => column(before, 'pid').includes(pid))).toEqual([])
+    await shared()
+    expect([...scenario.holders().keys()].sort()).toEqual(names)
+    await delivered(scenario, 1_000)
+    await end()
+    expect(scenario.tally()).toMatchObject({ missing: [], duplicated: 0 })
+    expect(scenario.commitsAhead()).toEqual([])
+  })
+
+  test('more replicas and fewer take the shards over from one another without losing or repeating any', async () => {
+    const { scenario, pm2, shared, end } = await underLoad()
+    await pm2.run('scale', 'sls-siem-bridge', '4')
+    await shared('2,2,2,2')
+    await pm2.run('scale', 'sls-siem-bridge', '3')
+    await shared()
+    await delivered(scenario, 1_000)
+    await end()
+    expect(scenario.tally()).toMatchObject({ missing: [], duplicated: 0 })
+  })
+
+  test('stop ends with exit code 0 and everything committed: after a start nothing is repeated', async () => {
+    const { scenario, pm2, end } = await underLoad()
+    await pm2.run('stop', 'sls-siem-bridge')
+    const stopped = await pm2.list()
+    expect(column(stopped, 'status')).toEqual(Array(REPLICAS).fill('stopped'))
+    expect(pm2.ends()).toEqual(Array(REPLICAS).fill(CLEAN))
+    await pm2.run('start', 'sls-siem-bridge')
+    await end()
+    expect(scenario.tally()).toMatchObject({ missing: [], duplicated: 0 })
+  })
+
+  test('a replica that is killed is started again, and nothing is lost', async () => {
+    const { scenario, pm2, shared, end } = await underLoad()
+    const [victim] = await pm2.list()
+    process.kill(victim?.pid as number, 'SIGKILL')
+    await scenario.eventually(async () => column(await pm2.list(), 'restarts').join() === '1,0,0')
+    await shared()
+    const [successor] = await pm2.list()
+    expect(successor?.pid).not.toBe(victim?.pid)
+    await end()
+    expect(scenario.tally().missing).toEqual([])
+    expect(scenario.commitsAhead()).toEqual([])
+  })
+
+  test('when pm2 itself is killed, its replicas do not go on under names that its next ones will have', async () => {
+    const { scenario, pm2, end } = await underLoad()
+    const orphans = column(await pm2.list(), 'pid')
+    onTestFinished(() => {
+      for (const pid of orphans) if (alive(pid)) process.kill(pid, 'SIGKILL')
+    })
+    process.kill(pm2.daemon(), 'SIGKILL')
+    await scenario.eventually(() => !orphans.some(alive))
+    await pm2.run('start', ECOSYSTEM)
+    await end()
+    expect(scenario.tally().missing).toEqual([])
+  })
+
+  test('a wrong configuration is not started over and over', async () => {
+    const pm2 = new Pm2({})
+    await pm2.run('start', ECOSYSTEM)
+    const ended = { status: 'stopped', exitCode: 2, restarts: 0 }
+    await expect.poll(() => pm2.list(), { timeout: 20_000 }).toMatchObject(Array(REPLICAS).fill(ended))
+  })
+})

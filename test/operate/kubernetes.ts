@@ -1,0 +1,66 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
+import { REPOSITORY } from './installation.ts'
+import { parseYaml } from './yaml.ts'
+
+const TOOLS = join(REPOSITORY, 'test/operate/.tools/kubernetes')
+
+export interface Manifest {
+  apiVersion: string
+  kind: string
+  metadata: { name: string; namespace?: string }
+  // biome-ignore lint/suspicious/noExplicitAny: a manifest is any shape; its own schema judges it
+  [field: string]: any
+}
+
+/** What `kubectl apply -k` would send. */
+export function kustomized(folder: string): Manifest[] {
+  const text = execFileSync(join(TOOLS, 'kustomize'), ['build', join(REPOSITORY, folder)], { encoding: 'utf8' })
+  return parseYaml<Manifest>(text)
+}
+
+/** Kubernetes' own kinds have groups without a dot, or under k8s.io. */
+const PACKAGES: Record<string, string> = {
+  'keda.sh': '@kubernetes-models/keda/',
+  'monitoring.coreos.com': '@kubernetes-models/prometheus-operator/',
+}
+
+function moduleOf({ apiVersion, kind }: Manifest): string {
+  return `${PACKAGES[apiVersion.split('/')[0] as string] ?? 'kubernetes-models/'}${apiVersion}/${kind}`
+}
+
+/** Throws what the schema of its kind has against a manifest. Fields that it does not know pass: see `typeErrors`. */
+export async function validate(manifest: Manifest): Promise<void> {
+  const models = await import(join(TOOLS, 'node_modules', `${moduleOf(manifest)}.js`))
+  new models[manifest.kind](manifest).validate()
+}
+
+/** What the compiler has against the manifests as literals of their types: above all, fields that nobody knows. */
+export function typeErrors(manifests: Manifest[]): string {
+  const folder = mkdtempSync(join(TOOLS, 'typed-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const literals = manifests.map((manifest, index) => {
+    const { kind } = manifest
+    const type = `import('${moduleOf(manifest)}').I${kind}`
+    return `export const ${kind}${index}: ${type} = ${JSON.stringify(manifest, null, 2)}\n`
+  })
+  writeFileSync(join(folder, 'manifests.ts'), literals.join('\n'))
+  const options = [
+    '--ignoreConfig',
+    '--noEmit',
+    '--strict',
+    '--skipLibCheck',
+    '--module',
+    'nodenext',
+    '--target',
+    'esnext',
+    '--types',
+    '',
+  ]
+  const compiler = join(REPOSITORY, 'node_modules/.bin/tsc')
+  const { stdout, error } = spawnSync(compiler, [...options, 'manifests.ts'], { cwd: folder, encoding: 'utf8' })
+  if (error) throw error
+  return stdout
+}

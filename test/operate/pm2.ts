@@ -1,0 +1,61 @@
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { onTestFinished } from 'vitest'
+import { cleanEnvironment } from '../support/bridge-process.ts'
+import { installation, REPOSITORY } from './installation.ts'
+
+const COMMAND = join(REPOSITORY, 'test/operate/.tools/pm2/node_modules/pm2/bin/pm2')
+
+export interface Listed {
+  pid: number
+  name: string
+  status: string
+  restarts: number
+  /** Of its last end; absent before there was one. */
+  exitCode: number | undefined
+}
+
+/** pm2 with a daemon and an installation of its own; it and whatever it runs are gone when the test ends. */
+export class Pm2 {
+  readonly #root = installation()
+  readonly #env: NodeJS.ProcessEnv
+
+  constructor(env: Record<string, string>) {
+    this.#env = { ...cleanEnvironment(), ...env, PM2_HOME: join(this.#root, 'pm2') }
+    onTestFinished(() => this.run('kill').then(() => undefined))
+  }
+
+  async run(...args: string[]): Promise<string> {
+    const { stdout } = await promisify(execFile)(process.execPath, [COMMAND, ...args], {
+      cwd: this.#root,
+      env: this.#env,
+    })
+    return stdout
+  }
+
+  /** Process id of the daemon. */
+  daemon(): number {
+    return Number(readFileSync(join(this.#root, 'pm2/pm2.pid'), 'utf8'))
+  }
+
+  /** How its processes ended so far, in pm2's words: its list says 0 of one that it killed. */
+  ends(): string[] {
+    const log = readFileSync(join(this.#root, 'pm2/pm2.log'), 'utf8')
+    return [...log.matchAll(/exited with code (.*)$/gm)].map(([, end]) => end as string)
+  }
+
+  async list(): Promise<Listed[]> {
+    const listed: ListedByPm2[] = JSON.parse((await this.run('jlist')).trim().split('\n').at(-1) as string)
+    return listed.map(({ pid, name, pm2_env: { status, restart_time, exit_code } }) => {
+      return { pid, name, status, restarts: restart_time, exitCode: exit_code }
+    })
+  }
+}
+
+interface ListedByPm2 {
+  pid: number
+  name: string
+  pm2_env: { status: string; restart_time: number; exit_code?: number }
+}

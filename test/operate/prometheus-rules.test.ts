@@ -1,0 +1,71 @@
+import { spawnSync } from 'node:child_process'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, onTestFinished, test } from 'vitest'
+
+const folder = fileURLToPath(new URL('../../deploy/prometheus/', import.meta.url))
+const rules = readFileSync(join(folder, 'rules.yml'), 'utf8')
+const operations = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8')
+/** `- alert: Name` and everything up to the next one. */
+const alerts = rules.split(/(?=^ +- alert: )/m).slice(1)
+const names = alerts.map((alert) => /alert: (\w+)/.exec(alert)?.[1] as string)
+
+function promtool(...args: string[]): { status: number | null; said: string } {
+  const { status, stdout, stderr, error } = spawnSync('promtool', args, { encoding: 'utf8' })
+  if (error) throw new Error(`promtool: ${error.message} (test/operate/install.sh installs it)`)
+  return { status, said: stdout + stderr }
+}
+
+/** Alerts whose stories fail when every rule has this expression. */
+function caught(expression: string): string[] {
+  const scratch = mkdtempSync(join(tmpdir(), 'rules-'))
+  onTestFinished(() => rmSync(scratch, { recursive: true }))
+  copyFileSync(join(folder, 'rules.test.yml'), join(scratch, 'rules.test.yml'))
+  writeFileSync(
+    join(scratch, 'rules.yml'),
+    rules.replace(/ expr: [\s\S]*?(?=\n +(?:for|labels):)/g, ` expr: ${expression}`),
+  )
+  const { said } = promtool('test', 'rules', join(scratch, 'rules.test.yml'))
+  return [...new Set([...said.matchAll(/alertname: (\w+), time/g)].map(([, name]) => name as string))]
+}
+
+test('the rules and the configuration of the compose demo are well-formed', () => {
+  expect(promtool('check', 'rules', join(folder, 'rules.yml'))).toMatchObject({ status: 0 })
+  expect(promtool('check', 'config', join(folder, 'prometheus.yml'))).toMatchObject({ status: 0 })
+})
+
+test('every alert fires when it should and is silent when it should be', () => {
+  expect(promtool('test', 'rules', join(folder, 'rules.test.yml'))).toMatchObject({ status: 0 })
+})
+
+test('no alert’s stories would pass if it never fired', () => {
+  expect(caught('vector(0) > 1').sort()).toEqual([...names].sort())
+})
+
+test('no alert’s stories would pass if it always fired', () => {
+  expect(caught('vector(1)').sort()).toEqual([...names].sort())
+})
+
+test.each(alerts.map((alert, index) => [names[index], alert] as const))(
+  '%s links to a section of the operations manual that is about it',
+  (name, alert) => {
+    const anchor = /runbook_url: docs\/operations\.md#(\S+)/.exec(alert)?.[1]
+    const section = operations.split(/^(?=### )/m).find((text) => anchorOf(text) === anchor)
+    expect(section, anchor).toContain(`\`${name}\`, ${/severity: (\w+)/.exec(alert)?.[1]}.`)
+  },
+)
+
+test('the manual explains no alert that is not there', () => {
+  expect([...operations.matchAll(/^`(SlsBridge\w+)`, /gm)].map(([, name]) => name).sort()).toEqual([...names].sort())
+})
+
+/** As GitHub makes them from headings. */
+function anchorOf(section: string): string {
+  const heading = /^#+ (.*)/.exec(section)?.[1] ?? ''
+  return heading
+    .toLowerCase()
+    .replace(/[^\w\- ]/g, '')
+    .replaceAll(' ', '-')
+}

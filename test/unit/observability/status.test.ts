@@ -1,0 +1,171 @@
+import { describe, expect, test } from 'vitest'
+import type { GroupShard } from '../../../src/observability/status.ts'
+import { fault, observed } from './observed.ts'
+
+const ofGroup = (shard: number, more: Partial<GroupShard> = {}): GroupShard => ({
+  shard,
+  status: 'readwrite',
+  consumer: '',
+  committedAt: undefined,
+  ...more,
+})
+
+/** The group is asked behind the back of whoever looks, so it shows the second time. */
+async function settled(it: Awaited<ReturnType<typeof observed>>) {
+  it.status.snapshot()
+  await new Promise(setImmediate)
+  return it.status.snapshot()
+}
+
+describe('shards', () => {
+  test('held here have lag, its history and the age of their checkpoint', async () => {
+    const it = await observed()
+    it.telemetry.shardTaken(3, 'MQ==', 'checkpoint')
+    it.telemetry.shardState(3, { lagSeconds: 40, checkpointAgeSeconds: 5 })
+    it.clock.pass(10)
+    it.telemetry.shardState(3, { lagSeconds: 50, checkpointAgeSeconds: 15 })
+    const { shards, lagSeconds } = it.status.snapshot()
+    expect(shards).toMatchObject([{ shard: 3, held: true, lagSeconds: 50, checkpointAgeSeconds: 15 }])
+    expect(shards[0]?.lag.slice(-3)).toEqual([null, 40, 50])
+    expect(lagSeconds).toBe(50)
+  })
+
+  test('whose lag is not known are not called caught up', async () => {
+    const it = await observed()
+    it.telemetry.shardTaken(3, 'MQ==', 'checkpoint')
+    it.telemetry.shardState(3, { lagSeconds: undefined, checkpointAgeSeconds: 5 })
+    expect(it.status.snapshot()).toMatchObject({ lagSeconds: null, shards: [{ lagSeconds: null }] })
+  })
+
+  test('of the rest of the group are shown with who committed them last, in their order', async () => {
+    const it = await observed()
+    it.telemetry.shardTaken(2, 'MQ==', 'checkpoint')
+    it.group.shards = [
+      ofGroup(10, { consumer: 'replica-2', committedAt: it.clock.wall() - 7_000, status: 'readonly' }),
+      ofGroup(2, { consumer: 'replica-2' }),
+      ofGroup(1),
+    ]
+    const { shards, groupProblem } = await settled(it)
+    expect(groupProblem).toBeNull()
+    expect(shards).toMatchObject([
+      { shard: 1, held: false, consumer: null, committedSecondsAgo: null },
+      { shard: 2, held: true },
+      { shard: 10, held: false, consumer: 'replica-2', committedSecondsAgo: 7, status: 'readonly', lag: [] },
+    ])
+  })
+
+  test('released are no longer shown as held', async () => {
+    const it = await observed()
+    it.telemetry.shardTaken(2, 'MQ==', 'checkpoint')
+    it.telemetry.shardReleased(2, 'drained')
+    it.telemetry.shardState(2, { lagSeconds: 1, checkpointAgeSeconds: 1 })
+    expect(it.status.snapshot().shards).toEqual([])
+  })
+})
+
+describe('asking about the group', () => {
+  test('happens only when somebody looks, and once in ten seconds however many do', async () => {
+    const it = await observed()
+    expect(it.group.asked).toBe(0)
+    for (let look = 0; look < 50; look++) await settled(it)
+    expect(it.group.asked).toBe(1)
+    it.clock.pass(10)
+    await settled(it)
+    expect(it.group.asked).toBe(2)
+  })
+
+  test('that fails is said, and what was known stays', async () => {
+    const it = await observed()
+    it.group.shards = [ofGroup(1)]
+    await settled(it)
+    it.group.problem = fault('transient', 'timeout', 'no answer\nfrom the service')
+    it.clock.pass(10)
+    expect(await settled(it)).toMatchObject({ groupProblem: 'no answer from the service', shards: [{ shard: 1 }] })
+    it.group.problem = undefined
+    it.clock.pass(10)
+    expect(await settled(it)).toMatchObject({ groupProblem: null })
+  })
+})
+
+describe('throughput', () => {
+  test('counts what was delivered, is dead and is in flight', async () => {
+    const it = await observed()
+    it.telemetry.delivered(600)
+    it.telemetry.deadLettered('6', 2)
+    it.telemetry.inFlight(12_345)
+    it.clock.pass(20)
+    expect(it.status.snapshot()).toMatchObject({
+      deliveredPerSecond: 30,
+      deadLettered: 2,
+      inFlightBytes: 12_345,
+      upSeconds: 20,
+    })
+    expect(it.status.snapshot().delivered.slice(-3)).toEqual([null, 600, 0])
+  })
+})
+
+describe('pauses', () => {
+  test('say since when, why and what to do, until they end', async () => {
+    const it = await observed()
+    const key = { reason: 'hec_configuration', scope: 'sink' } as const
+    it.telemetry.paused(key, fault('configuration', '4', 'Invalid token', 'check SPLUNK_HEC_TOKEN'))
+    it.clock.pass(30)
+    it.telemetry.paused(key, fault('configuration', '1', 'Token disabled', 'enable it'))
+    it.clock.pass(5)
+    expect(it.status.snapshot().pauses).toEqual([
+      { ...key, seconds: 35, message: 'Token disabled', advice: 'enable it' },
+    ])
+    it.telemetry.resumed(key)
+    expect(it.status.snapshot().pauses).toEqual([])
+  })
+})
+
+describe('recent faults', () => {
+  test('are counted when they repeat, also those the log leaves out, the latest first', async () => {
+    const it = await observed()
+    for (let attempt = 1; attempt <= 5; attempt++) {
+      it.telemetry.hecRetry(fault('transient', '9', `Server is busy ${attempt}`, 'wait'), attempt)
+      it.clock.pass(1)
+    }
+    it.telemetry.heartbeat('failed', fault('transient', 'timeout', 'no answer'))
+    it.clock.pass(2)
+    const { faults } = it.status.snapshot()
+    expect(faults).toMatchObject([
+      { what: 'heartbeat failed', times: 1, secondsAgo: 2 },
+      { what: 'delivery failed', times: 5, secondsAgo: 3, code: '9', message: 'Server is busy 5', advice: 'wait' },
+    ])
+    expect(faults[1]?.at).toBe(new Date(it.clock.wall() - 3_000).toISOString())
+  })
+
+  test('include everything that is told as a warning or an error', async () => {
+    const it = await observed()
+    const { telemetry } = it
+    telemetry.heartbeat('rejected', fault('lease', 'ConsumerNotExist'))
+    telemetry.leaseLost(1, 'no heartbeat')
+    telemetry.pullFailed(1, fault('transient', 'timeout'), 1)
+    telemetry.checkpointFailed(1, fault('transient', 'InternalServerError'))
+    telemetry.checkpointForeign(1, { seen: 'a', expected: 'b', consumer: 'c', sameName: true })
+    telemetry.cursorExpired(1, { expired: 'a', resumedAt: 'b', lostGroupsEstimate: 3 })
+    telemetry.hecAmbiguous(fault('ambiguous', 'reset'))
+    telemetry.hecResend('ack_timeout', 5)
+    telemetry.hecRetry(fault('transient', '9'), 1)
+    telemetry.deadLettered('6', 1)
+    telemetry.paused({ reason: 'dead_letter', scope: 'sink' }, fault('configuration', 'ENOSPC'))
+    telemetry.notice('warn', 'shard 4 no longer exists')
+    telemetry.notice('info', 'nothing to see')
+    const warnings = it.lines().filter(({ level }) => level === 'warn' || level === 'error')
+    expect(it.status.snapshot().faults).toHaveLength(12)
+    expect(warnings).toHaveLength(12)
+  })
+
+  test('are the last twenty, on one line each and of bounded length, whatever a server sends', async () => {
+    const it = await observed('silent')
+    for (let i = 0; i < 100; i++)
+      it.telemetry.hecRetry(fault('transient', `code-${i}`, `${'\u001b[31m\n'.repeat(1000)}x`), 1)
+    const { faults } = it.status.snapshot()
+    expect(faults).toHaveLength(20)
+    expect(faults[0]?.code).toBe('code-99')
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what must not be there
+    for (const { message } of faults) expect(message).toMatch(/^[^\u0000-\u001f]{1,1001}$/)
+  })
+})
