@@ -1,3 +1,4 @@
+import { isatty } from 'node:tty'
 import type { Command } from './cli/command.ts'
 import { EXIT } from './cli/command.ts'
 
@@ -63,6 +64,8 @@ function endSignal(): AbortSignal {
     if (++interrupts > 1) process.exit(130)
     end.abort()
   })
+  // Node takes back that nohup had SIGHUP ignored, so the terminal's end would be ours. Who has no terminal does not hang up.
+  if (![0, 1, 2].some(isatty)) process.on('SIGHUP', () => {})
   return end.signal
 }
 

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
@@ -65,6 +65,24 @@ describe('the example installation', () => {
         if (name !== 'kustomization.yaml') expect(kustomization, part).toContain(` ${name}\n`)
       }
     }
+  })
+
+  test.for([
+    ['prometheus-operator', 'PodMonitor PrometheusRule'],
+    ['keda', 'ScaledObject'],
+  ])('goes without %s where the cluster has none of it', ([component, kinds]) => {
+    const copy = mkdtempSync(join(tmpdir(), 'kubernetes-'))
+    onTestFinished(() => rmSync(copy, { recursive: true, force: true }))
+    cpSync(join(REPOSITORY, FOLDER), copy, { recursive: true })
+    const kustomization = join(copy, 'example/kustomization.yaml')
+    writeFileSync(kustomization, readFileSync(kustomization, 'utf8').replace(`  - ../${component}\n`, ''))
+    const left = kustomized(join(copy, 'example')).map(({ kind }) => kind)
+    expect(
+      manifests
+        .map(({ kind }) => kind)
+        .filter((kind) => !left.includes(kind))
+        .join(' '),
+    ).toBe(kinds)
   })
 
   test('is valid by the schema of every kind', async () => {

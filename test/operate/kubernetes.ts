@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { REPOSITORY } from './installation.ts'
 import { parseYaml } from './yaml.ts'
@@ -17,7 +17,7 @@ export interface Manifest {
 
 /** What `kubectl apply -k` would send. */
 export function kustomized(folder: string): Manifest[] {
-  const text = execFileSync(join(TOOLS, 'kustomize'), ['build', join(REPOSITORY, folder)], { encoding: 'utf8' })
+  const text = execFileSync(join(TOOLS, 'kustomize'), ['build', resolve(REPOSITORY, folder)], { encoding: 'utf8' })
   return parseYaml<Manifest>(text)
 }
 
