@@ -20,6 +20,7 @@ import type { Load, World } from './world.ts'
 const TOPICS = ['audit_log', 'k8s_audit']
 const LOAD: Load = { groupsPerSecond: 20, logsPerGroup: 8, poisonEvery: 0 }
 const REPLICAS = 2
+const SETTLE_MS = 60_000
 const BETWEEN = ['<!-- measured -->', '<!-- end of what was measured -->'] as const
 
 const OPTIONS = {
@@ -35,11 +36,15 @@ type Row = Pick<TrialOptions, 'ordeal' | 'load' | 'hec'> & {
   ack?: true
 }
 
+/** HEC has many ways to say one thing; these stand for the others, which the random runs draw as well. */
+const ONE_OF_MANY = /^(HEC answers with code|a balancer answers for HEC with)/
+const STANDS_FOR_OTHERS = /code (4|7|8|9|23) |with (404|503) /
+
 /** What one row of the table is made of: every kind of fault there is, alone, and some that are no single fault. */
 function rowsOf(seed: number): Row[] {
   return [
     { name: 'no fault', ordeal: () => sleep(3_000) },
-    ...CATALOG.map(
+    ...CATALOG.filter(({ name }) => !ONE_OF_MANY.test(name) || STANDS_FOR_OTHERS.test(name)).map(
       (fault): Row => ({
         name: fault.name,
         ...(fault.ack && { ack: fault.ack }),
@@ -102,7 +107,7 @@ async function measure(row: Row, { ack, subject }: Column, seed: number): Promis
   if (row.ack && !ack) return undefined
   const { ordeal, load = LOAD, hec } = row
   const verdict = await trial({
-    ...{ subject, seed, ack, replicas: REPLICAS, shards: 4, load, ordeal, settleMs: 90_000 },
+    ...{ subject, seed, ack, replicas: REPLICAS, shards: 4, load, ordeal, settleMs: SETTLE_MS },
     ...(hec && { hec }),
   })
   // The sample makes no promise that could be broken: of it only what arrived is counted.
@@ -122,8 +127,8 @@ async function main(): Promise<void> {
   const seed = Number(values.seed)
   const rows = rowsOf(seed).filter(({ name }) => name.includes(values.only))
   const columns = columnsOf(values.sample)
-  // Two at a time: a run waits more than it works.
-  const limit = pLimit(2)
+  // Three at a time: a run waits more than it works.
+  const limit = pLimit(3)
   const lines = await Promise.all(
     rows.flatMap((row) =>
       columns.map((column) =>

@@ -86,6 +86,16 @@ export class Replica {
     return { residentMb: Math.round(resident / 1024), descriptors: readdirSync(`${process}/fd`).length }
   }
 
+  /** Since its process started: how long its main thread could have run and had no processor. */
+  get waitedForProcessorMs(): number {
+    try {
+      const [, waited = '0'] = readFileSync(`/proc/${this.#child?.pid}/schedstat`, 'utf8').split(' ')
+      return Number(waited) / 1e6
+    } catch {
+      return 0
+    }
+  }
+
   sampleMemory(): void {
     try {
       const status = readFileSync(`/proc/${this.#child?.pid}/status`, 'utf8')

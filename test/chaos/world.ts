@@ -63,6 +63,10 @@ export interface Strike {
   heal(): unknown
 }
 
+/** What costs a lease of three seconds on a busy machine: a look that comes so late, and so much of the time spent waiting. */
+const STANDSTILL_MS = 700
+const STARVED_SHARE = 0.5
+
 /** How much longer a fault may take to hit something. */
 const UNMET_MS = 20_000
 
@@ -89,6 +93,8 @@ export class World implements AsyncDisposable {
   #writing: { stop: () => void; done: Promise<void> } | undefined
   #poison = 0
   #looks = 0
+  #lookedAt = Date.now()
+  readonly #waited = new Map<string, { at: number; waited: number }>()
   #keepLogs = false
 
   static async start(options: WorldOptions): Promise<World> {
@@ -292,11 +298,37 @@ export class World implements AsyncDisposable {
 
   #look(): void {
     const at = Date.now()
+    this.#excuseStandstill(at)
     for (const { shard, holder } of this.group?.shards ?? []) {
       const known = this.#holdings.get(shard) ?? []
       if (known.length === 0) this.#holdings.set(shard, known)
       if (known.length === 0 || known.at(-1)?.holder !== holder) known.push({ at, holder })
     }
-    if (++this.#looks % 10 === 0) for (const replica of this.replicas) replica.sampleMemory()
+    if (++this.#looks % 10 !== 0) return
+    for (const replica of this.replicas) {
+      replica.sampleMemory()
+      this.#excuseStarved(replica, at)
+    }
+  }
+
+  /** Services that stand still, because this process does, cost leases like a broken network. */
+  #excuseStandstill(at: number): void {
+    const from = this.#lookedAt
+    this.#lookedAt = at
+    if (at - from > STANDSTILL_MS) this.#excuse({ fault: 'services stood still', from, to: at })
+  }
+
+  /** A process that wants to run and may not cannot keep a lease of three seconds either: the machine has others to serve. */
+  #excuseStarved(replica: Replica, at: number): void {
+    const waited = replica.waitedForProcessorMs
+    const before = this.#waited.get(replica.name) ?? { at, waited }
+    this.#waited.set(replica.name, { at, waited })
+    if (waited - before.waited < STARVED_SHARE * (at - before.at) || at - before.at < 100) return
+    this.#excuse({ fault: 'a replica waited for the processor', replica: replica.name, from: before.at, to: at })
+  }
+
+  #excuse(injury: Pick<Injury, 'fault' | 'replica' | 'from' | 'to'>): void {
+    this.injuries.push({ ...injury, may: ['lease ends'], hits: 1 })
+    this.#log.write(`${JSON.stringify(injury)}\n`)
   }
 }
