@@ -115,11 +115,25 @@ async function measure(row: Row, { ack, subject }: Column, seed: number): Promis
   return verdict
 }
 
-/** Counts in the order of the table's head; a dash where the row does not apply. */
-function cells(verdict: Verdict | undefined): string[] {
-  if (!verdict) return ['–', '–', '–', '–', '–', '–']
+/** Counts in the order of the table's head. */
+function cells(verdict: Verdict): string[] {
   const { wanted, delivered, duplicated, deadLettered, expired, missing } = verdict.counts
   return [wanted, delivered, duplicated, deadLettered, expired, missing].map(String)
+}
+
+/** A row that broke a promise is said, and left out: the others are still worth having. */
+async function lineOf(row: Row, column: Column, seed: number): Promise<string | undefined> {
+  try {
+    const verdict = await measure(row, column, seed)
+    if (!verdict) return undefined
+    const line = `| ${[row.name, column.title, ...cells(verdict)].join(' | ')} |`
+    process.stdout.write(`${line}\n`)
+    return line
+  } catch (error) {
+    process.stdout.write(`${error instanceof Error ? error.message : error}\n`)
+    process.exitCode = 1
+    return undefined
+  }
 }
 
 async function main(): Promise<void> {
@@ -130,17 +144,7 @@ async function main(): Promise<void> {
   // Three at a time: a run waits more than it works.
   const limit = pLimit(3)
   const lines = await Promise.all(
-    rows.flatMap((row) =>
-      columns.map((column) =>
-        limit(async () => {
-          const verdict = await measure(row, column, seed)
-          if (!verdict) return undefined
-          const line = `| ${[row.name, column.title, ...cells(verdict)].join(' | ')} |`
-          process.stdout.write(`${line}\n`)
-          return line
-        }),
-      ),
-    ),
+    rows.flatMap((row) => columns.map((column) => limit(() => lineOf(row, column, seed)))),
   )
   const table = [
     `Measured ${new Date().toISOString().slice(0, 10)}, seed ${seed}, on ${cpus().length} × ${cpus()[0]?.model.trim()}, ` +

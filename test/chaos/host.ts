@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -37,6 +37,11 @@ export function missingTools(): string[] {
 }
 
 let hosts = 0
+const alive = new Set<Host>()
+// A run that is interrupted, or fails where nobody waits, leaves nothing behind either.
+process.on('exit', () => {
+  for (const host of alive) host.sweep()
+})
 
 /**
  * A small machine of its own: a network namespace with one address, a small disk for the dead letter, a clock that can
@@ -71,6 +76,7 @@ export class Host implements AsyncDisposable {
     const name = `sls${process.pid}h${number}`
     const host = new Host(name, `10.${100 + (process.pid % 100)}.${number % 250}`)
     const link = `v${process.pid}h${number}`
+    alive.add(host)
     await run('ip', ['netns', 'add', name])
     await run('ip', ['link', 'add', link, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', name])
     await run('ip', ['addr', 'add', `${host.gateway}/24`, 'dev', link])
@@ -91,6 +97,20 @@ export class Host implements AsyncDisposable {
       await run('rmdir', [this.#cgroup]).catch(() => new Promise((resolve) => setTimeout(resolve, 50)))
     }
     rmSync(this.directory, { recursive: true, force: true })
+    alive.delete(this)
+  }
+
+  /** What is left of this host, at once. */
+  sweep(): void {
+    const sweeping = [
+      `ip netns pids ${this.name} | xargs -r kill -9`,
+      `umount --lazy ${this.disk}`,
+      `ip netns del ${this.name}`,
+      `sleep 0.2; rmdir ${this.#cgroup ?? '/nonexistent'}`,
+    ]
+    for (const line of sweeping) spawnSync('sh', ['-c', line], { stdio: 'ignore' })
+    rmSync(this.directory, { recursive: true, force: true })
+    alive.delete(this)
   }
 
   /** The command line that runs a program here; signals reach the program itself. */

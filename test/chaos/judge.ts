@@ -1,5 +1,5 @@
 import type { Commit } from '../../src/emulator/sls-group-api.ts'
-import type { Delivery, Entry, Ledger, Written } from './ledger.ts'
+import type { DeadLetterSeen, Delivery, Entry, Ledger, Written } from './ledger.ts'
 
 /**
  * What must hold whatever happens. A run is judged from what others saw: the emulator's store and its record of commits,
@@ -49,6 +49,8 @@ export interface Injury {
   readonly may: readonly Consequence[]
   /** How often it was met: requests, packets, signals. */
   readonly hits: number
+  /** By how much it set the replica's clock ahead. */
+  readonly aheadMs?: number
 }
 
 /** Who held a shard from an instant on: a consumer, or nobody. */
@@ -58,7 +60,7 @@ export interface Holding {
 }
 
 /** A run, as everybody but the bridge saw it. */
-export interface Record {
+export interface Run {
   readonly ledger: Ledger
   readonly commits: readonly Commit[]
   /** By shard, in the order of time. */
@@ -68,6 +70,8 @@ export interface Record {
   readonly ack: boolean
   /** Of the consumer group. */
   readonly leaseMs: number
+  /** Without an acknowledgement for this long a request is sent again. */
+  readonly ackTimeoutMs: number
   readonly peakMemoryMb: number
   readonly memoryLimitMb: number
   /** What was noticed while it happened: `stuck` and `died`. */
@@ -90,10 +94,10 @@ export interface Counts {
 const ANSWER_MS = 3_000
 /** How exactly it is known when a shard changed hands. */
 const HOLDER_MS = 250
-/** A packet that was lost is sent again this much later, by the kernel, whatever became of its process. */
-const RETRANSMISSION_MS = 60_000
+/** From a fault to the last time its trouble may make anybody send again. */
+const AFTERMATH_MS = 60_000
 
-export function countsOf({ ledger }: Pick<Record, 'ledger'>): Counts {
+export function countsOf({ ledger }: Pick<Run, 'ledger'>): Counts {
   const counts = { written: 0, wanted: 0, delivered: 0, duplicated: 0, deadLettered: 0, expired: 0, missing: 0 }
   for (const { written, deliveries, deadLetter, expired } of ledger.entries.values()) {
     if (written) counts.written++
@@ -109,7 +113,7 @@ export function countsOf({ ledger }: Pick<Record, 'ledger'>): Counts {
 }
 
 /** Everything that is wrong with a run; empty when every property held. */
-export function judge(record: Record): Violation[] {
+export function judge(record: Run): Violation[] {
   const violations = [...record.noticed]
   const report: Report = (property, what, entry) => {
     violations.push({ property, what, ...(entry && { entry }) })
@@ -124,7 +128,7 @@ export function judge(record: Record): Violation[] {
 }
 
 /** A run, with its commits by shard. */
-type Case = Record & { readonly commitsOf: ReadonlyMap<number, readonly Commit[]> }
+type Case = Run & { readonly commitsOf: ReadonlyMap<number, readonly Commit[]> }
 
 type Report = (property: Property, what: string, entry?: Entry) => void
 
@@ -138,9 +142,17 @@ function judgeEntry(entry: Entry, record: Case, report: Report): void {
     if (deliveries.length > 0 || deadLetter) report('invented', `${serial}: the filter does not want it`)
     return
   }
-  if (deliveries.length === 0 && !deadLetter && !expired) report('lost', placed(serial, written), entry)
+  if (deliveries.length === 0 && !deadLetter && !expired) {
+    const passed = committedBy(record, written.shard, Number.POSITIVE_INFINITY) > written.position
+    report(passed ? 'lost' : 'stuck', placed(serial, written), entry)
+  }
   if (deadLetter && written.poison === undefined) report('refused', `${serial}: dead-lettered (${deadLetter.code})`)
-  if (deadLetter && deadLetter.eventId !== written.eventId) report('altered', `${serial}: id ${deadLetter.eventId}`)
+  if (deadLetter && (deadLetter.eventId !== written.eventId || deadLetter.digest !== written.digest)) {
+    report('altered', `${serial}: in the dead letter, under ${deadLetter.eventId}`, entry)
+  }
+  if (deadLetter && written.poison !== undefined && Number(deadLetter.code) !== written.poison) {
+    report('refused', `${serial}: for ${deadLetter.code}, and the SIEM said ${written.poison}`, entry)
+  }
   for (const { digest, eventId } of deliveries) {
     if (digest !== written.digest) report('altered', `${serial}: other contents, or another time`)
     if (eventId !== written.eventId) report('altered', `${serial}: id ${eventId}, not ${written.eventId}`)
@@ -172,17 +184,19 @@ function acknowledgedAt({ at, request }: Delivery, ack: boolean): number {
 }
 
 function explained(written: Written, first: Delivery, second: Delivery, record: Case): boolean {
+  if (first.request === second.request) return false
   const told = acknowledgedAt(first, record.ack)
-  // An acknowledgement that came after the second delivery came too late.
-  if (told >= second.at) return true
-  return record.injuries.some(({ replica, from, to, may }) => {
-    if (may.includes('cursor moves') && from <= second.at && first.at <= to + record.leaseMs) return true
+  if (told === Number.POSITIVE_INFINITY) return true
+  // An acknowledgement that came after it had been waited for long enough came too late.
+  if (told >= second.at && second.at - first.at >= record.ackTimeoutMs) return true
+  return record.injuries.some((injury) => {
+    const { replica, from, to, may } = injury
+    if (from > second.at || second.at > to + AFTERMATH_MS) return false
+    if (may.includes('cursor moves') && first.at <= to + record.leaseMs) return true
     if (replica !== undefined && replica !== first.replica) return false
-    if (may.includes('answers lost')) {
-      const overlaps = (at: number): boolean => from <= at + ANSWER_MS && at <= to + ANSWER_MS
-      if (overlaps(first.at) || overlaps(told)) return true
-    }
-    if (!may.includes('lease ends') || from > second.at || first.at > to + record.leaseMs) return false
+    const overlaps = (at: number): boolean => from <= at + ANSWER_MS && at <= to + ANSWER_MS
+    if (may.includes('answers lost') && (overlaps(first.at) || overlaps(told))) return true
+    if (!may.includes('lease ends') || first.at > to + record.leaseMs) return false
     return committedBy(record, written.shard, from) <= written.position
   })
 }
@@ -200,7 +214,7 @@ function committedBy({ ledger, commitsOf }: Case, shard: number, at: number): nu
   return commit ? ledger.positionOf(commit) : 0
 }
 
-function trespassed({ shard }: Written, { replica, request }: Delivery, record: Record): boolean {
+function trespassed({ shard }: Written, { replica, request }: Delivery, record: Run): boolean {
   const at = request.receivedAtMs
   let holder: string | null = null
   for (const holding of record.holdings.get(shard) ?? []) {
@@ -210,10 +224,11 @@ function trespassed({ shard }: Written, { replica, request }: Delivery, record: 
     else if (isOf(holding.holder, replica)) return false
   }
   if (isOf(holder, replica)) return false
-  return !record.injuries.some(({ may, from, to }) => {
-    if (from > at) return false
-    // What a broken network, or a receiver that stood still, held back was sent while the lease was good.
-    if (may.includes('answers lost') && at <= to + RETRANSMISSION_MS) return true
+  return !record.injuries.some(({ replica: hit, may, from, to }) => {
+    if (from > at || (hit !== undefined && hit !== replica)) return false
+    // What a broken network, or a receiver that stood still, held back was sent while the lease was good; the kernel tries
+    // again at intervals that grow with the outage.
+    if (may.includes('answers lost') && at <= to + 2 * (to - from) + 1_000) return true
     // A group that is deleted takes every lease along, and who had one hears of it with the next heartbeat.
     return may.includes('cursor moves') && at <= to + record.leaseMs
   })
@@ -224,7 +239,7 @@ function isOf(consumer: string | null, replica: string): boolean {
   return consumer?.startsWith(`${replica}.`) === true
 }
 
-function judgeCommits(record: Record, report: Report): void {
+function judgeCommits(record: Run, report: Report): void {
   const { ledger, commits } = record
   // For each position of a shard, the log before it that was settled last.
   const settled = new Map<number, Array<{ at: number; entry?: Entry }>>()
@@ -251,12 +266,20 @@ function judgeCommits(record: Record, report: Report): void {
   }
 }
 
-function settledAt({ written, deliveries, deadLetter, expired }: Entry, { ack, injuries }: Record): number {
+function settledAt({ written, deliveries, deadLetter, expired }: Entry, { ack, injuries }: Run): number {
   if (!written?.wanted || expired) return 0
-  // A dead letter is dated by its replica's own clock.
-  if (deadLetter && injuries.some(({ fault }) => fault.startsWith('the clock jumps'))) return 0
   const acknowledged = deliveries.map((delivery) => acknowledgedAt(delivery, ack))
-  return Math.min(deadLetter?.at ?? Number.POSITIVE_INFINITY, ...acknowledged)
+  return Math.min(deadLetter ? keptAt(deadLetter, injuries) : Number.POSITIVE_INFINITY, ...acknowledged)
+}
+
+/** A dead letter is dated by its replica's own clock, which a fault may have set. */
+function keptAt({ at, replica }: DeadLetterSeen, injuries: readonly Injury[]): number {
+  const trueTimes = injuries.map(({ aheadMs, replica: hit, from, to }) => {
+    if (aheadMs === undefined || hit !== replica) return at
+    // It is noticed within a second, and so is its end.
+    return from <= at - aheadMs && at - aheadMs <= to + 1_500 ? at - aheadMs : at
+  })
+  return Math.min(at, ...trueTimes)
 }
 
 function placed(serial: string, { shard, position }: Written): string {

@@ -16,9 +16,18 @@ export interface Entry {
   /** Absent while it has only been seen at the SIEM. */
   written?: Written
   readonly deliveries: Delivery[]
-  deadLetter?: { at: number; code: string; eventId: string }
+  deadLetter?: DeadLetterSeen
   /** The service forgot it, whether anybody had read it by then or not. */
   expired?: boolean
+}
+
+export interface DeadLetterSeen {
+  /** Unix milliseconds by the clock of its replica. */
+  readonly at: number
+  readonly replica: string
+  readonly code: string
+  readonly eventId: string
+  readonly digest: string
 }
 
 export interface Written {
@@ -107,14 +116,18 @@ export class Ledger {
     }
   }
 
-  readDeadLetters(directory: string): void {
+  readDeadLetters(directory: string, replica: string): void {
     for (const name of readdirSync(directory).filter((file) => file.startsWith('dead-letter-'))) {
       const lines = readFileSync(join(directory, name), 'utf8').split('\n')
       // The last one is empty, or half a line of a process that was killed while it wrote.
       for (const line of lines.slice(0, -1)) {
         const { at, origin, reason, event } = JSON.parse(line)
         const entry = this.#entry(event.event[SERIAL])
-        entry.deadLetter ??= { at: Date.parse(at), code: String(reason.code), eventId: origin.event_id }
+        entry.deadLetter ??= {
+          ...{ at: Date.parse(at), replica, code: String(reason.code), eventId: origin.event_id },
+          // As text: a double cannot hold nine digits behind the point.
+          digest: digestOf(/"time":([0-9.]+)/.exec(line)?.[1] ?? '', event.event),
+        }
       }
     }
   }

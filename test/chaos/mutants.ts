@@ -21,6 +21,13 @@ const POSTING = 'sinks/splunk-hec/posting.ts'
 const RESPONSE = 'sinks/splunk-hec/response.ts'
 const HEARTBEATS = 'consumer/heartbeats.ts'
 
+/** So that a bug in the TypeScript engine shows. */
+const WITHOUT_KERNEL: Edit = [
+  'bridge.ts',
+  'const kernel = openKernel(config, budget, telemetry)',
+  'const kernel = undefined as ReturnType<typeof openKernel>',
+]
+
 export const MUTANTS: readonly Mutant[] = [
   {
     bug: 'a checkpoint is committed before the acknowledgement',
@@ -162,13 +169,12 @@ export const MUTANTS: readonly Mutant[] = [
     ...{ ordeal: 'expired cursor', caughtBy: 'lost' },
   },
   {
-    bug: 'a log group in a damaged body is skipped',
+    bug: 'a damaged body is taken for an empty one',
     edits: [
       [
         'consumer/shard-fetcher.ts',
-        '    this.#failures++\n    telemetry.pullFailed',
-        "    if (fault.code.startsWith('corrupt_')) return btoa(String((cursorNumber(cursor) ?? 0n) + 1n))\n" +
-          '    this.#failures++\n    telemetry.pullFailed',
+        'await pull.read(take, bodies.inflate)',
+        'await pull.read(take, bodies.inflate).catch(() => Buffer.alloc(0))',
       ],
     ],
     ...{ ordeal: 'damaged bodies', caughtBy: 'lost' },
@@ -204,12 +210,13 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     bug: 'nanoseconds are cut to microseconds',
-    edits: [['pipeline/log-view.ts', 'this.nanos = nanos\n', 'this.nanos = nanos - (nanos % 1000)\n']],
+    edits: [WITHOUT_KERNEL, ['pipeline/log-view.ts', 'this.nanos = nanos\n', 'this.nanos = nanos - (nanos % 1000)\n']],
     ...{ ordeal: 'quiet', caughtBy: 'altered' },
   },
   {
     bug: 'the event id counts the logs of a pull, not of their group',
     edits: [
+      WITHOUT_KERNEL,
       [
         'pipeline/pull-encoding.ts',
         'writeDecimal(target.buffer, at, this.#group.logIndex)',
@@ -220,7 +227,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     bug: 'the filter lets everything through',
-    edits: [['pipeline/select.ts', 'this.#wanted.length === 0 ||', 'this.#wanted.length >= 0 ||']],
+    edits: [WITHOUT_KERNEL, ['pipeline/select.ts', 'this.#wanted.length === 0 ||', 'this.#wanted.length >= 0 ||']],
+    ...{ ordeal: 'quiet', caughtBy: 'invented' },
+  },
+  {
+    bug: 'the kernel lets every topic through',
+    edits: [
+      ['bridge.ts', 'Kernel.open(encoderOptions(config),', 'Kernel.open({ ...encoderOptions(config), topics: [] },'],
+    ],
     ...{ ordeal: 'quiet', caughtBy: 'invented' },
   },
   {

@@ -33,7 +33,10 @@ export const ORDEALS = {
     ordeal: (world) =>
       world.injure({ fault: 'HEC answers with code 8', may: [], forMs: 10_000 }, () => {
         world.hec.faults.add({ id: 'errors', match: { endpoint: 'event' }, times: 0, action: { code: 8 } })
-        return { hits: () => 1, heal: () => world.hec.faults.remove('errors') }
+        return {
+          hits: () => world.hec.faults.list().find(({ id }) => id === 'errors')?.fired ?? 0,
+          heal: () => world.hec.faults.remove('errors'),
+        }
       }),
   },
 
@@ -69,8 +72,10 @@ export const ORDEALS = {
     async ordeal(world) {
       world.sls.faults.add({ id: 'busy', match: { api: 'PullLogs' }, times: 0, action: { code: 'ServerBusy' } })
       await sleep(PILE_UP_MS)
+      // In place before anybody may pull again: whoever comes first is far from the end.
+      const expiry = performOne(world, faultNamed('a valid cursor is said to have expired'), 0)
       world.sls.faults.remove('busy')
-      await performOne(world, faultNamed('a valid cursor is said to have expired'), 0)
+      await expiry
     },
   },
 

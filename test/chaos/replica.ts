@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createWriteStream, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Host } from './host.ts'
 import type { Place, Subject } from './subject.ts'
 
@@ -10,6 +11,9 @@ export interface Exit {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
 }
+
+/** A process that says nothing for this long will not say anything. */
+const SILENT_MS = 30_000
 
 /** One place in the world where a process of the subject runs, again and again under new consumer names. */
 export class Replica {
@@ -58,14 +62,14 @@ export class Replica {
     this.#exited = once(child, 'exit').then(([code, signal]) => {
       log.end(`--- ${consumer} ended: ${code ?? signal}, at ${Date.now()}\n`)
       this.#child = undefined
-      if (!this.#asked && !this.mayDie) this.onDeath({ code, signal })
+      if (!this.#asked && !(this.mayDie && signal === 'SIGKILL')) this.onDeath({ code, signal })
       return { code, signal }
     })
   }
 
   /** Sends a signal that ends it and waits until it has. Before its first word no program can know about SIGTERM. */
   async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<Exit> {
-    if (signal === 'SIGTERM') await this.#spoken
+    if (signal === 'SIGTERM') await Promise.race([this.#spoken, sleep(SILENT_MS)])
     this.#asked = true
     this.#child?.kill(signal)
     return this.#exited

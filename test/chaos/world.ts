@@ -12,7 +12,7 @@ import type { SlsEmulator, SlsEmulatorOptions } from '../../src/emulator/sls-ser
 import { startSlsEmulator } from '../../src/emulator/sls-server.ts'
 import { OfficialClient } from '../../src/sls/official-client.ts'
 import { Host } from './host.ts'
-import type { Consequence, Holding, Injury, Record, Violation } from './judge.ts'
+import type { Consequence, Holding, Injury, Run, Violation } from './judge.ts'
 import { Ledger, SERIAL } from './ledger.ts'
 import { Replica } from './replica.ts'
 import type { Subject } from './subject.ts'
@@ -21,6 +21,8 @@ const GROUP = 'chaos'
 const PROJECT = 'chaos'
 /** Three heartbeats of a second. */
 const LEASE_MS = 3_000
+/** As in the settings of `subject.ts`. */
+const ACK_TIMEOUT_MS = 5_000
 const MEMORY_LIMIT_MB = 300
 /** One code each that Splunk gives for an event it will never take. */
 export const POISONS = [6, 12, 13, 15] as const
@@ -54,6 +56,7 @@ export interface InjuryPlan {
   /** Whom it hits; everybody without. */
   readonly replica?: Replica
   readonly forMs: number
+  readonly aheadMs?: number
 }
 
 /** A fault that has begun. */
@@ -236,19 +239,35 @@ export class World implements AsyncDisposable {
    * A fault from its first instant to its last. It lasts as long as it was meant to, and longer until it has hit something:
    * a rule nobody met proves nothing.
    */
-  async injure({ fault, may, replica, forMs }: InjuryPlan, strike: () => Strike | Promise<Strike>): Promise<void> {
+  async injure(
+    { fault, may, replica, forMs, aheadMs }: InjuryPlan,
+    strike: () => Strike | Promise<Strike>,
+  ): Promise<void> {
     const from = Date.now()
     const { hits, heal } = await strike()
-    await sleep(forMs)
-    let met = await hits()
-    for (let waited = 0; met === 0 && waited < UNMET_MS; waited += 200) {
-      await sleep(200)
+    let met = 0
+    try {
+      await sleep(forMs)
       met = await hits()
+      for (let waited = 0; met === 0 && waited < UNMET_MS; waited += 200) {
+        await sleep(200)
+        met = await hits()
+      }
+    } finally {
+      await heal()
+      const ahead = aheadMs === undefined ? {} : { aheadMs }
+      const injury = {
+        fault,
+        ...(replica && { replica: replica.name }),
+        may,
+        from,
+        to: Date.now(),
+        hits: met,
+        ...ahead,
+      }
+      this.injuries.push(injury)
+      this.#log.write(`${JSON.stringify(injury)}\n`)
     }
-    await heal()
-    const injury = { fault, ...(replica && { replica: replica.name }), may, from, to: Date.now(), hits: met }
-    this.injuries.push(injury)
-    this.#log.write(`${JSON.stringify(injury)}\n`)
   }
 
   /** Resolves once something was delivered; throws when nothing is within half a minute. */
@@ -275,7 +294,7 @@ export class World implements AsyncDisposable {
   }
 
   /** Asks every process to leave, and tells what there is to judge. */
-  async finish(): Promise<Record> {
+  async finish(): Promise<Run> {
     await Promise.all(
       this.replicas.map(async (replica) => {
         if (!replica.running) return
@@ -284,10 +303,17 @@ export class World implements AsyncDisposable {
       }),
     )
     this.ledger.scan()
-    for (const { host } of this.replicas) this.ledger.readDeadLetters(host.disk)
+    for (const { host, name } of this.replicas) this.ledger.readDeadLetters(host.disk, name)
+    for (const { id } of [...this.sls.faults.unfired(), ...this.hec.faults.unfired()]) this.notice('unfired', id)
     return {
       ...{ ledger: this.ledger, commits: this.sls.commits, holdings: this.#holdings, injuries: this.injuries },
-      ...{ ack: this.ack, leaseMs: LEASE_MS, memoryLimitMb: MEMORY_LIMIT_MB, noticed: this.#noticed },
+      ...{
+        ack: this.ack,
+        leaseMs: LEASE_MS,
+        ackTimeoutMs: ACK_TIMEOUT_MS,
+        memoryLimitMb: MEMORY_LIMIT_MB,
+        noticed: this.#noticed,
+      },
       peakMemoryMb: Math.max(...this.replicas.map(({ peakMemoryMb }) => peakMemoryMb)),
     }
   }

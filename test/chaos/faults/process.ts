@@ -65,6 +65,7 @@ export const PROCESS_FAULTS: Fault[] = [
     async inflict(world, { forMs, replica }) {
       using claim = await replica()
       const { replica: victim } = claim
+      if (!victim.host.canSqueezeMemory) return
       // The kernel may end it: that is one more crash.
       victim.mayDie = true
       await world.injure({ fault: this.name, may: this.may, replica: victim, forMs }, () => orEnd(victim))
@@ -105,7 +106,7 @@ function clockJump(name: string, seconds: number): Fault {
       const { host } = claim.replica
       const skewed = (): number =>
         world.sls.requests().reduce((sum, { code, count }) => sum + (code === 'RequestTimeTooSkewed' ? count : 0), 0)
-      await world.injure({ fault: name, may: this.may, replica: claim.replica, forMs }, () => {
+      await world.injure({ fault: name, may: this.may, replica: claim.replica, forMs, aheadMs: seconds * 1000 }, () => {
         const before = skewed()
         host.setClock(seconds)
         // A small jump is refused by nobody; it is there for the timers.
