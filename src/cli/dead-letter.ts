@@ -10,6 +10,7 @@ import { messageOf } from '../core/errors.ts'
 import type { Lease } from '../core/lease.ts'
 import type { Telemetry } from '../core/telemetry.ts'
 import { NO_TELEMETRY } from '../core/telemetry.ts'
+import { onOneLine } from '../observability/faults.ts'
 import { DeadLetter, deadLetterFiles, readDeadLetterFile, readDeadLetters } from '../sinks/dead-letter.ts'
 import type { DeadLetterLine } from '../sinks/dead-letter-line.ts'
 import type { Sink } from '../sinks/sink.ts'
@@ -68,7 +69,7 @@ async function list({ deadLetterDir }: Config, json: boolean, io: CommandIo): Pr
   for await (const { letter, problem, file, line } of readDeadLetters(deadLetterDir)) {
     if (problem !== undefined) {
       damaged++
-      io.stderr.write(`${file}:${line}: ${problem}\n`)
+      io.stderr.write(`${file}:${line}: ${onOneLine(problem)}\n`)
       continue
     }
     letters++
@@ -80,7 +81,8 @@ async function list({ deadLetterDir }: Config, json: boolean, io: CommandIo): Pr
 
 function summary({ at, reason, origin, event }: DeadLetterLine): string {
   const where = origin.event_id ?? `${origin.logstore} shard ${origin.shard} cursor ${origin.cursor}`
-  return `${at}  ${reason.code} ${reason.text} (HTTP ${reason.status ?? '-'})  ${where}  ${Buffer.byteLength(event)} bytes`
+  const why = `${reason.code} ${reason.text} (HTTP ${reason.status ?? '-'})`
+  return onOneLine(`${at}  ${why}  ${where}  ${Buffer.byteLength(event)} bytes`)
 }
 
 /** The line as it stands in the file: the envelope's bytes must not go through a JSON parser and back. */
@@ -165,7 +167,7 @@ async function replayFile(file: string, sink: Sink, io: CommandIo): Promise<numb
       if (problem === undefined) letters.push(letter)
       else {
         damaged++
-        io.stderr.write(`${file}:${line}: ${problem}\n`)
+        io.stderr.write(`${file}:${line}: ${onOneLine(problem)}\n`)
       }
       if (letters.length >= BATCH_EVENTS) await settle()
     }

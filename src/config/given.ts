@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
-import { messageOf } from '../core/errors.ts'
 import type { Environment } from './environment.ts'
 import type { Problem } from './problems.ts'
+import { shown, withoutPath } from './problems.ts'
 import type { SettingName } from './settings.ts'
 import { SETTING_NAMES, SETTINGS } from './settings.ts'
 
@@ -56,7 +56,7 @@ function readGivenFile(name: SettingName, path: string): string | Problem {
   const { secret } = SETTINGS[name]
   const help = {
     variable,
-    ...(!secret && { value: path }),
+    ...(!secret && { value: shown(path) }),
     allowed: 'path of a readable file with the value',
     example: `${variable}=/run/secrets/value`,
   }
@@ -64,8 +64,7 @@ function readGivenFile(name: SettingName, path: string): string | Problem {
     const content = readFileSync(path, 'utf8').trim()
     return content === '' ? { ...help, problem: 'names an empty file' } : content
   } catch (error) {
-    const reason = secret ? ((error as NodeJS.ErrnoException).code ?? 'unknown error') : messageOf(error)
-    return { ...help, problem: `names a file that cannot be read: ${reason}` }
+    return { ...help, problem: `names a file that cannot be read: ${withoutPath(error)}` }
   }
 }
 
@@ -82,7 +81,7 @@ export function unknownVariables(env: Environment): string[] {
     .filter((name) => !/^SLS_SIEM_BRIDGE_/.test(name) && !isServiceLink(name, env[name] ?? ''))
     .map((name) => {
       const meant = nearest(name, name.endsWith('_FILE') ? known : SETTING_NAMES)
-      return `${name} is not a variable of this program; did you mean ${meant}?`
+      return `${shown(name)} is not a variable of this program; did you mean ${meant}?`
     })
 }
 

@@ -1,4 +1,5 @@
 import { Secret } from '../core/secret.ts'
+import { shown } from './problems.ts'
 
 export type Parsed<T> = { readonly value: T } | { readonly refused: string }
 
@@ -147,7 +148,8 @@ function hecBase(item: string): Parsed<string> {
   const url = httpUrl(item)
   if ('refused' in url) return url
   const path = COLLECTOR_PATH.exec(url.value.pathname.replace(/\/+$/, ''))
-  if (path === null) return { refused: `has the path ${url.value.pathname}, which does not end in /services/collector` }
+  if (path === null)
+    return { refused: `has the path ${shown(url.value.pathname)}, which does not end in /services/collector` }
   return { value: `${url.value.origin}${path[1] ?? ''}` }
 }
 

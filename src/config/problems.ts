@@ -1,3 +1,5 @@
+import { messageOf } from '../core/errors.ts'
+
 /** One thing wrong with the configuration, with everything a person needs to put it right. */
 export interface Problem {
   /** The variable as it was given (`SLS_AK_KEY_FILE` when that is where the value came from), or a file's name. */
@@ -17,9 +19,23 @@ const SHOWN_CHARACTERS = 120
  * setting marked secret is not shown at all; this is for the password somebody puts where none belongs.)
  */
 export function shown(value: string): string {
+  // Who gives the key instead of the path of its file has not asked for it to be printed.
+  if (value.includes('-----BEGIN')) return '[PEM]'
   const harmless = value.replace(/^([a-z]+:\/\/)?.*@/is, '$1[secret]@').replace(/([?#]).*/s, '$1[…]')
-  const line = harmless.replace(/\p{Cc}/gu, (control) => JSON.stringify(control).slice(1, -1))
+  const line = harmless.replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, escaped)
   return line.length <= SHOWN_CHARACTERS ? line : `${line.slice(0, SHOWN_CHARACTERS)}… (${value.length} characters)`
+}
+
+/** As JSON escapes it, and what JSON leaves as it is (among it 0x9b, at which a terminal begins to obey), too. */
+function escaped(character: string): string {
+  const json = JSON.stringify(character).slice(1, -1)
+  return json === character ? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}` : json
+}
+
+/** Why a file cannot be used, without its path: that is shown where the value is, made fit for it. */
+export function withoutPath(error: unknown): string {
+  const { code } = error as NodeJS.ErrnoException
+  return code?.startsWith('ERR_') ? code : messageOf(error).replace(/, \w+ '.*'$/s, '')
 }
 
 /** All problems as a list for a terminal. */

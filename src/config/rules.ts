@@ -4,7 +4,7 @@ import { createSecureContext } from 'node:tls'
 import { messageOf } from '../core/errors.ts'
 import type { Given } from './given.ts'
 import type { Problem } from './problems.ts'
-import { shown } from './problems.ts'
+import { shown, withoutPath } from './problems.ts'
 import type { SettingName, Values } from './settings.ts'
 import { SETTINGS } from './settings.ts'
 
@@ -155,7 +155,7 @@ function tlsFiles(known: Known, { problems }: Findings): void {
       if (content.includes('-----BEGIN ')) return content
       problems.push(problem(known, name, 'is not in PEM form', 'path of a PEM file'))
     } catch (error) {
-      problems.push(problem(known, name, `cannot be read: ${messageOf(error)}`, 'path of a readable PEM file'))
+      problems.push(problem(known, name, `cannot be read: ${withoutPath(error)}`, 'path of a readable PEM file'))
     }
     return undefined
   }
@@ -195,7 +195,7 @@ function paths(known: Known, { problems }: Findings): void {
       if (found === undefined || (kind === 'directory' ? found.isDirectory() : found.isFile())) continue
       problems.push(problem(known, name, `exists and is not a ${kind}`, `path of a ${kind}`))
     } catch (error) {
-      problems.push(problem(known, name, `cannot be used: ${messageOf(error)}`, `path of a ${kind}`))
+      problems.push(problem(known, name, `cannot be used: ${withoutPath(error)}`, `path of a ${kind}`))
     }
   }
 }

@@ -46,6 +46,8 @@ export interface ShardStart {
 
 const STATE_INTERVAL_MS = 5_000
 const COMMIT_RETRY_MS = 500
+/** How often a shard that was read to its end is looked at again. */
+const SECOND_LOOK_MS = 15_000
 
 /** One shard whose start is known, until everything pulled of it is settled and committed. */
 export class RunningShard {
@@ -128,8 +130,8 @@ export class RunningShard {
         this.#lag.sawEnd(cursor)
         // Caught up: said at once, and without asking the service anything.
         if (this.#deliveries.settled) await this.#report(this.#pulling)
-        if (fetched.empty && (await this.#finishedReadonly(cursor))) return await this.#holdFinished(cursor)
-        await clock.sleep(fetchIntervalMs, this.#pulling)
+        if (fetched.empty && (await this.#finishedReadonly(cursor))) await this.#holdFinished(cursor)
+        else await clock.sleep(fetchIntervalMs, this.#pulling)
       }
     } catch (error) {
       if (error instanceof SlsError && error.reaction === 'shard_gone') await this.#outliveShard(error)
@@ -170,8 +172,9 @@ export class RunningShard {
   /**
    * The service only notices that a read-only shard was read to its end when a checkpoint at the end is committed; an
    * unchanged one that was stored before the split would leave its children waiting in an ordered group for ever.
+   * Resolves when it was not the end after all: one wrong word of the service must not silence a shard for good.
    */
-  async #holdFinished(end: string): Promise<never> {
+  async #holdFinished(end: string): Promise<void> {
     const { clock, fetchIntervalMs, telemetry } = this.#options
     const { lease } = this.#start
     await this.#deliveries.untilSettled()
@@ -179,7 +182,19 @@ export class RunningShard {
       await clock.sleep(Math.max(fetchIntervalMs, COMMIT_RETRY_MS), lease.signal)
     }
     telemetry.notice('info', `shard ${lease.shard} is read-only and was read to its end`, { end })
-    return await abortable(new Promise<never>(() => {}), this.#pulling)
+    do await clock.sleep(SECOND_LOOK_MS, this.#pulling)
+    while (!(await this.#movedOnFrom(end)))
+  }
+
+  async #movedOnFrom(end: string): Promise<boolean> {
+    const { client } = this.#options
+    try {
+      return (await client.getCursor(this.#start.lease.shard, 'end', this.#pulling)) !== end
+    } catch (error) {
+      this.#pulling.throwIfAborted()
+      if (error instanceof Fault && error.kind !== 'lease') return false
+      throw error
+    }
   }
 
   /** Commits and reports on their intervals until `end`, which is also how it is told that the drain is over. */

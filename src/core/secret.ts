@@ -15,6 +15,13 @@ export class Secret {
     return this.#value
   }
 
+  /** `text` without the value, also as JSON spells it: some proxies show the request they refuse. */
+  hiddenIn(text: string): string {
+    const inJson = JSON.stringify(this.#value).slice(1, -1)
+    const spellings = new Set([this.#value, inJson, inJson.replaceAll('/', '\\/')])
+    return [...spellings].reduce((shown, spelling) => shown.replaceAll(spelling, MASK), text)
+  }
+
   toString(): string {
     return MASK
   }

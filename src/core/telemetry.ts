@@ -51,6 +51,7 @@ export interface Telemetry {
   // sink
   hecRequest(status: number | 'error', code: string, seconds: number): void
   hecAcked(seconds: number): void
+  hecAckFailed(fault: Fault): void
   hecAmbiguous(fault: Fault): void
   hecResend(reason: 'ambiguous' | 'ack_timeout' | 'ack_lost' | 'partial_unacked' | 'bisect', events: number): void
   hecRetry(fault: Fault, attempt: number): void
@@ -84,6 +85,7 @@ export const NO_TELEMETRY: Telemetry = {
   slsRequest: ignore,
   hecRequest: ignore,
   hecAcked: ignore,
+  hecAckFailed: ignore,
   hecAmbiguous: ignore,
   hecResend: ignore,
   hecRetry: ignore,

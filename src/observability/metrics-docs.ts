@@ -43,7 +43,7 @@ const NOTES = `## What to watch
 
 More of them, as alerts that say what to do: \`deploy/prometheus/rules.yml\` and [operations.md](operations.md). As panels: \`deploy/grafana\`.
 
-Server-made label values (\`code\`, and \`reason\` of dead letters) are cut to 64 plain characters, and from the 200th different one on a metric counts as \`other\`: a server gone wild cannot make the number of series grow without bound.
+Label values of a server's making (\`status\` with \`code\`, and \`reason\` of dead letters) are cut to 64 plain characters, and from the 200th different one on they count as \`other\`: a server gone wild cannot make the number of series grow without bound.
 
 ## The process
 

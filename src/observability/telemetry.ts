@@ -179,6 +179,10 @@ export class BridgeTelemetry implements Telemetry {
     this.#metrics.hec_ack_seconds.observe(seconds)
   }
 
+  hecAckFailed(fault: Fault): void {
+    this.#warn('asking for acks failed', fault)
+  }
+
   hecAmbiguous(fault: Fault): void {
     this.#metrics.hec_ambiguous_total.inc()
     this.#warn('Splunk may or may not have accepted a request', fault)

@@ -74,8 +74,21 @@ export function decodeDeadLetter(line: string): DeadLetterLine {
   // The key can only be found outside a string, where quotes are bare; no other key of the line is spelt like it.
   const at = line.indexOf(EVENT_KEY)
   if (at < 0 || !line.endsWith('}')) throw new SyntaxError('not a dead letter')
-  const head = JSON.parse(`${line.slice(0, at)}}`) as Omit<DeadLetterLine, 'event'>
-  if (typeof head.reason !== 'object' || typeof head.origin !== 'object')
-    throw new SyntaxError('reason or origin missing')
-  return { reason: head.reason, origin: head.origin, at: head.at, event: line.slice(at + EVENT_KEY.length, -1) }
+  const { reason, origin, at: time } = JSON.parse(`${line.slice(0, at)}}`) as Record<string, unknown>
+  if (!isReason(reason) || !isOrigin(origin) || typeof time !== 'string') {
+    throw new SyntaxError('reason, origin or time is missing or has another shape')
+  }
+  return { reason, origin, at: time, event: line.slice(at + EVENT_KEY.length, -1) }
 }
+
+function isReason(value: unknown): value is DeadLetterReason {
+  const { code, text, status } = Object(value) as Record<string, unknown>
+  return isText(code) && isText(text) && (status === null || Number.isInteger(status))
+}
+
+function isOrigin(value: unknown): value is DeadLetterLine['origin'] {
+  const { project, logstore, shard, cursor, event_id: id } = Object(value) as Record<string, unknown>
+  return [project, logstore, cursor].every(isText) && Number.isSafeInteger(shard) && (id === null || isText(id))
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string'

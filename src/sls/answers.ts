@@ -1,3 +1,5 @@
+import { isCursor } from './cursor.ts'
+
 /**
  * Shapes of the JSON answers (SLS protocol: endpoints). Each function takes a parsed body and returns what it means, or
  * `undefined` when it has another shape. Unknown fields are ignored.
@@ -39,14 +41,20 @@ export function consumerGroups(answer: unknown): ConsumerGroup[] | undefined {
   )
 }
 
+/** More than twice what a project may have (SLS protocol: limits). Each costs connections and timers from the moment it is held. */
+const MOST_SHARDS = 1_000
+
 export function heartbeatShards(answer: unknown): number[] | undefined {
-  return Array.isArray(answer) && answer.every(isWhole) ? answer : undefined
+  return Array.isArray(answer) && answer.length <= MOST_SHARDS && answer.every(isWhole) ? answer : undefined
 }
 
 /** A missing `checkpoint` is refused, not read as "none": that would restart the shard at its configured beginning. */
 export function checkpoints(answer: unknown): ShardCheckpoint[] | undefined {
   return listOf(answer, ({ shard, checkpoint, updateTime, consumer }) =>
-    isWhole(shard) && typeof checkpoint === 'string' && isWhole(updateTime ?? 0) && typeof (consumer ?? '') === 'string'
+    isWhole(shard) &&
+    (checkpoint === '' || isCursor(checkpoint)) &&
+    isWhole(updateTime ?? 0) &&
+    typeof (consumer ?? '') === 'string'
       ? { shard, checkpoint, updateTime: (updateTime ?? 0) as number, consumer: (consumer ?? '') as string }
       : undefined,
   )
@@ -66,7 +74,7 @@ export function shards(answer: unknown): Shard[] | undefined {
 
 export function cursor(answer: unknown): string | undefined {
   const value = fieldsOf(answer)?.['cursor']
-  return typeof value === 'string' && value !== '' ? value : undefined
+  return isCursor(value) ? value : undefined
 }
 
 export function cursorTime(answer: unknown): number | undefined {

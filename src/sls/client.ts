@@ -12,9 +12,8 @@ export type { Credentials } from './signature.ts'
 
 const CONTROL_TIMEOUT_MS = 30_000
 const PULL_TIMEOUT_MS = 60_000
+/** Room for some 4,000 shards or checkpoints. Objects take many times the room of the JSON they come from. */
 const JSON_BYTES = 1024 * 1024
-/** Shard lists of large logstores, and checkpoints of as many shards, are longer than other answers. */
-const LIST_BYTES = 16 * 1024 * 1024
 
 export interface SlsClientOptions extends TransportOptions {
   /** For a control call from beginning to end; 30 s unless told. */
@@ -91,7 +90,7 @@ export class SlsClient {
   getCheckpoints(group: string, shard?: number, signal?: AbortSignal): Promise<ShardCheckpoint[]> {
     const query = shard === undefined ? [] : [['shard', String(shard)] as const]
     const path = ['consumergroups', group]
-    return this.#json({ api: 'GetCheckPoint', method: 'GET', path, query, signal }, checkpoints, LIST_BYTES)
+    return this.#json({ api: 'GetCheckPoint', method: 'GET', path, query, signal }, checkpoints)
   }
 
   /** Only the holder of the shard may (`forceSuccess=false`): others fail with the reaction `lost_shard`. */
@@ -136,7 +135,7 @@ export class SlsClient {
   }
 
   listShards(signal?: AbortSignal): Promise<Shard[]> {
-    return this.#json({ api: 'ListShards', method: 'GET', path: ['shards'], signal }, shards, LIST_BYTES)
+    return this.#json({ api: 'ListShards', method: 'GET', path: ['shards'], signal }, shards)
   }
 
   /** `end` is the position of the next write; a time (unix seconds, of receipt) that of the first group since then. */
@@ -181,9 +180,9 @@ export class SlsClient {
     return this.#transport.close()
   }
 
-  #json<T>(call: CallOptions, shape: (answer: unknown) => T | undefined, limit = JSON_BYTES): Promise<T> {
+  #json<T>(call: CallOptions, shape: (answer: unknown) => T | undefined): Promise<T> {
     return this.#transport.call(this.#timed(call), async (answer) => {
-      const value = shape(await answer.json(limit))
+      const value = shape(await answer.json(JSON_BYTES))
       if (value === undefined) throw answer.corrupt('the JSON has an unexpected shape')
       return value
     })

@@ -1,5 +1,8 @@
 import { Fault } from '../core/errors.ts'
 
+/** However steadily something arrives, the time given last is begun anew for no longer than so many times itself. */
+const MOST_TIMES = 5
+
 /**
  * Ends one call when the caller gives up or time runs out, whichever comes first. `signal.reason` is then the caller's
  * reason, or a `transient` Fault `timeout`.
@@ -9,6 +12,7 @@ export class Deadline {
   readonly #outer: AbortSignal | undefined
   readonly #what: string
   #timer: NodeJS.Timeout | undefined
+  #lastProgress = 0
 
   constructor(what: string, ms: number, outer: AbortSignal | undefined) {
     this.#what = what
@@ -25,6 +29,7 @@ export class Deadline {
   /** Gives the call `ms` from now on. */
   start(ms: number): void {
     this.pause()
+    this.#lastProgress = performance.now() + (MOST_TIMES - 1) * ms
     if (!this.signal.aborted) this.#timer = setTimeout(() => this.#expire(ms), ms)
   }
 
@@ -34,9 +39,9 @@ export class Deadline {
     this.#timer = undefined
   }
 
-  /** Begins the time given last anew: something has arrived. */
+  /** Something has arrived: begins the time given last anew. A body that drips must still come to its end. */
   progress(): void {
-    this.#timer?.refresh()
+    if (performance.now() < this.#lastProgress) this.#timer?.refresh()
   }
 
   /** Must be called when the call is over, or the caller's signal remembers it for ever. */

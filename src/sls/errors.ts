@@ -76,8 +76,8 @@ export interface CallContext {
 export interface ErrorAnswer {
   status: number
   header: (name: string) => string | undefined
-  /** The body or the beginning of it. */
-  body: Buffer
+  /** The body or the beginning of it, without secrets. */
+  text: string
   /** Our clock when the answer came, in milliseconds since the epoch. */
   receivedAt: number
 }
@@ -167,20 +167,22 @@ function rows(codes: string[], ...row: [SlsReaction, Advice?]): Array<[string, [
   return codes.map((code) => [code, row])
 }
 
-const SHOWN_TEXT_BYTES = 200
+const SHOWN_TEXT_CHARS = 200
 const SHOWN_MESSAGE_CHARS = 500
 
 /** Makes the error of any answer that is not a success, whatever its body holds. */
 export function errorOfAnswer(call: CallContext, answer: ErrorAnswer): SlsError {
-  const { status, header, body } = answer
-  const { code, text } = readErrorBody(body)
+  const { status, header } = answer
+  const { code, text } = readErrorBody(answer.text)
   // Some SDKs, and perhaps servers, spell these codes `ConsumerNotExsit`.
   const row = code === undefined ? undefined : TABLE.get(code.replace('Exsit', 'Exist'))
   const [reaction, advice] = row ?? byStatus(status, code !== undefined)
   const requestId = header('x-log-requestid')
   const named = [code, `HTTP ${status}`, requestId && `request ${requestId}`].filter(Boolean).join(', ')
   const retryAfterMs = retryAfter(header('retry-after'), answer.receivedAt)
-  return new SlsError(reaction, `${call.api} failed: ${text || 'no text'} (${named})`, {
+  const location = header('location')
+  const said = text || (location ? `sends us to ${printable(location.slice(0, SHOWN_TEXT_CHARS))}` : 'no text')
+  return new SlsError(reaction, `${call.api} failed: ${said} (${named})`, {
     code: code ?? `http_${status}`,
     status,
     requestId,
@@ -199,11 +201,11 @@ function byStatus(status: number, coded: boolean): readonly [SlsReaction, Advice
   return ['configuration', status === 401 || status === 403 ? permission : unknown]
 }
 
-function readErrorBody(body: Buffer): { code: string | undefined; text: string } {
-  const asText = () => ({ code: undefined, text: printable(body.subarray(0, SHOWN_TEXT_BYTES).toString()) })
+function readErrorBody(body: string): { code: string | undefined; text: string } {
+  const asText = () => ({ code: undefined, text: printable(body.slice(0, SHOWN_TEXT_CHARS)) })
   let answer: unknown
   try {
-    answer = JSON.parse(body.toString())
+    answer = JSON.parse(body)
   } catch {
     return asText()
   }
@@ -215,7 +217,8 @@ function readErrorBody(body: Buffer): { code: string | undefined; text: string }
   return { code: errorCode, text: printable(text.slice(0, SHOWN_MESSAGE_CHARS)) }
 }
 
-function printable(text: string): string {
+/** On one line, and nothing in it that a terminal would obey. */
+export function printable(text: string): string {
   return text.replace(/[\p{Cc}\s]+/gu, ' ').trim()
 }
 

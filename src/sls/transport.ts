@@ -1,10 +1,11 @@
 import type { Dispatcher } from 'undici'
-import { Pool } from 'undici'
+import { Connections } from '../core/connections.ts'
 import { Fault } from '../core/errors.ts'
+import type { Secret } from '../core/secret.ts'
 import { Deadline } from './deadline.ts'
 import { resolveEndpoint } from './endpoint.ts'
 import type { CallContext, SlsApi } from './errors.ts'
-import { errorOfAnswer, faultOfTransport } from './errors.ts'
+import { errorOfAnswer, faultOfTransport, printable } from './errors.ts'
 import type { Credentials } from './signature.ts'
 import { percentEncode, signV1, signV4 } from './signature.ts'
 
@@ -45,20 +46,19 @@ export interface Call {
 export class SlsTransport {
   readonly #options: TransportOptions
   readonly #host: string
-  readonly #pool: Pool
+  readonly #connections: Connections
   #closed: Promise<void> | undefined
 
   constructor(options: TransportOptions) {
     const { origin, host } = resolveEndpoint(options.endpoint, options.project)
     this.#options = options
     this.#host = host
-    // Unlimited connections: a pull whose body waits to be read holds one, and must never keep a heartbeat waiting.
-    // Deadlines are ours (undici's timers do not run while a body is paused). The service speaks HTTP/1.1 only.
-    this.#pool = new Pool(origin, {
+    // As many as it takes: a pull whose body waits to be read holds one, and must never keep a heartbeat waiting.
+    // Deadlines are ours (undici's timers do not run while a body is paused).
+    this.#connections = new Connections(origin, {
       connect: { timeout: CONNECT_TIMEOUT_MS },
       headersTimeout: 0,
       bodyTimeout: 0,
-      allowH2: false,
     })
   }
 
@@ -71,7 +71,9 @@ export class SlsTransport {
     const tell = (code: string) =>
       this.#options.onRequest?.(call.api, answer?.status ?? 'error', code, (performance.now() - started) / 1000)
     try {
-      answer = new Answer(await this.#send(call, deadline), context, deadline)
+      const credentials = await deadline.race(this.#options.credentials())
+      const response = await this.#send(call, credentials, deadline.signal)
+      answer = new Answer(response, { context, deadline, secret: credentials.securityToken })
       if (answer.status !== 200) throw await answer.asError()
       const result = await read(answer)
       tell('ok')
@@ -87,7 +89,7 @@ export class SlsTransport {
 
   /** Ends everything that is still under way. */
   close(): Promise<void> {
-    this.#closed ??= this.#pool.destroy()
+    this.#closed ??= this.#connections.end()
     return this.#closed
   }
 
@@ -95,7 +97,7 @@ export class SlsTransport {
     return { api, project: this.#options.project, logstore: this.#options.logstore, host: this.#host }
   }
 
-  async #send(call: Call, deadline: Deadline): Promise<Dispatcher.ResponseData> {
+  async #send(call: Call, credentials: Credentials, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
     const { region, userAgent, logstore } = this.#options
     const segments = ['logstores', logstore, ...call.path]
     const query = call.query ?? []
@@ -114,19 +116,25 @@ export class SlsTransport {
       },
       body,
     }
-    const credentials = await deadline.race(this.#options.credentials())
     const now = new Date()
     const headers =
       region === undefined ? signV1(unsigned, credentials, now) : signV4(unsigned, credentials, now, region)
     const search = query.map(([name, value]) => `${name}=${percentEncode(value)}`).join('&')
-    return await this.#pool.request({
+    return await this.#connections.request({
       method: call.method,
       path: `/${segments.map(percentEncode).join('/')}${search && `?${search}`}`,
       headers,
       body: body ?? null,
-      signal: deadline.signal,
+      signal,
     })
   }
+}
+
+interface Asked {
+  readonly context: CallContext
+  readonly deadline: Deadline
+  /** What was sent and must not be shown, should the answer repeat it. */
+  readonly secret: Secret | undefined
 }
 
 /** An answer whose headers are there and whose body may still be on its way. */
@@ -135,13 +143,15 @@ export class Answer {
   readonly #response: Dispatcher.ResponseData
   readonly #context: CallContext
   readonly #deadline: Deadline
+  readonly #secret: Secret | undefined
   #idleTimeout = false
 
-  constructor(response: Dispatcher.ResponseData, context: CallContext, deadline: Deadline) {
+  constructor(response: Dispatcher.ResponseData, { context, deadline, secret }: Asked) {
     this.status = response.statusCode
     this.#response = response
     this.#context = context
     this.#deadline = deadline
+    this.#secret = secret
     // A connection may break while nobody reads; without a listener that would end the process. `body` reports it.
     response.body.on('error', () => {})
     response.body.once('close', () => deadline.end())
@@ -153,19 +163,21 @@ export class Answer {
     return typeof value === 'string' ? value : undefined
   }
 
-  /** The whole body, at most `limit` bytes of it: more is a Fault `corrupt_response`. */
-  async body(limit: number): Promise<Buffer> {
+  /** The whole body, at most `limit` bytes of it: more is a Fault `corrupt_response`. `allocate` may give the memory. */
+  async body(limit: number, allocate: (size: number) => Buffer = Buffer.allocUnsafe): Promise<Buffer> {
     const tooLong = () => this.corrupt(`the body is longer than ${limit} bytes`)
-    if (Number(this.header('content-length') ?? 0) > limit) throw tooLong()
-    const chunks: Buffer[] = []
+    const announced = Number(this.header('content-length') ?? 0)
+    if (announced > limit) throw tooLong()
+    let body = allocate(announced)
     let length = 0
     for await (const chunk of this.#response.body as AsyncIterable<Buffer>) {
+      if (length + chunk.length > limit) throw tooLong()
+      if (length + chunk.length > body.length) body = larger(body, length, Math.min(limit, 2 * (length + chunk.length)))
+      body.set(chunk, length)
       length += chunk.length
-      if (length > limit) throw tooLong()
-      chunks.push(chunk)
       if (this.#idleTimeout) this.#deadline.progress()
     }
-    return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length)
+    return body.subarray(0, length)
   }
 
   /** The body as JSON; `undefined` when it is empty. Anything else is a Fault `corrupt_response`. */
@@ -174,9 +186,13 @@ export class Answer {
     if (text.trim() === '') return undefined
     try {
       return JSON.parse(text)
-    } catch (error) {
-      throw this.corrupt(`the body is not JSON: ${text.slice(0, 200).replace(/\s+/g, ' ')}`, error)
+    } catch {
+      throw this.corrupt(`the body is not JSON: ${printable(this.#fitToShow(text).slice(0, 200))}`)
     }
+  }
+
+  #fitToShow<T extends string | undefined>(text: T): T | string {
+    return text === undefined || !this.#secret ? text : this.#secret.hiddenIn(text)
   }
 
   async asError(): Promise<Error> {
@@ -194,15 +210,15 @@ export class Answer {
     }
     return errorOfAnswer(this.#context, {
       status: this.status,
-      header: (name) => this.header(name),
-      body: Buffer.concat(chunks, length),
+      header: (name) => this.#fitToShow(this.header(name)),
+      text: this.#fitToShow(Buffer.concat(chunks, length).toString()),
       receivedAt: Date.now(),
     })
   }
 
-  corrupt(what: string, cause?: unknown): Fault {
+  corrupt(what: string): Fault {
     const message = `${this.#context.api}: unusable answer from ${this.#context.host}: ${what}`
-    return new Fault('transient', message, { code: 'corrupt_response', status: this.status, cause })
+    return new Fault('transient', message, { code: 'corrupt_response', status: this.status })
   }
 
   /** The failure to report when reading the body failed with `error`. */
@@ -226,4 +242,10 @@ export class Answer {
   discard(): void {
     this.#response.body.destroy()
   }
+}
+
+function larger(bytes: Buffer, used: number, size: number): Buffer {
+  const grown = Buffer.allocUnsafe(size)
+  bytes.copy(grown, 0, 0, used)
+  return grown
 }

@@ -1,5 +1,5 @@
 /** Two ways to lead a client that cannot be given an address and a port to the emulator, watched on the way. */
-import type { IncomingMessage, RequestListener } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Agent, createServer as createHttpServer, request as httpRequest } from 'node:http'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { connect, createServer } from 'node:net'
@@ -10,25 +10,36 @@ export interface Detour {
   close(): Promise<void>
 }
 
-/** Passes every request on as it is, absolute-form targets too; `onRequest` sees it first. */
-export async function startHttpProxy(to: number, onRequest: (request: IncomingMessage) => void): Promise<Detour> {
+/**
+ * Passes every request on as it is, absolute-form targets too, once it has come in whole. `onRequest` sees it first, and
+ * keeps it for as long as the promise it returns is pending.
+ */
+export async function startHttpProxy(
+  to: number,
+  onRequest: (request: IncomingMessage, body: Buffer) => void | Promise<void>,
+  onAnswer: (request: IncomingMessage, body: Buffer, answer: IncomingMessage) => void = () => {},
+): Promise<Detour> {
   const agent = new Agent({ keepAlive: true })
-  const pass: RequestListener = (request, response) => {
-    onRequest(request)
+  const pass = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const body = await request.toArray().then(Buffer.concat, () => undefined)
+    // Who went away in the middle of a request wants no answer; one that was sent is on its way, with or without its sender.
+    if (!body) return
+    await onRequest(request, body)
     const { method, url, rawHeaders } = request
     const onward = httpRequest({
       ...{ agent, host: '127.0.0.1', port: to, setHost: false },
       ...{ method, path: url, headers: rawHeaders as unknown as Record<string, string> },
     })
     onward.on('response', (answer) => {
+      onAnswer(request, body, answer)
+      if (response.destroyed) return void answer.resume()
       response.writeHead(answer.statusCode as number, answer.rawHeaders)
       pipeline(answer, response, () => {})
     })
     onward.on('error', () => response.destroy())
-    response.on('close', () => onward.destroy())
-    request.pipe(onward)
+    onward.end(body)
   }
-  const server = createHttpServer({ keepAliveTimeout: 120_000 }, pass)
+  const server = createHttpServer({ keepAliveTimeout: 120_000 }, (request, response) => void pass(request, response))
   const proxy = await listening(server)
   return {
     port: proxy.port,
@@ -55,6 +66,7 @@ function greet(client: Socket, to: number): void {
         pipeline(client, server, client, () => {})
       })
       server.on('error', () => client.destroy())
+      client.on('close', () => server.destroy())
     })
   })
 }

@@ -23,7 +23,7 @@ export interface AckPollerOptions {
   readonly timeoutMs: number
   readonly requestTimeoutMs: number
   readonly clock: Clock
-  readonly telemetry: Pick<Telemetry, 'hecAcked'>
+  readonly telemetry: Pick<Telemetry, 'hecAcked' | 'hecAckFailed'>
   /** `/ack` was answered with a configuration fault. */
   readonly refused: (fault: Fault) => void
 }
@@ -164,9 +164,10 @@ export class AckPoller {
         await this.#query(() => this.#askAbout(channel, ids.slice(from, from + IDS_PER_QUERY)))
       }
     } catch (error) {
-      // Counted as a request by the client. The next round asks again; the deadline ends it. Anything else is a bug.
+      // The next round asks again; the deadline ends it. Anything else is a bug.
       if (!(error instanceof Fault) && !this.#stop.signal.aborted) throw error
       if (error instanceof Fault && error.kind === 'configuration') this.#options.refused(error)
+      else if (error instanceof Fault) this.#options.telemetry.hecAckFailed(error)
     } finally {
       channel.asking = false
       // After asking, so that a process that was stopped for long does not give up what it never asked about.

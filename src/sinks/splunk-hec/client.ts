@@ -1,8 +1,8 @@
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import type { Dispatcher } from 'undici'
-import { Pool } from 'undici'
 import type { Clock } from '../../core/clock.ts'
+import { Connections } from '../../core/connections.ts'
 import { Fault } from '../../core/errors.ts'
 import type { Secret } from '../../core/secret.ts'
 import type { Telemetry } from '../../core/telemetry.ts'
@@ -19,7 +19,7 @@ const CONNECT_TIMEOUT_MS = 10_000
 const LONGEST_IDLE_MS = 9_000
 /** Behind a TCP balancer a connection sticks to one indexer: replace it now and then so that load spreads. */
 const CONNECTION_LIFE_MS = 120_000
-const KEPT_ANSWER_BYTES = 256 * 1024
+const LONGEST_ANSWER_BYTES = 256 * 1024
 /** About what audit logs shrink to (measured: 6.7 to 14 times); a chunk is memory held until the garbage collector comes. */
 const GZIP_RATIO = 6
 const GZIP_CHUNK_LEAST = 16 * 1024
@@ -61,6 +61,7 @@ export interface HecResponse {
   readonly body: string
   readonly reply: HecReply | undefined
   readonly retryAfter: string | undefined
+  readonly location: string | undefined
 }
 
 /** One HEC base URL. Every request is one POST, never redirected, never repeated here. */
@@ -69,7 +70,7 @@ export class HecClient {
   readonly origin: string
   readonly #path: string
   readonly #connection: HecConnection
-  readonly #pool: Pool
+  readonly #connections: Connections
 
   constructor(baseUrl: string, connection: HecConnection) {
     const url = new URL(baseUrl)
@@ -77,15 +78,13 @@ export class HecClient {
     this.#path = url.pathname.replace(/\/+$/, '').replace(/\/services\/collector(\/event(\/1\.0)?)?$/, '')
     this.#connection = connection
     const { verify, ca, cert, key, serverName } = connection.tls
-    this.#pool = new Pool(url.origin, {
-      pipelining: 1,
-      clientTtl: CONNECTION_LIFE_MS,
+    this.#connections = new Connections(url.origin, {
+      lifeMs: CONNECTION_LIFE_MS,
       keepAliveTimeout: 4_000,
       keepAliveMaxTimeout: LONGEST_IDLE_MS,
       // One clock for the whole request, ours, instead of undici's two for headers and body.
       headersTimeout: 0,
       bodyTimeout: 0,
-      allowH2: false,
       connect: {
         timeout: Math.min(CONNECT_TIMEOUT_MS, connection.timeoutMs),
         rejectUnauthorized: verify,
@@ -129,15 +128,15 @@ export class HecClient {
   }
 
   async close(): Promise<void> {
-    await this.#pool.destroy()
+    await this.#connections.end()
   }
 
   /** Some proxies show the request they refuse, token and all; answers end up in logs and on /readyz. */
   #withoutToken(response: HecResponse): HecResponse {
-    const token = this.#connection.token.reveal()
-    if (!response.body.includes(token)) return response
-    const body = response.body.replaceAll(token, '[secret]')
-    return { ...response, body, reply: readReply(body) }
+    const { token } = this.#connection
+    const body = token.hiddenIn(response.body)
+    const location = response.location && token.hiddenIn(response.location)
+    return { ...response, body, location, reply: response.reply && readReply(body) }
   }
 
   /** undici's dispatch, not its `request`: only the handler learns when the first byte is about to leave. */
@@ -150,7 +149,7 @@ export class HecClient {
         () => exchange.timedOut(limit),
         () => {}, // the request is over: the only thing that ends this sleep early
       )
-      this.#pool.dispatch(
+      this.#connections.dispatch(
         {
           method: 'POST',
           path: `${this.#path}/services/collector/${request.to}`,
@@ -187,6 +186,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   #kept = 0
   #status = 0
   #retryAfter: string | undefined
+  #location: string | undefined
 
   constructor(
     request: HecRequest,
@@ -228,21 +228,29 @@ class Exchange implements Dispatcher.DispatchHandler {
     headers: Record<string, string | string[] | undefined>,
   ) {
     this.#status = status
-    const retryAfter = headers['retry-after']
-    this.#retryAfter = typeof retryAfter === 'string' ? retryAfter : retryAfter?.[0]
+    this.#retryAfter = [headers['retry-after']].flat()[0]
+    this.#location = [headers['location']].flat()[0]
     this.#request.cookies?.keep(headers['set-cookie'])
   }
 
-  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#kept >= KEPT_ANSWER_BYTES) return
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#kept += chunk.length
     this.#chunks.push(chunk)
+    if (this.#kept <= LONGEST_ANSWER_BYTES) return
+    // What HEC says is shorter, and this may never end. Its beginning can be shown, but says nothing that could be believed.
+    this.#answered(() => undefined)
+    controller.abort(new Error('longer than any answer'))
   }
 
   onResponseEnd(): void {
-    const body = Buffer.concat(this.#chunks).subarray(0, KEPT_ANSWER_BYTES).toString('utf8')
+    if (!this.over.aborted) this.#answered(readReply)
+  }
+
+  #answered(read: (body: string) => HecReply | undefined): void {
     this.#end()
-    this.#resolve({ status: this.#status, body, reply: readReply(body), retryAfter: this.#retryAfter })
+    const body = Buffer.concat(this.#chunks).toString('utf8')
+    const retryAfter = this.#retryAfter
+    this.#resolve({ status: this.#status, body, reply: read(body), retryAfter, location: this.#location })
   }
 
   onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {

@@ -1,4 +1,6 @@
 const MOST_COOKIES = 20
+/** A request with any other character in its `Cookie` would not be sent at all, and with one much longer not be taken. */
+const SENDABLE = /^[\x21-\x7e][\x20-\x7e]{0,4095}$/
 
 /**
  * Cookies a load balancer sets to keep a channel on one indexer. One jar per channel: acknowledgement state lives in the
@@ -10,9 +12,9 @@ export class CookieJar {
   keep(setCookie: string | readonly string[] | undefined): void {
     if (setCookie === undefined) return
     for (const line of typeof setCookie === 'string' ? [setCookie] : setCookie) {
-      const pair = line.split(';', 1)[0] as string
+      const pair = (line.split(';', 1)[0] as string).trim()
       const equals = pair.indexOf('=')
-      if (equals <= 0) continue
+      if (equals <= 0 || !SENDABLE.test(pair)) continue
       this.#cookies.set(pair.slice(0, equals).trim(), pair.slice(equals + 1).trim())
       // A balancer that names each cookie anew must not make the header grow until it is refused.
       const oldest = this.#cookies.keys().next().value

@@ -13,7 +13,7 @@ const LIMIT_FORGOTTEN_MS = 600_000
 
 export interface EndpointOptions {
   readonly connection: HecConnection
-  readonly telemetry: Pick<Telemetry, 'hecAcked' | 'notice'>
+  readonly telemetry: Pick<Telemetry, 'hecAcked' | 'hecAckFailed' | 'notice'>
   readonly ack: 'auto' | boolean
   readonly ackPollMs: number
   readonly ackTimeoutMs: number

@@ -28,6 +28,11 @@ export interface Progress {
   readonly answering: boolean
 }
 
+/** Whether something answered that is no HTTP: what became of the request, nobody can read. */
+export function isUnreadable(fault: Fault): boolean {
+  return fault.cause instanceof Error && fault.cause.name === 'HTTPParserError'
+}
+
 /** What an error of the connection means. */
 export function networkFault(error: Error, { sent, answering }: Progress, origin: string): Fault {
   const code = codeOf(error)

@@ -6,6 +6,7 @@ import type { Telemetry } from '../../core/telemetry.ts'
 import type { AckTurn, PendingAck } from './ack-poller.ts'
 import type { HecResponse } from './client.ts'
 import type { Endpoint } from './endpoint.ts'
+import { isUnreadable } from './network-fault.ts'
 import type { EventRange } from './range.ts'
 import { sizeOf } from './range.ts'
 import type { Outcome } from './response.ts'
@@ -138,6 +139,13 @@ async function accepted(options: PostOptions, turn: AckTurn, ackId: number | und
 async function failed(options: PostOptions, turn: AckTurn, outcome: Outcome & { is: 'failed' }): Promise<Sent> {
   const { run, endpoint, telemetry } = options
   const { fault } = outcome
+  if (fault.kind === 'configuration' && isUnreadable(fault)) {
+    // Somebody must mend it, and meanwhile nobody knows whether the events were taken.
+    telemetry.hecAmbiguous(fault)
+    turn.ended(true)
+    run.resend = 'ambiguous'
+    throw fault
+  }
   if (fault.kind !== 'ambiguous') {
     if (fault.code === '27') endpoint.acks.rotate()
     const ackId = outcome.accepted > 0 ? outcome.ackId : undefined

@@ -7,7 +7,7 @@ import { judge, judgeAck } from './response.ts'
 const PROBE_TIMEOUT_MS = 10_000
 const NOTHING = Buffer.alloc(0)
 /** What the OpenTelemetry Collector without acknowledgement, and others that take every path for events, say to the question. */
-const REFUSED_AS_EVENT = new Set([5, 6, 12])
+const REFUSED_AS_EVENT = [5, 6, 12]
 
 export interface ProbeOptions {
   readonly connection: HecConnection
@@ -24,28 +24,29 @@ export interface ProbeOptions {
 export async function probe(client: HecClient, options: ProbeOptions): Promise<{ ack: boolean }> {
   const { clock } = options.connection
   const answer = await ask(client, options, 'ack', Buffer.from('{"acks":[0]}'))
-  if (answer.reply?.code === 14) return { ack: false }
+  if (refusedWith(answer, 14)) return { ack: false }
   const told = judgeAck(answer, clock.wall())
   if (!(told instanceof Fault)) return { ack: true }
   const noSuchPath = answer.status === 404 || answer.status === 405
   const noAckAnswer = answer.status === 200 && answer.reply !== undefined
-  const noEvent = answer.status === 400 && REFUSED_AS_EVENT.has(answer.reply?.code ?? Number.NaN)
+  const noEvent = refusedWith(answer, ...REFUSED_AS_EVENT)
   if (!noSuchPath && !noAckAnswer && !noEvent) throw pageInstead(answer) ? judgedFault(answer, clock.wall()) : told
   return await probeWithoutAck(client, options)
 }
 
 async function probeWithoutAck(client: HecClient, options: ProbeOptions): Promise<{ ack: boolean }> {
   const answer = await ask(client, options, 'event', NOTHING)
-  const code = answer.reply?.code
-  const ackIds = options.sawAckIds === true || answer.reply?.ackId !== undefined || code === 10 || code === 28
-  if (ackIds && (code === 5 || code === 10 || code === 28 || answer.status === 200)) {
+  const noChannel = refusedWith(answer, 10, 28)
+  const noData = refusedWith(answer, 5)
+  const ackIds = options.sawAckIds === true || answer.reply?.ackId !== undefined || noChannel
+  if (ackIds && (noData || noChannel || answer.status === 200)) {
     throw new Fault('configuration', `${client.origin} gives ack ids but has no /services/collector/ack`, {
       code: 'ack_unreachable',
       status: answer.status,
       advice: 'Let the balancer pass /services/collector/ack as well, or turn acknowledgement off on the token.',
     })
   }
-  if (code === 5 || (answer.status === 200 && code === 0)) return { ack: false }
+  if (noData || (answer.status === 200 && answer.reply?.code === 0)) return { ack: false }
   throw judgedFault(answer, options.connection.clock.wall())
 }
 
@@ -112,6 +113,11 @@ async function ask(
     if (error instanceof Fault && error.kind === 'ambiguous') throw transient(error)
     throw error
   }
+}
+
+/** Codes count only with HEC's own status: gateways say 404 with `code` 5, and 503 with 14. */
+function refusedWith({ status, reply }: HecResponse, ...codes: number[]): boolean {
+  return status === 400 && reply?.code !== undefined && codes.includes(reply.code)
 }
 
 function pageInstead(answer: HecResponse): boolean {

@@ -34,6 +34,8 @@ export type Outcome =
 export interface Answer {
   readonly status: number
   readonly body: string
+  /** Where a redirect leads; never followed. */
+  readonly location?: string | undefined
   readonly reply: HecReply | undefined
   readonly retryAfter: string | undefined
 }
@@ -154,7 +156,9 @@ function byStatus(answer: Answer, nowMs: number): Fault {
 function faultOf(answer: Answer, kind: FaultKind, nowMs: number, advice?: string): Fault {
   const { status, reply } = answer
   const ours = hecCode(answer) !== undefined
-  const said = ours ? `${reply?.text ?? 'no text'} (code ${reply?.code})` : shown(answer.body)
+  const said = ours
+    ? `${reply?.text ?? 'no text'} (code ${reply?.code})`
+    : (redirect(answer) ?? (shown(answer.body) || 'empty answer'))
   const retryAfterMs = readRetryAfter(answer.retryAfter, nowMs)
   return new Fault(kind, `HEC answered HTTP ${status}: ${said}`, {
     code: ours ? String(reply?.code) : `http_${status}`,
@@ -164,13 +168,17 @@ function faultOf(answer: Answer, kind: FaultKind, nowMs: number, advice?: string
   })
 }
 
-/** The start of a foreign answer, on one line and safe to print: usually enough to see whose it is. */
-function shown(body: string): string {
-  const line = body
+function redirect({ status, location }: Answer): string | undefined {
+  return status < 400 && location ? `sends us to ${shown(location)}` : undefined
+}
+
+/** The start of a server's text, on one line and safe to print: usually enough to see whose it is. */
+function shown(text: string): string {
+  return text
     .slice(0, 2 * SHOWN_BYTES)
     .replace(/[\s\p{Cc}]+/gu, ' ')
     .trim()
-  return line === '' ? 'empty answer' : line.slice(0, SHOWN_BYTES)
+    .slice(0, SHOWN_BYTES)
 }
 
 /** `invalid-event-number`, counted from 0, if it can be one at all. */
@@ -205,7 +213,7 @@ export function readReply(body: string): HecReply | undefined {
   const answer = value as Record<string, unknown>
   return {
     code: natural(answer['code']),
-    text: typeof answer['text'] === 'string' ? answer['text'].slice(0, SHOWN_BYTES) : undefined,
+    text: typeof answer['text'] === 'string' ? shown(answer['text']) : undefined,
     ackId: natural(answer['ackId']),
     eventNumber: answer['invalid-event-number'],
     acked: readAcks(answer['acks']),

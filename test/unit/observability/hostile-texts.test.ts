@@ -27,7 +27,7 @@ test('what is told of an answer too many counts as other, what was known before 
   for (let n = 0; n < 5_000; n++) telemetry.hecRequest(100 + (n % 900), String(n % 29), 0.1)
   telemetry.hecRequest(200, '0', 0.1)
   const counts = await samples('hec_requests_total')
-  expect(counts['{status="200",code="0"}']).toBe(2 + Math.floor((5_000 - 100) / (900 * 29)))
+  expect(counts['{status="200",code="0"}']).toBe(2)
   expect(counts['{status="other",code="other"}']).toBeGreaterThan(4_000)
 })
 

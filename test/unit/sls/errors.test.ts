@@ -17,8 +17,8 @@ function answered(
   headers: Record<string, string> = {},
   call: Partial<CallContext> = {},
 ) {
-  const bytes = Buffer.isBuffer(body) ? body : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
-  const answer = { status, body: bytes, header: (name: string) => headers[name], receivedAt: NOW }
+  const text = typeof body === 'string' ? body : JSON.stringify(body)
+  const answer = { status, text, header: (name: string) => headers[name], receivedAt: NOW }
   return errorOfAnswer({ ...CALL, ...call }, answer)
 }
 

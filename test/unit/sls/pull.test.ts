@@ -193,7 +193,12 @@ describe('bodies that cannot be', () => {
     ['LZ4 that is cut', 'corrupt_lz4', BODY.subarray(0, -1), {}],
     ['more than announced', 'corrupt_lz4', BODY, { 'x-log-bodyrawsize': String(LIST.length - 1) }],
     ['less than announced', 'corrupt_lz4', BODY, { 'x-log-bodyrawsize': String(LIST.length + 1) }],
-    ['64 MiB announced for a few bytes', 'corrupt_lz4', BODY, { 'x-log-bodyrawsize': String(MAX_RAW_BYTES) }],
+    [
+      'the most that is taken, announced for a few bytes',
+      'corrupt_lz4',
+      BODY,
+      { 'x-log-bodyrawsize': String(MAX_RAW_BYTES) },
+    ],
     ['zstd that is not', 'corrupt_zstd', BODY, { 'x-log-compresstype': 'zstd' }],
     [
       'zstd of another size',

@@ -1,0 +1,133 @@
+// Not the global one: tests stop that, and the network goes on.
+import { setTimeout } from 'node:timers'
+import { buildConnector, Client, Dispatcher } from 'undici'
+
+export interface ConnectionsOptions extends Omit<Client.Options, 'connect'> {
+  connect: buildConnector.BuildOptions
+  /** A connection older than this is not used again. */
+  lifeMs?: number
+}
+
+interface Connection {
+  readonly client: Client
+  readonly openedAt: number
+  restingSince: number
+}
+
+/** Longer than it takes an answer that follows upon another to arrive. */
+const REST_MS = 5
+/** What has rested so long is surplus. */
+const SURPLUS_MS = 10_000
+
+/**
+ * Connections to one origin, as many as there are requests at a time, each of them for one request after the other.
+ *
+ * Nothing but their order says which answer belongs to which request of a connection. Who answers one twice would have the
+ * second taken for the answer to the next request, and every later one for the next but one. So a connection rests for a
+ * moment before it is used again: what arrives meanwhile was asked for by nobody, and undici closes the connection on it.
+ */
+export class Connections extends Dispatcher {
+  readonly #open: () => Client
+  readonly #lifeMs: number
+  readonly #all = new Set<Client>()
+  /** Who has rested longest comes first. */
+  readonly #resting: Connection[] = []
+  #ended = false
+
+  constructor(origin: string, { connect, lifeMs = Number.POSITIVE_INFINITY, ...options }: ConnectionsOptions) {
+    super()
+    // One connector for all: it remembers the TLS session.
+    const connector = buildConnector({ allowH2: false, ...connect })
+    this.#open = () => new Client(origin, { ...options, pipelining: 1, allowH2: false, connect: connector })
+    this.#lifeMs = lifeMs
+  }
+
+  override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    const now = performance.now()
+    const rested = this.#resting.findLastIndex(({ restingSince }) => restingSince <= now - REST_MS)
+    // When none has rested long enough, the one that has the longest is waited for: that is sooner than a new one.
+    const [connection] = this.#resting.splice(Math.max(0, rested), 1)
+    const waitMs = connection && rested < 0 ? connection.restingSince + REST_MS - now : 0
+    const used = connection ?? this.#opened(now)
+    const start = (): void => {
+      used.client.dispatch(options, new EndOf(handler, (failed) => this.#rest(used, failed)))
+    }
+    if (waitMs > 0) setTimeout(start, Math.ceil(waitMs))
+    else start()
+    this.#dropSurplus(now)
+    return true
+  }
+
+  /** Fails what is still under way, and whatever comes later. */
+  async end(): Promise<void> {
+    this.#ended = true
+    await Promise.all([...this.#all].map((client) => client.destroy()))
+  }
+
+  #opened(now: number): Connection {
+    const client = this.#open()
+    if (this.#ended) void client.destroy()
+    else this.#all.add(client)
+    return { client, openedAt: now, restingSince: now }
+  }
+
+  #rest(connection: Connection, failed: boolean): void {
+    const now = performance.now()
+    // After a failure there is a new socket, on which nothing was asked yet.
+    connection.restingSince = failed ? now - REST_MS : now
+    if (now - connection.openedAt > this.#lifeMs) this.#drop(connection)
+    else this.#resting.push(connection)
+  }
+
+  #dropSurplus(now: number): void {
+    for (;;) {
+      const [first] = this.#resting
+      if (first === undefined || first.restingSince > now - SURPLUS_MS) return
+      this.#resting.shift()
+      this.#drop(first)
+    }
+  }
+
+  #drop({ client }: Connection): void {
+    this.#all.delete(client)
+    void client.destroy()
+  }
+}
+
+/** Passes everything on, and tells when the request is over in whatever way. */
+class EndOf implements Dispatcher.DispatchHandler {
+  readonly #handler: Dispatcher.DispatchHandler
+  #over: ((failed: boolean) => void) | undefined
+
+  constructor(handler: Dispatcher.DispatchHandler, over: (failed: boolean) => void) {
+    this.#handler = handler
+    this.#over = over
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController, context: unknown): void {
+    this.#handler.onRequestStart?.(controller, context)
+  }
+
+  onResponseStart(...answer: Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>): void {
+    this.#handler.onResponseStart?.(...answer)
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#handler.onResponseData?.(controller, chunk)
+  }
+
+  onResponseEnd(...end: Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseEnd']>>): void {
+    this.#handler.onResponseEnd?.(...end)
+    this.#tell(false)
+  }
+
+  onResponseError(controller: Dispatcher.DispatchController, error: Error): void {
+    this.#handler.onResponseError?.(controller, error)
+    this.#tell(true)
+  }
+
+  #tell(failed: boolean): void {
+    this.#over?.(failed)
+    this.#over = undefined
+  }
+}

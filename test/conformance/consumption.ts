@@ -1,0 +1,47 @@
+export interface Consumed {
+  /** The log's own. */
+  id: string
+  consumer: string
+  shard: number
+}
+
+/** Who consumed which log of which shard, in the order in which it became known. */
+export class Consumption {
+  readonly all: Consumed[] = []
+  readonly #byId = new Map<string, Consumed[]>()
+
+  note(consumed: Consumed): void {
+    this.all.push(consumed)
+    const before = this.#byId.get(consumed.id)
+    if (before) before.push(consumed)
+    else this.#byId.set(consumed.id, [consumed])
+  }
+
+  has(id: string): boolean {
+    return this.#byId.has(id)
+  }
+
+  /** Logs that were consumed more than once, each with all its consumers. */
+  repeated(): Array<[id: string, by: Consumed[]]> {
+    return [...this.#byId].filter(([, by]) => by.length > 1)
+  }
+
+  /** Shards of which something was consumed before everything of their ancestors was. */
+  aheadOfAncestors(parents: ReadonlyMap<number, readonly number[]>): string[] {
+    const began = new Map<number, number>()
+    const ended = new Map<number, number>()
+    const known = new Set<string>()
+    for (const [at, { id, shard }] of this.all.entries()) {
+      if (!began.has(shard)) began.set(shard, at)
+      if (!known.has(id)) ended.set(shard, at)
+      known.add(id)
+    }
+    const ancestors = (shard: number): number[] =>
+      (parents.get(shard) ?? []).flatMap((parent) => [parent, ...ancestors(parent)])
+    return [...began].flatMap(([shard, beginning]) =>
+      ancestors(shard)
+        .filter((ancestor) => (ended.get(ancestor) ?? -1) > beginning)
+        .map((ancestor) => `shard ${shard} before the end of ${ancestor}`),
+    )
+  }
+}

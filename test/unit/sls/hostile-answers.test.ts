@@ -1,0 +1,67 @@
+import { describe, expect, test } from 'vitest'
+import { Secret } from '../../../src/core/secret.ts'
+import type { Reply } from './scripted-server.ts'
+import { connected, json, raw } from './scripted-server.ts'
+
+const CORRUPT = { name: 'Fault', kind: 'transient', code: 'corrupt_response' }
+
+describe('answers that would cost more memory than they are worth', () => {
+  test('more shards than a project may have are not held', async () => {
+    const shards = Array.from({ length: 1_001 }, (_, shard) => shard)
+    const { client } = await connected([json(shards.slice(0, 1_000)), json(shards)])
+    expect(await client.heartbeat('cg', 'c', [])).toHaveLength(1_000)
+    await expect(client.heartbeat('cg', 'c', [])).rejects.toMatchObject(CORRUPT)
+  })
+
+  test('lists of 2 MB are not read to their end', async () => {
+    const { client } = await connected(raw(`[${'{},'.repeat(700_000)}{}]`))
+    await expect(client.getCheckpoints('cg')).rejects.toThrow('longer than')
+    await expect(client.listShards()).rejects.toThrow('longer than')
+  })
+})
+
+test('a pull that drips comes to its end, however steadily it does', async () => {
+  const drip: Reply = (response) => {
+    const headers = { 'x-log-cursor': 'bmV4dA==', 'x-log-count': '1', 'x-log-bodyrawsize': '100000' }
+    response.writeHead(200, headers)
+    const timer = setInterval(() => response.write('x'), 10)
+    response.once('close', () => clearInterval(timer))
+  }
+  const { client } = await connected(drip)
+  const pull = await client.pull(0, 'x', { count: 1, timeoutMs: 100 })
+  const started = performance.now()
+  await expect(pull.read()).rejects.toMatchObject({ name: 'Fault', kind: 'transient', code: 'timeout' })
+  expect(performance.now() - started).toBeGreaterThan(300)
+})
+
+test('a redirect says where it leads, on one line', async () => {
+  const { client } = await connected(raw('', 301, { location: 'https://elsewhere.example/%0A' }))
+  await expect(client.listShards()).rejects.toThrow('sends us to https://elsewhere.example/%0A')
+})
+
+describe('an STS token that a proxy shows', () => {
+  const token = 'CAIS/token+with"quotes\\and/slashes=='
+  const shown = { accessKeyId: 'id', accessKeySecret: new Secret('key'), securityToken: new Secret(token) }
+  const answers: Array<[name: string, reply: Reply]> = [
+    ['in an error', json({ errorCode: 'InternalServerError', errorMessage: `you sent ${token}` }, 500)],
+    [
+      'cut off in an error',
+      json({ errorCode: 'InternalServerError', errorMessage: `${'x'.repeat(480)}${token}` }, 500),
+    ],
+    [
+      'in an error that escapes slashes',
+      raw(JSON.stringify({ errorCode: 'X', errorMessage: token }).replaceAll('/', '\\/'), 500),
+    ],
+    ['on a page', raw(`<pre>${token}</pre>`, 502)],
+    ['on a page with status 200', raw(`<pre>${token}</pre>`, 200)],
+    ['in an address', raw('', 302, { location: `/login?token=${token}` })],
+    ['in a request id', json({ errorCode: 'X' }, 500, { 'x-log-requestid': token })],
+  ]
+  test.each(answers)('%s is not repeated', async (_, reply) => {
+    const { client } = await connected(reply, { credentials: async () => shown })
+    const fault = await client.listShards().catch((error: unknown) => error)
+    expect(fault).toMatchObject({ name: expect.stringMatching(/Fault|SlsError/) })
+    expect(String((fault as Error).message)).not.toContain('token+with')
+    expect(String((fault as Error).cause ?? '')).not.toContain('token+with')
+  })
+})
