@@ -144,10 +144,13 @@ export const hecUrls: Parser<readonly string[]> = {
  */
 const COLLECTOR_PATH = /^(?:|\/services|(.*)\/services\/collector(?:\/(?:event|raw|ack|health)(?:\/1\.0)?)?)$/
 
+/** Looks at a run of slashes once, however many there are. */
+const TRAILING_SLASHES = /(?<!\/)\/+$/
+
 function hecBase(item: string): Parsed<string> {
   const url = httpUrl(item)
   if ('refused' in url) return url
-  const path = COLLECTOR_PATH.exec(url.value.pathname.replace(/\/+$/, ''))
+  const path = COLLECTOR_PATH.exec(url.value.pathname.replace(TRAILING_SLASHES, ''))
   if (path === null)
     return { refused: `has the path ${shown(url.value.pathname)}, which does not end in /services/collector` }
   return { value: `${url.value.origin}${path[1] ?? ''}` }

@@ -2,8 +2,12 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Target } from '../../hostile/fuzz.ts'
+import { adminRequests } from '../../hostile/targets/admin-requests.ts'
 import { deadLetters } from '../../hostile/targets/dead-letter.ts'
+import { dotenv } from '../../hostile/targets/dotenv.ts'
 import { environment } from '../../hostile/targets/environment.ts'
+import { hecAnswers } from '../../hostile/targets/hec-answers.ts'
+import { hecDelivery } from '../../hostile/targets/hec-delivery.ts'
 import { logGroups } from '../../hostile/targets/log-groups.ts'
 import { lz4 } from '../../hostile/targets/lz4.ts'
 import { pull } from '../../hostile/targets/pull.ts'
@@ -11,7 +15,9 @@ import { slsAnswers } from '../../hostile/targets/sls-answers.ts'
 
 /** Inputs that once broke a property of test/hostile, as small as they could be made; one file each. */
 const FIXTURES = join(import.meta.dirname, '../../fixtures/hostile')
-const TARGETS: Target[] = [deadLetters, environment, logGroups, lz4, pull, slsAnswers]
+const TARGETS: Target[] = [
+  ...[adminRequests, deadLetters, dotenv, environment, hecAnswers, hecDelivery, logGroups, lz4, pull, slsAnswers],
+]
 
 const files = TARGETS.flatMap((target) => {
   const folder = join(FIXTURES, target.name)
