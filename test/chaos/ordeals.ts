@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { faultNamed } from './faults/catalog.ts'
+import { until } from './faults/fault.ts'
 import { performOne } from './schedule.ts'
 import type { TrialOptions } from './trial.ts'
 import { STEADY } from './world.ts'
@@ -84,12 +85,16 @@ export const ORDEALS = {
   'cut off from SLS': {
     replicas: 2,
     async ordeal(world) {
-      // What was pulled before waits until the lease is over and the shards are somebody else's.
+      // Whichever replica is cut off, it holds shards.
+      const holders = () => new Set(world.group?.shards.flatMap(({ holder }) => holder ?? []))
+      await until(() => holders().size === world.replicas.length, 10_000)
+      // What was pulled before waits until the lease is over and the shards are somebody else's; the outage lasts longer
+      // than whoever was refused for five seconds waits before it tries again.
       const busy = world.hec.faults.add({ match: { endpoint: 'event' }, times: 0, action: { code: 9 } })
       await sleep(500)
       const outage = performOne(
         world,
-        { ...faultNamed('silence between a replica and SLS'), lasts: [11_000, 11_000] },
+        { ...faultNamed('silence between a replica and SLS'), lasts: [16_000, 16_000] },
         0,
       )
       await sleep(5_000)
