@@ -13,8 +13,8 @@ import { Encoder } from '../../src/pipeline/encoder.ts'
 import { KernelBodies } from '../../src/pipeline/wasm/bodies.ts'
 import { Kernel } from '../../src/pipeline/wasm/kernel.ts'
 import { lz4Decompress } from '../../src/sls/lz4.ts'
-import type { Pulled } from './corpus.ts'
-import { corpus, mixedTopics } from './corpus.ts'
+import type { Pulled } from '../corpus.ts'
+import { corpus, mixedTopics } from '../corpus.ts'
 import { bytesOfEnvelopes, envelopesOf } from './naive.ts'
 
 const ROUNDS = Number(process.argv[2] ?? 31)

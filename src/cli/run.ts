@@ -1,12 +1,13 @@
 import { once } from 'node:events'
 import { parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
-import { Bridge, GROUP_TIMEOUT_HEARTBEATS, slsClient } from '../bridge.ts'
+import { Bridge, credentialSource, GROUP_TIMEOUT_HEARTBEATS, slsClient } from '../bridge.ts'
 import type { Config } from '../config/load.ts'
 import { systemClock } from '../core/clock.ts'
 import { Fault, messageOf } from '../core/errors.ts'
 import type { AdminServer } from '../observability/admin-server.ts'
 import { startAdminServer } from '../observability/admin-server.ts'
+import { watchEventLoop } from '../observability/event-loop.ts'
 import { Health } from '../observability/health.ts'
 import type { OpenLogger } from '../observability/logger.ts'
 import { openLogger } from '../observability/logger.ts'
@@ -68,6 +69,7 @@ class Replica {
   readonly #health: Health
   /** The status page's own, idle while nobody looks. */
   readonly #client: SlsClient
+  readonly #unwatch: () => void
 
   private constructor(parts: {
     logger: OpenLogger
@@ -75,12 +77,14 @@ class Replica {
     admin: AdminServer
     health: Health
     client: SlsClient
+    unwatch: () => void
   }) {
     this.logger = parts.logger
     this.#bridge = parts.bridge
     this.#admin = parts.admin
     this.#health = parts.health
     this.#client = parts.client
+    this.#unwatch = parts.unwatch
   }
 
   static async start(config: Config): Promise<Replica> {
@@ -110,16 +114,20 @@ class Replica {
       project: sls.project,
       logstore: sls.logstore,
     })
-    const client = slsClient(config, telemetry, USER_AGENT)
+    const credentials = credentialSource(config, telemetry)
+    const client = slsClient(config, telemetry, USER_AGENT, credentials)
     const admin = await startAdminServer({ ...config.admin, registry: metrics.registry, health, status, telemetry })
     telemetry.notice('info', `sls-siem-bridge ${VERSION} starting`, {
       project: sls.project,
       logstore: sls.logstore,
       group: sls.consumerGroup,
+      credentials: sls.credentials.source,
       topics: config.filter.topics,
       hec: config.hec.urls,
     })
-    return new Replica({ logger, bridge: new Bridge(config, telemetry, USER_AGENT), admin, health, client })
+    const bridge = new Bridge(config, telemetry, USER_AGENT, credentials)
+    const unwatch = watchEventLoop((seconds) => metrics.event_loop_delay_seconds.observe(seconds))
+    return new Replica({ logger, bridge, admin, health, client, unwatch })
   }
 
   async untilEnded(end: AbortSignal, graceMs: number): Promise<number> {
@@ -141,6 +149,7 @@ class Replica {
       log.fatal({ error }, 'an unexpected error ended this replica; others take its shards over from their checkpoints')
       return EXIT.failed
     } finally {
+      this.#unwatch()
       await this.#admin.close()
       await this.#client.close()
       flush()

@@ -166,6 +166,7 @@ export class ShardFetcher {
     }
     try {
       const body = await pull.read(take, bodies.inflate)
+      await breath()
       const firstGroup = query || !this.#cursorsCountGroups ? undefined : firstGroupOf(pull, cursor)
       const encoding = encoder.encode(body, { shard, cursor, firstGroup })
       const first = encoding.next()
@@ -192,8 +193,7 @@ export class ShardFetcher {
       let step = first
       while (!step.done) {
         yield step.value
-        // Heartbeats, acks and the admin server get their turn between two batches.
-        await new Promise((resolve) => setImmediate(resolve))
+        await breath()
         step = encoding.next()
       }
       telemetry.pulled(shard, step.value.logs, rawSize)
@@ -264,11 +264,16 @@ export class ShardFetcher {
   }
 }
 
+/** Heartbeats, acks and the admin server get their turn. */
+function breath(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
 /**
  * The cursor number of a pull's first group, if cursors count single groups here (they do as far as anybody has seen: the
  * official Go client computes per-group cursors from `x-log-read-last-cursor` the same way).
  */
-function firstGroupOf(pull: Pull, cursor: string): bigint | undefined {
+export function firstGroupOf(pull: Pull, cursor: string): bigint | undefined {
   const count = BigInt(pull.groupCount)
   if (pull.readLastCursor !== undefined) return pull.readLastCursor - count + 1n
   const start = cursorNumber(cursor)

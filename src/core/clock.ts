@@ -1,4 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises'
+// Not the global ones: tests stop those, and this is the real time.
+import { clearTimeout, setTimeout } from 'node:timers'
 
 /**
  * Time as the consumer and the sinks see it, so that tests and the scaling simulation can turn it by hand.
@@ -19,13 +20,24 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1
 export const systemClock: Clock = {
   monotonic: () => performance.now(),
   wall: () => Date.now(),
-  async sleep(ms, signal) {
-    signal?.throwIfAborted()
-    try {
-      await delay(Math.min(LONGEST_TIMER_MS, Math.max(0, ms)), undefined, signal ? { signal } : undefined)
-    } catch (error) {
-      signal?.throwIfAborted()
-      throw error
-    }
-  },
+  // By hand: `timers/promises` makes an error with a stack whenever a sleep is cut short, which happens with every request.
+  sleep: (ms, signal) =>
+    new Promise((resolve, reject) => {
+      if (signal?.aborted) {
+        reject(signal.reason)
+        return
+      }
+      const aborted = (): void => {
+        clearTimeout(timer)
+        reject(signal?.reason)
+      }
+      const timer = setTimeout(
+        () => {
+          signal?.removeEventListener('abort', aborted)
+          resolve()
+        },
+        Math.min(LONGEST_TIMER_MS, Math.max(0, ms)),
+      )
+      signal?.addEventListener('abort', aborted, { once: true })
+    }),
 }

@@ -5,9 +5,13 @@ const MASK = '[secret]'
 /** A value that cannot be printed by accident: string conversion, JSON, inspect and structured logging all show a mask. */
 export class Secret {
   readonly #value: string
+  /** As it is, and as JSON spells it: some proxies show the request they refuse. */
+  readonly #spellings: ReadonlySet<string>
 
   constructor(value: string) {
+    const inJson = JSON.stringify(value).slice(1, -1)
     this.#value = value
+    this.#spellings = new Set([value, inJson, inJson.replaceAll('/', '\\/')])
   }
 
   /** The only way to the value. Call it where the bytes go on the wire, nowhere else. */
@@ -15,11 +19,11 @@ export class Secret {
     return this.#value
   }
 
-  /** `text` without the value, also as JSON spells it: some proxies show the request they refuse. */
+  /** `text` without the value, however it is spelled. */
   hiddenIn(text: string): string {
-    const inJson = JSON.stringify(this.#value).slice(1, -1)
-    const spellings = new Set([this.#value, inJson, inJson.replaceAll('/', '\\/')])
-    return [...spellings].reduce((shown, spelling) => shown.replaceAll(spelling, MASK), text)
+    let shown = text
+    for (const spelling of this.#spellings) shown = shown.replaceAll(spelling, MASK)
+    return shown
   }
 
   toString(): string {

@@ -110,6 +110,10 @@ export const METRICS = {
   expired_cursor_lost_log_groups_total: counter(
     'Estimate of how many log groups those gaps hold, where one can be made.',
   ),
+  event_loop_delay_seconds: histogram(
+    'How late a timer rang that should ring every 20 ms: as late as heartbeats, acks and the admin server are.',
+    [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1],
+  ),
   build_info: gauge('Always 1; the label tells the version.', ['version']),
 }
 

@@ -136,7 +136,8 @@ export class HecClient {
     const { token } = this.#connection
     const body = token.hiddenIn(response.body)
     const location = response.location && token.hiddenIn(response.location)
-    return { ...response, body, location, reply: response.reply && readReply(body) }
+    const reply = body === response.body ? response.reply : response.reply && readReply(body)
+    return { ...response, body, location, reply }
   }
 
   /** undici's dispatch, not its `request`: only the handler learns when the first byte is about to leave. */
@@ -173,6 +174,9 @@ export class HecClient {
     }
   }
 }
+
+/** Without a reason of ours `abort` makes an error, with a stack, once for every request. */
+const OVER = 'the request is over'
 
 /** One request on the wire; tells "nothing left" from "something may have left" whatever ends it. */
 class Exchange implements Dispatcher.DispatchHandler {
@@ -271,7 +275,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   #end(): void {
-    this.#over.abort()
+    this.#over.abort(OVER)
     this.#request.signal.removeEventListener('abort', this.#aborted)
   }
 }

@@ -1,7 +1,7 @@
 import { compressSync } from 'lz4-napi'
-import type { SampleKind } from '../../src/emulator/sample-logs.ts'
-import { SampleLogs } from '../../src/emulator/sample-logs.ts'
-import { encodeLogGroup, encodeLogGroupList } from '../../src/sls/log-group.ts'
+import type { SampleKind } from '../src/emulator/sample-logs.ts'
+import { SampleLogs } from '../src/emulator/sample-logs.ts'
+import { encodeLogGroup, encodeLogGroupList } from '../src/sls/log-group.ts'
 
 /** One pull: the block as it arrives, and what it inflates to. */
 export interface Pulled {
@@ -27,6 +27,13 @@ export function mixedTopics(kind: SampleKind): Pulled[] {
   return Array.from({ length: BODIES }, () =>
     pulled(bodyOf(() => groupOf(samples, kind, 50, groups++ % 10 === 0 ? 'wanted' : 'unwanted'))),
   )
+}
+
+/** Log groups as a producer writes them, `logs` in each. */
+export function logGroups(kind: SampleKind, count: number): Array<{ raw: Buffer; logs: number }> {
+  const samples = new SampleLogs(1)
+  const logs = LOGS_PER_GROUP[kind]
+  return Array.from({ length: count }, () => ({ raw: groupOf(samples, kind, logs), logs }))
 }
 
 function bodyOf(nextGroup: () => Buffer): Buffer {
