@@ -29,6 +29,14 @@ export function mixedTopics(kind: SampleKind): Pulled[] {
   )
 }
 
+/** Logs whose one value is about a KB of `text` over and over. */
+export function textCorpus(text: string): Pulled[] {
+  const value = text.repeat(Math.ceil(1_000 / Buffer.byteLength(text)))
+  const log = { time: 1_790_000_000, contents: [['message', value]] satisfies Array<[string, string]> }
+  const group = encodeLogGroup({ topic: 'text', source: '', tags: [], logs: Array.from({ length: 200 }, () => log) })
+  return Array.from({ length: BODIES }, () => pulled(bodyOf(() => group)))
+}
+
 /** Log groups as a producer writes them, `logs` in each. */
 export function logGroups(kind: SampleKind, count: number): Array<{ raw: Buffer; logs: number }> {
   const samples = new SampleLogs(1)

@@ -1,17 +1,57 @@
 /**
- * A HEC that takes everything and looks at nothing, as a process of its own. GET /count tells what came.
- * Prints SPLUNK_HEC_URL, then an empty line.
+ * A HEC that takes everything and looks at nothing, as a process of its own (fork it): what is measured must not wait for it.
  */
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { createServer as createDrain } from 'node:net'
 
-const counts = { requests: 0, bytes: 0 }
-const SUCCESS = '{"text":"Success","code":0}'
-const NO_DATA = '{"text":"No data","code":5}'
+export interface SinkOptions {
+  /** Indexer acknowledgement. */
+  ack: boolean
+  /** PEM files. */
+  tls?: { cert: string; key: string }
+  /** Takes requests with events and never answers them. */
+  stalled?: boolean
+}
 
-const server = createServer({ keepAliveTimeout: 120_000 }, (request, response) => {
+/** Sent when it is ready. */
+export interface SinkReady {
+  url: string
+  /** Where bare bytes are read and forgotten. */
+  drainPort: number
+}
+
+/** Sent every now and then. */
+export interface SinkState {
+  /** Requests with events, and the bytes of their bodies as they came. */
+  requests: number
+  bytes: number
+}
+
+const EVERY_MS = 100
+
+const { ack, tls, stalled } = JSON.parse(process.argv[2] ?? '{}') as SinkOptions
+const state: SinkState = { requests: 0, bytes: 0 }
+const http = { keepAliveTimeout: 120_000 }
+const server = tls
+  ? createTlsServer({ ...http, cert: readFileSync(tls.cert), key: readFileSync(tls.key) }, serve)
+  : createServer(http, serve)
+
+function serve(request: IncomingMessage, response: ServerResponse): void {
+  const answer = (status: number, body: object): void => {
+    response.writeHead(status, { 'content-type': 'application/json' })
+    response.end(JSON.stringify(body))
+  }
   if (request.method === 'GET') {
-    response.end(JSON.stringify(request.url === '/count' ? counts : { text: 'HEC is healthy', code: 17 }))
+    answer(200, { text: 'HEC is healthy', code: 17 })
+    return
+  }
+  if (request.url?.includes('/ack')) {
+    void asked(request).then(([status, body]) => answer(status, body))
     return
   }
   let bytes = 0
@@ -19,16 +59,30 @@ const server = createServer({ keepAliveTimeout: 120_000 }, (request, response) =
     bytes += chunk.length
   })
   request.on('end', () => {
-    if (request.url?.endsWith('/ack')) {
-      response.writeHead(400).end('{"text":"ACK is disabled","code":14}')
-      return
+    if (bytes === 0) {
+      answer(400, { text: 'No data', code: 5 })
+    } else if (!stalled) {
+      state.requests += 1
+      state.bytes += bytes
+      answer(200, { text: 'Success', code: 0, ...(ack && { ackId: state.requests }) })
     }
-    counts.requests += 1
-    counts.bytes += bytes
-    response.writeHead(bytes > 0 ? 200 : 400, { 'content-type': 'application/json' })
-    response.end(bytes > 0 ? SUCCESS : NO_DATA)
   })
-})
-server.listen(0, '127.0.0.1', () => {
-  console.log(`SPLUNK_HEC_URL=http://127.0.0.1:${(server.address() as AddressInfo).port}\n`)
-})
+}
+
+/** Everything was indexed at once. */
+async function asked(request: IncomingMessage): Promise<[status: number, body: object]> {
+  const chunks: Buffer[] = []
+  for await (const chunk of request) chunks.push(chunk as Buffer)
+  if (!ack) return [400, { text: 'ACK is disabled', code: 14 }]
+  const { acks = [] } = JSON.parse(Buffer.concat(chunks).toString() || '{}') as { acks?: number[] }
+  return [200, { acks: Object.fromEntries(acks.map((id) => [id, true])) }]
+}
+
+const drain = createDrain((socket) => socket.resume().on('error', () => socket.destroy()))
+server.listen(0, '127.0.0.1')
+drain.listen(0, '127.0.0.1')
+await Promise.all([once(server, 'listening'), once(drain, 'listening')])
+const url = `${tls ? 'https' : 'http'}://127.0.0.1:${(server.address() as AddressInfo).port}`
+process.send?.({ url, drainPort: (drain.address() as AddressInfo).port } satisfies SinkReady)
+setInterval(() => process.send?.(state), EVERY_MS)
+process.on('disconnect', () => process.exit())

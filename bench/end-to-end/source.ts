@@ -1,34 +1,71 @@
 /**
- * SLS with a backlog, as a process of its own: `node source.ts KIND SHARDS MEGABYTES`. The emulator with signatures, leases
- * and checkpoints; in its shards the same few hundred log groups come again and again, LZ4 compressed once.
- * Prints the environment to use, then an empty line.
+ * SLS with a backlog, as a process of its own (fork it): the emulator with its signatures, leases and checkpoints. In its
+ * shards the same few hundred log groups come again and again, each compressed once.
  */
+import { readFileSync } from 'node:fs'
 import { compressSync } from 'lz4-napi'
-import { storedBlock } from '../../src/emulator/sls-put-logs.ts'
 import type { SampleKind } from '../../src/emulator/sample-logs.ts'
+import { storedBlock } from '../../src/emulator/sls-put-logs.ts'
 import { startSlsEmulator } from '../../src/emulator/sls-server.ts'
 import { logGroups } from '../corpus.ts'
 
-const GROUPS = 256
+export interface SourceOptions {
+  kind: SampleKind
+  shards: number
+  megabytes: number
+  /** PEM files. */
+  tls?: { cert: string; key: string }
+}
 
-const [kind, shards, megabytes] = process.argv.slice(2)
-const emulator = await startSlsEmulator({ project: 'bench', logstore: 'audit', shards: Number(shards) })
-const stored = logGroups(kind as SampleKind, GROUPS).map(({ raw, logs }) => {
-  // What lz4-napi puts before the block is its size.
+/** Sent when it is ready. */
+export interface SourceReady {
+  env: Record<string, string>
+  rawBytes: number
+  logs: number
+}
+
+/** Sent every now and then. */
+export interface SourceState {
+  /** Log groups that are not before a checkpoint yet. */
+  behind: number
+}
+
+const DIFFERENT_GROUPS = 256
+const EVERY_MS = 100
+
+const { kind, shards, megabytes, tls } = JSON.parse(process.argv[2] ?? '{}') as SourceOptions
+const emulator = await startSlsEmulator({
+  project: 'bench',
+  logstore: 'audit',
+  shards,
+  ...(tls && { tls: { cert: readFileSync(tls.cert), key: readFileSync(tls.key) } }),
+})
+const stored = logGroups(kind, DIFFERENT_GROUPS).map(({ raw, logs }) => {
+  // lz4-napi puts the size before the block.
   const block = Buffer.from(compressSync(raw).subarray(4))
   return { ...storedBlock(raw, block), logs, receivedAt: Date.now() }
 })
 const logstore = emulator.store.logstore('bench', 'audit')
-let bytes = 0
-for (let group = 0; bytes < Number(megabytes) * 1e6; group++) {
-  const next = stored[Math.floor(group / Number(shards)) % GROUPS] as (typeof stored)[number]
+let [rawBytes, logs, groups] = [0, 0, 0]
+while (rawBytes < megabytes * 1e6) {
+  const next = stored[Math.floor(groups / shards) % DIFFERENT_GROUPS] as (typeof stored)[number]
   logstore.append(next)
-  bytes += next.rawSize
+  rawBytes += next.rawSize
+  logs += next.logs
+  groups += 1
 }
-console.log(`SLS_ENDPOINT=${emulator.url}
-SLS_AK_ID=${emulator.accessKeyId}
-SLS_AK_KEY=${emulator.accessKeySecret}
-SLS_PROJECT=bench
-SLS_LOGSTORE=audit
-RAW_BYTES=${bytes}
-`)
+const env = {
+  // Certificates are for names, and Node takes one that ends in a number for none.
+  SLS_ENDPOINT: tls ? `https://localhost:${emulator.port}` : emulator.url,
+  SLS_AK_ID: emulator.accessKeyId,
+  SLS_AK_KEY: emulator.accessKeySecret,
+  SLS_PROJECT: 'bench',
+  SLS_LOGSTORE: 'audit',
+}
+process.send?.({ env, rawBytes, logs } satisfies SourceReady)
+setInterval(() => {
+  const shards = emulator.state().logstores[0]?.consumerGroups[0]?.shards ?? []
+  const behind = shards.length === 0 ? groups : shards.reduce((sum, shard) => sum + (shard.behind ?? groups), 0)
+  process.send?.({ behind } satisfies SourceState)
+}, EVERY_MS)
+process.on('disconnect', () => process.exit())

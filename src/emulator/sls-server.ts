@@ -12,7 +12,9 @@
 import { randomBytes } from 'node:crypto'
 import type { Server } from 'node:http'
 import { createServer } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import type { TlsOptions } from 'node:tls'
 import type { FaultScript } from './faults.ts'
 import type { Credential } from './server-signature.ts'
 import type { Administered } from './sls-admin.ts'
@@ -32,7 +34,7 @@ export const NOT_IMPLEMENTED = [
   'queries on logs (GetLogs, GetHistograms), indexes, dashboards, alerts, machine groups, shippers, RAM policies',
   "SPL beyond `*` and `* | where field = 'value'`; consume processors",
   'PutLogs bodies in JSON, batch_group mode, the Prometheus write path, web tracking, object uploads',
-  'HTTPS, CONNECT, query-string signatures; write quotas, automatic shard splits, index and storage tiers',
+  'HTTPS on the command line, CONNECT, query-string signatures; write quotas, automatic shard splits, index and storage tiers',
   'durability: everything is in memory and gone when the process ends',
 ]
 
@@ -52,6 +54,8 @@ export interface SlsEmulatorOptions extends HandlerOptions, Omit<SlsStoreOptions
   securityToken?: string
   /** More key pairs that are accepted. */
   credentials?: readonly Credential[]
+  /** With it HTTPS is spoken. */
+  tls?: TlsOptions
   /** Milliseconds since the epoch; default the system's clock. */
   now?: () => number
   /** Verify signatures. Default true; false takes anything, unsigned requests too. */
@@ -62,11 +66,13 @@ export interface SlsEmulatorOptions extends HandlerOptions, Omit<SlsStoreOptions
 }
 
 export interface SlsEmulator extends Administered {
-  /** `http://host:port`. */
+  /** `http://host:port`, or https. */
   readonly url: string
   readonly port: number
   readonly accessKeyId: string
   readonly accessKeySecret: string
+  /** What is accepted, by access key id: keys may come and go while it runs. */
+  readonly credentials: Map<string, Credential>
   readonly store: SlsStore
   readonly faults: FaultScript<SlsFaultAction>
   /** Every accepted checkpoint, in order. */
@@ -90,6 +96,7 @@ class EmulatorProcess implements SlsEmulator {
   readonly logstore: string
   readonly accessKeyId: string
   readonly accessKeySecret: string
+  readonly credentials: Map<string, Credential>
   readonly store: SlsStore
   readonly faults: FaultScript<SlsFaultAction>
   readonly commits: Commit[] = []
@@ -97,6 +104,7 @@ class EmulatorProcess implements SlsEmulator {
   readonly #http: SlsHttp
   readonly #server: Server
   readonly #host: string
+  readonly #scheme: string
   #port = 0
 
   constructor(options: SlsEmulatorOptions) {
@@ -113,13 +121,18 @@ class EmulatorProcess implements SlsEmulator {
     this.store = new SlsStore({ ...options, now: this.now })
     this.store.createProject(this.project)
     this.store.createLogstore(this.project, this.logstore, { shards: options.shards ?? 2 })
+    const accepted = [credentialOf(this, options.securityToken), ...(options.credentials ?? [])]
+    this.credentials = new Map(accepted.map((credential) => [credential.accessKeyId, credential]))
     this.#http = new SlsHttp(this, {
-      credentials: [credentialOf(this, options.securityToken), ...(options.credentials ?? [])],
+      credentials: this.credentials,
       strictSignatures: options.strictSignatures ?? true,
       handlers: new SlsHandlers(this.store, options, (commit) => this.commits.push(commit)),
     })
     // Longer than client pools keep theirs, so that nobody writes into a connection that is just being closed.
-    this.#server = createServer({ keepAliveTimeout: 120_000 }, this.#http.serve)
+    const http = { keepAliveTimeout: 120_000 }
+    const { tls } = options
+    this.#server = tls ? createTlsServer({ ...tls, ...http }, this.#http.serve) : createServer(http, this.#http.serve)
+    this.#scheme = tls ? 'https' : 'http'
   }
 
   /** Known once it listens; stays known afterwards. */
@@ -129,7 +142,7 @@ class EmulatorProcess implements SlsEmulator {
 
   get url(): string {
     const host = ['0.0.0.0', '::'].includes(this.#host) ? '127.0.0.1' : this.#host
-    return `http://${host.includes(':') ? `[${host}]` : host}:${this.port}`
+    return `${this.#scheme}://${host.includes(':') ? `[${host}]` : host}:${this.port}`
   }
 
   listen(port: number): Promise<void> {

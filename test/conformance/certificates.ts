@@ -17,8 +17,11 @@ export interface Certificates {
   client: Identity
 }
 
-/** Makes a certificate authority in `folder`, and a server and a client that it vouches for; good for two days. */
-export async function issueCertificates(folder: string): Promise<Certificates> {
+/**
+ * Makes a certificate authority in `folder`, and a server and a client that it vouches for; good for two days. `names`: of
+ * the server, besides 127.0.0.1.
+ */
+export async function issueCertificates(folder: string, names: readonly string[] = []): Promise<Certificates> {
   const ca = await identity(folder, 'ca', ['-x509', '-days', '2'])
   const issue = async (name: string, extensions: string): Promise<Identity> => {
     const extensionFile = join(folder, `${name}.extensions`)
@@ -30,9 +33,10 @@ export async function issueCertificates(folder: string): Promise<Certificates> {
     await openssl('x509', '-req', ...what, ...authority)
     return { cert, key: request.key }
   }
+  const alternatives = ['IP:127.0.0.1', ...names.map((name) => `DNS:${name}`)].join(',')
   return {
     ca: ca.cert,
-    server: await issue('server', 'subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth\n'),
+    server: await issue('server', `subjectAltName=${alternatives}\nextendedKeyUsage=serverAuth\n`),
     client: await issue('client', 'extendedKeyUsage=clientAuth\n'),
   }
 }

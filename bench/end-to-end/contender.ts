@@ -1,0 +1,56 @@
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+/** A program that carries the backlog to the sink. */
+export interface Contender {
+  readonly name: string
+  readonly program: string
+  readonly args: readonly string[]
+  /** Besides what source and sink tell. */
+  readonly env?: Record<string, string>
+  /** Indexer acknowledgement. */
+  readonly ack?: boolean
+  /** On both sides. */
+  readonly tls?: boolean
+  readonly replicas?: number
+  /** What it reaches about, MB of raw logs per CPU-second: decides how much it is given. */
+  readonly about: number
+  /** One request per event, so that the sink can tell whether all came. */
+  readonly singles?: boolean
+}
+
+export const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
+const SAMPLE = fileURLToPath(new URL('../rivals/sample.py', import.meta.url))
+
+const PLAIN = { SPLUNK_HEC_GZIP: 'false' }
+
+function bridge(name: string, about: number, options: Partial<Contender> = {}): Contender {
+  return { name, about, program: process.execPath, args: [MAIN, 'run'], ...options }
+}
+
+export const BRIDGE = {
+  plain: bridge('bridge', 300, { env: PLAIN }),
+  acknowledged: bridge('bridge, indexer ack', 300, {
+    ...{ ack: true, env: { ...PLAIN, SPLUNK_HEC_ACK_POLL_SECONDS: '0.5', MAX_IN_FLIGHT_BYTES: String(256 << 20) } },
+  }),
+  tls: bridge('bridge, HTTPS both ways', 200, { tls: true, env: PLAIN }),
+  gzip: bridge('bridge, gzip', 80, { env: { SPLUNK_HEC_GZIP: 'true' } }),
+  twoPlain: bridge('bridge, two replicas', 300, { env: PLAIN, replicas: 2 }),
+  twoGzip: bridge('bridge, two replicas, gzip', 80, { env: { SPLUNK_HEC_GZIP: 'true' }, replicas: 2 }),
+} satisfies Record<string, Contender>
+
+/** The vendor's SDK doing what its sample does; those that are installed (bench/install.sh). */
+export function rivals(): Contender[] {
+  const runtimes = [
+    { runtime: 'CPython', shipped: 1, batched: 12 },
+    { runtime: 'PyPy', shipped: 1.5, batched: 8 },
+  ]
+  return runtimes.flatMap(({ runtime, shipped, batched }) => {
+    const program = fileURLToPath(new URL(`../.tools/${runtime.toLowerCase()}/bin/python`, import.meta.url))
+    if (!existsSync(program)) return []
+    return [
+      { name: `sample on ${runtime}, as shipped`, program, args: [SAMPLE, 'shipped'], about: shipped, singles: true },
+      { name: `sample on ${runtime}, batched`, program, args: [SAMPLE, 'batched'], about: batched },
+    ]
+  })
+}

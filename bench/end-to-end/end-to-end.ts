@@ -1,0 +1,176 @@
+/**
+ * The whole way, each part a process of its own: SLS emulator → contender → a HEC that takes everything. The CPU time is the
+ * operating system's for all threads of the contender; a MB is a million bytes of inflated protobuf; the backlog's first third
+ * is for compilers. Contenders take turns, and medians are given. A bridge that did not deliver and commit everything is an
+ * error, not a figure.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import type { SampleKind } from '../../src/emulator/sample-logs.ts'
+import { SAMPLE_KINDS } from '../../src/emulator/sample-logs.ts'
+import type { Certificates } from '../../test/conformance/certificates.ts'
+import { issueCertificates } from '../../test/conformance/certificates.ts'
+import { corpus } from '../corpus.ts'
+import { batchesOf } from '../micro/micro.ts'
+import type { Report } from '../report.ts'
+import { median, shown } from '../report.ts'
+import type { Contender } from './contender.ts'
+import { BRIDGE, rivals } from './contender.ts'
+import type { Measured } from './measure.ts'
+import { measure } from './measure.ts'
+
+export interface EndToEndOptions {
+  rounds: number
+  /** Measured of each contender in each round. */
+  cpuSeconds: number
+}
+
+const GZIP_ALONE = 'gzip level 1 alone (floor)'
+const PYPY_SHIPPED = 'sample on PyPy, as shipped'
+
+export async function* endToEnd(options: EndToEndOptions): AsyncGenerator<Report> {
+  const folder = mkdtempSync(join(tmpdir(), 'bench-'))
+  try {
+    const certificates = await issueCertificates(folder, ['bench.localhost', 'localhost'])
+    const { plain, acknowledged, tls, gzip, ...others } = BRIDGE
+    const found = await turns([plain, acknowledged, tls, gzip, ...rivals()], { ...options, certificates })
+    yield rates(found)
+    yield* asides(found)
+    yield replicas(await turns([plain, others.twoPlain, gzip, others.twoGzip], { ...options, certificates }))
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** All measurements of each contender, by kind of log. */
+type Found = Map<string, Record<SampleKind, Measured[]>>
+
+async function turns(
+  contenders: readonly Contender[],
+  { rounds, cpuSeconds, certificates }: EndToEndOptions & { certificates: Certificates },
+): Promise<Found> {
+  const found: Found = new Map()
+  const note = (name: string, kind: SampleKind, measured: Measured): void => {
+    const all = found.get(name) ?? { audit: [], kubernetes: [], access: [] }
+    all[kind].push(measured)
+    found.set(name, all)
+    process.stderr.write(`  ${kind}, ${name}: ${shown(measured.perCpuSecond)} MB per CPU-second\n`)
+  }
+  for (let round = 0; round < rounds; round++) {
+    for (const kind of SAMPLE_KINDS) {
+      for (const contender of contenders)
+        note(contender.name, kind, await measure(contender, kind, { cpuSeconds, certificates }))
+      note(GZIP_ALONE, kind, gzipAlone(kind))
+    }
+  }
+  return found
+}
+
+const GZIP_SECONDS = 2
+
+/** Level 1 as the bridge asks for it, on the batches it would send. */
+function gzipAlone(kind: SampleKind): Measured {
+  const pulls = corpus(kind)
+  const batches = batchesOf(pulls)
+  const before = process.cpuUsage()
+  let bytes = 0
+  for (let at = 0; at < pulls.length || cpuSecondsSince(before) < GZIP_SECONDS; at++) {
+    for (const batch of batches[at % pulls.length] ?? [])
+      gzipSync(batch, { level: 1, memLevel: 9, chunkSize: 512 << 10 })
+    bytes += pulls[at % pulls.length]?.body.length ?? 0
+  }
+  const perCpuSecond = bytes / 1e6 / cpuSecondsSince(before)
+  return { perCpuSecond, perSecond: perCpuSecond, residentMb: 0 }
+}
+
+function cpuSecondsSince(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / 1e6
+}
+
+function rates(found: Found): Report {
+  const ratio = (over: string, under: string, kind: SampleKind): number =>
+    middle(found, over, kind, 'perCpuSecond') / middle(found, under, kind, 'perCpuSecond')
+  const ratios: Record<string, number> = {}
+  const goals: Record<string, number> = {}
+  for (const kind of SAMPLE_KINDS) {
+    if (found.has(PYPY_SHIPPED)) {
+      ratios[`${kind}: bridge ÷ ${PYPY_SHIPPED}`] = ratio(BRIDGE.plain.name, PYPY_SHIPPED, kind)
+      goals[`${kind}: bridge ÷ ${PYPY_SHIPPED}`] = kind === 'kubernetes' ? 40 : 100
+    }
+    ratios[`${kind}: bridge with gzip ÷ gzip alone`] = ratio(BRIDGE.gzip.name, GZIP_ALONE, kind)
+    goals[`${kind}: bridge with gzip ÷ gzip alone`] = 0.6
+    ratios[`${kind}: HTTPS both ways ÷ HTTP`] = ratio(BRIDGE.tls.name, BRIDGE.plain.name, kind)
+    goals[`${kind}: HTTPS both ways ÷ HTTP`] = 0.6
+  }
+  return {
+    id: 'end-to-end',
+    title: 'End to end',
+    columns: ['MB per CPU-second (lowest–highest)', ...SAMPLE_KINDS],
+    rows: [...found].map(([name, byKind]) => [name, ...SAMPLE_KINDS.map((kind) => spread(byKind[kind]))]),
+    ratios,
+    goals,
+  }
+}
+
+/** What else was seen of the same runs. */
+function* asides(found: Found): Generator<Report> {
+  const names = [...found.keys()].filter((name) => name !== GZIP_ALONE)
+  yield {
+    id: 'resident',
+    title: 'Highest resident size in those runs',
+    columns: ['MB', ...SAMPLE_KINDS],
+    rows: names.map((name) => [
+      name,
+      ...SAMPLE_KINDS.map((kind) => middle(found, name, kind, 'residentMb').toFixed(0)),
+    ]),
+  }
+  const bridges = names.filter((name) => name.startsWith('bridge'))
+  const upTo = (seconds: number | undefined): string => (seconds === undefined ? '–' : `${seconds * 1000}`)
+  yield {
+    id: 'event-loop',
+    title: 'How late the event loop was in those runs',
+    columns: ['99 in 100 within, and the latest, ms (upper ends of buckets)', ...SAMPLE_KINDS],
+    rows: bridges.map((name) => [
+      name,
+      ...SAMPLE_KINDS.map((kind) => {
+        const all = found.get(name)?.[kind].flatMap(({ late }) => late ?? []) ?? []
+        return `${upTo(median(all.map(({ p99 }) => p99)))}, ${upTo(Math.max(...all.map(({ most }) => most)))}`
+      }),
+    ]),
+  }
+}
+
+function replicas(found: Found): Report {
+  return {
+    id: 'replicas',
+    title: 'One replica and two, on two cores that source and sink use too',
+    columns: ['MB per CPU-second, and per second of the clock', ...SAMPLE_KINDS],
+    rows: [...found.keys()]
+      .filter((name) => name !== GZIP_ALONE)
+      .map((name) => [
+        name,
+        ...SAMPLE_KINDS.map(
+          (kind) =>
+            `${shown(middle(found, name, kind, 'perCpuSecond'))}, ${shown(middle(found, name, kind, 'perSecond'))}`,
+        ),
+      ]),
+  }
+}
+
+function middle(
+  found: Found,
+  name: string,
+  kind: SampleKind,
+  key: 'perCpuSecond' | 'perSecond' | 'residentMb',
+): number {
+  return median(found.get(name)?.[kind].map((measured) => measured[key]) ?? [])
+}
+
+function spread(measured: readonly Measured[]): string {
+  const all = measured.map(({ perCpuSecond }) => perCpuSecond)
+  const range = all.length > 1 ? ` (${shown(Math.min(...all))}–${shown(Math.max(...all))})` : ''
+  return `${shown(median(all))}${range}`
+}

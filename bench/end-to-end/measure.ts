@@ -1,0 +1,162 @@
+import type { ChildProcess } from 'node:child_process'
+import { fork, spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { SampleKind } from '../../src/emulator/sample-logs.ts'
+import type { Certificates } from '../../test/conformance/certificates.ts'
+import type { Contender } from './contender.ts'
+import type { SinkOptions, SinkReady, SinkState } from './sink.ts'
+import type { SourceOptions, SourceReady, SourceState } from './source.ts'
+
+export interface Measured {
+  /** MB of raw logs per second of all its processes' CPU time, and of the clock. */
+  readonly perCpuSecond: number
+  readonly perSecond: number
+  /** Highest resident size of the first process, MB. */
+  readonly residentMb: number
+  /** Of a bridge: how late its event loop was, seconds, 99 in 100 and at the most (upper ends of buckets). */
+  readonly late?: { readonly p99: number; readonly most: number }
+}
+
+const SHARDS = 4
+/** This part of the backlog is for compilers, this one counts. */
+const [FROM, TO] = [0.35, 0.97]
+const SAMPLE_MS = 100
+/** Linux counts CPU time in these. */
+const TICKS_PER_SECOND = 100
+const LONGEST_MS = 600_000
+
+/** One contender carries one backlog, of which `cpuSeconds` are measured. Throws when not all of it arrived. */
+export async function measure(
+  contender: Contender,
+  kind: SampleKind,
+  { cpuSeconds, certificates }: { cpuSeconds: number; certificates: Certificates },
+): Promise<Measured> {
+  const tls = contender.tls ? { tls: certificates.server } : {}
+  const megabytes = (contender.about * cpuSeconds) / (TO - FROM)
+  const folder = mkdtempSync(join(tmpdir(), 'bench-'))
+  const source = helper<SourceOptions, SourceReady, SourceState>('source', { kind, shards: SHARDS, megabytes, ...tls })
+  const sink = helper<SinkOptions, SinkReady, SinkState>('sink', { ack: contender.ack === true, ...tls })
+  const [{ env, rawBytes, logs }, { url }] = await Promise.all([source.ready, sink.ready])
+  const processes = Array.from({ length: contender.replicas ?? 1 }, (_, index) =>
+    spawn(contender.program, [...contender.args], {
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: {
+        ...{ PATH: process.env['PATH'], LANG: 'C.UTF-8', ...env, SLS_CG: 'bench', SLS_CONSUMER: `bench-${index}` },
+        ...{ SLS_HEARTBEAT_SECONDS: '5', SPLUNK_HEC_URL: url, SPLUNK_HEC_TOKEN: 'bench', DEAD_LETTER_DIR: folder },
+        ...{ ADMIN_PORT: String(ADMIN_PORT + index), LOG_LEVEL: 'warn', NODE_EXTRA_CA_CERTS: certificates.ca },
+        ...{ SPLUNK_HEC_TLS_CA_FILE: contender.tls ? certificates.ca : undefined, ...contender.env },
+      },
+    }),
+  )
+  try {
+    const samples = await watch(processes, source, sink)
+    const done = samples.at(-1) as Sample
+    if (contender.singles && done.requests !== logs) throw new Error(`${done.requests} requests for ${logs} logs`)
+    const exposed = contender.singles ? [] : await Promise.all(processes.map((_, index) => metrics(ADMIN_PORT + index)))
+    const delivered = exposed.reduce((sum, text) => sum + (numberOf(text, DELIVERED) ?? 0), 0)
+    if (contender.program === process.execPath && delivered !== logs) throw new Error(`${delivered} events of ${logs}`)
+    const first = samples.find(({ bytes }) => bytes >= FROM * done.bytes) as Sample
+    const last = samples.findLast(({ bytes }) => bytes <= TO * done.bytes) as Sample
+    const megabytes = (((last.bytes - first.bytes) / done.bytes) * rawBytes) / 1e6
+    return {
+      perCpuSecond: megabytes / (last.cpuSeconds - first.cpuSeconds),
+      perSecond: (1000 * megabytes) / (last.at - first.at),
+      residentMb: highestResidentMb(processes[0] as ChildProcess),
+      ...(exposed[0] && { late: lateness(exposed[0]) }),
+    }
+  } finally {
+    await Promise.all(processes.map((process) => ended(process)))
+    source.end()
+    sink.end()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+const ADMIN_PORT = 19_464
+const DELIVERED = /^sls_bridge_events_delivered_total\S* (\d+)/m
+
+interface Sample extends SinkState {
+  at: number
+  cpuSeconds: number
+}
+
+async function watch(
+  processes: readonly ChildProcess[],
+  source: Helper<SourceReady, SourceState>,
+  sink: Helper<SinkReady, SinkState>,
+): Promise<Sample[]> {
+  const samples: Sample[] = []
+  for (const deadline = performance.now() + LONGEST_MS; performance.now() < deadline; await sleep(SAMPLE_MS)) {
+    const dead = processes.find(({ exitCode, signalCode }) => exitCode !== null || signalCode !== null)
+    if (dead) throw new Error(`it ended with ${dead.exitCode ?? dead.signalCode}`)
+    const cpuSeconds = processes.reduce((sum, process) => sum + cpuSecondsOf(process), 0)
+    samples.push({ ...(sink.state ?? { requests: 0, bytes: 0 }), at: performance.now(), cpuSeconds })
+    if (source.state?.behind === 0) return samples
+  }
+  throw new Error(`not done within ${LONGEST_MS / 1000} s; log groups behind: ${source.state?.behind}`)
+}
+
+export interface Helper<Ready, State> {
+  readonly ready: Promise<Ready>
+  state: State | undefined
+  end(): void
+}
+
+export function helper<Options, Ready, State>(name: string, options: Options): Helper<Ready, State> {
+  const child = fork(new URL(`${name}.ts`, import.meta.url), [JSON.stringify(options)])
+  const ready = Promise.withResolvers<Ready>()
+  const itself: Helper<Ready, State> = { ready: ready.promise, state: undefined, end: () => child.disconnect() }
+  child.once('exit', () => ready.reject(new Error(`${name} ended`)))
+  child.once('message', (message) => {
+    ready.resolve(message as Ready)
+    child.on('message', (state) => {
+      itself.state = state as State
+    })
+  })
+  return itself
+}
+
+/** User and system time of all threads. */
+function cpuSecondsOf({ pid }: ChildProcess): number {
+  const text = readFileSync(`/proc/${pid}/stat`, 'latin1')
+  const [user, system] = text
+    .slice(text.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 13)
+  return (Number(user) + Number(system)) / TICKS_PER_SECOND
+}
+
+function highestResidentMb({ pid }: ChildProcess): number {
+  return ((numberOf(readFileSync(`/proc/${pid}/status`, 'latin1'), /^VmHWM:\s+(\d+)/m) ?? 0) * 1024) / 1e6
+}
+
+async function metrics(port: number): Promise<string> {
+  const response = await fetch(`http://127.0.0.1:${port}/metrics`).catch(() => undefined)
+  return (await response?.text()) ?? ''
+}
+
+function lateness(exposed: string): { p99: number; most: number } {
+  const buckets = [...exposed.matchAll(/^sls_bridge_event_loop_delay_seconds_bucket\{le="([^"]+)"\} (\d+)/gm)].map(
+    ([, le, count]) => ({ le: le === '+Inf' ? Number.POSITIVE_INFINITY : Number(le), count: Number(count) }),
+  )
+  const all = buckets.at(-1)?.count ?? 0
+  const within = (part: number): number => buckets.find(({ count }) => count >= part * all)?.le ?? Number.NaN
+  return { p99: within(0.99), most: within(1) }
+}
+
+function numberOf(text: string, pattern: RegExp): number | undefined {
+  const found = pattern.exec(text)?.[1]
+  return found === undefined ? undefined : Number(found)
+}
+
+export async function ended(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const exit = new Promise((resolve) => child.once('exit', resolve))
+  child.kill(signal)
+  const late = setTimeout(() => child.kill('SIGKILL'), 10_000)
+  await exit
+  clearTimeout(late)
+}

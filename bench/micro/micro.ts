@@ -1,0 +1,300 @@
+/**
+ * What each step costs alone. All variants take turns within one process, in short rounds whose medians are given, so that
+ * what else the machine does hits all of them alike. A CPU-second is user and system time of the whole process, garbage
+ * collection, compilation and zlib's threads included; a MB is a million bytes of inflated protobuf.
+ */
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import { connect } from 'node:net'
+import type { ZlibOptions } from 'node:zlib'
+import { constants, gzipSync } from 'node:zlib'
+import { BufferPool } from '../../src/core/buffer-pool.ts'
+import { systemClock } from '../../src/core/clock.ts'
+import { Secret } from '../../src/core/secret.ts'
+import { NO_TELEMETRY } from '../../src/core/telemetry.ts'
+import type { SampleKind } from '../../src/emulator/sample-logs.ts'
+import { SAMPLE_KINDS } from '../../src/emulator/sample-logs.ts'
+import type { EncoderOptions } from '../../src/pipeline/encoder.ts'
+import { Encoder } from '../../src/pipeline/encoder.ts'
+import { KernelBodies } from '../../src/pipeline/wasm/bodies.ts'
+import { Kernel } from '../../src/pipeline/wasm/kernel.ts'
+import { HecClient } from '../../src/sinks/splunk-hec/client.ts'
+import { lz4Decompress } from '../../src/sls/lz4.ts'
+import type { Pulled } from '../corpus.ts'
+import { corpus, mixedTopics, textCorpus } from '../corpus.ts'
+import type { SinkReady } from '../end-to-end/sink.ts'
+import type { Report } from '../report.ts'
+import { median, shown } from '../report.ts'
+import { bytesOfEnvelopes, envelopesOf } from './naive.ts'
+
+const ROUND_MS = 12
+/** A request takes a while, and the connection rests between two. */
+const POST_ROUND_MS = 150
+const OPTIONS: EncoderOptions = {
+  project: 'bench',
+  logstore: 'audit',
+  maxBatchBytes: 1_000_000,
+  topics: [],
+  source: 'sls://bench/audit',
+  sourcetype: 'aliyun:sls',
+}
+const POSITION = { shard: 0, cursor: '', firstGroup: 1_447_299_606_896_632_356n }
+
+/** Works on one of the pulls. */
+type Variant = (pulled: Pulled, index: number) => unknown
+type Rates = Record<string, number>
+
+/** An encoder with all that stands around it in the bridge. */
+function engine(options: EncoderOptions, withKernel: boolean) {
+  const pool = new BufferPool(24 << 20)
+  const kernel = withKernel ? Kernel.open(options, 64 << 20) : undefined
+  if (withKernel && kernel === undefined) throw new Error('no WebAssembly here')
+  const bodies = kernel && new KernelBodies(kernel, pool)
+  const memory = bodies ?? pool
+  const encoder = new Encoder(options, kernel)
+  const inflated = ({ block, body }: Pulled): Buffer =>
+    lz4Decompress(block, body.length, (size) => memory.take(size), bodies && ((from, to) => bodies.inflate(from, to)))
+  const encodeAll = (body: Buffer): void => {
+    for (const batch of encoder.encode(body, POSITION)) encoder.recycle(batch)
+  }
+  return {
+    inflate: (pulled: Pulled): void => memory.give(inflated(pulled)),
+    /** The same bodies each time, as they lie in memory once they are inflated. */
+    encode: (pulls: readonly Pulled[]): Variant => {
+      const kept = pulls.map(inflated)
+      return (_, index) => encodeAll(kept[index] as Buffer)
+    },
+    both: (pulled: Pulled): void => {
+      const body = inflated(pulled)
+      encodeAll(body)
+      memory.give(body)
+    },
+  }
+}
+
+/** The batches of each pull, as they would leave. */
+export function batchesOf(pulls: readonly Pulled[]): Buffer[][] {
+  const encoder = new Encoder(OPTIONS)
+  return pulls.map(({ body }) => [...encoder.encode(body, POSITION)].map(({ bytes }) => Buffer.from(bytes)))
+}
+
+/** Medians of MB per CPU-second, variants taking turns. */
+async function measure(
+  pulls: readonly Pulled[],
+  rounds: number,
+  variants: Record<string, Variant>,
+  roundMs = ROUND_MS,
+): Promise<Rates> {
+  const rates = Object.fromEntries(Object.keys(variants).map((name) => [name, [] as number[]]))
+  const next = Object.fromEntries(Object.keys(variants).map((name) => [name, 0]))
+  for (let round = -3; round < rounds; round++) {
+    for (const [name, variant] of Object.entries(variants)) {
+      let bytes = 0
+      const before = process.cpuUsage()
+      const end = performance.now() + roundMs
+      do {
+        const index = (next[name] as number) % pulls.length
+        next[name] = index + 1
+        const pulled = pulls[index] as Pulled
+        const done = variant(pulled, index)
+        if (done instanceof Promise) await done
+        bytes += pulled.body.length
+      } while (performance.now() < end)
+      const { user, system } = process.cpuUsage(before)
+      // The first rounds are for the compilers.
+      if (round >= 0) rates[name]?.push(bytes / (user + system))
+    }
+  }
+  return Object.fromEntries(Object.entries(rates).map(([name, all]) => [name, median(all)]))
+}
+
+/** One column per kind of log; each cell MB per CPU-second. */
+function table(byKind: Record<string, Rates>): Pick<Report, 'columns' | 'rows'> {
+  const names = Object.keys(Object.values(byKind)[0] ?? {})
+  return {
+    columns: ['MB per CPU-second', ...Object.keys(byKind)],
+    rows: names.map((name) => [name, ...Object.values(byKind).map((rates) => shown(rates[name] as number))]),
+  }
+}
+
+async function forEachKind(task: (kind: SampleKind) => Promise<Rates>): Promise<Record<string, Rates>> {
+  const byKind: Record<string, Rates> = {}
+  for (const kind of SAMPLE_KINDS) byKind[kind] = await task(kind)
+  return byKind
+}
+
+function ratiosOf(
+  byKind: Record<string, Rates>,
+  what: string,
+  [over, under]: [string, string],
+): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(byKind).map(([kind, rates]) => [
+      `${kind}: ${what}`,
+      (rates[over] as number) / (rates[under] as number),
+    ]),
+  )
+}
+
+const goals = (ratios: Record<string, number>, least: number): Record<string, number> =>
+  Object.fromEntries(Object.keys(ratios).map((name) => [name, least]))
+
+async function encoding(rounds: number): Promise<Report> {
+  const byKind = await forEachKind((kind) => {
+    const pulls = corpus(kind)
+    const typescript = engine(OPTIONS, false)
+    const wasm = engine(OPTIONS, true)
+    const copy = Buffer.allocUnsafeSlow(4_000_000)
+    const ready = pulls.map(({ body }) => envelopesOf(OPTIONS, body))
+    return measure(pulls, rounds, {
+      'memory copy (floor)': ({ body }) => copy.set(body),
+      'LZ4, WebAssembly': wasm.inflate,
+      'LZ4, TypeScript': typescript.inflate,
+      'transcode, WebAssembly': wasm.encode(pulls),
+      'transcode, TypeScript': typescript.encode(pulls),
+      'LZ4 + transcode, WebAssembly': wasm.both,
+      'LZ4 + transcode, TypeScript': typescript.both,
+      'protobufjs + JSON.stringify': ({ body }) => bytesOfEnvelopes(envelopesOf(OPTIONS, body)),
+      'JSON.stringify of ready objects (floor of objects)': (_, index) =>
+        bytesOfEnvelopes(ready[index] as (typeof ready)[number]),
+    })
+  })
+  const toNaive = ratiosOf(byKind, 'LZ4 + transcode ÷ protobufjs + JSON.stringify', [
+    'LZ4 + transcode, WebAssembly',
+    'protobufjs + JSON.stringify',
+  ])
+  return { id: 'encoding', title: 'From a pulled block to HEC batches', ...table(byKind), ratios: toNaive }
+}
+
+async function selecting(rounds: number): Promise<Report> {
+  const byKind = await forEachKind((kind) => {
+    const pulls = mixedTopics(kind)
+    const tenth = engine({ ...OPTIONS, topics: ['wanted'] }, true)
+    const none = engine({ ...OPTIONS, topics: ['neither'] }, true)
+    const typescript = engine({ ...OPTIONS, topics: ['wanted'] }, false)
+    return measure(pulls, rounds, {
+      'LZ4 alone': tenth.inflate,
+      'walk alone (nothing is wanted)': none.encode(pulls),
+      'LZ4 + walk': none.both,
+      'LZ4 + one group in ten, WebAssembly': tenth.both,
+      'LZ4 + one group in ten, TypeScript': typescript.both,
+    })
+  })
+  const share = ratiosOf(byKind, 'one group in ten wanted ÷ LZ4 alone', [
+    'LZ4 + one group in ten, WebAssembly',
+    'LZ4 alone',
+  ])
+  return {
+    ...{ id: 'selecting', title: 'Groups of which one in ten is wanted', ...table(byKind) },
+    ...{ ratios: share, goals: goals(share, 0.6) },
+  }
+}
+
+const TEXTS = {
+  'plain ASCII': 'The quick brown fox jumps over the lazy dog. ',
+  'JSON in a string': '{"user":"alice","verb":"get","uri":"/api/v1/pods"},',
+  Chinese: '运维人员停止了实例，操作成功。',
+}
+
+async function escaping(rounds: number): Promise<Report> {
+  const byText: Record<string, Rates> = {}
+  for (const [name, text] of Object.entries(TEXTS)) {
+    const pulls = textCorpus(text)
+    byText[name] = await measure(pulls, rounds, {
+      WebAssembly: engine(OPTIONS, true).encode(pulls),
+      TypeScript: engine(OPTIONS, false).encode(pulls),
+    })
+  }
+  return { id: 'escaping', title: 'Logs of one long text: mostly escaping', ...table(byText) }
+}
+
+const CHUNK = 512 << 10
+const GZIPS: Record<string, ZlibOptions> = {
+  'level 1, as Node comes': { level: 1 },
+  'level 1, memLevel 9, one chunk': { level: 1, memLevel: 9, chunkSize: CHUNK },
+  'level 2, memLevel 9, one chunk': { level: 2, memLevel: 9, chunkSize: CHUNK },
+  'level 3, memLevel 9, one chunk': { level: 3, memLevel: 9, chunkSize: CHUNK },
+  'level 6, as Node comes': { level: 6 },
+  'level 1, fixed codes': { level: 1, memLevel: 9, chunkSize: CHUNK, strategy: constants.Z_FIXED },
+}
+
+async function compressing(rounds: number): Promise<Report> {
+  const sizes: Record<string, Rates> = {}
+  const byKind = await forEachKind((kind) => {
+    const pulls = corpus(kind)
+    const batches = batchesOf(pulls)
+    const size = (options: ZlibOptions): number =>
+      batches.flat().reduce((sum, batch) => sum + batch.length, 0) /
+      batches.flat().reduce((sum, batch) => sum + gzipSync(batch, options).length, 0)
+    sizes[kind] = Object.fromEntries(Object.entries(GZIPS).map(([name, options]) => [name, size(options)]))
+    const alone = (options: ZlibOptions): Variant => {
+      return (_, index) => batches[index]?.map((batch) => gzipSync(batch, options))
+    }
+    return measure(
+      pulls,
+      Math.ceil(rounds / 4),
+      Object.fromEntries(Object.entries(GZIPS).map(([name, options]) => [name, alone(options)])),
+    )
+  })
+  const kinds = Object.keys(byKind)
+  return {
+    id: 'compressing',
+    title: 'gzip alone, on the batches as they leave',
+    columns: ['MB per CPU-second (and how much smaller)', ...kinds],
+    rows: Object.keys(GZIPS).map((name) => [
+      name,
+      ...kinds.map((kind) => `${shown(byKind[kind]?.[name] as number)} (${shown(sizes[kind]?.[name] as number)}×)`),
+    ]),
+  }
+}
+
+async function posting(rounds: number): Promise<Report> {
+  const child = fork(new URL('../end-to-end/sink.ts', import.meta.url), [JSON.stringify({ ack: false })])
+  const [{ url, drainPort }] = (await once(child, 'message')) as [SinkReady]
+  const client = new HecClient(url, {
+    token: new Secret('bench'),
+    timeoutMs: 60_000,
+    tls: { verify: true },
+    userAgent: 'bench',
+    clock: systemClock,
+    telemetry: NO_TELEMETRY,
+  })
+  const socket = connect(drainPort, '127.0.0.1')
+  await once(socket, 'connect')
+  const signal = new AbortController().signal
+  const post = (body: Buffer) => client.post({ to: 'event', body, channel: 'bench', signal })
+  const byKind = await forEachKind((kind) => {
+    const pulls = corpus(kind)
+    const batches = batchesOf(pulls)
+    const variants: Record<string, Variant> = {
+      'bare socket (floor)': async (_, index) => {
+        for (const batch of batches[index] ?? []) await written(socket, batch)
+      },
+      'POST of each batch, our client': async (_, index) => {
+        for (const batch of batches[index] ?? []) await post(batch)
+      },
+      'POST of each batch, fetch': async (_, index) => {
+        for (const body of batches[index] ?? []) await (await fetch(url, { method: 'POST', body })).arrayBuffer()
+      },
+    }
+    return measure(pulls, Math.ceil(rounds / 3), variants, POST_ROUND_MS)
+  })
+  socket.destroy()
+  await client.close()
+  child.disconnect()
+  const share = ratiosOf(byKind, 'POST ÷ bare socket', ['POST of each batch, our client', 'bare socket (floor)'])
+  return { id: 'posting', title: 'Sending the batches', ...table(byKind), ratios: share }
+}
+
+function written(socket: Socket, bytes: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => socket.write(bytes, (error) => (error ? reject(error) : resolve())))
+}
+
+export async function* micro(rounds: number): AsyncGenerator<Report> {
+  yield await encoding(rounds)
+  yield await selecting(rounds)
+  yield await escaping(rounds)
+  yield await compressing(rounds)
+  yield await posting(rounds)
+}
