@@ -12,6 +12,10 @@ import { DeadLetter } from './sinks/dead-letter.ts'
 import type { HecConnection } from './sinks/splunk-hec/client.ts'
 import { SplunkHecSink } from './sinks/splunk-hec/sink.ts'
 import { SlsClient } from './sls/client.ts'
+import { FILES, readCredentialFiles } from './sls/credential-files.ts'
+import type { CredentialSource, Issued } from './sls/credentials.ts'
+import { fixedCredentials, RenewedCredentials } from './sls/credentials.ts'
+import { fetchVendorCredentials, nameOf } from './sls/vendor-credentials.ts'
 
 /** The group’s timeout in heartbeat intervals (contract). */
 export const GROUP_TIMEOUT_HEARTBEATS = 3
@@ -42,9 +46,9 @@ export class Bridge {
   readonly #deadLetter: DeadLetter
   readonly #client: SlsClient
 
-  constructor(config: Config, telemetry: Telemetry, userAgent: string) {
+  constructor(config: Config, telemetry: Telemetry, userAgent: string, credentials?: CredentialSource) {
     const clock = systemClock
-    this.#client = slsClient(config, telemetry, userAgent)
+    this.#client = slsClient(config, telemetry, userAgent, credentials)
     this.#deadLetter = new DeadLetter({ dir: config.deadLetterDir, consumer: config.sls.consumer })
     this.#sink = hecSink(config, telemetry, userAgent, this.#deadLetter)
     const { sls } = config
@@ -99,22 +103,36 @@ function openKernel(config: Config, budget: ByteBudget, telemetry: Telemetry): K
   return kernel
 }
 
-export function slsClient(config: Config, telemetry: Telemetry, userAgent: string): SlsClient {
+export function slsClient(
+  config: Config,
+  telemetry: Telemetry,
+  userAgent: string,
+  credentials: CredentialSource = credentialSource(config, telemetry),
+): SlsClient {
   const { sls } = config
-  const credentials = {
-    accessKeyId: sls.accessKeyId,
-    accessKeySecret: sls.accessKeySecret,
-    ...(sls.stsToken ? { securityToken: sls.stsToken } : {}),
-  }
   return new SlsClient({
     endpoint: sls.endpoint,
     project: sls.project,
     logstore: sls.logstore,
-    credentials: async () => credentials,
+    credentials: () => credentials.get(),
+    credentialsRefused: (these) => credentials.refused(these),
+    credentialsChoice: sls.credentials.source,
     ...(sls.region === undefined ? {} : { region: sls.region }),
     userAgent,
     onRequest: (api, status, code, seconds) => telemetry.slsRequest(api, status, code, seconds),
   })
+}
+
+/** One for all clients of a process, or each asks for credentials of its own. */
+export function credentialSource({ sls: { credentials } }: Config, telemetry: Telemetry): CredentialSource {
+  const renewed = (from: string, fetch: () => Promise<Issued>) =>
+    new RenewedCredentials({ fetch, from, clock: systemClock, telemetry })
+  if (credentials.source !== 'access_key') {
+    return renewed(nameOf(credentials), () => fetchVendorCredentials(credentials))
+  }
+  const { source, files, ...given } = credentials
+  if (Object.keys(files).length === 0) return fixedCredentials(given)
+  return renewed(FILES, () => readCredentialFiles(files, given))
 }
 
 /** What the sink and the preflight of `check` both need to reach HEC. */
@@ -157,7 +175,7 @@ export function hecSink(
   })
 }
 
-function encoderOptions({ sls, filter, hec }: Config) {
+export function encoderOptions({ sls, filter, hec }: Config) {
   return {
     project: sls.project,
     logstore: sls.logstore,

@@ -69,3 +69,4 @@ setInterval(() => {
   process.send?.({ behind } satisfies SourceState)
 }, EVERY_MS)
 process.on('disconnect', () => process.exit())
+process.on('error', () => process.exit())

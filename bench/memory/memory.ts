@@ -55,7 +55,7 @@ async function rows(cases: Array<{ name: string; shards: number; budgetMb: numbe
 }
 
 /** Idle: after a while without logs. Busy: the highest while a backlog drains. Stalled: HEC has stopped answering. */
-async function resident(state: State, shards: number, budgetMb: number): Promise<number> {
+export async function resident(state: State, shards: number, budgetMb: number): Promise<number> {
   const megabytes = state === 'idle' ? 0 : BACKLOG_MB
   const source = helper<SourceOptions, SourceReady, SourceState>('source', { kind: 'audit', shards, megabytes })
   const sink = helper<SinkOptions, SinkReady, SinkState>('sink', { ack: false, stalled: state === 'stalled' })

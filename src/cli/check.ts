@@ -1,16 +1,16 @@
-import { randomUUID } from 'node:crypto'
-import { mkdir, open, unlink } from 'node:fs/promises'
-import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { request } from 'undici'
-import { hecConnection, slsClient } from '../bridge.ts'
+import { credentialSource, slsClient } from '../bridge.ts'
+import { readEnvironment } from '../config/environment.ts'
 import type { Config } from '../config/load.ts'
-import { systemClock } from '../core/clock.ts'
+import { loadConfig } from '../config/load.ts'
 import { Fault, messageOf } from '../core/errors.ts'
 import { NO_TELEMETRY } from '../core/telemetry.ts'
-import { postTestEvent, preflight } from '../sinks/splunk-hec/probe.ts'
-import type { SlsClient } from '../sls/client.ts'
-import { OfficialClient } from '../sls/official-client.ts'
+import { onOneLine } from '../observability/faults.ts'
+import type { Check, Verdict } from './check/finding.ts'
+import { hecChecks } from './check/hec.ts'
+import { hostChecks } from './check/host.ts'
+import { slsChecks } from './check/sls.ts'
 import type { CommandIo } from './command.ts'
 import { EXIT } from './command.ts'
 import { configurationOf } from './configuration.ts'
@@ -18,32 +18,41 @@ import { USER_AGENT } from './version.ts'
 
 const HELP = `Validate the configuration and try both ends. Ingests nothing and commits nothing; makes DEAD_LETTER_DIR if it is missing.
 
-usage: sls-siem-bridge check [--send-test-event]
+usage: sls-siem-bridge check [--send-test-event] [--wait SECONDS] [--json]
 
-  --send-test-event   also post one marked event, the only way to learn whether the token may write to the index
+  --send-test-event   also post one marked event, the only way to learn whether the token may write to the index, and wait for
+                      its acknowledgement where the token has that
+  --wait SECONDS      try again what may pass by itself (not reachable, busy), for so long all together (default 0)
+  --json              one JSON document: {"ok", "checks": [{"check", "verdict", "found", "advice", "code"}]};
+                      advice and code are null where there is none
   --help
 
-One line per check, and what to do about each failure. Exit code 0: ready to run; 1: a check failed; 2: the configuration
-itself is wrong.
+One line per check: ok; warn, works but look at it; FAIL, and what to do about it; skip, does not apply or cannot be known
+without changing something. As an init container: it ends by itself, and a replica starts once nothing fails.
+
+Exit code 0: ready to run; 1: a check failed; 2: the configuration itself is wrong.
 `
 
-/** The documented limit has been 5, 10, 20 and is 30 consumer groups per logstore. */
-const GROUP_QUOTA = 30
-const SKEW_WARN_SECONDS = 60
-const UNREACHABLE = 'unreachable'
-const SKEW_LIMIT_SECONDS = 15 * 60
+const RETRY_MS = 2_000
+const CONFIGURATION = { about: 'configuration' }
 
-/** A check says what it found, or throws what is wrong. */
-interface Check {
-  readonly about: string
-  readonly run: () => Promise<string>
+interface Line {
+  readonly check: string
+  readonly verdict: Verdict
+  readonly found: string
+  readonly advice: string | null
+  /** Stable, of what failed: the server's own code where it has one. */
+  readonly code: string | null
 }
 
 export async function checkCommand(argv: string[], io: CommandIo): Promise<number> {
-  let options: { help: boolean; 'send-test-event': boolean }
+  let options: { help: boolean; json: boolean; wait: string; 'send-test-event': boolean }
   try {
     const boolean = { type: 'boolean', default: false } as const
-    options = parseArgs({ args: argv, options: { help: boolean, 'send-test-event': boolean } }).values
+    const wait = { type: 'string', default: '0' } as const
+    const known = { help: boolean, json: boolean, wait, 'send-test-event': boolean }
+    options = parseArgs({ args: argv, options: known }).values
+    if (!/^\d{1,6}$/.test(options.wait)) throw new Error(`--wait must be seconds, not "${options.wait}"`)
   } catch (error) {
     io.stderr.write(`sls-siem-bridge check: ${messageOf(error)} (see --help)\n`)
     return EXIT.usage
@@ -52,173 +61,90 @@ export async function checkCommand(argv: string[], io: CommandIo): Promise<numbe
     io.stdout.write(HELP)
     return EXIT.done
   }
+  const lines: Line[] = []
+  const tell = (line: Line): void => {
+    lines.push(line)
+    if (!options.json) io.stdout.write(asText(line))
+  }
   const configuration = configurationOf(io)
+  if (configuration) {
+    const { config, warnings } = configuration
+    const where = `${config.sls.project}/${config.sls.logstore} → ${config.hec.urls.join(', ')}`
+    tell(lineOf(CONFIGURATION, 'ok', where))
+    for (const found of warnings) tell(lineOf(CONFIGURATION, 'warn', found))
+    await runAll(config, { testEvent: options['send-test-event'], deadline: deadlineIn(options.wait) }, tell, io.signal)
+  } else if (options.json) for (const line of problemsOf(io)) tell(line)
+  const ok = !io.signal.aborted && lines.every(({ verdict }) => verdict !== 'fail')
+  if (options.json) io.stdout.write(`${JSON.stringify({ ok, checks: lines })}\n`)
   if (!configuration) return EXIT.usage
-  const { config, warnings } = configuration
-  const print = (verdict: string, about: string, found: string): void => {
-    io.stdout.write(`${verdict.padEnd(4)}  ${about.padEnd(22)} ${found}\n`)
-  }
-  print('ok', 'configuration', `${config.sls.project}/${config.sls.logstore} → ${config.hec.urls.join(', ')}`)
-  for (const warning of warnings) print('warn', 'configuration', warning)
-  const client = slsClient(config, NO_TELEMETRY, USER_AGENT)
-  const checks = [
-    ...slsChecks(config, client, io.signal),
-    ...hecChecks(config, options['send-test-event'], io.signal),
-    deadLetterCheck(config),
-  ]
-  let failed = 0
-  let slsUnreachable = false
-  for (const { about, run } of checks) {
-    // The other questions to SLS would only fail again, with less to the point.
-    if (slsUnreachable && about.startsWith('SLS')) continue
-    try {
-      print('ok', about, await run())
-    } catch (error) {
-      if (io.signal.aborted) break
-      failed++
-      slsUnreachable ||= error instanceof Fault && error.code === UNREACHABLE
-      print('FAIL', about, messageOf(error))
-      if (error instanceof Fault && error.advice) io.stdout.write(`${' '.repeat(29)}→ ${error.advice}\n`)
-    }
-  }
-  await client.close()
-  return failed === 0 && !io.signal.aborted ? EXIT.done : EXIT.failed
+  return ok ? EXIT.done : EXIT.failed
 }
 
-function slsChecks(config: Config, client: SlsClient, signal: AbortSignal): Check[] {
-  const { sls } = config
-  return [
-    { about: 'SLS clock', run: () => clockSkew(sls.endpoint, signal) },
-    {
-      about: 'SLS credentials',
-      run: async () => {
-        const shards = await client.listShards(signal)
-        const readonly = shards.filter((shard) => shard.status === 'readonly').length
-        return `accepted; ${shards.length} shards${readonly > 0 ? `, ${readonly} of them read-only` : ''}`
-      },
-    },
-    { about: 'SLS logstore', run: () => logstore(config) },
-    { about: 'SLS consumer group', run: () => consumerGroup(config, client, signal) },
-    {
-      about: 'SLS read permission',
-      run: async () => {
-        const shard = (await client.listShards(signal))[0]?.shardId ?? 0
-        const cursor = await client.getCursor(shard, 'begin', signal)
-        const pull = await client.pull(shard, cursor, { count: 1, signal, ...(sls.query && { query: sls.query }) })
-        pull.discard()
-        return sls.query ? 'logs can be pulled with SLS_QUERY' : 'logs can be pulled'
-      },
-    },
-  ]
+function deadlineIn(seconds: string): number {
+  return performance.now() + Number(seconds) * 1000
 }
 
-/** Compares clocks by an unsigned request: its refusal carries the service's time, whatever is wrong with the rest. */
-async function clockSkew(endpoint: string, signal: AbortSignal): Promise<string> {
-  const { headers, body } = await request(endpoint, { signal, headersTimeout: 10_000 }).catch((error) => {
-    throw new Fault('transient', `cannot reach ${endpoint}: ${messageOf(error)}`, {
-      code: UNREACHABLE,
-      advice: 'Check SLS_ENDPOINT, DNS, and that this machine may reach it (inside a VPC use the -intranet endpoint).',
-    })
-  })
-  await body.dump()
-  const logTime = Number(headers['x-log-time'])
-  const date = Date.parse(String(headers['date']))
-  const theirs = logTime > 0 ? logTime * 1000 : date
-  if (Number.isNaN(theirs)) return 'the service does not tell its time'
-  const skew = Math.round((Date.now() - theirs) / 1000)
-  const said = `this machine is ${Math.abs(skew)} s ${skew < 0 ? 'behind' : 'ahead'}`
-  if (Math.abs(skew) > SKEW_LIMIT_SECONDS) {
-    const advice = 'SLS refuses requests that are more than 15 minutes off: set the clock (NTP).'
-    throw new Fault('configuration', said, { code: 'clock_skew', advice })
-  }
-  return Math.abs(skew) > SKEW_WARN_SECONDS ? `${said}: mend it before it reaches 15 minutes` : said
-}
-
-async function logstore({ sls }: Config): Promise<string> {
-  const client = new OfficialClient({
-    ...sls,
-    ...(sls.stsToken && { securityToken: sls.stsToken }),
-    userAgent: USER_AGENT,
-    timeoutMs: 10_000,
-  })
+async function runAll(
+  config: Config,
+  { testEvent, deadline }: { testEvent: boolean; deadline: number },
+  tell: (line: Line) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const credentials = credentialSource(config, NO_TELEMETRY)
+  const client = slsClient(config, NO_TELEMETRY, USER_AGENT, credentials)
+  const checks = [...slsChecks({ config, client, credentials }), ...hecChecks(config, testEvent), ...hostChecks(config)]
+  const shut = new Set<string>()
   try {
-    const { ttl } = await client.logstoreMetadata()
-    return `kept for ${ttl} days: a bridge that stands still longer than that loses logs`
-  } catch (error) {
-    const advice = 'Check SLS_PROJECT and SLS_LOGSTORE, and grant log:GetLogStore (only this check needs it).'
-    throw new Fault('configuration', messageOf(error), { code: 'logstore', advice })
-  } finally {
-    client.close()
-  }
-}
-
-async function consumerGroup({ sls }: Config, client: SlsClient, signal: AbortSignal): Promise<string> {
-  const groups = await client.listConsumerGroups(signal)
-  const ours = groups.find((group) => group.name === sls.consumerGroup)
-  if (ours) {
-    const order = ours.inOrder === sls.inOrder ? '' : ' (its order will be changed as SLS_IN_ORDER says)'
-    return `${sls.consumerGroup} exists, timeout ${ours.timeoutSeconds} s${order}`
-  }
-  if (groups.length >= GROUP_QUOTA) {
-    const advice = `A logstore takes at most ${GROUP_QUOTA}: delete one that nobody uses, in the console under the logstore.`
-    throw new Fault('configuration', `${sls.consumerGroup} is not there and ${groups.length} others are`, {
-      code: 'ConsumerGroupQuotaExceed',
-      advice,
-    })
-  }
-  return `${sls.consumerGroup} will be created (${groups.length} of at most ${GROUP_QUOTA} exist)`
-}
-
-function hecChecks(config: Config, sendTestEvent: boolean, signal: AbortSignal): Check[] {
-  const connection = hecConnection(config, NO_TELEMETRY, USER_AGENT)
-  return config.hec.urls.flatMap((url) => {
-    const reach: Check = {
-      about: 'HEC token',
-      run: async () => {
-        const { ack, gzip } = await preflight(url, connection, signal)
-        if (config.hec.ack === true && !ack) {
-          throw new Fault('configuration', `${url}: the token has indexer acknowledgement off`, {
-            code: '14',
-            advice: 'Turn it on for the token, or set SPLUNK_HEC_ACK=auto.',
-          })
-        }
-        const compression = config.hec.gzip && !gzip ? '; takes no gzip, so bodies will be sent plain' : ''
-        return `${url}: accepted, indexer acknowledgement ${ack ? 'on' : 'off'}${compression}`
-      },
-    }
-    const event: Check = {
-      about: 'HEC test event',
-      run: () => postTestEvent(url, connection, testEvent(config), signal),
-    }
-    return sendTestEvent ? [reach, event] : [reach]
-  })
-}
-
-function testEvent({ hec, sls }: Config): Buffer {
-  const { index, sourcetype, source } = hec
-  const event = { message: 'sls-siem-bridge check: this token may write here', group: sls.consumerGroup }
-  const fields = { sls_event_id: `check:${randomUUID()}` }
-  const time = Math.floor(systemClock.wall() / 1000)
-  return Buffer.from(`${JSON.stringify({ time, source, sourcetype, ...(index && { index }), event, fields })}\n`)
-}
-
-function deadLetterCheck({ deadLetterDir }: Config): Check {
-  return {
-    about: 'dead letter',
-    run: async () => {
-      const path = join(deadLetterDir, `.check-${randomUUID()}`)
-      try {
-        await mkdir(deadLetterDir, { recursive: true })
-        const file = await open(path, 'wx', 0o600)
-        await file.write('check\n')
-        await file.sync()
-        await file.close()
-        await unlink(path)
-        return `${deadLetterDir} is writable`
-      } catch (error) {
-        const advice = 'Set DEAD_LETTER_DIR to a folder this user may write, on a disk with room.'
-        throw new Fault('configuration', messageOf(error), { code: 'dead_letter', advice })
+    for (const check of checks) {
+      if (check.behind !== undefined && shut.has(check.behind)) {
+        // Asked all the same, these would only fail again, with less to the point.
+        if (check.opens !== undefined) shut.add(check.opens)
+        tell(lineOf(check, 'skip', 'not asked, because of the failure above'))
+        continue
       }
-    },
+      const outcome = await outcomeOf(check, deadline, signal)
+      if (signal.aborted) return
+      if (outcome.verdict === 'fail' && check.opens !== undefined) shut.add(check.opens)
+      tell(outcome)
+    }
+  } finally {
+    await client.close()
   }
+}
+
+function lineOf({ about }: Pick<Check, 'about'>, verdict: Verdict, found: string, advice: string | null = null): Line {
+  return { check: about, verdict, found, advice, code: null }
+}
+
+async function outcomeOf(check: Check, deadline: number, signal: AbortSignal): Promise<Line> {
+  for (;;) {
+    try {
+      const { verdict, found, advice } = await check.run(signal)
+      return lineOf(check, verdict, found, advice)
+    } catch (error) {
+      const fault = error instanceof Fault ? error : undefined
+      const passing = fault?.kind === 'transient' || fault?.kind === 'ambiguous'
+      if (!signal.aborted && passing && performance.now() + RETRY_MS < deadline) {
+        await delay(RETRY_MS, undefined, { signal }).catch(() => {})
+        continue
+      }
+      return { ...lineOf(check, 'fail', messageOf(error), fault?.advice), code: fault?.code ?? null }
+    }
+  }
+}
+
+function asText({ check, verdict, found, advice }: Line): string {
+  const shown = verdict === 'fail' ? 'FAIL' : verdict
+  const first = `${shown.padEnd(4)}  ${check.padEnd(22)} ${onOneLine(found)}\n`
+  return advice === null ? first : `${first}${' '.repeat(29)}→ ${onOneLine(advice)}\n`
+}
+
+/** They have been told on standard error, as `run` tells them; a document that is empty instead would be no answer. */
+function problemsOf(io: CommandIo): Line[] {
+  const { env, problems } = readEnvironment(io.env, process.cwd())
+  const loaded = loadConfig(env)
+  return [...problems, ...('problems' in loaded ? loaded.problems : [])].map(({ variable, problem, allowed }) => {
+    const advice = allowed === undefined ? null : `allowed: ${allowed}`
+    return { ...lineOf(CONFIGURATION, 'fail', `${variable} ${problem}`, advice), code: variable }
+  })
 }

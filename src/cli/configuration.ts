@@ -23,3 +23,16 @@ export function configurationOf(io: CommandIo): { config: Config; warnings: stri
   for (const warning of unknownVariables(env)) io.stderr.write(`\nwarning: ${warning}\n`)
   return undefined
 }
+
+/** The same for a command that asks the collector nothing: a missing or unreachable one is no reason not to answer. */
+export function configurationWithoutCollector(io: CommandIo): { config: Config; warnings: string[] } | undefined {
+  const SPLUNK_HEC_URL = 'http://not.asked'
+  const env = {
+    ...io.env,
+    SPLUNK_HEC_URL,
+    SPLUNK_HEC_URL_FILE: '',
+    SPLUNK_HEC_TOKEN: 'not-asked',
+    SPLUNK_HEC_TOKEN_FILE: '',
+  }
+  return configurationOf({ ...io, env })
+}

@@ -16,6 +16,7 @@ usage: sls-siem-bridge hec-receiver [options]
   --ack               the token has indexer acknowledgement: requests need a channel and are polled for
   --ack-delay-ms N    with --ack: time from acceptance to acknowledgement (default 1000)
   --index NAME        an index the token may write to; repeatable, the first is the default (default: any, main)
+  --search-token T    keep the events in memory and answer the searches of "reconcile" at SPLUNK_SEARCH_URL
   --output FILE       append the events to a file (default: standard output)
   --max-bytes N       refuse larger bodies with 413, measured before compression (default 838860800)
   --help
@@ -25,7 +26,7 @@ SIGINT. While it runs, "curl URL/_receiver/state" shows its counts, and faults a
 URL/_receiver/faults.
 
 It behaves as splunkd does: prefix semantics of refused bodies, acks told once, unknown envelope keys that drop data
-behind a 200. Not implemented: /mint, /s2s, timestamp extraction, sourcetype rules (TRUNCATE, line breakers), search.
+behind a 200. Not implemented: /mint, /s2s, timestamp extraction, sourcetype rules (TRUNCATE, line breakers), other searches.
 `
 
 const OPTIONS = {
@@ -35,6 +36,7 @@ const OPTIONS = {
   ack: { type: 'boolean', default: false },
   'ack-delay-ms': { type: 'string', default: '1000' },
   index: { type: 'string', multiple: true },
+  'search-token': { type: 'string' },
   output: { type: 'string' },
   'max-bytes': { type: 'string', default: '838860800' },
   help: { type: 'boolean', default: false },
@@ -55,12 +57,15 @@ export async function hecReceiverCommand(argv: string[], io: CommandIo): Promise
       failure = error
       ended.abort()
     }
-    receiver = await startHecReceiver({ ...options, keep: false, onOutputFailed })
+    const keep = options.searchToken !== undefined
+    receiver = await startHecReceiver({ ...options, keep, onOutputFailed })
   } catch (error) {
     io.stderr.write(`hec-receiver: ${explain(error)}\n`)
     return EXIT.usage
   }
-  io.stdout.write(`SPLUNK_HEC_URL=${receiver.url}\nSPLUNK_HEC_TOKEN=${receiver.token}\n\n`)
+  const searched = receiver.searchToken
+  const search = searched === undefined ? '' : `SPLUNK_SEARCH_URL=${receiver.url}\nSPLUNK_SEARCH_TOKEN=${searched}\n`
+  io.stdout.write(`SPLUNK_HEC_URL=${receiver.url}\nSPLUNK_HEC_TOKEN=${receiver.token}\n${search}\n`)
   const end = AbortSignal.any([io.signal, ended.signal])
   if (!end.aborted) await once(end, 'abort')
   await receiver.close()
@@ -82,6 +87,7 @@ function optionsOf(argv: string[], io: CommandIo): HecReceiverOptions | undefine
     ack: values.ack,
     ackDelayMs: wholeNumber('--ack-delay-ms', values['ack-delay-ms'], 86_400_000),
     ...(values.index ? { indexes: values.index } : {}),
+    ...(values['search-token'] ? { searchToken: values['search-token'] } : {}),
     output: values.output ?? io.stdout,
     maxContentLength: wholeNumber('--max-bytes', values['max-bytes'], Number.MAX_SAFE_INTEGER),
   }

@@ -9,6 +9,8 @@ import { SETTING_NAMES, SETTINGS } from './settings.ts'
 export interface Given {
   text: string
   variable: string
+  /** The file it was read from, if any. */
+  path?: string
 }
 
 export interface Collected {
@@ -33,7 +35,7 @@ export function collectGiven(env: Environment): Collected {
     else if (text !== '') given.set(name, { text, variable: name })
     else if (path !== '') {
       const content = readGivenFile(name, path)
-      if (typeof content === 'string') given.set(name, { text: content, variable: fileVariable(name) })
+      if (typeof content === 'string') given.set(name, { text: content, variable: fileVariable(name), path })
       else unusable.set(name, content)
     }
   }
@@ -75,7 +77,7 @@ function readGivenFile(name: SettingName, path: string): string | Problem {
 export function unknownVariables(env: Environment): string[] {
   const known = SETTING_NAMES.flatMap((name) => [name, fileVariable(name)])
   const unknown = Object.keys(env).filter(
-    (name) => /^(SLS|SPLUNK_HEC|FILTER)_/.test(name) && env[name]?.trim() && !known.includes(name),
+    (name) => /^(SLS|SPLUNK_HEC|SPLUNK_SEARCH|FILTER)_/.test(name) && env[name]?.trim() && !known.includes(name),
   )
   return unknown
     .filter((name) => !/^SLS_SIEM_BRIDGE_/.test(name) && !isServiceLink(name, env[name] ?? ''))

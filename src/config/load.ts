@@ -1,12 +1,15 @@
 import { hostname } from 'node:os'
 import { Secret } from '../core/secret.ts'
+import type { CredentialsConfig } from './credentials.ts'
+import { credentialsChoice, credentialsConfig } from './credentials.ts'
 import type { Environment } from './environment.ts'
-import type { Given } from './given.ts'
+import type { Collected, Given } from './given.ts'
 import { collectGiven, unknownVariables } from './given.ts'
+import type { SearchToken } from './parsers.ts'
 import type { Problem } from './problems.ts'
 import { shown } from './problems.ts'
 import { crossCheck } from './rules.ts'
-import type { Setting, SettingName, Values } from './settings.ts'
+import type { CredentialsChoice, Setting, SettingName, Values } from './settings.ts'
 import { SETTING_NAMES, SETTINGS } from './settings.ts'
 import type { StartPosition } from './start-position.ts'
 
@@ -15,9 +18,7 @@ export interface Config {
   sls: {
     /** `http(s)://host[:port]`, without the project. */
     endpoint: string
-    accessKeyId: string
-    accessKeySecret: Secret
-    stsToken?: Secret
+    credentials: CredentialsConfig
     region?: string
     project: string
     logstore: string
@@ -51,6 +52,12 @@ export interface Config {
     concurrency: number
     tls: { verify: boolean; caFile?: string; certFile?: string; keyFile?: string; serverName?: string }
   }
+  /** Only `reconcile` looks here. */
+  search: {
+    url?: string
+    token?: SearchToken
+    tls: { verify: boolean; caFile?: string; serverName?: string }
+  }
   deadLetterDir: string
   maxInFlightBytes: number
   admin: { host: string; port: number; portWasSet: boolean }
@@ -74,25 +81,39 @@ export function loadConfig(env: Environment, surroundings: Surroundings = here()
   const { given, unusable } = collectGiven(env)
   const problems: Problem[] = []
   const values: Record<string, unknown> = {}
+  const credentials = choiceOf(given, unusable)
   for (const name of SETTING_NAMES) {
-    const parsed = unusable.get(name) ?? parse(name, given.get(name))
+    const parsed = unusable.get(name) ?? parse(name, given.get(name), credentials)
     if ('parsed' in parsed) values[name] = parsed.parsed
     else problems.push(parsed)
   }
-  const findings = crossCheck({ values: values as Partial<Values>, given, nowSeconds: surroundings.nowSeconds })
+  const { nowSeconds } = surroundings
+  const findings = crossCheck({ values: values as Partial<Values>, given, credentials, nowSeconds })
   problems.push(...findings.problems)
   if (problems.length > 0) return { problems }
   const warnings = [...findings.warnings, ...unknownVariables(env)]
-  return { config: freeze(build(values as unknown as Values, given, surroundings)), warnings }
+  return { config: freeze(build({ values: values as unknown as Values, given, credentials }, surroundings)), warnings }
 }
 
-function parse(name: SettingName, given: Given | undefined): { parsed: unknown } | Problem {
+/** Looked at before everything else, for it decides what is required. */
+function choiceOf(given: Collected['given'], unusable: Collected['unusable']): CredentialsChoice {
+  const text = given.get('SLS_CREDENTIALS')?.text
+  const named = text === undefined ? undefined : SETTINGS.SLS_CREDENTIALS.parser.parse(text)
+  const choice = named !== undefined && 'value' in named ? named.value : undefined
+  return credentialsChoice(choice, (name) => given.has(name) || unusable.has(name))
+}
+
+function parse(
+  name: SettingName,
+  given: Given | undefined,
+  credentials: CredentialsChoice,
+): { parsed: unknown } | Problem {
   const setting: Setting<unknown> = SETTINGS[name]
   const allowed = setting.parser.allowed
   const text = given?.text ?? setting.default
   if (text === undefined) {
-    if (!setting.required) return { parsed: undefined }
-    return { variable: name, problem: 'is required and not set', allowed, example: `${name}=${setting.example}` }
+    if (!setting.required && setting.neededBy !== credentials) return { parsed: undefined }
+    return { variable: name, problem: missing(setting), allowed, example: `${name}=${setting.example}` }
   }
   const parsed = setting.parser.parse(text)
   if ('value' in parsed) return { parsed: parsed.value }
@@ -105,11 +126,24 @@ function parse(name: SettingName, given: Given | undefined): { parsed: unknown }
   }
 }
 
-function build(values: Values, given: ReadonlyMap<SettingName, Given>, { hostname, pid }: Surroundings): Config {
+function missing({ neededBy }: Setting<unknown>): string {
+  if (neededBy === undefined) return 'is required and not set'
+  if (neededBy !== 'access_key') return `is required with SLS_CREDENTIALS=${neededBy} and not set`
+  return 'is required and not set, unless SLS_CREDENTIALS names another source of credentials'
+}
+
+interface Understood {
+  values: Values
+  given: ReadonlyMap<SettingName, Given>
+  credentials: CredentialsChoice
+}
+
+function build({ values, given, credentials }: Understood, { hostname, pid }: Surroundings): Config {
   return {
-    sls: sls(values, hostname, pid),
+    sls: { ...sls(values, hostname, pid), credentials: credentialsConfig(credentials, values, given) },
     filter: { topics: values.FILTER_TOPICS ?? [] },
     hec: hec(values, given),
+    search: search(values),
     deadLetterDir: values.DEAD_LETTER_DIR,
     maxInFlightBytes: values.MAX_IN_FLIGHT_BYTES,
     admin: {
@@ -122,13 +156,11 @@ function build(values: Values, given: ReadonlyMap<SettingName, Given>, { hostnam
   }
 }
 
-function sls(values: Values, hostname: string, pid: number): Config['sls'] {
+function sls(values: Values, hostname: string, pid: number): Omit<Config['sls'], 'credentials'> {
   const host = hostname.replace(/[^A-Za-z0-9._-]+/g, '-').slice(0, 100)
   return {
     endpoint: values.SLS_ENDPOINT.replace(`//${values.SLS_PROJECT}.`, '//'),
-    accessKeyId: values.SLS_AK_ID,
-    accessKeySecret: values.SLS_AK_KEY,
-    ...present({ stsToken: values.SLS_STS_TOKEN, region: values.SLS_REGION, query: values.SLS_QUERY }),
+    ...present({ region: values.SLS_REGION, query: values.SLS_QUERY }),
     project: values.SLS_PROJECT,
     logstore: values.SLS_LOGSTORE,
     consumerGroup: values.SLS_CG,
@@ -166,6 +198,16 @@ function hec(values: Values, given: ReadonlyMap<SettingName, Given>): Config['he
         keyFile: values.SPLUNK_HEC_TLS_KEY_FILE,
         serverName: values.SPLUNK_HEC_TLS_SERVER_NAME,
       }),
+    },
+  }
+}
+
+function search(values: Values): Config['search'] {
+  return {
+    ...present({ url: values.SPLUNK_SEARCH_URL, token: values.SPLUNK_SEARCH_TOKEN }),
+    tls: {
+      verify: values.SPLUNK_SEARCH_TLS_VERIFY,
+      ...present({ caFile: values.SPLUNK_SEARCH_TLS_CA_FILE, serverName: values.SPLUNK_SEARCH_TLS_SERVER_NAME }),
     },
   }
 }

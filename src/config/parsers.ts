@@ -102,6 +102,23 @@ export const hecToken: Parser<Secret> = {
     /^splunk\s/i.test(value) ? { refused: 'starts with "Splunk ": give the token alone' } : secret.parse(value),
 }
 
+/** How a request to Splunk's REST API proves who asks. */
+export interface SearchToken {
+  /** `Bearer` for an authentication token, `Splunk` for a session key. */
+  readonly scheme: 'Bearer' | 'Splunk'
+  readonly secret: Secret
+}
+
+export const searchToken: Parser<SearchToken> = {
+  allowed: `${secret.allowed}; the token alone, or after "Bearer " or "Splunk "`,
+  parse(value) {
+    const [, scheme = 'Bearer', token = ''] = /^(?:(bearer|splunk)\s+)?(.*)$/is.exec(value) ?? []
+    const parsed = secret.parse(token)
+    if ('refused' in parsed) return parsed
+    return { value: { scheme: scheme.toLowerCase() === 'splunk' ? 'Splunk' : 'Bearer', secret: parsed.value } }
+  },
+}
+
 export const commaList: Parser<readonly string[]> = {
   allowed: 'comma-separated list',
   parse: (value) => ({ value: [...new Set(items(value))] }),
@@ -154,6 +171,18 @@ function hecBase(item: string): Parsed<string> {
   if (path === null)
     return { refused: `has the path ${shown(url.value.pathname)}, which does not end in /services/collector` }
   return { value: `${url.value.origin}${path[1] ?? ''}` }
+}
+
+/** Splunk's management URL. Value: without trailing slash and without `/services…`, which people copy along. */
+export const searchUrl: Parser<string> = {
+  allowed: 'http:// or https:// URL of the management port; no credentials, query or fragment',
+  parse(value) {
+    const url = httpUrl(value)
+    if ('refused' in url) return url
+    return {
+      value: url.value.origin + url.value.pathname.replace(/\/services(?:\/.*)?$/, '').replace(TRAILING_SLASHES, ''),
+    }
+  },
 }
 
 function httpUrl(value: string): Parsed<URL> {

@@ -11,11 +11,12 @@ const groups = Object.entries(GROUPS).map(
 export function renderEnvExample(): string {
   const sections = groups.map(([title, members]) => {
     const entries = members.map(([name, setting]) => {
-      const { doc, parser, required, example } = setting
-      const value = required ? example : (setting.default ?? example)
+      const { doc, parser, example } = setting
+      const fillIn = setting.required || setting.neededBy === 'access_key'
+      const value = fillIn ? example : (setting.default ?? example)
       const quoted = /[\s#'"`]/.test(value) ? JSON.stringify(value) : value
-      const comment = wrapped(`${plain(doc)} Allowed: ${parser.allowed}. ${plain(defaultOf(setting))}`)
-      return `${comment}\n${required ? '' : '#'}${name}=${quoted}`
+      const comment = wrapped(`${plain(unlinked(doc))} Allowed: ${parser.allowed}. ${plain(defaultOf(setting))}`)
+      return `${comment}\n${fillIn ? '' : '#'}${name}=${quoted}`
     })
     return [`# ---- ${title} ----`, ...entries].join('\n\n')
   })
@@ -46,15 +47,17 @@ Everything is set by environment variables. A file \`.env\` in the working direc
 - Every variable can also be given as \`NAME_FILE=/path\`: the value is then the content of that file, which is how Kubernetes and Docker secrets are used. Giving both \`NAME\` and \`NAME_FILE\` is an error.
 - Spaces and line ends around a value are removed. An empty value counts as not set.
 - \`sls-siem-bridge run\` and \`sls-siem-bridge check\` report all problems at once and exit with code 2. Values of secrets are never shown.
-- A variable starting with \`SLS_\`, \`SPLUNK_HEC_\` or \`FILTER_\` that is not listed here is reported as a warning, with the nearest name that is.`
+- A variable starting with \`SLS_\`, \`SPLUNK_HEC_\`, \`SPLUNK_SEARCH_\` or \`FILTER_\` that is not listed here is reported as a warning, with the nearest name that is.`
 
 function defaultCell(setting: Setting<unknown>): string {
   if (setting.required) return '**required**'
+  if (setting.neededBy) return `**required** with \`SLS_CREDENTIALS=${setting.neededBy}\``
   return setting.computed ?? (setting.default === undefined ? 'none' : `\`${setting.default}\``)
 }
 
 function defaultOf(setting: Setting<unknown>): string {
-  return setting.required ? 'Required.' : `Default: ${defaultCell(setting)}.`
+  if (setting.required) return 'Required.'
+  return setting.neededBy ? `Required with SLS_CREDENTIALS=${setting.neededBy}.` : `Default: ${defaultCell(setting)}.`
 }
 
 function exampleOf({ example, ...setting }: Setting<unknown>): string {
@@ -62,6 +65,7 @@ function exampleOf({ example, ...setting }: Setting<unknown>): string {
 }
 
 const plain = (markdown: string) => markdown.replaceAll('`', '')
+const unlinked = (markdown: string) => markdown.replace(/\[[^\]]*\]\(([^)]*)\)/g, 'docs/$1')
 
 function wrapped(text: string): string {
   const lines = ['#']

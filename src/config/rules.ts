@@ -2,16 +2,18 @@ import { X509Certificate } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 import { messageOf } from '../core/errors.ts'
+import { ACCESS_KEY_SETTINGS } from './credentials.ts'
 import type { Given } from './given.ts'
 import type { Problem } from './problems.ts'
 import { shown, withoutPath } from './problems.ts'
-import type { SettingName, Values } from './settings.ts'
+import type { CredentialsChoice, SettingName, Values } from './settings.ts'
 import { SETTINGS } from './settings.ts'
 
 /** What the rules look at: values that could be parsed (defaults included) and what the user gave. */
 export interface Known {
   values: Partial<Values>
   given: ReadonlyMap<SettingName, Given>
+  credentials: CredentialsChoice
   nowSeconds: number
 }
 
@@ -23,7 +25,8 @@ export interface Findings {
 /** Rules that need more than one variable, or a look at a file. */
 export function crossCheck(known: Known): Findings {
   const findings: Findings = { problems: [], warnings: [] }
-  for (const rule of [credentials, endpoint, start, ack, sizes, clearText, tls, paths, shutdown]) rule(known, findings)
+  for (const rule of [accessKey, vendorCredentials, endpoint, start, ack, sizes, clearText, tls, paths, shutdown])
+    rule(known, findings)
   return findings
 }
 
@@ -39,7 +42,15 @@ function problem({ given }: Known, name: SettingName, text: string, allowed: str
   }
 }
 
-function credentials(known: Known, { problems }: Findings): void {
+function accessKey(known: Known, { problems }: Findings): void {
+  const { credentials, given } = known
+  const extra = ACCESS_KEY_SETTINGS.find((name) => given.has(name))
+  if (credentials !== 'access_key' && extra !== undefined) {
+    const text = `says where credentials come from, and ${extra} gives some`
+    const allowed = 'access_key, or another source and no SLS_AK_ID, SLS_AK_KEY and SLS_STS_TOKEN'
+    problems.push(problem(known, 'SLS_CREDENTIALS', text, allowed))
+    return
+  }
   const pair = known.given.has('SLS_AK_ID') || known.given.has('SLS_AK_KEY')
   if (known.given.has('SLS_STS_TOKEN') && !pair) {
     problems.push(
@@ -50,6 +61,27 @@ function credentials(known: Known, { problems }: Findings): void {
         'with SLS_AK_ID and SLS_AK_KEY',
       ),
     )
+  }
+}
+
+const ROLE = /^acs:ram::\d+:role\/\S+$/
+const OIDC_PROVIDER = /^acs:ram::\d+:oidc-provider\/\S+$/
+
+/** The vendor's variables may be there for others, so they are looked at only where they are used. */
+function vendorCredentials(known: Known, { problems }: Findings): void {
+  const { credentials, values } = known
+  const form = (name: 'ALIBABA_CLOUD_ROLE_ARN' | 'ALIBABA_CLOUD_OIDC_PROVIDER_ARN', pattern: RegExp) => {
+    const value = values[name]
+    if (value === undefined || pattern.test(value)) return
+    problems.push(problem(known, name, 'is not such an ARN', SETTINGS[name].example.replace(/\d{16}/, '<account id>')))
+  }
+  if (credentials === 'oidc') {
+    form('ALIBABA_CLOUD_ROLE_ARN', ROLE)
+    form('ALIBABA_CLOUD_OIDC_PROVIDER_ARN', OIDC_PROVIDER)
+  }
+  const uri = values.ALIBABA_CLOUD_CREDENTIALS_URI
+  if (credentials === 'uri' && uri !== undefined && !(/^https?:\/\//.test(uri) && URL.canParse(uri))) {
+    problems.push(problem(known, 'ALIBABA_CLOUD_CREDENTIALS_URI', 'is not a URL', 'http:// or https:// URL'))
   }
 }
 
@@ -147,7 +179,7 @@ function tls(known: Known, findings: Findings): void {
 
 /** Reads the files and lets OpenSSL look at them: a key that does not fit its certificate shows here, not at 3 a.m. */
 function tlsFiles(known: Known, { problems }: Findings): void {
-  const pem = (name: 'SPLUNK_HEC_TLS_CA_FILE' | 'SPLUNK_HEC_TLS_CERT_FILE' | 'SPLUNK_HEC_TLS_KEY_FILE') => {
+  const pem = (name: Extract<SettingName, `SPLUNK_${'HEC' | 'SEARCH'}_TLS_${'CA' | 'CERT' | 'KEY'}_FILE`>) => {
     const path = known.values[name]
     if (path === undefined) return undefined
     try {
@@ -172,6 +204,8 @@ function tlsFiles(known: Known, { problems }: Findings): void {
     }
   }
   if (ca !== undefined) usable('SPLUNK_HEC_TLS_CA_FILE', () => certificatesOf(ca))
+  const searchCa = pem('SPLUNK_SEARCH_TLS_CA_FILE')
+  if (searchCa !== undefined) usable('SPLUNK_SEARCH_TLS_CA_FILE', () => certificatesOf(searchCa))
   if (cert !== undefined && key !== undefined)
     usable('SPLUNK_HEC_TLS_CERT_FILE', () => createSecureContext({ cert, key }))
 }

@@ -9,6 +9,8 @@ import {
   matching,
   multiLine,
   printable,
+  searchToken,
+  searchUrl,
   seconds,
   secret,
   slsEndpoint,
@@ -19,11 +21,13 @@ import { startPosition } from './start-position.ts'
 
 export const GROUPS = {
   sls: 'Log Service (SLS)',
+  credentials: 'Credentials other than an access key pair',
   filter: 'Filter',
   hec: 'Splunk HEC',
   tls: 'TLS to Splunk',
   data: 'Dead letter and memory',
   process: 'Process',
+  search: 'Splunk search, for `reconcile` alone',
 } as const
 
 interface About {
@@ -35,6 +39,8 @@ interface About {
   secret?: true
   /** The default in words, where it is computed from something else. */
   computed?: string
+  /** Required when credentials come from here. */
+  neededBy?: CredentialsChoice
 }
 
 export interface Setting<T> extends About {
@@ -64,11 +70,15 @@ const project = matching(
   /^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/,
   '3 to 63 of a-z, 0-9 and -; first and last a letter or digit',
 )
+const hostName = matching(/^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$/, 'host name')
 /** A consumer group with another name than this ends as endless 405 answers, so it is refused here. */
 const storeOrGroup = matching(
   /^[a-z0-9][a-z0-9_-]{0,61}[a-z0-9]$/,
   '2 to 63 of a-z, 0-9, _ and -; first and last a letter or digit',
 )
+
+const CREDENTIALS = ['access_key', 'ecs_ram_role', 'oidc', 'uri', 'profile', 'default'] as const
+export type CredentialsChoice = (typeof CREDENTIALS)[number]
 
 /**
  * Every variable, once. The loader, docs/configuration.md and .env.example all come from this table. Each variable can
@@ -80,12 +90,18 @@ export const SETTINGS = {
     doc: 'Where Log Service is. The scheme is optional (https). An IP or `localhost` with a port is connected to directly and sent `Host: <project>.<host:port>`, for emulators.',
     example: 'https://cn-hangzhou.log.aliyuncs.com',
   }),
-  SLS_AK_ID: required(printable, { group: 'sls', doc: 'Access key ID.', example: 'LTAI5tExampleExample' }),
-  SLS_AK_KEY: required(secret, {
+  SLS_AK_ID: optional(printable, {
+    group: 'sls',
+    doc: 'Access key ID.',
+    example: 'LTAI5tExampleExample',
+    neededBy: 'access_key',
+  }),
+  SLS_AK_KEY: optional(secret, {
     group: 'sls',
     doc: 'Access key secret.',
     example: 'your-access-key-secret',
     secret: true,
+    neededBy: 'access_key',
   }),
   SLS_STS_TOKEN: optional(secret, {
     group: 'sls',
@@ -138,6 +154,71 @@ export const SETTINGS = {
   SLS_EXPIRED_CURSOR: defaulting('begin', choice('begin', 'fail'), {
     group: 'sls',
     doc: 'When a checkpoint points before the oldest log retained: resume there, loudly (`begin`), or stop that shard until somebody decides (`fail`).',
+  }),
+  SLS_CREDENTIALS: optional(choice(...CREDENTIALS), {
+    group: 'credentials',
+    doc: 'Where the credentials come from: `SLS_AK_ID` and `SLS_AK_KEY`, the RAM role of the ECS instance, an OIDC token (RRSA in ACK), a URI, a profile of the credentials file, or the chain of the vendor’s SDKs. See [credentials](credentials.md).',
+    example: 'access_key',
+    computed:
+      '`access_key`; without an access key pair the first of `oidc`, `uri`, `profile` and `ecs_ram_role` that has a variable below',
+  }),
+  ALIBABA_CLOUD_ROLE_ARN: optional(text, {
+    group: 'credentials',
+    doc: 'The RAM role to assume with the OIDC token.',
+    example: 'acs:ram::1234567890123456:role/sls-siem-bridge',
+    neededBy: 'oidc',
+  }),
+  ALIBABA_CLOUD_OIDC_PROVIDER_ARN: optional(text, {
+    group: 'credentials',
+    doc: 'The OIDC identity provider the role trusts.',
+    example: 'acs:ram::1234567890123456:oidc-provider/ack-rrsa-c0123456789',
+    neededBy: 'oidc',
+  }),
+  ALIBABA_CLOUD_OIDC_TOKEN_FILE: optional(text, {
+    group: 'credentials',
+    doc: 'File with the OIDC token; read again whenever the role is assumed.',
+    example: '/var/run/secrets/ack.alibabacloud.com/rrsa-tokens/token',
+    neededBy: 'oidc',
+  }),
+  ALIBABA_CLOUD_STS_REGION: optional(text, {
+    group: 'credentials',
+    doc: 'Region whose Security Token Service is asked.',
+    example: 'cn-hangzhou',
+    computed: '`sts.aliyuncs.com`, without a region',
+  }),
+  ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED: optional(text, {
+    group: 'credentials',
+    doc: '`true`: that service inside the region’s VPC network, without the internet.',
+    example: 'true',
+  }),
+  SLS_STS_ENDPOINT: optional(matching(/^[A-Za-z0-9.-]+(:\d{1,5})?$/, 'host name, optionally with a port; no scheme'), {
+    group: 'credentials',
+    doc: 'Host of the Security Token Service where it is another one (private clouds). Asked over HTTPS.',
+    example: 'sts.cloud.example.com',
+  }),
+  ALIBABA_CLOUD_CREDENTIALS_URI: optional(text, {
+    group: 'credentials',
+    doc: 'What answers with `AccessKeyId`, `AccessKeySecret`, `SecurityToken` and `Expiration` as JSON.',
+    example: 'http://127.0.0.1:7002/credentials',
+    neededBy: 'uri',
+  }),
+  ALIBABA_CLOUD_CREDENTIALS_FILE: optional(text, {
+    group: 'credentials',
+    doc: 'File of profiles.',
+    example: '/etc/sls-siem-bridge/credentials',
+    computed: '`~/.alibabacloud/credentials`',
+  }),
+  ALIBABA_CLOUD_PROFILE: optional(text, {
+    group: 'credentials',
+    doc: 'Profile in that file.',
+    example: 'audit',
+    computed: '`default`',
+  }),
+  ALIBABA_CLOUD_ECS_METADATA: optional(text, {
+    group: 'credentials',
+    doc: 'Name of the RAM role of the ECS instance.',
+    example: 'sls-siem-bridge',
+    computed: 'asked of the metadata server',
   }),
   FILTER_TOPICS: optional(commaList, {
     group: 'filter',
@@ -217,7 +298,7 @@ export const SETTINGS = {
     doc: 'PEM file of the client certificate’s key, without a passphrase.',
     example: '/etc/sls-siem-bridge/client.key',
   }),
-  SPLUNK_HEC_TLS_SERVER_NAME: optional(matching(/^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$/, 'host name'), {
+  SPLUNK_HEC_TLS_SERVER_NAME: optional(hostName, {
     group: 'tls',
     doc: 'The name to expect in the certificate, where it differs from the URL’s.',
     example: 'splunk.internal',
@@ -252,6 +333,31 @@ export const SETTINGS = {
     group: 'process',
     doc: 'Log to files that rotate at 20 MB, the 5 newest kept, instead of standard output: `bridge.log` becomes a link to the current one of `bridge.1.log`, `bridge.2.log`, … A terminal still sees every line.',
     example: '/var/log/sls-siem-bridge/bridge.log',
+  }),
+  SPLUNK_SEARCH_URL: optional(searchUrl, {
+    group: 'search',
+    doc: 'Management URL of a search head, where `reconcile` asks what arrived. Not the collector’s.',
+    example: 'https://splunk.example.com:8089',
+  }),
+  SPLUNK_SEARCH_TOKEN: optional(searchToken, {
+    group: 'search',
+    doc: 'Authentication token of a user who may search the index. With `Splunk ` before it, a session key.',
+    example: 'eyJraWQiOiJzcGx1bmsifQ',
+    secret: true,
+  }),
+  SPLUNK_SEARCH_TLS_VERIFY: defaulting('true', boolean, {
+    group: 'search',
+    doc: 'Verify the certificate of the search head.',
+  }),
+  SPLUNK_SEARCH_TLS_CA_FILE: optional(text, {
+    group: 'search',
+    doc: 'PEM file of the certificate authorities to trust instead of the public ones.',
+    example: '/etc/sls-siem-bridge/ca.pem',
+  }),
+  SPLUNK_SEARCH_TLS_SERVER_NAME: optional(hostName, {
+    group: 'search',
+    doc: 'The name to expect in the certificate, where it differs from the URL’s.',
+    example: 'splunk.internal',
   }),
 } as const
 

@@ -7,6 +7,7 @@ export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<
     const aborted = (): void => reject(signal.reason)
     if (signal.aborted) aborted()
     else signal.addEventListener('abort', aborted, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', aborted))
+    const over = (): void => signal.removeEventListener('abort', aborted)
+    promise.finally(over).then(resolve, reject)
   })
 }

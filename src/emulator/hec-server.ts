@@ -9,7 +9,7 @@
  *
  * Not implemented: `/mint`, `/s2s`, `auto_extract_timestamp`, `fields_<name>` parameters (10.4), sourcetype rules (line
  * breakers, TRUNCATE, timestamp extraction: `/raw` breaks at every line end), load-balancer cookies, HTTP/1.0 status
- * lines, existence of indexes (a token without a list may write to any), metrics and search.
+ * lines, existence of indexes (a token without a list may write to any), metrics, and any search but that of `reconcile`.
  */
 import { once } from 'node:events'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
@@ -26,6 +26,7 @@ import { HecHttp } from './hec-http.ts'
 import type { HecIndexOptions, IndexedEvent } from './hec-index.ts'
 import { HecIndex } from './hec-index.ts'
 import { notFoundReply } from './hec-response.ts'
+import { answerSearch, isSearch } from './hec-search.ts'
 import type { HecToken, TokenState } from './hec-tokens.ts'
 import { HecTokens } from './hec-tokens.ts'
 import { sendReply } from './hec-wire.ts'
@@ -41,6 +42,8 @@ export interface HecReceiverOptions extends Omit<CollectorOptions, 'index'>, Hec
   /** Indexes the one token may write to. Default: any. */
   indexes?: readonly string[]
   tokens?: readonly HecToken[]
+  /** What the search must be asked with. Default: nobody may. */
+  searchToken?: string
   /** HTTPS; `requestCert` and `rejectUnauthorized` decide about client certificates. */
   tls?: TlsOptions
   /** Bytes of a body before compression. Default 838,860,800; more is answered 413 in HTML. */
@@ -136,6 +139,10 @@ export class HecReceiver {
     return (this.tokens.find() as TokenState).token
   }
 
+  get searchToken(): string | undefined {
+    return this.#options.searchToken
+  }
+
   /** Every kept event, in the order indexed. Empty with `keep: false`. */
   get events(): IndexedEvent[] {
     return this.index.since(0)
@@ -212,6 +219,9 @@ export class HecReceiver {
     const url = new URL(request.url ?? '', 'http://receiver')
     if (url.pathname.startsWith('/_receiver/'))
       return sendReply(request, response, await answerAdmin(this, request, url))
+    if (isSearch(url.pathname)) {
+      return sendReply(request, response, await answerSearch(this.index, this.searchToken, request))
+    }
     await this.#stall?.promise
     if (!request.socket.destroyed) await this.#http.serve(request, response, url)
   }

@@ -11,6 +11,8 @@ export interface Credential {
   accessKeySecret: string
   /** With it every request must carry this `x-acs-security-token`; without it none may. */
   securityToken?: string
+  /** Milliseconds since the epoch. */
+  expiresAt?: number
 }
 
 export interface SignedRequest {
@@ -49,6 +51,7 @@ export function verifySignature(
   const v4 = V4_AUTHORIZATION.exec(authorization)
   if (!v1 && !v4) throw new SlsRefusal('ParameterInvalid', 'the Authorization header is malformed')
   const credential = credentialOf(request, (v1 ?? v4)?.[1] as string, credentials)
+  if (now >= (credential.expiresAt ?? Number.POSITIVE_INFINITY)) throw badToken()
   if (v1) verifyV1(request, credential, v1[2] as string, now)
   if (v4)
     verifyV4(request, credential, { day: v4[2] as string, region: v4[3] as string, signature: v4[4] as string }, now)
@@ -62,10 +65,12 @@ function credentialOf(
 ): Credential {
   const credential = credentials.get(accessKeyId)
   if (!credential) throw new SlsRefusal('InvalidAccessKeyId', `the access key id ${accessKeyId} does not exist`)
-  if (headerOf(request, 'x-acs-security-token') !== credential.securityToken) {
-    throw new SlsRefusal('Unauthorized', 'the security token is missing, invalid or expired')
-  }
+  if (headerOf(request, 'x-acs-security-token') !== credential.securityToken) throw badToken()
   return credential
+}
+
+function badToken(): SlsRefusal {
+  return new SlsRefusal('Unauthorized', 'the security token is missing, invalid or expired')
 }
 
 function verifyV1(request: SignedRequest, credential: Credential, signature: string, now: number): void {

@@ -16,7 +16,8 @@ import { SlsRefusal } from './sls-refusal.ts'
 import { RequestCounts } from './sls-requests.ts'
 
 export interface SlsHttpSettings {
-  credentials: readonly Credential[]
+  /** By access key id; looked at for each request. */
+  credentials: ReadonlyMap<string, Credential>
   strictSignatures: boolean
   handlers: SlsHandlers
 }
@@ -31,13 +32,11 @@ export class SlsHttp {
   readonly counts = new RequestCounts()
   readonly #emulator: Administered
   readonly #settings: SlsHttpSettings
-  readonly #credentials: ReadonlyMap<string, Credential>
   readonly #closing = new AbortController()
 
   constructor(emulator: Administered, settings: SlsHttpSettings) {
     this.#emulator = emulator
     this.#settings = settings
-    this.#credentials = new Map(settings.credentials.map((credential) => [credential.accessKeyId, credential]))
   }
 
   /** The listener of a node:http server. Whatever it throws besides refusals is a bug and ends the process loudly. */
@@ -79,7 +78,7 @@ export class SlsHttp {
 
   #reply(call: SlsCall, now: number): Answer {
     return refusalsOf(() => {
-      if (this.#settings.strictSignatures) verifySignature(call, this.#credentials, now)
+      if (this.#settings.strictSignatures) verifySignature(call, this.#settings.credentials, now)
       return { ...this.#settings.handlers.handle(call, now), code: 'ok' }
     })
   }

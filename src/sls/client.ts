@@ -1,3 +1,5 @@
+import pLimit from 'p-limit'
+import { abortable } from '../core/abortable.ts'
 import type { ConsumerGroup, Shard, ShardCheckpoint } from './answers.ts'
 import { checkpoints, consumerGroups, cursor, cursorTime, heartbeatShards, shards } from './answers.ts'
 import type { Pull } from './pull.ts'
@@ -12,8 +14,15 @@ export type { Credentials } from './signature.ts'
 
 const CONTROL_TIMEOUT_MS = 30_000
 const PULL_TIMEOUT_MS = 60_000
-/** Room for some 4,000 shards or checkpoints. Objects take many times the room of the JSON they come from. */
+/**
+ * Pulls that wait for their headers. Hundreds of idle shards would otherwise ask all at once, each on a connection of its own
+ * (about 120 KB each, measured with 256 shards).
+ */
+export const PULLS_AT_ONCE = 64
+/** Objects take many times the room of the JSON they come from. */
 const JSON_BYTES = 1024 * 1024
+/** Room for 10,000 shards or checkpoints (`MOST_SHARDS`), each with the longest consumer name we would choose. */
+export const LIST_BYTES = 4 * 1024 * 1024
 
 export interface SlsClientOptions extends TransportOptions {
   /** For a control call from beginning to end; 30 s unless told. */
@@ -41,6 +50,7 @@ export interface PullOptions {
  */
 export class SlsClient {
   readonly #transport: SlsTransport
+  readonly #pulls = pLimit(PULLS_AT_ONCE)
   readonly #timeoutMs: number
 
   constructor(options: SlsClientOptions) {
@@ -90,7 +100,7 @@ export class SlsClient {
   getCheckpoints(group: string, shard?: number, signal?: AbortSignal): Promise<ShardCheckpoint[]> {
     const query = shard === undefined ? [] : [['shard', String(shard)] as const]
     const path = ['consumergroups', group]
-    return this.#json({ api: 'GetCheckPoint', method: 'GET', path, query, signal }, checkpoints)
+    return this.#json({ api: 'GetCheckPoint', method: 'GET', path, query, signal }, checkpoints, LIST_BYTES)
   }
 
   /** Only the holder of the shard may (`forceSuccess=false`): others fail with the reaction `lost_shard`. */
@@ -135,7 +145,7 @@ export class SlsClient {
   }
 
   listShards(signal?: AbortSignal): Promise<Shard[]> {
-    return this.#json({ api: 'ListShards', method: 'GET', path: ['shards'], signal }, shards)
+    return this.#json({ api: 'ListShards', method: 'GET', path: ['shards'], signal }, shards, LIST_BYTES)
   }
 
   /** `end` is the position of the next write; a time (unix seconds, of receipt) that of the first group since then. */
@@ -172,7 +182,11 @@ export class SlsClient {
       timeoutMs,
       signal,
     }
-    return this.#transport.call(call, (answer) => pullOf(answer, timeoutMs))
+    const pulled = this.#pulls(() => {
+      signal?.throwIfAborted()
+      return this.#transport.call(call, (answer) => pullOf(answer, timeoutMs))
+    })
+    return signal ? abortable(pulled, signal) : pulled
   }
 
   /** Ends what is still under way; unread pulls fail. */
@@ -180,9 +194,9 @@ export class SlsClient {
     return this.#transport.close()
   }
 
-  #json<T>(call: CallOptions, shape: (answer: unknown) => T | undefined): Promise<T> {
+  #json<T>(call: CallOptions, shape: (answer: unknown) => T | undefined, limit = JSON_BYTES): Promise<T> {
     return this.#transport.call(this.#timed(call), async (answer) => {
-      const value = shape(await answer.json(JSON_BYTES))
+      const value = shape(await answer.json(limit))
       if (value === undefined) throw answer.corrupt('the JSON has an unexpected shape')
       return value
     })

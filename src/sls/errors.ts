@@ -70,6 +70,8 @@ export interface CallContext {
   logstore: string
   /** Value of the Host header. */
   host: string
+  /** As `SLS_CREDENTIALS` names where the credentials come from; absent for an access key pair. */
+  credentialsChoice?: string
 }
 
 /** An answer whose status is not 200. */
@@ -98,11 +100,16 @@ const clock: Advice = ({ answer }) => {
         : `It is ${Math.abs(skew)} s ${skew > 0 ? 'ahead of' : 'behind'} the server's. `
   return `Synchronise this machine's clock (NTP); Log Service accepts 15 minutes of difference. ${seen}`.trim()
 }
-const keyId: Advice = () => 'Check SLS_AK_ID: the access key does not exist, is disabled, or was cut when copied.'
-const keySecret: Advice = () =>
-  'Check SLS_AK_KEY: the secret does not belong to SLS_AK_ID; with SLS_REGION set, that it is the region of the project.'
-const token: Advice = () =>
-  'Renew SLS_STS_TOKEN together with its access key pair: the temporary credentials have expired.'
+/** Nobody has typed in what a source gave, so nobody can have mistyped it. */
+const given =
+  (ofPair: string): Advice =>
+  ({ credentialsChoice: from = 'access_key' }) =>
+    from === 'access_key' ? ofPair : `Look at what SLS_CREDENTIALS=${from} gives: it is refused, and is asked for anew.`
+const keyId = given('Check SLS_AK_ID: the access key does not exist, is disabled, or was cut when copied.')
+const keySecret = given(
+  'Check SLS_AK_KEY: the secret does not belong to SLS_AK_ID; with SLS_REGION set, that it is the region of the project.',
+)
+const token = given('Renew SLS_STS_TOKEN together with its access key pair: the temporary credentials have expired.')
 const permission: Advice = ({ api, project, logstore }) =>
   `Grant the RAM user or role ${RAM_ACTIONS[api]} on acs:log:*:*:project/${project}/logstore/${logstore} and ` +
   'below it (/*); a wrong or expired STS token is refused this way too.'
@@ -165,6 +172,11 @@ const TABLE = new Map<string, readonly [SlsReaction, Advice?]>([
 
 function rows(codes: string[], ...row: [SlsReaction, Advice?]): Array<[string, [SlsReaction, Advice?]]> {
   return codes.map((code) => [code, row])
+}
+
+/** Whether other credentials may be accepted; a right that is missing cannot be told from a token that has expired. */
+export function refusesCredentials({ status, code }: SlsError): boolean {
+  return (status === 401 && code !== 'http_401') || TABLE.get(code)?.[1] === token
 }
 
 const SHOWN_TEXT_CHARS = 200

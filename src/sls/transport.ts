@@ -4,8 +4,8 @@ import { Fault } from '../core/errors.ts'
 import type { Secret } from '../core/secret.ts'
 import { Deadline } from './deadline.ts'
 import { resolveEndpoint } from './endpoint.ts'
-import type { CallContext, SlsApi } from './errors.ts'
-import { errorOfAnswer, faultOfTransport, printable } from './errors.ts'
+import type { CallContext, SlsApi, SlsError } from './errors.ts'
+import { errorOfAnswer, faultOfTransport, printable, refusesCredentials } from './errors.ts'
 import type { Credentials } from './signature.ts'
 import { percentEncode, signV1, signV4 } from './signature.ts'
 
@@ -19,12 +19,16 @@ export interface TransportOptions {
   logstore: string
   /** Asked for every request, so that temporary ones can change. */
   credentials: () => Promise<Credentials>
+  /** Told when the service refuses them. A request is sent once more with what it resolves to, if anything. */
+  credentialsRefused?: (these: Credentials) => Promise<Credentials | undefined>
+  /** Where they come from, as `SLS_CREDENTIALS` names it, for advice. An access key pair unless told. */
+  credentialsChoice?: string
   /** When set, requests are signed V4 for this region, else V1. */
   region?: string
   userAgent: string
   /**
-   * Told once per call: HTTP status, or `error` when no answer came; `ok`, the service's code or ours (`aborted` when
-   * the caller gave up); and how long it took. For a pull that is the time to its headers.
+   * Told once per request: HTTP status, or `error` when no answer came; `ok`, the service's code or ours (`aborted` when
+   * the caller gave up); and how long the call took until then. For a pull that is the time to its headers.
    */
   onRequest?: (api: string, status: number | 'error', code: string, seconds: number) => void
 }
@@ -71,10 +75,23 @@ export class SlsTransport {
     const tell = (code: string) =>
       this.#options.onRequest?.(call.api, answer?.status ?? 'error', code, (performance.now() - started) / 1000)
     try {
+      const ask = async (credentials: Credentials): Promise<Answer> => {
+        const response = await this.#send(call, credentials, deadline.signal)
+        return new Answer(response, { context, deadline, secret: credentials.securityToken })
+      }
       const credentials = await deadline.race(this.#options.credentials())
-      const response = await this.#send(call, credentials, deadline.signal)
-      answer = new Answer(response, { context, deadline, secret: credentials.securityToken })
+      answer = await ask(credentials)
+      if (answer.status !== 200) {
+        const refusal = await answer.asError()
+        const others = await this.#othersThan(credentials, refusal, deadline)
+        if (!others) throw refusal
+        tell(refusal.code)
+        answer.discard()
+        answer = undefined
+        answer = await ask(others)
+      }
       if (answer.status !== 200) throw await answer.asError()
+      answer.endsCall()
       const result = await read(answer)
       tell('ok')
       return result
@@ -94,7 +111,13 @@ export class SlsTransport {
   }
 
   #contextOf({ api }: Call): CallContext {
-    return { api, project: this.#options.project, logstore: this.#options.logstore, host: this.#host }
+    const { project, logstore, credentialsChoice } = this.#options
+    return { api, project, logstore, host: this.#host, ...(credentialsChoice && { credentialsChoice }) }
+  }
+
+  async #othersThan(these: Credentials, error: SlsError, deadline: Deadline): Promise<Credentials | undefined> {
+    const { credentialsRefused } = this.#options
+    return credentialsRefused && refusesCredentials(error) ? await deadline.race(credentialsRefused(these)) : undefined
   }
 
   async #send(call: Call, credentials: Credentials, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
@@ -154,7 +177,11 @@ export class Answer {
     this.#secret = secret
     // A connection may break while nobody reads; without a listener that would end the process. `body` reports it.
     response.body.on('error', () => {})
-    response.body.once('close', () => deadline.end())
+  }
+
+  /** No other request follows: when the body is over, the call's time is of no more concern. */
+  endsCall(): void {
+    this.#response.body.once('close', () => this.#deadline.end())
   }
 
   /** Value of a header that was sent once. */
@@ -195,7 +222,7 @@ export class Answer {
     return text === undefined || !this.#secret ? text : this.#secret.hiddenIn(text)
   }
 
-  async asError(): Promise<Error> {
+  async asError(): Promise<SlsError> {
     const chunks: Buffer[] = []
     let length = 0
     try {

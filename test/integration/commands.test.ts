@@ -69,6 +69,18 @@ describe('check', () => {
     expect(said).not.toMatch(/not-the-secret-key|not-the-token/)
     expect(said.match(/→/g)?.length).toBeGreaterThanOrEqual(3)
   })
+
+  test('beside a running replica with its environment warns of the one name, and not of its port', async () => {
+    const scenario = await Scenario.start()
+    const first = scenario.replica({ SLS_CONSUMER: 'one' })
+    const { port } = new URL(await first.adminUrl())
+    await scenario.write(1)
+    await scenario.caughtUp()
+    const check = startCommand(['check'], { ...scenario.environment(), SLS_CONSUMER: 'one', ADMIN_PORT: port })
+    expect((await check.exited).code).toBe(0)
+    expect(text(check.lines)).toMatch(/warn +SLS consumer name +one committed \d+ s ago/)
+    expect(text(check.lines)).toMatch(/warn +admin port .*by a replica/)
+  })
 })
 
 describe('produce', () => {

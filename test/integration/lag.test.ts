@@ -63,6 +63,17 @@ describe('lag, with no replica running', () => {
     expect(scenario.sls.faults.unfired()).toEqual([])
   })
 
+  test('does not look at settings of the SIEM that come from files', async () => {
+    const scenario = await Scenario.start({ sls: { shards: 1 } })
+    const replica = scenario.replica()
+    await scenario.write(1)
+    await scenario.caughtUp()
+    await replica.kill('SIGTERM')
+    const files = { SPLUNK_HEC_URL_FILE: '/nowhere/url', SPLUNK_HEC_TOKEN_FILE: '/nowhere/token' }
+    const lag = startCommand(['lag', '--json'], { ...withoutSiem(scenario), ...files })
+    expect((await lag.exited).code).toBe(0)
+  })
+
   test('of a group that is not there says so, with exit code 1', async () => {
     const scenario = await Scenario.start()
     const lag = startCommand(['lag'], withoutSiem(scenario))

@@ -71,27 +71,6 @@ export async function preflight(
   }
 }
 
-/**
- * Posts one envelope for real: the only way to learn whether the token may write to the index. Returns what to tell the
- * user; throws the Fault that HEC answered with.
- */
-export async function postTestEvent(
-  url: string,
-  connection: HecConnection,
-  envelope: Buffer,
-  signal: AbortSignal,
-): Promise<string> {
-  const client = new HecClient(url, connection)
-  try {
-    const answer = await client.post({ to: 'event', body: envelope, channel: randomUUID(), signal })
-    const outcome = judge(answer, 1, connection.clock.wall())
-    if (outcome.is !== 'accepted') throw outcome.fault
-    return `${client.origin}: accepted`
-  } finally {
-    await client.close()
-  }
-}
-
 async function ask(
   client: HecClient,
   options: ProbeOptions,

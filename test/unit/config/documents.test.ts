@@ -7,7 +7,7 @@ import { SETTING_NAMES, SETTINGS } from '../../../src/config/settings.ts'
 
 const file = (name: string) => readFileSync(new URL(`../../../${name}`, import.meta.url), 'utf8')
 
-/** The table of the contract, typed in from there. */
+/** The table of the contract, typed in from there, and what names the "other credential source" it allows. */
 const CONTRACT =
   `SLS_ENDPOINT SLS_AK_ID SLS_AK_KEY SLS_STS_TOKEN SLS_REGION SLS_PROJECT SLS_LOGSTORE SLS_CG SLS_CONSUMER
 SLS_START SLS_HEARTBEAT_SECONDS SLS_FETCH_INTERVAL_SECONDS SLS_FETCH_COUNT SLS_QUERY SLS_IN_ORDER SLS_EXPIRED_CURSOR
@@ -15,7 +15,12 @@ FILTER_TOPICS SPLUNK_HEC_URL SPLUNK_HEC_TOKEN SPLUNK_HEC_INDEX SPLUNK_HEC_SOURCE
 SPLUNK_HEC_ACK SPLUNK_HEC_TIMEOUT_SECONDS SPLUNK_HEC_ACK_POLL_SECONDS SPLUNK_HEC_ACK_TIMEOUT_SECONDS SPLUNK_HEC_GZIP
 SPLUNK_HEC_MAX_BYTES SPLUNK_HEC_CONCURRENCY SPLUNK_HEC_TLS_VERIFY SPLUNK_HEC_TLS_CA_FILE SPLUNK_HEC_TLS_CERT_FILE
 SPLUNK_HEC_TLS_KEY_FILE SPLUNK_HEC_TLS_SERVER_NAME DEAD_LETTER_DIR MAX_IN_FLIGHT_BYTES ADMIN_HOST ADMIN_PORT
-SHUTDOWN_GRACE_SECONDS LOG_LEVEL LOG_FILE`.split(/\s+/)
+SHUTDOWN_GRACE_SECONDS LOG_LEVEL LOG_FILE
+SLS_CREDENTIALS SLS_STS_ENDPOINT ALIBABA_CLOUD_ROLE_ARN ALIBABA_CLOUD_OIDC_PROVIDER_ARN ALIBABA_CLOUD_OIDC_TOKEN_FILE
+ALIBABA_CLOUD_STS_REGION ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED ALIBABA_CLOUD_CREDENTIALS_URI ALIBABA_CLOUD_CREDENTIALS_FILE
+ALIBABA_CLOUD_PROFILE ALIBABA_CLOUD_ECS_METADATA
+SPLUNK_SEARCH_URL SPLUNK_SEARCH_TOKEN SPLUNK_SEARCH_TLS_VERIFY
+SPLUNK_SEARCH_TLS_CA_FILE SPLUNK_SEARCH_TLS_SERVER_NAME`.split(/\s+/)
 
 test('the settings are those of the contract', () => {
   expect([...SETTING_NAMES].sort()).toEqual([...CONTRACT].sort())
@@ -45,7 +50,12 @@ describe('.env.example', () => {
   test('with everything that is commented out set, only the files it names are missing', () => {
     const loaded = loadConfig(parseEnv(file('.env.example').replace(/^#(?=[A-Z_]+=)/gm, '')))
     const problems = 'problems' in loaded ? loaded.problems.map(({ variable }) => variable) : []
-    expect(problems).toEqual(['SPLUNK_HEC_TLS_CA_FILE', 'SPLUNK_HEC_TLS_CERT_FILE', 'SPLUNK_HEC_TLS_KEY_FILE'])
+    expect(problems).toEqual([
+      'SPLUNK_HEC_TLS_CA_FILE',
+      'SPLUNK_HEC_TLS_CERT_FILE',
+      'SPLUNK_HEC_TLS_KEY_FILE',
+      'SPLUNK_SEARCH_TLS_CA_FILE',
+    ])
   })
 })
 

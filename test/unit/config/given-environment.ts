@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
+import type { AccessKeyConfig } from '../../../src/config/credentials.ts'
 import type { Config } from '../../../src/config/load.ts'
 import { loadConfig } from '../../../src/config/load.ts'
 import type { Problem } from '../../../src/config/problems.ts'
@@ -32,6 +33,11 @@ export function refused(extra: Given): Problem[] {
   const loaded = loadConfig({ ...minimal, ...extra }, surroundings)
   if ('config' in loaded) throw new Error('accepted')
   return loaded.problems
+}
+
+export function accessKeyOf({ sls: { credentials } }: Config): AccessKeyConfig {
+  if (credentials.source !== 'access_key') throw new Error(`credentials come from ${credentials.source}`)
+  return credentials
 }
 
 /** Names of the variables that were refused. */

@@ -2,17 +2,18 @@ import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { loadConfig } from '../../../src/config/load.ts'
 import { formatProblems } from '../../../src/config/problems.ts'
-import { accepted, blamed, minimal, refused } from './given-environment.ts'
+import { accepted, accessKeyOf, blamed, minimal, refused } from './given-environment.ts'
 
 describe('defaults', () => {
   test('are those of the contract', () => {
     const { config, warnings } = accepted()
     expect(warnings).toEqual([])
-    const { accessKeySecret, ...sls } = config.sls
+    const { credentials, ...sls } = config.sls
+    const { accessKeySecret, ...named } = accessKeyOf(config)
     expect(accessKeySecret.reveal()).toBe('a-key')
+    expect(named).toEqual({ source: 'access_key', accessKeyId: 'an-id', files: {} })
     expect(sls).toEqual({
       endpoint: 'https://cn-hangzhou.log.aliyuncs.com',
-      accessKeyId: 'an-id',
       project: 'audit-prod',
       logstore: 'audit-log',
       consumerGroup: 'siem',
@@ -101,7 +102,7 @@ test('every variable reaches the configuration', () => {
     LOG_LEVEL: 'Debug',
     LOG_FILE: '/tmp/no-such-dir/bridge.log',
   })
-  expect(config.sls.stsToken?.reveal()).toBe('sts')
+  expect(accessKeyOf(config).securityToken?.reveal()).toBe('sts')
   expect(config.sls).toMatchObject({
     region: 'cn-hangzhou',
     consumer: 'replica-7',

@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { accepted, blamed, refused, temporaryFiles } from './given-environment.ts'
+import { accepted, accessKeyOf, blamed, refused, temporaryFiles } from './given-environment.ts'
 
 /** Made for this test alone: a self-signed certificate of a.test and its key. */
 const CERTIFICATE = `-----BEGIN CERTIFICATE-----
@@ -31,7 +31,7 @@ describe('NAME_FILE', () => {
       SPLUNK_HEC_URL: '',
       SPLUNK_HEC_URL_FILE: write('url', 'https://other:8088\n\n'),
     })
-    expect(config.sls.accessKeySecret.reveal()).toBe('from-file')
+    expect(accessKeyOf(config).accessKeySecret.reveal()).toBe('from-file')
     expect(config.sls.fetchCount).toBe(5)
     expect(config.hec.urls).toEqual(['https://other:8088'])
   })

@@ -12,12 +12,17 @@ const sequence = (...parts: Buffer[]) => der(0x30, ...parts)
 const oid = (hex: string) => der(0x06, Buffer.from(hex, 'hex'))
 const text = (tag: number, value: string) => der(tag, Buffer.from(value))
 
-/** A self-signed certificate for a name and for 127.0.0.1, valid until 2049; Node can use X.509 but not make it. */
-export function selfSigned(name: string): { key: string; cert: string } {
+/** `YYMMDDhhmmssZ`. */
+function utcTime(date: Date): string {
+  return `${date.toISOString().replace(/\.\d+/, '').replace(/[-:T]/g, '').slice(2)}`
+}
+
+/** A self-signed certificate for a name and for 127.0.0.1; Node can use X.509 but not make it. */
+export function selfSigned(name: string, until = new Date('2049-12-31T23:59:59Z')): { key: string; cert: string } {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const ecdsaWithSha256 = sequence(oid('2a8648ce3d040302'))
   const subject = sequence(der(0x31, sequence(oid('550403'), text(0x0c, name))))
-  const validity = sequence(text(0x17, '200101000000Z'), text(0x17, '491231235959Z'))
+  const validity = sequence(text(0x17, '200101000000Z'), text(0x17, utcTime(until)))
   const alternativeNames = sequence(text(0x82, name), der(0x87, Buffer.from([127, 0, 0, 1])))
   const extensions = sequence(sequence(oid('551d11'), der(0x04, alternativeNames)))
   const serial = Buffer.concat([Buffer.from([1]), randomBytes(8)])

@@ -128,3 +128,21 @@ describe('hec-receiver', () => {
     expect(errors()).toContain('ENOSPC')
   })
 })
+
+test('--search-token keeps the events and answers the search of reconcile at the address it prints', async () => {
+  const { out } = start(['--port', '0', '--token', TOKEN, '--search-token', 'searcher'])
+  await expect.poll(out).toMatch(/\n\n/)
+  const [, url = '', search = '', token = ''] =
+    /^SPLUNK_HEC_URL=(\S+)\nSPLUNK_HEC_TOKEN=\S+\nSPLUNK_SEARCH_URL=(\S+)\nSPLUNK_SEARCH_TOKEN=(\S+)\n\n/.exec(out()) ??
+    []
+  await deliver(url, TOKEN, '{"time":100,"source":"s","event":"x","fields":{"sls_event_id":"l:0:1:0"}}')
+  const body = new URLSearchParams({
+    search: '| tstats count where index=* source="s" sls_event_id="l:*" by sls_event_id',
+    output_mode: 'json',
+    earliest_time: '0',
+    latest_time: '200',
+  })
+  const headers = { Authorization: `Bearer ${token}` }
+  const answer = await fetch(`${search}/services/search/v2/jobs/export`, { method: 'POST', headers, body })
+  expect(await answer.json()).toMatchObject({ lastrow: true, result: { sls_event_id: 'l:0:1:0', count: '1' } })
+})

@@ -6,17 +6,35 @@ import { connected, json, raw } from './scripted-server.ts'
 const CORRUPT = { name: 'Fault', kind: 'transient', code: 'corrupt_response' }
 
 describe('answers that would cost more memory than they are worth', () => {
-  test('more shards than a project may have are not held', async () => {
-    const shards = Array.from({ length: 1_001 }, (_, shard) => shard)
-    const { client } = await connected([json(shards.slice(0, 1_000)), json(shards)])
-    expect(await client.heartbeat('cg', 'c', [])).toHaveLength(1_000)
+  test('more shards than anybody has are not held, and as many as somebody may have are', async () => {
+    const shards = Array.from({ length: 10_001 }, (_, shard) => shard)
+    const { client } = await connected([json(shards.slice(0, 10_000)), json(shards)])
+    expect(await client.heartbeat('cg', 'c', [])).toHaveLength(10_000)
     await expect(client.heartbeat('cg', 'c', [])).rejects.toMatchObject(CORRUPT)
   })
 
-  test('lists of 2 MB are not read to their end', async () => {
-    const { client } = await connected(raw(`[${'{},'.repeat(700_000)}{}]`))
+  test('lists of 5 MB are not read to their end', async () => {
+    const { client } = await connected(raw(`[${'{},'.repeat(1_700_000)}{}]`))
     await expect(client.getCheckpoints('cg')).rejects.toThrow('longer than')
     await expect(client.listShards()).rejects.toThrow('longer than')
+  })
+
+  test('what has no reason to be long is not read past 1 MB', async () => {
+    const { client } = await connected(raw(`[${'0,'.repeat(600_000)}0]`))
+    await expect(client.heartbeat('cg', 'c', [])).rejects.toThrow('longer than')
+    await expect(client.getCursor(0, 'end')).rejects.toThrow('longer than')
+    await expect(client.listConsumerGroups()).rejects.toThrow('longer than')
+  })
+
+  test('lists of 10,000 shards with the longest names are read', async () => {
+    const key = 'f'.repeat(32)
+    const range = { inclusiveBeginKey: key, exclusiveEndKey: key, createTime: 1_700_000_000 }
+    const listed = Array.from({ length: 10_000 }, (_, shardID) => ({ shardID, status: 'readwrite', ...range }))
+    const written = { checkpoint: 'MTQ0NzI5OTYwNjg5NjYzMjM1Ng==', updateTime: 1_447_300_000_123_456 }
+    const entries = listed.map(({ shardID }) => ({ shard: shardID, ...written, consumer: 'c'.repeat(200) }))
+    const { client } = await connected([json(listed), json(entries)])
+    expect(await client.listShards()).toHaveLength(10_000)
+    expect(await client.getCheckpoints('cg')).toHaveLength(10_000)
   })
 })
 

@@ -1,0 +1,177 @@
+import { randomUUID } from 'node:crypto'
+import { Agent, request } from 'undici'
+import { hecConnection } from '../../bridge.ts'
+import type { Config } from '../../config/load.ts'
+import { Fault, messageOf } from '../../core/errors.ts'
+import { NO_TELEMETRY } from '../../core/telemetry.ts'
+import type { HecConnection, HecResponse } from '../../sinks/splunk-hec/client.ts'
+import { HecClient } from '../../sinks/splunk-hec/client.ts'
+import { preflight } from '../../sinks/splunk-hec/probe.ts'
+import { readReply } from '../../sinks/splunk-hec/response.ts'
+import { USER_AGENT } from '../version.ts'
+import type { Check, Finding } from './finding.ts'
+import { ok, skip, warn } from './finding.ts'
+import { sendTestEvent } from './test-event.ts'
+import { handshake, speaksTls } from './tls.ts'
+
+const TIMEOUT_MS = 10_000
+/** A larger body says no more. */
+const LARGEST_PROBE_BYTES = 32 * 1024 * 1024
+
+interface Learned {
+  ack: boolean
+  gzip: boolean
+}
+
+export function hecChecks(config: Config, testEvent: boolean): Check[] {
+  const connection = hecConnection(config, NO_TELEMETRY, USER_AGENT)
+  const learned = new Map<string, Learned>()
+  const checks = config.hec.urls.flatMap((url) => urlChecks(url, { config, connection, learned }, testEvent))
+  if (config.hec.urls.length === 1) return checks
+  return [...checks, { about: 'HEC URLs', run: async () => agreement(learned) }]
+}
+
+interface Asked {
+  readonly config: Config
+  readonly connection: HecConnection
+  readonly learned: Map<string, Learned>
+}
+
+function urlChecks(url: string, asked: Asked, testEvent: boolean): Check[] {
+  const { config, connection } = asked
+  const behind = url
+  const tls: Check = { about: 'HEC TLS', opens: url, run: (signal) => handshake(url, connection.tls, signal) }
+  return [
+    ...(url.startsWith('https:') ? [tls] : []),
+    { about: 'HEC token', behind, opens: url, run: (signal) => token(url, asked, signal) },
+    { about: 'HEC health', behind, run: (signal) => health(url, connection, signal) },
+    { about: 'HEC body size', behind, run: (signal) => bodySize(url, asked, signal) },
+    { about: 'HEC index', behind, run: (signal) => index(url, asked, signal) },
+    ...(testEvent
+      ? [
+          {
+            about: 'HEC test event',
+            behind,
+            run: (signal: AbortSignal) => sendTestEvent(url, config, connection, signal),
+          },
+        ]
+      : []),
+  ]
+}
+
+async function token(url: string, { config, connection, learned }: Asked, signal: AbortSignal): Promise<Finding> {
+  const { ack, gzip } = await preflight(url, connection, signal).catch(async (error) => {
+    const unreadable = error instanceof Fault && error.status === undefined && url.startsWith('http:')
+    if (!unreadable || signal.aborted || !(await speaksTls(url, signal))) throw error
+    throw new Fault('configuration', `${url} speaks TLS`, { code: 'tls', advice: 'Say https:// in SPLUNK_HEC_URL.' })
+  })
+  learned.set(url, { ack, gzip })
+  const said = `${url}: accepted, indexer acknowledgement ${ack ? 'on' : 'off'}`
+  if (config.hec.ack === true && !ack) {
+    throw new Fault('configuration', `${url}: the token has indexer acknowledgement off`, {
+      code: '14',
+      advice: 'Turn it on for the token, or set SPLUNK_HEC_ACK=auto.',
+    })
+  }
+  if (config.hec.ack === false && ack) {
+    return warn(said, 'SPLUNK_HEC_ACK=false ignores it: an event counts as delivered once it is queued. Set auto.')
+  }
+  if (config.hec.gzip && !gzip) {
+    return warn(`${said}; takes no gzip, so bodies will be sent plain`, 'Set SPLUNK_HEC_GZIP=false.')
+  }
+  return ok(said)
+}
+
+/** Of one node behind a balancer, at this moment; a queue that is full now is no reason not to start. */
+async function health(url: string, { tls, userAgent }: HecConnection, signal: AbortSignal): Promise<Finding> {
+  const { verify, ca, cert, key, serverName } = tls
+  const dispatcher = new Agent({
+    connect: {
+      rejectUnauthorized: verify,
+      ...(ca && { ca }),
+      ...(cert && { cert }),
+      ...(key && { key }),
+      ...(serverName && { servername: serverName }),
+    },
+  })
+  try {
+    const timeouts = { headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS }
+    const headers = { 'user-agent': userAgent }
+    const answer = await request(`${url}/services/collector/health`, { dispatcher, headers, signal, ...timeouts })
+    const { statusCode: status, body } = answer
+    const reply = readReply(await body.text())
+    if (status === 200 && reply?.code === 17) return ok(`${url}: ${reply.text}`)
+    if (status !== 503) return skip(`${url} tells no health (HTTP ${status})`)
+    const said = `${url}: ${reply?.text ?? 'not now'} (HTTP 503)`
+    return warn(said, 'It may pass by itself: the bridge waits and retries, and the logs stay in SLS.')
+  } catch (error) {
+    signal.throwIfAborted()
+    return skip(`${url} tells no health: ${messageOf(error)}`)
+  } finally {
+    await dispatcher.destroy()
+  }
+}
+
+/**
+ * Sends white space as large as a body may become: HEC finds no event in it, or says that it is too large. A smaller cap
+ * costs requests, not events, since refused bodies are halved.
+ */
+async function bodySize(url: string, { config, connection, learned }: Asked, signal: AbortSignal): Promise<Finding> {
+  const bytes = Math.min(config.hec.maxBytes, LARGEST_PROBE_BYTES)
+  const gzip = config.hec.gzip && learned.get(url)?.gzip === true
+  const blank = (size: number) => once(url, connection, { body: Buffer.alloc(size, '\n'), gzip }, signal)
+  const answer = await blank(bytes)
+  const code = codeOf(answer)
+  // Splunk Cloud refuses what is too large as "invalid"; who finds any white space invalid says nothing about its size.
+  if (answer.status === 413 || (code === 6 && codeOf(await blank(1)) !== 6)) {
+    return warn(
+      `${url} takes no body of ${bytes} bytes`,
+      'Set SPLUNK_HEC_MAX_BYTES to what it takes (Splunk Cloud: 1000000), or raise max_content_length or the proxy’s limit.',
+    )
+  }
+  if (code === 5) return ok(`${url} takes bodies of ${bytes} bytes`)
+  return skip(`${url} does not say (HTTP ${answer.status})`)
+}
+
+function codeOf({ status, reply }: HecResponse): number | undefined {
+  return status === 400 ? reply?.code : undefined
+}
+
+/** An object without an event is never indexed. Where the index is looked at first, the answer is about that. */
+async function index(url: string, { config, connection }: Asked, signal: AbortSignal): Promise<Finding> {
+  const name = config.hec.index
+  const body = Buffer.from(JSON.stringify(name === undefined ? {} : { index: name }))
+  const answer = name === undefined ? undefined : await once(url, connection, { body }, signal)
+  if (answer && codeOf(answer) === 7) {
+    throw new Fault('configuration', `${url}: the token may not write to ${name}`, {
+      code: '7',
+      advice: 'Allow the index on the HEC token (or create it), or correct SPLUNK_HEC_INDEX.',
+    })
+  }
+  const which = name === undefined ? 'the token’s default' : name
+  return skip(`${which}: only --send-test-event shows whether the token may write there`)
+}
+
+async function once(
+  url: string,
+  connection: HecConnection,
+  { body, gzip = false }: { body: Buffer; gzip?: boolean },
+  signal: AbortSignal,
+): Promise<HecResponse> {
+  const client = new HecClient(url, connection)
+  try {
+    return await client.post({ to: 'event', body, gzip, channel: randomUUID(), signal })
+  } finally {
+    await client.close()
+  }
+}
+
+function agreement(learned: ReadonlyMap<string, Learned>): Finding {
+  const all = [...learned.values()]
+  const differing = (['ack', 'gzip'] as const).filter((key) => new Set(all.map((one) => one[key])).size > 1)
+  if (differing.length === 0) return ok(`the ${all.length} that answered agree`)
+  return warn(
+    `they differ in ${differing.map((key) => (key === 'ack' ? 'indexer acknowledgement' : 'gzip')).join(' and ')}`,
+    'One token means one thing: are all of them indexers of the same Splunk?',
+  )
+}

@@ -1,0 +1,92 @@
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdir, open, statfs, unlink } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { dirname, join } from 'node:path'
+import { request } from 'undici'
+import type { Config } from '../../config/load.ts'
+import { Fault, messageOf } from '../../core/errors.ts'
+import type { Check, Finding } from './finding.ts'
+import { ok, skip, warn } from './finding.ts'
+
+/** Dead letters are rare; a disk this full ends with something else's log. */
+const LEAST_FREE_BYTES = 100 * 1024 * 1024
+const LOOK_TIMEOUT_MS = 2_000
+
+export function hostChecks(config: Config): Check[] {
+  const { deadLetterDir, log } = config
+  return [
+    {
+      about: 'dead letter',
+      run: () => writable(deadLetterDir, 'Set DEAD_LETTER_DIR to a folder this user may write, on a disk with room.'),
+    },
+    ...(log.file === undefined ? [] : [logFile(log.file)]),
+    { about: 'admin port', run: (signal) => adminPort(config, signal) },
+  ]
+}
+
+function logFile(path: string): Check {
+  return {
+    about: 'log file',
+    run: () => writable(dirname(path), 'Set LOG_FILE to a path in a folder this user may write, on a disk with room.'),
+  }
+}
+
+async function writable(dir: string, advice: string): Promise<Finding> {
+  const path = join(dir, `.check-${randomUUID()}`)
+  try {
+    await mkdir(dir, { recursive: true })
+    const file = await open(path, 'wx', 0o600)
+    try {
+      await file.write('check\n')
+      await file.sync()
+    } finally {
+      await file.close()
+      await unlink(path)
+    }
+    const { bavail, bsize } = await statfs(dir)
+    const free = bavail * bsize
+    const room = `${Math.floor(free / 1e6)} MB free`
+    return free < LEAST_FREE_BYTES
+      ? warn(`${dir} is writable, but has ${room}`, advice)
+      : ok(`${dir} is writable, ${room}`)
+  } catch (error) {
+    throw new Fault('configuration', messageOf(error), { code: 'not_writable', advice })
+  }
+}
+
+async function adminPort({ admin }: Config, signal: AbortSignal): Promise<Finding> {
+  const { host, port, portWasSet } = admin
+  if (port === 0) return ok('any free port will be taken')
+  const server = createServer()
+  try {
+    server.listen(port, host)
+    await once(server, 'listening')
+    return ok(`${host}:${port} is free`)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== 'EADDRINUSE') {
+      const advice = 'Set ADMIN_HOST to an address of this machine, and ADMIN_PORT to a port this user may listen on.'
+      throw new Fault('configuration', messageOf(error), { code: 'admin_port', advice })
+    }
+    if (!portWasSet) return skip(`${host}:${port} is taken; the next free port above it will be used`)
+    // "check" is also run beside the replica whose environment it shares.
+    if (await isReplica(host, port, signal)) return warn(`${host}:${port} is taken, by a replica that runs here`)
+    const advice = 'Set ADMIN_PORT to a port that is free, or to 0.'
+    throw new Fault('configuration', `${host}:${port} is in use by another program`, { code: 'admin_port', advice })
+  } finally {
+    server.close()
+  }
+}
+
+async function isReplica(host: string, port: number, signal: AbortSignal): Promise<boolean> {
+  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
+  const name = reachable.includes(':') ? `[${reachable}]` : reachable
+  try {
+    const timeouts = { headersTimeout: LOOK_TIMEOUT_MS, bodyTimeout: LOOK_TIMEOUT_MS }
+    const { body } = await request(`http://${name}:${port}/metrics`, { signal, ...timeouts })
+    return (await body.text()).includes('sls_bridge_')
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,199 @@
+import { request } from 'undici'
+import { GROUP_TIMEOUT_HEARTBEATS } from '../../bridge.ts'
+import type { Config } from '../../config/load.ts'
+import { Fault, messageOf } from '../../core/errors.ts'
+import type { ConsumerGroup, Shard, SlsClient } from '../../sls/client.ts'
+import type { CredentialSource } from '../../sls/credentials.ts'
+import { RAM_ACTIONS } from '../../sls/errors.ts'
+import { OfficialClient } from '../../sls/official-client.ts'
+import { USER_AGENT } from '../version.ts'
+import type { Check, Finding } from './finding.ts'
+import { ok, skip, warn } from './finding.ts'
+
+/** The documented limit has been 5, 10, 20 and is 30 consumer groups per logstore. */
+const GROUP_QUOTA = 30
+const SKEW_WARN_SECONDS = 60
+const SKEW_LIMIT_SECONDS = 15 * 60
+const TIMEOUT_MS = 10_000
+
+export interface SlsAsked {
+  readonly config: Config
+  readonly client: SlsClient
+  readonly credentials: CredentialSource
+}
+
+export function slsChecks({ config, client, credentials }: SlsAsked): Check[] {
+  const { sls } = config
+  const shards = remembered((signal) => client.listShards(signal))
+  const groups = remembered((signal) => client.listConsumerGroups(signal))
+  return [
+    { about: 'SLS clock', opens: 'sls', run: (signal) => clockSkew(sls.endpoint, signal) },
+    {
+      about: 'SLS credentials',
+      behind: 'sls',
+      opens: 'sls-access',
+      run: async (signal) => shardsFound(await shards(signal)),
+    },
+    { about: 'SLS logstore', behind: 'sls-access', run: () => logstore(config, credentials) },
+    {
+      about: 'SLS consumer group',
+      behind: 'sls-access',
+      run: async (signal) => groupFound(config, await groups(signal)),
+    },
+    {
+      about: 'SLS consumer name',
+      behind: 'sls-access',
+      run: async (signal) => {
+        const exists = (await groups(signal)).some(({ name }) => name === sls.consumerGroup)
+        return exists ? consumerName(config, client, signal) : skip('nobody can have it: there is no group yet')
+      },
+    },
+    {
+      about: 'SLS read permission',
+      behind: 'sls-access',
+      opens: 'sls-read',
+      run: async (signal) => readPermission(client, await shards(signal), signal),
+    },
+    {
+      about: 'SLS query',
+      behind: 'sls-read',
+      run: async (signal) => {
+        if (sls.query === undefined) return skip('no SLS_QUERY')
+        await pullOne(client, await shards(signal), sls.query, signal)
+        return ok('Log Service takes SLS_QUERY')
+      },
+    },
+    {
+      about: 'SLS write permission',
+      behind: 'sls-access',
+      run: async (signal) => writePermission(config, await groups(signal).catch(() => [])),
+    },
+  ]
+}
+
+/** Asks once; a failure is not remembered. */
+function remembered<T>(ask: (signal: AbortSignal) => Promise<T>): (signal: AbortSignal) => Promise<T> {
+  let known: { value: T } | undefined
+  return async (signal) => {
+    known ??= { value: await ask(signal) }
+    return known.value
+  }
+}
+
+/** Compares clocks by an unsigned request: its refusal carries the service's time, whatever is wrong with the rest. */
+async function clockSkew(endpoint: string, signal: AbortSignal): Promise<Finding> {
+  const { headers, body } = await request(endpoint, { signal, headersTimeout: TIMEOUT_MS }).catch((error) => {
+    throw new Fault('transient', `cannot reach ${endpoint}: ${messageOf(error)}`, {
+      code: 'unreachable',
+      advice: 'Check SLS_ENDPOINT, DNS, and that this machine may reach it (inside a VPC use the -intranet endpoint).',
+    })
+  })
+  await body.dump()
+  const logTime = Number(headers['x-log-time'])
+  const theirs = logTime > 0 ? logTime * 1000 : Date.parse(String(headers['date']))
+  if (Number.isNaN(theirs)) return warn('the service does not tell its time')
+  const skew = Math.round((Date.now() - theirs) / 1000)
+  const said = `this machine is ${Math.abs(skew)} s ${skew < 0 ? 'behind' : 'ahead'}`
+  const advice = 'SLS refuses requests that are more than 15 minutes off: set the clock (NTP).'
+  if (Math.abs(skew) > SKEW_LIMIT_SECONDS) throw new Fault('configuration', said, { code: 'clock_skew', advice })
+  return Math.abs(skew) > SKEW_WARN_SECONDS ? warn(said, advice) : ok(said)
+}
+
+function shardsFound(shards: readonly Shard[]): Finding {
+  const readonly = shards.filter(({ status }) => status === 'readonly').length
+  if (shards.length === readonly) {
+    const found = shards.length === 0 ? 'the logstore has no shards' : 'all shards are read-only'
+    return warn(`accepted; ${found}`, 'Nothing new can be written there: is SLS_LOGSTORE the one your logs go to?')
+  }
+  return ok(`accepted; ${shards.length} shards${readonly > 0 ? `, ${readonly} of them read-only` : ''}`)
+}
+
+async function logstore({ sls }: Config, credentials: CredentialSource): Promise<Finding> {
+  const { endpoint, project, logstore: name } = sls
+  const client = new OfficialClient({
+    ...{ endpoint, project, logstore: name },
+    ...(await credentials.get()),
+    userAgent: USER_AGENT,
+    timeoutMs: TIMEOUT_MS,
+  })
+  try {
+    const { ttl } = await client.logstoreMetadata()
+    return ok(`kept for ${ttl} days: a bridge that stands still longer than that loses logs`)
+  } catch (error) {
+    const advice = 'Check SLS_PROJECT and SLS_LOGSTORE, and grant log:GetLogStore (only this check needs it).'
+    throw new Fault('configuration', messageOf(error), { code: 'logstore', advice })
+  } finally {
+    client.close()
+  }
+}
+
+function groupFound({ sls }: Config, groups: readonly ConsumerGroup[]): Finding {
+  const ours = groups.find(({ name }) => name === sls.consumerGroup)
+  if (!ours) {
+    if (groups.length < GROUP_QUOTA) {
+      return ok(`${sls.consumerGroup} will be created (${groups.length} of at most ${GROUP_QUOTA} exist)`)
+    }
+    throw new Fault('configuration', `${sls.consumerGroup} is not there and ${groups.length} others are`, {
+      code: 'ConsumerGroupQuotaExceed',
+      advice: `A logstore takes at most ${GROUP_QUOTA}: delete one that nobody uses, in the console under the logstore.`,
+    })
+  }
+  const timeout = Math.ceil(sls.heartbeatSeconds * GROUP_TIMEOUT_HEARTBEATS)
+  const changes = [
+    ...(ours.timeoutSeconds === timeout ? [] : [`timeout from ${ours.timeoutSeconds} to ${timeout} s`]),
+    ...(ours.inOrder === sls.inOrder ? [] : [`order from ${ours.inOrder} to ${sls.inOrder}`]),
+  ]
+  if (changes.length === 0) return ok(`${sls.consumerGroup} exists, timeout ${timeout} s`)
+  return warn(
+    `${sls.consumerGroup} exists; a replica will change its ${changes.join(' and its ')}`,
+    'All replicas of a group need the same SLS_HEARTBEAT_SECONDS and SLS_IN_ORDER.',
+  )
+}
+
+/** Who commits under our name tells itself by its commits; who holds a shard, the service tells nobody but its holder. */
+async function consumerName({ sls }: Config, client: SlsClient, signal: AbortSignal): Promise<Finding> {
+  const checkpoints = await client.getCheckpoints(sls.consumerGroup, undefined, signal)
+  const own = checkpoints.filter(({ consumer }) => consumer === sls.consumer)
+  const ageSeconds = Math.round(Date.now() / 1000 - Math.max(0, ...own.map(({ updateTime }) => updateTime / 1e6)))
+  if (ageSeconds > sls.heartbeatSeconds * GROUP_TIMEOUT_HEARTBEATS) return ok(`${sls.consumer}; nobody uses it now`)
+  return warn(
+    `${sls.consumer} committed ${Math.max(0, ageSeconds)} s ago`,
+    'Fine if that was this replica before a restart. If another runs under this name, both read the same shards: set SLS_CONSUMER.',
+  )
+}
+
+async function readPermission(client: SlsClient, shards: readonly Shard[], signal: AbortSignal): Promise<Finding> {
+  const shard = shards[0]?.shardId ?? 0
+  const cursor = await pullOne(client, shards, undefined, signal)
+  const end = await client.getCursor(shard, 'end', signal)
+  if (cursor === end) return ok(`logs can be pulled; shard ${shard} holds none yet`)
+  const hours = (Date.now() / 1000 - (await client.getCursorTime(shard, cursor, signal))) / 3600
+  const age = hours < 48 ? `${Math.max(0, hours).toFixed(1)} hours` : `${Math.round(hours / 24)} days`
+  return ok(`logs can be pulled; the oldest of shard ${shard} came ${age} ago`)
+}
+
+/** Returns the cursor it pulled from. */
+async function pullOne(
+  client: SlsClient,
+  shards: readonly Shard[],
+  query: string | undefined,
+  signal: AbortSignal,
+): Promise<string> {
+  const shard = shards[0]?.shardId ?? 0
+  const cursor = await client.getCursor(shard, 'begin', signal)
+  const pull = await client.pull(shard, cursor, { count: 1, signal, ...(query === undefined ? {} : { query }) })
+  pull.discard()
+  return cursor
+}
+
+/** To try them would join the group, or move a checkpoint. */
+function writePermission({ sls }: Config, groups: readonly ConsumerGroup[]): Finding {
+  const exists = groups.some(({ name }) => name === sls.consumerGroup)
+  const actions = [
+    ...(exists ? [] : [RAM_ACTIONS.CreateConsumerGroup]),
+    RAM_ACTIONS.UpdateConsumerGroup,
+    RAM_ACTIONS.ConsumerGroupHeartBeat,
+    RAM_ACTIONS.ConsumerGroupUpdateCheckPoint,
+  ]
+  return skip(`not tried, since trying changes the group: the policy must grant ${actions.join(', ')}`)
+}

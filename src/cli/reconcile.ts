@@ -1,0 +1,258 @@
+import { readFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { encoderOptions, slsClient } from '../bridge.ts'
+import type { Config } from '../config/load.ts'
+import { Fault, messageOf } from '../core/errors.ts'
+import { NO_TELEMETRY } from '../core/telemetry.ts'
+import { Encoder } from '../pipeline/encoder.ts'
+import { readDeadLetters } from '../sinks/dead-letter.ts'
+import type { CommandIo } from './command.ts'
+import { EXIT } from './command.ts'
+import { configurationWithoutCollector } from './configuration.ts'
+import { shardsOfGroup } from './group-shards.ts'
+import type { Counts, MissingLog, ShardResult } from './reconcile/comparison.ts'
+import { compare, emptyResult, totalOf } from './reconcile/comparison.ts'
+import { readExportedIds } from './reconcile/exported-ids.ts'
+import { IdCounts } from './reconcile/id-counts.ts'
+import type { Period } from './reconcile/period.ts'
+import { periodOf } from './reconcile/period.ts'
+import { persistently } from './reconcile/persistently.ts'
+import type { Reconciliation } from './reconcile/report.ts'
+import { asJson, asText } from './reconcile/report.ts'
+import { countsOfPrefix, scopeOf } from './reconcile/spl.ts'
+import { SplunkCounts } from './reconcile/splunk-counts.ts'
+import { SplunkSearch } from './reconcile/splunk-search.ts'
+import type { WantedWindow } from './reconcile/wanted.ts'
+import { wantedWindows } from './reconcile/wanted.ts'
+import { USER_AGENT } from './version.ts'
+
+const HELP = `Is everything there? Logs wanted in SLS against events in Splunk, by sls_event_id.
+
+usage: sls-siem-bridge reconcile --from TIME [--to TIME] [options]
+
+  --from TIME        first receive time at Log Service: 2026-01-31T00:00:00+08:00, unix seconds, or -6h, -2d, -90m
+  --to TIME          end of the period, exclusive (default -5m)
+  --show N           list the first N missing logs (default 20)
+  --dead-letter DIR  also look for dead letters here, beside DEAD_LETTER_DIR; repeatable
+  --ids FILE         compare with what was exported from Splunk by hand (CSV with sls_event_id and count, or an id a line)
+  --print-spl        print the search whose result --ids takes, and ask nobody
+  --json             one JSON document: from, to, ok, total, shards, missing, notes
+  --help
+
+The period is in receive time, the order in which Log Service keeps logs. What is wanted is decided by the settings of "run"
+(FILTER_TOPICS, SLS_QUERY), so give it the same environment. Splunk is asked through its REST API: SPLUNK_SEARCH_URL,
+SPLUNK_SEARCH_TOKEN. Ingests nothing and commits nothing. See docs/reconcile.md.
+
+MISSING       before the checkpoint, and neither in Splunk nor in a dead letter
+DUPLICATED    events in Splunk beyond the first of each log
+DEAD-LETTERED refused by Splunk for good, and kept
+PENDING       at or after the checkpoint, not in Splunk yet: the bridge still owes them
+
+Exit code 0: nothing is missing; 1: something is, or the question could not be answered; 2: wrong usage or configuration.
+`
+
+const OPTIONS = {
+  from: { type: 'string' },
+  to: { type: 'string', default: '-5m' },
+  show: { type: 'string', default: '20' },
+  'dead-letter': { type: 'string', multiple: true },
+  ids: { type: 'string' },
+  'print-spl': { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+} as const
+
+/** A log's own time may be older than its arrival by as long as a collector was offline, and newer by a wrong clock. */
+const OLDER_SECONDS = 86_400
+const NEWER_SECONDS = 3_600
+/** An event is searchable some seconds after it was accepted. */
+const INDEXING_SECONDS = 60
+
+interface Question {
+  readonly period: Period
+  readonly show: number
+  readonly deadLetterDirs: readonly string[]
+  readonly ids: string | undefined
+  readonly printSpl: boolean
+  readonly json: boolean
+}
+
+export async function reconcileCommand(argv: string[], io: CommandIo): Promise<number> {
+  let question: Question | undefined
+  try {
+    question = questionOf(argv)
+  } catch (error) {
+    io.stderr.write(`sls-siem-bridge reconcile: ${messageOf(error)} (see --help)\n`)
+    return EXIT.usage
+  }
+  if (!question) {
+    io.stdout.write(HELP)
+    return EXIT.done
+  }
+  const configuration = configurationWithoutCollector(io)
+  if (!configuration) return EXIT.usage
+  const { config } = configuration
+  if (question.printSpl) {
+    const { from, to } = question.period
+    const range = { from: Math.max(0, from - OLDER_SECONDS), to: to + NEWER_SECONDS }
+    io.stdout.write(`${countsOfPrefix(scopeOf(config), `${config.sls.logstore}:`, range)}\n`)
+    return EXIT.done
+  }
+  if (question.ids === undefined && !(config.search.url && config.search.token)) {
+    io.stderr.write(
+      'sls-siem-bridge reconcile: set SPLUNK_SEARCH_URL and SPLUNK_SEARCH_TOKEN, or give --ids FILE (see --help)\n',
+    )
+    return EXIT.usage
+  }
+  return answer(question, config, io)
+}
+
+/** `undefined` when only help was asked for. Throws what is wrong with the arguments. */
+function questionOf(argv: string[]): Question | undefined {
+  const { values } = parseArgs({ args: withTimes(argv), options: OPTIONS })
+  if (values.help) return undefined
+  if (values.from === undefined) throw new Error('--from is missing')
+  if (!/^\d{1,6}$/.test(values.show))
+    throw new Error(`--show must be a whole number up to 999999, not "${values.show}"`)
+  return {
+    period: periodOf(values.from, values.to, Date.now() / 1000),
+    show: Number(values.show),
+    deadLetterDirs: values['dead-letter'] ?? [],
+    ids: values.ids,
+    printSpl: values['print-spl'],
+    json: values.json,
+  }
+}
+
+/** `--from -6h` as people write it: a value that begins with a dash is otherwise taken for an option. */
+function withTimes(argv: readonly string[]): string[] {
+  return argv.flatMap((word, i) => {
+    const option = argv[i - 1]
+    if (/^-\d/.test(word) && (option === '--from' || option === '--to')) return []
+    const next = argv[i + 1] ?? ''
+    return (word === '--from' || word === '--to') && /^-\d/.test(next) ? [`${word}=${next}`] : [word]
+  })
+}
+
+async function answer(question: Question, config: Config, io: CommandIo): Promise<number> {
+  const { stdout, stderr, signal } = io
+  const notes = new Set<string>()
+  const client = slsClient(config, NO_TELEMETRY, USER_AGENT)
+  try {
+    const siem = await openSiem(question.ids, config, notes)
+    try {
+      const reconciliation = await reconcile(question, config, { client, siem, notes, signal })
+      stdout.write(question.json ? asJson(reconciliation) : asText(reconciliation))
+      return reconciliation.ok ? EXIT.done : EXIT.failed
+    } finally {
+      await siem.close()
+    }
+  } catch (error) {
+    if (signal.aborted) {
+      stderr.write('sls-siem-bridge reconcile: ended before it was done\n')
+      return EXIT.failed
+    }
+    if (!(error instanceof Fault)) throw error
+    stderr.write(`sls-siem-bridge reconcile: ${error.message}${error.advice ? `\n  → ${error.advice}` : ''}\n`)
+    return EXIT.failed
+  } finally {
+    await client.close()
+  }
+}
+
+interface Siem {
+  ofWindow(window: WantedWindow, signal: AbortSignal): Promise<Counts>
+  close(): Promise<void>
+}
+
+async function openSiem(ids: string | undefined, config: Config, notes: Set<string>): Promise<Siem> {
+  if (ids !== undefined) return exported(ids, notes)
+  const { url = '', token, tls } = config.search
+  if (!token) throw new Error('no token')
+  const { verify, caFile, serverName } = tls
+  const search = new SplunkSearch({
+    url,
+    token,
+    tls: { verify, ...(caFile && { ca: readFileSync(caFile) }), ...(serverName && { serverName }) },
+    userAgent: USER_AGENT,
+    notes,
+  })
+  const counts = new SplunkCounts(search, { scope: scopeOf(config), logstore: config.sls.logstore, notes })
+  return { ofWindow: (window, signal) => counts.ofWindow(window, signal), close: () => search.close() }
+}
+
+async function exported(path: string, notes: Set<string>): Promise<Siem> {
+  const { counts, unread } = await readExportedIds(path).catch((error) => {
+    throw new Fault('configuration', `cannot read ${path}: ${messageOf(error)}`, { code: 'ids' })
+  })
+  if (unread.count > 0) {
+    notes.add(`${unread.count} lines of ${path} hold no id, the first is line ${unread.first}`)
+  }
+  return { ofWindow: async () => counts, close: async () => {} }
+}
+
+interface Means {
+  readonly client: ReturnType<typeof slsClient>
+  readonly siem: Siem
+  readonly notes: Set<string>
+  readonly signal: AbortSignal
+}
+
+/** Checkpoints are read first: what lies before them was delivered before anybody is asked for it. */
+async function reconcile(
+  { period, show, deadLetterDirs }: Question,
+  config: Config,
+  { client, siem, notes, signal }: Means,
+): Promise<Reconciliation> {
+  const { sls } = config
+  if (period.to > Date.now() / 1000 - INDEXING_SECONDS) {
+    notes.add('--to is less than a minute ago: what was delivered since may not be searchable yet')
+  }
+  if (sls.query !== undefined) {
+    notes.add('with SLS_QUERY identical logs share an id: of those, what is missing or duplicated is an estimate')
+  }
+  const shards = await persistently(() => shardsOfGroup(client, sls.consumerGroup, signal), signal)
+  const encoder = new Encoder(encoderOptions(config))
+  const letters = onlyOnce(() => deadLettersOf(config, deadLetterDirs, notes))
+  const results: ShardResult[] = []
+  const missing: MissingLog[] = []
+  for (const shard of shards) {
+    const result = emptyResult(shard.shard)
+    results.push(result)
+    for await (const window of wantedWindows({ client, encoder, ...wanted(config) }, shard, period, signal)) {
+      const lost = await compare(window, await siem.ofWindow(window, signal), letters, result)
+      missing.push(...lost.slice(0, Math.max(0, show - missing.length)))
+    }
+  }
+  const total = totalOf(results)
+  return { period, sls, total, shards: results, missing, notes: [...notes], ok: total.missing === 0 }
+}
+
+function wanted({ sls }: Config): { fetchCount: number; query?: string } {
+  return { fetchCount: sls.fetchCount, ...(sls.query === undefined ? {} : { query: sls.query }) }
+}
+
+function onlyOnce<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined
+  return () => {
+    made ??= make()
+    return made
+  }
+}
+
+async function deadLettersOf(
+  { deadLetterDir, sls }: Config,
+  others: readonly string[],
+  notes: Set<string>,
+): Promise<Counts> {
+  const counts = new IdCounts()
+  let damaged = 0
+  for (const dir of new Set([deadLetterDir, ...others])) {
+    for await (const { letter } of readDeadLetters(dir)) {
+      if (!letter) damaged++
+      else if (letter.origin.project === sls.project && letter.origin.event_id) counts.add(letter.origin.event_id)
+    }
+  }
+  if (damaged > 0) notes.add(`${damaged} damaged lines among the dead letters were left aside`)
+  return counts
+}

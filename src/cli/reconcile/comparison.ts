@@ -1,0 +1,69 @@
+import type { WantedWindow } from './wanted.ts'
+
+/** One line of the result. */
+export interface ShardResult {
+  readonly shard: number
+  /** Logs the filter wants. */
+  wanted: number
+  /** Of these, in the SIEM. */
+  found: number
+  /** Before the checkpoint, and nowhere: lost, or not searchable (yet). */
+  missing: number
+  /** Events in the SIEM beyond one for each log. */
+  duplicated: number
+  /** Not in the SIEM, but in a dead letter. */
+  deadLettered: number
+  /** At or after the checkpoint and not in the SIEM yet: the bridge still owes them. */
+  pending: number
+}
+
+export interface MissingLog {
+  readonly shard: number
+  readonly id: string
+  readonly cursor: string
+  /** Its own time, ISO 8601. */
+  readonly time: string
+}
+
+export interface Counts {
+  /** Events with this id. */
+  of(id: string): number
+}
+
+export function emptyResult(shard: number): ShardResult {
+  return { shard, wanted: 0, found: 0, missing: 0, duplicated: 0, deadLettered: 0, pending: 0 }
+}
+
+/** Adds a window to its shard's line; returns what is missing. `deadLetters` are read only when something is not found. */
+export async function compare(
+  { shard, committed, logs }: WantedWindow,
+  events: Counts,
+  deadLetters: () => Promise<Counts>,
+  result: ShardResult,
+): Promise<MissingLog[]> {
+  const missing: MissingLog[] = []
+  for (const [id, { times, seconds, cursor }] of logs) {
+    const there = events.of(id)
+    const lacking = Math.max(0, times - there)
+    result.wanted += times
+    result.found += times - lacking
+    result.duplicated += Math.max(0, there - times)
+    if (lacking === 0) continue
+    const letters = Math.min(lacking, (await deadLetters()).of(id))
+    result.deadLettered += letters
+    if (!committed) result.pending += lacking - letters
+    else if (lacking > letters) {
+      result.missing += lacking - letters
+      missing.push({ shard, id, cursor, time: new Date(seconds * 1000).toISOString() })
+    }
+  }
+  return missing
+}
+
+export function totalOf(results: readonly ShardResult[]): Omit<ShardResult, 'shard'> {
+  const { shard, ...total } = emptyResult(0)
+  for (const result of results) {
+    for (const key of Object.keys(total) as Array<keyof typeof total>) total[key] += result[key]
+  }
+  return total
+}

@@ -1,0 +1,73 @@
+import type { Config } from '../../config/load.ts'
+
+/** Unix seconds of `_time`; `to` is exclusive, as `latest` is. */
+export interface TimeRange {
+  readonly from: number
+  readonly to: number
+}
+
+/** Where the events are: what the bridge writes into every envelope. */
+export interface EventScope {
+  readonly index: string | undefined
+  readonly source: string
+}
+
+export const scopeOf = ({ hec }: Config): EventScope => ({ index: hec.index, source: hec.source })
+
+/** Every `_time` a log can have: SLS counts seconds in 32 bits. */
+export const ALL_TIME: TimeRange = { from: 0, to: 2 ** 32 }
+
+/**
+ * Events by id, of all ids that begin with a text. By `tstats`, which reads index-time fields where they are stored: a plain
+ * `sls_event_id=…` would first look for the id in the event's text, where it does not stand, and find nothing.
+ */
+export function countsOfPrefix(scope: EventScope, prefix: string, inline?: TimeRange): string {
+  return counts(scope, `sls_event_id=${quoted(`${prefix}*`)}`, inline)
+}
+
+/** Events by id, of these ids alone. */
+export function countsOfIds(scope: EventScope, ids: readonly string[]): string {
+  return counts(scope, `(${ids.map((id) => `sls_event_id=${quoted(id)}`).join(' OR ')})`)
+}
+
+function counts({ index, source }: EventScope, ids: string, inline?: TimeRange): string {
+  const where = [
+    `index=${index === undefined ? '*' : quoted(index)}`,
+    `source=${quoted(source)}`,
+    ids,
+    ...(inline ? [`earliest=${inline.from}`, `latest=${inline.to}`] : []),
+  ]
+  return `| tstats count where ${where.join(' ')} by sls_event_id`
+}
+
+function quoted(text: string): string {
+  return `"${text.replace(/["\\]/g, '\\$&')}"`
+}
+
+const APART_SECONDS = 3_600
+const MOST_RANGES = 16
+
+/**
+ * The times of a window as few ranges: one log with a stray time must not make a search go through years. Each costs a
+ * search, so the closest ones are joined when there are many.
+ */
+export function timeRanges(times: Iterable<number>): TimeRange[] {
+  const sorted = [...new Set(times)].sort((a, b) => a - b)
+  const ranges: Array<{ from: number; to: number }> = []
+  for (const second of sorted) {
+    const last = ranges.at(-1)
+    // A second of room on both sides: what lies between may keep times less exactly than Splunk.
+    if (last && second - last.to <= APART_SECONDS) last.to = second + 2
+    else ranges.push({ from: Math.max(0, second - 1), to: second + 2 })
+  }
+  while (ranges.length > MOST_RANGES) joinClosest(ranges)
+  return ranges
+}
+
+function joinClosest(ranges: Array<{ from: number; to: number }>): void {
+  const gap = (i: number): number => (ranges[i + 1] as TimeRange).from - (ranges[i] as TimeRange).to
+  let closest = 0
+  for (let i = 1; i < ranges.length - 1; i++) if (gap(i) < gap(closest)) closest = i
+  const [, next] = [ranges[closest], ranges.splice(closest + 1, 1)[0]]
+  ;(ranges[closest] as { to: number }).to = (next as TimeRange).to
+}

@@ -1,0 +1,68 @@
+import type { Counts } from './comparison.ts'
+import { persistently } from './persistently.ts'
+import type { EventScope, TimeRange } from './spl.ts'
+import { ALL_TIME, countsOfIds, countsOfPrefix, timeRanges } from './spl.ts'
+import type { SplunkSearch } from './splunk-search.ts'
+import type { WantedWindow } from './wanted.ts'
+
+const IDS_AT_ONCE = 200
+/** Ids that are looked for a second time in one run. */
+const SECOND_LOOKS = 5_000
+
+/** Events by id as Splunk's search sees them. */
+export class SplunkCounts {
+  readonly #search: SplunkSearch
+  readonly #scope: EventScope
+  readonly #notes: Set<string>
+  readonly #logstore: string
+  #secondLooks = SECOND_LOOKS
+
+  constructor(
+    search: SplunkSearch,
+    { scope, logstore, notes }: { scope: EventScope; logstore: string; notes: Set<string> },
+  ) {
+    this.#search = search
+    this.#notes = notes
+    this.#scope = scope
+    this.#logstore = logstore
+  }
+
+  /**
+   * First by time, which is one search for thousands of ids. What that does not find is asked for by name over all time:
+   * a row limit, or a rule in Splunk that sets `_time` anew, must not make a log look lost.
+   */
+  async ofWindow({ shard, committed, logs }: WantedWindow, signal: AbortSignal): Promise<Counts> {
+    const found = new Map<string, number>()
+    const spl = countsOfPrefix(this.#scope, `${this.#logstore}:${shard}:`)
+    const times = [...logs.values()].map(({ seconds }) => seconds)
+    for (const range of timeRanges(times)) await this.#add(found, logs, spl, range, signal)
+    const lacking = committed ? [...logs.keys()].filter((id) => !found.has(id)) : []
+    const again = lacking.slice(0, this.#secondLooks)
+    this.#secondLooks -= again.length
+    for (let i = 0; i < again.length; i += IDS_AT_ONCE) {
+      await this.#add(found, logs, countsOfIds(this.#scope, again.slice(i, i + IDS_AT_ONCE)), ALL_TIME, signal)
+    }
+    if (again.some((id) => found.has(id))) {
+      this.#notes.add('some events were found only under another time than their log’s')
+    }
+    return { of: (id) => found.get(id) ?? 0 }
+  }
+
+  async #add(
+    found: Map<string, number>,
+    logs: WantedWindow['logs'],
+    spl: string,
+    range: TimeRange,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const rows = await persistently(async () => {
+      const counts = new Map<string, number>()
+      const row = ({ sls_event_id: id, count }: Record<string, unknown>): void => {
+        if (typeof id === 'string' && logs.has(id)) counts.set(id, Number(count))
+      }
+      await this.#search.run(spl, range, row, signal)
+      return counts
+    }, signal)
+    for (const [id, count] of rows) found.set(id, (found.get(id) ?? 0) + count)
+  }
+}

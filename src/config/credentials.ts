@@ -1,0 +1,71 @@
+import type { Secret } from '../core/secret.ts'
+import type { Given } from './given.ts'
+import type { CredentialsChoice, SettingName, Values } from './settings.ts'
+
+/** How Log Service is to know us. */
+export type CredentialsConfig = AccessKeyConfig | VendorConfig
+
+/** A pair as it was given, and the files it came from, if any: they may hold another one by now. */
+export interface AccessKeyConfig {
+  source: 'access_key'
+  accessKeyId: string
+  accessKeySecret: Secret
+  securityToken?: Secret
+  files: { accessKeyId?: string; accessKeySecret?: string; securityToken?: string }
+}
+
+export interface VendorConfig {
+  source: Exclude<CredentialsChoice, 'access_key'>
+  /** The `ALIBABA_CLOUD_…` variables that were given, under their names. */
+  environment: Readonly<Record<string, string>>
+  stsEndpoint?: string
+}
+
+type GivenSettings = ReadonlyMap<SettingName, Given>
+
+export const ACCESS_KEY_SETTINGS = ['SLS_AK_ID', 'SLS_AK_KEY', 'SLS_STS_TOKEN'] as const
+
+/** What tells of a source without naming it, in this order; RRSA injects all three of the first. */
+const TELLING = [
+  ['oidc', ['ALIBABA_CLOUD_ROLE_ARN', 'ALIBABA_CLOUD_OIDC_PROVIDER_ARN', 'ALIBABA_CLOUD_OIDC_TOKEN_FILE']],
+  ['uri', ['ALIBABA_CLOUD_CREDENTIALS_URI']],
+  ['profile', ['ALIBABA_CLOUD_CREDENTIALS_FILE']],
+  ['profile', ['ALIBABA_CLOUD_PROFILE']],
+  ['ecs_ram_role', ['ALIBABA_CLOUD_ECS_METADATA']],
+] as const satisfies ReadonlyArray<readonly [CredentialsChoice, readonly SettingName[]]>
+
+/** An access key pair says it all, whatever else the environment holds. `named` is `SLS_CREDENTIALS`. */
+export function credentialsChoice(
+  named: CredentialsChoice | undefined,
+  wasGiven: (name: SettingName) => boolean,
+): CredentialsChoice {
+  if (named !== undefined) return named
+  if (ACCESS_KEY_SETTINGS.some(wasGiven)) return 'access_key'
+  return TELLING.find(([, names]) => names.every(wasGiven))?.[0] ?? 'access_key'
+}
+
+export function credentialsConfig(source: CredentialsChoice, values: Values, given: GivenSettings): CredentialsConfig {
+  if (source === 'access_key') return accessKey(values, given)
+  const vendors = [...given].filter(([name]) => name.startsWith('ALIBABA_CLOUD_'))
+  return {
+    source,
+    environment: Object.fromEntries(vendors.map(([name, { text }]) => [name, text])),
+    ...(values.SLS_STS_ENDPOINT !== undefined && { stsEndpoint: values.SLS_STS_ENDPOINT }),
+  }
+}
+
+function accessKey(values: Values, given: GivenSettings): AccessKeyConfig {
+  const [accessKeyId, accessKeySecret, securityToken] = ACCESS_KEY_SETTINGS.map((name) => given.get(name)?.path)
+  return {
+    source: 'access_key',
+    // Without them the configuration was refused.
+    accessKeyId: values.SLS_AK_ID as string,
+    accessKeySecret: values.SLS_AK_KEY as Secret,
+    ...(values.SLS_STS_TOKEN && { securityToken: values.SLS_STS_TOKEN }),
+    files: {
+      ...(accessKeyId !== undefined && { accessKeyId }),
+      ...(accessKeySecret !== undefined && { accessKeySecret }),
+      ...(securityToken !== undefined && { securityToken }),
+    },
+  }
+}

@@ -1,0 +1,166 @@
+import { abortable } from '../core/abortable.ts'
+import type { Clock } from '../core/clock.ts'
+import { Fault } from '../core/errors.ts'
+import { backoffMs } from '../core/retry.ts'
+import type { Telemetry } from '../core/telemetry.ts'
+import type { Credentials } from './signature.ts'
+
+/** Where requests get what they are signed with. */
+export interface CredentialSource {
+  /** At once while those in use are good. Rejects with a configuration Fault `credentials` that says why there are none. */
+  get(): Promise<Credentials>
+  /** Log Service has refused `these`: others to try in their place, if there are any. Never rejects. */
+  refused(these: Credentials): Promise<Credentials | undefined>
+}
+
+/** For a pair that was given once and for all. */
+export function fixedCredentials(credentials: Credentials): CredentialSource {
+  return { get: async () => credentials, refused: async () => undefined }
+}
+
+export interface Issued {
+  credentials: Credentials
+  /** Milliseconds since the epoch. */
+  expiresAt?: number | undefined
+}
+
+export interface RenewedCredentialsOptions {
+  /** Rejects with a Fault, whose text is shown as it is. */
+  fetch: () => Promise<Issued>
+  /** For messages: `the metadata server`. */
+  from: string
+  clock: Clock
+  telemetry: Pick<Telemetry, 'notice'>
+}
+
+/** Nobody waits longer than this for a source, nor is one asked again sooner after it failed so often. */
+const FETCH_TIMEOUT_MS = 10_000
+const RETRY_MIN_MS = 1_000
+const RETRY_MAX_MS = 10_000
+/** Of the time that credentials are good for, the last third at the most is left to get others. */
+const RENEWAL_MS = 15 * 60_000
+/** Credentials that do not say when they expire are asked for anew after so long. */
+const UNKNOWN_LIFE_MS = 10 * 60_000
+/** A right that is missing is refused as bad credentials are, and others do not help: so often is it tried nevertheless. */
+const REFUSALS_APART_MS = 10_000
+
+/**
+ * Credentials that are replaced before they expire, and when they are refused. It has no timer: the request that finds them
+ * due gets those in use, which are still good, while others are fetched behind its back. So an endpoint that is down or
+ * slow shows in a warning, and holds requests up only when the last good credentials are gone.
+ */
+export class RenewedCredentials implements CredentialSource {
+  readonly #options: RenewedCredentialsOptions
+  #issued: Issued | undefined
+  #renewAt = 0
+  #fetching: Promise<void> | undefined
+  #failures = 0
+  #failure: Fault | undefined
+  /** Monotonic; before it nothing is fetched. */
+  #notBefore = Number.NEGATIVE_INFINITY
+  #refusedAt = Number.NEGATIVE_INFINITY
+
+  constructor(options: RenewedCredentialsOptions) {
+    this.#options = options
+  }
+
+  async get(): Promise<Credentials> {
+    const good = this.#good()
+    if (good) {
+      if (this.#options.clock.wall() >= this.#renewAt) void this.#renew()
+      return good.credentials
+    }
+    await this.#renew()
+    const issued = this.#good()
+    if (issued) return issued.credentials
+    throw this.#failure
+  }
+
+  async refused(these: Credentials): Promise<Credentials | undefined> {
+    const now = this.#options.clock.monotonic()
+    if (this.#issued && !same(this.#issued.credentials, these)) return this.#issued.credentials
+    if (!this.#fetching) {
+      if (now - this.#refusedAt < REFUSALS_APART_MS) return undefined
+      this.#refusedAt = now
+    }
+    await this.#renew()
+    const others = this.#good()?.credentials
+    return others && !same(others, these) ? others : undefined
+  }
+
+  #good(): Issued | undefined {
+    const { expiresAt = Number.POSITIVE_INFINITY } = this.#issued ?? {}
+    return this.#options.clock.wall() < expiresAt ? this.#issued : undefined
+  }
+
+  /** One at a time for all requests. Never rejects. */
+  #renew(): Promise<void> {
+    if (this.#options.clock.monotonic() < this.#notBefore) return Promise.resolve()
+    this.#fetching ??= this.#attempt().finally(() => {
+      this.#fetching = undefined
+    })
+    return this.#fetching
+  }
+
+  async #attempt(): Promise<void> {
+    const { clock, from, telemetry } = this.#options
+    try {
+      this.#accept(await this.#fetch())
+      if (this.#failures > 0) telemetry.notice('info', `${from} gives credentials again`)
+      this.#failures = 0
+    } catch (error) {
+      this.#failures++
+      this.#failure = error instanceof Fault ? error : noCredentials(from, 'it cannot be used')
+      this.#notBefore = clock.monotonic() + backoffMs(this.#failures, RETRY_MIN_MS, RETRY_MAX_MS)
+      const { expiresAt } = this.#good() ?? {}
+      if (this.#failures > 1 || !this.#good()) return
+      const until = expiresAt === undefined ? 'they are refused' : new Date(expiresAt).toISOString()
+      telemetry.notice('warn', `${this.#failure.message}; those in use are kept until ${until}`, {
+        advice: this.#failure.advice,
+      })
+    }
+  }
+
+  async #fetch(): Promise<Issued> {
+    const { fetch, from, clock } = this.#options
+    const done = new AbortController()
+    const late = new AbortController()
+    clock.sleep(FETCH_TIMEOUT_MS, done.signal).then(
+      () => late.abort(noCredentials(from, `it did not answer within ${FETCH_TIMEOUT_MS / 1000} s`)),
+      () => {},
+    )
+    try {
+      return await abortable(fetch(), late.signal)
+    } finally {
+      done.abort()
+    }
+  }
+
+  #accept(issued: Issued): void {
+    const { clock, from } = this.#options
+    const now = clock.wall()
+    const lifeMs = issued.expiresAt === undefined ? UNKNOWN_LIFE_MS : issued.expiresAt - now
+    if (lifeMs <= 0) {
+      throw noCredentials(from, `it gives some that expired at ${new Date(now + lifeMs).toISOString()}`, {
+        advice: "Look at what renews them there, and at this machine's clock.",
+      })
+    }
+    this.#renewAt = issued.expiresAt === undefined ? now + lifeMs : now + lifeMs - Math.min(RENEWAL_MS, lifeMs / 3)
+    this.#issued = issued
+  }
+}
+
+export function noCredentials(from: string, why: string, { advice }: { advice?: string } = {}): Fault {
+  return new Fault('configuration', `no credentials from ${from}: ${why}`, {
+    code: 'credentials',
+    ...(advice !== undefined && { advice }),
+  })
+}
+
+function same(one: Credentials, other: Credentials): boolean {
+  return (
+    one.accessKeyId === other.accessKeyId &&
+    one.accessKeySecret.reveal() === other.accessKeySecret.reveal() &&
+    one.securityToken?.reveal() === other.securityToken?.reveal()
+  )
+}

@@ -1,0 +1,141 @@
+import { Secret } from '../core/secret.ts'
+import type { Issued } from './credentials.ts'
+import { noCredentials } from './credentials.ts'
+
+export interface VendorSource {
+  source: 'ecs_ram_role' | 'oidc' | 'uri' | 'profile' | 'default'
+  /** `ALIBABA_CLOUD_…` variables, which may have come from elsewhere than this process's environment. */
+  environment: Readonly<Record<string, string>>
+  /** Host of the Security Token Service, for `oidc`. */
+  stsEndpoint?: string
+}
+
+/** As the vendor's classes hand them over. */
+interface Keys {
+  accessKeyId?: string
+  accessKeySecret?: string
+  securityToken?: string
+  expiration?: string
+}
+
+/** Under which the role's calls appear in the audit trail, unless the environment has another. */
+const SESSION_NAME = 'sls-siem-bridge'
+/** For connecting, and again for reading. */
+const REQUEST_TIMEOUT_MS = 5_000
+
+/**
+ * Asks the source anew by `@alicloud/credentials`. The library would keep what it got and, when it cannot get more, hand out
+ * what has expired without a word; so a provider serves one fetch, and keeping is `RenewedCredentials`' matter.
+ */
+export async function fetchVendorCredentials(given: VendorSource): Promise<Issued> {
+  let keys: Keys
+  try {
+    keys = await ask(given)
+  } catch (error) {
+    throw noCredentials(nameOf(given), reasonOf(error), { advice: ADVICE[given.source] })
+  }
+  return issuedOf(given, keys)
+}
+
+async function ask({ source, environment, stsEndpoint }: VendorSource): Promise<Keys> {
+  // 16 MB resident and 0.1 s, which an access key pair need not pay for.
+  const library = await import('@alicloud/credentials')
+  // Where the library looks for its settings, for some of them nowhere else.
+  const { env } = process
+  env['ALIBABA_CLOUD_ROLE_SESSION_NAME'] ??= SESSION_NAME
+  Object.assign(env, environment)
+  switch (source) {
+    case 'ecs_ram_role':
+      return timed(library.ECSRAMRoleCredentialsProvider.builder()).build().refresher()
+    case 'oidc': {
+      const builder = timed(library.OIDCRoleArnCredentialsProvider.builder())
+      if (stsEndpoint !== undefined) builder.withStsEndpoint(stsEndpoint)
+      return builder.build().refresher()
+    }
+    case 'uri':
+      return timed(library.URICredentialsProvider.builder()).build().refresher()
+    case 'profile':
+      return library.ProfileCredentialsProvider.builder().build().getCredentials()
+    case 'default':
+      return library.DefaultCredentialsProvider.builder().build().getCredentials()
+  }
+}
+
+interface Timed {
+  withReadTimeout(ms: number): unknown
+  withConnectTimeout(ms: number): unknown
+}
+
+function timed<T extends Timed>(builder: T): T {
+  builder.withReadTimeout(REQUEST_TIMEOUT_MS)
+  builder.withConnectTimeout(REQUEST_TIMEOUT_MS)
+  return builder
+}
+
+function issuedOf(given: VendorSource, { accessKeyId, accessKeySecret, securityToken, expiration }: Keys): Issued {
+  const texts = [accessKeyId, accessKeySecret, securityToken || 'none']
+  // They travel in headers.
+  if (!texts.every((text) => typeof text === 'string' && /^[\x21-\x7e]+$/.test(text))) {
+    throw noCredentials(nameOf(given), 'its answer holds none that can be used', { advice: ADVICE[given.source] })
+  }
+  const expiresAt = Date.parse(String(expiration))
+  return {
+    credentials: {
+      accessKeyId: accessKeyId as string,
+      accessKeySecret: new Secret(accessKeySecret as string),
+      ...(securityToken && { securityToken: new Secret(securityToken) }),
+    },
+    ...(!Number.isNaN(expiresAt) && { expiresAt }),
+  }
+}
+
+/** For messages; of a URI only what cannot hold a secret. */
+export function nameOf({ source, environment }: VendorSource): string {
+  switch (source) {
+    case 'ecs_ram_role':
+      return 'the metadata server of the ECS instance'
+    case 'oidc':
+      return 'the Security Token Service (OIDC)'
+    case 'uri':
+      return `the credentials URI (${URL.parse(environment['ALIBABA_CLOUD_CREDENTIALS_URI'] ?? '')?.origin})`
+    case 'profile':
+      return `profile ${environment['ALIBABA_CLOUD_PROFILE'] ?? 'default'} of the credentials file`
+    case 'default':
+      return "the vendor's default chain"
+  }
+}
+
+const ADVICE: Record<VendorSource['source'], string> = {
+  ecs_ram_role:
+    'Attach a RAM role to the ECS instance, and let this process reach http://100.100.100.200; a role that ' +
+    'ALIBABA_CLOUD_ECS_METADATA names must be the one attached.',
+  oidc:
+    'Check ALIBABA_CLOUD_ROLE_ARN and its trust policy, ALIBABA_CLOUD_OIDC_PROVIDER_ARN, the file ' +
+    'ALIBABA_CLOUD_OIDC_TOKEN_FILE, and that the Security Token Service can be reached (ALIBABA_CLOUD_STS_REGION).',
+  uri: 'Check ALIBABA_CLOUD_CREDENTIALS_URI and the service that answers there.',
+  profile: 'Check ALIBABA_CLOUD_CREDENTIALS_FILE and ALIBABA_CLOUD_PROFILE.',
+  default: 'Set up one source of the chain, or name one in SLS_CREDENTIALS to learn what is wrong with it.',
+}
+
+/**
+ * The library's messages hold whole answers, keys included, so nothing of them is passed on but what cannot be one: the
+ * system's error codes, HTTP statuses, and the service's own codes (`AuthenticationFail.OIDCToken.Expired`).
+ */
+function reasonOf(error: unknown): string {
+  const { code, name, message = '' } = error as NodeJS.ErrnoException
+  if (code === 'ENOENT' || code === 'EACCES' || code === 'EISDIR') return `a file cannot be read (${code})`
+  if (code !== undefined && /^[A-Z][A-Z_]{2,50}$/.test(code)) return `it cannot be reached (${code})`
+  if (/Timeout/.test(`${name} ${message.slice(0, 40)}`)) return 'it did not answer in time'
+  const status = /^get [a-z ]+ failed(?: with|, httpStatus:|: GET \S+) (\d{3})\b/.exec(message)?.[1]
+  if (status !== undefined) return `it answered HTTP ${status}`
+  const refusal = /"Code"\s*:\s*"([A-Z][A-Za-z]{1,40}(?:\.[A-Z][A-Za-z]{1,40}){0,3})"/.exec(message)?.[1]
+  if (refusal !== undefined) return `it refused (${refusal})`
+  return KNOWN.find(([beginning]) => message.startsWith(beginning))?.[1] ?? 'its answer holds none'
+}
+
+const KNOWN: ReadonlyArray<readonly [beginning: string, reason: string]> = [
+  ['Can not find credential type', 'it is not there, or does not say its type'],
+  ['Invalid type option', 'its type is not access_key, ecs_ram_role or ram_role_arn'],
+  ['IMDS credentials is disabled', 'ALIBABA_CLOUD_ECS_METADATA_DISABLED is true'],
+  ['unable to get credentials from any of the providers in the chain', 'no source of it has any'],
+]

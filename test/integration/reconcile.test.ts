@@ -1,0 +1,219 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { reconcileCommand } from '../../src/cli/reconcile.ts'
+import { startCommand } from '../support/bridge-process.ts'
+import type { ScenarioOptions } from '../support/scenario.ts'
+import { Scenario } from '../support/scenario.ts'
+
+const SEARCH_TOKEN = 'eyJraWQiOiJzcGx1bmsifQ'
+
+interface Reconciled {
+  ok: boolean
+  total: Record<'wanted' | 'found' | 'missing' | 'duplicated' | 'deadLettered' | 'pending', number>
+  shards: Array<Record<'shard' | 'wanted' | 'found' | 'missing' | 'pending', number>>
+  missing: Array<{ shard: number; id: string; cursor: string; time: string }>
+  notes: string[]
+}
+
+function start(options: ScenarioOptions = {}): Promise<Scenario> {
+  return Scenario.start({ ...options, hec: { keep: true, searchToken: SEARCH_TOKEN, ...options.hec } })
+}
+
+interface Run {
+  code: number
+  stdout: string
+  stderr: string
+  /** What `--json` gave. */
+  said: Reconciled
+}
+
+/** `--to now`: the receiver's events can be searched at once. */
+async function reconcile(scenario: Scenario, args: string[] = [], env: Record<string, string> = {}): Promise<Run> {
+  // A cursor by time names the first log of that second or later, and the last ones may be of this second.
+  const second = Math.floor(Date.now() / 1000)
+  await scenario.eventually(() => Math.floor(Date.now() / 1000) > second)
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()]
+  const settings = { ...withoutCollector(scenario), ...search(scenario), ...env }
+  const io = { env: settings, stdout, stderr, signal: new AbortController().signal }
+  const code = await reconcileCommand(['--from', '-1h', '--to', 'now', ...args], io)
+  const text = String(stdout.read() ?? '')
+  const said = (text.startsWith('{') ? JSON.parse(text) : {}) as Reconciled
+  return { code, stdout: text, stderr: String(stderr.read() ?? ''), said }
+}
+
+function withoutCollector(scenario: Scenario): Record<string, string> {
+  const { SPLUNK_HEC_URL, SPLUNK_HEC_TOKEN, ...settings } = scenario.environment()
+  return settings
+}
+
+function search(scenario: Scenario): Record<string, string> {
+  return { SPLUNK_SEARCH_URL: scenario.hec.url, SPLUNK_SEARCH_TOKEN: SEARCH_TOKEN }
+}
+
+async function delivered(scenario: Scenario): Promise<void> {
+  const replica = scenario.replica()
+  await scenario.caughtUp()
+  await replica.kill('SIGTERM')
+}
+
+describe('reconcile', () => {
+  test('of what was delivered finds everything once, and counts what the filter wants', async () => {
+    const scenario = await start({ sls: { shards: 2 }, env: { FILTER_TOPICS: 'audit_log' } })
+    await scenario.write(4)
+    await scenario.writeLog({ message: 'nobody wants this' }, 'other')
+    await delivered(scenario)
+    const { wanted } = scenario.tally()
+    const { code, said } = await reconcile(scenario, ['--json'])
+    expect(said.total).toEqual({ wanted, found: wanted, missing: 0, duplicated: 0, deadLettered: 0, pending: 0 })
+    expect(wanted).toBeGreaterThan(0)
+    expect(said).toMatchObject({ ok: true, missing: [] })
+    expect(said.shards.map(({ shard }) => shard)).toEqual([0, 1])
+    expect(code).toBe(0)
+  })
+
+  test('names with shard and id what a SIEM acknowledged and lost', async () => {
+    const scenario = await start({ sls: { shards: 2 }, env: { SPLUNK_HEC_MAX_BYTES: '4000' } })
+    await scenario.write(6)
+    // A 200 for events that go nowhere: the one thing a bridge cannot see.
+    scenario.hec.faults.add({ match: { endpoint: 'event', encoding: 'gzip' }, after: 3, times: 2, action: { code: 0 } })
+    await delivered(scenario)
+    expect(scenario.hec.faults.unfired()).toEqual([])
+    const lost = scenario.tally().missing
+    expect(lost.length).toBeGreaterThan(1)
+    const { code, said } = await reconcile(scenario, ['--json', '--show', '1000'])
+    expect(code).toBe(1)
+    expect(said.ok).toBe(false)
+    expect(said.missing.map(({ id }) => id).sort()).toEqual([...lost].sort())
+    expect(said.total).toMatchObject({ missing: lost.length, duplicated: 0, pending: 0 })
+    const { stdout } = await reconcile(scenario, ['--show', '1'])
+    const shown = stdout.split('\n')
+    expect(shown.filter((line) => line.startsWith('missing  shard'))).toHaveLength(1)
+    expect(shown).toContain(`missing  … ${lost.length - 1} more (--show N)`)
+    for (const { shard, id, cursor, time } of said.missing) {
+      const [, ofShard, position] = id.split(':')
+      expect(String(shard)).toBe(ofShard)
+      expect(Buffer.from(cursor, 'base64').toString()).toBe(position)
+      expect(Date.parse(time)).toBeGreaterThan(0)
+    }
+  })
+
+  test('counts what a killed replica sent again', async () => {
+    const scenario = await start({ sls: { shards: 1 }, hec: { ack: true, ackDelayMs: Number.POSITIVE_INFINITY } })
+    await scenario.write(3)
+    const first = scenario.replica({ SLS_CONSUMER: 'one' })
+    await scenario.eventually(() => scenario.hec.state().events > 0)
+    await first.kill('SIGKILL')
+    scenario.hec.collector.acks.delayMs = 0
+    const second = scenario.replica({ SLS_CONSUMER: 'one' })
+    await scenario.caughtUp()
+    await second.kill('SIGTERM')
+    const { duplicated, missing } = scenario.tally()
+    expect(missing).toEqual([])
+    expect(duplicated).toBeGreaterThan(0)
+    const { code, said } = await reconcile(scenario, ['--json'])
+    expect(said.total).toMatchObject({ missing: 0, duplicated })
+    expect(code).toBe(0)
+  })
+
+  test('knows dead letters, of other folders too', async () => {
+    const scenario = await start({ sls: { shards: 1 }, hec: { refuse: [{ contains: 'poison', code: 6 }] } })
+    await scenario.write(1)
+    await scenario.writeLog({ message: 'poison' })
+    await delivered(scenario)
+    const here = await reconcile(scenario, ['--json'])
+    expect(here.said.total).toMatchObject({ wanted: 21, found: 20, missing: 0, deadLettered: 1 })
+    expect(here.code).toBe(0)
+    const elsewhere = { DEAD_LETTER_DIR: './none' }
+    const without = await reconcile(scenario, ['--json'], elsewhere)
+    expect(without.said.total).toMatchObject({ missing: 1, deadLettered: 0 })
+    expect(without.code).toBe(1)
+    const named = await reconcile(scenario, ['--json', '--dead-letter', scenario.deadLetterDir], elsewhere)
+    expect(named.said.total).toMatchObject({ missing: 0, deadLettered: 1 })
+  })
+
+  test('calls what the bridge has not committed yet pending, not missing', async () => {
+    const scenario = await start({ sls: { shards: 1 } })
+    await scenario.write(2)
+    await delivered(scenario)
+    await scenario.write(1)
+    const { code, said } = await reconcile(scenario, ['--json'])
+    expect(said.total).toEqual({ wanted: 60, found: 40, missing: 0, duplicated: 0, deadLettered: 0, pending: 20 })
+    expect(code).toBe(0)
+  })
+
+  test('with SLS_QUERY compares by the hashed ids the bridge gave', async () => {
+    const scenario = await start({ sls: { shards: 1 }, env: { SLS_QUERY: "* | where who = 'me'" } })
+    for (const who of ['me', 'you', 'me']) await scenario.writeLog({ who, n: String(Math.random()) })
+    await delivered(scenario)
+    const { said } = await reconcile(scenario, ['--json'])
+    expect(said.total).toMatchObject({ wanted: 2, found: 2, missing: 0, duplicated: 0 })
+    expect(said.notes.join()).toMatch(/SLS_QUERY/)
+  })
+})
+
+describe('reconcile without the REST API', () => {
+  test('--print-spl gives the search, and --ids takes what it found', async () => {
+    const scenario = await start({ sls: { shards: 1 } })
+    await scenario.write(2)
+    await delivered(scenario)
+    const printed = await reconcile(scenario, ['--from', '1700000000', '--to', '1700003600', '--print-spl'])
+    expect(printed.code).toBe(0)
+    expect(printed.stdout.trimEnd().split('\n')).toEqual([
+      `| tstats count where index=* source="sls://${scenario.sls.project}/audit" sls_event_id="audit:*" earliest=1699913600 latest=1700007200 by sls_event_id`,
+    ])
+    const dir = mkdtempSync(join(tmpdir(), 'ids-'))
+    onTestFinished(() => rmSync(dir, { recursive: true }))
+    const file = join(dir, 'ids.csv')
+    const [lost, twice, ...others] = [...scenario.indexedById.keys()]
+    const rows = [`"${twice}",2`, ...others.map((id) => `"${id}",1`)]
+    writeFileSync(file, `sls_event_id,count\r\n${rows.join('\r\n')}\r\n`)
+    const { code, said } = await reconcile(scenario, ['--json', '--ids', file], {
+      SPLUNK_SEARCH_URL: '',
+      SPLUNK_SEARCH_TOKEN: '',
+    })
+    expect(code).toBe(1)
+    expect(said.missing.map(({ id }) => id)).toEqual([lost])
+    expect(said.total).toMatchObject({ wanted: 40, found: 39, missing: 1, duplicated: 1 })
+  })
+})
+
+describe('reconcile says what is in the way', () => {
+  test('a wrong search token: clearly, without showing it, exit code 1', async () => {
+    const scenario = await start({ sls: { shards: 1 } })
+    await scenario.write(1)
+    await delivered(scenario)
+    const { code, stderr } = await reconcile(scenario, [], { SPLUNK_SEARCH_TOKEN: 'not-the-token' })
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/401.*not properly authenticated/)
+    expect(stderr).toMatch(/→ .*SPLUNK_SEARCH_TOKEN/)
+    expect(stderr).not.toMatch(/not-the-token|\n\s+at /)
+  })
+
+  test('no search head and no file, a period that is none: exit code 2', async () => {
+    const scenario = await start()
+    const none = await reconcile(scenario, [], { SPLUNK_SEARCH_URL: '' })
+    expect(none.code).toBe(2)
+    expect(none.stderr).toMatch(/SPLUNK_SEARCH_URL.*--ids/)
+    const backwards = await reconcile(scenario, ['--to', '-2h'])
+    expect(backwards.code).toBe(2)
+    expect(backwards.stderr).toMatch(/not before/)
+  })
+
+  test('from the command line, with times that begin with a dash', async () => {
+    const scenario = await start()
+    const settings = { ...withoutCollector(scenario), ...search(scenario) }
+    const run = startCommand(['reconcile', '--from', '-2h', '--to', '-1h'], settings)
+    expect((await run.exited).code).toBe(1)
+    expect(run.stderr).toMatch(/group/i)
+  })
+
+  test('a group that is not there', async () => {
+    const scenario = await start()
+    const { code, stderr } = await reconcile(scenario, ['--json'])
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/group/i)
+  })
+})

@@ -1,0 +1,376 @@
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { checkCommand } from '../../../src/cli/check.ts'
+import type { HecReceiver, HecReceiverOptions } from '../../../src/emulator/hec-server.ts'
+import { startHecReceiver } from '../../../src/emulator/hec-server.ts'
+import type { SlsEmulator } from '../../../src/emulator/sls-server.ts'
+import { startSlsEmulator } from '../../../src/emulator/sls-server.ts'
+import { selfSigned } from '../emulator/hec-certificate.ts'
+
+interface Line {
+  check: string
+  verdict: 'ok' | 'warn' | 'fail' | 'skip'
+  found: string
+  advice: string | null
+  code: string | null
+}
+
+interface Checked {
+  code: number
+  ok: boolean
+  checks: Line[]
+  stderr: string
+  /** The lines of one check. */
+  of: (check: string) => Line[]
+}
+
+class Ends {
+  readonly sls: SlsEmulator
+  readonly hec: HecReceiver
+  readonly dir = mkdtempSync(join(tmpdir(), 'check-'))
+
+  private constructor(sls: SlsEmulator, hec: HecReceiver) {
+    this.sls = sls
+    this.hec = hec
+  }
+
+  static async start(hec: HecReceiverOptions = {}): Promise<Ends> {
+    const ends = new Ends(await startSlsEmulator({ shards: 2 }), await startHecReceiver(hec))
+    onTestFinished(async () => {
+      await Promise.all([ends.sls.close(), ends.hec.close()])
+      rmSync(ends.dir, { recursive: true })
+    })
+    return ends
+  }
+
+  environment(): Record<string, string> {
+    return {
+      SLS_ENDPOINT: this.sls.url,
+      SLS_AK_ID: this.sls.accessKeyId,
+      SLS_AK_KEY: this.sls.accessKeySecret,
+      SLS_PROJECT: this.sls.project,
+      SLS_LOGSTORE: this.sls.logstore,
+      SLS_CG: 'checked',
+      SPLUNK_HEC_URL: this.hec.url,
+      SPLUNK_HEC_TOKEN: this.hec.token,
+      SPLUNK_HEC_ACK_POLL_SECONDS: '0.05',
+      DEAD_LETTER_DIR: join(this.dir, 'letters'),
+      ADMIN_PORT: '0',
+    }
+  }
+
+  async check(env: Record<string, string> = {}, args: string[] = []): Promise<Checked> {
+    const [stdout, stderr] = [new PassThrough(), new PassThrough()]
+    const io = { env: { ...this.environment(), ...env }, stdout, stderr, signal: new AbortController().signal }
+    const code = await checkCommand(['--json', ...args], io)
+    const said = String(stdout.read() ?? '')
+    const { ok, checks } = JSON.parse(said) as { ok: boolean; checks: Line[] }
+    expect(said.trimEnd().split('\n')).toHaveLength(1)
+    const of = (check: string) => checks.filter((line) => line.check === check)
+    return { code, ok, checks, stderr: String(stderr.read() ?? ''), of }
+  }
+}
+
+function failures({ checks }: Checked): string[] {
+  return checks.filter(({ verdict }) => verdict === 'fail').map(({ check }) => check)
+}
+
+describe('check against working ends', () => {
+  test('has nothing to fail, ingests nothing, makes no group, joins none', async () => {
+    const ends = await Ends.start({ ack: true })
+    const checked = await ends.check()
+    expect(failures(checked)).toEqual([])
+    expect(checked).toMatchObject({ code: 0, ok: true })
+    for (const line of checked.checks) {
+      expect(Object.keys(line)).toEqual(['check', 'verdict', 'found', 'advice', 'code'])
+    }
+    expect(ends.hec.state().events).toBe(0)
+    expect(ends.sls.state().logstores[0]?.consumerGroups).toEqual([])
+  })
+
+  test('says which permissions it cannot try', async () => {
+    const { of } = await (await Ends.start()).check()
+    expect(of('SLS write permission')[0]).toMatchObject({ verdict: 'skip' })
+    expect(of('SLS write permission')[0]?.found).toContain('log:ConsumerGroupUpdateCheckPoint')
+  })
+})
+
+describe('check of Log Service', () => {
+  test('one that cannot be reached is said once, and the rest of it is not asked', async () => {
+    const ends = await Ends.start()
+    const checked = await ends.check({ SLS_ENDPOINT: 'http://127.0.0.1:9' })
+    expect(failures(checked)).toEqual(['SLS clock'])
+    expect(checked.of('SLS credentials')[0]).toMatchObject({ verdict: 'skip' })
+    expect(checked.of('HEC token')[0]).toMatchObject({ verdict: 'ok' })
+    expect(checked.code).toBe(1)
+  })
+
+  test('a project of another region', async () => {
+    const ends = await Ends.start()
+    const checked = await ends.check({ SLS_PROJECT: 'not-here' })
+    expect(checked.of('SLS credentials')[0]).toMatchObject({ verdict: 'fail', code: 'ProjectNotExist' })
+    expect(checked.of('SLS credentials')[0]?.advice).toMatch(/SLS_PROJECT .*SLS_ENDPOINT is the endpoint of its region/)
+  })
+
+  test('permission of one API missing names the RAM action', async () => {
+    const ends = await Ends.start()
+    const match = { api: 'PullLogs' }
+    ends.sls.faults.add({ match, action: { status: 401, code: 'Unauthorized', message: 'denied' } })
+    const checked = await ends.check()
+    expect(failures(checked)).toEqual(['SLS read permission'])
+    expect(checked.of('SLS read permission')[0]?.advice).toContain('log:GetCursorOrData')
+  })
+
+  test('SLS_QUERY refused is told apart from a missing permission', async () => {
+    const ends = await Ends.start()
+    const checked = await ends.check({ SLS_QUERY: '* | wher x' })
+    expect(checked.of('SLS read permission')[0]).toMatchObject({ verdict: 'ok' })
+    expect(checked.of('SLS query')[0]).toMatchObject({ verdict: 'fail', code: 'ParameterInvalid' })
+    expect(checked.of('SLS query')[0]?.advice).toContain('SLS_QUERY')
+  })
+
+  test('a group of another timeout and order is a warning that says what will change', async () => {
+    const ends = await Ends.start()
+    ends.sls.store
+      .logstore(ends.sls.project, ends.sls.logstore)
+      .createGroup({ name: 'checked', timeoutSeconds: 30, order: true })
+    const [group] = (await ends.check()).of('SLS consumer group')
+    expect(group).toMatchObject({ verdict: 'warn' })
+    expect(group?.found).toMatch(/timeout from 30 to 60 s.*order from true to false/)
+  })
+
+  test('a clock that SLS will refuse, and one that is on its way there', async () => {
+    const ends = await Ends.start()
+    const skewed = async (ms: number) => {
+      ends.sls.faults.add({ id: 'clock', times: 0, action: { clockSkewMs: ms } })
+      return (await ends.check()).of('SLS clock')[0]
+    }
+    expect(await skewed(16 * 60_000)).toMatchObject({ verdict: 'fail', found: expect.stringContaining('behind') })
+    expect(await skewed(-5 * 60_000)).toMatchObject({ verdict: 'warn', found: expect.stringContaining('ahead') })
+  })
+
+  test('a group that does not fit in any more', async () => {
+    const ends = await Ends.start()
+    const logstore = ends.sls.store.logstore(ends.sls.project, ends.sls.logstore)
+    for (let i = 0; i < 30; i++) logstore.createGroup({ name: `other-${i}`, timeoutSeconds: 60, order: false })
+    const checked = await ends.check()
+    expect(failures(checked)).toEqual(['SLS consumer group'])
+    expect(checked.of('SLS consumer group')[0]?.advice).toContain('delete one')
+  })
+
+  test('a logstore that nobody can write to any more', async () => {
+    const ends = await Ends.start()
+    const logstore = ends.sls.store.logstore(ends.sls.project, ends.sls.logstore)
+    for (const { id } of logstore.shards()) logstore.seal(id)
+    expect((await ends.check()).of('SLS credentials')[0]).toMatchObject({ verdict: 'warn' })
+  })
+})
+
+describe('check of the collector', () => {
+  test('token wrong, token disabled', async () => {
+    const ends = await Ends.start()
+    const wrong = await ends.check({ SPLUNK_HEC_TOKEN: 'not-the-token' })
+    expect(failures(wrong)).toEqual(['HEC token'])
+    expect(wrong.of('HEC token')[0]).toMatchObject({ code: '4' })
+    expect(JSON.stringify(wrong.checks)).not.toContain('not-the-token')
+    const token = ends.hec.tokens.find()
+    if (token) token.disabled = true
+    expect((await ends.check()).of('HEC token')[0]).toMatchObject({ verdict: 'fail', code: '1' })
+  })
+
+  test('acknowledgement has to agree with SPLUNK_HEC_ACK', async () => {
+    const off = await Ends.start()
+    expect((await off.check({ SPLUNK_HEC_ACK: 'true' })).of('HEC token')[0]).toMatchObject({ verdict: 'fail' })
+    const on = await Ends.start({ ack: true })
+    const [ignored] = (await on.check({ SPLUNK_HEC_ACK: 'false' })).of('HEC token')
+    expect(ignored).toMatchObject({ verdict: 'warn' })
+    expect(ignored?.advice).toContain('SPLUNK_HEC_ACK')
+  })
+
+  test('gzip refused is a warning: bodies go out plain', async () => {
+    const ends = await Ends.start()
+    ends.hec.faults.add({ match: { encoding: 'gzip' }, times: 0, action: { status: 415 } })
+    const [token] = (await ends.check()).of('HEC token')
+    expect(token).toMatchObject({ verdict: 'warn', advice: expect.stringContaining('SPLUNK_HEC_GZIP') })
+  })
+
+  test.each([
+    ['a proxy or max_content_length', { maxContentLength: 500_000 }],
+    ['Splunk Cloud', { cloudCap: 500_000 }],
+  ])('a smaller limit of %s than SPLUNK_HEC_MAX_BYTES is a warning', async (_, options) => {
+    const ends = await Ends.start(options)
+    const [size] = (await ends.check()).of('HEC body size')
+    expect(size).toMatchObject({ verdict: 'warn', advice: expect.stringContaining('SPLUNK_HEC_MAX_BYTES') })
+    expect((await ends.check({ SPLUNK_HEC_MAX_BYTES: '400000' })).of('HEC body size')[0]).toMatchObject({
+      verdict: 'ok',
+    })
+    expect(ends.hec.state().events).toBe(0)
+  })
+
+  test('a full queue is a warning, not a failure', async () => {
+    const ends = await Ends.start()
+    ends.hec.faults.add({ match: { endpoint: 'health' }, action: { code: 18 } })
+    const checked = await ends.check()
+    expect(checked.of('HEC health')[0]).toMatchObject({
+      verdict: 'warn',
+      found: expect.stringContaining('queues are full'),
+    })
+    expect(checked.code).toBe(0)
+  })
+
+  test('several URLs that differ', async () => {
+    const ends = await Ends.start({ ack: true })
+    const other = await startHecReceiver({ token: ends.hec.token })
+    onTestFinished(() => other.close())
+    const checked = await ends.check({ SPLUNK_HEC_URL: `${ends.hec.url},${other.url}` })
+    expect(checked.of('HEC URLs')[0]).toMatchObject({
+      verdict: 'warn',
+      found: expect.stringContaining('acknowledgement'),
+    })
+  })
+
+  test('an index is believed refused where HEC says so without an event, and nothing else is', async () => {
+    const ends = await Ends.start({ indexes: ['main'] })
+    const silent = await ends.check({ SPLUNK_HEC_INDEX: 'audit' })
+    expect(silent.of('HEC index')[0]).toMatchObject({ verdict: 'skip' })
+    ends.hec.faults.add({ match: { endpoint: 'event' }, after: 2, action: { code: 7 } })
+    const told = await ends.check({ SPLUNK_HEC_INDEX: 'audit' })
+    expect(told.of('HEC index')[0]).toMatchObject({ verdict: 'fail', code: '7' })
+    expect(ends.hec.faults.unfired()).toEqual([])
+  })
+})
+
+describe('check --send-test-event', () => {
+  test('ingests one marked event, waits for its acknowledgement and says where to find it', async () => {
+    const ends = await Ends.start({ ack: true, ackDelayMs: 100, indexes: ['audit'] })
+    const checked = await ends.check({ SPLUNK_HEC_INDEX: 'audit' }, ['--send-test-event'])
+    const [sent] = checked.of('HEC test event')
+    expect(sent).toMatchObject({ verdict: 'ok', found: expect.stringMatching(/acknowledged after 0\.\d s/) })
+    expect(ends.hec.events).toHaveLength(1)
+    const { envelope, request } = ends.hec.events[0] as (typeof ends.hec.events)[0]
+    expect(envelope).toMatchObject({ index: 'audit', sourcetype: 'aliyun:sls' })
+    expect(JSON.stringify(envelope.event)).toContain('test event')
+    expect(sent?.found).toContain(`index=audit sls_event_id::"${envelope.fields?.['sls_event_id']}"`)
+    expect(request.ack?.toldAtMs).toBeDefined()
+  })
+
+  test('an index the token may not write to', async () => {
+    const ends = await Ends.start({ indexes: ['main'] })
+    const checked = await ends.check({ SPLUNK_HEC_INDEX: 'audit' }, ['--send-test-event'])
+    expect(checked.of('HEC test event')[0]).toMatchObject({ verdict: 'fail', code: '7' })
+    expect(ends.hec.state().events).toBe(0)
+  })
+
+  test('an acknowledgement that never comes, as behind a balancer that is not sticky', async () => {
+    const ends = await Ends.start({ ack: true, ackDelayMs: Number.POSITIVE_INFINITY })
+    const checked = await ends.check({ SPLUNK_HEC_ACK_TIMEOUT_SECONDS: '0.4' }, ['--send-test-event'])
+    expect(checked.of('HEC test event')[0]).toMatchObject({
+      verdict: 'fail',
+      advice: expect.stringContaining('sticky'),
+    })
+  })
+})
+
+describe('check of TLS', () => {
+  async function secure(until?: Date): Promise<{ ends: Ends; ca: string }> {
+    const tls = selfSigned('splunk.internal', until)
+    const ends = await Ends.start({ tls })
+    const ca = join(ends.dir, 'ca.pem')
+    writeFileSync(ca, tls.cert)
+    return { ends, ca }
+  }
+
+  test('untrusted, then trusted: names the certificate and its end', async () => {
+    const { ends, ca } = await secure()
+    const untrusted = await ends.check()
+    expect(failures(untrusted)).toEqual(['HEC TLS'])
+    expect(untrusted.of('HEC TLS')[0]?.advice).toContain('SPLUNK_HEC_TLS_CA_FILE')
+    expect(untrusted.of('HEC token')[0]).toMatchObject({ verdict: 'skip' })
+    const trusted = await ends.check({ SPLUNK_HEC_TLS_CA_FILE: ca })
+    expect(trusted.of('HEC TLS')[0]).toMatchObject({ verdict: 'ok' })
+    expect(trusted.of('HEC TLS')[0]?.found).toMatch(/TLSv1\.3, splunk\.internal, valid until 2049-12-31/)
+    expect(failures(trusted)).toEqual([])
+  })
+
+  test('a certificate for another name', async () => {
+    const { ends, ca } = await secure()
+    const checked = await ends.check({ SPLUNK_HEC_TLS_CA_FILE: ca, SPLUNK_HEC_TLS_SERVER_NAME: 'splunk.example.com' })
+    expect(checked.of('HEC TLS')[0]).toMatchObject({ verdict: 'fail', advice: expect.stringContaining('another name') })
+  })
+
+  test('one that expires soon', async () => {
+    const { ends, ca } = await secure(new Date(Date.now() + 5.5 * 86_400_000))
+    const [soon] = (await ends.check({ SPLUNK_HEC_TLS_CA_FILE: ca })).of('HEC TLS')
+    expect(soon).toMatchObject({ verdict: 'warn', found: expect.stringContaining('in 5 days') })
+  })
+
+  test('not verified says what verification would say', async () => {
+    const { ends } = await secure()
+    const checked = await ends.check({ SPLUNK_HEC_TLS_VERIFY: 'false' })
+    expect(checked.of('HEC TLS')[0]).toMatchObject({ verdict: 'warn', found: expect.stringMatching(/SELF_SIGNED/) })
+    expect(checked.code).toBe(0)
+  })
+
+  test('http where https is spoken, and the other way round', async () => {
+    const { ends } = await secure()
+    const plain = await ends.check({ SPLUNK_HEC_URL: ends.hec.url.replace('https:', 'http:') })
+    expect(plain.of('HEC token')[0]).toMatchObject({ verdict: 'fail', advice: 'Say https:// in SPLUNK_HEC_URL.' })
+    const other = await Ends.start()
+    const tls = await other.check({ SPLUNK_HEC_URL: other.hec.url.replace('http:', 'https:') })
+    expect(tls.of('HEC TLS')[0]).toMatchObject({ verdict: 'fail', advice: expect.stringContaining('scheme and port') })
+  })
+})
+
+describe('check of this machine', () => {
+  test('an admin port that was set and that another program has', async () => {
+    const ends = await Ends.start()
+    const other = createServer((_, response) => response.end('hello')).listen(0, '127.0.0.1')
+    onTestFinished(() => void other.close())
+    await once(other, 'listening')
+    const { port } = other.address() as AddressInfo
+    const checked = await ends.check({ ADMIN_PORT: String(port) })
+    expect(checked.of('admin port')[0]).toMatchObject({
+      verdict: 'fail',
+      advice: expect.stringContaining('ADMIN_PORT'),
+    })
+  })
+
+  test('a dead-letter folder that cannot be', async () => {
+    const ends = await Ends.start()
+    writeFileSync(join(ends.dir, 'file'), '')
+    const checked = await ends.check({ DEAD_LETTER_DIR: join(ends.dir, 'file', 'letters') })
+    expect(checked.code).not.toBe(0)
+    expect(JSON.stringify(checked.checks)).toContain('DEAD_LETTER_DIR')
+  })
+})
+
+describe('check --wait', () => {
+  test('tries again what passes by itself', async () => {
+    const ends = await Ends.start()
+    ends.hec.faults.add({ match: { endpoint: 'ack' }, times: 1, action: { status: 503 } })
+    expect(failures(await ends.check())).toEqual(['HEC token'])
+    ends.hec.faults.add({ match: { endpoint: 'ack' }, times: 1, action: { status: 503 } })
+    expect(failures(await ends.check({}, ['--wait', '30']))).toEqual([])
+  })
+
+  test('does not wait for what somebody has to mend', async () => {
+    const ends = await Ends.start()
+    const begun = performance.now()
+    expect(failures(await ends.check({ SPLUNK_HEC_TOKEN: 'wrong' }, ['--wait', '600']))).toEqual(['HEC token'])
+    expect(performance.now() - begun).toBeLessThan(9_000)
+  })
+})
+
+test('a wrong configuration is a document too, and exit code 2', async () => {
+  const ends = await Ends.start()
+  const checked = await ends.check({ SPLUNK_HEC_URL: 'ftp://splunk' })
+  expect(checked).toMatchObject({ code: 2, ok: false })
+  expect(checked.checks).toMatchObject([{ check: 'configuration', verdict: 'fail', code: 'SPLUNK_HEC_URL' }])
+  expect(checked.stderr).toContain('SPLUNK_HEC_URL')
+})

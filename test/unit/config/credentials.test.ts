@@ -1,0 +1,124 @@
+import { describe, expect, test } from 'vitest'
+import { accepted, blamed, refused, temporaryFiles } from './given-environment.ts'
+
+const NO_PAIR = { SLS_AK_ID: undefined, SLS_AK_KEY: undefined }
+const OIDC = {
+  ALIBABA_CLOUD_ROLE_ARN: 'acs:ram::1234567890123456:role/audit',
+  ALIBABA_CLOUD_OIDC_PROVIDER_ARN: 'acs:ram::1234567890123456:oidc-provider/ack-rrsa-c1',
+  ALIBABA_CLOUD_OIDC_TOKEN_FILE: '/var/run/secrets/token',
+}
+const URI = { ALIBABA_CLOUD_CREDENTIALS_URI: 'http://127.0.0.1:7002/credentials' }
+
+const sourceOf = (env: Record<string, string | undefined>) => accepted(env).config.sls.credentials.source
+
+describe('without SLS_CREDENTIALS', () => {
+  test('an access key pair is taken, whatever the vendor’s variables say', () => {
+    expect(sourceOf({ ...OIDC, ...URI, ALIBABA_CLOUD_ECS_METADATA: 'role' })).toBe('access_key')
+  })
+
+  test.each([
+    ['oidc', { ...OIDC, ...URI }],
+    ['uri', { ...URI, ALIBABA_CLOUD_PROFILE: 'audit', ALIBABA_CLOUD_ECS_METADATA: 'role' }],
+    ['uri', { ...URI, ALIBABA_CLOUD_ROLE_ARN: OIDC.ALIBABA_CLOUD_ROLE_ARN }],
+    ['profile', { ALIBABA_CLOUD_CREDENTIALS_FILE: '/etc/credentials', ALIBABA_CLOUD_ECS_METADATA: 'role' }],
+    ['profile', { ALIBABA_CLOUD_PROFILE: 'audit' }],
+    ['ecs_ram_role', { ALIBABA_CLOUD_ECS_METADATA: 'role' }],
+  ])('and without a pair it is %s that %j tell of', (source, env) => {
+    expect(sourceOf({ ...NO_PAIR, ...env })).toBe(source)
+  })
+
+  test('nothing at all asks for the pair, and says that there are other ways', () => {
+    const problems = refused(NO_PAIR)
+    expect(problems.map(({ variable }) => variable)).toEqual(['SLS_AK_ID', 'SLS_AK_KEY'])
+    for (const { problem } of problems) expect(problem).toContain('SLS_CREDENTIALS')
+  })
+
+  test('half a pair is half a pair, not a reason to look elsewhere', () => {
+    expect(blamed({ SLS_AK_KEY: undefined, ...URI })).toEqual(['SLS_AK_KEY'])
+    expect(blamed({ ...NO_PAIR, ...URI, SLS_STS_TOKEN: 'token' })).toEqual(['SLS_AK_ID', 'SLS_AK_KEY', 'SLS_STS_TOKEN'])
+    expect(blamed({ ...NO_PAIR, ...URI, SLS_AK_KEY_FILE: '/no/such/file' })).toEqual(['SLS_AK_ID', 'SLS_AK_KEY_FILE'])
+  })
+})
+
+describe('SLS_CREDENTIALS', () => {
+  test.each(['ecs_ram_role', 'profile', 'default'])('%s needs nothing else', (source) => {
+    expect(sourceOf({ ...NO_PAIR, SLS_CREDENTIALS: source, ...OIDC })).toBe(source)
+  })
+
+  test.each([
+    ['oidc', Object.keys(OIDC)],
+    ['uri', ['ALIBABA_CLOUD_CREDENTIALS_URI']],
+    ['access_key', ['SLS_AK_ID', 'SLS_AK_KEY']],
+  ])('%s names everything it lacks', (source, names) => {
+    expect(blamed({ ...NO_PAIR, SLS_CREDENTIALS: source })).toEqual(names)
+  })
+
+  test('that names another source than the pair that is there is one problem', () => {
+    const problems = refused({ SLS_CREDENTIALS: 'ecs_ram_role', SLS_STS_TOKEN: 'hush' })
+    expect(problems).toEqual([
+      {
+        variable: 'SLS_CREDENTIALS',
+        value: 'ecs_ram_role',
+        problem: expect.stringContaining('SLS_AK_ID'),
+        allowed: expect.any(String),
+        example: 'SLS_CREDENTIALS=access_key',
+      },
+    ])
+  })
+
+  test('that is none of the choices is one problem, too', () => {
+    expect(blamed({ SLS_CREDENTIALS: 'rrsa' })).toEqual(['SLS_CREDENTIALS'])
+  })
+})
+
+describe('what the vendor’s variables must look like', () => {
+  test('is judged where they are used', () => {
+    const wrong = { ALIBABA_CLOUD_ROLE_ARN: 'audit', ALIBABA_CLOUD_OIDC_PROVIDER_ARN: OIDC.ALIBABA_CLOUD_ROLE_ARN }
+    expect(blamed({ ...NO_PAIR, ...OIDC, ...wrong })).toEqual(Object.keys(wrong))
+    expect(blamed({ ...NO_PAIR, ALIBABA_CLOUD_CREDENTIALS_URI: 'localhost:7002' })).toEqual([
+      'ALIBABA_CLOUD_CREDENTIALS_URI',
+    ])
+  })
+
+  test('is nobody’s concern where they are not', () => {
+    const theirs = { ALIBABA_CLOUD_ROLE_ARN: 'audit', ALIBABA_CLOUD_CREDENTIALS_URI: 'localhost:7002' }
+    expect(accepted(theirs).warnings).toEqual([])
+  })
+
+  test('a secret in the URI is not shown', () => {
+    const env = { ...NO_PAIR, ALIBABA_CLOUD_CREDENTIALS_URI: 'ftp://user:hush@host/path?key=hush' }
+    expect(JSON.stringify(refused(env))).not.toContain('hush')
+  })
+})
+
+test('the source gets the variables under the vendor’s names, from wherever they came', () => {
+  const { write } = temporaryFiles()
+  const { ALIBABA_CLOUD_ROLE_ARN, ...others } = OIDC
+  const { config } = accepted({
+    ...NO_PAIR,
+    ...others,
+    ALIBABA_CLOUD_ROLE_ARN_FILE: write('arn', `${ALIBABA_CLOUD_ROLE_ARN}\n`),
+    ALIBABA_CLOUD_STS_REGION: 'cn-hangzhou',
+    SLS_STS_ENDPOINT: 'sts.cloud.example.com:8443',
+    SLS_CREDENTIALS: 'OIDC',
+  })
+  expect(config.sls.credentials).toEqual({
+    source: 'oidc',
+    environment: { ...OIDC, ALIBABA_CLOUD_STS_REGION: 'cn-hangzhou' },
+    stsEndpoint: 'sts.cloud.example.com:8443',
+  })
+})
+
+test('a pair remembers the files it came from', () => {
+  const { write } = temporaryFiles()
+  const path = write('key', 'a-key')
+  const { credentials } = accepted({ SLS_AK_KEY: undefined, SLS_AK_KEY_FILE: path }).config.sls
+  expect(credentials).toMatchObject({ source: 'access_key', files: { accessKeySecret: path } })
+})
+
+test('the new names are known', () => {
+  expect(accepted({ SLS_CREDENTIAL: 'x', SLS_STS_ENPOINT: 'x' }).warnings).toEqual([
+    'SLS_CREDENTIAL is not a variable of this program; did you mean SLS_CREDENTIALS?',
+    'SLS_STS_ENPOINT is not a variable of this program; did you mean SLS_STS_ENDPOINT?',
+  ])
+})
