@@ -85,6 +85,29 @@ describe('the example installation', () => {
     ).toBe(kinds)
   })
 
+  test('has credentials of a role instead of an access key where the component says so', async () => {
+    const copy = mkdtempSync(join(tmpdir(), 'kubernetes-'))
+    onTestFinished(() => rmSync(copy, { recursive: true, force: true }))
+    cpSync(join(REPOSITORY, FOLDER), copy, { recursive: true })
+    const kustomization = join(copy, 'example/kustomization.yaml')
+    writeFileSync(kustomization, readFileSync(kustomization, 'utf8').replace('  # - ../rrsa\n', '  - ../rrsa\n'))
+    const withRole = kustomized(join(copy, 'example'))
+    for (const manifest of withRole) await expect(validate(manifest), manifest.kind).resolves.toBeUndefined()
+    const { serviceAccountName, containers } = withRole.flatMap(({ kind, ...rest }) =>
+      kind === 'StatefulSet' ? rest['spec'].template.spec : [],
+    )[0]
+    const account = withRole.find(({ kind }) => kind === 'ServiceAccount')
+    expect(account?.metadata).toMatchObject({
+      name: serviceAccountName,
+      namespace: the('StatefulSet').metadata.namespace,
+    })
+    const names = containers[0].env.map(({ name }: { name: string }) => name)
+    expect(names).toContain('SPLUNK_HEC_TOKEN_FILE')
+    expect(names.filter((name: string) => name.startsWith('SLS_AK_'))).toEqual([])
+    const namespace = withRole.find(({ kind }) => kind === 'Namespace')
+    expect(namespace?.metadata).toMatchObject({ labels: { 'pod-identity.alibabacloud.com/injection': 'on' } })
+  })
+
   test('is valid by the schema of every kind', async () => {
     for (const manifest of manifests) await expect(validate(manifest), manifest.kind).resolves.toBeUndefined()
     await expect(validate({ ...the('StatefulSet'), spec: { replicas: 'two' } })).rejects.toThrow('replicas')
