@@ -1,5 +1,7 @@
 import type { Fleet } from './fleet.ts'
 import { STEP_MS } from './fleet.ts'
+import type { Random } from './random.ts'
+import { randomOf } from './random.ts'
 
 /** Something that happens to a fleet, and what it took until every shard was held and no replica had two more than another. */
 export interface EventReport {
@@ -42,9 +44,11 @@ const START_SPREAD_MS = 2_000
 
 export class Events {
   readonly #fleet: Fleet
+  readonly #random: Random
 
   constructor(fleet: Fleet) {
     this.#fleet = fleet
+    this.#random = randomOf(fleet.options.seed + 2)
   }
 
   coldStart(replicas: number): Promise<EventReport> {
@@ -70,18 +74,21 @@ export class Events {
   }
 
   /**
-   * As a Kubernetes deployment does it: a quarter of the replacements are started, then a quarter of the old ones told to
-   * stop, and nobody waits for the group.
+   * As a Kubernetes deployment does it: a quarter of the replacements are started, and some heartbeats later a quarter of the
+   * old ones told to stop, whatever the group makes of it.
    */
-  rollingRestart(): Promise<EventReport> {
+  rollingRestart(name: string, heartbeats: number): Promise<EventReport> {
     const { members, options } = this.#fleet
     const waves = Math.min(4, members.length)
-    return this.#measure('rolling restart', options.shards, async () => {
+    return this.#measure(name, options.shards, async () => {
       for (let wave = 0; wave < waves; wave++) {
-        const [from, to] = [wave, wave + 1].map((edge) => Math.round((edge * members.length) / waves)) as [number, number]
+        const [from, to] = [wave, wave + 1].map((edge) => Math.round((edge * members.length) / waves)) as [
+          number,
+          number,
+        ]
         const old = members.slice(from, to)
         await this.#startSpread(old.length)
-        await this.#fleet.advance(options.heartbeatSeconds * 1000)
+        await this.#fleet.advance(heartbeats * options.heartbeatSeconds * 1000)
         for (const replica of old) this.#fleet.stop(replica)
       }
     })
@@ -97,6 +104,8 @@ export class Events {
 
   async #measure(name: string, leastMoves: number, happen: () => Promise<void>): Promise<EventReport> {
     const { judge, time, options, sls } = this.#fleet
+    // Where everybody stands between two heartbeats decides much.
+    await this.#fleet.advance(this.#random() * options.heartbeatSeconds * 1000)
     const before = this.#fleet.members.length
     const { takes, duplicates } = judge
     const from = time.now()

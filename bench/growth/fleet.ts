@@ -55,6 +55,7 @@ export class Fleet {
   #started = 0
   /** Shards of replicas that are told to give them up. */
   #draining = 0
+  /** Bodies read and not yet encoded to their end. */
   #encoding = 0
   #written = 0
   #writing: boolean
@@ -84,7 +85,7 @@ export class Fleet {
     const kept = new Set<number>()
     const { heartbeatSeconds, fetchSeconds } = this.options
     const worker = new Worker({
-      client: new SimulatedClient(this.sls, clock),
+      client: new SimulatedClient(this.sls, clock, () => void this.#encoding++),
       group: { name: GROUP, timeoutSeconds: heartbeatSeconds * GROUP_TIMEOUT_HEARTBEATS, inOrder: false },
       consumer: name,
       heartbeatMs: heartbeatSeconds * 1000,
@@ -98,7 +99,7 @@ export class Fleet {
       budget: new ByteBudget(BUDGET_BYTES),
       bodies: new BufferPool(0),
       clock,
-      telemetry: this.#telemetry(name, clock, kept),
+      telemetry: this.#telemetry(name, kept),
     })
     this.#replicas.set(name, { name, clock, worker, kept, leaving: false })
     worker.run().catch((error) => this.judge.failed(name, `ended with ${error}`))
@@ -168,7 +169,7 @@ export class Fleet {
     for (; this.#written < due; this.#written++) this.sls.write(this.#written % shards)
   }
 
-  #telemetry(name: string, clock: ProcessClock, kept: Set<number>): Telemetry {
+  #telemetry(name: string, kept: Set<number>): Telemetry {
     const { judge } = this
     return {
       ...NO_TELEMETRY,
@@ -194,17 +195,14 @@ export class Fleet {
     }
   }
 
-  /** One batch a pull: its bytes are never looked at. After it the fetcher waits for a turn of the event loop. */
+  /** One batch a pull: its bytes are never looked at. Before and after it the fetcher waits for turns of the event loop. */
   #encoder(): PullEncoder {
-    const begun = (): void => void this.#encoding++
     const ended = (): void => void this.#encoding--
     function* encode(body: Buffer, at: PullPosition): Generator<Batch, EncodeCounts> {
       const count = body.length / GROUP_BYTES
       const counts = { groups: count, logs: count, filteredLogs: 0, events: count }
-      if (count === 0) return counts
-      begun()
       try {
-        yield { origin: { project: '', logstore: '', ...at }, bytes: body, ends: NO_ENDS, count }
+        if (count > 0) yield { origin: { project: '', logstore: '', ...at }, bytes: body, ends: NO_ENDS, count }
       } finally {
         ended()
       }

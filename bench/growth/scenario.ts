@@ -5,8 +5,14 @@ import type { FleetOptions } from './fleet.ts'
 import { Fleet } from './fleet.ts'
 import { randomOf } from './random.ts'
 
+/** What happens to a fleet after its cold start. */
+export type Happenings = 'everything' | 'the essentials' | 'nothing'
+
 export interface ScenarioOptions extends FleetOptions {
   replicas: number
+  happenings: Happenings
+  /** How long the steady state is watched. */
+  steadyHeartbeats: number
 }
 
 /** Requests per second of one kind in the steady state. */
@@ -22,13 +28,15 @@ export interface ScenarioReport {
   options: ScenarioOptions
   events: EventReport[]
   steady: Load[]
+  /** Most requests one replica had under way at a time in the steady state. */
+  steadyConnections: number
   violations: string[]
   simulatedSeconds: number
   realSeconds: number
 }
 
-/** Long enough for each kind of request there is. */
-const STEADY_HEARTBEATS = 3
+/** Between the waves of a slow restart: the group's timeout and a heartbeat, so that who left is forgotten before others leave. */
+const WAITING_HEARTBEATS = 4.5
 /** For a delivery and the commit after it. */
 const SETTLE_MS = 10_000
 
@@ -43,18 +51,25 @@ export async function runScenario(options: ScenarioOptions): Promise<ScenarioRep
     const events = new Events(fleet)
     const third = Math.max(1, Math.floor(options.replicas / 3))
     const reports = [await events.coldStart(options.replicas)]
-    const steady = await steadyLoad(fleet)
-    reports.push(await events.join('one joins', 1))
-    reports.push(await events.join('a third more join', third))
-    reports.push(await events.leave())
-    reports.push(await events.die('one dies', 1))
-    reports.push(await events.die('a third die', third))
-    reports.push(await events.rollingRestart())
+    fleet.sls.traffic.mostUnderWay = 0
+    const steady = await steadyLoad(fleet, options.steadyHeartbeats)
+    const steadyConnections = fleet.sls.traffic.mostUnderWay
+    if (options.happenings !== 'nothing') reports.push(await events.join('one joins', 1))
+    if (options.happenings === 'everything') {
+      reports.push(await events.join('a third more join', third))
+      reports.push(await events.leave())
+      reports.push(await events.die('one dies', 1))
+    }
+    if (options.happenings !== 'nothing') reports.push(await events.die('a third die', third))
+    if (options.happenings === 'everything') {
+      reports.push(await events.rollingRestart('rolling restart', 1))
+      reports.push(await events.rollingRestart('rolling restart, slowly', WAITING_HEARTBEATS))
+    }
     fleet.stopWriting()
     await fleet.advance(options.fetchSeconds * 1000 + SETTLE_MS)
     fleet.assertNothingLost()
     return {
-      ...{ options, events: reports, steady, violations: fleet.judge.violations },
+      ...{ options, events: reports, steady, steadyConnections, violations: fleet.judge.violations },
       simulatedSeconds: Math.round(fleet.time.now() / 1000),
       realSeconds: Math.round((performance.now() - started) / 100) / 10,
     }
@@ -63,9 +78,9 @@ export async function runScenario(options: ScenarioOptions): Promise<ScenarioRep
   }
 }
 
-async function steadyLoad(fleet: Fleet): Promise<Load[]> {
+async function steadyLoad(fleet: Fleet, heartbeats: number): Promise<Load[]> {
   const from = fleet.time.now()
-  await fleet.advance(STEADY_HEARTBEATS * fleet.options.heartbeatSeconds * 1000)
+  await fleet.advance(heartbeats * fleet.options.heartbeatSeconds * 1000)
   const to = fleet.time.now()
   const { traffic } = fleet.sls
   const kinds = ALL_APIS.map((api) => ({ api, ...traffic.between(from, to, [api]) }))

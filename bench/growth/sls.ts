@@ -1,3 +1,6 @@
+import pLimit from 'p-limit'
+import { abortable } from '../../src/core/abortable.ts'
+import { Fault } from '../../src/core/errors.ts'
 import { Secret } from '../../src/core/secret.ts'
 import type { ConsumerGroup as GroupState } from '../../src/emulator/consumer-group.ts'
 import { Logstore } from '../../src/emulator/sls-logstore.ts'
@@ -5,10 +8,9 @@ import { SlsRefusal } from '../../src/emulator/sls-refusal.ts'
 import type { StoredGroup } from '../../src/emulator/sls-shard.ts'
 import { checkpoints, consumerGroups, heartbeatShards, shards } from '../../src/sls/answers.ts'
 import type { ConsumerGroup, Pull, PullOptions, Shard, ShardCheckpoint } from '../../src/sls/client.ts'
-import { LIST_BYTES, SlsClient } from '../../src/sls/client.ts'
+import { LIST_BYTES, PULLS_AT_ONCE, SlsClient } from '../../src/sls/client.ts'
 import type { SlsApi } from '../../src/sls/errors.ts'
 import { errorOfAnswer } from '../../src/sls/errors.ts'
-import { Fault } from '../../src/core/errors.ts'
 import type { ProcessClock, SimulatedClock } from './clock.ts'
 import type { Random } from './random.ts'
 import { Traffic } from './traffic.ts'
@@ -88,15 +90,19 @@ const CONTENTS = Buffer.alloc(64 << 20)
 export class SimulatedClient extends SlsClient {
   readonly #sls: SimulatedSls
   readonly #clock: ProcessClock
+  readonly #bodyRead: () => void
+  readonly #pulling = pLimit(PULLS_AT_ONCE)
   #underWay = 0
 
-  constructor(sls: SimulatedSls, clock: ProcessClock) {
+  /** `bodyRead` is told of each body that was handed over to be encoded. */
+  constructor(sls: SimulatedSls, clock: ProcessClock, bodyRead: () => void) {
     super({
       ...{ endpoint: 'http://127.0.0.1:1', project: PROJECT, logstore: LOGSTORE, userAgent: 'growth' },
       credentials: async () => ({ accessKeyId: '', accessKeySecret: new Secret('') }),
     })
     this.#sls = sls
     this.#clock = clock
+    this.#bodyRead = bodyRead
   }
 
   override listConsumerGroups(signal?: AbortSignal): Promise<ConsumerGroup[]> {
@@ -169,8 +175,7 @@ export class SimulatedClient extends SlsClient {
   override getCursor(shard: number, from: 'begin' | 'end' | number, signal?: AbortSignal): Promise<string> {
     return this.#ask('GetCursor', signal, () => {
       const found = this.#sls.logstore.shard(shard)
-      const position =
-        from === 'begin' ? found.begin : from === 'end' ? found.end : found.positionAt(from * 1000)
+      const position = from === 'begin' ? found.begin : from === 'end' ? found.end : found.positionAt(from * 1000)
       return { bytes: 48, value: found.cursorAt(position) }
     })
   }
@@ -185,7 +190,13 @@ export class SimulatedClient extends SlsClient {
   }
 
   override pull(shard: number, from: string, { count, signal }: PullOptions): Promise<Pull> {
-    return this.#ask('PullLogs', signal, () => {
+    const pulled = this.#pulling(() => this.#pull(shard, from, count, signal))
+    return signal ? abortable(pulled, signal) : pulled
+  }
+
+  async #pull(shard: number, from: string, count: number, signal: AbortSignal | undefined): Promise<Pull> {
+    signal?.throwIfAborted()
+    return await this.#ask('PullLogs', signal, () => {
       const found = this.#sls.logstore.shard(shard)
       const position = found.positionOf(from)
       const groupCount = found.read(position, { count, maxBytes: 10 << 20 }).groups.length
@@ -195,7 +206,10 @@ export class SimulatedClient extends SlsClient {
         ...{ nextCursor: found.cursorAt(next), groupCount, rawSize, endOfCursor: next === found.end },
         readLastCursor: groupCount === 0 ? undefined : found.number(next - 1),
         serverTimeMs: this.#clock.wall(),
-        read: async () => CONTENTS.subarray(0, rawSize),
+        read: async () => {
+          this.#bodyRead()
+          return CONTENTS.subarray(0, rawSize)
+        },
         discard: () => {},
       }
       return { bytes: 0, value: pull }

@@ -57,12 +57,12 @@ export class ShardConsumer {
     this.#running?.verifyCheckpoint(seen, changesBefore)
   }
 
-  /** Rejects only on a bug; every fault of the outside world is dealt with inside. */
-  async run(fetchFrom: { remembered: string | undefined }): Promise<ShardOutcome> {
+  /** Begins after `delayMs`. Rejects only on a bug; every fault of the outside world is dealt with inside. */
+  async run({ remembered, delayMs = 0 }: { remembered: string | undefined; delayMs?: number }): Promise<ShardOutcome> {
     const { telemetry } = this.#options
     const { shard, signal } = this.#lease
     try {
-      this.#running = await this.#start(fetchFrom.remembered)
+      this.#running = await this.#start(remembered, delayMs)
       await this.#running?.run()
       telemetry.shardReleased(shard, 'drained')
       return 'drained'
@@ -76,12 +76,14 @@ export class ShardConsumer {
   }
 
   /** `undefined` when it was told to drain before the start was known: there is nothing to finish. */
-  async #start(remembered: string | undefined): Promise<RunningShard | undefined> {
+  async #start(remembered: string | undefined, delayMs: number): Promise<RunningShard | undefined> {
     const lease = this.#lease
     const draining = this.#draining.signal
     const cursors = new ShardCursors({ ...this.#options, shard: lease.shard, remembered })
+    const wanted = AbortSignal.any([lease.signal, draining])
     try {
-      const from = await cursors.start(AbortSignal.any([lease.signal, draining]))
+      if (delayMs > 0) await this.#options.clock.sleep(delayMs, wanted)
+      const from = await cursors.start(wanted)
       return new RunningShard({ lease, from, cursors, draining, failed: this.#loseOn }, this.#options)
     } catch (error) {
       if (error !== draining.reason || lease.signal.aborted) throw error

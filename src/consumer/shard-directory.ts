@@ -1,24 +1,31 @@
 import type { Clock } from '../core/clock.ts'
 import type { SlsClient } from '../sls/client.ts'
 
-/** Which shards are read-only, asked for at most every `maxAgeMs` however many shard consumers want to know. */
+/**
+ * Every replica lists every shard, which makes the answers grow with the square of a group: a longer list is asked for less
+ * often, some 16 KB a second. Up to 500 shards the age given is what counts.
+ */
+const MS_PER_SHARD = 10
+
+/** Which shards are read-only, asked for at most every `minAgeMs` however many shard consumers want to know. */
 export class ShardDirectory {
   readonly #client: SlsClient
   readonly #clock: Clock
-  readonly #maxAgeMs: number
+  readonly #minAgeMs: number
+  #listed = 0
   #askedAt = Number.NEGATIVE_INFINITY
   #readonly: Promise<Set<number>> = Promise.resolve(new Set())
 
-  constructor(client: SlsClient, clock: Clock, maxAgeMs: number) {
+  constructor(client: SlsClient, clock: Clock, minAgeMs: number) {
     this.#client = client
     this.#clock = clock
-    this.#maxAgeMs = maxAgeMs
+    this.#minAgeMs = minAgeMs
   }
 
   /** Rejects with the client's fault; the next call asks again. */
   async isReadonly(shard: number): Promise<boolean> {
     const now = this.#clock.monotonic()
-    if (now - this.#askedAt >= this.#maxAgeMs) {
+    if (now - this.#askedAt >= Math.max(this.#minAgeMs, this.#listed * MS_PER_SHARD)) {
       this.#askedAt = now
       this.#readonly = this.#ask()
     }
@@ -28,6 +35,7 @@ export class ShardDirectory {
   async #ask(): Promise<Set<number>> {
     try {
       const shards = await this.#client.listShards()
+      this.#listed = shards.length
       return new Set(shards.filter((shard) => shard.status === 'readonly').map((shard) => shard.shardId))
     } catch (error) {
       this.#askedAt = Number.NEGATIVE_INFINITY

@@ -28,6 +28,9 @@ interface Running {
 
 /** Of the time left to shut down, kept back to commit what is settled before deliveries still under way are cut off. */
 const LAST_COMMIT_MS = 2_000
+/** Shards that start together, and how long the next wait: each start is a connection, and one answer may bring thousands. */
+const STARTS = 16
+const STARTS_APART_MS = 16
 /** Checkpoints of the whole group are read back every this many heartbeats, to notice foreign writes. */
 const VERIFY_EVERY = 3
 
@@ -138,14 +141,14 @@ export class Worker {
     const givenUp = [...this.#running].filter(([shard, run]) => !this.#held.has(shard) && !run.draining)
     const taken = this.#stopping ? [] : [...this.#held].filter((shard) => !this.#running.has(shard))
     for (const [shard] of givenUp) this.#drain(shard)
-    for (const shard of taken) this.#take(shard)
+    for (const [index, shard] of taken.entries()) this.#take(shard, Math.floor(index / STARTS) * STARTS_APART_MS)
     if (taken.length + givenUp.length > 0) {
       this.#options.telemetry.rebalanced({ taken, givenUp: givenUp.map(([shard]) => shard) })
     }
     if (this.#answers++ % VERIFY_EVERY === 0) void this.#verifyCheckpoints()
   }
 
-  #take(shard: number): void {
+  #take(shard: number, delayMs: number): void {
     const { clock, group } = this.#options
     const lease = new ShardLease(shard, this.#heartbeats.renewedUntil, () => clock.monotonic())
     const consumer = new ShardConsumer(lease, { ...this.#options, group: group.name, directory: this.#directory })
@@ -153,7 +156,7 @@ export class Worker {
     this.#running.set(shard, running)
     const previous = this.#ending.get(shard) ?? Promise.resolve()
     const ending = previous
-      .then(() => consumer.run({ remembered: this.#remembered.get(shard) }))
+      .then(() => consumer.run({ remembered: this.#remembered.get(shard), delayMs }))
       .then(
         (outcome) => this.#ended(shard, running, outcome),
         (error) => this.#crash(error),
@@ -205,7 +208,9 @@ export class Worker {
   }
 
   async #verifyCheckpoints(): Promise<void> {
-    const before = [...this.#running].map(([shard, run]) => ({ shard, run, changes: run.consumer.commitChanges }))
+    const before = new Map(
+      [...this.#running].map(([shard, run]) => [shard, { run, changes: run.consumer.commitChanges }]),
+    )
     try {
       const checkpoints = await this.#options.client.getCheckpoints(
         this.#options.group.name,
@@ -214,7 +219,7 @@ export class Worker {
       )
       for (const seen of checkpoints) {
         if (seen.checkpoint !== '' && !this.#running.has(seen.shard)) this.#remembered.set(seen.shard, seen.checkpoint)
-        const asked = before.find(({ shard }) => shard === seen.shard)
+        const asked = before.get(seen.shard)
         if (asked && this.#running.get(seen.shard) === asked.run) {
           asked.run.consumer.verifyCheckpoint(seen, asked.changes)
         }
