@@ -99,13 +99,13 @@ const AFTERMATH_MS = 60_000
 
 export function countsOf({ ledger }: Pick<Run, 'ledger'>): Counts {
   const counts = { written: 0, wanted: 0, delivered: 0, duplicated: 0, deadLettered: 0, expired: 0, missing: 0 }
-  for (const { written, deliveries, deadLetter, expired } of ledger.entries.values()) {
+  for (const { written, deliveries, deadLetters, expired } of ledger.entries.values()) {
     if (written) counts.written++
     if (written?.wanted) counts.wanted++
     if (deliveries.length > 0) counts.delivered++
     counts.duplicated += Math.max(0, deliveries.length - 1)
-    if (deadLetter) counts.deadLettered++
-    if (!written?.wanted || deliveries.length > 0 || deadLetter) continue
+    if (deadLetters.length > 0) counts.deadLettered++
+    if (!written?.wanted || deliveries.length > 0 || deadLetters.length > 0) continue
     if (expired) counts.expired++
     else counts.missing++
   }
@@ -133,25 +133,26 @@ type Case = Run & { readonly commitsOf: ReadonlyMap<number, readonly Commit[]> }
 type Report = (property: Property, what: string, entry?: Entry) => void
 
 function judgeEntry(entry: Entry, record: Case, report: Report): void {
-  const { serial, written, deliveries, deadLetter, expired } = entry
+  const { serial, written, deliveries, deadLetters, expired } = entry
   if (!written) {
     report('invented', `${serial}: delivered, never written`)
     return
   }
   if (!written.wanted) {
-    if (deliveries.length > 0 || deadLetter) report('invented', `${serial}: the filter does not want it`)
+    if (deliveries.length + deadLetters.length > 0) report('invented', `${serial}: the filter does not want it`)
     return
   }
-  if (deliveries.length === 0 && !deadLetter && !expired) {
+  if (deliveries.length + deadLetters.length === 0 && !expired) {
     const passed = committedBy(record, written.shard, Number.POSITIVE_INFINITY) > written.position
     report(passed ? 'lost' : 'stuck', placed(serial, written), entry)
   }
-  if (deadLetter && written.poison === undefined) report('refused', `${serial}: dead-lettered (${deadLetter.code})`)
-  if (deadLetter && (deadLetter.eventId !== written.eventId || deadLetter.digest !== written.digest)) {
-    report('altered', `${serial}: in the dead letter, under ${deadLetter.eventId}`, entry)
-  }
-  if (deadLetter && written.poison !== undefined && Number(deadLetter.code) !== written.poison) {
-    report('refused', `${serial}: for ${deadLetter.code}, and the SIEM said ${written.poison}`, entry)
+  for (const { code, eventId, digest } of deadLetters) {
+    if (eventId !== written.eventId || digest !== written.digest) {
+      report('altered', `${serial}: in the dead letter, under ${eventId}`, entry)
+    }
+    if (Number(code) !== written.poison) {
+      report('refused', `${serial}: for ${code}, and the SIEM said ${written.poison ?? 'nothing against it'}`, entry)
+    }
   }
   for (const { digest, eventId } of deliveries) {
     if (digest !== written.digest) report('altered', `${serial}: other contents, or another time`)
@@ -266,10 +267,11 @@ function judgeCommits(record: Run, report: Report): void {
   }
 }
 
-function settledAt({ written, deliveries, deadLetter, expired }: Entry, { ack, injuries }: Run): number {
+function settledAt({ written, deliveries, deadLetters, expired }: Entry, { ack, injuries }: Run): number {
   if (!written?.wanted || expired) return 0
   const acknowledged = deliveries.map((delivery) => acknowledgedAt(delivery, ack))
-  return Math.min(deadLetter ? keptAt(deadLetter, injuries) : Number.POSITIVE_INFINITY, ...acknowledged)
+  const kept = deadLetters.map((deadLetter) => keptAt(deadLetter, injuries))
+  return Math.min(Number.POSITIVE_INFINITY, ...kept, ...acknowledged)
 }
 
 /** A dead letter is dated by its replica's own clock, which a fault may have set. */

@@ -16,7 +16,8 @@ export interface Entry {
   /** Absent while it has only been seen at the SIEM. */
   written?: Written
   readonly deliveries: Delivery[]
-  deadLetter?: DeadLetterSeen
+  /** Of every replica: one that read the shard anew buries a log again. */
+  readonly deadLetters: DeadLetterSeen[]
   /** The service forgot it, whether anybody had read it by then or not. */
   expired?: boolean
 }
@@ -123,11 +124,11 @@ export class Ledger {
       for (const line of lines.slice(0, -1)) {
         const { at, origin, reason, event } = JSON.parse(line)
         const entry = this.#entry(event.event[SERIAL])
-        entry.deadLetter ??= {
+        entry.deadLetters.push({
           ...{ at: Date.parse(at), replica, code: String(reason.code), eventId: origin.event_id },
           // As text: a double cannot hold nine digits behind the point.
           digest: digestOf(/"time":([0-9.]+)/.exec(line)?.[1] ?? '', event.event),
-        }
+        })
       }
     }
   }
@@ -156,7 +157,7 @@ export class Ledger {
   #entry(serial: string): Entry {
     let entry = this.entries.get(serial)
     if (!entry) {
-      entry = { serial, deliveries: [] }
+      entry = { serial, deliveries: [], deadLetters: [] }
       this.entries.set(serial, entry)
     }
     return entry
