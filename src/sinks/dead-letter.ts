@@ -133,7 +133,7 @@ export class DeadLetter {
     const time = new Date(this.#clock.wall()).toISOString().replace(/[-:.]/g, '')
     const name = `${PREFIX}${time}-${this.#consumer}-${process.pid}-${randomBytes(3).toString('hex')}${SUFFIX}`
     const path = join(this.#dir, name)
-    const handle = await open(path, 'ax', 0o640)
+    const handle = await open(path, 'ax', 0o600)
     const file = { path, handle, inode: (await handle.stat()).ino, size: 0 }
     try {
       // The name must survive a power cut as well, not only the contents.

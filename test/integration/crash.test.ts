@@ -31,6 +31,8 @@ describe('kill -9', () => {
       killing = false
       await writing
       await scenario.caughtUp(60_000)
+      // The last one may still be starting, and does not know the signal yet.
+      await Promise.all(replicas.map((replica) => replica.adminUrl()))
       const codes = await Promise.all(replicas.map((replica) => replica.kill('SIGTERM')))
       expect(codes.map(({ code }) => code)).toEqual([0, 0, 0])
       const { missing, ...tally } = scenario.tally()

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { readFileSync, renameSync } from 'node:fs'
-import { appendFile, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { appendFile, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -117,6 +117,15 @@ describe('dead letter files', () => {
     )
   })
 
+  test('are for their owner alone: they hold whole events', async () => {
+    const dir = await temporaryDirectory()
+    const letters = new DeadLetter({ dir, consumer: 'c' })
+    await letters.write([entry('{"event":{}}')])
+    await letters.close()
+    const [file] = await deadLetterFiles(dir)
+    expect((await stat(file as string)).mode & 0o777).toBe(0o600)
+  })
+
   test('nothing is created before there is something to write', async () => {
     const dir = join(await temporaryDirectory(), 'later')
     const letters = new DeadLetter({ dir, consumer: 'c' })
@@ -148,25 +157,21 @@ describe('dead letter files', () => {
     const ids = (text: string): void => {
       for (const [, id] of text.matchAll(/"event":\{"id":"(\w+)"/g)) seen.add(id as string)
     }
-    let writing = true
-    // Takes at every turn of the loop, so that some fall between the writer's look at the name and its write.
-    const taking = (async () => {
-      for (let n = 0; writing; n++) {
-        for (const file of await deadLetterFiles(dir)) {
-          renameSync(file, `${file}.taken`)
-          ids(readFileSync(`${file}.taken`, 'utf8'))
-        }
-        for (let turn = 0; turn < n % 7; turn++) await setImmediate()
+    const take = async (): Promise<void> => {
+      for (const file of await deadLetterFiles(dir)) {
+        renameSync(file, `${file}.taken`)
+        ids(readFileSync(`${file}.taken`, 'utf8'))
       }
-    })()
-    const written: string[] = []
-    for (const end = performance.now() + 1_500; performance.now() < end; ) {
-      const id = `e${written.length}`
-      await letters.write([entry(`{"event":{"id":"${id}"}}`)])
-      written.push(id)
     }
-    writing = false
-    await taking
+    const written: string[] = []
+    // Taken after more and more turns of the loop, so that some fall between the writer's look at the name and its write.
+    for (let n = 0; n < 300; n++) {
+      const writing = letters.write([entry(`{"event":{"id":"e${n}"}}`)])
+      for (let turn = 0; turn < n % 15; turn++) await setImmediate()
+      await take()
+      await writing
+      written.push(`e${n}`)
+    }
     await letters.close()
     for (const file of await deadLetterFiles(dir)) ids(await readFile(file, 'utf8'))
     expect(written.filter((id) => !seen.has(id))).toEqual([])
