@@ -73,7 +73,16 @@ function endSignal(): AbortSignal {
   return end.signal
 }
 
+/** Who read our output has seen enough (`| head`). What goes to standard error is nobody's result. */
+function endWithReader(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    process.exit()
+  })
+}
+
 async function main(argv: string[]): Promise<number> {
+  endWithReader()
   const [name, ...rest] = argv
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     process.stdout.write(usage())

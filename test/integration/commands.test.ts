@@ -1,6 +1,7 @@
+import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { startCommand } from '../support/bridge-process.ts'
+import { MAIN, startCommand } from '../support/bridge-process.ts'
 import { Scenario } from '../support/scenario.ts'
 
 function text(lines: Array<{ msg: string }>): string {
@@ -39,6 +40,12 @@ describe('wrong settings', () => {
     expect((await second.exited).code).toBe(2)
     expect(second.stderr).toMatch(new RegExp(`${port}.*in use`))
   })
+})
+
+test('who stops reading what a command prints is no error', () => {
+  const command = '"$0" "$1" --help | :'
+  const { stderr } = spawnSync('sh', ['-c', command, process.execPath, MAIN], { encoding: 'utf8' })
+  expect(stderr).toBe('')
 })
 
 describe('check', () => {
