@@ -237,7 +237,7 @@ describe.runIf(chosen('otel'))('check against the OpenTelemetry Collector', () =
     {
       ...{ name: 'that the certificate authority is not known', tls: 'server' },
       env: () => ({}),
-      says: /FAIL +HEC token .*\n +→ .*SPLUNK_HEC_TLS_CA_FILE/,
+      says: /FAIL +HEC TLS .*\n +→ .*SPLUNK_HEC_TLS_CA_FILE/,
     },
     {
       ...{ name: 'that a client certificate is wanted', tls: 'mutual' },
@@ -252,7 +252,7 @@ describe.runIf(chosen('otel'))('check against the OpenTelemetry Collector', () =
     {
       ...{ name: 'that HTTPS was spoken to its HTTP port', tls: 'none' },
       env: (url) => ({ SPLUNK_HEC_URL: url.replace('http:', 'https:') }),
-      says: /FAIL +HEC token .*wrong version number.*\n +→ .*SPLUNK_HEC_URL/,
+      says: /FAIL +HEC TLS .*wrong version number.*\n +→ .*SPLUNK_HEC_URL/,
     },
   ]
 
