@@ -31,7 +31,7 @@ import { bytesOfEnvelopes, envelopesOf } from './naive.ts'
 const ROUND_MS = 12
 /** A request takes a while, and the connection rests between two. */
 const POST_ROUND_MS = 150
-const OPTIONS: EncoderOptions = {
+export const OPTIONS: EncoderOptions = {
   project: 'bench',
   logstore: 'audit',
   maxBatchBytes: 1_000_000,

@@ -71,7 +71,7 @@ const STANDSTILL_MS = 700
 const STARVED_SHARE = 0.5
 
 /** How much longer a fault may take to hit something. */
-const UNMET_MS = 20_000
+const UNMET_MS = 45_000
 
 /**
  * An SLS emulator, a HEC receiver, a writer that uses the vendor's own client, and replicas of the subject on hosts of
