@@ -73,7 +73,7 @@ export async function resident(state: State, shards: number, budgetMb: number): 
     if (state === 'idle') await sleep(IDLE_MS)
     else if (state === 'busy') await until(() => source.state?.behind === 0)
     else {
-      await until(async () => (await inFlight()) > 0.8 * budgetMb * MB)
+      await until(async () => (await inFlight()) > 0)
       await sleep(STALLED_MS)
     }
     return residentMb(bridge, state === 'busy' ? 'VmHWM' : 'VmRSS')

@@ -14,9 +14,11 @@ import { slsChecks } from './check/sls.ts'
 import type { CommandIo } from './command.ts'
 import { EXIT } from './command.ts'
 import { configurationOf } from './configuration.ts'
+import { mayPass } from './may-pass.ts'
 import { USER_AGENT } from './version.ts'
 
-const HELP = `Validate the configuration and try both ends. Ingests nothing and commits nothing; makes DEAD_LETTER_DIR if it is missing.
+const HELP = `Validate the configuration and try both ends. Ingests nothing and commits nothing; makes DEAD_LETTER_DIR and
+the folder of LOG_FILE if they are missing.
 
 usage: sls-siem-bridge check [--send-test-event] [--wait SECONDS] [--json]
 
@@ -123,8 +125,7 @@ async function outcomeOf(check: Check, deadline: number, signal: AbortSignal): P
       return lineOf(check, verdict, found, advice)
     } catch (error) {
       const fault = error instanceof Fault ? error : undefined
-      const passing = fault?.kind === 'transient' || fault?.kind === 'ambiguous'
-      if (!signal.aborted && passing && performance.now() + RETRY_MS < deadline) {
+      if (!signal.aborted && mayPass(error) && performance.now() + RETRY_MS < deadline) {
         await delay(RETRY_MS, undefined, { signal }).catch(() => {})
         continue
       }
@@ -142,7 +143,7 @@ function asText({ check, verdict, found, advice }: Line): string {
 /** They have been told on standard error, as `run` tells them; a document that is empty instead would be no answer. */
 function problemsOf(io: CommandIo): Line[] {
   const { env, problems } = readEnvironment(io.env, process.cwd())
-  const loaded = loadConfig(env)
+  const loaded = loadConfig(env, undefined, ['collector'])
   return [...problems, ...('problems' in loaded ? loaded.problems : [])].map(({ variable, problem, allowed }) => {
     const advice = allowed === undefined ? null : `allowed: ${allowed}`
     return { ...lineOf(CONFIGURATION, 'fail', `${variable} ${problem}`, advice), code: variable }

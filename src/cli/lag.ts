@@ -8,7 +8,7 @@ import type { SlsClient } from '../sls/client.ts'
 import { cursorNumber } from '../sls/cursor.ts'
 import type { CommandIo } from './command.ts'
 import { EXIT } from './command.ts'
-import { configurationWithoutCollector } from './configuration.ts'
+import { configurationOf } from './configuration.ts'
 import { shardsOfGroup } from './group-shards.ts'
 import { sleepUnlessEnded } from './sleep.ts'
 import { USER_AGENT } from './version.ts'
@@ -56,7 +56,7 @@ export async function lagCommand(argv: string[], io: CommandIo): Promise<number>
     io.stdout.write(HELP)
     return EXIT.done
   }
-  const configuration = configurationWithoutCollector(io)
+  const configuration = configurationOf(io, [])
   if (!configuration) return EXIT.usage
   const { config } = configuration
   const client = slsClient(config, NO_TELEMETRY, USER_AGENT)

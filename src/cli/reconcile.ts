@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { encoderOptions, slsClient } from '../bridge.ts'
 import type { Config } from '../config/load.ts'
@@ -8,7 +8,7 @@ import { Encoder } from '../pipeline/encoder.ts'
 import { readDeadLetters } from '../sinks/dead-letter.ts'
 import type { CommandIo } from './command.ts'
 import { EXIT } from './command.ts'
-import { configurationWithoutCollector } from './configuration.ts'
+import { configurationOf } from './configuration.ts'
 import { shardsOfGroup } from './group-shards.ts'
 import type { Counts, MissingLog, ShardResult } from './reconcile/comparison.ts'
 import { compare, emptyResult, totalOf } from './reconcile/comparison.ts'
@@ -89,9 +89,10 @@ export async function reconcileCommand(argv: string[], io: CommandIo): Promise<n
     io.stdout.write(HELP)
     return EXIT.done
   }
-  const configuration = configurationWithoutCollector(io)
+  const asksSplunk = question.ids === undefined && !question.printSpl
+  const configuration = configurationOf(io, asksSplunk ? ['search'] : [])
   if (!configuration) return EXIT.usage
-  const { config } = configuration
+  const { config, warnings } = configuration
   if (question.printSpl) {
     const { from, to } = question.period
     const range = { from: Math.max(0, from - OLDER_SECONDS), to: to + NEWER_SECONDS }
@@ -104,7 +105,7 @@ export async function reconcileCommand(argv: string[], io: CommandIo): Promise<n
     )
     return EXIT.usage
   }
-  return answer(question, config, io)
+  return answer(question, config, new Set(warnings), io)
 }
 
 /** `undefined` when only help was asked for. Throws what is wrong with the arguments. */
@@ -114,6 +115,8 @@ function questionOf(argv: string[]): Question | undefined {
   if (values.from === undefined) throw new Error('--from is missing')
   if (!/^\d{1,6}$/.test(values.show))
     throw new Error(`--show must be a whole number up to 999999, not "${values.show}"`)
+  // A folder that is not there has no dead letters; one that somebody named and that is not there was mistyped.
+  for (const dir of values['dead-letter'] ?? []) readdirSync(dir)
   return {
     period: periodOf(values.from, values.to, Date.now() / 1000),
     show: Number(values.show),
@@ -134,9 +137,8 @@ function withTimes(argv: readonly string[]): string[] {
   })
 }
 
-async function answer(question: Question, config: Config, io: CommandIo): Promise<number> {
+async function answer(question: Question, config: Config, notes: Set<string>, io: CommandIo): Promise<number> {
   const { stdout, stderr, signal } = io
-  const notes = new Set<string>()
   const client = slsClient(config, NO_TELEMETRY, USER_AGENT)
   try {
     const siem = await openSiem(question.ids, config, notes)

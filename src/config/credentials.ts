@@ -1,6 +1,8 @@
-import type { Secret } from '../core/secret.ts'
+import { Secret } from '../core/secret.ts'
+import type { Environment } from './environment.ts'
 import type { Given } from './given.ts'
 import type { CredentialsChoice, SettingName, Values } from './settings.ts'
+import { SETTINGS } from './settings.ts'
 
 /** How Log Service is to know us. */
 export type CredentialsConfig = AccessKeyConfig | VendorConfig
@@ -16,8 +18,10 @@ export interface AccessKeyConfig {
 
 export interface VendorConfig {
   source: Exclude<CredentialsChoice, 'access_key'>
-  /** The `ALIBABA_CLOUD_…` variables that were given, under their names. */
+  /** The settings that are called `ALIBABA_CLOUD_…` and were given, under their names. */
   environment: Readonly<Record<string, string>>
+  /** What else goes by such a name and may be a key: the vendor's library knows more of them than we do. */
+  others: Readonly<Record<string, Secret>>
   stsEndpoint?: string
 }
 
@@ -44,14 +48,29 @@ export function credentialsChoice(
   return TELLING.find(([, names]) => names.every(wasGiven))?.[0] ?? 'access_key'
 }
 
-export function credentialsConfig(source: CredentialsChoice, values: Values, given: GivenSettings): CredentialsConfig {
+export function credentialsConfig(
+  source: CredentialsChoice,
+  values: Values,
+  given: GivenSettings,
+  env: Environment,
+): CredentialsConfig {
   if (source === 'access_key') return accessKey(values, given)
   const vendors = [...given].filter(([name]) => name.startsWith('ALIBABA_CLOUD_'))
   return {
     source,
     environment: Object.fromEntries(vendors.map(([name, { text }]) => [name, text])),
+    others: othersOf(env),
     ...(values.SLS_STS_ENDPOINT !== undefined && { stsEndpoint: values.SLS_STS_ENDPOINT }),
   }
+}
+
+function othersOf(env: Environment): Record<string, Secret> {
+  const isOurs = (name: string) => Object.hasOwn(SETTINGS, name) || Object.hasOwn(SETTINGS, name.replace(/_FILE$/, ''))
+  return Object.fromEntries(
+    Object.entries(env).flatMap(([name, text]) =>
+      text && name.startsWith('ALIBABA_CLOUD_') && !isOurs(name) ? [[name, new Secret(text)]] : [],
+    ),
+  )
 }
 
 function accessKey(values: Values, given: GivenSettings): AccessKeyConfig {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { parseEnv } from 'node:util'
 import { messageOf } from '../core/errors.ts'
 import type { Problem } from './problems.ts'
+import { SETTINGS } from './settings.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -16,7 +17,8 @@ export function readEnvironment(processEnv: Environment, cwd: string): { env: En
   if (Array.isArray(file)) return { env: processEnv, problems: file }
   const env: Record<string, string | undefined> = { ...processEnv }
   for (const [name, value] of Object.entries(file)) {
-    const twin = name.endsWith('_FILE') ? name.slice(0, -'_FILE'.length) : `${name}_FILE`
+    // A name that ends so by itself (LOG_FILE) is no twin of another.
+    const twin = Object.hasOwn(SETTINGS, name) ? `${name}_FILE` : name.replace(/_FILE$/, '')
     if (processEnv[name] === undefined && !processEnv[twin]) env[name] = value
   }
   return { env, problems: [] }

@@ -22,13 +22,13 @@ export interface Collected {
 const fileVariable = (name: SettingName) => `${name}_FILE`
 
 /**
- * Collects the text of every setting that was given, from `NAME` or from the file `NAME_FILE` names (Kubernetes secrets).
- * Surrounding white space goes: a secret made with `echo` ends in a newline that is no part of it.
+ * Collects the text of every setting among `names` that was given, from `NAME` or from the file `NAME_FILE` names
+ * (Kubernetes secrets). Surrounding white space goes: a secret made with `echo` ends in a newline that is no part of it.
  */
-export function collectGiven(env: Environment): Collected {
+export function collectGiven(env: Environment, names: readonly SettingName[]): Collected {
   const given = new Map<SettingName, Given>()
   const unusable = new Map<SettingName, Problem>()
-  for (const name of SETTING_NAMES) {
+  for (const name of names) {
     const text = env[name]?.trim() ?? ''
     const path = env[fileVariable(name)]?.trim() ?? ''
     if (text !== '' && path !== '') unusable.set(name, givenTwice(name))

@@ -9,8 +9,8 @@ import type { SearchToken } from './parsers.ts'
 import type { Problem } from './problems.ts'
 import { shown } from './problems.ts'
 import { crossCheck } from './rules.ts'
-import type { CredentialsChoice, Setting, SettingName, Values } from './settings.ts'
-import { SETTING_NAMES, SETTINGS } from './settings.ts'
+import type { CredentialsChoice, Peer, Setting, SettingName, Values } from './settings.ts'
+import { PEERS, SETTINGS, settingsToAsk } from './settings.ts'
 import type { StartPosition } from './start-position.ts'
 
 /** Everything a replica needs to know, checked and frozen. */
@@ -35,7 +35,7 @@ export interface Config {
   /** Empty `topics`: all of them. */
   filter: { topics: readonly string[] }
   hec: {
-    /** Base URLs without trailing slash; what follows them is `/services/collector…`. */
+    /** Base URLs without trailing slash; what follows them is `/services/collector…`. None where it is not asked. */
     urls: readonly string[]
     token: Secret
     index?: string
@@ -76,13 +76,29 @@ export interface Surroundings {
 
 const here = (): Surroundings => ({ hostname: hostname(), pid: process.pid, nowSeconds: Date.now() / 1000 })
 
-/** Either a whole configuration or everything that is wrong with it, at once. */
-export function loadConfig(env: Environment, surroundings: Surroundings = here()): Loaded {
-  const { given, unusable } = collectGiven(env)
+/** In place of what says how to reach a peer that is not asked. */
+const NOT_ASKED = {
+  SPLUNK_HEC_URL: [],
+  SPLUNK_HEC_TOKEN: new Secret('not-asked'),
+  SPLUNK_HEC_TLS_VERIFY: true,
+  SPLUNK_SEARCH_TLS_VERIFY: true,
+} satisfies Partial<Values>
+
+/**
+ * Either a whole configuration or everything that is wrong with it, at once. How a peer is reached that the command does not
+ * ask is nobody's concern: an operator's machine has not the certificates of a replica, nor the other way round.
+ */
+export function loadConfig(
+  env: Environment,
+  surroundings: Surroundings = here(),
+  asked: readonly Peer[] = PEERS,
+): Loaded {
+  const names = settingsToAsk(asked)
+  const { given, unusable } = collectGiven(env, names)
   const problems: Problem[] = []
-  const values: Record<string, unknown> = {}
+  const values: Record<string, unknown> = { ...NOT_ASKED }
   const credentials = choiceOf(given, unusable)
-  for (const name of SETTING_NAMES) {
+  for (const name of names) {
     const parsed = unusable.get(name) ?? parse(name, given.get(name), credentials)
     if ('parsed' in parsed) values[name] = parsed.parsed
     else problems.push(parsed)
@@ -92,7 +108,8 @@ export function loadConfig(env: Environment, surroundings: Surroundings = here()
   problems.push(...findings.problems)
   if (problems.length > 0) return { problems }
   const warnings = [...findings.warnings, ...unknownVariables(env)]
-  return { config: freeze(build({ values: values as unknown as Values, given, credentials }, surroundings)), warnings }
+  const understood = { values: values as unknown as Values, given, credentials, env }
+  return { config: freeze(build(understood, surroundings)), warnings }
 }
 
 /** Looked at before everything else, for it decides what is required. */
@@ -136,11 +153,12 @@ interface Understood {
   values: Values
   given: ReadonlyMap<SettingName, Given>
   credentials: CredentialsChoice
+  env: Environment
 }
 
-function build({ values, given, credentials }: Understood, { hostname, pid }: Surroundings): Config {
+function build({ values, given, credentials, env }: Understood, { hostname, pid }: Surroundings): Config {
   return {
-    sls: { ...sls(values, hostname, pid), credentials: credentialsConfig(credentials, values, given) },
+    sls: { ...sls(values, hostname, pid), credentials: credentialsConfig(credentials, values, given, env) },
     filter: { topics: values.FILTER_TOPICS ?? [] },
     hec: hec(values, given),
     search: search(values),

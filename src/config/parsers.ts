@@ -1,3 +1,4 @@
+import { isPrintable } from '../core/printable.ts'
 import { Secret } from '../core/secret.ts'
 import { shown } from './problems.ts'
 
@@ -83,7 +84,7 @@ export const printable: Parser<string> = {
   allowed: 'printable ASCII without spaces',
   parse(value) {
     if (/^(["']).*\1$/.test(value)) return { refused: 'is wrapped in quotes: give the value alone' }
-    return /^[\x21-\x7e]+$/.test(value) ? { value } : { refused: 'contains spaces or characters that are not ASCII' }
+    return isPrintable(value) ? { value } : { refused: 'contains spaces or characters that are not ASCII' }
   },
 }
 

@@ -47,6 +47,7 @@ Everything is set by environment variables. A file \`.env\` in the working direc
 - Every variable can also be given as \`NAME_FILE=/path\`: the value is then the content of that file, which is how Kubernetes and Docker secrets are used. Giving both \`NAME\` and \`NAME_FILE\` is an error.
 - Spaces and line ends around a value are removed. An empty value counts as not set.
 - \`sls-siem-bridge run\` and \`sls-siem-bridge check\` report all problems at once and exit with code 2. Values of secrets are never shown.
+- A command looks only at what it needs: \`lag\` and \`reconcile\` do without the collector's URL, token and certificates, and only \`reconcile\` looks at \`SPLUNK_SEARCH_…\`.
 - A variable starting with \`SLS_\`, \`SPLUNK_HEC_\`, \`SPLUNK_SEARCH_\` or \`FILTER_\` that is not listed here is reported as a warning, with the nearest name that is.`
 
 function defaultCell(setting: Setting<unknown>): string {

@@ -68,8 +68,13 @@ const ROLE = /^acs:ram::\d+:role\/\S+$/
 const OIDC_PROVIDER = /^acs:ram::\d+:oidc-provider\/\S+$/
 
 /** The vendor's variables may be there for others, so they are looked at only where they are used. */
-function vendorCredentials(known: Known, { problems }: Findings): void {
-  const { credentials, values } = known
+function vendorCredentials(known: Known, { problems, warnings }: Findings): void {
+  const { credentials, values, given } = known
+  if (given.has('SLS_STS_ENDPOINT') && credentials !== 'oidc') {
+    warnings.push(
+      `SLS_STS_ENDPOINT has no effect: it is asked with SLS_CREDENTIALS=oidc alone, and this is ${credentials}`,
+    )
+  }
   const form = (name: 'ALIBABA_CLOUD_ROLE_ARN' | 'ALIBABA_CLOUD_OIDC_PROVIDER_ARN', pattern: RegExp) => {
     const value = values[name]
     if (value === undefined || pattern.test(value)) return
@@ -141,14 +146,20 @@ function sizes(known: Known, { problems }: Findings): void {
   }
 }
 
-function clearText({ values }: Known, { warnings }: Findings): void {
-  for (const base of values.SPLUNK_HEC_URL ?? []) {
-    const { protocol, hostname, origin } = new URL(base)
-    const loopback = /^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)
-    if (protocol === 'http:' && !loopback)
-      warnings.push(`SPLUNK_HEC_URL: ${origin} gets the token and all logs in clear text`)
+function clearText({ values, credentials }: Known, { warnings }: Findings): void {
+  const look = (name: SettingName, text: string | undefined, what: string) => {
+    const url = URL.parse(text ?? '')
+    if (url?.protocol !== 'http:' || LOOPBACK.test(url.hostname)) return
+    warnings.push(`${name}: ${url.origin} ${what} in clear text`)
   }
+  look('SLS_ENDPOINT', values.SLS_ENDPOINT, 'gives all logs, and gets the STS token if there is one,')
+  for (const base of values.SPLUNK_HEC_URL ?? []) look('SPLUNK_HEC_URL', base, 'gets the token and all logs')
+  look('SPLUNK_SEARCH_URL', values.SPLUNK_SEARCH_URL, 'gets the token')
+  const uri = credentials === 'uri' ? values.ALIBABA_CLOUD_CREDENTIALS_URI : undefined
+  look('ALIBABA_CLOUD_CREDENTIALS_URI', uri, 'gives the keys')
 }
+
+const LOOPBACK = /^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/
 
 function tls(known: Known, findings: Findings): void {
   const { values, given } = known
@@ -165,6 +176,11 @@ function tls(known: Known, findings: Findings): void {
     )
     if (given.has('SPLUNK_HEC_TLS_CA_FILE'))
       warnings.push('SPLUNK_HEC_TLS_CA_FILE has no effect: SPLUNK_HEC_TLS_VERIFY is off')
+  }
+  if (values.SPLUNK_SEARCH_TLS_VERIFY === false && values.SPLUNK_SEARCH_URL?.startsWith('https://')) {
+    warnings.push('SPLUNK_SEARCH_TLS_VERIFY is off: whoever stands between here and the search head can read the token')
+    if (given.has('SPLUNK_SEARCH_TLS_CA_FILE'))
+      warnings.push('SPLUNK_SEARCH_TLS_CA_FILE has no effect: SPLUNK_SEARCH_TLS_VERIFY is off')
   }
   for (const [has, lacks] of [
     ['SPLUNK_HEC_TLS_CERT_FILE', 'SPLUNK_HEC_TLS_KEY_FILE'],

@@ -364,3 +364,18 @@ export const SETTINGS = {
 export type SettingName = keyof typeof SETTINGS
 export type Values = { [K in SettingName]: (typeof SETTINGS)[K] extends Setting<infer T> ? T : never }
 export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[]
+
+/** Whom a command asks besides Log Service: the HTTP Event Collector, a search head. */
+export type Peer = 'collector' | 'search'
+export const PEERS: readonly Peer[] = ['collector', 'search']
+
+const REACHES: Record<Peer, RegExp> = {
+  collector: /^SPLUNK_HEC_(URL|TOKEN|TLS_\w+)$/,
+  search: /^SPLUNK_SEARCH_/,
+}
+
+/** All but those that say how a peer is reached that is not asked: they may be wrong, and their files elsewhere. */
+export function settingsToAsk(asked: readonly Peer[]): SettingName[] {
+  const spared = PEERS.filter((peer) => !asked.includes(peer)).map((peer) => REACHES[peer])
+  return SETTING_NAMES.filter((name) => !spared.some((pattern) => pattern.test(name)))
+}

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { isPrintable } from '../core/printable.ts'
 import { Secret } from '../core/secret.ts'
 import type { Issued } from './credentials.ts'
 import { noCredentials } from './credentials.ts'
@@ -38,8 +39,7 @@ async function contentOf(path: string, variable: string): Promise<string> {
   } catch (error) {
     throw unusable(`the file of ${variable} cannot be read (${(error as NodeJS.ErrnoException).code})`)
   }
-  if (!/^[\x21-\x7e]+$/.test(text))
-    throw unusable(`the file of ${variable} is empty or holds spaces or other than ASCII`)
+  if (!isPrintable(text)) throw unusable(`the file of ${variable} is empty or holds spaces or other than ASCII`)
   return text
 }
 

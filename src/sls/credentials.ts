@@ -7,7 +7,10 @@ import type { Credentials } from './signature.ts'
 
 /** Where requests get what they are signed with. */
 export interface CredentialSource {
-  /** At once while those in use are good. Rejects with a configuration Fault `credentials` that says why there are none. */
+  /**
+   * At once while those in use are good. Rejects with a configuration Fault that says why there are none: `credentials`, or
+   * `credentials_unreachable` when that may pass by itself.
+   */
   get(): Promise<Credentials>
   /** Log Service has refused `these`: others to try in their place, if there are any. Never rejects. */
   refused(these: Credentials): Promise<Credentials | undefined>
@@ -73,12 +76,13 @@ export class RenewedCredentials implements CredentialSource {
     await this.#renew()
     const issued = this.#good()
     if (issued) return issued.credentials
-    throw this.#failure
+    throw this.#failure ?? noCredentials(this.#options.from, 'they had expired before they could be used')
   }
 
   async refused(these: Credentials): Promise<Credentials | undefined> {
     const now = this.#options.clock.monotonic()
-    if (this.#issued && !same(this.#issued.credentials, these)) return this.#issued.credentials
+    const good = this.#good()
+    if (good && !same(good.credentials, these)) return good.credentials
     if (!this.#fetching) {
       if (now - this.#refusedAt < REFUSALS_APART_MS) return undefined
       this.#refusedAt = now
@@ -108,6 +112,7 @@ export class RenewedCredentials implements CredentialSource {
       this.#accept(await this.#fetch())
       if (this.#failures > 0) telemetry.notice('info', `${from} gives credentials again`)
       this.#failures = 0
+      this.#failure = undefined
     } catch (error) {
       this.#failures++
       this.#failure = error instanceof Fault ? error : noCredentials(from, 'it cannot be used')
@@ -126,7 +131,10 @@ export class RenewedCredentials implements CredentialSource {
     const done = new AbortController()
     const late = new AbortController()
     clock.sleep(FETCH_TIMEOUT_MS, done.signal).then(
-      () => late.abort(noCredentials(from, `it did not answer within ${FETCH_TIMEOUT_MS / 1000} s`)),
+      () => {
+        const why = `it did not answer within ${FETCH_TIMEOUT_MS / 1000} s`
+        late.abort(noCredentials(from, why, { mayPass: true }))
+      },
       () => {},
     )
     try {
@@ -150,9 +158,14 @@ export class RenewedCredentials implements CredentialSource {
   }
 }
 
-export function noCredentials(from: string, why: string, { advice }: { advice?: string } = {}): Fault {
+/** A Fault that stops a replica as a wrong setting does; its code says whether it may pass without anybody's help. */
+export function noCredentials(
+  from: string,
+  why: string,
+  { advice, mayPass = false }: { advice?: string; mayPass?: boolean } = {},
+): Fault {
   return new Fault('configuration', `no credentials from ${from}: ${why}`, {
-    code: 'credentials',
+    code: mayPass ? 'credentials_unreachable' : 'credentials',
     ...(advice !== undefined && { advice }),
   })
 }

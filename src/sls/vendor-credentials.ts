@@ -1,3 +1,4 @@
+import { isPrintable } from '../core/printable.ts'
 import { Secret } from '../core/secret.ts'
 import type { Issued } from './credentials.ts'
 import { noCredentials } from './credentials.ts'
@@ -6,6 +7,8 @@ export interface VendorSource {
   source: 'ecs_ram_role' | 'oidc' | 'uri' | 'profile' | 'default'
   /** `ALIBABA_CLOUD_…` variables, which may have come from elsewhere than this process's environment. */
   environment: Readonly<Record<string, string>>
+  /** More of them, which only the library knows: keys may be among them. */
+  others?: Readonly<Record<string, Secret>>
   /** Host of the Security Token Service, for `oidc`. */
   stsEndpoint?: string
 }
@@ -22,6 +25,8 @@ interface Keys {
 const SESSION_NAME = 'sls-siem-bridge'
 /** For connecting, and again for reading. */
 const REQUEST_TIMEOUT_MS = 5_000
+/** It is on the same host: it answers in milliseconds or never, and may be asked up to six times for one set. */
+const METADATA_TIMEOUT_MS = 1_000
 
 /**
  * Asks the source anew by `@alicloud/credentials`. The library would keep what it got and, when it cannot get more, hand out
@@ -32,21 +37,23 @@ export async function fetchVendorCredentials(given: VendorSource): Promise<Issue
   try {
     keys = await ask(given)
   } catch (error) {
-    throw noCredentials(nameOf(given), reasonOf(error), { advice: ADVICE[given.source] })
+    const { why, mayPass } = reasonOf(error)
+    throw noCredentials(nameOf(given), why, { advice: ADVICE[given.source], mayPass })
   }
   return issuedOf(given, keys)
 }
 
-async function ask({ source, environment, stsEndpoint }: VendorSource): Promise<Keys> {
+async function ask({ source, environment, others = {}, stsEndpoint }: VendorSource): Promise<Keys> {
   // 16 MB resident and 0.1 s, which an access key pair need not pay for.
   const library = await import('@alicloud/credentials')
   // Where the library looks for its settings, for some of them nowhere else.
   const { env } = process
-  env['ALIBABA_CLOUD_ROLE_SESSION_NAME'] ??= SESSION_NAME
+  for (const [name, value] of Object.entries(others)) env[name] = value.reveal()
   Object.assign(env, environment)
+  env['ALIBABA_CLOUD_ROLE_SESSION_NAME'] ??= SESSION_NAME
   switch (source) {
     case 'ecs_ram_role':
-      return timed(library.ECSRAMRoleCredentialsProvider.builder()).build().refresher()
+      return timed(library.ECSRAMRoleCredentialsProvider.builder(), METADATA_TIMEOUT_MS).build().refresher()
     case 'oidc': {
       const builder = timed(library.OIDCRoleArnCredentialsProvider.builder())
       if (stsEndpoint !== undefined) builder.withStsEndpoint(stsEndpoint)
@@ -66,16 +73,15 @@ interface Timed {
   withConnectTimeout(ms: number): unknown
 }
 
-function timed<T extends Timed>(builder: T): T {
-  builder.withReadTimeout(REQUEST_TIMEOUT_MS)
-  builder.withConnectTimeout(REQUEST_TIMEOUT_MS)
+function timed<T extends Timed>(builder: T, ms = REQUEST_TIMEOUT_MS): T {
+  builder.withReadTimeout(ms)
+  builder.withConnectTimeout(ms)
   return builder
 }
 
 function issuedOf(given: VendorSource, { accessKeyId, accessKeySecret, securityToken, expiration }: Keys): Issued {
   const texts = [accessKeyId, accessKeySecret, securityToken || 'none']
-  // They travel in headers.
-  if (!texts.every((text) => typeof text === 'string' && /^[\x21-\x7e]+$/.test(text))) {
+  if (!texts.every((text) => typeof text === 'string' && isPrintable(text))) {
     throw noCredentials(nameOf(given), 'its answer holds none that can be used', { advice: ADVICE[given.source] })
   }
   const expiresAt = Date.parse(String(expiration))
@@ -121,17 +127,27 @@ const ADVICE: Record<VendorSource['source'], string> = {
  * The library's messages hold whole answers, keys included, so nothing of them is passed on but what cannot be one: the
  * system's error codes, HTTP statuses, and the service's own codes (`AuthenticationFail.OIDCToken.Expired`).
  */
-function reasonOf(error: unknown): string {
+function reasonOf(error: unknown): { why: string; mayPass: boolean } {
   const { code, name, message = '' } = error as NodeJS.ErrnoException
-  if (code === 'ENOENT' || code === 'EACCES' || code === 'EISDIR') return `a file cannot be read (${code})`
-  if (code !== undefined && /^[A-Z][A-Z_]{2,50}$/.test(code)) return `it cannot be reached (${code})`
-  if (/Timeout/.test(`${name} ${message.slice(0, 40)}`)) return 'it did not answer in time'
+  if (code === 'ENOENT' || code === 'EACCES' || code === 'EISDIR') {
+    return { why: `a file cannot be read (${code})`, mayPass: false }
+  }
+  if (code !== undefined && /^[A-Z][A-Z_]{2,50}$/.test(code)) {
+    return { why: `it cannot be reached (${code})`, mayPass: NETWORK_CODE.test(code) }
+  }
+  if (/Timeout/.test(`${name} ${message.slice(0, 40)}`)) return { why: 'it did not answer in time', mayPass: true }
   const status = /^get [a-z ]+ failed(?: with|, httpStatus:|: GET \S+) (\d{3})\b/.exec(message)?.[1]
-  if (status !== undefined) return `it answered HTTP ${status}`
+  if (status !== undefined) return { why: `it answered HTTP ${status}`, mayPass: /^(5|429)/.test(status) }
   const refusal = /"Code"\s*:\s*"([A-Z][A-Za-z]{1,40}(?:\.[A-Z][A-Za-z]{1,40}){0,3})"/.exec(message)?.[1]
-  if (refusal !== undefined) return `it refused (${refusal})`
-  return KNOWN.find(([beginning]) => message.startsWith(beginning))?.[1] ?? 'its answer holds none'
+  if (refusal !== undefined) return { why: `it refused (${refusal})`, mayPass: BUSY_CODE.test(refusal) }
+  const known = KNOWN.find(([beginning]) => message.startsWith(beginning))?.[1]
+  return { why: known ?? 'its answer holds none', mayPass: false }
 }
+
+/** The system's; those of TLS and of Node itself (`CERT_HAS_EXPIRED`, `EPROTO`, `ERR_INVALID_URL`) do not mend themselves. */
+const NETWORK_CODE = /^E(?!RR_|PROTO$)/
+/** What the service says in place of a status, which the library does not pass on. */
+const BUSY_CODE = /^(InternalError|ServiceUnavailable|Throttling)\b/
 
 const KNOWN: ReadonlyArray<readonly [beginning: string, reason: string]> = [
   ['Can not find credential type', 'it is not there, or does not say its type'],

@@ -79,11 +79,13 @@ describe('check', () => {
 
   test('beside a running replica with its environment warns of the one name, and not of its port', async () => {
     const scenario = await Scenario.start()
-    const first = scenario.replica({ SLS_CONSUMER: 'one' })
+    // A name is in use for three heartbeats after a commit, and `check` may take a while to start.
+    const shared = { SLS_CONSUMER: 'one', SLS_HEARTBEAT_SECONDS: '10' }
+    const first = scenario.replica(shared)
     const { port } = new URL(await first.adminUrl())
     await scenario.write(1)
     await scenario.caughtUp()
-    const check = startCommand(['check'], { ...scenario.environment(), SLS_CONSUMER: 'one', ADMIN_PORT: port })
+    const check = startCommand(['check'], { ...scenario.environment(), ...shared, ADMIN_PORT: port })
     expect((await check.exited).code).toBe(0)
     expect(text(check.lines)).toMatch(/warn +SLS consumer name +one committed \d+ s ago/)
     expect(text(check.lines)).toMatch(/warn +admin port .*by a replica/)

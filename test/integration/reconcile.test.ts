@@ -3,7 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { Bridge } from '../../src/bridge.ts'
 import { reconcileCommand } from '../../src/cli/reconcile.ts'
+import { loadConfig } from '../../src/config/load.ts'
+import { NO_TELEMETRY } from '../../src/core/telemetry.ts'
 import { startCommand } from '../support/bridge-process.ts'
 import type { ScenarioOptions } from '../support/scenario.ts'
 import { Scenario } from '../support/scenario.ts'
@@ -33,8 +36,9 @@ interface Run {
 /** `--to now`: the receiver's events can be searched at once. */
 async function reconcile(scenario: Scenario, args: string[] = [], env: Record<string, string> = {}): Promise<Run> {
   // A cursor by time names the first log of that second or later, and the last ones may be of this second.
-  const second = Math.floor(Date.now() / 1000)
-  await scenario.eventually(() => Math.floor(Date.now() / 1000) > second)
+  const shards = scenario.sls.store.logstore(scenario.sls.project, scenario.sls.logstore).shards()
+  const last = Math.max(...shards.map((shard) => (shard.end > 0 ? (shard.receivedAt(shard.end - 1) ?? 0) : 0)))
+  await scenario.eventually(() => Math.floor(Date.now() / 1000) > Math.floor(last / 1000))
   const [stdout, stderr] = [new PassThrough(), new PassThrough()]
   const settings = { ...withoutCollector(scenario), ...search(scenario), ...env }
   const io = { env: settings, stdout, stderr, signal: new AbortController().signal }
@@ -53,10 +57,15 @@ function search(scenario: Scenario): Record<string, string> {
   return { SPLUNK_SEARCH_URL: scenario.hec.url, SPLUNK_SEARCH_TOKEN: SEARCH_TOKEN }
 }
 
-async function delivered(scenario: Scenario): Promise<void> {
-  const replica = scenario.replica()
+/** By a bridge in this process: what starts and ends one as a program is told elsewhere, and takes longer. */
+async function delivered(scenario: Scenario, consumer = 'replica'): Promise<void> {
+  const loaded = loadConfig({ ...scenario.environment(), SLS_CONSUMER: consumer })
+  if (!('config' in loaded)) throw new Error(JSON.stringify(loaded.problems))
+  const bridge = new Bridge(loaded.config, NO_TELEMETRY, 'test')
+  const running = bridge.run()
   await scenario.caughtUp()
-  await replica.kill('SIGTERM')
+  expect(await bridge.stop(10_000)).toBe(true)
+  await running
 }
 
 describe('reconcile', () => {
@@ -107,9 +116,7 @@ describe('reconcile', () => {
     await scenario.eventually(() => scenario.hec.state().events > 0)
     await first.kill('SIGKILL')
     scenario.hec.collector.acks.delayMs = 0
-    const second = scenario.replica({ SLS_CONSUMER: 'one' })
-    await scenario.caughtUp()
-    await second.kill('SIGTERM')
+    await delivered(scenario, 'one')
     const { duplicated, missing } = scenario.tally()
     expect(missing).toEqual([])
     expect(duplicated).toBeGreaterThan(0)
@@ -132,6 +139,22 @@ describe('reconcile', () => {
     expect(without.code).toBe(1)
     const named = await reconcile(scenario, ['--json', '--dead-letter', scenario.deadLetterDir], elsewhere)
     expect(named.said.total).toMatchObject({ missing: 0, deadLettered: 1 })
+    const mistyped = await reconcile(scenario, ['--json', '--dead-letter', `${scenario.deadLetterDir}s`], elsewhere)
+    expect(mistyped.code).toBe(2)
+    expect(mistyped.stderr).toMatch(/dead-letter-\w+s\b/)
+  })
+
+  test('asks again where a shard gives nothing before the end of the period', async () => {
+    const scenario = await start({ sls: { shards: 1 } })
+    await scenario.write(2)
+    await delivered(scenario)
+    const shard = scenario.sls.store.logstore(scenario.sls.project, scenario.sls.logstore).shard(0)
+    const headers = { 'x-log-cursor': shard.cursorAt(0), 'x-log-count': '0', 'x-log-bodyrawsize': '0' }
+    scenario.sls.faults.add({ match: { api: 'PullLogs' }, action: { status: 200, headers } })
+    const { code, said } = await reconcile(scenario, ['--json'])
+    expect(scenario.sls.faults.unfired()).toEqual([])
+    expect(said.total).toMatchObject({ wanted: 40, found: 40 })
+    expect(code).toBe(0)
   })
 
   test('calls what the bridge has not committed yet pending, not missing', async () => {
@@ -148,9 +171,11 @@ describe('reconcile', () => {
     const scenario = await start({ sls: { shards: 1 }, env: { SLS_QUERY: "* | where who = 'me'" } })
     for (const who of ['me', 'you', 'me']) await scenario.writeLog({ who, n: String(Math.random()) })
     await delivered(scenario)
-    const { said } = await reconcile(scenario, ['--json'])
+    const { said } = await reconcile(scenario, ['--json'], { SPLUNK_HEC_INDX: 'audit' })
     expect(said.total).toMatchObject({ wanted: 2, found: 2, missing: 0, duplicated: 0 })
     expect(said.notes.join()).toMatch(/SLS_QUERY/)
+    // What is wrong with the settings may be why something is missing.
+    expect(said.notes.join()).toMatch(/SPLUNK_HEC_INDX/)
   })
 })
 
@@ -184,7 +209,8 @@ describe('reconcile says what is in the way', () => {
   test('a wrong search token: clearly, without showing it, exit code 1', async () => {
     const scenario = await start({ sls: { shards: 1 } })
     await scenario.write(1)
-    await delivered(scenario)
+    const group = { name: scenario.environment()['SLS_CG'] as string, timeoutSeconds: 60, order: false }
+    scenario.sls.store.logstore(scenario.sls.project, scenario.sls.logstore).createGroup(group)
     const { code, stderr } = await reconcile(scenario, [], { SPLUNK_SEARCH_TOKEN: 'not-the-token' })
     expect(code).toBe(1)
     expect(stderr).toMatch(/401.*not properly authenticated/)

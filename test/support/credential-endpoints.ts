@@ -46,8 +46,8 @@ export class CredentialEndpoint {
   readonly seen: SeenRequest[] = []
   behaviour: Behaviour = 'answers'
   lifeMs: number
-  /** IMDSv2 alone, both, or IMDSv1 alone. */
-  metadataTokens: 'required' | 'supported' | 'unknown' = 'required'
+  /** IMDSv2 alone, both, or IMDSv1 alone: who asks for a token is told so, or told nothing. */
+  metadataTokens: 'required' | 'supported' | 'unknown' | 'swallowed' = 'required'
   readonly #onGiven: (keys: GivenKeys) => void
   readonly #server: Server & { closeAllConnections(): void }
   readonly #scheme: string
@@ -108,7 +108,7 @@ export class CredentialEndpoint {
     this.seen.push({ method, path, headers, body })
     for (const wake of this.#watchers) wake()
     this.#watchers.clear()
-    if (this.behaviour === 'hangs') return
+    if (this.behaviour === 'hangs' || (this.metadataTokens === 'swallowed' && method === 'PUT')) return
     const { status, body: answer } =
       this.behaviour === 'answers' ? this.#answer(method, path, headers, body) : this.behaviour
     response.writeHead(status, { 'content-type': 'application/json' })

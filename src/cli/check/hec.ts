@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto'
-import { Agent, request } from 'undici'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { hecConnection } from '../../bridge.ts'
 import type { Config } from '../../config/load.ts'
 import { Fault, messageOf } from '../../core/errors.ts'
@@ -7,16 +6,16 @@ import { NO_TELEMETRY } from '../../core/telemetry.ts'
 import type { HecConnection, HecResponse } from '../../sinks/splunk-hec/client.ts'
 import { HecClient } from '../../sinks/splunk-hec/client.ts'
 import { preflight } from '../../sinks/splunk-hec/probe.ts'
-import { readReply } from '../../sinks/splunk-hec/response.ts'
 import { USER_AGENT } from '../version.ts'
 import type { Check, Finding } from './finding.ts'
 import { ok, skip, warn } from './finding.ts'
-import { sendTestEvent } from './test-event.ts'
+import { testEventSender } from './test-event.ts'
 import { handshake, speaksTls } from './tls.ts'
 
 const TIMEOUT_MS = 10_000
 /** A larger body says no more. */
 const LARGEST_PROBE_BYTES = 32 * 1024 * 1024
+const SMALL_PROBE_BYTES = 64
 
 interface Learned {
   ack: boolean
@@ -47,15 +46,7 @@ function urlChecks(url: string, asked: Asked, testEvent: boolean): Check[] {
     { about: 'HEC health', behind, run: (signal) => health(url, connection, signal) },
     { about: 'HEC body size', behind, run: (signal) => bodySize(url, asked, signal) },
     { about: 'HEC index', behind, run: (signal) => index(url, asked, signal) },
-    ...(testEvent
-      ? [
-          {
-            about: 'HEC test event',
-            behind,
-            run: (signal: AbortSignal) => sendTestEvent(url, config, connection, signal),
-          },
-        ]
-      : []),
+    ...(testEvent ? [{ about: 'HEC test event', behind, run: testEventSender(url, config, connection) }] : []),
   ]
 }
 
@@ -83,23 +74,10 @@ async function token(url: string, { config, connection, learned }: Asked, signal
 }
 
 /** Of one node behind a balancer, at this moment; a queue that is full now is no reason not to start. */
-async function health(url: string, { tls, userAgent }: HecConnection, signal: AbortSignal): Promise<Finding> {
-  const { verify, ca, cert, key, serverName } = tls
-  const dispatcher = new Agent({
-    connect: {
-      rejectUnauthorized: verify,
-      ...(ca && { ca }),
-      ...(cert && { cert }),
-      ...(key && { key }),
-      ...(serverName && { servername: serverName }),
-    },
-  })
+async function health(url: string, connection: HecConnection, signal: AbortSignal): Promise<Finding> {
+  const client = new HecClient(url, connection)
   try {
-    const timeouts = { headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS }
-    const headers = { 'user-agent': userAgent }
-    const answer = await request(`${url}/services/collector/health`, { dispatcher, headers, signal, ...timeouts })
-    const { statusCode: status, body } = answer
-    const reply = readReply(await body.text())
+    const { status, reply } = await client.health({ channel: randomUUID(), signal, timeoutMs: TIMEOUT_MS })
     if (status === 200 && reply?.code === 17) return ok(`${url}: ${reply.text}`)
     if (status !== 503) return skip(`${url} tells no health (HTTP ${status})`)
     const said = `${url}: ${reply?.text ?? 'not now'} (HTTP 503)`
@@ -108,7 +86,7 @@ async function health(url: string, { tls, userAgent }: HecConnection, signal: Ab
     signal.throwIfAborted()
     return skip(`${url} tells no health: ${messageOf(error)}`)
   } finally {
-    await dispatcher.destroy()
+    await client.close()
   }
 }
 
@@ -119,18 +97,36 @@ async function health(url: string, { tls, userAgent }: HecConnection, signal: Ab
 async function bodySize(url: string, { config, connection, learned }: Asked, signal: AbortSignal): Promise<Finding> {
   const bytes = Math.min(config.hec.maxBytes, LARGEST_PROBE_BYTES)
   const gzip = config.hec.gzip && learned.get(url)?.gzip === true
-  const blank = (size: number) => once(url, connection, { body: Buffer.alloc(size, '\n'), gzip }, signal)
-  const answer = await blank(bytes)
-  const code = codeOf(answer)
-  // Splunk Cloud refuses what is too large as "invalid"; who finds any white space invalid says nothing about its size.
-  if (answer.status === 413 || (code === 6 && codeOf(await blank(1)) !== 6)) {
-    return warn(
-      `${url} takes no body of ${bytes} bytes`,
+  const blank = (size: number) => once(url, connection, { body: whiteSpace(size), gzip }, signal)
+  const tooLarge = (how = ''): Finding =>
+    warn(
+      `${url} takes no body of ${bytes} bytes${how}`,
       'Set SPLUNK_HEC_MAX_BYTES to what it takes (Splunk Cloud: 1000000), or raise max_content_length or the proxy’s limit.',
     )
+  let answer: HecResponse
+  try {
+    answer = await blank(bytes)
+  } catch (error) {
+    if (signal.aborted || !(error instanceof Fault && error.kind === 'ambiguous')) throw error
+    // Some refuse by hanging up in the middle; who does so with any body has something else in the way, which is thrown.
+    await blank(SMALL_PROBE_BYTES)
+    return tooLarge(`: ${error.message}`)
   }
+  const code = codeOf(answer)
+  // Splunk Cloud refuses what is too large as "invalid"; who finds any white space invalid says nothing about its size.
+  if (answer.status === 413 || (code === 6 && codeOf(await blank(SMALL_PROBE_BYTES)) !== 6)) return tooLarge()
   if (code === 5) return ok(`${url} takes bodies of ${bytes} bytes`)
   return skip(`${url} does not say (HTTP ${answer.status})`)
+}
+
+const WHITE_SPACE = Buffer.from(' \t\r\n')
+
+/**
+ * At random, or gzip would leave nothing that a proxy could find too large: a quarter of this is left, which is more than of
+ * most logs.
+ */
+function whiteSpace(size: number): Buffer {
+  return randomBytes(size).map((byte) => WHITE_SPACE[byte & 3] as number) as Buffer
 }
 
 function codeOf({ status, reply }: HecResponse): number | undefined {

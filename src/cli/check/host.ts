@@ -12,6 +12,8 @@ import { ok, skip, warn } from './finding.ts'
 /** Dead letters are rare; a disk this full ends with something else's log. */
 const LEAST_FREE_BYTES = 100 * 1024 * 1024
 const LOOK_TIMEOUT_MS = 2_000
+/** Our metrics stand near the beginning; another program's page may have no end. */
+const LOOK_CHARACTERS = 64 << 10
 
 export function hostChecks(config: Config): Check[] {
   const { deadLetterDir, log } = config
@@ -83,10 +85,14 @@ async function isReplica(host: string, port: number, signal: AbortSignal): Promi
   const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
   const name = reachable.includes(':') ? `[${reachable}]` : reachable
   try {
-    const timeouts = { headersTimeout: LOOK_TIMEOUT_MS, bodyTimeout: LOOK_TIMEOUT_MS }
-    const { body } = await request(`http://${name}:${port}/metrics`, { signal, ...timeouts })
-    return (await body.text()).includes('sls_bridge_')
-  } catch {
-    return false
-  }
+    const soon = AbortSignal.any([signal, AbortSignal.timeout(LOOK_TIMEOUT_MS)])
+    const { body } = await request(`http://${name}:${port}/metrics`, { signal: soon })
+    let text = ''
+    for await (const chunk of body) {
+      text += chunk
+      if (text.includes('sls_bridge_')) return true
+      if (text.length > LOOK_CHARACTERS) break
+    }
+  } catch {}
+  return false
 }

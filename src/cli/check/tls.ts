@@ -28,17 +28,17 @@ export async function handshake(url: string, tls: HecTls, signal: AbortSignal): 
   const said = `${origin}: ${socket.getProtocol()}, ${name}, valid until ${day(until)}`
   const { authorized, authorizationError } = socket
   socket.destroy()
+  const own = tls.cert && new X509Certificate(tls.cert).validTo
+  if (own && daysTo(own) < 0) {
+    const advice = 'Renew SPLUNK_HEC_TLS_CERT_FILE.'
+    throw new Fault('configuration', `our client certificate expired on ${day(own)}`, { code: 'client_cert', advice })
+  }
   if (!tls.verify) {
     const why = authorized ? 'it would be accepted' : `it would be refused: ${authorizationError}`
     return warn(`${said}; not verified, ${why}`, 'SPLUNK_HEC_TLS_VERIFY=false is for experiments.')
   }
   if (daysTo(until) < EXPIRES_SOON_DAYS) {
     return warn(`${said}, in ${daysTo(until)} days`, 'Have it renewed: once it has expired, deliveries pause.')
-  }
-  const own = tls.cert && new X509Certificate(tls.cert).validTo
-  if (own && daysTo(own) < 0) {
-    const advice = 'Renew SPLUNK_HEC_TLS_CERT_FILE.'
-    throw new Fault('configuration', `our client certificate expired on ${day(own)}`, { code: 'client_cert', advice })
   }
   if (own && daysTo(own) < EXPIRES_SOON_DAYS) {
     return warn(`${said}; our client certificate expires on ${day(own)}`, 'Renew SPLUNK_HEC_TLS_CERT_FILE.')

@@ -36,7 +36,7 @@ export async function readExportedIds(path: string): Promise<ExportedIds> {
 
 /** No id and no count has a comma or a quote in it; a cell of some other column that spans lines is not understood. */
 function cellsOf(line: string): string[] {
-  return [...line.matchAll(/(?:^|,)("(?:[^"]|"")*"|[^,]*)/g)].map(([, cell = '']) =>
+  return [...`,${line}`.matchAll(/,("(?:[^"]|"")*"|[^,]*)/g)].map(([, cell = '']) =>
     cell.trim().replace(/^"(.*)"$/, '$1'),
   )
 }

@@ -39,6 +39,9 @@ export class SplunkCounts {
     const lacking = committed ? [...logs.keys()].filter((id) => !found.has(id)) : []
     const again = lacking.slice(0, this.#secondLooks)
     this.#secondLooks -= again.length
+    if (again.length < lacking.length) {
+      this.#notes.add(`of the logs not found at their time only ${SECOND_LOOKS} were looked for by id over all time`)
+    }
     for (let i = 0; i < again.length; i += IDS_AT_ONCE) {
       await this.#add(found, logs, countsOfIds(this.#scope, again.slice(i, i + IDS_AT_ONCE)), ALL_TIME, signal)
     }

@@ -104,21 +104,25 @@ export class SplunkSearch {
     return post()
   }
 
-  /** One JSON object a line: `{"preview":false,"offset":0,"result":{…}}`, the last one with `"lastrow":true`. */
+  /**
+   * One JSON object a line: `{"preview":false,"offset":0,"result":{…}}`, the last one with `"lastrow":true`; without any
+   * result `{"preview":false,"lastrow":true}` alone.
+   */
   async #read(answer: Dispatcher.ResponseData, row: (result: Record<string, unknown>) => void): Promise<void> {
-    let rows = 0
     let ended = false
     for await (const line of linesOf(answer.body)) {
       const { result, preview, lastrow, messages } = this.#parsed(line)
       for (const message of Array.isArray(messages) ? messages : []) this.#note(message as Record<string, unknown>)
       if (preview === true) continue
       if (typeof result === 'object' && result !== null) {
-        rows++
         row(result as Record<string, unknown>)
       }
       ended ||= lastrow === true
     }
-    if (rows > 0 && !ended) this.#options.notes.add('an answer had no mark at its end: it may be incomplete')
+    if (!ended) {
+      const message = `an answer of ${this.#origin} has no mark at its end: rows may be lacking`
+      throw new Fault('transient', message, { code: 'incomplete' })
+    }
   }
 
   #parsed(line: string): Record<string, unknown> {

@@ -1,6 +1,7 @@
 import { firstGroupOf } from '../../consumer/shard-fetcher.ts'
 import type { Batch } from '../../core/batch.ts'
 import { bytesOf } from '../../core/batch.ts'
+import { Fault } from '../../core/errors.ts'
 import type { Encoder } from '../../pipeline/encoder.ts'
 import type { SlsClient } from '../../sls/client.ts'
 import { cursorNumber, cursorOf } from '../../sls/cursor.ts'
@@ -88,18 +89,41 @@ async function* batches(
   { shard, from, to }: { shard: number; from: string; to: string },
   signal: AbortSignal,
 ): AsyncGenerator<Batch> {
-  for (let cursor = from; cursor !== to; ) {
+  for (let cursor = from; !reaches(cursor, to); ) {
     const at = cursor
+    // No more than there is: whoever does not heed the end gives no log beyond it either.
+    const count = Math.min(fetchCount, groupsBetween(at, to) ?? fetchCount)
     const { body, pull } = await persistently(async () => {
-      const options = { count: fetchCount, endCursor: to, signal, ...(query === undefined ? {} : { query }) }
-      const answer = await client.pull(shard, at, options)
-      return { body: await answer.read(), pull: answer }
+      const answer = await client.pull(shard, at, {
+        ...{ count, endCursor: to, signal },
+        ...(query === undefined ? {} : { query }),
+      })
+      const read = { body: await answer.read(), pull: answer }
+      if (reaches(at, answer.nextCursor)) throw incomplete(shard, at)
+      return read
     }, signal)
     const firstGroup = query === undefined ? firstGroupOf(pull, at) : undefined
     yield* encoder.encode(body, { shard, cursor: at, firstGroup })
-    if (pull.nextCursor === at) return
     cursor = pull.nextCursor
   }
+}
+
+/** Whether a cursor is at another or past it; of cursors that are no numbers only the former can be told. */
+function reaches(cursor: string, goal: string): boolean {
+  const left = groupsBetween(cursor, goal)
+  return cursor === goal || (left !== undefined && left <= 0)
+}
+
+/** At the most: a cursor grows by one with every log group, or by more. */
+function groupsBetween(from: string, to: string): number | undefined {
+  const [first, last] = [cursorNumber(from), cursorNumber(to)]
+  return first === undefined || last === undefined ? undefined : Number(last - first)
+}
+
+/** The end of a shard looks the same, but nothing before `to` is the end: what was not read must not count as compared. */
+function incomplete(shard: number, at: string): Fault {
+  const message = `shard ${shard} was not read to the end of the period: nothing came at cursor ${at}, nor did it move on`
+  return new Fault('transient', message, { code: 'incomplete' })
 }
 
 function add(batch: Batch, logs: Map<string, WantedLog>): void {

@@ -64,7 +64,9 @@ export interface HecResponse {
   readonly location: string | undefined
 }
 
-/** One HEC base URL. Every request is one POST, never redirected, never repeated here. */
+type Asked = Omit<HecRequest, 'to' | 'body'> & { readonly to: HecRequest['to'] | 'health' }
+
+/** One HEC base URL. Every request is one POST (a GET for the health), never redirected, never repeated here. */
 export class HecClient {
   /** Without path and credentials: for messages. */
   readonly origin: string
@@ -127,6 +129,11 @@ export class HecClient {
     }
   }
 
+  /** What the node that answers says of itself. Throws as `post` does. */
+  async health(request: Pick<HecRequest, 'channel' | 'signal' | 'timeoutMs'>): Promise<HecResponse> {
+    return this.#withoutToken(await this.#exchange({ ...request, to: 'health' }, null))
+  }
+
   async close(): Promise<void> {
     await this.#connections.end()
   }
@@ -141,7 +148,7 @@ export class HecClient {
   }
 
   /** undici's dispatch, not its `request`: only the handler learns when the first byte is about to leave. */
-  #exchange(request: HecRequest, body: Buffer): Promise<HecResponse> {
+  #exchange(request: Asked, body: Buffer | null): Promise<HecResponse> {
     const { clock, timeoutMs } = this.#connection
     return new Promise((resolve, reject) => {
       const exchange = new Exchange(request, this.origin, resolve, reject)
@@ -152,7 +159,7 @@ export class HecClient {
       )
       this.#connections.dispatch(
         {
-          method: 'POST',
+          method: body === null ? 'GET' : 'POST',
           path: `${this.#path}/services/collector/${request.to}`,
           headers: this.#headers(request),
           body,
@@ -162,7 +169,7 @@ export class HecClient {
     })
   }
 
-  #headers(request: HecRequest): Record<string, string> {
+  #headers(request: Asked): Record<string, string> {
     const cookie = request.cookies?.header
     return {
       authorization: `Splunk ${this.#connection.token.reveal()}`,
@@ -180,7 +187,7 @@ const OVER = 'the request is over'
 
 /** One request on the wire; tells "nothing left" from "something may have left" whatever ends it. */
 class Exchange implements Dispatcher.DispatchHandler {
-  readonly #request: HecRequest
+  readonly #request: Asked
   readonly #origin: string
   readonly #resolve: (response: HecResponse) => void
   readonly #reject: (error: unknown) => void
@@ -193,7 +200,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   #location: string | undefined
 
   constructor(
-    request: HecRequest,
+    request: Asked,
     origin: string,
     resolve: (response: HecResponse) => void,
     reject: (error: unknown) => void,

@@ -178,6 +178,8 @@ describe('ids exported by hand', () => {
   test.each([
     ['CSV of Splunk Web', '"sls_event_id",count\r\n"l:0:1:0",1\r\n"l:0:1:1",2\r\n'],
     ['columns in another order', '\uFEFFcount,"a, b",sls_event_id\n1,"x, ""y""",l:0:1:0\n2,,l:0:1:1\n'],
+    ['a first column that is empty', 'note,sls_event_id,count\n,l:0:1:0,1\n,"l:0:1:1","2"\n'],
+    ['a first column without a name', ',sls_event_id,count\n1,l:0:1:0,1\n2,l:0:1:1,2\n'],
     ['an id a line, as often as it is there', 'l:0:1:0\nl:0:1:1\n\nl:0:1:1'],
     ['id and count without a header', 'l:0:1:0,1\nl:0:1:1,2'],
   ])('%s', async (_, text) => {
@@ -287,11 +289,55 @@ describe('Splunk’s answers', () => {
     await expect(rowsOf(searchAt(url).search)).rejects.toMatchObject({ kind: 'transient' })
   })
 
-  test('rows without a mark at the end are told to be doubtful', async () => {
-    const row = '{"preview":false,"offset":0,"result":{"sls_event_id":"l:0","count":"1"}}\n'
-    const { search, notes } = searchAt(await scripted((_, response) => response.end(row)))
-    await rowsOf(search)
-    expect([...notes].join()).toContain('incomplete')
+  test.each([
+    ['rows without a mark at the end', '{"preview":false,"offset":0,"result":{"sls_event_id":"l:0","count":"1"}}\n'],
+    ['not one line', ''],
+    ['messages alone', '{"messages":[{"type":"WARN","text":"peer idx2 is down"}]}\n'],
+    ['a preview that ends', '{"preview":true,"lastrow":true}\n'],
+  ])('%s: an answer that lacks something is asked for again', async (_, text) => {
+    const { search } = searchAt(await scripted((_request, response) => response.end(text)))
+    await expect(rowsOf(search)).rejects.toMatchObject({ kind: 'transient', code: 'incomplete' })
+  })
+
+  test('the mark alone is an answer without a result', async () => {
+    const { search, notes } = searchAt(
+      await scripted((_, response) => response.end('{"preview":false,"lastrow":true}\n')),
+    )
+    expect(await rowsOf(search)).toEqual([])
+    expect([...notes]).toEqual([])
+  })
+
+  test('what an answer lacked is there when it was asked for again, and counts once', async () => {
+    const rows = ['l:0:1:0', 'l:0:1:1'].map(
+      (id, offset) => `{"preview":false,"offset":${offset},"result":{"sls_event_id":"${id}","count":"1"}}\n`,
+    )
+    const answers = [rows[0], `${rows[0]}${rows[1]}{"preview":false,"lastrow":true}\n`]
+    const { search, notes } = searchAt(await scripted((_, response) => response.end(answers.shift())))
+    const counts = new SplunkCounts(search, { scope: { index: undefined, source: 's' }, logstore: 'l', notes })
+    const logs = new Map(['l:0:1:0', 'l:0:1:1'].map((id) => [id, { seconds: 1, cursor: 'MQ==', times: 1 }]))
+    const found = await counts.ofWindow({ shard: 0, committed: true, logs }, signal)
+    expect([found.of('l:0:1:0'), found.of('l:0:1:1'), answers.length]).toEqual([1, 1, 0])
+  })
+
+  test('more ids than are looked for a second time are told', async () => {
+    let searches = 0
+    const url = await scripted((_, response) => {
+      searches++
+      response.end('{"preview":false,"lastrow":true}\n')
+    })
+    const { search, notes } = searchAt(url)
+    const counts = new SplunkCounts(search, { scope: { index: undefined, source: 's' }, logstore: 'l', notes })
+    const window = (logs: number): WantedWindow => ({
+      shard: 0,
+      committed: true,
+      logs: new Map(Array.from({ length: logs }, (_, i) => [`l:0:${i}:0`, { seconds: 1, cursor: 'MQ==', times: 1 }])),
+    })
+    await counts.ofWindow(window(5_000), signal)
+    expect([...notes]).toEqual([])
+    expect(searches).toBe(1 + 5_000 / 200)
+    await counts.ofWindow(window(1), signal)
+    expect([...notes].join()).toContain('only 5000 were looked for by id')
+    expect(searches).toBe(2 + 5_000 / 200)
   })
 
   test('an older Splunk has the search elsewhere', async () => {

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { accepted, blamed, refused, temporaryFiles } from './given-environment.ts'
 
@@ -105,8 +106,52 @@ test('the source gets the variables under the vendor’s names, from wherever th
   expect(config.sls.credentials).toEqual({
     source: 'oidc',
     environment: { ...OIDC, ALIBABA_CLOUD_STS_REGION: 'cn-hangzhou' },
+    others: {},
     stsEndpoint: 'sts.cloud.example.com:8443',
   })
+})
+
+test('it also gets what is no variable of ours but goes by the vendor’s names, and keeps that as a secret', () => {
+  const { config } = accepted({
+    ...NO_PAIR,
+    SLS_CREDENTIALS: 'default',
+    ALIBABA_CLOUD_ACCESS_KEY_ID: 'id',
+    ALIBABA_CLOUD_ACCESS_KEY_SECRET: 'hush',
+    ALIBABA_CLOUD_SECURITY_TOKEN: '',
+    ALIBABA_CLOUD_PROFILE: 'audit',
+    HOME: '/root',
+  })
+  const { credentials } = config.sls
+  if (credentials.source === 'access_key') throw new Error('not asked for')
+  const others = Object.entries(credentials.others).map(([name, value]) => [name, value.reveal()])
+  expect(others).toEqual([
+    ['ALIBABA_CLOUD_ACCESS_KEY_ID', 'id'],
+    ['ALIBABA_CLOUD_ACCESS_KEY_SECRET', 'hush'],
+  ])
+  expect(credentials.environment).toEqual({ ALIBABA_CLOUD_PROFILE: 'audit' })
+  expect(inspect(config, { depth: 9 }) + JSON.stringify(config)).not.toContain('hush')
+})
+
+test.each([
+  ['access_key', {}],
+  ['default', { ...NO_PAIR, SLS_CREDENTIALS: 'default' }],
+  ['profile', { ...NO_PAIR, ALIBABA_CLOUD_PROFILE: 'audit' }],
+  ['uri', { ...NO_PAIR, ...URI }],
+])('SLS_STS_ENDPOINT is asked for oidc alone: with %s that is worth a warning', (_, env) => {
+  const stsEndpoint = { SLS_STS_ENDPOINT: 'sts.cloud.example.com' }
+  expect(accepted({ ...env, ...stsEndpoint }).warnings).toEqual([
+    expect.stringMatching(/^SLS_STS_ENDPOINT .*no effect/),
+  ])
+  expect(accepted({ ...NO_PAIR, ...OIDC, ...stsEndpoint }).warnings).toEqual([])
+})
+
+test('credentials over http:// are worth a warning, but on this machine', () => {
+  const from = (uri: string) => accepted({ ...NO_PAIR, ALIBABA_CLOUD_CREDENTIALS_URI: uri }).warnings
+  expect(from('http://keys.example.com/path?key=hush')).toEqual([
+    expect.stringMatching(/^ALIBABA_CLOUD_CREDENTIALS_URI: http:\/\/keys\.example\.com .*clear text/),
+  ])
+  expect(from('https://keys.example.com/')).toEqual([])
+  expect(from('http://localhost:7002/')).toEqual([])
 })
 
 test('a pair remembers the files it came from', () => {

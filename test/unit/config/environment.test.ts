@@ -31,6 +31,16 @@ test('NAME and NAME_FILE hide each other across the two sources', () => {
   expect(withDotEnv('SLS_AK_KEY_FILE=/file', { SLS_AK_KEY: 'key' }).env).toEqual({ SLS_AK_KEY: 'key' })
 })
 
+test.each([
+  ['LOG_FILE', 'LOG'],
+  ['ALIBABA_CLOUD_CREDENTIALS_FILE', 'ALIBABA_CLOUD_CREDENTIALS'],
+  ['SPLUNK_HEC_TLS_CA_FILE', 'SPLUNK_HEC_TLS_CA'],
+])('a variable whose own name is %s is not hidden by a %s that is another thing', (name, other) => {
+  expect(withDotEnv(`${name}=/path`, { [other]: 'x' }).env).toEqual({ [name]: '/path', [other]: 'x' })
+  expect(withDotEnv(`${name}=/path`, { [`${name}_FILE`]: '/run/name' }).env).toEqual({ [`${name}_FILE`]: '/run/name' })
+  expect(withDotEnv(`${name}_FILE=/run/name`, { [name]: '/path' }).env).toEqual({ [name]: '/path' })
+})
+
 test('a byte order mark is no part of the first name', () => {
   expect(withDotEnv('\uFEFFA=1').env).toEqual({ A: '1' })
 })

@@ -6,6 +6,7 @@ import type { AccessKeyConfig } from '../../../src/config/credentials.ts'
 import type { Config } from '../../../src/config/load.ts'
 import { loadConfig } from '../../../src/config/load.ts'
 import type { Problem } from '../../../src/config/problems.ts'
+import type { Peer } from '../../../src/config/settings.ts'
 
 /** The shortest environment that works. */
 export const minimal = {
@@ -23,14 +24,14 @@ const surroundings = { hostname: 'host-1', pid: 42, nowSeconds: 1_780_000_000 }
 
 type Given = Record<string, string | undefined>
 
-export function accepted(extra: Given = {}): { config: Config; warnings: string[] } {
-  const loaded = loadConfig({ ...minimal, ...extra }, surroundings)
+export function accepted(extra: Given = {}, asked?: readonly Peer[]): { config: Config; warnings: string[] } {
+  const loaded = loadConfig({ ...minimal, ...extra }, surroundings, asked)
   if ('problems' in loaded) throw new Error(`refused: ${JSON.stringify(loaded.problems)}`)
   return loaded
 }
 
-export function refused(extra: Given): Problem[] {
-  const loaded = loadConfig({ ...minimal, ...extra }, surroundings)
+export function refused(extra: Given, asked?: readonly Peer[]): Problem[] {
+  const loaded = loadConfig({ ...minimal, ...extra }, surroundings, asked)
   if ('config' in loaded) throw new Error('accepted')
   return loaded.problems
 }
@@ -41,8 +42,8 @@ export function accessKeyOf({ sls: { credentials } }: Config): AccessKeyConfig {
 }
 
 /** Names of the variables that were refused. */
-export function blamed(extra: Given): string[] {
-  return refused(extra).map(({ variable }) => variable)
+export function blamed(extra: Given, asked?: readonly Peer[]): string[] {
+  return refused(extra, asked).map(({ variable }) => variable)
 }
 
 /** A directory that goes away with the test, and a function that writes into it and returns the path. */

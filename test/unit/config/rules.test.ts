@@ -106,6 +106,65 @@ test('a body may be as large as what may be in flight, and no larger', () => {
   expect(blamed(sizes('5001', '5000'))).toEqual(['SPLUNK_HEC_MAX_BYTES'])
 })
 
+describe('clear text', () => {
+  test.each([
+    ['SLS_ENDPOINT', 'http://cn-hangzhou.log.aliyuncs.com'],
+    ['SPLUNK_HEC_URL', 'http://splunk.example.com:8088'],
+    ['SPLUNK_SEARCH_URL', 'http://splunk.example.com:8089'],
+  ])('to another machine is worth a warning: %s', (name, url) => {
+    expect(accepted({ [name]: url }).warnings).toEqual([expect.stringMatching(`^${name}: ${url} .*clear text`)])
+    expect(accepted({ [name]: url.replace('http:', 'https:') }).warnings).toEqual([])
+    for (const host of ['localhost', '127.0.0.1', '[::1]'])
+      expect(accepted({ [name]: `http://${host}:8080` }).warnings).toEqual([])
+  })
+})
+
+describe('a peer that is not asked', () => {
+  const missing = '/no/such.pem'
+  const COLLECTOR = {
+    SPLUNK_HEC_TLS_CA_FILE: missing,
+    SPLUNK_HEC_TLS_CERT_FILE: missing,
+    SPLUNK_HEC_TLS_VERIFY: 'perhaps',
+    SPLUNK_HEC_URL: 'splunk',
+    SPLUNK_HEC_TOKEN: undefined,
+    SPLUNK_HEC_TOKEN_FILE: missing,
+  }
+  const SEARCH = {
+    SPLUNK_SEARCH_URL: 'splunk',
+    SPLUNK_SEARCH_TOKEN_FILE: missing,
+    SPLUNK_SEARCH_TLS_VERIFY: 'perhaps',
+    SPLUNK_SEARCH_TLS_CA_FILE: missing,
+  }
+
+  test('may be anywhere: what says how to reach it is not looked at', () => {
+    expect(accepted({ ...COLLECTOR, ...SEARCH }, []).warnings).toEqual([])
+    expect(accepted({ SPLUNK_HEC_URL: undefined, SPLUNK_HEC_TOKEN: undefined }, []).config.hec.urls).toEqual([])
+    const url = 'http://splunk.example.com:8089'
+    expect(accepted({ ...COLLECTOR, SPLUNK_SEARCH_URL: url }, ['search']).config.search.url).toBe(url)
+    expect(accepted(SEARCH, ['collector']).config.search).toEqual({ tls: { verify: true } })
+  })
+
+  test('hides nothing of another that is', () => {
+    expect(blamed({ ...COLLECTOR, ...SEARCH }, ['search'])).toEqual(expect.arrayContaining(Object.keys(SEARCH)))
+    expect(blamed({ ...COLLECTOR, ...SEARCH }, ['search']).join()).not.toContain('SPLUNK_HEC')
+    expect(blamed({ ...COLLECTOR, ...SEARCH }, ['collector']).join()).not.toContain('SPLUNK_SEARCH')
+    expect(blamed({ SPLUNK_HEC_URL: undefined, SPLUNK_HEC_TOKEN: undefined }, ['collector'])).toEqual([
+      'SPLUNK_HEC_URL',
+      'SPLUNK_HEC_TOKEN',
+    ])
+  })
+
+  test('leaves what events look like as it is: a search is for those', () => {
+    const { hec } = accepted({ SPLUNK_HEC_INDEX: 'audit', SPLUNK_HEC_SOURCE: 's' }, ['search']).config
+    expect(hec).toMatchObject({ index: 'audit', source: 's' })
+    expect(blamed({ SPLUNK_HEC_INDEX: '-' }, ['search'])).toEqual(['SPLUNK_HEC_INDEX'])
+  })
+
+  test('has variables that are known all the same', () => {
+    expect(accepted(SEARCH, ['collector']).warnings).toEqual([])
+  })
+})
+
 test('no time to drain is worth a warning', () => {
   expect(accepted({ SHUTDOWN_GRACE_SECONDS: '0' }).warnings.join()).toContain('SHUTDOWN_GRACE_SECONDS')
 })
@@ -173,6 +232,13 @@ describe('TLS', () => {
     const env = { SPLUNK_HEC_TLS_VERIFY: 'false', SPLUNK_HEC_TLS_CA_FILE: write('ca.pem', CERTIFICATE) }
     expect(accepted(env).warnings).toHaveLength(2)
   })
+})
+
+test('a search head whose certificate nobody looks at is worth a warning, and so is a CA nobody then looks at', () => {
+  const { write } = temporaryFiles()
+  const off = { SPLUNK_SEARCH_URL: 'https://splunk.example.com:8089', SPLUNK_SEARCH_TLS_VERIFY: 'false' }
+  expect(accepted(off).warnings).toEqual([expect.stringMatching(/^SPLUNK_SEARCH_TLS_VERIFY is off: .*token/)])
+  expect(accepted({ ...off, SPLUNK_SEARCH_TLS_CA_FILE: write('ca.pem', CERTIFICATE) }).warnings).toHaveLength(2)
 })
 
 describe('paths', () => {

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { Fault } from '../../../src/core/errors.ts'
 import { Secret } from '../../../src/core/secret.ts'
 import type { Issued } from '../../../src/sls/credentials.ts'
@@ -45,6 +45,14 @@ class ScriptedSource {
 
   gives(): void {
     this.fetch = async () => this.issue(`key-${this.fetches}`)
+  }
+
+  /** An hour later at every look, and so past what is good for less than two. */
+  wallRunsAway(): void {
+    let looks = 0
+    const wall = this.clock.wall()
+    vi.spyOn(this.clock, 'wall').mockImplementation(() => wall + ++looks * HOUR)
+    this.lifeMs = 90 * MINUTE
   }
 
   async id(): Promise<string> {
@@ -161,6 +169,7 @@ describe('without good credentials', () => {
     for (const failure of await Promise.all(failures)) {
       expect(failure).toBeInstanceOf(Fault)
       expect((failure as Fault).message).toContain('did not answer within 10 s')
+      expect(failure).toMatchObject({ kind: 'configuration', code: 'credentials_unreachable' })
     }
     expect(source.fetches).toBe(1)
   })
@@ -197,9 +206,39 @@ describe('without good credentials', () => {
     source.clock.setWallAhead(0)
     expect(await source.id()).toBe('key-2')
   })
+
+  test('a wall clock that runs away from what a source gives is told as that, not as what failed before', async () => {
+    const source = new ScriptedSource()
+    source.fails()
+    await expect(source.credentials.get()).rejects.toThrow('it is down')
+    await source.clock.advance(10_000)
+    source.gives()
+    source.wallRunsAway()
+    const failure = await source.credentials.get().catch((error) => error)
+    expect(failure).toBeInstanceOf(Fault)
+    expect(failure).toMatchObject({ kind: 'configuration', code: 'credentials' })
+    expect(failure.message).toMatch(/^no credentials from the test: .*expired/)
+  })
+
+  test('and so it is when nothing failed before', async () => {
+    const source = new ScriptedSource()
+    source.wallRunsAway()
+    expect(await source.credentials.get().catch((error) => error)).toBeInstanceOf(Fault)
+  })
 })
 
 describe('refused credentials', () => {
+  test('are not replaced by some that have expired since', async () => {
+    const source = new ScriptedSource()
+    const slow = await source.credentials.get()
+    await source.clock.advance(50 * MINUTE)
+    await source.id()
+    await source.clock.settle()
+    expect(await source.id()).toBe('key-2')
+    await source.clock.advance(HOUR)
+    expect((await source.credentials.refused(slow))?.accessKeyId).toBe('key-3')
+  })
+
   test('are replaced once for all requests that had them', async () => {
     const source = new ScriptedSource()
     const refused = await source.credentials.get()

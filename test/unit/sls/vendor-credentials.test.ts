@@ -4,7 +4,11 @@ import { join } from 'node:path'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { inspect } from 'node:util'
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
+import { systemClock } from '../../../src/core/clock.ts'
 import { Fault } from '../../../src/core/errors.ts'
+import { Secret } from '../../../src/core/secret.ts'
+import { NO_TELEMETRY } from '../../../src/core/telemetry.ts'
+import { RenewedCredentials } from '../../../src/sls/credentials.ts'
 import type { VendorSource } from '../../../src/sls/vendor-credentials.ts'
 import { fetchVendorCredentials, nameOf } from '../../../src/sls/vendor-credentials.ts'
 import type { Behaviour } from '../../support/credential-endpoints.ts'
@@ -72,13 +76,14 @@ async function revealed(source: VendorSource) {
   }
 }
 
-async function failure(source: VendorSource): Promise<Fault> {
+/** The code says whether the source may give again without anybody's help: `check --wait` waits for that. */
+async function failure(source: VendorSource, code = 'credentials'): Promise<Fault> {
   const fault = await fetchVendorCredentials(source).then(
     () => expect.unreachable(),
     (error) => error,
   )
   expect(fault).toBeInstanceOf(Fault)
-  expect(fault).toMatchObject({ kind: 'configuration', code: 'credentials', advice: expect.stringMatching(/\.$/) })
+  expect(fault).toMatchObject({ kind: 'configuration', code, advice: expect.stringMatching(/\.$/) })
   return fault
 }
 
@@ -93,14 +98,27 @@ describe('a credentials URI', () => {
   test('that is down', async () => {
     const endpoint = await CredentialEndpoint.start()
     await endpoint.down()
-    const { message } = await failure(uriSource(endpoint.url))
+    const { message } = await failure(uriSource(endpoint.url), 'credentials_unreachable')
     expect(message).toBe(
       `no credentials from the credentials URI (${new URL(endpoint.url).origin}): it cannot be reached (ECONNREFUSED)`,
     )
   })
 
-  test.each<[string, Behaviour, string]>([
-    ['an HTTP error', { status: 503, body: '{"AccessKeySecret":"hush-1"}' }, 'it answered HTTP 503'],
+  test('that says nothing', { timeout: 20_000 }, async () => {
+    const endpoint = await CredentialEndpoint.start()
+    endpoint.behaviour = 'hangs'
+    const { message } = await failure(uriSource(endpoint.url), 'credentials_unreachable')
+    expect(message).toMatch(/: it did not answer in time$/)
+  })
+
+  test.each<[string, Behaviour, string, string?]>([
+    [
+      'an HTTP error of its own',
+      { status: 503, body: '{"AccessKeySecret":"hush-1"}' },
+      'it answered HTTP 503',
+      'credentials_unreachable',
+    ],
+    ['that it has no such thing', { status: 404, body: 'hush-7' }, 'it answered HTTP 404'],
     ['no JSON', { status: 200, body: 'AccessKeySecret=hush-2' }, 'its answer holds none'],
     ['half of what is needed', { status: 200, body: '{"AccessKeySecret":"hush-3"}' }, 'its answer holds none'],
     [
@@ -113,10 +131,10 @@ describe('a credentials URI', () => {
       { status: 200, body: '{"AccessKeyId":"a","AccessKeySecret":["hush-5"],"SecurityToken":"hush-5"}' },
       'its answer holds none that can be used',
     ],
-  ])('that answers %s is told without a word of its answer', async (_, behaviour, reason) => {
+  ])('that answers %s is told without a word of its answer', async (_, behaviour, reason, code) => {
     const endpoint = await CredentialEndpoint.start()
     endpoint.behaviour = behaviour
-    const fault = await failure(uriSource(`${endpoint.url}?key=hush-6`))
+    const fault = await failure(uriSource(`${endpoint.url}?key=hush-6`), code)
     expect(fault.message).toMatch(new RegExp(`: ${reason}$`))
     expect(inspect(fault, { depth: 9, showHidden: true })).not.toContain('hush')
   })
@@ -152,6 +170,26 @@ describe('the metadata server of an ECS instance', () => {
     const endpoint = await metadata()
     endpoint.metadataTokens = 'unknown'
     expect(await revealed({ source: 'ecs_ram_role', environment: {} })).toEqual(endpoint.given[0])
+  })
+
+  test('that takes the request for a token and never answers it gives them without, in the time one is waited for', async () => {
+    const endpoint = await metadata()
+    endpoint.metadataTokens = 'swallowed'
+    const source: VendorSource = { source: 'ecs_ram_role', environment: {} }
+    const credentials = new RenewedCredentials({
+      fetch: () => fetchVendorCredentials(source),
+      from: nameOf(source),
+      clock: systemClock,
+      telemetry: NO_TELEMETRY,
+    })
+    expect((await credentials.get()).accessKeyId).toBe(endpoint.given[0]?.accessKeyId)
+  }, 20_000)
+
+  test('that is down', async () => {
+    const endpoint = await metadata()
+    await endpoint.down()
+    const { message } = await failure({ source: 'ecs_ram_role', environment: {} }, 'credentials_unreachable')
+    expect(message).toMatch(/: it cannot be reached \(ECONNREFUSED\)$/)
   })
 
   test('that knows no such role', async () => {
@@ -207,6 +245,16 @@ describe('RRSA (OIDC)', () => {
     expect(fault.message).toMatch(/: it refused \(AuthenticationFail\.OIDCToken\.Expired\)$/)
     expect(inspect(fault, { depth: 9, showHidden: true })).not.toMatch(/hush|oidc-token/)
   })
+
+  test.each(['ServiceUnavailable', 'InternalError', 'Throttling', 'Throttling.User'])(
+    'that is refused for now (%s) may be granted later',
+    async (code) => {
+      const { endpoint, source } = await sts()
+      endpoint.behaviour = { status: 503, body: `{"RequestId":"R","Code":"${code}"}` }
+      const { message } = await failure(source, 'credentials_unreachable')
+      expect(message).toMatch(new RegExp(`: it refused \\(${code}\\)$`))
+    },
+  )
 
   test('is not asked of a server whose certificate nobody vouches for', async () => {
     const { endpoint, source } = await sts(false)
@@ -268,6 +316,17 @@ describe("the vendor's chain", () => {
     process.env['ALIBABA_CLOUD_ACCESS_KEY_SECRET'] = 'hush'
     expect(await revealed({ source: 'default', environment: {} })).toEqual({
       accessKeyId: 'from-environment',
+      accessKeySecret: 'hush',
+    })
+  })
+
+  test('finds what was given elsewhere, as in .env', async () => {
+    const others = {
+      ALIBABA_CLOUD_ACCESS_KEY_ID: new Secret('from-a-file'),
+      ALIBABA_CLOUD_ACCESS_KEY_SECRET: new Secret('hush'),
+    }
+    expect(await revealed({ source: 'default', environment: {}, others })).toEqual({
+      accessKeyId: 'from-a-file',
       accessKeySecret: 'hush',
     })
   })
