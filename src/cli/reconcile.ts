@@ -18,7 +18,7 @@ import type { Period } from './reconcile/period.ts'
 import { periodOf } from './reconcile/period.ts'
 import { persistently } from './reconcile/persistently.ts'
 import type { Reconciliation } from './reconcile/report.ts'
-import { asJson, asText } from './reconcile/report.ts'
+import { asJson, asText, NOTHING_COMPARED } from './reconcile/report.ts'
 import { countsOfPrefix, scopeOf } from './reconcile/spl.ts'
 import { SplunkCounts } from './reconcile/splunk-counts.ts'
 import { SplunkSearch } from './reconcile/splunk-search.ts'
@@ -227,6 +227,7 @@ async function reconcile(
     }
   }
   const total = totalOf(results)
+  if (total.wanted === 0) notes.add(NOTHING_COMPARED)
   return { period, sls, total, shards: results, missing, notes: [...notes], ok: total.missing === 0 }
 }
 

@@ -129,7 +129,7 @@ export class DeadLetter {
   }
 
   async #create(): Promise<OpenFile> {
-    const created = await mkdir(this.#dir, { recursive: true })
+    const created = await mkdir(this.#dir, { recursive: true, mode: 0o700 })
     const time = new Date(this.#clock.wall()).toISOString().replace(/[-:.]/g, '')
     const name = `${PREFIX}${time}-${this.#consumer}-${process.pid}-${randomBytes(3).toString('hex')}${SUFFIX}`
     const path = join(this.#dir, name)

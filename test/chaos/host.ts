@@ -206,17 +206,20 @@ export class Host implements AsyncDisposable {
     const number = (name: string): number => Number(readFileSync(file(name), 'utf8'))
     const used = number('memory.usage_in_bytes')
     const before = number('memory.failcnt')
+    let limit = Math.floor(used * 0.9)
     try {
-      writeFileSync(file('memory.limit_in_bytes'), `${Math.floor(used * 0.9)}`)
+      writeFileSync(file('memory.limit_in_bytes'), `${limit}`)
     } catch {
       // EBUSY: it could not be taken away, so just nothing more is given.
-      writeFileSync(file('memory.limit_in_bytes'), `${used + 1_000_000}`)
+      limit = used + 1_000_000
+      writeFileSync(file('memory.limit_in_bytes'), `${limit}`)
     }
     return {
       hits: () => {
         const met = number('memory.failcnt') - before
-        // What was taken was only cache, and it does with the rest: less and less is given.
-        if (met === 0) writeFileSync(file('memory.limit_in_bytes'), `${number('memory.usage_in_bytes') + 256 * 1024}`)
+        // What was taken was only cache, and it does with the rest: less and less is given, never more.
+        limit = Math.min(limit, number('memory.usage_in_bytes') + 256 * 1024)
+        if (met === 0) writeFileSync(file('memory.limit_in_bytes'), `${limit}`)
         return met
       },
       heal: () => writeFileSync(file('memory.limit_in_bytes'), '-1'),

@@ -119,7 +119,7 @@ export const ORDEALS = {
     replicas: 1,
     async ordeal(world) {
       world.hec.stall()
-      await world.writeGrowing({ groups: 100, logsPerGroup: 1_000, tagBytes: 5_000 })
+      await world.writeBacklog({ groups: 100, logsPerGroup: 1_000, tagBytes: 5_000 })
       await sleep(4_000)
       world.hec.resume()
     },

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { WriteStream } from 'node:fs'
 import { createWriteStream, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -70,8 +71,16 @@ export interface Strike {
 const STANDSTILL_MS = 700
 const STARVED_SHARE = 0.5
 
+/** What is on its way at any moment while all is well. */
+const CAUGHT_UP_GROUPS = 30
+
 /** How much longer a fault may take to hit something. */
 const UNMET_MS = 45_000
+
+/** Compresses to about half. */
+function randomHex(length: number): string {
+  return randomBytes(length / 2).toString('hex')
+}
 
 /**
  * An SLS emulator, a HEC receiver, a writer that uses the vendor's own client, and replicas of the subject on hosts of
@@ -210,15 +219,20 @@ export class World implements AsyncDisposable {
     await this.#write({ topic: 'audit_log', source: '10.0.0.1', logs: [{ timestamp, content }] })
   }
 
-  /** Small logs under large tags, which every event repeats: what is pulled grows a hundredfold on its way. */
-  async writeGrowing(size: { groups: number; logsPerGroup: number; tagBytes: number }): Promise<void> {
+  /** Much at once. Large tags, which every event repeats, make little that is pulled much that leaves. */
+  async writeBacklog(size: {
+    groups: number
+    logsPerGroup: number
+    tagBytes: number
+    logBytes?: number
+  }): Promise<void> {
     const timestamp = Math.floor(Date.now() / 1000)
     for (let group = 0; group < size.groups; group++) {
       await this.#write({
         ...{ topic: 'audit_log', source: '10.0.0.1', tags: [{ pad: 'x'.repeat(size.tagBytes) }] },
         logs: Array.from({ length: size.logsPerGroup }, (_, log) => ({
           timestamp,
-          content: { [SERIAL]: `g${group}.${log}` },
+          content: { [SERIAL]: `g${group}.${log}`, ...(size.logBytes && { pad: randomHex(size.logBytes) }) },
         })),
       })
     }
@@ -279,17 +293,25 @@ export class World implements AsyncDisposable {
     }
   }
 
-  /** Resolves once the checkpoints of the group are at the end of every shard. */
+  /** Resolves once the checkpoints of the group have been at the end of every shard, which is a moment while logs are written. */
+  async caughtUp(withinMs = 120_000): Promise<void> {
+    const left = await this.#behindAfter(withinMs, (groups) => groups > CAUGHT_UP_GROUPS)
+    if (left) throw new Error(`log groups behind after ${withinMs / 1000} s: ${left.join(', ')}`)
+  }
+
+  /** Resolves once the checkpoints of the group are at the end of every shard, or it is noted that they are not. */
   async settle(withinMs: number): Promise<void> {
     await this.stopWriting()
-    const deadline = performance.now() + withinMs
-    const behind = (): number[] => this.group?.shards.map((shard) => shard.behind ?? -1) ?? [-1]
-    while (behind().some((groups) => groups !== 0)) {
-      if (performance.now() > deadline) {
-        this.notice('stuck', `log groups behind after ${withinMs / 1000} s: ${behind().join(', ')}`)
-        return
-      }
-      await sleep(50)
+    const left = await this.#behindAfter(withinMs, (groups) => groups !== 0)
+    if (left) this.notice('stuck', `log groups behind after ${withinMs / 1000} s: ${left.join(', ')}`)
+  }
+
+  /** Waits until no shard is `behind`; after that long, how many groups each is. */
+  async #behindAfter(withinMs: number, behind: (groups: number) => boolean): Promise<number[] | undefined> {
+    for (const deadline = performance.now() + withinMs; ; await sleep(50)) {
+      const groups = this.group?.shards.map((shard) => shard.behind ?? -1) ?? [-1]
+      if (!groups.some((left) => left < 0 || behind(left))) return undefined
+      if (performance.now() > deadline) return groups
     }
   }
 

@@ -83,6 +83,16 @@ describe('reconcile', () => {
     expect(code).toBe(0)
   })
 
+  test('says so where a filter wants nothing at all, since that proves nothing', async () => {
+    const scenario = await start({ env: { FILTER_TOPICS: 'audit_lgo' } })
+    await scenario.write(2)
+    await delivered(scenario)
+    const { code, said } = await reconcile(scenario, ['--json'])
+    expect(said).toMatchObject({ ok: true, total: { wanted: 0 } })
+    expect(said.notes).toContainEqual(expect.stringContaining('FILTER_TOPICS'))
+    expect(code).toBe(0)
+  })
+
   test('names with shard and id what a SIEM acknowledged and lost', async () => {
     const scenario = await start({ sls: { shards: 2 }, env: { SPLUNK_HEC_MAX_BYTES: '4000' } })
     await scenario.write(6)

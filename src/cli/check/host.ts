@@ -37,7 +37,7 @@ function logFile(path: string): Check {
 async function writable(dir: string, advice: string): Promise<Finding> {
   const path = join(dir, `.check-${randomUUID()}`)
   try {
-    await mkdir(dir, { recursive: true })
+    await mkdir(dir, { recursive: true, mode: 0o700 })
     const file = await open(path, 'wx', 0o600)
     try {
       await file.write('check\n')

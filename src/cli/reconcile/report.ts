@@ -40,9 +40,13 @@ export function asText({ period, sls, ok, total, shards, missing, notes }: Recon
   return `${lines.join('\n')}\n`
 }
 
+/** Fine in a quiet night; else the period or FILTER_TOPICS is not what was meant. */
+export const NOTHING_COMPARED =
+  'no log of the period is wanted: nothing was compared. Look at FILTER_TOPICS and the period'
+
 function verdict(ok: boolean, { wanted, missing, pending }: Reconciliation['total']): string {
   if (!ok) return `${missing} of ${wanted} wanted logs are missing: see docs/reconcile.md`
-  if (wanted === 0) return 'no log of the period is wanted: nothing was compared'
+  if (wanted === 0) return NOTHING_COMPARED
   return pending > 0 ? `nothing is missing; ${pending} are still to be delivered` : 'nothing is missing'
 }
 

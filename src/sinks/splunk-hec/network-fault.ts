@@ -46,7 +46,10 @@ export function networkFault(error: Error, { sent, answering }: Progress, origin
       advice: 'Check scheme and port in SPLUNK_HEC_URL.',
     })
   }
-  if (!sent) return new Fault('transient', `cannot connect to ${message}`, details)
+  if (!sent) {
+    const way = 'If it goes on: check host and port in SPLUNK_HEC_URL, name resolution, and the firewalls on the way.'
+    return new Fault('transient', `cannot connect to ${message}`, { ...details, advice: way })
+  }
   return new Fault('ambiguous', `connection lost before the answer came from ${message}`, {
     ...details,
     // Such servers hang up without a word, which cannot be told from one that goes down.
