@@ -46,7 +46,7 @@ describe('under nohup', () => {
     await scenario.caughtUp()
     expect(scenario.tally()).toMatchObject({ missing: [], duplicated: 0 })
     const log = await shell(root, end)
-    expect(log).toContain('"consumer":"scenario-')
+    expect(log).toContain('"consumer":"siem-')
     await scenario.eventually(() => !alive(pid))
     expect(readFileSync(join(root, 'log/bridge-1.log'), 'utf8')).toContain(
       'whatever was held is delivered and committed',
