@@ -1,23 +1,21 @@
 /**
  * The whole way, each part a process of its own: SLS emulator → contender → a HEC that takes everything. The CPU time is the
- * operating system's for all threads of the contender; a MB is a million bytes of inflated protobuf; the backlog's first third
+ * operating system's for all threads of the contender; a MB is a million bytes of inflated protobuf; the backlog's beginning
  * is for compilers. Contenders take turns, and medians are given. A bridge that did not deliver and commit everything is an
  * error, not a figure.
  */
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { gzipSync } from 'node:zlib'
 import type { SampleKind } from '../../src/emulator/sample-logs.ts'
 import { SAMPLE_KINDS } from '../../src/emulator/sample-logs.ts'
 import type { Certificates } from '../../test/conformance/certificates.ts'
 import { issueCertificates } from '../../test/conformance/certificates.ts'
-import type { Pulled } from '../corpus.ts'
-import { corpus } from '../corpus.ts'
-import { batchesOf, OPTIONS } from '../micro/micro.ts'
-import { bytesOfEnvelopes, envelopesOf } from '../micro/naive.ts'
 import type { Report } from '../report.ts'
 import { median, shown } from '../report.ts'
+import type { AloneOptions } from './alone.ts'
 import type { Contender } from './contender.ts'
 import { BRIDGE, rivals } from './contender.ts'
 import type { Measured } from './measure.ts'
@@ -75,44 +73,25 @@ async function turns(
     for (const kind of SAMPLE_KINDS) {
       for (const contender of contenders)
         note(contender.name, kind, await measure(contender, kind, { cpuSeconds, certificates }))
-      note(GZIP_ALONE, kind, gzipAlone(kind))
-      note(NAIVE_ALONE, kind, naiveAlone(kind))
+      note(GZIP_ALONE, kind, await alone('gzip', kind))
+      note(NAIVE_ALONE, kind, await alone('naive', kind))
     }
   }
   return found
 }
 
-const ALONE_SECONDS = 2
-
-/** Level 1 as the bridge asks for it, on the batches it would send. */
-function gzipAlone(kind: SampleKind): Measured {
-  const pulls = corpus(kind)
-  const batches = batchesOf(pulls)
-  return alone(pulls, (_, index) => {
-    for (const batch of batches[index] ?? []) gzipSync(batch, { level: 1, memLevel: 9, chunkSize: 512 << 10 })
-  })
-}
-
-function naiveAlone(kind: SampleKind): Measured {
-  return alone(corpus(kind), ({ body }) => bytesOfEnvelopes(envelopesOf(OPTIONS, body)))
-}
-
-/** Something done in this process, without network, on one pull after the other. */
-function alone(pulls: readonly Pulled[], work: (pulled: Pulled, index: number) => unknown): Measured {
-  const before = process.cpuUsage()
-  let bytes = 0
-  for (let at = 0; at < pulls.length || cpuSecondsSince(before) < ALONE_SECONDS; at++) {
-    const pulled = pulls[at % pulls.length] as Pulled
-    work(pulled, at % pulls.length)
-    bytes += pulled.body.length
+/**
+ * On two cores at once: while a contender runs, source and sink keep the other core busy, which on a virtual machine may be the
+ * other half of the same one.
+ */
+async function alone(what: AloneOptions['what'], kind: SampleKind): Promise<Measured> {
+  const options: AloneOptions = { what, kind }
+  const one = async (): Promise<number> => {
+    const [rate] = await once(fork(new URL('alone.ts', import.meta.url), [JSON.stringify(options)]), 'message')
+    return rate as number
   }
-  const perCpuSecond = bytes / 1e6 / cpuSecondsSince(before)
-  return { perCpuSecond, perSecond: perCpuSecond, residentMb: 0 }
-}
-
-function cpuSecondsSince(before: NodeJS.CpuUsage): number {
-  const { user, system } = process.cpuUsage(before)
-  return (user + system) / 1e6
+  const [first, second] = await Promise.all([one(), one()])
+  return { perCpuSecond: (first + second) / 2, perSecond: first + second, residentMb: 0 }
 }
 
 function rates(found: Found): Report {

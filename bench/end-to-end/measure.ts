@@ -21,8 +21,8 @@ export interface Measured {
 }
 
 const SHARDS = 4
-/** This part of the backlog is for compilers, this one counts. */
-const [FROM, TO] = [0.35, 0.97]
+/** What is left of the backlog then does not count: shards run dry one by one. */
+const TO = 0.97
 const SAMPLE_MS = 100
 /** Linux counts CPU time in these. */
 const TICKS_PER_SECOND = 100
@@ -35,7 +35,8 @@ export async function measure(
   { cpuSeconds, certificates }: { cpuSeconds: number; certificates: Certificates },
 ): Promise<Measured> {
   const tls = contender.tls ? { tls: certificates.server } : {}
-  const megabytes = (contender.about * cpuSeconds) / (TO - FROM)
+  const seconds = contender.warmUpSeconds + cpuSeconds
+  const megabytes = (contender.about * seconds) / TO
   const folder = mkdtempSync(join(tmpdir(), 'bench-'))
   const source = helper<SourceOptions, SourceReady, SourceState>('source', { kind, shards: SHARDS, megabytes, ...tls })
   const sink = helper<SinkOptions, SinkReady, SinkState>('sink', { ack: contender.ack === true, ...tls })
@@ -58,7 +59,7 @@ export async function measure(
     const exposed = contender.singles ? [] : await Promise.all(processes.map((_, index) => metrics(ADMIN_PORT + index)))
     const delivered = exposed.reduce((sum, text) => sum + (numberOf(text, DELIVERED) ?? 0), 0)
     if (contender.program === process.execPath && delivered !== logs) throw new Error(`${delivered} events of ${logs}`)
-    const first = samples.find(({ bytes }) => bytes >= FROM * done.bytes) as Sample
+    const first = samples.find(({ bytes }) => bytes >= (TO * contender.warmUpSeconds * done.bytes) / seconds) as Sample
     const last = samples.findLast(({ bytes }) => bytes <= TO * done.bytes) as Sample
     const megabytes = (((last.bytes - first.bytes) / done.bytes) * rawBytes) / 1e6
     return {

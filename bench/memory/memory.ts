@@ -14,7 +14,7 @@ import type { Report } from '../report.ts'
 const MB = 1 << 20
 const BUDGET_MB = 64
 const SHARDS = [1, 16, 64, 256]
-const BUDGETS_MB = [16, 64, 256]
+const BUDGETS_MB = [16, 256]
 const SHARDS_FOR_BUDGETS = 16
 const IDLE_MS = 20_000
 const STALLED_MS = 10_000
