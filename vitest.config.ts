@@ -1,9 +1,10 @@
 import { defineConfig } from 'vitest/config'
 
-// Two workers: the machines this runs on have two cores, and integration tests start real processes.
+// Three workers on two cores: integration tests start real processes and wait for them half of the time. (`npm test`, measured:
+// 226 s with two, 178 s with three.)
 export default defineConfig({
   test: {
-    maxWorkers: 2,
+    maxWorkers: 3,
     projects: [
       { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 10_000 } },
       {
@@ -36,7 +37,10 @@ export default defineConfig({
           maxWorkers: 1,
         },
       },
-      { extends: true, test: { name: 'hostile', include: ['test/hostile/**/*.test.ts'], testTimeout: 120_000 } },
+      {
+        extends: true,
+        test: { name: 'hostile', include: ['test/hostile/**/*.test.ts'], testTimeout: 120_000, maxWorkers: 2 },
+      },
       {
         extends: true,
         test: {
