@@ -65,7 +65,7 @@ export async function measure(
     return {
       perCpuSecond: megabytes / (last.cpuSeconds - first.cpuSeconds),
       perSecond: (1000 * megabytes) / (last.at - first.at),
-      residentMb: highestResidentMb(processes[0] as ChildProcess),
+      residentMb: residentMb(processes[0] as ChildProcess, 'VmHWM'),
       ...(exposed[0] && { late: lateness(exposed[0]) }),
     }
   } finally {
@@ -130,8 +130,10 @@ function cpuSecondsOf({ pid }: ChildProcess): number {
   return (Number(user) + Number(system)) / TICKS_PER_SECOND
 }
 
-function highestResidentMb({ pid }: ChildProcess): number {
-  return ((numberOf(readFileSync(`/proc/${pid}/status`, 'latin1'), /^VmHWM:\s+(\d+)/m) ?? 0) * 1024) / 1e6
+/** As the operating system counts it: at its highest, or now. */
+export function residentMb({ pid }: ChildProcess, what: 'VmHWM' | 'VmRSS'): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'latin1')
+  return ((numberOf(status, new RegExp(`^${what}:\\s+(\\d+)`, 'm')) ?? 0) * 1024) / 1e6
 }
 
 async function metrics(port: number): Promise<string> {

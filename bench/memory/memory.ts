@@ -1,12 +1,11 @@
 /** What a replica holds: shards × budget × what goes on. Resident size as the operating system counts it. */
-import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MAIN } from '../end-to-end/contender.ts'
-import { ended, helper } from '../end-to-end/measure.ts'
+import { ended, helper, residentMb } from '../end-to-end/measure.ts'
 import type { SinkOptions, SinkReady, SinkState } from '../end-to-end/sink.ts'
 import type { SourceOptions, SourceReady, SourceState } from '../end-to-end/source.ts'
 import type { Report } from '../report.ts'
@@ -55,7 +54,7 @@ async function rows(cases: Array<{ name: string; shards: number; budgetMb: numbe
 }
 
 /** Idle: after a while without logs. Busy: the highest while a backlog drains. Stalled: HEC has stopped answering. */
-export async function resident(state: State, shards: number, budgetMb: number): Promise<number> {
+async function resident(state: State, shards: number, budgetMb: number): Promise<number> {
   const megabytes = state === 'idle' ? 0 : BACKLOG_MB
   const source = helper<SourceOptions, SourceReady, SourceState>('source', { kind: 'audit', shards, megabytes })
   const sink = helper<SinkOptions, SinkReady, SinkState>('sink', { ack: false, stalled: state === 'stalled' })
@@ -95,9 +94,4 @@ async function until(met: () => boolean | Promise<boolean>): Promise<void> {
 async function inFlight(): Promise<number> {
   const response = await fetch(`http://127.0.0.1:${ADMIN_PORT}/metrics`).catch(() => undefined)
   return Number(/^sls_bridge_in_flight_bytes (\d+)/m.exec((await response?.text()) ?? '')?.[1] ?? 0)
-}
-
-function residentMb({ pid }: ChildProcess, what: 'VmHWM' | 'VmRSS'): number {
-  const kilobytes = new RegExp(`^${what}:\\s+(\\d+)`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]
-  return (Number(kilobytes) * 1024) / 1e6
 }
