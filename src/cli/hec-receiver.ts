@@ -17,6 +17,7 @@ usage: sls-siem-bridge hec-receiver [options]
   --ack-delay-ms N    with --ack: time from acceptance to acknowledgement (default 1000)
   --index NAME        an index the token may write to; repeatable, the first is the default (default: any, main)
   --search-token T    keep the events in memory and answer the searches of "reconcile" at SPLUNK_SEARCH_URL
+  --keep-seconds N    with --search-token: forget events received longer ago (default: never)
   --output FILE       append the events to a file (default: standard output)
   --max-bytes N       refuse larger bodies with 413, measured before compression (default 838860800)
   --help
@@ -37,6 +38,7 @@ const OPTIONS = {
   'ack-delay-ms': { type: 'string', default: '1000' },
   index: { type: 'string', multiple: true },
   'search-token': { type: 'string' },
+  'keep-seconds': { type: 'string' },
   output: { type: 'string' },
   'max-bytes': { type: 'string', default: '838860800' },
   help: { type: 'boolean', default: false },
@@ -78,6 +80,7 @@ export async function hecReceiverCommand(argv: string[], io: CommandIo): Promise
 function optionsOf(argv: string[], io: CommandIo): HecReceiverOptions | undefined {
   const { values } = parseArgs({ args: argv, options: OPTIONS })
   if (values.help) return undefined
+  const { 'keep-seconds': keepSeconds } = values
   const token = values.token ?? (io.env['SPLUNK_HEC_TOKEN'] || undefined)
   if (token !== undefined && !/^\S+$/.test(token)) throw new Error('--token must not be empty or hold white space')
   return {
@@ -88,6 +91,7 @@ function optionsOf(argv: string[], io: CommandIo): HecReceiverOptions | undefine
     ackDelayMs: wholeNumber('--ack-delay-ms', values['ack-delay-ms'], 86_400_000),
     ...(values.index ? { indexes: values.index } : {}),
     ...(values['search-token'] ? { searchToken: values['search-token'] } : {}),
+    ...(keepSeconds === undefined ? {} : { keepMs: wholeNumber('--keep-seconds', keepSeconds, 1e9) * 1000 }),
     output: values.output ?? io.stdout,
     maxContentLength: wholeNumber('--max-bytes', values['max-bytes'], Number.MAX_SAFE_INTEGER),
   }

@@ -86,6 +86,8 @@ export interface HecIndexOptions {
   output?: string | NodeJS.WritableStream
   /** Keep the events in memory. Default true. */
   keep?: boolean
+  /** Let go of kept events that were received longer ago than this. Default: never. */
+  keepMs?: number
   onIndexed?: (events: IndexedEvent[]) => void
   /** The output can't be written; from then on nothing is indexed and every request is answered with code 8. */
   onOutputFailed?: (error: Error) => void
@@ -97,6 +99,7 @@ export class HecIndex {
   events = 0
   bytes = 0
   readonly kept: boolean
+  readonly #keepMs: number
   readonly #blocks: Block[] = []
   readonly #onIndexed: HecIndexOptions['onIndexed']
   readonly #onOutputFailed: HecIndexOptions['onOutputFailed']
@@ -107,8 +110,9 @@ export class HecIndex {
   failure: Error | undefined
 
   /** Throws when the output file can't be opened. */
-  constructor({ output, keep = true, onIndexed, onOutputFailed }: HecIndexOptions) {
+  constructor({ output, keep = true, keepMs = Infinity, onIndexed, onOutputFailed }: HecIndexOptions) {
     this.kept = keep
+    this.#keepMs = keepMs
     this.#onIndexed = onIndexed
     this.#onOutputFailed = onOutputFailed
     if (typeof output === 'string') this.#file = new FileOutput(output)
@@ -135,7 +139,10 @@ export class HecIndex {
       const [start, end] = [lines.ids[i] as number, lines.ids[i + 1] as number]
       if (end > start) this.ids.add(lines.bytes, start, end)
     }
-    if (this.kept) this.#blocks.push(block)
+    if (this.kept) {
+      this.#forget(request.receivedAtMs - this.#keepMs)
+      this.#blocks.push(block)
+    }
     this.#onIndexed?.(eventsOf(block, 0))
     if (this.#stream && !this.#stream.write(lines.bytes)) await this.#drain(this.#stream)
   }
@@ -167,6 +174,11 @@ export class HecIndex {
     if (stream && !this.failure) await new Promise<void>((resolve) => stream.write('', () => resolve()))
     stream?.off('error', this.#fail)
     this.failure ??= new Error('the receiver is closed')
+  }
+
+  #forget(before: number): void {
+    const young = this.#blocks.findIndex(({ request }) => request.receivedAtMs >= before)
+    if (young !== 0) this.#blocks.splice(0, young === -1 ? this.#blocks.length : young)
   }
 
   /** One listener, however many requests wait. */

@@ -30,7 +30,8 @@ const baked = Object.fromEntries(
   [...(/^ENV (.*)$/m.exec(dockerfile)?.[1] ?? '').matchAll(/(\w+)=(\S+)/g)].map(([, name, value]) => [name, value]),
 )
 const loaded = loadConfig({ ...baked, ...bridge.environment })
-const option = ({ command = [] }: Service, name: string) => command[command.indexOf(name) + 1]
+const option = ({ command = [] }: Service, name: string) =>
+  command.find((argument) => argument.startsWith(`${name}=`))?.slice(name.length + 1)
 
 /** Where a folder of this repository lies in the container of a service. */
 function mounted(service: Service, folder: string): string | undefined {
@@ -45,6 +46,7 @@ describe('docker-compose.yml', () => {
       warnings: [
         expect.stringMatching(/^SLS_ENDPOINT: .*in clear text/),
         expect.stringMatching(/^SPLUNK_HEC_URL: .*in clear text/),
+        expect.stringMatching(/^SPLUNK_SEARCH_URL: .*in clear text/),
       ],
       config: { admin: { host: '0.0.0.0', port: 9464 } },
     })
@@ -60,6 +62,13 @@ describe('docker-compose.yml', () => {
     expect(SPLUNK_HEC_URL).toBe(`http://hec:${option(hec, '--port')}`)
     expect(SPLUNK_HEC_TOKEN).toBe(hec.environment?.['SPLUNK_HEC_TOKEN'])
     for (const service of [sls, hec]) expect(option(service, '--host')).toBe('0.0.0.0')
+  })
+
+  test('lets reconcile ask the receiver, and both ends forget, so that it may run for days', () => {
+    const { SPLUNK_HEC_URL, SPLUNK_SEARCH_URL, SPLUNK_SEARCH_TOKEN } = bridge.environment as Record<string, string>
+    expect(SPLUNK_SEARCH_URL).toBe(SPLUNK_HEC_URL)
+    expect(SPLUNK_SEARCH_TOKEN).toBe(option(hec, '--search-token'))
+    expect(option(hec, '--keep-seconds')).toBe(option(sls, '--retention-seconds'))
   })
 
   test('gives a replica longer to end than it takes to drain, and its dead letter a volume', () => {

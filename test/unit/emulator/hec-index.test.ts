@@ -21,6 +21,16 @@ function eventsIn(lines: string): unknown[] {
     .map((line) => (JSON.parse(line) as { event: unknown }).event)
 }
 
+test('with keepMs old events are let go of and stay counted', async () => {
+  const receiver = await receiverFor({ keepMs: 0 })
+  await post(receiver, [{ event: 'old' }, { event: 'old' }])
+  const [{ request }] = receiver.events as [IndexedEvent]
+  await expect.poll(() => Date.now()).toBeGreaterThan(request.receivedAtMs)
+  await post(receiver, [{ event: 'new' }])
+  expect(receiver.events.map(({ seq, envelope }) => [seq, envelope.event])).toEqual([[2, 'new']])
+  expect(receiver.state()).toMatchObject({ events: 3 })
+})
+
 describe('the output file', () => {
   test('holds an event before its sender is told it was taken', async () => {
     const output = await temporaryFile()
