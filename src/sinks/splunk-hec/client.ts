@@ -1,18 +1,15 @@
-import { promisify } from 'node:util'
-import { gzip } from 'node:zlib'
 import type { Dispatcher } from 'undici'
 import type { Clock } from '../../core/clock.ts'
 import { Connections } from '../../core/connections.ts'
 import { Fault } from '../../core/errors.ts'
 import type { Secret } from '../../core/secret.ts'
 import type { Telemetry } from '../../core/telemetry.ts'
+import { gzip } from '../gzip/gzip.ts'
 import type { CookieJar } from './cookie-jar.ts'
 import type { Progress } from './network-fault.ts'
 import { networkFault } from './network-fault.ts'
 import type { HecReply } from './response.ts'
 import { readReply } from './response.ts'
-
-const compress = promisify(gzip)
 
 const CONNECT_TIMEOUT_MS = 10_000
 /** splunkd drops idle connections after 12 s when it is busy; reusing one it is about to drop makes an ambiguous fault. */
@@ -20,9 +17,6 @@ const LONGEST_IDLE_MS = 9_000
 /** Behind a TCP balancer a connection sticks to one indexer: replace it now and then so that load spreads. */
 const CONNECTION_LIFE_MS = 120_000
 const LONGEST_ANSWER_BYTES = 256 * 1024
-/** About what audit logs shrink to (measured: 6.7 to 14 times); a chunk is memory held until the garbage collector comes. */
-const GZIP_RATIO = 6
-const GZIP_CHUNK_LEAST = 16 * 1024
 
 export interface HecTls {
   readonly verify: boolean
@@ -101,13 +95,7 @@ export class HecClient {
   /** Throws a Fault by what the connection did (never by the answer), the signal's reason, or what `leaving` threw. */
   async post(request: HecRequest): Promise<HecResponse> {
     const { clock, telemetry } = this.#connection
-    const body = request.gzip
-      ? await compress(request.body, {
-          level: 1,
-          memLevel: 9,
-          chunkSize: Math.max(GZIP_CHUNK_LEAST, Math.ceil(request.body.length / GZIP_RATIO)),
-        })
-      : request.body
+    const body = request.gzip ? await gzip(request.body) : request.body
     request.signal.throwIfAborted()
     const begun = clock.monotonic()
     const seconds = (): number => (clock.monotonic() - begun) / 1000

@@ -1,0 +1,137 @@
+// Prefix codes as deflate has them (RFC 1951, 3.2.2): canonical, of limited length, told to the reader as lengths alone.
+
+/** Deflate has at most this many symbols in one code, and no code longer than this. */
+const MAX_SYMBOLS = 286
+const MAX_LENGTH: usize = 15
+
+/** The symbols that occur, the rarest first: how often above SYMBOL_BITS, and which below. */
+const SORTED: usize = memory.data(MAX_SYMBOLS * 4, 16)
+const SYMBOL_BITS: u32 = 9
+const SYMBOL: u32 = (1 << SYMBOL_BITS) - 1
+/** The inner nodes of the tree in the order they are made: first how often anything below them occurs, then how deep they are. */
+const NODES: usize = memory.data(MAX_SYMBOLS * 4, 16)
+/** The inner node above each symbol of SORTED, and above each inner node. */
+const ABOVE_SYMBOLS: usize = memory.data(MAX_SYMBOLS * 4, 16)
+const ABOVE_NODES: usize = memory.data(MAX_SYMBOLS * 4, 16)
+/** How many codes have each length, and the next code of each. */
+const COUNTS: usize = memory.data(16 * 4, 16)
+const NEXT: usize = memory.data(16 * 4, 16)
+
+/**
+ * Makes a code for `symbols` symbols from how often each occurs: 32 bits each, below 2 ** 23. A code is 32 bits as well: its
+ * length from bit 24 on, 0 for a symbol that does not occur, and below it the code with the bit that is sent first as the
+ * lowest. None is longer than `longest`. Two symbols have one at least: there are readers that refuse a code of one.
+ */
+export function makeCode(frequencies: usize, symbols: usize, longest: usize, codes: usize): void {
+  const used = sort(frequencies, symbols)
+  measure(used, longest)
+  limit(longest)
+  memory.fill(codes, 0, symbols << 2)
+  let length = longest
+  for (let i: usize = 0; i < used; i++) {
+    while (at(COUNTS, length) === 0) length--
+    set(COUNTS, length, at(COUNTS, length) - 1)
+    set(codes, <usize>(at(SORTED, i) & SYMBOL), (<u32>length) << 24)
+  }
+  assign(codes, symbols)
+}
+
+/** Fills SORTED; how many there are. */
+function sort(frequencies: usize, symbols: usize): usize {
+  let used: usize = 0
+  for (let symbol: usize = 0; symbol < symbols; symbol++) {
+    const frequency = at(frequencies, symbol)
+    if (frequency !== 0) set(SORTED, used++, (frequency << SYMBOL_BITS) | <u32>symbol)
+  }
+  for (let symbol: usize = 0; used < 2; symbol++) {
+    if (at(frequencies, symbol) === 0) set(SORTED, used++, (1 << SYMBOL_BITS) | <u32>symbol)
+  }
+  for (let gap: usize = 121; gap > 0; gap /= 3) {
+    for (let i = gap; i < used; i++) {
+      const moved = at(SORTED, i)
+      let to = i
+      for (; to >= gap && at(SORTED, to - gap) > moved; to -= gap) set(SORTED, to, at(SORTED, to - gap))
+      set(SORTED, to, moved)
+    }
+  }
+  return used
+}
+
+/** Huffman's tree, of which COUNTS is kept: how many symbols are how deep, those below `longest` as if they were there. */
+function measure(used: usize, longest: usize): void {
+  const inner = used - 1
+  let symbol: usize = 0
+  let node: usize = 0
+  for (let made: usize = 0; made < inner; made++) {
+    let sum: u32 = 0
+    // Both queues are in order, so the two rarest are at their heads.
+    for (let child = 0; child < 2; child++) {
+      if (symbol < used && (node === made || at(SORTED, symbol) >>> SYMBOL_BITS <= at(NODES, node))) {
+        sum += at(SORTED, symbol) >>> SYMBOL_BITS
+        set(ABOVE_SYMBOLS, symbol++, <u32>made)
+      } else {
+        sum += at(NODES, node)
+        set(ABOVE_NODES, node++, <u32>made)
+      }
+    }
+    set(NODES, made, sum)
+  }
+  set(NODES, inner - 1, 0)
+  for (let i = inner - 1; i > 0; i--) set(NODES, i - 1, at(NODES, <usize>at(ABOVE_NODES, i - 1)) + 1)
+  memory.fill(COUNTS, 0, 16 * 4)
+  for (let i: usize = 0; i < used; i++) bump(COUNTS, min(<usize>at(NODES, <usize>at(ABOVE_SYMBOLS, i)) + 1, longest))
+}
+
+/**
+ * Symbols that were lifted to `longest` take more room than there is. Each step frees one place: one of the longest moves
+ * beside a shorter one, which goes one down for it.
+ */
+function limit(longest: usize): void {
+  let taken: usize = 0
+  for (let length: usize = 1; length <= longest; length++) taken += (<usize>at(COUNTS, length)) << (longest - length)
+  for (; taken > (<usize>1) << longest; taken--) {
+    let length = longest - 1
+    while (at(COUNTS, length) === 0) length--
+    set(COUNTS, longest, at(COUNTS, longest) - 1)
+    set(COUNTS, length, at(COUNTS, length) - 1)
+    set(COUNTS, length + 1, at(COUNTS, length + 1) + 2)
+  }
+}
+
+/** From lengths to codes: within a length they count up with the symbol, and each length begins where the one before ended. */
+function assign(codes: usize, symbols: usize): void {
+  memory.fill(COUNTS, 0, 16 * 4)
+  for (let symbol: usize = 0; symbol < symbols; symbol++) bump(COUNTS, <usize>(at(codes, symbol) >>> 24))
+  set(COUNTS, 0, 0)
+  set(NEXT, 0, 0)
+  for (let length: usize = 1; length <= MAX_LENGTH; length++) {
+    set(NEXT, length, (at(NEXT, length - 1) + at(COUNTS, length - 1)) << 1)
+  }
+  // What is handed out counts NEXT up, so the beginnings had to be known before.
+  for (let symbol: usize = 0; symbol < symbols; symbol++) {
+    const length = <usize>(at(codes, symbol) >>> 24)
+    if (length === 0) continue
+    set(codes, symbol, ((<u32>length) << 24) | (mirrored(at(NEXT, length)) >>> (32 - <u32>length)))
+    bump(NEXT, length)
+  }
+}
+
+function mirrored(word: u32): u32 {
+  word = ((word >>> 1) & 0x55555555) | ((word & 0x55555555) << 1)
+  word = ((word >>> 2) & 0x33333333) | ((word & 0x33333333) << 2)
+  word = ((word >>> 4) & 0x0f0f0f0f) | ((word & 0x0f0f0f0f) << 4)
+  return bswap<u32>(word)
+}
+
+/** An element of a table of words of 32 bits. */
+export function at(table: usize, index: usize): u32 {
+  return load<u32>(table + (index << 2))
+}
+
+export function bump(table: usize, index: usize): void {
+  set(table, index, at(table, index) + 1)
+}
+
+function set(table: usize, index: usize, value: u32): void {
+  store<u32>(table + (index << 2), value)
+}

@@ -1,0 +1,87 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import zlib from 'node:zlib'
+import { DEFLATE } from './binary.ts'
+
+/** Longer ones keep the event loop waiting for too long; zlib does them in its threads. Some 2 to 4 ms a MB. */
+const LONGEST = 4 << 20
+const PAGE = 65_536
+const SLACK = 64
+/** A repetition reaches back this far; below it an address means "none" (engine/deflate.ts). */
+const WINDOW = 32_768
+/** Deflated, "as fast as possible", by who knows whom: RFC 1952, 2.3. Without a time, so the same body always looks the same. */
+const HEAD = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255])
+const TAIL_BYTES = 8
+/** About what audit logs shrink to (measured: 6.7 to 14 times); a chunk is memory held until the garbage collector comes. */
+const ZLIB_RATIO = 6
+const ZLIB_CHUNK_LEAST = 16 * 1024
+
+const inThreads = promisify(zlib.gzip)
+
+/**
+ * The gzip of `body`. On JSON events our own deflate takes half of the CPU that zlib's fastest level does and compresses
+ * as well (docs/performance.md); what it does not do goes to zlib.
+ */
+export async function gzip(body: Buffer): Promise<Buffer> {
+  deflate ??= Deflate.open() ?? 'not to be had'
+  const engine = deflate
+  if (body.length > LONGEST || engine === 'not to be had') {
+    const chunkSize = Math.max(ZLIB_CHUNK_LEAST, Math.ceil(body.length / ZLIB_RATIO))
+    return await inThreads(body, { level: 1, memLevel: 9, chunkSize })
+  }
+  const gzipped = lastOne.then(() => nextTurn()).then(() => engine.gzip(body))
+  lastOne = gzipped.then(
+    () => {},
+    () => {},
+  )
+  return await gzipped
+}
+
+interface Exports {
+  freeFrom(): number
+  deflate(from: number, end: number, to: number): number
+}
+
+/** The WebAssembly engine, in a memory of fixed size that becomes resident as far as it is used. */
+class Deflate {
+  readonly #exports: Exports
+  readonly #bytes: Buffer
+  readonly #input: number
+
+  private constructor() {
+    const room = (1 << 20) + LONGEST + LONGEST + (LONGEST >> 2)
+    const pages = Math.ceil(room / PAGE)
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages })
+    this.#exports = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(DEFLATE, 'base64')), {
+      env: { memory },
+    }).exports as Exports
+    this.#bytes = Buffer.from(memory.buffer)
+    this.#input = Math.ceil(Math.max(this.#exports.freeFrom(), WINDOW) / SLACK + 1) * SLACK
+  }
+
+  /** `undefined` where it cannot be had: no WebAssembly, no SIMD, no memory of that size, or a Node without crc32. */
+  static open(): Deflate | undefined {
+    try {
+      return typeof zlib.crc32 === 'function' ? new Deflate() : undefined
+    } catch {
+      return undefined
+    }
+  }
+
+  gzip(body: Buffer): Buffer {
+    const from = this.#input
+    const to = from + body.length + SLACK
+    this.#bytes.set(body, from)
+    const end = this.#exports.deflate(from, from + body.length, to)
+    const gzipped = Buffer.allocUnsafeSlow(HEAD.length + end - to + TAIL_BYTES)
+    gzipped.set(HEAD)
+    gzipped.set(this.#bytes.subarray(to, end), HEAD.length)
+    gzipped.writeUInt32LE(zlib.crc32(body), gzipped.length - TAIL_BYTES)
+    gzipped.writeUInt32LE(body.length, gzipped.length - 4)
+    return gzipped
+  }
+}
+
+let deflate: Deflate | 'not to be had' | undefined
+/** One body in a turn of the event loop, so that heartbeats and answers come between any two. */
+let lastOne: Promise<void> = Promise.resolve()
