@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts'
 import { Fault } from '../core/errors.ts'
 import { backoffMs } from '../core/retry.ts'
 import type { PauseReason, Telemetry } from '../core/telemetry.ts'
+import { ownTurn } from '../core/turns.ts'
 import type { Pull, SlsClient } from '../sls/client.ts'
 import { cursorNumber } from '../sls/cursor.ts'
 import { SlsError } from '../sls/errors.ts'
@@ -166,7 +167,7 @@ export class ShardFetcher {
     }
     try {
       const body = await pull.read(take, bodies.inflate)
-      await breath()
+      await ownTurn()
       const firstGroup = query || !this.#cursorsCountGroups ? undefined : firstGroupOf(pull, cursor)
       const encoding = encoder.encode(body, { shard, cursor, firstGroup })
       const first = encoding.next()
@@ -193,7 +194,7 @@ export class ShardFetcher {
       let step = first
       while (!step.done) {
         yield step.value
-        await breath()
+        await ownTurn()
         step = encoding.next()
       }
       telemetry.pulled(shard, step.value.logs, rawSize)
@@ -262,11 +263,6 @@ export class ShardFetcher {
     const least = reaction === 'throttle' ? THROTTLE_MIN_MS : RETRY_MIN_MS
     return Math.max(fault.retryAfterMs ?? 0, backoffMs(this.#failures, least, RETRY_MAX_MS))
   }
-}
-
-/** Heartbeats, acks and the admin server get their turn. */
-function breath(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
 }
 
 /**

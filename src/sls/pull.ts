@@ -1,6 +1,7 @@
 import { zstdDecompressSync } from 'node:zlib'
 import { BufferPool } from '../core/buffer-pool.ts'
 import { Fault } from '../core/errors.ts'
+import { ownTurn } from '../core/turns.ts'
 import { int64, isCursor } from './cursor.ts'
 import { serverTime } from './errors.ts'
 import { countLogGroups } from './log-group.ts'
@@ -86,7 +87,9 @@ async function readBody(answer: Answer, wanted: Body): Promise<Buffer> {
     return taken
   }
   try {
-    const raw = inflate(answer, await answer.body(compressedLimit(rawSize), take), wanted)
+    const body = await answer.body(compressedLimit(rawSize), take)
+    await ownTurn()
+    const raw = inflate(answer, body, wanted)
     const groups = countLogGroups(raw)
     if (groups !== groupCount) throw answer.corrupt(`${groups} log groups where ${groupCount} were announced`)
     return raw

@@ -1,6 +1,6 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import zlib from 'node:zlib'
+import { ownTurn } from '../../core/turns.ts'
 import { DEFLATE } from './binary.ts'
 
 /** Longer ones keep the event loop waiting for too long; zlib does them in its threads. Some 2 to 4 ms a MB. */
@@ -29,12 +29,8 @@ export async function gzip(body: Buffer): Promise<Buffer> {
     const chunkSize = Math.max(ZLIB_CHUNK_LEAST, Math.ceil(body.length / ZLIB_RATIO))
     return await inThreads(body, { level: 1, memLevel: 9, chunkSize })
   }
-  const gzipped = lastOne.then(() => nextTurn()).then(() => engine.gzip(body))
-  lastOne = gzipped.then(
-    () => {},
-    () => {},
-  )
-  return await gzipped
+  await ownTurn()
+  return engine.gzip(body)
 }
 
 interface Exports {
@@ -83,5 +79,3 @@ class Deflate {
 }
 
 let deflate: Deflate | 'not to be had' | undefined
-/** One body in a turn of the event loop, so that heartbeats and answers come between any two. */
-let lastOne: Promise<void> = Promise.resolve()

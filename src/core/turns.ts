@@ -1,0 +1,17 @@
+const waiting: Array<() => void> = []
+
+/**
+ * Resolves when the event loop has gone round and nobody else was given that round: pieces of work that take a millisecond or
+ * more begin with it, each of its own, so that heartbeats, answers and the admin server come between any two of them.
+ * (`setImmediate` alone runs everything that asked for the next round in that one round.)
+ */
+export function ownTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    if (waiting.push(resolve) === 1) setImmediate(giveTurn)
+  })
+}
+
+function giveTurn(): void {
+  waiting.shift()?.()
+  if (waiting.length > 0) setImmediate(giveTurn)
+}
