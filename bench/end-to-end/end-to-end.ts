@@ -34,10 +34,10 @@ const ALONE = [GZIP_ALONE, NAIVE_ALONE]
  * MB per CPU-second that the bridge is to reach on a core where protobufjs + JSON.stringify alone does so many: the goals were
  * set on a faster one, and only their ratio can be met elsewhere.
  */
-const GOALS: Record<SampleKind, { plain: number; tls: number; naive: number }> = {
-  audit: { plain: 600, tls: 400, naive: 82 },
-  access: { plain: 500, tls: 350, naive: 85 },
-  kubernetes: { plain: 750, tls: 500, naive: 315 },
+const GOALS: Record<SampleKind, { plain: number; tls: number; gzip: number; naive: number }> = {
+  audit: { plain: 600, tls: 400, gzip: 170, naive: 82 },
+  access: { plain: 500, tls: 350, gzip: 165, naive: 85 },
+  kubernetes: { plain: 750, tls: 500, gzip: 190, naive: 315 },
 }
 const PYPY_SHIPPED = 'sample on PyPy, as shipped'
 
@@ -45,8 +45,8 @@ export async function* endToEnd(options: EndToEndOptions): AsyncGenerator<Report
   const folder = mkdtempSync(join(tmpdir(), 'bench-'))
   try {
     const certificates = await issueCertificates(folder, ['bench.localhost', 'localhost'])
-    const { plain, acknowledged, tls, gzip, ...others } = BRIDGE
-    const found = await turns([plain, acknowledged, tls, gzip, ...rivals()], { ...options, certificates })
+    const { plain, acknowledged, tls, gzip, gzipTls, ...others } = BRIDGE
+    const found = await turns([plain, acknowledged, tls, gzip, gzipTls, ...rivals()], { ...options, certificates })
     yield rates(found)
     yield* asides(found)
     yield replicas(await turns([plain, others.twoPlain, gzip, others.twoGzip], { ...options, certificates }))
@@ -104,13 +104,10 @@ function rates(found: Found): Report {
       ratios[`${kind}: bridge ÷ ${PYPY_SHIPPED}`] = ratio(BRIDGE.plain.name, PYPY_SHIPPED, kind)
       goals[`${kind}: bridge ÷ ${PYPY_SHIPPED}`] = kind === 'kubernetes' ? 40 : 100
     }
-    for (const [name, goal] of [
-      ['plain', GOALS[kind].plain],
-      ['tls', GOALS[kind].tls],
-    ] as const) {
+    for (const name of ['plain', 'tls', 'gzip'] as const) {
       const what = `${kind}: ${BRIDGE[name].name} ÷ ${NAIVE_ALONE}`
       ratios[what] = ratio(BRIDGE[name].name, NAIVE_ALONE, kind)
-      goals[what] = Number((goal / GOALS[kind].naive).toFixed(1))
+      goals[what] = Number((GOALS[kind][name] / GOALS[kind].naive).toFixed(1))
     }
     ratios[`${kind}: bridge with gzip ÷ gzip alone`] = ratio(BRIDGE.gzip.name, GZIP_ALONE, kind)
     goals[`${kind}: bridge with gzip ÷ gzip alone`] = 0.6
