@@ -1,7 +1,8 @@
 #!/bin/sh
-':' //; d=$(dirname "$(readlink -f "$0")")/..; n="$d/node_modules/.bin/node"; [ -x "$n" ] || n=node; exec "$n" "$d/dist/main.js" "$@"
+':' //; d=$(dirname "$(readlink -f "$0")")/..; n="$d/node_modules/.bin/node"; [ -x "$n" ] || n=node; export MALLOC_MMAP_THRESHOLD_="${MALLOC_MMAP_THRESHOLD_-131072}"; exec "$n" "$d/dist/main.js" "$@"
 // Shell and JavaScript at once. As a command it is the line above: it becomes the Node this repository brings
 // (exec: same process, so signals and kill -9 reach the bridge itself). As `node bin/sls-siem-bridge.cjs` it is what follows.
+// The variable is for glibc's malloc, which reads it once at the start: DESIGN.md, "Non-obvious".
 const { existsSync, realpathSync } = require('node:fs')
 const { join } = require('node:path')
 const { spawn } = require('node:child_process')
@@ -23,7 +24,7 @@ if (major > 24 || (major === 24 && minor >= 12)) {
   // sudden death: the IPC channel closes with us, and the child then ends as abruptly as we did.
   const child = spawn(ownNode, [main, ...process.argv.slice(2)], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
-    env: { ...process.env, SLS_SIEM_BRIDGE_LAUNCHED: '1' },
+    env: { MALLOC_MMAP_THRESHOLD_: '131072', ...process.env, SLS_SIEM_BRIDGE_LAUNCHED: '1' },
   })
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGKILL' ? 137 : 1)))

@@ -28,6 +28,9 @@ const SAMPLE_MS = 100
 const TICKS_PER_SECOND = 100
 const LONGEST_MS = 600_000
 
+/** What the launcher and the image set (bin/sls-siem-bridge.cjs). */
+export const AS_INSTALLED = { MALLOC_MMAP_THRESHOLD_: '131072' }
+
 /** One contender carries one backlog, of which `cpuSeconds` are measured. Throws when not all of it arrived. */
 export async function measure(
   contender: Contender,
@@ -45,6 +48,7 @@ export async function measure(
     spawn(contender.program, [...contender.args], {
       stdio: ['ignore', 'inherit', 'inherit'],
       env: {
+        ...AS_INSTALLED,
         ...{ PATH: process.env['PATH'], LANG: 'C.UTF-8', ...env, SLS_CG: 'bench', SLS_CONSUMER: `bench-${index}` },
         ...{ SLS_HEARTBEAT_SECONDS: '5', SPLUNK_HEC_URL: url, SPLUNK_HEC_TOKEN: 'bench', DEAD_LETTER_DIR: folder },
         ...{ ADMIN_PORT: String(ADMIN_PORT + index), LOG_LEVEL: 'warn', NODE_EXTRA_CA_CERTS: certificates.ca },

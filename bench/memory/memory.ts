@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MAIN } from '../end-to-end/contender.ts'
-import { ended, helper, residentMb } from '../end-to-end/measure.ts'
+import { AS_INSTALLED, ended, helper, residentMb } from '../end-to-end/measure.ts'
 import type { SinkOptions, SinkReady, SinkState } from '../end-to-end/sink.ts'
 import type { SourceOptions, SourceReady, SourceState } from '../end-to-end/source.ts'
 import type { Report } from '../report.ts'
@@ -63,6 +63,7 @@ async function resident(state: State, shards: number, budgetMb: number): Promise
   const bridge = spawn(process.execPath, [MAIN, 'run'], {
     stdio: ['ignore', 'inherit', 'inherit'],
     env: {
+      ...AS_INSTALLED,
       ...{ PATH: process.env['PATH'], ...env, SLS_CG: 'bench', SLS_CONSUMER: 'bench', SLS_HEARTBEAT_SECONDS: '5' },
       ...{ SPLUNK_HEC_URL: url, SPLUNK_HEC_TOKEN: 'bench', SPLUNK_HEC_GZIP: 'false', DEAD_LETTER_DIR: folder },
       ...{ MAX_IN_FLIGHT_BYTES: String(budgetMb * MB), ADMIN_PORT: String(ADMIN_PORT), LOG_LEVEL: 'warn' },

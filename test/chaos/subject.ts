@@ -27,6 +27,9 @@ const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 const SAMPLE = fileURLToPath(new URL('vendor_sample.py', import.meta.url))
 const PYTHON = fileURLToPath(new URL('../conformance/.tools/python/bin/python', import.meta.url))
 
+/** What the launcher and the image set (bin/sls-siem-bridge.cjs). */
+const AS_INSTALLED = { MALLOC_MMAP_THRESHOLD_: '131072' }
+
 /** Short times, so that a lease ends and a time-out passes within seconds. */
 const HASTE = {
   ...{ SLS_HEARTBEAT_SECONDS: '1', SLS_FETCH_INTERVAL_SECONDS: '0.1' },
@@ -41,7 +44,7 @@ export function bridge(topics: readonly string[], env: Record<string, string> = 
     start: ({ host, consumer, slsPort, hecPort, token, settings }) => ({
       ...{ program: process.execPath, args: [main, 'run'] },
       env: {
-        ...{ ...cleanEnvironment(), ...host.clockEnvironment(), ...settings, ...HASTE },
+        ...{ ...cleanEnvironment(), ...AS_INSTALLED, ...host.clockEnvironment(), ...settings, ...HASTE },
         ...{ SLS_ENDPOINT: `http://${host.gateway}:${slsPort}`, SLS_CONSUMER: consumer },
         ...{ SPLUNK_HEC_URL: `http://${host.gateway}:${hecPort}`, SPLUNK_HEC_TOKEN: token },
         ...{ FILTER_TOPICS: topics.join(','), DEAD_LETTER_DIR: host.disk },

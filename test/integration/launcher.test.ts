@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -10,8 +10,8 @@ const LAUNCHER = fileURLToPath(new URL('../../bin/sls-siem-bridge.cjs', import.m
 const DIST = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 
 /** Starts the built emulator through the launcher and returns when it is ready. */
-async function launched(command: string, args: string[]) {
-  const child = spawn(command, [...args, 'emulator', '--port', '0'], { stdio: ['ignore', 'pipe', 'inherit'] })
+async function launched(command: string, args: string[], env: NodeJS.ProcessEnv = process.env) {
+  const child = spawn(command, [...args, 'emulator', '--port', '0'], { stdio: ['ignore', 'pipe', 'inherit'], env })
   const lines = createInterface({ input: child.stdout })
   const [first] = (await once(lines, 'line')) as [string]
   return { child, url: first.replace('SLS_ENDPOINT=', '') }
@@ -40,6 +40,20 @@ describe.runIf(existsSync(DIST))('the command that npm installs', () => {
     const { child } = await launched(LAUNCHER, [])
     child.kill('SIGTERM')
     expect(await once(child, 'exit')).toEqual([0, null])
+  })
+
+  test('has malloc map what is large, unless the environment says otherwise', async () => {
+    const { MALLOC_MMAP_THRESHOLD_: _, ...env } = process.env
+    for (const [given, expected] of [
+      [env, '131072'],
+      [{ ...env, MALLOC_MMAP_THRESHOLD_: '65536' }, '65536'],
+    ] as const) {
+      const { child } = await launched(LAUNCHER, [], given)
+      const environ = readFileSync(`/proc/${child.pid}/environ`, 'utf8').split('\0')
+      child.kill('SIGTERM')
+      await once(child, 'exit')
+      expect(environ).toContain(`MALLOC_MMAP_THRESHOLD_=${expected}`)
+    }
   })
 
   test.for(NODES)(
