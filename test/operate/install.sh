@@ -1,10 +1,10 @@
 #!/bin/bash
 # What the operations tests need of others, by name: Prometheus with promtool, and Chromium, from Debian; playwright-core and
-# Grafana's own types from npm, into test/operate/.tools. Idempotent. OPERATE=prometheus,pm2 chooses parts; all
-# by default. A part is one block: what is missing is installed, and what cannot be is named.
+# Grafana's own types from npm, into test/operate/.tools; docker compose, see containers.sh. Idempotent. OPERATE=prometheus,pm2
+# chooses parts; all by default. A part is one block: what is missing is installed, and what cannot be is named.
 set -euo pipefail
 cd "$(dirname "$0")"
-parts=",${OPERATE-prometheus,grafana,chromium,systemd,pm2,kubernetes},"
+parts=",${OPERATE-prometheus,grafana,chromium,systemd,pm2,kubernetes,containers},"
 mkdir -p .tools
 echo '*' >.tools/.gitignore
 
@@ -69,4 +69,9 @@ if chosen kubernetes && [ "$(cat .tools/kubernetes/stamp 2>/dev/null)" != "${kub
   else
     echo "operate: npm and go are needed; the kubernetes tests will fail (leave kubernetes out of OPERATE to do without)" >&2
   fi
+fi
+
+if chosen containers; then
+  . ./containers.sh
+  containers
 fi
