@@ -1,4 +1,5 @@
-import { at, bump, makeCode } from './prefix-code.ts'
+import { makeCode } from './prefix-code.ts'
+import { at, bump } from './table.ts'
 
 // One block of deflate with codes of its own (RFC 1951, 3.2.7), in two steps: what it is made of is noted and counted; then
 // the codes are made, and it is written.
@@ -9,7 +10,7 @@ export const BLOCK: usize = 1 << 17
 export const SHORTEST: usize = 4
 const LONGEST: usize = 258
 /** A repetition's length is sent as what it is above this. */
-const LEAST: usize = 3
+const BASE_LENGTH: usize = 3
 
 const END_OF_BLOCK: usize = 256
 const FIRST_LENGTH: usize = 257
@@ -19,13 +20,13 @@ const COUNTS: usize = memory.data(286 * 4, 16)
 const DISTANCE_COUNTS: usize = memory.data(30 * 4, 16)
 const CODES: usize = memory.data(286 * 4, 16)
 const DISTANCE_CODES: usize = memory.data(30 * 4, 16)
-/** For each length above LEAST: its symbol above FIRST_LENGTH, and the symbol's code together with the bits that follow it. */
+/** For each length above BASE_LENGTH: its symbol above FIRST_LENGTH, and the code of that together with its extra bits. */
 const LENGTH_SYMBOLS: usize = memory.data(256, 16)
 const LENGTH_CODES: usize = memory.data(256 * 4, 16)
 let lengthsAreKnown: bool = false
 
-/** Repetitions: 32 bits for how many bytes before it are sent as they are, 16 each for length and distance, less LEAST and 1. */
-const REPETITIONS: usize = memory.data(8 * ((1 << 17) / 4 + 1), 64)
+/** Each is 32 bits for how many bytes before it are sent as they are, 16 for its length less BASE_LENGTH, 16 for its distance less 1. */
+const REPETITIONS: usize = memory.data(<i32>(8 * (BLOCK / SHORTEST + 1)), 64)
 const REPETITION: usize = 8
 let noted: usize = REPETITIONS
 
@@ -74,10 +75,10 @@ export function noteRepetition(from: usize, to: usize, length: usize, distance: 
     // The rest must be a repetition too.
     if (part < length && length - part < SHORTEST) part -= SHORTEST
     store<u32>(noted, literals)
-    store<u16>(noted + 4, <u16>(part - LEAST))
+    store<u16>(noted + 4, <u16>(part - BASE_LENGTH))
     store<u16>(noted + 6, <u16>(distance - 1))
     noted += REPETITION
-    bump(COUNTS, FIRST_LENGTH + <usize>load<u8>(LENGTH_SYMBOLS + (part - LEAST)))
+    bump(COUNTS, FIRST_LENGTH + <usize>load<u8>(LENGTH_SYMBOLS + (part - BASE_LENGTH)))
     bump(DISTANCE_COUNTS, symbol)
     literals = 0
     length -= part
@@ -98,17 +99,17 @@ function countLiterals(from: usize, to: usize): void {
   for (; from < to; from++) bump(COUNTS, <usize>load<u8>(from))
 }
 
-/** Four lengths, or eight to begin with, have the same number of bits behind their symbol; the longest has none. */
+/** Four lengths, or eight to begin with, have the same number of extra bits behind their symbol; the longest has none. */
 function listLengths(): void {
   let length = LENGTH_SYMBOLS
   for (let symbol: u32 = 0; symbol < 28; symbol++) {
-    for (let i: u32 = 0; i < (<u32>1) << bitsBehind(symbol); i++) store<u8>(length++, <u8>symbol)
+    for (let i: u32 = 0; i < (<u32>1) << extraBits(symbol); i++) store<u8>(length++, <u8>symbol)
   }
-  store<u8>(LENGTH_SYMBOLS + LONGEST - LEAST, 28)
+  store<u8>(LENGTH_SYMBOLS + LONGEST - BASE_LENGTH, 28)
   lengthsAreKnown = true
 }
 
-function bitsBehind(lengthSymbol: u32): u32 {
+function extraBits(lengthSymbol: u32): u32 {
   return lengthSymbol < 8 || lengthSymbol === 28 ? 0 : (lengthSymbol >>> 2) - 1
 }
 
@@ -197,13 +198,13 @@ function put(value: u64, count: u64): void {
  * as 57 bits hold: three literals of 15, or a length (15 + 5) and a distance (15 + 13).
  */
 function writeContents(from: usize, to: usize): void {
-  for (let length: usize = 0; length <= LONGEST - LEAST; length++) {
+  for (let length: usize = 0; length <= LONGEST - BASE_LENGTH; length++) {
     const symbol = <u32>load<u8>(LENGTH_SYMBOLS + length)
     const code = at(CODES, FIRST_LENGTH + <usize>symbol)
     const codeBits = code >>> 24
-    const behind = bitsBehind(symbol)
-    const value = (code & 0xffff) | ((<u32>length & ((1 << behind) - 1)) << codeBits)
-    store<u32>(LENGTH_CODES + (length << 2), ((codeBits + behind) << 24) | value)
+    const extra = extraBits(symbol)
+    const value = (code & 0xffff) | ((<u32>length & ((1 << extra) - 1)) << codeBits)
+    store<u32>(LENGTH_CODES + (length << 2), ((codeBits + extra) << 24) | value)
   }
   let written = out
   let held = bits
@@ -246,15 +247,15 @@ function writeContents(from: usize, to: usize): void {
     held |= (<u64>(distanceCode & 0xffff)) << count
     count += distanceCode >>> 24
     if (symbol >= 4) {
-      const behind = (<u64>symbol >> 1) - 1
-      held |= (<u64>distance & (((<u64>1) << behind) - 1)) << count
-      count += behind
+      const extra = (<u64>symbol >> 1) - 1
+      held |= (<u64>distance & (((<u64>1) << extra) - 1)) << count
+      count += extra
     }
     store<u64>(written, held)
     written += <usize>(count >> 3)
     held >>= count & 0x38
     count &= 7
-    next += length + LEAST
+    next += length + BASE_LENGTH
   }
   out = written
   bits = held

@@ -5,9 +5,9 @@ import { BLOCK, beginBlock, beginOutput, endOutput, noteRepetition, SHORTEST, wr
 
 /** A repetition reaches back this far at most. */
 const WINDOW: usize = 32_768
-/** The last place of any five bytes, by their hash: as an address, or 0. */
-const PLACES: usize = memory.data(4 << 15, 64)
 const HASH_BITS: u64 = 15
+/** The last place of any five bytes, by their hash: as an address, or 0. */
+const PLACES: usize = memory.data(4 << (<i32>HASH_BITS), 64)
 /** 2 ** 64 divided by the golden ratio, and odd. */
 const SPREAD: u64 = ((<u64>0x9e3779b1) << 32) | 0x85ebca87
 const HASHED: usize = 5
@@ -20,12 +20,12 @@ export function freeFrom(): usize {
 }
 
 /**
- * Deflates `[from, end)` to `to`; the end of what it wrote, which may be an eighth longer and a KB for each BLOCK. Up to 8
- * bytes are read and written past either end. The input must begin above WINDOW: place 0 is then too far
- * back for anything to repeat it.
+ * Deflates `[from, end)` to `to`; the end of what it wrote. That may be an eighth longer, since nine bits would do for every
+ * symbol, and a KB for the codes of each BLOCK. (The worst that was found: 87 bytes a BLOCK.) Up to 8 bytes are read and
+ * written past either end. The input must begin above WINDOW: place 0 is then too far back for anything to repeat it.
  */
 export function deflate(from: usize, end: usize, to: usize): usize {
-  memory.fill(PLACES, 0, 4 << 15)
+  memory.fill(PLACES, 0, 4 << (<usize>HASH_BITS))
   beginOutput(to)
   let start = from
   do {

@@ -1,3 +1,5 @@
+import { at, bump, set } from './table.ts'
+
 // Prefix codes as deflate has them (RFC 1951, 3.2.2): canonical, of limited length, told to the reader as lengths alone.
 
 /** Deflate has at most this many symbols in one code, and no code longer than this. */
@@ -121,17 +123,4 @@ function mirrored(word: u32): u32 {
   word = ((word >>> 2) & 0x33333333) | ((word & 0x33333333) << 2)
   word = ((word >>> 4) & 0x0f0f0f0f) | ((word & 0x0f0f0f0f) << 4)
   return bswap<u32>(word)
-}
-
-/** An element of a table of words of 32 bits. */
-export function at(table: usize, index: usize): u32 {
-  return load<u32>(table + (index << 2))
-}
-
-export function bump(table: usize, index: usize): void {
-  set(table, index, at(table, index) + 1)
-}
-
-function set(table: usize, index: usize, value: u32): void {
-  store<u32>(table + (index << 2), value)
 }

@@ -167,7 +167,7 @@ export class ShardFetcher {
     }
     try {
       const body = await pull.read(take, bodies.inflate)
-      await ownTurn()
+      if (body.length > 0) await ownTurn()
       const firstGroup = query || !this.#cursorsCountGroups ? undefined : firstGroupOf(pull, cursor)
       const encoding = encoder.encode(body, { shard, cursor, firstGroup })
       const first = encoding.next()

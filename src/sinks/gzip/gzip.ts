@@ -3,8 +3,13 @@ import zlib from 'node:zlib'
 import { ownTurn } from '../../core/turns.ts'
 import { DEFLATE } from './binary.ts'
 
-/** Longer ones keep the event loop waiting for too long; zlib does them in its threads. Some 2 to 4 ms a MB. */
-const LONGEST = 4 << 20
+/**
+ * Longer ones keep the event loop waiting for too long; zlib does them in its threads. Some 2 to 4 ms a MB, and up to 12 when
+ * somebody writes logs for that: short repetitions between a few letters in no order.
+ */
+const LONGEST = 2 << 20
+/** More than what the engine has of its own. */
+const TABLES = 1 << 20
 const PAGE = 65_536
 const SLACK = 64
 /** A repetition reaches back this far; below it an address means "none" (engine/deflate.ts). */
@@ -23,9 +28,9 @@ const inThreads = promisify(zlib.gzip)
  * as well (docs/performance.md); what it does not do goes to zlib.
  */
 export async function gzip(body: Buffer): Promise<Buffer> {
-  deflate ??= Deflate.open() ?? 'not to be had'
+  if (deflate === undefined) deflate = Deflate.open()
   const engine = deflate
-  if (body.length > LONGEST || engine === 'not to be had') {
+  if (body.length > LONGEST || engine === null) {
     const chunkSize = Math.max(ZLIB_CHUNK_LEAST, Math.ceil(body.length / ZLIB_RATIO))
     return await inThreads(body, { level: 1, memLevel: 9, chunkSize })
   }
@@ -45,7 +50,7 @@ class Deflate {
   readonly #input: number
 
   private constructor() {
-    const room = (1 << 20) + LONGEST + LONGEST + (LONGEST >> 2)
+    const room = TABLES + LONGEST + LONGEST + (LONGEST >> 2)
     const pages = Math.ceil(room / PAGE)
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages })
     this.#exports = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(DEFLATE, 'base64')), {
@@ -55,12 +60,12 @@ class Deflate {
     this.#input = Math.ceil(Math.max(this.#exports.freeFrom(), WINDOW) / SLACK + 1) * SLACK
   }
 
-  /** `undefined` where it cannot be had: no WebAssembly, no SIMD, no memory of that size, or a Node without crc32. */
-  static open(): Deflate | undefined {
+  /** `null` where it cannot be had: no WebAssembly, no SIMD, no memory of that size, or a Node without crc32. */
+  static open(): Deflate | null {
     try {
-      return typeof zlib.crc32 === 'function' ? new Deflate() : undefined
+      return typeof zlib.crc32 === 'function' ? new Deflate() : null
     } catch {
-      return undefined
+      return null
     }
   }
 
@@ -78,4 +83,5 @@ class Deflate {
   }
 }
 
-let deflate: Deflate | 'not to be had' | undefined
+/** `undefined` until somebody needs it. */
+let deflate: Deflate | null | undefined

@@ -9,7 +9,7 @@ const LONGEST_REPETITION = 258
 /** What one block of ours stands for (engine/deflate-block.ts). */
 const BLOCK = 131_072
 /** Longer bodies are zlib's (src/sinks/gzip/gzip.ts). */
-const LONGEST_BODY = 4 << 20
+const LONGEST_BODY = 2 << 20
 
 /** Numbers that are the same in every run. */
 function numbers(seed: number): () => number {
@@ -58,6 +58,11 @@ describe('what gunzip makes of it is what was given', () => {
     await expectSame(Buffer.concat([stretch, Buffer.from([0, 1, 2]), stretch, Buffer.from([3]), stretch]))
   })
 
+  test('with its beginning again, behind whatever may lie before it in memory', async () => {
+    const beginning = noise(20)
+    for (let byte = 0; byte < 256; byte++) await expectSame(Buffer.concat([beginning, Buffer.of(byte), beginning]))
+  })
+
   test.each([1, 2, 3, 4, 5, 7, 8, 9, WINDOW - 1, WINDOW, WINDOW + 1])(
     'with a repetition from %i bytes before',
     async (distance) => {
@@ -80,20 +85,23 @@ describe('what gunzip makes of it is what was given', () => {
     },
   )
 
-  test('with symbols so unequal that their codes have to be shortened', async () => {
-    // As often as Fibonacci's numbers say, each symbol would be one bit longer than the next: up to 22 bits here.
-    const bytes: number[] = []
-    for (
-      let [symbol, one, two] = [0, 1, 1];
-      bytes.length < BLOCK / 2;
-      [symbol, one, two] = [symbol + 1, two, one + two]
-    ) {
-      for (let i = 0; i < one; i++) bytes.push(symbol)
-    }
-    const random = numbers(7)
-    const shuffled = bytes.map((byte) => ({ byte, key: random() })).sort((a, b) => a.key - b.key)
-    await expectSame(Buffer.from(shuffled.map(({ byte }) => byte)))
+  test('with bytes so rare that their codes have to be shortened', async () => {
+    // As often as Fibonacci's numbers say, the code of each is one bit longer than the next one's: up to 20 bits here. All
+    // others are in no order, or what is frequent would be sent as repetitions, and so be rare as well.
+    const rare = [1, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233]
+    const body = Buffer.from(noise(BLOCK, 256 - rare.length).map((byte) => rare.length + byte))
+    const bytes = rare.flatMap((times, byte) => Array.from({ length: times }, () => byte))
+    for (const [index, byte] of bytes.entries()) body[200 * index] = byte
+    await expectSame(body)
   })
+
+  test.each([500, 1_000, 2_000, 3_000, 4_000, 5_000])(
+    'with codes of such lengths that the code for those has to be shortened (%i bytes)',
+    async (length) => {
+      const random = numbers(length)
+      await expectSame(Buffer.from(Uint8Array.from({ length }, () => 256 * random() ** 2)))
+    },
+  )
 
   test.each([2, 3, 5, 17, 64, 200, 256])(
     'with %i different bytes in no order, for several blocks',
@@ -108,6 +116,8 @@ describe('what gunzip makes of it is what was given', () => {
     'at the length from which on it is zlib that works (%i)',
     async (length) => {
       await expectSame(Buffer.alloc(length, noise(5_000)))
+      // There is room for what becomes no shorter, too.
+      await expectSame(noise(length))
     },
   )
 
@@ -151,6 +161,21 @@ test('the same body is the same bytes again, whatever came between: no memory of
   const first = await gzip(body)
   await gzip(noise(300_000, 20))
   expect((await gzip(body)).equals(first)).toBe(true)
+})
+
+test('what lies behind a body in memory has no part in it', async () => {
+  // Its last four bytes and one of another body's stood there before.
+  const body = Buffer.from('abcde, and what else there is: abcd')
+  const after = async (letter: string): Promise<Buffer> => {
+    await gzip(Buffer.concat([body, Buffer.from(letter)]))
+    return await gzip(body)
+  }
+  expect((await after('e')).equals(await after('f'))).toBe(true)
+})
+
+test('one byte over and over becomes nearly nothing', async () => {
+  const body = Buffer.alloc(1_000_000, 'a')
+  expect((await expectSame(body)).length).toBeLessThan(body.length / 800)
 })
 
 test('the event loop turns between two bodies', async () => {

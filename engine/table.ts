@@ -1,0 +1,13 @@
+// Tables of words of 32 bits.
+
+export function at(table: usize, index: usize): u32 {
+  return load<u32>(table + (index << 2))
+}
+
+export function set(table: usize, index: usize, value: u32): void {
+  store<u32>(table + (index << 2), value)
+}
+
+export function bump(table: usize, index: usize): void {
+  set(table, index, at(table, index) + 1)
+}
