@@ -1,3 +1,6 @@
+/** Smaller ones come and go with the garbage: kept, thousands of them would crowd out the large and be searched each time. */
+const LEAST_KEPT = 64 * 1024
+
 /**
  * Large buffers used again instead of left to the garbage collector, which sees memory outside its heap late: at full speed
  * a replica would otherwise hold several times what it works on (432 MB against 300 were measured while draining a backlog).
@@ -12,8 +15,13 @@ export class BufferPool {
     this.#keepBytes = keepBytes
   }
 
+  get keptBytes(): number {
+    return this.#idleBytes
+  }
+
   /** A buffer of exactly `size` bytes with arbitrary contents. */
   take(size: number): Buffer {
+    if (size < LEAST_KEPT) return Buffer.allocUnsafeSlow(size)
     const index = this.#idle.findIndex((buffer) => buffer.length >= size && buffer.length <= 4 * size)
     if (index === -1) return Buffer.allocUnsafeSlow(roundedUp(size)).subarray(0, size)
     const [buffer] = this.#idle.splice(index, 1) as [Buffer]
@@ -24,7 +32,7 @@ export class BufferPool {
   /** Gives back what `take` returned. Nobody may look at it any more. */
   give(buffer: Buffer): void {
     const whole = Buffer.from(buffer.buffer)
-    if (this.#idleBytes + whole.length > this.#keepBytes) return
+    if (whole.length < LEAST_KEPT || this.#idleBytes + whole.length > this.#keepBytes) return
     this.#idle.push(whole)
     this.#idleBytes += whole.length
   }
@@ -32,6 +40,6 @@ export class BufferPool {
 
 /** To a quarter of the next power of two, so that bodies of about one size share buffers. */
 function roundedUp(size: number): number {
-  const step = 2 ** Math.max(12, Math.ceil(Math.log2(Math.max(size, 1))) - 2)
+  const step = 2 ** (Math.ceil(Math.log2(size)) - 2)
   return Math.ceil(size / step) * step
 }

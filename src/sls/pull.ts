@@ -16,7 +16,7 @@ import type { Answer } from './transport.ts'
 export const MAX_RAW_BYTES = 32 * 1024 * 1024
 
 /** Compressed bodies, which are done with as soon as they are inflated. */
-const compressed = new BufferPool(MAX_RAW_BYTES)
+const compressed = new BufferPool(16 << 20)
 
 /** One answer to PullLogs. Its body is still on the wire: it must be read or discarded, once. */
 export interface Pull {

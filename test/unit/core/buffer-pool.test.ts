@@ -1,0 +1,44 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { BufferPool } from '../../../src/core/buffer-pool.ts'
+
+const KB = 1024
+const MB = KB * KB
+
+test('what is kept serves the next of its size, whatever that is; what could not is not kept', () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.integer({ min: 0, max: 200 * KB }), fc.integer({ min: 0, max: 20 * MB })), (size) => {
+      const pool = new BufferPool(32 * MB)
+      const first = pool.take(size)
+      pool.give(first)
+      const next = pool.take(size)
+      expect(next.length).toBe(size)
+      if (pool.keptBytes === 0 && next.buffer === first.buffer) return
+      expect(pool.keptBytes).toBe(0)
+      expect(size).toBeLessThan(64 * KB)
+    }),
+  )
+})
+
+test('small ones leave nothing behind', () => {
+  const pool = new BufferPool(32 * MB)
+  for (let i = 0; i < 1_000; i++) pool.give(pool.take(i % 300))
+  for (let i = 0; i < 1_000; i++) pool.give(pool.take(5 * KB + 10 * i))
+  expect(pool.keptBytes).toBe(0)
+})
+
+test('two that are out at the same time are two, and no more is kept than was said', () => {
+  const pool = new BufferPool(3 * MB)
+  const out = [1, 2, 3, 4].map(() => pool.take(MB))
+  expect(new Set(out.map(({ buffer }) => buffer)).size).toBe(4)
+  for (const buffer of out) pool.give(buffer)
+  expect(pool.keptBytes).toBe(3 * MB)
+})
+
+test('one that is much too large for what is asked stays for those who need it', () => {
+  const pool = new BufferPool(32 * MB)
+  const large = pool.take(10 * MB)
+  pool.give(large)
+  expect(pool.take(MB).buffer).not.toBe(large.buffer)
+  expect(pool.take(8 * MB).buffer).toBe(large.buffer)
+})
