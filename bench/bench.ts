@@ -3,7 +3,7 @@
  * Rivals take part where bench/install.sh has installed them. docs/performance.md says how to read it.
  */
 import { parseArgs } from 'node:util'
-import { endToEnd } from './end-to-end/end-to-end.ts'
+import { endToEnd, moreReplicas } from './end-to-end/end-to-end.ts'
 import { latency } from './latency/latency.ts'
 import { memory } from './memory/memory.ts'
 import { micro } from './micro/micro.ts'
@@ -19,10 +19,12 @@ const { values } = parseArgs({
   },
 })
 const rounds = Number(values.rounds)
+const options = { rounds, cpuSeconds: Number(values['cpu-seconds']) }
 
 const PARTS: Record<string, () => AsyncGenerator<Report>> = {
   micro: () => micro(10 * rounds + 1),
-  'end-to-end': () => endToEnd({ rounds, cpuSeconds: Number(values['cpu-seconds']) }),
+  'end-to-end': () => endToEnd(options),
+  replicas: () => moreReplicas(options),
   memory,
   latency,
 }
