@@ -60,7 +60,8 @@ export async function measure(
     const samples = await watch(processes, source, sink)
     const done = samples.at(-1) as Sample
     // A rival may lose a log; its figure is none the less right.
-    if (contender.singles && done.requests !== logs) process.stderr.write(`  ${done.requests} of ${logs} logs arrived\n`)
+    if (contender.singles && done.requests !== logs)
+      process.stderr.write(`  ${done.requests} of ${logs} logs arrived\n`)
     const exposed = contender.singles ? [] : await Promise.all(processes.map((_, index) => metrics(ADMIN_PORT + index)))
     const delivered = exposed.reduce((sum, text) => sum + (numberOf(text, DELIVERED) ?? 0), 0)
     if (contender.program === process.execPath && delivered !== logs) throw new Error(`${delivered} events of ${logs}`)
