@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config'
 // 226 s with two, 178 s with three.)
 export default defineConfig({
   test: {
-    maxWorkers: 3,
+    maxWorkers: 4,
     projects: [
       { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 10_000 } },
       {

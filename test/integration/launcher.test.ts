@@ -56,6 +56,13 @@ describe.runIf(existsSync(DIST))('the command that npm installs', () => {
     }
   })
 
+  test('the image, which starts without it, and what is measured have malloc do the same', () => {
+    for (const file of ['deploy/Dockerfile', 'bench/end-to-end/measure.ts', 'test/chaos/subject.ts']) {
+      const text = readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')
+      expect(text.match(/MALLOC_MMAP_THRESHOLD_[=: '"]+(\d+)/)?.[1], file).toBe('131072')
+    }
+  })
+
   test.for(NODES)(
     'as a script of %s ends with exit code 0 on SIGTERM, and kill -9 leaves nothing running',
     async (node) => {
