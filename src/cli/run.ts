@@ -1,6 +1,5 @@
 import { once } from 'node:events'
 import { parseArgs } from 'node:util'
-import { setFlagsFromString } from 'node:v8'
 import { Bridge, credentialSource, GROUP_TIMEOUT_HEARTBEATS, slsClient } from '../bridge.ts'
 import type { Config } from '../config/load.ts'
 import { systemClock } from '../core/clock.ts'
@@ -46,11 +45,6 @@ export async function runCommand(argv: string[], io: CommandIo): Promise<number>
   const configuration = configurationOf(io)
   if (!configuration) return EXIT.usage
   const { config, warnings } = configuration
-  // Events are bytes outside V8's heap, so its young generation need not grow: 40 to 100 MB less resident at full speed,
-  // for no measurable CPU (2 GB drained through test/integration/memory.test.ts with and without).
-  setFlagsFromString('--semi-space-growth-factor=1')
-  // Hundreds of shards that wait make little garbage, but all of it grows old; V8 would let the heap double before it looks.
-  setFlagsFromString('--heap-growing-percent=20')
   let replica: Replica
   try {
     replica = await Replica.start(config)

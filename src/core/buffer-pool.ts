@@ -7,12 +7,14 @@ const LEAST_KEPT = 64 * 1024
  */
 export class BufferPool {
   readonly #keepBytes: number
+  readonly #mostRoom: number
   readonly #idle: Buffer[] = []
   #idleBytes = 0
 
-  /** `keepBytes`: how much is kept for later at the most. */
-  constructor(keepBytes: number) {
+  /** `keepBytes`: how much is kept for later at the most. `mostRoom`: one this many times as large as asked will do (4/3 or more). */
+  constructor(keepBytes: number, mostRoom = 4) {
     this.#keepBytes = keepBytes
+    this.#mostRoom = mostRoom
   }
 
   get keptBytes(): number {
@@ -22,7 +24,7 @@ export class BufferPool {
   /** A buffer of exactly `size` bytes with arbitrary contents. */
   take(size: number): Buffer {
     if (size < LEAST_KEPT) return Buffer.allocUnsafeSlow(size)
-    const index = this.#idle.findIndex((buffer) => buffer.length >= size && buffer.length <= 4 * size)
+    const index = this.#idle.findLastIndex(({ length }) => length >= size && length <= this.#mostRoom * size)
     if (index === -1) return Buffer.allocUnsafeSlow(roundedUp(size)).subarray(0, size)
     const [buffer] = this.#idle.splice(index, 1) as [Buffer]
     this.#idleBytes -= buffer.length
@@ -32,14 +34,16 @@ export class BufferPool {
   /** Gives back what `take` returned. Nobody may look at it any more. */
   give(buffer: Buffer): void {
     const whole = Buffer.from(buffer.buffer)
-    if (whole.length < LEAST_KEPT || this.#idleBytes + whole.length > this.#keepBytes) return
+    if (whole.length < LEAST_KEPT) return
     this.#idle.push(whole)
     this.#idleBytes += whole.length
+    // The oldest go: of a size that nobody asks for any more there would otherwise be ever more, and no room for others.
+    while (this.#idleBytes > this.#keepBytes) this.#idleBytes -= (this.#idle.shift() as Buffer).length
   }
 }
 
-/** To a quarter of the next power of two, so that bodies of about one size share buffers. */
+/** To an eighth of the next power of two, so that bodies of about one size share buffers. */
 function roundedUp(size: number): number {
-  const step = 2 ** (Math.ceil(Math.log2(size)) - 2)
+  const step = 2 ** (Math.ceil(Math.log2(size)) - 3)
   return Math.ceil(size / step) * step
 }

@@ -3,9 +3,7 @@ import { basename, dirname, join } from 'node:path'
 import { isatty } from 'node:tty'
 import type { DestinationStream, Logger } from 'pino'
 import { multistream, pino, stdTimeFunctions } from 'pino'
-import { prettyFactory } from 'pino-pretty'
 import type { RollingFile } from 'pino-roll'
-import roll from 'pino-roll'
 import { Fault, messageOf } from '../core/errors.ts'
 import { errorFields } from './faults.ts'
 
@@ -45,7 +43,7 @@ export async function openLogger({
   const rolling = file === undefined ? undefined : await openFile(file, fileSize)
   const streams: DestinationStream[] = []
   if (rolling !== undefined) streams.push(rolling)
-  if (terminal) streams.push(prettyTerminal(fd))
+  if (terminal) streams.push(await prettyTerminal(fd))
   const plain = streams.length === 0 ? pino.destination({ dest: fd, sync: true }) : undefined
   if (plain !== undefined) streams.push(plain)
 
@@ -76,7 +74,10 @@ function withErrorsTold(fields: Record<string, unknown>): Record<string, unknown
   return Object.fromEntries(told)
 }
 
-function prettyTerminal(fd: number): DestinationStream {
+// Loaded by who has a use for them: rotation brings a calendar of 300 modules with it, and 13 MB.
+
+async function prettyTerminal(fd: number): Promise<DestinationStream> {
+  const { prettyFactory } = await import('pino-pretty')
   const pretty = prettyFactory({ colorize: true, translateTime: 'SYS:HH:MM:ss.l', ignore: 'consumer,pid' })
   const terminal = pino.destination({ dest: fd, sync: true })
   return { write: (line) => terminal.write(pretty(line)) }
@@ -90,6 +91,7 @@ async function openFile(file: string, size: string): Promise<RollingFile> {
   let rolling: RollingFile
   try {
     const limit = { count: FILES_KEPT, removeOtherLogFiles: true }
+    const { default: roll } = await import('pino-roll')
     rolling = await roll({ file, size, limit, mkdir: true, sync: true, maxLength: WAITING_CHARACTERS })
   } catch (error) {
     throw new Fault('configuration', `cannot write the log file: ${messageOf(error)}`, {

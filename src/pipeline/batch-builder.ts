@@ -1,4 +1,5 @@
 import type { Batch, BatchOrigin } from '../core/batch.ts'
+import { BufferPool } from '../core/buffer-pool.ts'
 import { Bytes } from './bytes.ts'
 
 /** Room past the largest batch, so that an event can be written before it is known whether it still fits in. */
@@ -8,44 +9,40 @@ const HAND_OVER = 0.75
 
 /** What is kept for later pulls at the most; more would only be memory that idles. */
 const KEPT_BYTES = 16 * 1024 * 1024
+/** The byte budget counts batches, not the buffers they lie in. */
+const MOST_ROOM = 4 / 3
 
 /**
- * Working buffers of one size, used again: by the next pull when a batch did not take them along, and once a batch that did
- * is settled. Left to the garbage collector they would pile up, since it sees memory outside its heap late.
+ * The memory of batches and of those being filled, used again: by the next pull when a batch did not take it along, and once
+ * a batch that did is settled.
  */
 export class WorkingBuffers {
   readonly maxBatchBytes: number
-  readonly #idle: Bytes[] = []
+  readonly #pool = new BufferPool(KEPT_BYTES, MOST_ROOM)
 
   constructor(maxBatchBytes: number) {
     this.maxBatchBytes = maxBatchBytes
   }
 
-  get #size(): number {
-    return this.maxBatchBytes + HEADROOM
-  }
-
+  /** Room for a batch to be filled. */
   take(): Bytes {
-    return this.#idle.pop() ?? Bytes.allocate(this.#size)
+    return new Bytes(this.#pool.take(this.maxBatchBytes + HEADROOM))
   }
 
-  give(bytes: Bytes): void {
-    if (this.#idle.length * this.#size < KEPT_BYTES) this.#idle.push(bytes)
+  give({ buffer }: Bytes): void {
+    this.#pool.give(buffer)
   }
 
-  /** A copy for a batch to take along, in one of these when it fills it well. */
+  /** A copy for a batch to take along. */
   copyOf(bytes: Buffer): Buffer {
-    if (bytes.length > this.#size || bytes.length < this.#size * HAND_OVER) return exactCopy(bytes)
-    const { buffer } = this.take()
-    buffer.set(bytes)
-    return buffer.subarray(0, bytes.length)
+    const copy = this.#pool.take(bytes.length)
+    copy.set(bytes)
+    return copy
   }
 
-  /** Takes back the buffer of a batch whose bytes nobody will look at again, if it is one of these. */
+  /** Takes back the memory of a batch whose bytes nobody will look at again. */
   recycle({ bytes }: Batch): void {
-    if (bytes.byteOffset === 0 && bytes.buffer.byteLength === this.#size) {
-      this.give(new Bytes(Buffer.from(bytes.buffer as ArrayBuffer)))
-    }
+    this.#pool.give(bytes)
   }
 }
 
@@ -104,7 +101,12 @@ export class BatchBuilder {
       return
     }
     this.close()
-    this.#closed.push({ origin: this.#origin, bytes: exactCopy(event), ends: Uint32Array.of(event.length), count: 1 })
+    this.#closed.push({
+      origin: this.#origin,
+      bytes: this.#buffers.copyOf(event),
+      ends: Uint32Array.of(event.length),
+      count: 1,
+    })
   }
 
   /** Closes the batch that is being filled, if there is anything in it. */
@@ -114,7 +116,7 @@ export class BatchBuilder {
     const filled = working.buffer.subarray(0, this.#used)
     const whole = this.#used >= working.buffer.length * HAND_OVER
     if (whole) this.#working = undefined
-    const bytes = whole ? filled : exactCopy(filled)
+    const bytes = whole ? filled : this.#buffers.copyOf(filled)
     this.#closed.push({ origin: this.#origin, bytes, ends: this.#ends.slice(0, this.#count), count: this.#count })
     this.#used = 0
     this.#count = 0
@@ -141,10 +143,4 @@ export class BatchBuilder {
     this.#ends[this.#count++] = end
     this.#used = end
   }
-}
-
-function exactCopy(bytes: Buffer): Buffer {
-  const copy = Buffer.allocUnsafeSlow(bytes.length)
-  copy.set(bytes)
-  return copy
 }

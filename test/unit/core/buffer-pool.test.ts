@@ -8,7 +8,7 @@ const MB = KB * KB
 test('what is kept serves the next of its size, whatever that is; what could not is not kept', () => {
   fc.assert(
     fc.property(fc.oneof(fc.integer({ min: 0, max: 200 * KB }), fc.integer({ min: 0, max: 20 * MB })), (size) => {
-      const pool = new BufferPool(32 * MB)
+      const pool = new BufferPool(32 * MB, 4 / 3)
       const first = pool.take(size)
       pool.give(first)
       const next = pool.take(size)
@@ -41,4 +41,19 @@ test('one that is much too large for what is asked stays for those who need it',
   pool.give(large)
   expect(pool.take(MB).buffer).not.toBe(large.buffer)
   expect(pool.take(8 * MB).buffer).toBe(large.buffer)
+})
+
+test('a size that is asked for once and again is found, however many of another nobody wants any more were given', () => {
+  const pool = new BufferPool(8 * MB, 4 / 3)
+  const rare = Array.from({ length: 20 }, () => pool.take(500 * KB))
+  const usual = pool.take(MB)
+  for (const buffer of rare) pool.give(buffer)
+  pool.give(usual)
+  for (let i = 0; i < 50; i++) {
+    const again = pool.take(MB)
+    expect(again.buffer).toBe(usual.buffer)
+    pool.give(again)
+    pool.give(pool.take(300 * KB + i))
+  }
+  expect(pool.keptBytes).toBeLessThanOrEqual(8 * MB)
 })
