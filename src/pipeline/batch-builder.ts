@@ -40,6 +40,16 @@ export class WorkingBuffers {
     return copy
   }
 
+  /** Copies of both in one piece of memory: thousands of ends a second would be garbage of their own. */
+  copyOfBoth(bytes: Buffer, ends: Uint32Array): Pick<Batch, 'bytes' | 'ends'> {
+    const endsAt = Math.ceil(bytes.length / ends.BYTES_PER_ELEMENT) * ends.BYTES_PER_ELEMENT
+    const both = this.#pool.take(endsAt + ends.byteLength)
+    both.set(bytes)
+    const copy = new Uint32Array(both.buffer, both.byteOffset + endsAt, ends.length)
+    copy.set(ends)
+    return { bytes: both.subarray(0, bytes.length), ends: copy }
+  }
+
   /** Takes back the memory of a batch whose bytes nobody will look at again. */
   recycle({ bytes }: Batch): void {
     this.#pool.give(bytes)

@@ -148,13 +148,13 @@ export class Kernel {
     return true
   }
 
-  /** What has been written of the batch that is being filled, and where its events end. */
+  /** What has been written of the batch that is being filled, and where its events end. Good until more is written. */
   get written(): Buffer {
     return this.bytes.subarray(this.#output, this.#output + (this.walk[WALK.used] as number))
   }
 
   get ends(): Uint32Array {
-    return new Uint32Array(this.bytes.buffer, this.#ends, this.walk[WALK.batchEvents]).slice()
+    return new Uint32Array(this.bytes.buffer, this.#ends, this.walk[WALK.batchEvents])
   }
 
   /** Adds an event that was written elsewhere; false when there is no room for it at all. */
