@@ -42,8 +42,8 @@ export class BufferPool {
   }
 }
 
-/** To an eighth of the next power of two, so that bodies of about one size share buffers. */
+/** To a sixteenth of the next power of two, so that bodies of about one size share buffers. */
 function roundedUp(size: number): number {
-  const step = 2 ** (Math.ceil(Math.log2(size)) - 3)
+  const step = 2 ** (Math.ceil(Math.log2(size)) - 4)
   return Math.ceil(size / step) * step
 }
