@@ -1,8 +1,10 @@
 import { once } from 'node:events'
 import type { AddressInfo, Socket } from 'node:net'
 import { createServer } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { Connections } from '../../../src/core/connections.ts'
+import { selfSigned } from '../emulator/hec-certificate.ts'
 
 const answerOf = (body: string): string => `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`
 
@@ -119,4 +121,28 @@ describe('connections', () => {
     await rejected
     await expect(get('/later')).rejects.toMatchObject({ code: 'UND_ERR_DESTROYED' })
   })
+})
+
+test('over TLS a body does not lie in one record with its head: for that it would have been copied, all of it', async () => {
+  const identity = selfSigned('localhost')
+  const pieces: Buffer[] = []
+  const body = Buffer.alloc(1 << 20, 'event ')
+  const server = createTlsServer(identity, (socket) => {
+    socket.on('error', () => {})
+    socket.on('data', (piece) => {
+      pieces.push(piece)
+      if (Buffer.concat(pieces).includes(body)) socket.write(answerOf('taken'))
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const connections = new Connections(`https://localhost:${port}`, { connect: { ca: identity.cert } })
+  onTestFinished(async () => {
+    await connections.end()
+    server.close()
+  })
+  const answer = await connections.request({ method: 'POST', path: '/', body })
+  expect(await answer.body.text()).toBe('taken')
+  expect(pieces[0]?.toString('latin1')).toMatch(/^POST .*\r\n\r\n$/s)
 })
