@@ -31,6 +31,7 @@ describe('memory', () => {
     const peak = peakResidentMb(replica.child.pid)
     console.log(`${MEGABYTES} MB, ${logs} logs: peak ${peakStalled} MB stalled, ${peak} MB after draining`)
     expect(Math.max(peakStalled, peak)).toBeLessThan(RESIDENT_LIMIT_MB)
+    expect(await youngGenerationOf(replica)).toBeLessThan(4e6)
     expect(scenario.hec.state().events).toBe(logs)
   })
 })
@@ -55,6 +56,11 @@ describe('the byte budget', () => {
     expect(scenario.hec.state().events).toBe(20_000)
   })
 })
+
+async function youngGenerationOf(replica: BridgeProcess): Promise<number> {
+  const size = /^nodejs_heap_space_size_total_bytes\{space="new"\} (\d+)/m.exec(await replica.metrics())?.[1]
+  return Number(size)
+}
 
 async function inFlightOf(replica: BridgeProcess): Promise<number> {
   return Number(/^sls_bridge_in_flight_bytes(?:\{[^}]*\})? (\d+)/m.exec(await replica.metrics())?.[1] ?? 0)
