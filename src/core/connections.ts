@@ -1,4 +1,5 @@
 // Not the global one: tests stop that, and the network goes on.
+import type { Socket } from 'node:net'
 import { setTimeout } from 'node:timers'
 import { TLSSocket } from 'node:tls'
 import { buildConnector, Client, Dispatcher } from 'undici'
@@ -11,6 +12,8 @@ export interface ConnectionsOptions extends Omit<Client.Options, 'connect'> {
 
 interface Connection {
   readonly client: Client
+  /** What it has open at this moment. */
+  socket: Socket | undefined
   readonly openedAt: number
   restingSince: number
 }
@@ -28,7 +31,8 @@ const SURPLUS_MS = 10_000
  * moment before it is used again: what arrives meanwhile was asked for by nobody, and undici closes the connection on it.
  */
 export class Connections extends Dispatcher {
-  readonly #open: () => Client
+  readonly #open: (connect: buildConnector.connector) => Client
+  readonly #connector: buildConnector.connector
   readonly #lifeMs: number
   readonly #all = new Set<Client>()
   /** Who has rested longest comes first. */
@@ -38,8 +42,8 @@ export class Connections extends Dispatcher {
   constructor(origin: string, { connect, lifeMs = Number.POSITIVE_INFINITY, ...options }: ConnectionsOptions) {
     super()
     // One connector for all: it remembers the TLS session.
-    const connector = withoutCorks(buildConnector({ allowH2: false, ...connect }))
-    this.#open = () => new Client(origin, { ...options, pipelining: 1, allowH2: false, connect: connector })
+    this.#connector = withoutCorks(buildConnector({ allowH2: false, ...connect }))
+    this.#open = (connector) => new Client(origin, { ...options, pipelining: 1, allowH2: false, connect: connector })
     this.#lifeMs = lifeMs
   }
 
@@ -51,7 +55,7 @@ export class Connections extends Dispatcher {
     const waitMs = connection && rested < 0 ? connection.restingSince + REST_MS - now : 0
     const used = connection ?? this.#opened(now)
     const start = (): void => {
-      used.client.dispatch(options, new EndOf(handler, (failed) => this.#rest(used, failed)))
+      used.client.dispatch(options, new EndOf(handler, used, (failed) => this.#rest(used, failed)))
     }
     if (waitMs > 0) setTimeout(start, Math.ceil(waitMs))
     else start()
@@ -66,10 +70,16 @@ export class Connections extends Dispatcher {
   }
 
   #opened(now: number): Connection {
-    const client = this.#open()
+    const client = this.#open((to, callback) =>
+      this.#connector(to, (...connected) => {
+        connection.socket = connected[1] ?? undefined
+        callback(...connected)
+      }),
+    )
+    const connection: Connection = { client, socket: undefined, openedAt: now, restingSince: now }
     if (this.#ended) void client.destroy()
     else this.#all.add(client)
-    return { client, openedAt: now, restingSince: now }
+    return connection
   }
 
   #rest(connection: Connection, failed: boolean): void {
@@ -113,21 +123,37 @@ function withoutCorks(connect: buildConnector.connector): buildConnector.connect
   }
 }
 
-/** Passes everything on, and tells when the request is over in whatever way. */
+/**
+ * Passes everything on, and tells when the request is over in whatever way.
+ *
+ * Who says 200 before all of the request has left has not seen what it says that of, and what is still to leave is read from
+ * where it lies: its owner must not take the end for the end. So that is held back until all of it has left.
+ */
 class EndOf implements Dispatcher.DispatchHandler {
   readonly #handler: Dispatcher.DispatchHandler
+  readonly #connection: Connection
   #over: ((failed: boolean) => void) | undefined
+  #status = 0
+  #heldBack = false
 
-  constructor(handler: Dispatcher.DispatchHandler, over: (failed: boolean) => void) {
+  constructor(handler: Dispatcher.DispatchHandler, connection: Connection, over: (failed: boolean) => void) {
     this.#handler = handler
+    this.#connection = connection
     this.#over = over
   }
 
   onRequestStart(controller: Dispatcher.DispatchController, context: unknown): void {
+    const abort = controller.abort.bind(controller)
+    controller.abort = (reason) => {
+      abort(reason)
+      // For undici the request is over, and it would go on sending.
+      if (this.#heldBack) this.#connection.socket?.destroy()
+    }
     this.#handler.onRequestStart?.(controller, context)
   }
 
   onResponseStart(...answer: Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>): void {
+    this.#status = answer[1]
     this.#handler.onResponseStart?.(...answer)
   }
 
@@ -136,13 +162,28 @@ class EndOf implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(...end: Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseEnd']>>): void {
-    this.#handler.onResponseEnd?.(...end)
-    this.#tell(false)
+    const { socket } = this.#connection
+    // A refusal may well come early, and the rest of what was refused is nobody's concern.
+    if (this.#status >= 300 || !socket || socket.writableLength === 0) {
+      this.#ended(end)
+      return
+    }
+    this.#heldBack = true
+    socket.write('', (error) => {
+      this.#heldBack = false
+      if (error) this.onResponseError(end[0], error)
+      else this.#ended(end)
+    })
   }
 
   onResponseError(controller: Dispatcher.DispatchController, error: Error): void {
     this.#handler.onResponseError?.(controller, error)
     this.#tell(true)
+  }
+
+  #ended(end: Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseEnd']>>): void {
+    this.#handler.onResponseEnd?.(...end)
+    this.#tell(false)
   }
 
   #tell(failed: boolean): void {

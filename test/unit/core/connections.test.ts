@@ -123,25 +123,131 @@ describe('connections', () => {
   })
 })
 
-test('over TLS a body does not lie in one record with its head: for that it would have been copied, all of it', async () => {
+/** More than the operating system takes at once, however far it goes. */
+const LARGE = Buffer.alloc(48 << 20, 'event ')
+
+/** Takes each connection by hand. Of what arrives nothing is read before the server reads it. */
+async function takenBy(serve: (socket: Socket) => void, { tls = false } = {}) {
   const identity = selfSigned('localhost')
+  const sockets = new Set<Socket>()
+  const take = (socket: Socket): void => {
+    sockets.add(socket)
+    socket.on('error', () => {})
+    serve(socket)
+  }
+  const server = tls ? createTlsServer(identity, take) : createServer({ noDelay: true }, take)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const connections = new Connections(`${tls ? 'https' : 'http'}://localhost:${port}`, {
+    connect: { ca: identity.cert },
+  })
+  onTestFinished(async () => {
+    await connections.end()
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  return connections
+}
+
+/** Answers as soon as the head of a request is there, and leaves its body where it is until told. */
+function answeringEarly(head: string) {
+  const arrived: Buffer[] = []
+  let socket: Socket | undefined
+  const serve = (accepted: Socket): void => {
+    socket = accepted
+    accepted.once('data', (first: Buffer) => {
+      accepted.pause()
+      arrived.push(first)
+      accepted.write(`HTTP/1.1 ${head}\r\nContent-Length: 5\r\n\r\nearly`)
+    })
+  }
+  /** Up to so many bytes, or to the end in whatever way. */
+  const readOn = async (bytes = Number.POSITIVE_INFINITY): Promise<Buffer> => {
+    let length = arrived.reduce((sum, piece) => sum + piece.length, 0)
+    try {
+      for await (const piece of socket as Socket) {
+        arrived.push(piece as Buffer)
+        length += (piece as Buffer).length
+        if (length >= bytes) break
+      }
+    } catch {} // cut off
+    return Buffer.concat(arrived)
+  }
+  return { serve, readOn }
+}
+
+const roundsOfTheLoop = async (rounds: number): Promise<void> => {
+  for (let round = 0; round < rounds; round++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+describe('who answers before all of the request has left', () => {
+  test.each([{ tls: false }, { tls: true }])(
+    'is not done before that, $tls: what leaves later is whole',
+    async ({ tls }) => {
+      const server = answeringEarly('200 OK')
+      const connections = await takenBy(server.serve, { tls })
+      const body = Buffer.from(LARGE)
+      const { body: answer } = await connections.request({ method: 'POST', path: '/', body })
+      let over = false
+      // The memory serves another, as soon as somebody may think that this one is done.
+      const text = answer.text().then((got) => {
+        over = true
+        body.fill('other ')
+        return got
+      })
+      await roundsOfTheLoop(100)
+      expect(over).toBe(false)
+      const arrived = await server.readOn(body.length)
+      expect(await text).toBe('early')
+      expect(arrived.subarray(-LARGE.length).equals(LARGE)).toBe(true)
+    },
+  )
+
+  test('and hangs up has not answered', async () => {
+    const server = answeringEarly('200 OK\r\nConnection: close')
+    const connections = await takenBy(server.serve)
+    const { body: answer } = await connections.request({ method: 'POST', path: '/', body: LARGE })
+    await expect(answer.text()).rejects.toThrow()
+    expect((await server.readOn()).length).toBeLessThan(LARGE.length)
+  })
+
+  test('and never reads the rest is given up by who has waited long enough', async () => {
+    const server = answeringEarly('200 OK')
+    const connections = await takenBy(server.serve)
+    const waited = new AbortController()
+    const { body: answer } = await connections.request({
+      ...{ method: 'POST', path: '/', body: LARGE, signal: waited.signal },
+    })
+    const given = expect(answer.text()).rejects.toThrow('long enough')
+    await roundsOfTheLoop(20)
+    waited.abort(new Error('long enough'))
+    await given
+    // Nothing of it leaves any more.
+    expect((await server.readOn()).length).toBeLessThan(LARGE.length)
+  })
+
+  test.each(['413 Payload Too Large', '413 Payload Too Large\r\nConnection: close', '503 Service Unavailable'])(
+    'may refuse it: %j',
+    async (head) => {
+      const server = answeringEarly(head)
+      const connections = await takenBy(server.serve)
+      const { body: answer } = await connections.request({ method: 'POST', path: '/', body: LARGE })
+      expect(await answer.text()).toBe('early')
+    },
+  )
+})
+
+test('over TLS a body does not lie in one record with its head: for that it would have been copied, all of it', async () => {
   const pieces: Buffer[] = []
   const body = Buffer.alloc(1 << 20, 'event ')
-  const server = createTlsServer(identity, (socket) => {
-    socket.on('error', () => {})
+  const serve = (socket: Socket): void => {
     socket.on('data', (piece) => {
       pieces.push(piece)
       if (Buffer.concat(pieces).includes(body)) socket.write(answerOf('taken'))
     })
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  const connections = new Connections(`https://localhost:${port}`, { connect: { ca: identity.cert } })
-  onTestFinished(async () => {
-    await connections.end()
-    server.close()
-  })
+  }
+  const connections = await takenBy(serve, { tls: true })
   const answer = await connections.request({ method: 'POST', path: '/', body })
   expect(await answer.body.text()).toBe('taken')
   expect(pieces[0]?.toString('latin1')).toMatch(/^POST .*\r\n\r\n$/s)
