@@ -70,7 +70,8 @@ export class Bridge {
       fetchIntervalMs: sls.fetchIntervalSeconds * 1000,
       commitIntervalMs: Math.min(COMMIT_INTERVAL_MS, sls.heartbeatSeconds * 1000),
       ...(sls.query === undefined ? {} : { query: sls.query }),
-      encoder: new Encoder(encoderOptions(config), kernel),
+      // As much as can be in flight: acknowledgements come many at a time, and as many batches are wanted again at once.
+      encoder: new Encoder({ ...encoderOptions(config), keptBytes: config.maxInFlightBytes }, kernel),
       deliver: (batch, lease, started) => this.#sink.deliver(batch, lease, started),
       budget,
       bodies: kernel === undefined ? bodies : new KernelBodies(kernel, bodies),

@@ -86,3 +86,4 @@ const url = `${tls ? 'https' : 'http'}://127.0.0.1:${(server.address() as Addres
 process.send?.({ url, drainPort: (drain.address() as AddressInfo).port } satisfies SinkReady)
 setInterval(() => process.send?.(state), EVERY_MS)
 process.on('disconnect', () => process.exit())
+process.on('error', () => process.exit())

@@ -1,5 +1,7 @@
 /** Smaller ones come and go with the garbage: kept, thousands of them would crowd out the large and be searched each time. */
 const LEAST_KEPT = 64 * 1024
+/** What nobody has wanted for so long goes back to the operating system. */
+const LONGEST_IDLE_MS = 10_000
 
 /**
  * Large buffers used again instead of left to the garbage collector, which sees memory outside its heap late: at full speed
@@ -8,7 +10,8 @@ const LEAST_KEPT = 64 * 1024
 export class BufferPool {
   readonly #keepBytes: number
   readonly #mostRoom: number
-  readonly #idle: Buffer[] = []
+  /** Whoever was given back last comes last, and is taken first: what is not needed sinks. */
+  readonly #idle: Array<{ buffer: Buffer; since: number }> = []
   #idleBytes = 0
 
   /** `keepBytes`: how much is kept for later at the most. `mostRoom`: one this many times as large as asked will do (4/3 or more). */
@@ -23,22 +26,35 @@ export class BufferPool {
 
   /** A buffer of exactly `size` bytes with arbitrary contents. */
   take(size: number): Buffer {
+    this.#forgetOldest()
     if (size < LEAST_KEPT) return Buffer.allocUnsafeSlow(size)
-    const index = this.#idle.findLastIndex(({ length }) => length >= size && length <= this.#mostRoom * size)
-    if (index === -1) return Buffer.allocUnsafeSlow(roundedUp(size)).subarray(0, size)
-    const [buffer] = this.#idle.splice(index, 1) as [Buffer]
-    this.#idleBytes -= buffer.length
-    return buffer.subarray(0, size)
+    const index = this.#idle.findLastIndex(
+      ({ buffer: { length } }) => length >= size && length <= this.#mostRoom * size,
+    )
+    const [found] = index === -1 ? [] : this.#idle.splice(index, 1)
+    if (!found) return Buffer.allocUnsafeSlow(roundedUp(size)).subarray(0, size)
+    this.#idleBytes -= found.buffer.length
+    return found.buffer.subarray(0, size)
   }
 
   /** Gives back what `take` returned. Nobody may look at it any more. */
   give(buffer: Buffer): void {
     const whole = Buffer.from(buffer.buffer)
     if (whole.length < LEAST_KEPT) return
-    this.#idle.push(whole)
+    this.#idle.push({ buffer: whole, since: performance.now() })
     this.#idleBytes += whole.length
-    // The oldest go: of a size that nobody asks for any more there would otherwise be ever more, and no room for others.
-    while (this.#idleBytes > this.#keepBytes) this.#idleBytes -= (this.#idle.shift() as Buffer).length
+    this.#forgetOldest()
+  }
+
+  /** Of a size that nobody asks for any more there would otherwise be ever more, and no room for others. */
+  #forgetOldest(): void {
+    const wanted = performance.now() - LONGEST_IDLE_MS
+    for (;;) {
+      const [oldest] = this.#idle
+      if (!oldest || (this.#idleBytes <= this.#keepBytes && oldest.since > wanted)) return
+      this.#idle.shift()
+      this.#idleBytes -= oldest.buffer.length
+    }
   }
 }
 

@@ -7,8 +7,6 @@ const HEADROOM = 64 * 1024
 /** A working buffer filled to this part goes out as the batch itself; below, its bytes are copied and it is kept. */
 const HAND_OVER = 0.75
 
-/** What is kept for later pulls at the most; more would only be memory that idles. */
-const KEPT_BYTES = 16 * 1024 * 1024
 /** The byte budget counts batches, not the buffers they lie in. */
 const MOST_ROOM = 4 / 3
 
@@ -18,10 +16,12 @@ const MOST_ROOM = 4 / 3
  */
 export class WorkingBuffers {
   readonly maxBatchBytes: number
-  readonly #pool = new BufferPool(KEPT_BYTES, MOST_ROOM)
+  readonly #pool: BufferPool
 
-  constructor(maxBatchBytes: number) {
+  /** `keptBytes`: what is kept for later pulls at the most. */
+  constructor(maxBatchBytes: number, keptBytes: number) {
     this.maxBatchBytes = maxBatchBytes
+    this.#pool = new BufferPool(keptBytes, MOST_ROOM)
   }
 
   /** Room for a batch to be filled. */

@@ -24,7 +24,11 @@ export interface EncoderOptions {
   source: string
   sourcetype: string
   index?: string
+  /** Memory of settled batches that is kept for later ones, at the most. Default: 16 MiB. */
+  keptBytes?: number
 }
+
+const KEPT_BYTES = 16 * 1024 * 1024
 
 /**
  * Turns pulled bodies (decompressed LogGroupLists) into batches of HEC envelopes, bytes to bytes: no object and no
@@ -44,7 +48,7 @@ export class Encoder {
       envelope: new EnvelopeConstants(options),
       contentKeys: new KeyTable('', isGroupKey),
       tagKeys: new KeyTable(TAG_PREFIX, () => false),
-      buffers: new WorkingBuffers(options.maxBatchBytes),
+      buffers: new WorkingBuffers(options.maxBatchBytes, options.keptBytes ?? KEPT_BYTES),
       scratch: new Scratch(),
     }
   }

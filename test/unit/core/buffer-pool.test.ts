@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { BufferPool } from '../../../src/core/buffer-pool.ts'
 
 const KB = 1024
@@ -56,4 +56,20 @@ test('a size that is asked for once and again is found, however many of another 
     pool.give(pool.take(300 * KB + i))
   }
   expect(pool.keptBytes).toBeLessThanOrEqual(8 * MB)
+})
+
+test('what nobody has wanted for a while is given back, as soon as anybody comes again', () => {
+  vi.useFakeTimers({ toFake: ['performance'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const pool = new BufferPool(32 * MB)
+  const burst = Array.from({ length: 20 }, () => pool.take(MB))
+  for (const buffer of burst) pool.give(buffer)
+  for (let second = 0; second < 8; second++) {
+    vi.advanceTimersByTime(1000)
+    pool.give(pool.take(MB))
+  }
+  expect(pool.keptBytes).toBe(20 * MB)
+  vi.advanceTimersByTime(3000)
+  pool.take(100)
+  expect(pool.keptBytes).toBe(MB)
 })
