@@ -30,6 +30,8 @@ export class DeliveryScript {
   acknowledging = false
   /** Up to here everything was delivered in an earlier life of the shard. */
   deliveredBefore = 0
+  /** What earlier lives of the shard had seen and not settled may have expired before this one could read it. */
+  seenEarlier = 0
   readonly #sls: SlsDouble
   readonly #acked = new Set<string>()
 
@@ -113,7 +115,7 @@ export class DeliveryScript {
       if (topic !== 'audit' || at < this.deliveredBefore) continue
       for (let log = 0; log < logs; log++) {
         const id = `${shard.id}:${at}:${log}`
-        const expired = at < shard.begin && !this.seen.includes(id)
+        const expired = at < shard.begin && !this.seen.includes(id, this.seenEarlier)
         if (!this.#acked.has(id) && !expired) this.ahead.push(`commit at ${position} before ${id}`)
       }
     }

@@ -92,6 +92,7 @@ test('whatever comes together, no commit is ahead of an acknowledgement or goes 
         const budget = new ByteBudget(budgetBytes)
         const taken = await takenShard({ sls, deliveries, fetchCount, budget, commitIntervalMs: 500 })
         const seenBefore = deliveries.seen.length
+        deliveries.seenEarlier = seenBefore
         for (const happening of acts) await happen(sls, deliveries, happening)
         if (end === 'drain') {
           taken.consumer.drain()
