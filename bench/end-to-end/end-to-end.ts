@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { SampleKind } from '../../src/emulator/sample-logs.ts'
 import { SAMPLE_KINDS } from '../../src/emulator/sample-logs.ts'
+import type { Certificates } from '../../test/conformance/certificates.ts'
 import { issueCertificates } from '../../test/conformance/certificates.ts'
 import type { Report } from '../report.ts'
 import { median, shown } from '../report.ts'
@@ -61,8 +62,7 @@ async function turns(
   contenders: (round: number) => readonly Contender[],
   { rounds, cpuSeconds }: EndToEndOptions,
 ): Promise<Found> {
-  const folder = mkdtempSync(join(tmpdir(), 'bench-'))
-  const certificates = await issueCertificates(folder, ['bench.localhost', 'localhost'])
+  const certificates = await issued()
   const found: Found = new Map()
   const note = (name: string, kind: SampleKind, measured: Measured): void => {
     const all = found.get(name) ?? { audit: [], kubernetes: [], access: [] }
@@ -78,8 +78,14 @@ async function turns(
       note(NAIVE_ALONE, kind, await alone('naive', kind))
     }
   }
-  rmSync(folder, { recursive: true, force: true })
   return found
+}
+
+/** For as long as this program runs. */
+async function issued(): Promise<Certificates> {
+  const folder = mkdtempSync(join(tmpdir(), 'bench-'))
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  return await issueCertificates(folder, ['bench.localhost', 'localhost'])
 }
 
 /**

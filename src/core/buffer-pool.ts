@@ -1,6 +1,6 @@
 /** Smaller ones come and go with the garbage: kept, thousands of them would crowd out the large and be searched each time. */
 const LEAST_KEPT = 64 * 1024
-/** What nobody has wanted for so long goes back to the operating system. */
+/** What nobody has wanted for so long, or up to twice as long, goes back to the operating system. */
 const LONGEST_IDLE_MS = 10_000
 
 /**
@@ -13,6 +13,7 @@ export class BufferPool {
   /** Whoever was given back last comes last, and is taken first: what is not needed sinks. */
   readonly #idle: Array<{ buffer: Buffer; since: number }> = []
   #idleBytes = 0
+  #sweeps: NodeJS.Timeout | undefined
 
   /** `keepBytes`: how much is kept for later at the most. `mostRoom`: one this many times as large as asked will do (4/3 or more). */
   constructor(keepBytes: number, mostRoom = 4) {
@@ -26,7 +27,6 @@ export class BufferPool {
 
   /** A buffer of exactly `size` bytes with arbitrary contents. */
   take(size: number): Buffer {
-    this.#forgetOldest()
     if (size < LEAST_KEPT) return Buffer.allocUnsafeSlow(size)
     const index = this.#idle.findLastIndex(
       ({ buffer: { length } }) => length >= size && length <= this.#mostRoom * size,
@@ -43,18 +43,22 @@ export class BufferPool {
     if (whole.length < LEAST_KEPT) return
     this.#idle.push({ buffer: whole, since: performance.now() })
     this.#idleBytes += whole.length
-    this.#forgetOldest()
+    // Of a size that nobody asks for any more there would otherwise be ever more, and no room for others.
+    while (this.#idleBytes > this.#keepBytes) this.#forgetOldest()
+    this.#sweeps ??= setInterval(() => this.#sweep(), LONGEST_IDLE_MS).unref()
   }
 
-  /** Of a size that nobody asks for any more there would otherwise be ever more, and no room for others. */
-  #forgetOldest(): void {
+  /** By a timer, for when nobody comes any more. */
+  #sweep(): void {
     const wanted = performance.now() - LONGEST_IDLE_MS
-    for (;;) {
-      const [oldest] = this.#idle
-      if (!oldest || (this.#idleBytes <= this.#keepBytes && oldest.since > wanted)) return
-      this.#idle.shift()
-      this.#idleBytes -= oldest.buffer.length
-    }
+    while ((this.#idle[0]?.since ?? Number.POSITIVE_INFINITY) <= wanted) this.#forgetOldest()
+    if (this.#idle.length > 0) return
+    clearInterval(this.#sweeps)
+    this.#sweeps = undefined
+  }
+
+  #forgetOldest(): void {
+    this.#idleBytes -= this.#idle.shift()?.buffer.length ?? 0
   }
 }
 

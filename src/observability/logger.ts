@@ -74,8 +74,6 @@ function withErrorsTold(fields: Record<string, unknown>): Record<string, unknown
   return Object.fromEntries(told)
 }
 
-// Loaded by who has a use for them: rotation brings a calendar of 300 modules with it, and 13 MB.
-
 async function prettyTerminal(fd: number): Promise<DestinationStream> {
   const { prettyFactory } = await import('pino-pretty')
   const pretty = prettyFactory({ colorize: true, translateTime: 'SYS:HH:MM:ss.l', ignore: 'consumer,pid' })
@@ -88,10 +86,11 @@ const FILES_KEPT = 5
 const WAITING_CHARACTERS = 1 << 20
 
 async function openFile(file: string, size: string): Promise<RollingFile> {
+  // Not with everything else: it brings a calendar of 300 modules and 13 MB.
+  const { default: roll } = await import('pino-roll')
   let rolling: RollingFile
   try {
     const limit = { count: FILES_KEPT, removeOtherLogFiles: true }
-    const { default: roll } = await import('pino-roll')
     rolling = await roll({ file, size, limit, mkdir: true, sync: true, maxLength: WAITING_CHARACTERS })
   } catch (error) {
     throw new Fault('configuration', `cannot write the log file: ${messageOf(error)}`, {

@@ -33,15 +33,8 @@ export class WorkingBuffers {
     this.#pool.give(buffer)
   }
 
-  /** A copy for a batch to take along. */
-  copyOf(bytes: Buffer): Buffer {
-    const copy = this.#pool.take(bytes.length)
-    copy.set(bytes)
-    return copy
-  }
-
-  /** Copies of both in one piece of memory: thousands of ends a second would be garbage of their own. */
-  copyOfBoth(bytes: Buffer, ends: Uint32Array): Pick<Batch, 'bytes' | 'ends'> {
+  /** Copies for a batch to take along, in one piece of memory: thousands of ends a second would be garbage of their own. */
+  copyOf(bytes: Buffer, ends: Uint32Array): Pick<Batch, 'bytes' | 'ends'> {
     const endsAt = Math.ceil(bytes.length / ends.BYTES_PER_ELEMENT) * ends.BYTES_PER_ELEMENT
     const both = this.#pool.take(endsAt + ends.byteLength)
     both.set(bytes)
@@ -111,12 +104,8 @@ export class BatchBuilder {
       return
     }
     this.close()
-    this.#closed.push({
-      origin: this.#origin,
-      bytes: this.#buffers.copyOf(event),
-      ends: Uint32Array.of(event.length),
-      count: 1,
-    })
+    const alone = this.#buffers.copyOf(event, Uint32Array.of(event.length))
+    this.#closed.push({ origin: this.#origin, ...alone, count: 1 })
   }
 
   /** Closes the batch that is being filled, if there is anything in it. */
@@ -126,8 +115,9 @@ export class BatchBuilder {
     const filled = working.buffer.subarray(0, this.#used)
     const whole = this.#used >= working.buffer.length * HAND_OVER
     if (whole) this.#working = undefined
-    const bytes = whole ? filled : this.#buffers.copyOf(filled)
-    this.#closed.push({ origin: this.#origin, bytes, ends: this.#ends.slice(0, this.#count), count: this.#count })
+    const ends = this.#ends.subarray(0, this.#count)
+    const batch = whole ? { bytes: filled, ends: ends.slice() } : this.#buffers.copyOf(filled, ends)
+    this.#closed.push({ origin: this.#origin, ...batch, count: this.#count })
     this.#used = 0
     this.#count = 0
   }

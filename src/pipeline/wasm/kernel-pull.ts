@@ -119,6 +119,6 @@ export class KernelPull {
   }
 
   #batchOf(events: Buffer, ends: Uint32Array): Batch {
-    return { origin: this.#origin, ...this.#state.buffers.copyOfBoth(events, ends), count: ends.length }
+    return { origin: this.#origin, ...this.#state.buffers.copyOf(events, ends), count: ends.length }
   }
 }
