@@ -120,7 +120,7 @@ export const ORDEALS = {
     async ordeal(world) {
       world.hec.stall()
       await world.writeBacklog({ groups: 100, logsPerGroup: 1_000, tagBytes: 5_000 })
-      await sleep(4_000)
+      await sleep(8_000)
       world.hec.resume()
     },
   },
