@@ -27,7 +27,7 @@ import {
 } from './layout.ts'
 import { fieldEnd, fieldStart, LOGS, passField, tag } from './wire.ts'
 
-export { inflate } from './lz4.ts'
+export { inflate, inflatePausedFrom, inflatePausedTo } from './lz4.ts'
 export { examine } from './well-formed.ts'
 
 // What `encode` stopped for.

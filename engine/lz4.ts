@@ -14,46 +14,68 @@ const REPEATED: usize = memory.data<u8>(
   16,
 )
 
+// What `inflate` ended with.
+/** The bytes are not a block of that size; the host finds out what is wrong with them. */
+const REFUSED = 0
+const DONE = 1
+/** `pause` is reached, at the places below. */
+const PAUSED = 2
+
+let pausedFrom: usize = 0
+let pausedTo: usize = 0
+
+export function inflatePausedFrom(): usize {
+  return pausedFrom
+}
+
+export function inflatePausedTo(): usize {
+  return pausedTo
+}
+
 /**
- * Inflates the raw LZ4 block in `[from, fromEnd)` to exactly `[to, toEnd)`. False for anything that is not that; the host
- * then finds out what is wrong. Reads and writes up to SLACK bytes past either end.
+ * Inflates the raw LZ4 block up to `fromEnd` to exactly `[start, toEnd)`, from where it paused, at first from the beginnings of
+ * both. Pauses between two sequences at `pause` or behind it. Reads and writes up to SLACK bytes past either end.
  */
-export function inflate(from: usize, fromEnd: usize, to: usize, toEnd: usize): bool {
-  const start = to
+export function inflate(from: usize, fromEnd: usize, start: usize, to: usize, toEnd: usize, pause: usize): i32 {
   while (from < fromEnd) {
+    if (to >= pause) {
+      pausedFrom = from
+      pausedTo = to
+      return PAUSED
+    }
     const token = <usize>load<u8>(from++)
     let length = token >> 4
     if (length === 15) {
       // Ends early once it is clear that it is too much, so it cannot overflow either.
       let more: usize = 255
       while (more === 255) {
-        if (from >= fromEnd || length > toEnd - to) return false
+        if (from >= fromEnd || length > toEnd - to) return REFUSED
         more = <usize>load<u8>(from++)
         length += more
       }
     }
-    if (length > fromEnd - from || length > toEnd - to) return false
+    if (length > fromEnd - from || length > toEnd - to) return REFUSED
     v128.store(to, v128.load(from))
     for (let done: usize = 16; done < length; done += 16) v128.store(to + done, v128.load(from + done))
     from += length
     to += length
-    if (from === fromEnd) return to === toEnd
+    if (from === fromEnd) return to === toEnd ? DONE : REFUSED
 
-    if (fromEnd - from < 2) return false
+    if (fromEnd - from < 2) return REFUSED
     const offset = <usize>load<u16>(from)
     from += 2
-    if (offset === 0 || offset > to - start) return false
+    if (offset === 0 || offset > to - start) return REFUSED
     length = token & 15
     if (length === 15) {
       let more: usize = 255
       while (more === 255) {
-        if (from >= fromEnd || length > toEnd - to) return false
+        if (from >= fromEnd || length > toEnd - to) return REFUSED
         more = <usize>load<u8>(from++)
         length += more
       }
     }
     length += MIN_MATCH
-    if (length > toEnd - to) return false
+    if (length > toEnd - to) return REFUSED
     const source = to - offset
     const stop = to + length
     if (offset >= 16) {
@@ -69,5 +91,5 @@ export function inflate(from: usize, fromEnd: usize, to: usize, toEnd: usize): b
     }
     to = stop
   }
-  return false
+  return REFUSED
 }

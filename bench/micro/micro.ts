@@ -55,7 +55,7 @@ function engine(options: EncoderOptions, withKernel: boolean) {
   const memory = bodies ?? pool
   const encoder = new Encoder(options, kernel)
   const inflated = ({ block, body }: Pulled): Buffer =>
-    lz4Decompress(block, body.length, (size) => memory.take(size), bodies && ((from, to) => bodies.inflate(from, to)))
+    lz4Decompress(block, body.length, (size) => memory.take(size), bodies?.inflate)
   const encodeAll = (body: Buffer): void => {
     for (const batch of encoder.encode(body, POSITION)) encoder.recycle(batch)
   }

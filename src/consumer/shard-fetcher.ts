@@ -12,7 +12,7 @@ import type { ByteBudget, PullReservation } from './byte-budget.ts'
 
 /** Turns a decompressed LogGroupList into batches; the pipeline's part, handed in by bridge.ts. */
 export interface PullEncoder {
-  /** Throws on malformed bytes before the first batch, never after it. */
+  /** Throws on malformed bytes; taking batches does not. */
   encode(body: Buffer, at: PullPosition): Generator<Batch, EncodeCounts>
   /** The batch is settled; its memory may serve another. */
   recycle(batch: Batch): void
@@ -170,6 +170,7 @@ export class ShardFetcher {
       if (body.length > 0) await ownTurn()
       const firstGroup = query || !this.#cursorsCountGroups ? undefined : firstGroupOf(pull, cursor)
       const encoding = encoder.encode(body, { shard, cursor, firstGroup })
+      if (body.length > 0) await ownTurn()
       const first = encoding.next()
       return {
         nextCursor: pull.nextCursor,

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { setTimeout } from 'node:timers'
 import { TLSSocket } from 'node:tls'
 import { buildConnector, Client, Dispatcher } from 'undici'
+import { ownTurn } from './turns.ts'
 
 export interface ConnectionsOptions extends Omit<Client.Options, 'connect'> {
   connect: buildConnector.BuildOptions
@@ -20,6 +21,8 @@ interface Connection {
 
 /** Longer than it takes an answer that follows upon another to arrive. */
 const REST_MS = 5
+/** Writing it takes about a millisecond a MB; several of them, all ready at once, would keep everybody else waiting. */
+const LARGE_BYTES = 256 << 10
 /** What has rested so long is surplus. */
 const SURPLUS_MS = 10_000
 
@@ -57,8 +60,10 @@ export class Connections extends Dispatcher {
     const start = (): void => {
       used.client.dispatch(options, new EndOf(handler, used, (failed) => this.#rest(used, failed)))
     }
-    if (waitMs > 0) setTimeout(start, Math.ceil(waitMs))
-    else start()
+    const { body } = options
+    const begin = Buffer.isBuffer(body) && body.length >= LARGE_BYTES ? () => void ownTurn().then(start) : start
+    if (waitMs > 0) setTimeout(begin, Math.ceil(waitMs))
+    else begin()
     this.#dropSurplus(now)
     return true
   }

@@ -54,14 +54,12 @@ export class Encoder {
   }
 
   /**
-   * Yields each batch when it is closed: between two of them about `maxBatchBytes` are written at most. Throws a
-   * `transient` Fault `corrupt_log_group` on reaching malformed bytes; batches yielded before are whole and good.
-   * Groups without logs, or that nobody wants, are not looked into.
+   * Looks at all of the body and throws a `transient` Fault `corrupt_log_group` where it is malformed. What is returned yields
+   * each batch when it is closed: between two of them about `maxBatchBytes` are written at most. Groups without logs, or
+   * that nobody wants, are not looked into.
    */
-  *encode(body: Buffer, at: PullPosition): Generator<Batch, EncodeCounts> {
-    const pull = this.#pullOf(body, at)
-    for (let batch = pull.nextBatch(); batch !== undefined; batch = pull.nextBatch()) yield batch
-    return pull.counts
+  encode(body: Buffer, at: PullPosition): Generator<Batch, EncodeCounts> {
+    return batchesOf(this.#pullOf(body, at))
   }
 
   #pullOf(body: Buffer, at: PullPosition): PullEncoding | KernelPull {
@@ -75,6 +73,11 @@ export class Encoder {
   recycle(batch: Batch): void {
     this.#state.buffers.recycle(batch)
   }
+}
+
+function* batchesOf(pull: PullEncoding | KernelPull): Generator<Batch, EncodeCounts> {
+  for (let batch = pull.nextBatch(); batch !== undefined; batch = pull.nextBatch()) yield batch
+  return pull.counts
 }
 
 /** Keys the group itself puts into every event, so that a log with one of them overrides. */

@@ -14,30 +14,53 @@ const MAX_OFFSET = 0xffff
 /** No input byte can stand for more output bytes than this, so a larger announced size is a lie. */
 const MAX_EXPANSION = 255
 
-/** Fills `output` with what `source` inflates to; false when it cannot, with anything in it. */
-export type Inflate = (source: Uint8Array, output: Buffer) => boolean
+/**
+ * About as much is inflated at a time, so that others come between: below 1 ms in WebAssembly, and up to 3 where memory is
+ * new to the process (a whole pull of 10 MB took up to 14 ms).
+ */
+export const PIECE_BYTES = 2 << 20
+
+/** Fills `output` with what `source` inflates to, in pieces; returns false when it cannot, with anything in it. */
+export type Inflate = (source: Uint8Array, output: Buffer) => Generator<void, boolean>
+
+type Allocate = (size: number) => Buffer
+
+/** `lz4Pieces` without a pause. */
+export function lz4Decompress(source: Uint8Array, size: number, allocate?: Allocate, faster?: Inflate): Buffer {
+  const pieces = lz4Pieces(source, size, allocate, faster)
+  for (;;) {
+    const { done, value } = pieces.next()
+    if (done) return value
+  }
+}
 
 /**
- * Inflates a raw block to exactly `size` bytes. Throws a `transient` Fault `corrupt_lz4` when the block is malformed or
- * holds more or less than `size`; nothing outside `source` and the result is ever touched. `allocate` gives the memory for
- * the result, called only once the announced size is possible. `faster` may do the work; what it refuses is judged here.
+ * Inflates a raw block to exactly `size` bytes, a piece of PIECE_BYTES at a time. Throws a `transient` Fault `corrupt_lz4` when
+ * the block is malformed or holds more or less than `size`; nothing outside `source` and the result is ever touched.
+ * `allocate` gives the memory for the result, called only once the announced size is possible. `faster` may do the work;
+ * what it refuses is judged here.
  */
-export function lz4Decompress(
+export function* lz4Pieces(
   source: Uint8Array,
   size: number,
-  allocate: (size: number) => Buffer = Buffer.allocUnsafe,
+  allocate: Allocate = Buffer.allocUnsafe,
   faster?: Inflate,
-): Buffer {
+): Generator<void, Buffer> {
   if (!Number.isInteger(size) || size < 0) throw corrupt(`impossible size ${size}`)
   if (size > source.length * MAX_EXPANSION) throw corrupt(`${source.length} bytes cannot hold ${size}`)
   const output = allocate(size)
-  if (faster?.(source, output)) return output
+  if (faster && (yield* faster(source, output))) return output
   const from = new DataView(source.buffer, source.byteOffset, source.byteLength)
   const to = new DataView(output.buffer, output.byteOffset, output.byteLength)
   const end = source.length
   let at = 0
   let written = 0
+  let pause = PIECE_BYTES
   while (at < end) {
+    if (written >= pause) {
+      yield
+      pause = written + PIECE_BYTES
+    }
     const token = source[at++] as number
     let literals = token >>> 4
     if (literals === 15) {

@@ -1,4 +1,5 @@
-import { zstdDecompressSync } from 'node:zlib'
+import { promisify } from 'node:util'
+import { zstdDecompress } from 'node:zlib'
 import { BufferPool } from '../core/buffer-pool.ts'
 import { Fault } from '../core/errors.ts'
 import { ownTurn } from '../core/turns.ts'
@@ -6,7 +7,7 @@ import { int64, isCursor } from './cursor.ts'
 import { serverTime } from './errors.ts'
 import { countLogGroups } from './log-group.ts'
 import type { Inflate } from './lz4.ts'
-import { lz4Decompress } from './lz4.ts'
+import { lz4Pieces } from './lz4.ts'
 import type { Answer } from './transport.ts'
 
 /**
@@ -88,8 +89,7 @@ async function readBody(answer: Answer, wanted: Body): Promise<Buffer> {
   }
   try {
     const body = await answer.body(compressedLimit(rawSize), take)
-    await ownTurn()
-    const raw = inflate(answer, body, wanted)
+    const raw = await inflate(answer, body, wanted)
     const groups = countLogGroups(raw)
     if (groups !== groupCount) throw answer.corrupt(`${groups} log groups where ${groupCount} were announced`)
     return raw
@@ -101,13 +101,13 @@ async function readBody(answer: Answer, wanted: Body): Promise<Buffer> {
   }
 }
 
-function inflate(answer: Answer, body: Buffer, { rawSize, allocate, faster }: Body): Buffer {
+async function inflate(answer: Answer, body: Buffer, { rawSize, allocate, faster }: Body): Promise<Buffer> {
   const compression = answer.header('x-log-compresstype') ?? ''
   switch (compression.toLowerCase()) {
     case 'lz4':
-      return lz4Decompress(body, rawSize, allocate, faster)
+      return await inTurns(lz4Pieces(body, rawSize, allocate, faster))
     case 'zstd':
-      return sized(answer, unzstd(body, rawSize), rawSize)
+      return sized(answer, await unzstd(body, rawSize), rawSize)
     case '':
       return copied(sized(answer, body, rawSize), allocate(rawSize))
     default:
@@ -115,10 +115,21 @@ function inflate(answer: Answer, body: Buffer, { rawSize, allocate, faster }: Bo
   }
 }
 
-function unzstd(body: Buffer, rawSize: number): Buffer {
+/** Each piece in a turn of its own. */
+async function inTurns<Result>(pieces: Generator<void, Result>): Promise<Result> {
+  for (;;) {
+    await ownTurn()
+    const { done, value } = pieces.next()
+    if (done) return value
+  }
+}
+
+const unzstdInThreads = promisify(zstdDecompress)
+
+async function unzstd(body: Buffer, rawSize: number): Promise<Buffer> {
   try {
     // One chunk of the right size spares node:zlib a quarter of the time.
-    return zstdDecompressSync(body, { maxOutputLength: rawSize, chunkSize: Math.max(64, rawSize) })
+    return await unzstdInThreads(body, { maxOutputLength: rawSize, chunkSize: Math.max(64, rawSize) })
   } catch (error) {
     throw new Fault('transient', 'the body is not a valid zstd frame of the announced size', {
       code: 'corrupt_zstd',

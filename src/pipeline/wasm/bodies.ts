@@ -1,6 +1,8 @@
 import type { BufferPool } from '../../core/buffer-pool.ts'
 import type { Inflate } from '../../sls/lz4.ts'
+import { PIECE_BYTES } from '../../sls/lz4.ts'
 import type { Kernel } from './kernel.ts'
+import { INFLATED, PAUSED } from './kernel.ts'
 
 /** Bodies of pulls where the kernel can work on them, as far as there is room; the others are as good for the other engine. */
 export class KernelBodies {
@@ -25,16 +27,26 @@ export class KernelBodies {
   }
 
   /** Inflates the LZ4 block to fill `body`. False, with anything in it, when that is impossible here or altogether. */
-  readonly inflate: Inflate = (block, body) => {
-    const { slots, bytes, exports } = this.#kernel
-    if (!this.#kernel.holds(body)) return false
-    const at = slots.take(block.length)
-    if (at === undefined) return false
-    try {
-      bytes.set(block, at)
-      return exports.inflate(at, at + block.length, body.byteOffset, body.byteOffset + body.length) !== 0
-    } finally {
-      slots.give(at)
+  readonly inflate: Inflate = (block, body) => inflate(this.#kernel, block, body)
+}
+
+function* inflate(kernel: Kernel, block: Uint8Array, body: Buffer): ReturnType<Inflate> {
+  const { slots, bytes, exports } = kernel
+  if (!kernel.holds(body)) return false
+  const at = slots.take(block.length)
+  if (at === undefined) return false
+  try {
+    bytes.set(block, at)
+    const start = body.byteOffset
+    for (let from = at, to = start; ; ) {
+      const stop = exports.inflate(from, at + block.length, start, to, start + body.length, to + PIECE_BYTES)
+      if (stop !== PAUSED) return stop === INFLATED
+      // Before the pause: in it the kernel may be at another block.
+      from = exports.inflatePausedFrom()
+      to = exports.inflatePausedTo()
+      yield
     }
+  } finally {
+    slots.give(at)
   }
 }

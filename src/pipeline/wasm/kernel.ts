@@ -8,6 +8,10 @@ export const DONE = 0
 export const FULL = 1
 export const LEFT = 2
 
+/** What `inflate` ended with, 0 being neither (engine/lz4.ts). */
+export const INFLATED = 1
+export const PAUSED = 2
+
 /** Places in the walk, in units of 32 bits (engine/layout.ts). */
 export const WALK = {
   body: 0,
@@ -39,7 +43,9 @@ interface Exports {
   walkAt(): number
   groupsAt(): number
   freeFrom(): number
-  inflate(from: number, fromEnd: number, to: number, toEnd: number): number
+  inflate(from: number, fromEnd: number, start: number, to: number, toEnd: number, pause: number): number
+  inflatePausedFrom(): number
+  inflatePausedTo(): number
   examine(): number
   resume(): void
   encode(): number
