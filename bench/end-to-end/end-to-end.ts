@@ -145,16 +145,16 @@ function* asides(found: Found): Generator<Report> {
     ]),
   }
   const bridges = names.filter((name) => name.startsWith('bridge'))
-  const upTo = (seconds: number | undefined): string => (seconds === undefined ? '–' : `${seconds * 1000}`)
   yield {
     id: 'event-loop',
     title: 'How late the event loop was in those runs',
-    columns: ['99 in 100 within, and the latest, ms (upper ends of buckets)', ...SAMPLE_KINDS],
+    columns: ['more than 10 ms late, %; the latest, ms (upper end of its bucket)', ...SAMPLE_KINDS],
     rows: bridges.map((name) => [
       name,
       ...SAMPLE_KINDS.map((kind) => {
         const all = found.get(name)?.[kind].flatMap(({ late }) => late ?? []) ?? []
-        return `${upTo(median(all.map(({ p99 }) => p99)))}, ${upTo(Math.max(...all.map(({ most }) => most)))}`
+        if (all.length === 0) return '–'
+        return `${median(all.map(({ percent }) => percent)).toFixed(2)}; ${1000 * Math.max(...all.map(({ most }) => most))}`
       }),
     ]),
   }
