@@ -20,20 +20,28 @@ export function freeFrom(): usize {
 }
 
 /**
- * Deflates `[from, end)` to `to`; the end of what it wrote. That may be an eighth longer, since nine bits would do for every
- * symbol, and a KB for the codes of each BLOCK. (The worst that was found: 87 bytes a BLOCK.) Up to 8 bytes are read and
- * written past either end. The input must begin above WINDOW: place 0 is then too far back for anything to repeat it.
+ * Begins a body whose deflated form is written to `to`. That may be an eighth longer, since nine bits would do for every symbol,
+ * and a KB for the codes of each BLOCK. (The worst that was found: 87 bytes a BLOCK.) Up to 8 bytes are read and written
+ * past either end. The body must begin above WINDOW: place 0 is then too far back for anything to repeat it.
  */
-export function deflate(from: usize, end: usize, to: usize): usize {
+export function begin(to: usize): void {
   memory.fill(PLACES, 0, 4 << (<usize>HASH_BITS))
   beginOutput(to)
-  let start = from
+}
+
+/** Deflates the BLOCKs of `[from, end)` from `start` on up to `pause` or behind it. Returns where to go on; at last `end`. */
+export function deflate(from: usize, start: usize, pause: usize, end: usize): usize {
   do {
     const stop = min(start + BLOCK, end)
     beginBlock()
     writeBlock(start, noteRepetitions(from, start, stop, end), stop, stop === end)
     start = stop
-  } while (start < end)
+  } while (start < min(pause, end))
+  return start
+}
+
+/** The end of what was written. */
+export function finish(): usize {
   return endOutput()
 }
 

@@ -15,3 +15,20 @@ function giveTurn(): void {
   waiting.shift()?.()
   if (waiting.length > 0) setImmediate(giveTurn)
 }
+
+/** Work that can pause, each piece in a turn of its own. */
+export async function inTurns<Result>(pieces: Generator<void, Result>): Promise<Result> {
+  for (;;) {
+    await ownTurn()
+    const { done, value } = pieces.next()
+    if (done) return value
+  }
+}
+
+/** The same without a pause. */
+export function atOnce<Result>(pieces: Generator<void, Result>): Result {
+  for (;;) {
+    const { done, value } = pieces.next()
+    if (done) return value
+  }
+}

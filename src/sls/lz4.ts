@@ -1,4 +1,5 @@
 import { Fault } from '../core/errors.ts'
+import { atOnce } from '../core/turns.ts'
 
 /**
  * LZ4 blocks as Log Service sends them: no frame, no length prefix; the inflated size travels in
@@ -27,11 +28,7 @@ type Allocate = (size: number) => Buffer
 
 /** `lz4Pieces` without a pause. */
 export function lz4Decompress(source: Uint8Array, size: number, allocate?: Allocate, faster?: Inflate): Buffer {
-  const pieces = lz4Pieces(source, size, allocate, faster)
-  for (;;) {
-    const { done, value } = pieces.next()
-    if (done) return value
-  }
+  return atOnce(lz4Pieces(source, size, allocate, faster))
 }
 
 /**

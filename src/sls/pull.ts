@@ -2,7 +2,7 @@ import { promisify } from 'node:util'
 import { zstdDecompress } from 'node:zlib'
 import { BufferPool } from '../core/buffer-pool.ts'
 import { Fault } from '../core/errors.ts'
-import { ownTurn } from '../core/turns.ts'
+import { inTurns } from '../core/turns.ts'
 import { int64, isCursor } from './cursor.ts'
 import { serverTime } from './errors.ts'
 import { countLogGroups } from './log-group.ts'
@@ -112,15 +112,6 @@ async function inflate(answer: Answer, body: Buffer, { rawSize, allocate, faster
       return copied(sized(answer, body, rawSize), allocate(rawSize))
     default:
       throw answer.corrupt(`unknown compression ${JSON.stringify(compression.slice(0, 50))}`)
-  }
-}
-
-/** Each piece in a turn of its own. */
-async function inTurns<Result>(pieces: Generator<void, Result>): Promise<Result> {
-  for (;;) {
-    await ownTurn()
-    const { done, value } = pieces.next()
-    if (done) return value
   }
 }
 

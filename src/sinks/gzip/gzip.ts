@@ -3,11 +3,13 @@ import zlib from 'node:zlib'
 import { ownTurn } from '../../core/turns.ts'
 import { DEFLATE } from './binary.ts'
 
-/**
- * Longer ones keep the event loop waiting for too long; zlib does them in its threads. Some 2 to 4 ms a MB, and up to 12 when
- * somebody writes logs for that: short repetitions between a few letters in no order.
- */
+/** Longer ones are zlib's, in its threads: the engine has its memory for good. */
 const LONGEST = 2 << 20
+/**
+ * As much is deflated in one turn of the event loop. A MB takes 2 to 4 ms, and up to 12 when somebody writes logs for that: short
+ * repetitions between a few letters in no order.
+ */
+const PIECE = 512 << 10
 /** More than what the engine has of its own. */
 const TABLES = 1 << 20
 const PAGE = 65_536
@@ -34,13 +36,14 @@ export async function gzip(body: Buffer): Promise<Buffer> {
     const chunkSize = Math.max(ZLIB_CHUNK_LEAST, Math.ceil(body.length / ZLIB_RATIO))
     return await inThreads(body, { level: 1, memLevel: 9, chunkSize })
   }
-  await ownTurn()
-  return engine.gzip(body)
+  return await engine.gzip(body)
 }
 
 interface Exports {
   freeFrom(): number
-  deflate(from: number, end: number, to: number): number
+  begin(to: number): void
+  deflate(from: number, start: number, pause: number, end: number): number
+  finish(): number
 }
 
 /** The WebAssembly engine, in a memory of fixed size that becomes resident as far as it is used. */
@@ -48,6 +51,7 @@ class Deflate {
   readonly #exports: Exports
   readonly #bytes: Buffer
   readonly #input: number
+  #last: Promise<unknown> = Promise.resolve()
 
   private constructor() {
     const room = TABLES + LONGEST + LONGEST + (LONGEST >> 2)
@@ -69,15 +73,31 @@ class Deflate {
     }
   }
 
-  gzip(body: Buffer): Buffer {
+  /** One after the other, since each has the memory to itself. */
+  gzip(body: Buffer): Promise<Buffer> {
+    const gzipped = this.#last.then(() => this.#gzip(body))
+    this.#last = gzipped.catch(() => {})
+    return gzipped
+  }
+
+  async #gzip(body: Buffer): Promise<Buffer> {
+    const { begin, deflate, finish } = this.#exports
     const from = this.#input
     const to = from + body.length + SLACK
+    await ownTurn()
     this.#bytes.set(body, from)
-    const end = this.#exports.deflate(from, from + body.length, to)
+    const crc = zlib.crc32(body)
+    begin(to)
+    let at = deflate(from, from, from + PIECE, from + body.length)
+    while (at < from + body.length) {
+      await ownTurn()
+      at = deflate(from, at, at + PIECE, from + body.length)
+    }
+    const end = finish()
     const gzipped = Buffer.allocUnsafeSlow(HEAD.length + end - to + TAIL_BYTES)
     gzipped.set(HEAD)
     gzipped.set(this.#bytes.subarray(to, end), HEAD.length)
-    gzipped.writeUInt32LE(zlib.crc32(body), gzipped.length - TAIL_BYTES)
+    gzipped.writeUInt32LE(crc, gzipped.length - TAIL_BYTES)
     gzipped.writeUInt32LE(body.length, gzipped.length - 4)
     return gzipped
   }

@@ -1,6 +1,7 @@
 import { uncompressSync } from 'lz4-napi'
 import { BufferPool } from '../../../src/core/buffer-pool.ts'
 import { Fault } from '../../../src/core/errors.ts'
+import { atOnce } from '../../../src/core/turns.ts'
 import { KernelBodies } from '../../../src/pipeline/wasm/bodies.ts'
 import { Kernel } from '../../../src/pipeline/wasm/kernel.ts'
 import { lz4Decompress } from '../../../src/sls/lz4.ts'
@@ -57,7 +58,7 @@ function inflatedByKernel(kernel: Kernel, block: Buffer, size: number): Buffer |
   try {
     ahead.fill(CANARY)
     behind.fill(CANARY)
-    const result = bodies.inflate(block, body) ? Buffer.from(body) : undefined
+    const result = atOnce(bodies.inflate(block, body)) ? Buffer.from(body) : undefined
     for (const other of [ahead, behind]) {
       must(
         other.every((byte) => byte === CANARY),

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { AddressInfo, Socket } from 'node:net'
 import { createServer } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { Connections } from '../../../src/core/connections.ts'
 import { selfSigned } from '../emulator/hec-certificate.ts'
 
@@ -251,4 +251,24 @@ test('over TLS a body does not lie in one record with its head: for that it woul
   const answer = await connections.request({ method: 'POST', path: '/', body })
   expect(await answer.body.text()).toBe('taken')
   expect(pieces[0]?.toString('latin1')).toMatch(/^POST .*\r\n\r\n$/s)
+})
+
+test('the event loop turns between two large bodies that could leave at once', async () => {
+  const { connections } = await served(() => {})
+  const body = Buffer.alloc(1 << 20, 'x')
+  const happened: string[] = []
+  const round = (): void => {
+    happened.push('round')
+    if (happened.filter((what) => what === 'begun').length < 3) setImmediate(round)
+  }
+  setImmediate(round)
+  for (let index = 0; index < 3; index++) {
+    const handler = {
+      onRequestStart: () => happened.push('begun'),
+      onResponseError: () => {},
+    }
+    connections.dispatch({ method: 'POST', path: '/', body }, handler)
+  }
+  await vi.waitFor(() => expect(happened.filter((what) => what === 'begun')).toHaveLength(3))
+  expect(happened.join(' ')).not.toContain('begun begun')
 })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ownTurn } from '../../../src/core/turns.ts'
+import { inTurns, ownTurn } from '../../../src/core/turns.ts'
 
 test('each piece of work has a round of the event loop for itself, in the order they came', async () => {
   const happened: string[] = []
@@ -27,8 +27,8 @@ test('each piece of work has a round of the event loop for itself, in the order 
 
 test('a timer that is due comes between two pieces of work', async () => {
   const happened: string[] = []
-  const due = setTimeout(() => happened.push('timer'), 1)
   await ownTurn()
+  const due = setTimeout(() => happened.push('timer'), 1)
   const until = performance.now() + 5
   while (performance.now() < until);
   happened.push('long work')
@@ -36,4 +36,21 @@ test('a timer that is due comes between two pieces of work', async () => {
   happened.push('two turns later')
   expect(happened).toEqual(['long work', 'timer', 'two turns later'])
   clearTimeout(due)
+})
+
+test('others come between two pieces of one work', async () => {
+  const happened: string[] = []
+  function* work() {
+    happened.push('first')
+    yield
+    happened.push('second')
+    return 'done'
+  }
+  const round = (): void => {
+    happened.push('round')
+    if (!happened.includes('second')) setImmediate(round)
+  }
+  setImmediate(round)
+  expect(await inTurns(work())).toBe('done')
+  expect(happened.slice(happened.indexOf('first'), happened.indexOf('second'))).toContain('round')
 })

@@ -22,8 +22,8 @@ export class Engines {
     const place = this.kernel?.slots.take(body.length)
     const placed = place === undefined ? undefined : this.kernel?.bytes.subarray(place, place + body.length)
     placed?.set(body)
-    const fast = this.#fast.encode(placed ?? body, at)
-    const reference = this.reference.encode(body, at)
+    const fast = begun(() => this.#fast.encode(placed ?? body, at))
+    const reference = begun(() => this.reference.encode(body, at))
     try {
       for (;;) {
         const found = outcomeOf(fast)
@@ -47,6 +47,11 @@ export class Engines {
 const KERNEL_BODY_BYTES = 16 << 20
 
 type Outcome = IteratorResult<Batch, EncodeCounts> | { thrown: unknown }
+
+/** Where beginning throws, the first step does. */
+function* begun(encode: () => Generator<Batch, EncodeCounts>): Generator<Batch, EncodeCounts> {
+  return yield* encode()
+}
 
 function outcomeOf(encoding: Generator<Batch, EncodeCounts>): Outcome {
   try {

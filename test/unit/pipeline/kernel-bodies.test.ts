@@ -2,12 +2,15 @@ import fc from 'fast-check'
 import { compressSync } from 'lz4-napi'
 import { describe, expect, test } from 'vitest'
 import { BufferPool } from '../../../src/core/buffer-pool.ts'
+import { atOnce } from '../../../src/core/turns.ts'
 import { SampleLogs, seededRandom } from '../../../src/emulator/sample-logs.ts'
+import { Encoder } from '../../../src/pipeline/encoder.ts'
 import { KernelBodies } from '../../../src/pipeline/wasm/bodies.ts'
 import { Kernel } from '../../../src/pipeline/wasm/kernel.ts'
 import { Slots } from '../../../src/pipeline/wasm/slots.ts'
-import { lz4Compress, lz4Decompress } from '../../../src/sls/lz4.ts'
-import { defaults } from './encode-all.ts'
+import { encodeLogGroup, encodeLogGroupList } from '../../../src/sls/log-group.ts'
+import { lz4Compress, lz4Decompress, PIECE_BYTES } from '../../../src/sls/lz4.ts'
+import { defaults, position } from './encode-all.ts'
 
 function open(bodyBytes = 1 << 20) {
   const kernel = Kernel.open(defaults, bodyBytes) as Kernel
@@ -29,7 +32,7 @@ describe('inflating in the kernel', () => {
     before.fill(CANARY)
     after.fill(CANARY)
     try {
-      const done = bodies.inflate(source, body)
+      const done = atOnce(bodies.inflate(source, body))
       expect(before.every((byte) => byte === CANARY) && after.every((byte) => byte === CANARY)).toBe(true)
       expect(source.equals(block)).toBe(true)
       return done ? Buffer.from(body) : undefined
@@ -119,24 +122,76 @@ describe('inflating in the kernel', () => {
     expect(Math.min(taken, refused)).toBeGreaterThan(5)
   })
 
+  test('pauses, and lets others use the kernel meanwhile', () => {
+    const roomy = open(64 << 20)
+    const encoder = new Encoder(defaults, roomy.kernel)
+    const texts = Array.from({ length: 3 }, (_, seed) => {
+      const logs = new SampleLogs(seed).group('audit', 500).logs
+      const group = encodeLogGroup({
+        logs: logs.map(({ timestamp, content }) => ({
+          time: Math.floor(timestamp / 1000),
+          contents: Object.entries(content),
+        })),
+      })
+      return encodeLogGroupList(Array.from({ length: 25 }, () => group))
+    })
+    const running = texts.map((text) => {
+      const body = roomy.bodies.take(text.length)
+      return { text, body, pieces: roomy.bodies.inflate(blockOf(text), body) }
+    })
+    const encodings = []
+    let pauses = 0
+    while (running.length > 0) {
+      for (const one of [...running]) {
+        const { done, value } = one.pieces.next()
+        if (!done) {
+          pauses++
+          encodings.map((encoding) => encoding.next())
+          continue
+        }
+        expect(value && one.body.equals(one.text)).toBe(true)
+        encodings.push(encoder.encode(one.body, position))
+        running.splice(running.indexOf(one), 1)
+      }
+    }
+    expect(Math.min(...texts.map(({ length }) => length))).toBeGreaterThan(3 * PIECE_BYTES)
+    expect(pauses).toBeGreaterThanOrEqual(9)
+    for (const encoding of encodings) {
+      let step = encoding.next()
+      while (!step.done) step = encoding.next()
+      expect(step.value).toMatchObject({ groups: 25, logs: 12_500, events: 12_500 })
+    }
+  })
+
+  test('gives its memory back when it is left half way', () => {
+    const { bodies: fresh } = open(16 << 20)
+    const text = Buffer.from('0123456789abcdef'.repeat(400_000))
+    const body = fresh.take(text.length)
+    const behind = fresh.take(1)
+    fresh.give(behind)
+    const pieces = fresh.inflate(blockOf(text), body)
+    expect(pieces.next().done).toBe(false)
+    pieces.return(false)
+    expect(fresh.take(1).byteOffset).toBe(behind.byteOffset)
+  })
+
   test('leaves bodies elsewhere, and blocks there is no room for, to the other engine', () => {
     const body = Buffer.alloc(1000, 'x')
-    expect(bodies.inflate(blockOf(body), Buffer.alloc(1000))).toBe(false)
+    expect(atOnce(bodies.inflate(blockOf(body), Buffer.alloc(1000)))).toBe(false)
     const small = open()
     const most = small.bodies.take(1_000_000)
     expect(small.kernel.holds(most)).toBe(true)
-    expect(small.bodies.inflate(Buffer.alloc(500_000), most)).toBe(false)
+    expect(atOnce(small.bodies.inflate(Buffer.alloc(500_000), most))).toBe(false)
   })
 
   test('is what decompression asks first, and lets the other engine say what is wrong', () => {
     const body = Buffer.from('abcdefgh'.repeat(100))
     const take = (size: number): Buffer => bodies.take(size)
-    const inflate = (source: Uint8Array, output: Buffer): boolean => bodies.inflate(source, output)
-    const good = lz4Decompress(blockOf(body), body.length, take, inflate)
+    const good = lz4Decompress(blockOf(body), body.length, take, bodies.inflate)
     expect(kernel.holds(good)).toBe(true)
     expect(good.equals(body)).toBe(true)
     bodies.give(good)
-    expect(() => lz4Decompress(Buffer.of(0x10), 1, take, inflate)).toThrow(
+    expect(() => lz4Decompress(Buffer.of(0x10), 1, take, bodies.inflate)).toThrow(
       expect.objectContaining({ code: 'corrupt_lz4', message: expect.stringContaining('literals run past the end') }),
     )
   })

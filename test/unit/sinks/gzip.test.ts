@@ -193,3 +193,18 @@ test('the event loop turns between two bodies', async () => {
   expect(order.slice(places[0], places[1]).some((entry) => entry.startsWith('turn'))).toBe(true)
   expect(order.slice(places[1], places[2]).some((entry) => entry.startsWith('turn'))).toBe(true)
 })
+
+test('it turns within a long body, and none that is begun meanwhile gets in its way', async () => {
+  const bodies = [noise(LONGEST_BODY, 90), sampleEvents('audit'), noise(LONGEST_BODY, 10)]
+  let turns = 0
+  let over = false
+  const turn = (): void => {
+    turns++
+    if (!over) setImmediate(turn)
+  }
+  setImmediate(turn)
+  const gzipped = await Promise.all(bodies.map((body) => gzip(body)))
+  over = true
+  expect(turns).toBeGreaterThanOrEqual(2 * (LONGEST_BODY / (512 << 10)))
+  for (const [index, body] of bodies.entries()) expect(gunzipSync(gzipped[index] as Buffer).equals(body)).toBe(true)
+})

@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { compressSync, uncompressSync } from 'lz4-napi'
 import { describe, expect, test } from 'vitest'
 import { Fault } from '../../../src/core/errors.ts'
-import { lz4Compress, lz4Decompress } from '../../../src/sls/lz4.ts'
+import { seededRandom } from '../../../src/emulator/sample-logs.ts'
+import { lz4Compress, lz4Decompress, lz4Pieces, PIECE_BYTES } from '../../../src/sls/lz4.ts'
 
 const BOX = { numRuns: 2000, interruptAfterTimeLimit: 1000, markInterruptAsFailure: false }
 const corrupt = expect.objectContaining({ name: 'Fault', kind: 'transient', code: 'corrupt_lz4' })
@@ -209,4 +210,15 @@ describe('compressing', () => {
     expect(foreignInflate(block, raw.length)).toEqual(raw)
     expect(block.lastIndexOf(word) > block.indexOf(word)).toBe(distance > 65_535)
   })
+})
+
+test('a long block is inflated in pieces', () => {
+  const random = seededRandom(3)
+  const words = Buffer.from(Array.from({ length: 4 * PIECE_BYTES }, () => 97 + Math.floor(random() * 4)))
+  const pieces = lz4Pieces(lz4Compress(words), words.length)
+  let pauses = 0
+  let step = pieces.next()
+  for (; !step.done; step = pieces.next()) pauses++
+  expect(pauses).toBe(3)
+  expect(step.value.equals(words)).toBe(true)
 })
