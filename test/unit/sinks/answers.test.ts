@@ -164,17 +164,20 @@ describe('200 that asks to slow down', () => {
     expect(recorder.of('notice')).toHaveLength(1)
     let now = 0
     let most = 0
+    let answeredAfterMs = 5
     hec.rule = (post, response) => {
       most = Math.max(most, ++now)
       setTimeout(() => {
         now--
         hec.accept(post)
         json(response, 200, { text: 'Success', code: 0 })
-      }, 5)
+      }, answeredAfterMs)
       return true
     }
     await Promise.all(names(6).map((id) => deliver(batchOf([id]))))
     expect(most).toBe(1)
+    // Long enough for a second one to be seen on a busy machine.
+    answeredAfterMs = 50
     await Promise.all(names(12, 'f').map((id) => deliver(batchOf([id]))))
     expect(most).toBe(2)
     expect(hec.indexed.toSorted()).toEqual(['a', ...names(6), ...names(12, 'f')].toSorted())
