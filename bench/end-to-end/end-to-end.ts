@@ -144,19 +144,31 @@ function* asides(found: Found): Generator<Report> {
       ...SAMPLE_KINDS.map((kind) => middle(found, name, kind, 'residentMb').toFixed(0)),
     ]),
   }
-  const bridges = names.filter((name) => name.startsWith('bridge'))
-  yield {
+  yield eventLoops(
+    found,
+    names.filter((name) => name.startsWith('bridge')),
+  )
+}
+
+function eventLoops(found: Found, bridges: readonly string[]): Report {
+  const seen = (name: string, kind: SampleKind) => found.get(name)?.[kind].flatMap(({ late }) => late ?? []) ?? []
+  const latePercent = (name: string, kind: SampleKind): number => median(seen(name, kind).map(({ percent }) => percent))
+  const latestMs = (name: string, kind: SampleKind): number =>
+    1000 * Math.max(...seen(name, kind).map(({ most }) => most))
+  const inTime = SAMPLE_KINDS.map((kind) => [
+    `${kind}: timers less than 10 ms late, %, least of all bridges`,
+    100 - Math.max(...bridges.map((name) => latePercent(name, kind))),
+  ])
+  return {
     id: 'event-loop',
     title: 'How late the event loop was in those runs',
     columns: ['more than 10 ms late, %; the latest, ms (upper end of its bucket)', ...SAMPLE_KINDS],
     rows: bridges.map((name) => [
       name,
-      ...SAMPLE_KINDS.map((kind) => {
-        const all = found.get(name)?.[kind].flatMap(({ late }) => late ?? []) ?? []
-        if (all.length === 0) return '–'
-        return `${median(all.map(({ percent }) => percent)).toFixed(2)}; ${1000 * Math.max(...all.map(({ most }) => most))}`
-      }),
+      ...SAMPLE_KINDS.map((kind) => `${latePercent(name, kind).toFixed(2)}; ${latestMs(name, kind)}`),
     ]),
+    ratios: Object.fromEntries(inTime),
+    goals: Object.fromEntries(inTime.map(([what]) => [what, 99])),
   }
 }
 
