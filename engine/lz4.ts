@@ -17,7 +17,7 @@ const REPEATED: usize = memory.data<u8>(
 // What `inflate` ended with.
 /** The bytes are not a block of that size; the host finds out what is wrong with them. */
 const REFUSED = 0
-const DONE = 1
+const INFLATED = 1
 /** `pause` is reached, at the places below. */
 const PAUSED = 2
 
@@ -33,8 +33,8 @@ export function inflatePausedTo(): usize {
 }
 
 /**
- * Inflates the raw LZ4 block up to `fromEnd` to exactly `[start, toEnd)`, from where it paused, at first from the beginnings of
- * both. Pauses between two sequences at `pause` or behind it. Reads and writes up to SLACK bytes past either end.
+ * Inflates the rest of a raw LZ4 block, `[from, fromEnd)`, to exactly `[to, toEnd)`; what was inflated before it lies in
+ * `[start, to)`. Stops between two sequences once `pause` is reached. Reads and writes up to SLACK bytes past either end.
  */
 export function inflate(from: usize, fromEnd: usize, start: usize, to: usize, toEnd: usize, pause: usize): i32 {
   while (from < fromEnd) {
@@ -59,7 +59,7 @@ export function inflate(from: usize, fromEnd: usize, start: usize, to: usize, to
     for (let done: usize = 16; done < length; done += 16) v128.store(to + done, v128.load(from + done))
     from += length
     to += length
-    if (from === fromEnd) return to === toEnd ? DONE : REFUSED
+    if (from === fromEnd) return to === toEnd ? INFLATED : REFUSED
 
     if (fromEnd - from < 2) return REFUSED
     const offset = <usize>load<u16>(from)

@@ -60,7 +60,7 @@ export async function measure(
     let warm: string | undefined
     const samples = await watch(processes, source, sink, async ({ cpuSeconds }) => {
       if (contender.singles || warm !== undefined || cpuSeconds < contender.warmUpSeconds) return
-      warm = await metrics(ADMIN_PORT)
+      warm = (await metrics(ADMIN_PORT)) || undefined
     })
     const done = samples.at(-1) as Sample
     // A rival may lose a log; its figure is none the less right.
@@ -76,7 +76,7 @@ export async function measure(
       perCpuSecond: megabytes / (last.cpuSeconds - first.cpuSeconds),
       perSecond: (1000 * megabytes) / (last.at - first.at),
       residentMb: residentMb(processes[0] as ChildProcess, 'VmHWM'),
-      ...(exposed[0] && { late: lateness(warm ?? '', exposed[0]) }),
+      ...(warm && exposed[0] && { late: lateness(warm, exposed[0]) }),
     }
   } finally {
     await Promise.all(processes.map((process) => ended(process)))

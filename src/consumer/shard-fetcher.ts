@@ -12,7 +12,7 @@ import type { ByteBudget, PullReservation } from './byte-budget.ts'
 
 /** Turns a decompressed LogGroupList into batches; the pipeline's part, handed in by bridge.ts. */
 export interface PullEncoder {
-  /** Throws on malformed bytes; taking batches does not. */
+  /** Examines all of the body and throws where it is malformed; taking batches does not throw. */
   encode(body: Buffer, at: PullPosition): Generator<Batch, EncodeCounts>
   /** The batch is settled; its memory may serve another. */
   recycle(batch: Batch): void
@@ -64,6 +64,7 @@ const SLOW_RETRY_MS = 15_000
 /** This many failures on the same bytes are no accident of the network. */
 const CORRUPT_BEFORE_PAUSE = 5
 const TAIL_MAX_BYTES = 1 << 20
+const EXAMINED_WITH_BATCH_BYTES = 1 << 20
 const CURSOR_MOVED = 'cursor_moved'
 
 /** Reads one shard: pull within the byte budget, inflate, encode; retried until it succeeds or `signal` ends it. */
@@ -170,7 +171,8 @@ export class ShardFetcher {
       if (body.length > 0) await ownTurn()
       const firstGroup = query || !this.#cursorsCountGroups ? undefined : firstGroupOf(pull, cursor)
       const encoding = encoder.encode(body, { shard, cursor, firstGroup })
-      if (body.length > 0) await ownTurn()
+      // That was all of it examined; what follows is its first batch.
+      if (body.length > EXAMINED_WITH_BATCH_BYTES) await ownTurn()
       const first = encoding.next()
       return {
         nextCursor: pull.nextCursor,

@@ -21,7 +21,10 @@ interface Connection {
 
 /** Longer than it takes an answer that follows upon another to arrive. */
 const REST_MS = 5
-/** Writing it takes about a millisecond a MB; several of them, all ready at once, would keep everybody else waiting. */
+/**
+ * Writing a MB takes about a millisecond, and several may be ready at once: each gets a turn of its own. (On a connection that
+ * is still to be opened it leaves when that is open, whoever's turn it is.)
+ */
 const LARGE_BYTES = 256 << 10
 /** What has rested so long is surplus. */
 const SURPLUS_MS = 10_000
@@ -57,13 +60,13 @@ export class Connections extends Dispatcher {
     const [connection] = this.#resting.splice(Math.max(0, rested), 1)
     const waitMs = connection && rested < 0 ? connection.restingSince + REST_MS - now : 0
     const used = connection ?? this.#opened(now)
-    const start = (): void => {
+    const isLarge = Buffer.isBuffer(options.body) && options.body.length >= LARGE_BYTES
+    const start = async (): Promise<void> => {
+      if (isLarge) await ownTurn()
       used.client.dispatch(options, new EndOf(handler, used, (failed) => this.#rest(used, failed)))
     }
-    const { body } = options
-    const begin = Buffer.isBuffer(body) && body.length >= LARGE_BYTES ? () => void ownTurn().then(start) : start
-    if (waitMs > 0) setTimeout(begin, Math.ceil(waitMs))
-    else begin()
+    if (waitMs > 0) setTimeout(() => void start(), Math.ceil(waitMs))
+    else void start()
     this.#dropSurplus(now)
     return true
   }

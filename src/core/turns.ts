@@ -16,18 +16,32 @@ function giveTurn(): void {
   if (waiting.length > 0) setImmediate(giveTurn)
 }
 
-/** Work that can pause, each piece in a turn of its own. */
-export async function inTurns<Result>(pieces: Generator<void, Result>): Promise<Result> {
+/** Runs it to its end in this turn. */
+export function atOnce<Result>(pieces: Generator<void, Result>): Result {
   for (;;) {
-    await ownTurn()
     const { done, value } = pieces.next()
     if (done) return value
   }
 }
 
-/** The same without a pause. */
-export function atOnce<Result>(pieces: Generator<void, Result>): Result {
+/** Work in pieces, one work after the other: begun together, all would hold their memory until the last is done. */
+export class Lane {
+  #last: Promise<void> = Promise.resolve()
+
+  /** Runs it to its end, after all that came before, each piece between two `yield`s in a turn of its own. */
+  run<Result>(pieces: Generator<void, Result>): Promise<Result> {
+    const result = this.#last.then(() => inTurns(pieces))
+    this.#last = result.then(
+      () => {},
+      () => {}, // its owner's to see
+    )
+    return result
+  }
+}
+
+async function inTurns<Result>(pieces: Generator<void, Result>): Promise<Result> {
   for (;;) {
+    await ownTurn()
     const { done, value } = pieces.next()
     if (done) return value
   }

@@ -54,9 +54,8 @@ export class Encoder {
   }
 
   /**
-   * Looks at all of the body and throws a `transient` Fault `corrupt_log_group` where it is malformed. What is returned yields
-   * each batch when it is closed: between two of them about `maxBatchBytes` are written at most. Groups without logs, or
-   * that nobody wants, are not looked into.
+   * Examines the body to its end, but not groups without logs or that nobody wants, and throws a `transient` Fault
+   * `corrupt_log_group` where it is malformed. Batches are written as they are taken, about `maxBatchBytes` at a time.
    */
   encode(body: Buffer, at: PullPosition): Generator<Batch, EncodeCounts> {
     return batchesOf(this.#pullOf(body, at))

@@ -15,10 +15,7 @@ const MAX_OFFSET = 0xffff
 /** No input byte can stand for more output bytes than this, so a larger announced size is a lie. */
 const MAX_EXPANSION = 255
 
-/**
- * About as much is inflated at a time, so that others come between: below 1 ms in WebAssembly, and up to 3 where memory is
- * new to the process (a whole pull of 10 MB took up to 14 ms).
- */
+/** About as much is inflated at a time: a whole pull of 10 MB took up to 14 ms where the memory was new to the process. */
 export const PIECE_BYTES = 2 << 20
 
 /** Fills `output` with what `source` inflates to, in pieces; returns false when it cannot, with anything in it. */

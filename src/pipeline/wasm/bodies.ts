@@ -30,7 +30,7 @@ export class KernelBodies {
   readonly inflate: Inflate = (block, body) => inflate(this.#kernel, block, body)
 }
 
-function* inflate(kernel: Kernel, block: Uint8Array, body: Buffer): ReturnType<Inflate> {
+function* inflate(kernel: Kernel, block: Uint8Array, body: Buffer): Generator<void, boolean> {
   const { slots, bytes, exports } = kernel
   if (!kernel.holds(body)) return false
   const at = slots.take(block.length)
@@ -38,8 +38,12 @@ function* inflate(kernel: Kernel, block: Uint8Array, body: Buffer): ReturnType<I
   try {
     bytes.set(block, at)
     const start = body.byteOffset
-    for (let from = at, to = start; ; ) {
-      const stop = exports.inflate(from, at + block.length, start, to, start + body.length, to + PIECE_BYTES)
+    const blockEnd = at + block.length
+    const end = start + body.length
+    let from = at
+    let to = start
+    for (;;) {
+      const stop = exports.inflate(from, blockEnd, start, to, end, to + PIECE_BYTES)
       if (stop !== PAUSED) return stop === INFLATED
       // Before the pause: in it the kernel may be at another block.
       from = exports.inflatePausedFrom()

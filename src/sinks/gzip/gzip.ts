@@ -1,15 +1,15 @@
 import { promisify } from 'node:util'
 import zlib from 'node:zlib'
-import { ownTurn } from '../../core/turns.ts'
+import { Lane } from '../../core/turns.ts'
 import { DEFLATE } from './binary.ts'
 
-/** Longer ones are zlib's, in its threads: the engine has its memory for good. */
+/** The engine never gives its memory back, so longer bodies go to zlib, in its threads. */
 const LONGEST = 2 << 20
 /**
- * As much is deflated in one turn of the event loop. A MB takes 2 to 4 ms, and up to 12 when somebody writes logs for that: short
- * repetitions between a few letters in no order.
+ * Deflated in one turn of the event loop. A MB takes 2 to 4 ms, and up to 12 on logs written for that: short repetitions between
+ * a few letters in no order.
  */
-const PIECE = 512 << 10
+const PIECE_BYTES = 512 << 10
 /** More than what the engine has of its own. */
 const TABLES = 1 << 20
 const PAGE = 65_536
@@ -30,8 +30,7 @@ const inThreads = promisify(zlib.gzip)
  * compresses as well (docs/performance.md); what it does not do goes to zlib.
  */
 export async function gzip(body: Buffer): Promise<Buffer> {
-  if (deflate === undefined) deflate = Deflate.open()
-  const engine = deflate
+  if (engine === undefined) engine = Deflate.open()
   if (body.length > LONGEST || engine === null) {
     const chunkSize = Math.max(ZLIB_CHUNK_LEAST, Math.ceil(body.length / ZLIB_RATIO))
     return await inThreads(body, { level: 1, memLevel: 9, chunkSize })
@@ -51,7 +50,7 @@ class Deflate {
   readonly #exports: Exports
   readonly #bytes: Buffer
   readonly #input: number
-  #last: Promise<unknown> = Promise.resolve()
+  readonly #lane = new Lane()
 
   private constructor() {
     const room = TABLES + LONGEST + LONGEST + (LONGEST >> 2)
@@ -73,25 +72,23 @@ class Deflate {
     }
   }
 
-  /** One after the other, since each has the memory to itself. */
   gzip(body: Buffer): Promise<Buffer> {
-    const gzipped = this.#last.then(() => this.#gzip(body))
-    this.#last = gzipped.catch(() => {})
-    return gzipped
+    return this.#lane.run(this.#pieces(body))
   }
 
-  async #gzip(body: Buffer): Promise<Buffer> {
+  /** Nobody else may begin before it has ended: it has all of the memory. */
+  *#pieces(body: Buffer): Generator<void, Buffer> {
     const { begin, deflate, finish } = this.#exports
     const from = this.#input
-    const to = from + body.length + SLACK
-    await ownTurn()
+    const bodyEnd = from + body.length
+    const to = bodyEnd + SLACK
     this.#bytes.set(body, from)
     const crc = zlib.crc32(body)
     begin(to)
-    let at = deflate(from, from, from + PIECE, from + body.length)
-    while (at < from + body.length) {
-      await ownTurn()
-      at = deflate(from, at, at + PIECE, from + body.length)
+    let at = deflate(from, from, from + PIECE_BYTES, bodyEnd)
+    while (at < bodyEnd) {
+      yield
+      at = deflate(from, at, at + PIECE_BYTES, bodyEnd)
     }
     const end = finish()
     const gzipped = Buffer.allocUnsafeSlow(HEAD.length + end - to + TAIL_BYTES)
@@ -104,4 +101,4 @@ class Deflate {
 }
 
 /** `undefined` until somebody needs it. */
-let deflate: Deflate | null | undefined
+let engine: Deflate | null | undefined

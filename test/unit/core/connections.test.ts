@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { AddressInfo, Socket } from 'node:net'
 import { createServer } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
-import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { Connections } from '../../../src/core/connections.ts'
 import { selfSigned } from '../emulator/hec-certificate.ts'
 
@@ -254,21 +254,31 @@ test('over TLS a body does not lie in one record with its head: for that it woul
 })
 
 test('the event loop turns between two large bodies that could leave at once', async () => {
-  const { connections } = await served(() => {})
-  const body = Buffer.alloc(1 << 20, 'x')
+  const { connections, get } = await served((socket, path) => socket.write(answerOf(path)))
   const happened: string[] = []
+  let over = false
+  onTestFinished(() => {
+    over = true
+  })
   const round = (): void => {
     happened.push('round')
-    if (happened.filter((what) => what === 'begun').length < 3) setImmediate(round)
+    if (!over) setImmediate(round)
   }
+  // Three connections that are open and have rested.
+  await Promise.all(['/1', '/2', '/3'].map((path) => get(path)))
+  const rested = performance.now() + 10
+  while (performance.now() < rested) await new Promise((resolve) => setImmediate(resolve))
   setImmediate(round)
-  for (let index = 0; index < 3; index++) {
-    const handler = {
-      onRequestStart: () => happened.push('begun'),
-      onResponseError: () => {},
+  const body = Buffer.alloc(1 << 20, 'x')
+  const begun = [1, 2, 3].map(() => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const onRequestStart = (): void => {
+      happened.push('begun')
+      resolve()
     }
-    connections.dispatch({ method: 'POST', path: '/', body }, handler)
-  }
-  await vi.waitFor(() => expect(happened.filter((what) => what === 'begun')).toHaveLength(3))
+    connections.dispatch({ method: 'POST', path: '/', body }, { onRequestStart, onResponseError: () => {} })
+    return promise
+  })
+  await Promise.all(begun)
   expect(happened.join(' ')).not.toContain('begun begun')
 })

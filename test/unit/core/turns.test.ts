@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { inTurns, ownTurn } from '../../../src/core/turns.ts'
+import { Lane, ownTurn } from '../../../src/core/turns.ts'
 
 test('each piece of work has a round of the event loop for itself, in the order they came', async () => {
   const happened: string[] = []
@@ -38,19 +38,28 @@ test('a timer that is due comes between two pieces of work', async () => {
   clearTimeout(due)
 })
 
-test('others come between two pieces of one work', async () => {
+test('others come between two pieces of one work, and the next work after its last', async () => {
   const happened: string[] = []
-  function* work() {
-    happened.push('first')
+  function* work(name: string) {
+    happened.push(`${name}, first`)
     yield
-    happened.push('second')
-    return 'done'
+    happened.push(`${name}, second`)
+    if (name === 'b') throw new Error(name)
+    return name
   }
+  let over = false
   const round = (): void => {
     happened.push('round')
-    if (!happened.includes('second')) setImmediate(round)
+    if (!over) setImmediate(round)
   }
   setImmediate(round)
-  expect(await inTurns(work())).toBe('done')
-  expect(happened.slice(happened.indexOf('first'), happened.indexOf('second'))).toContain('round')
+  const lane = new Lane()
+  const all = await Promise.allSettled(['a', 'b', 'c'].map((name) => lane.run(work(name))))
+  over = true
+  expect(all).toMatchObject([{ value: 'a' }, { reason: new Error('b') }, { value: 'c' }])
+  const pieces = happened.filter((what) => what !== 'round')
+  expect(pieces).toEqual(['a, first', 'a, second', 'b, first', 'b, second', 'c, first', 'c, second'])
+  for (const [index, piece] of pieces.slice(1).entries()) {
+    expect(happened.slice(happened.indexOf(pieces[index] as string), happened.indexOf(piece))).toContain('round')
+  }
 })

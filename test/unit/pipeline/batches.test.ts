@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { Batch } from '../../../src/core/batch.ts'
 import { bytesOf } from '../../../src/core/batch.ts'
-import { encodeAll, encoderWith, envelopes, idOf, position } from './encode-all.ts'
+import { Encoder } from '../../../src/pipeline/encoder.ts'
+import { defaults, encodeAll, encoderWith, envelopes, idOf, position } from './encode-all.ts'
 import type { Field } from './wire.ts'
 import { content, group, list, log, source, tag, time, timeNs, topic } from './wire.ts'
 
@@ -94,6 +95,10 @@ describe('batches', () => {
     const body = list(group(logOf(10), logOf(10), logOf(10)), Buffer.of(0x0a, 0x05))
     const generator = encoderWith({ maxBatchBytes: 1 }).encode(body, position)
     expect(() => generator.next()).toThrow(expect.objectContaining({ code: 'corrupt_log_group' }))
+    const one = new Encoder({ ...defaults, maxBatchBytes: 1 })
+    expect(() => one.encode(body, position), 'before one is asked for').toThrow(
+      expect.objectContaining({ code: 'corrupt_log_group' }),
+    )
   })
 })
 

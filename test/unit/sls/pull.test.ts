@@ -271,3 +271,33 @@ describe('bodies that cannot be', () => {
     await expect(dropped.read()).rejects.toMatchObject({ name: 'Fault', kind: 'transient' })
   })
 })
+
+test('others come between two pieces of inflating, but no other pull', async () => {
+  const { client } = await connected([GOOD, GOOD])
+  const happened: string[] = []
+  let over = false
+  const round = (): void => {
+    happened.push('round')
+    if (!over) setImmediate(round)
+  }
+  const read = async (shard: number) => {
+    const pull = await client.pull(shard, 'Y3Vyc29y', { count: 1000 })
+    return await pull.read(undefined, function* () {
+      for (const piece of [1, 2, 3]) {
+        happened.push(`${shard}: ${piece}`)
+        yield
+      }
+      return false
+    })
+  }
+  setImmediate(round)
+  const bodies = await Promise.all([read(0), read(1)])
+  over = true
+  for (const body of bodies) expect(body.equals(LIST)).toBe(true)
+  const pieces = happened.filter((what) => what !== 'round')
+  expect(pieces).toHaveLength(6)
+  expect(pieces.slice(0, 3).map((piece) => piece[0])).toEqual(Array(3).fill(pieces[0]?.[0]))
+  for (const [index, piece] of pieces.slice(1).entries()) {
+    expect(happened.slice(happened.indexOf(pieces[index] as string), happened.indexOf(piece))).toContain('round')
+  }
+})
