@@ -135,7 +135,8 @@ function withoutCorks(connect: buildConnector.connector): buildConnector.connect
  * Passes everything on, and tells when the request is over in whatever way.
  *
  * Who says 200 before all of the request has left has not seen what it says that of, and what is still to leave is read from
- * where it lies: its owner must not take the end for the end. So that is held back until all of it has left.
+ * where it lies: its owner must not take the end for the end. So that is held back until all of it has left. A refusal ends
+ * at once, and the connection with it: what the owner puts there next would leave as the rest of what was refused.
  */
 class EndOf implements Dispatcher.DispatchHandler {
   readonly #handler: Dispatcher.DispatchHandler
@@ -171,8 +172,12 @@ class EndOf implements Dispatcher.DispatchHandler {
 
   onResponseEnd(...end: Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseEnd']>>): void {
     const { socket } = this.#connection
-    // A refusal may well come early, and the rest of what was refused is nobody's concern.
-    if (this.#status >= 300 || !socket || socket.writableLength === 0) {
+    if (!socket || socket.writableLength === 0) {
+      this.#ended(end)
+      return
+    }
+    if (this.#status >= 300) {
+      socket.destroy()
       this.#ended(end)
       return
     }

@@ -11,9 +11,17 @@ export function ownTurn(): Promise<void> {
   })
 }
 
-function giveTurn(): void {
-  waiting.shift()?.()
-  if (waiting.length > 0) setImmediate(giveTurn)
+/**
+ * Runs it to its end, each piece between two `yield`s in a turn of its own. Nobody else is given one in between, so its pieces
+ * may share memory with other such work, and half done there is never more than one.
+ */
+export async function inTurns<Result>(pieces: Generator<void, Result>): Promise<Result> {
+  await ownTurn()
+  for (;;) {
+    const { done, value } = pieces.next()
+    if (done) return value
+    await nextTurn()
+  }
 }
 
 /** Runs it to its end in this turn. */
@@ -24,25 +32,14 @@ export function atOnce<Result>(pieces: Generator<void, Result>): Result {
   }
 }
 
-/** Work in pieces, one work after the other: begun together, all would hold their memory until the last is done. */
-export class Lane {
-  #last: Promise<void> = Promise.resolve()
-
-  /** Runs it to its end, after all that came before, each piece between two `yield`s in a turn of its own. */
-  run<Result>(pieces: Generator<void, Result>): Promise<Result> {
-    const result = this.#last.then(() => inTurns(pieces))
-    this.#last = result.then(
-      () => {},
-      () => {}, // its owner's to see
-    )
-    return result
-  }
+/** For who has the turn: before all who wait. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    if (waiting.unshift(resolve) === 1) setImmediate(giveTurn)
+  })
 }
 
-async function inTurns<Result>(pieces: Generator<void, Result>): Promise<Result> {
-  for (;;) {
-    await ownTurn()
-    const { done, value } = pieces.next()
-    if (done) return value
-  }
+function giveTurn(): void {
+  waiting.shift()?.()
+  if (waiting.length > 0) setImmediate(giveTurn)
 }

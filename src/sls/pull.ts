@@ -2,7 +2,7 @@ import { promisify } from 'node:util'
 import { zstdDecompress } from 'node:zlib'
 import { BufferPool } from '../core/buffer-pool.ts'
 import { Fault } from '../core/errors.ts'
-import { Lane, ownTurn } from '../core/turns.ts'
+import { inTurns, ownTurn } from '../core/turns.ts'
 import { int64, isCursor } from './cursor.ts'
 import { serverTime } from './errors.ts'
 import { countLogGroups } from './log-group.ts'
@@ -18,7 +18,6 @@ export const MAX_RAW_BYTES = 32 * 1024 * 1024
 
 /** Compressed bodies, which are done with as soon as they are inflated. */
 const compressed = new BufferPool(16 << 20)
-const inflating = new Lane()
 
 /** One answer to PullLogs. Its body is still on the wire: it must be read or discarded, once. */
 export interface Pull {
@@ -106,7 +105,7 @@ async function inflate(answer: Answer, body: Buffer, { rawSize, allocate, faster
   const compression = answer.header('x-log-compresstype') ?? ''
   switch (compression.toLowerCase()) {
     case 'lz4':
-      return await inflating.run(lz4Pieces(body, rawSize, allocate, faster))
+      return await inTurns(lz4Pieces(body, rawSize, allocate, faster))
     case 'zstd':
       return sized(answer, await unzstd(body, rawSize), rawSize)
     case '':

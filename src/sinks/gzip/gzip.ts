@@ -1,6 +1,6 @@
 import { promisify } from 'node:util'
 import zlib from 'node:zlib'
-import { Lane } from '../../core/turns.ts'
+import { inTurns } from '../../core/turns.ts'
 import { DEFLATE } from './binary.ts'
 
 /** The engine never gives its memory back, so longer bodies go to zlib, in its threads. */
@@ -35,7 +35,7 @@ export async function gzip(body: Buffer): Promise<Buffer> {
     const chunkSize = Math.max(ZLIB_CHUNK_LEAST, Math.ceil(body.length / ZLIB_RATIO))
     return await inThreads(body, { level: 1, memLevel: 9, chunkSize })
   }
-  return await engine.gzip(body)
+  return await inTurns(engine.gzip(body))
 }
 
 interface Exports {
@@ -50,7 +50,6 @@ class Deflate {
   readonly #exports: Exports
   readonly #bytes: Buffer
   readonly #input: number
-  readonly #lane = new Lane()
 
   private constructor() {
     const room = TABLES + LONGEST + LONGEST + (LONGEST >> 2)
@@ -72,12 +71,8 @@ class Deflate {
     }
   }
 
-  gzip(body: Buffer): Promise<Buffer> {
-    return this.#lane.run(this.#pieces(body))
-  }
-
-  /** Nobody else may begin before it has ended: it has all of the memory. */
-  *#pieces(body: Buffer): Generator<void, Buffer> {
+  /** To be run `inTurns`: it has the memory to itself. */
+  *gzip(body: Buffer): Generator<void, Buffer> {
     const { begin, deflate, finish } = this.#exports
     const from = this.#input
     const bodyEnd = from + body.length

@@ -228,12 +228,17 @@ describe('who answers before all of the request has left', () => {
   })
 
   test.each(['413 Payload Too Large', '413 Payload Too Large\r\nConnection: close', '503 Service Unavailable'])(
-    'may refuse it: %j',
+    'may refuse it, and gets nothing that lies there later: %j',
     async (head) => {
       const server = answeringEarly(head)
       const connections = await takenBy(server.serve)
-      const { body: answer } = await connections.request({ method: 'POST', path: '/', body: LARGE })
+      const body = Buffer.from(LARGE)
+      const { body: answer } = await connections.request({ method: 'POST', path: '/', body })
       expect(await answer.text()).toBe('early')
+      body.fill('other ')
+      const arrived = await server.readOn()
+      expect(arrived.length).toBeLessThan(body.length)
+      expect(arrived.includes('other ')).toBe(false)
     },
   )
 })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Lane, ownTurn } from '../../../src/core/turns.ts'
+import { inTurns, ownTurn } from '../../../src/core/turns.ts'
 
 test('each piece of work has a round of the event loop for itself, in the order they came', async () => {
   const happened: string[] = []
@@ -53,8 +53,7 @@ test('others come between two pieces of one work, and the next work after its la
     if (!over) setImmediate(round)
   }
   setImmediate(round)
-  const lane = new Lane()
-  const all = await Promise.allSettled(['a', 'b', 'c'].map((name) => lane.run(work(name))))
+  const all = await Promise.allSettled(['a', 'b', 'c'].map((name) => inTurns(work(name))))
   over = true
   expect(all).toMatchObject([{ value: 'a' }, { reason: new Error('b') }, { value: 'c' }])
   const pieces = happened.filter((what) => what !== 'round')
