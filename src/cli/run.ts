@@ -135,6 +135,8 @@ class Replica {
         log.info(`stopping: draining for at most ${graceMs / 1000} s`)
         this.#health.stopping()
         const clean = await this.#bridge.stop(graceMs)
+        // Whoever gives up only now still has something to say.
+        await running
         log.info(
           clean ? 'stopped: whatever was held is delivered and committed' : 'stopped: some of it will be pulled again',
         )

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { chmodSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { MAIN, startCommand } from '../support/bridge-process.ts'
 import { Scenario } from '../support/scenario.ts'
@@ -75,6 +76,20 @@ describe('check', () => {
     expect(said).toMatch(/FAIL +dead letter/)
     expect(said).not.toMatch(/not-the-secret-key|not-the-token/)
     expect(said.match(/→/g)?.length).toBeGreaterThanOrEqual(3)
+  })
+
+  test.each([
+    { mode: 0o644, line: /warn +\.env +others may read \S+\.env.*\n +→ chmod 600 / },
+    { mode: 0o600, line: /ok +\.env +only its owner/ },
+  ])('looks at who may read .env: $mode', async ({ mode, line }) => {
+    const scenario = await Scenario.start()
+    const check = startCommand(['check'], scenario.environment(), (folder) => {
+      const path = join(folder, '.env')
+      writeFileSync(path, 'LOG_LEVEL=warn\n')
+      chmodSync(path, mode)
+    })
+    expect((await check.exited).code).toBe(0)
+    expect(text(check.lines)).toMatch(line)
   })
 
   test('beside a running replica with its environment warns of the one name, and not of its port', async () => {

@@ -98,8 +98,13 @@ export function cleanEnvironment(): NodeJS.ProcessEnv {
 }
 
 /** Starts a command; killed when the test ends. Runs in a fresh folder, so that no `.env` is picked up. */
-export function startCommand(args: string[], env: Record<string, string>): BridgeProcess {
+export function startCommand(
+  args: string[],
+  env: Record<string, string>,
+  prepare: (folder: string) => void = () => {},
+): BridgeProcess {
   const cwd = mkdtempSync(join(tmpdir(), 'bridge-'))
+  prepare(cwd)
   const child = spawn(process.execPath, [MAIN, ...args], {
     cwd,
     env: { ...cleanEnvironment(), ...env },

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
+import { statSync } from 'node:fs'
 import { mkdir, open, statfs, unlink } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
@@ -18,6 +19,7 @@ const LOOK_CHARACTERS = 64 << 10
 export function hostChecks(config: Config): Check[] {
   const { deadLetterDir, log } = config
   return [
+    ...secretsFile(join(process.cwd(), '.env')),
     {
       about: 'dead letter',
       run: () => writable(deadLetterDir, 'Set DEAD_LETTER_DIR to a folder this user may write, on a disk with room.'),
@@ -25,6 +27,19 @@ export function hostChecks(config: Config): Check[] {
     ...(log.file === undefined ? [] : [logFile(log.file)]),
     { about: 'admin port', run: (signal) => adminPort(config, signal) },
   ]
+}
+
+const READABLE_BY_OTHERS = 0o044
+
+/** Only where there is one. */
+function secretsFile(path: string): Check[] {
+  const stats = statSync(path, { throwIfNoEntry: false })
+  if (stats === undefined) return []
+  const found =
+    (stats.mode & READABLE_BY_OTHERS) === 0
+      ? ok(`only its owner may read ${path}`)
+      : warn(`others may read ${path}, secrets and all`, `chmod 600 ${path}`)
+  return [{ about: '.env', run: async () => found }]
 }
 
 function logFile(path: string): Check {
