@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici'
-import { Connections } from '../core/connections.ts'
 import { Fault } from '../core/errors.ts'
 import type { Secret } from '../core/secret.ts'
+import { Connections } from '../net/connections.ts'
 import { Deadline } from './deadline.ts'
 import { resolveEndpoint } from './endpoint.ts'
 import type { CallContext, SlsApi, SlsError } from './errors.ts'

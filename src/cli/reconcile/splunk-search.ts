@@ -2,9 +2,9 @@ import type { Dispatcher } from 'undici'
 import { Agent } from 'undici'
 import type { SearchToken } from '../../config/parsers.ts'
 import { Fault } from '../../core/errors.ts'
+import { networkFault } from '../../net/network-fault.ts'
 import { onOneLine } from '../../observability/faults.ts'
 import type { HecTls } from '../../sinks/splunk-hec/client.ts'
-import { networkFault } from '../../sinks/splunk-hec/network-fault.ts'
 import type { TimeRange } from './spl.ts'
 
 export interface SplunkSearchOptions {

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { setTimeout } from 'node:timers'
 import { TLSSocket } from 'node:tls'
 import { buildConnector, Client, Dispatcher } from 'undici'
-import { ownTurn } from './turns.ts'
+import { ownTurn } from '../core/turns.ts'
 
 export interface ConnectionsOptions extends Omit<Client.Options, 'connect'> {
   connect: buildConnector.BuildOptions

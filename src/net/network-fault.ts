@@ -1,4 +1,4 @@
-import { Fault } from '../../core/errors.ts'
+import { Fault } from '../core/errors.ts'
 
 const CERTIFICATE_CODES = new Set([
   'CERT_HAS_EXPIRED',
