@@ -1,6 +1,6 @@
 import type { Batch, BatchOrigin } from '../core/batch.ts'
 import { BufferPool } from '../core/buffer-pool.ts'
-import { Bytes } from './bytes.ts'
+import { Bytes } from './reference/bytes.ts'
 
 /** Room past the largest batch, so that an event can be written before it is known whether it still fits in. */
 const HEADROOM = 64 * 1024

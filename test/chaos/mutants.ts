@@ -210,7 +210,10 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     bug: 'nanoseconds are cut to microseconds',
-    edits: [WITHOUT_KERNEL, ['pipeline/log-view.ts', 'this.nanos = nanos\n', 'this.nanos = nanos - (nanos % 1000)\n']],
+    edits: [
+      WITHOUT_KERNEL,
+      ['pipeline/reference/log-view.ts', 'this.nanos = nanos\n', 'this.nanos = nanos - (nanos % 1000)\n'],
+    ],
     ...{ ordeal: 'quiet', caughtBy: 'altered' },
   },
   {
@@ -218,7 +221,7 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       WITHOUT_KERNEL,
       [
-        'pipeline/pull-encoding.ts',
+        'pipeline/reference/pull-encoding.ts',
         'writeDecimal(target.buffer, at, this.#group.logIndex)',
         'writeDecimal(target.buffer, at, this.counts.events)',
       ],

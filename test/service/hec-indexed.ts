@@ -9,7 +9,7 @@ const reliedOnBy = [
   'src/sinks/splunk-hec/posting.ts',
   'src/sinks/splunk-hec/delivery.ts',
 ]
-const encoder = ['src/pipeline/group-head.ts', 'src/pipeline/encoder.ts']
+const encoder = ['src/pipeline/reference/group-head.ts', 'src/pipeline/encoder.ts']
 const MIB = 1024 * 1024
 
 /** What is in the index afterwards. Needs a search, except with our own receiver. And how large things may be. */

@@ -1,6 +1,6 @@
 import type { Batch, BatchOrigin, EncodeCounts, PullPosition } from '../../core/batch.ts'
-import type { EncoderState } from '../pull-encoding.ts'
-import { idPrefix, PullEncoding } from '../pull-encoding.ts'
+import type { EncoderState } from '../reference/pull-encoding.ts'
+import { idPrefix, PullEncoding } from '../reference/pull-encoding.ts'
 import type { Kernel } from './kernel.ts'
 import { DONE, GROUP, GROUP_INTS, LEFT, WALK } from './kernel.ts'
 

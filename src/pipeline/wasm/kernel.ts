@@ -1,5 +1,5 @@
 import type { EncoderOptions } from '../encoder.ts'
-import { EnvelopeConstants } from '../group-head.ts'
+import { EnvelopeConstants } from '../reference/group-head.ts'
 import { KERNEL } from './binary.ts'
 import { Slots } from './slots.ts'
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { SAMPLE_KINDS, SampleLogs } from '../../../src/emulator/sample-logs.ts'
-import { PullEncoding } from '../../../src/pipeline/pull-encoding.ts'
+import { PullEncoding } from '../../../src/pipeline/reference/pull-encoding.ts'
 import { Kernel } from '../../../src/pipeline/wasm/kernel.ts'
 import { encodeLogGroup, encodeLogGroupList } from '../../../src/sls/log-group.ts'
 import { expectedEvents } from '../../support/event-oracle.ts'

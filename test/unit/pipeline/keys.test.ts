@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { Bytes } from '../../../src/pipeline/bytes.ts'
-import { KeyTable } from '../../../src/pipeline/keys.ts'
+import { Bytes } from '../../../src/pipeline/reference/bytes.ts'
+import { KeyTable } from '../../../src/pipeline/reference/keys.ts'
 
 const tableOf = (prefix = ''): KeyTable => new KeyTable(prefix, (key) => key === 'reserved')
 

@@ -1,6 +1,6 @@
+import type { TopicSelection } from '../select.ts'
 import { LogGroupView } from './log-view.ts'
 import { PairReader } from './pairs.ts'
-import type { TopicSelection } from './select.ts'
 import { FieldCursor } from './wire.ts'
 
 const LOG_GROUPS = 0x0a

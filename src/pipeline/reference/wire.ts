@@ -1,4 +1,4 @@
-import { BYTES, corrupt, FIXED32, FIXED64, GROUP_END, GROUP_START, VARINT } from '../sls/protobuf.ts'
+import { BYTES, corrupt, FIXED32, FIXED64, GROUP_END, GROUP_START, VARINT } from '../../sls/protobuf.ts'
 
 const MAX_VARINT_BYTES = 10
 const MAX_GROUP_DEPTH = 100
