@@ -5,8 +5,8 @@
 import { readFileSync } from 'node:fs'
 import { compressSync } from 'lz4-napi'
 import type { SampleKind } from '../../src/emulator/sample-logs.ts'
-import { storedBlock } from '../../src/emulator/sls-put-logs.ts'
-import { startSlsEmulator } from '../../src/emulator/sls-server.ts'
+import { storedBlock } from '../../src/emulator/sls/put-logs.ts'
+import { startSlsEmulator } from '../../src/emulator/sls/server.ts'
 import { logGroups } from '../corpus.ts'
 
 export interface SourceOptions {

@@ -1,4 +1,4 @@
-import type { IndexedEvent } from '../emulator/hec-index.ts'
+import type { IndexedEvent } from '../emulator/hec/index.ts'
 import type { SampleGroup } from '../emulator/sample-logs.ts'
 
 export interface Verdict {

@@ -1,4 +1,4 @@
-import type { SlsEmulator } from '../emulator/sls-server.ts'
+import type { SlsEmulator } from '../emulator/sls/server.ts'
 import type { DemoLedger, Verdict } from './demo-ledger.ts'
 
 const BAR = 12

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { parseArgs } from 'node:util'
 import { messageOf } from '../core/errors.ts'
-import type { SlsEmulator, SlsEmulatorOptions } from '../emulator/sls-server.ts'
-import { NOT_IMPLEMENTED, startSlsEmulator } from '../emulator/sls-server.ts'
+import type { SlsEmulator, SlsEmulatorOptions } from '../emulator/sls/server.ts'
+import { NOT_IMPLEMENTED, startSlsEmulator } from '../emulator/sls/server.ts'
 import type { CommandIo } from './command.ts'
 import { EXIT } from './command.ts'
 

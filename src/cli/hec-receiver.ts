@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { parseArgs } from 'node:util'
 import { messageOf } from '../core/errors.ts'
-import type { HecReceiver, HecReceiverOptions } from '../emulator/hec-server.ts'
-import { startHecReceiver } from '../emulator/hec-server.ts'
+import type { HecReceiver, HecReceiverOptions } from '../emulator/hec/server.ts'
+import { startHecReceiver } from '../emulator/hec/server.ts'
 import type { CommandIo } from './command.ts'
 import { EXIT } from './command.ts'
 

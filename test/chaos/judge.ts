@@ -1,4 +1,4 @@
-import type { Commit } from '../../src/emulator/sls-group-api.ts'
+import type { Commit } from '../../src/emulator/sls/group-api.ts'
 import type { DeadLetterSeen, Delivery, Entry, Ledger, Written } from './ledger.ts'
 
 /**

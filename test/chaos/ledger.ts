@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { IndexedEvent, IndexedRequest } from '../../src/emulator/hec-index.ts'
-import type { Commit } from '../../src/emulator/sls-group-api.ts'
-import type { SlsEmulator } from '../../src/emulator/sls-server.ts'
+import type { IndexedEvent, IndexedRequest } from '../../src/emulator/hec/index.ts'
+import type { Commit } from '../../src/emulator/sls/group-api.ts'
+import type { SlsEmulator } from '../../src/emulator/sls/server.ts'
 import { decodeLogGroup } from '../../src/sls/log-group.ts'
 import { lz4Decompress } from '../../src/sls/lz4.ts'
 

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import type { SlsEmulator } from '../../src/emulator/sls-server.ts'
+import type { SlsEmulator } from '../../src/emulator/sls/server.ts'
 import type { LogGroupLine } from './log-groups.ts'
 
 export type Language = 'python' | 'go' | 'java'

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { Secret } from '../../src/core/secret.ts'
-import type { SlsEmulator } from '../../src/emulator/sls-server.ts'
+import type { SlsEmulator } from '../../src/emulator/sls/server.ts'
 import type { WrittenLogs } from '../../src/sls/official-client.ts'
 import { OfficialClient } from '../../src/sls/official-client.ts'
 import { startCommand } from '../support/bridge-process.ts'

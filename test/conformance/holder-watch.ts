@@ -1,4 +1,4 @@
-import type { ConsumerGroupState } from '../../src/emulator/sls-state.ts'
+import type { ConsumerGroupState } from '../../src/emulator/sls/state.ts'
 import type { Call } from './member-line.ts'
 
 /**

@@ -1,4 +1,4 @@
-import type { SlsEmulator } from '../../src/emulator/sls-server.ts'
+import type { SlsEmulator } from '../../src/emulator/sls/server.ts'
 import { lz4Decompress } from '../../src/sls/lz4.ts'
 import { expectedEvents } from '../support/event-oracle.ts'
 

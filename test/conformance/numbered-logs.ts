@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Secret } from '../../src/core/secret.ts'
-import type { SlsEmulator } from '../../src/emulator/sls-server.ts'
+import type { SlsEmulator } from '../../src/emulator/sls/server.ts'
 import { decodeLogGroup } from '../../src/sls/log-group.ts'
 import { lz4Decompress } from '../../src/sls/lz4.ts'
 import { OfficialClient } from '../../src/sls/official-client.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { Secret } from '../../src/core/secret.ts'
-import { startSlsEmulator } from '../../src/emulator/sls-server.ts'
+import { startSlsEmulator } from '../../src/emulator/sls/server.ts'
 import { OfficialClient } from '../../src/sls/official-client.ts'
 import type { ClientProcess } from './client.ts'
 import { chosen, startClient } from './client.ts'

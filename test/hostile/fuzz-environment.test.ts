@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { test } from 'vitest'
 import type { SettingName } from '../../src/config/settings.ts'
 import { SETTING_NAMES, SETTINGS } from '../../src/config/settings.ts'
-import { selfSigned } from '../unit/emulator/hec-certificate.ts'
+import { selfSigned } from '../unit/emulator/hec/certificate.ts'
 import { FUZZING, fuzzGenerated } from './fuzz.ts'
 import { environment, FOLDER, SECRET } from './targets/environment.ts'
 

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { startCommand } from '../support/bridge-process.ts'
 import { endpointFor, expectSilence, NO_PAIR, temporary, withUri } from '../support/credential-scenario.ts'
 import { Scenario } from '../support/scenario.ts'
-import { selfSigned } from '../unit/emulator/hec-certificate.ts'
+import { selfSigned } from '../unit/emulator/hec/certificate.ts'
 
 const REDIRECT = fileURLToPath(new URL('../support/metadata-redirect.ts', import.meta.url))
 

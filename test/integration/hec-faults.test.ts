@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { HecFaultRule } from '../../src/emulator/hec-faults.ts'
+import type { HecFaultRule } from '../../src/emulator/hec/faults.ts'
 import { Scenario } from '../support/scenario.ts'
 
 /** The acceptance run is minutes: SECONDS=180 npx vitest run --project integration test/integration/hec-faults.test.ts */

@@ -8,7 +8,7 @@ import { nobodyCan, section } from './fact.ts'
 import type { HecRequest, HecService } from './hec-service.ts'
 import { GZIP, said } from './hec-service.ts'
 
-const reliedOnBy = ['src/emulator/hec-http.ts', 'src/emulator/hec-tokens.ts', 'src/sinks/splunk-hec/response.ts']
+const reliedOnBy = ['src/emulator/hec/http.ts', 'src/emulator/hec/tokens.ts', 'src/sinks/splunk-hec/response.ts']
 const DEAD = { ...{ source: 'hec-protocol §5', mark: 'unverified' as const } }
 
 /** Paths, methods, tokens, health, connections: nothing here is ever indexed. */
@@ -70,7 +70,7 @@ export function accessFacts(hec: HecService): Fact[] {
         source: 'hec-protocol §2, §7',
         mark: 'verified',
         believed: 'kept',
-        reliedOnBy: ['src/emulator/hec-wire.ts', 'src/sinks/splunk-hec/client.ts'],
+        reliedOnBy: ['src/emulator/hec/wire.ts', 'src/sinks/splunk-hec/client.ts'],
         observe: kept('sls-siem-bridge-conformance'),
       },
       {
@@ -79,7 +79,7 @@ export function accessFacts(hec: HecService): Fact[] {
         source: 'hec-protocol §2',
         mark: 'verified',
         believed: 'closed',
-        reliedOnBy: ['src/emulator/hec-wire.ts', 'src/sinks/splunk-hec/client.ts'],
+        reliedOnBy: ['src/emulator/hec/wire.ts', 'src/sinks/splunk-hec/client.ts'],
         observe: kept(null),
       },
       {
@@ -156,7 +156,7 @@ export function accessFacts(hec: HecService): Fact[] {
         says: 'A gzip body is inflated: an empty one holds no data',
         mark: 'verified',
         believed: '400 5',
-        reliedOnBy: ['src/emulator/hec-body.ts', 'src/sinks/splunk-hec/probe.ts'],
+        reliedOnBy: ['src/emulator/hec/body.ts', 'src/sinks/splunk-hec/probe.ts'],
         observe: answered({ body: gzipSync(''), headers: GZIP }),
       },
       {
@@ -164,7 +164,7 @@ export function accessFacts(hec: HecService): Fact[] {
         says: 'A body that claims to be gzip and is not is an invalid data format',
         mark: 'unverified',
         believed: '400 6 #0',
-        reliedOnBy: ['src/emulator/hec-body.ts', 'src/sinks/splunk-hec/response.ts'],
+        reliedOnBy: ['src/emulator/hec/body.ts', 'src/sinks/splunk-hec/response.ts'],
         observe: answered({ body: 'plain text', headers: GZIP }),
       },
       {
@@ -172,7 +172,7 @@ export function accessFacts(hec: HecService): Fact[] {
         says: 'deflate is not supported: 415, in HTML',
         mark: 'verified',
         believed: '415 HTML',
-        reliedOnBy: ['src/emulator/hec-body.ts', 'src/sinks/splunk-hec/response.ts'],
+        reliedOnBy: ['src/emulator/hec/body.ts', 'src/sinks/splunk-hec/response.ts'],
         observe: answered({ body: '{}', headers: { 'Content-Encoding': 'deflate' } }),
       },
       {

@@ -4,9 +4,9 @@ import { nobodyCan, section } from './fact.ts'
 import type { HecAnswer, HecRequest, HecService } from './hec-service.ts'
 import { said } from './hec-service.ts'
 
-const reliedOnBy = ['src/emulator/hec-acks.ts', 'src/emulator/hec-collector.ts', 'src/sinks/splunk-hec/ack-poller.ts']
+const reliedOnBy = ['src/emulator/hec/acks.ts', 'src/emulator/hec/collector.ts', 'src/sinks/splunk-hec/ack-poller.ts']
 const refusals = [
-  'src/emulator/hec-collector.ts',
+  'src/emulator/hec/collector.ts',
   'src/sinks/splunk-hec/posting.ts',
   'src/sinks/splunk-hec/response.ts',
 ]
@@ -126,7 +126,7 @@ export function ackFacts(hec: HecService): Fact[] {
         source: 'hec-protocol §1',
         mark: 'unverified',
         believed: '200 {"0":false}',
-        reliedOnBy: ['src/emulator/hec-http.ts'],
+        reliedOnBy: ['src/emulator/hec/http.ts'],
         observe: async () => {
           const answer = await ask(randomUUID(), [0], '/ack/1.0')
           return answer.reply?.acks ? `${answer.status} ${JSON.stringify(answer.reply.acks)}` : said(answer)
@@ -138,7 +138,7 @@ export function ackFacts(hec: HecService): Fact[] {
         source: 'hec-protocol §1',
         mark: 'unverified',
         believed: '400 5',
-        reliedOnBy: ['src/emulator/hec-http.ts'],
+        reliedOnBy: ['src/emulator/hec/http.ts'],
         observe: answered({ path: '/ack', method: 'GET' }),
       },
       {

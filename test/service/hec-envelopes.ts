@@ -3,8 +3,8 @@ import { cannot, section } from './fact.ts'
 import type { HecRequest, HecService } from './hec-service.ts'
 import { said } from './hec-service.ts'
 
-const reliedOnBy = ['src/emulator/hec-parser.ts', 'src/emulator/hec-collector.ts', 'src/sinks/splunk-hec/response.ts']
-const encoder = ['src/emulator/hec-parser.ts', 'src/pipeline/reference/group-head.ts']
+const reliedOnBy = ['src/emulator/hec/parser.ts', 'src/emulator/hec/collector.ts', 'src/sinks/splunk-hec/response.ts']
+const encoder = ['src/emulator/hec/parser.ts', 'src/pipeline/reference/group-head.ts']
 const NO_DATA = ['400 5', '400 5 #0']
 
 /** What HEC answers to envelopes, good and bad. What of them was indexed is asked elsewhere. */
@@ -138,7 +138,7 @@ export function envelopeFacts(hec: HecService): Fact[] {
         source: 'hec-protocol §2',
         mark: 'unverified',
         believed: '200 0',
-        reliedOnBy: ['src/emulator/hec-collector.ts'],
+        reliedOnBy: ['src/emulator/hec/collector.ts'],
         observe: async () => said(await hec.send({ path: '/raw', channel: null, body: marked('raw') })),
       },
     ]),

@@ -5,7 +5,7 @@ import type { HecService } from './hec-service.ts'
 import { said } from './hec-service.ts'
 
 const reliedOnBy = [
-  'src/emulator/hec-collector.ts',
+  'src/emulator/hec/collector.ts',
   'src/sinks/splunk-hec/posting.ts',
   'src/sinks/splunk-hec/delivery.ts',
 ]
@@ -64,7 +64,7 @@ export function indexedFacts(hec: HecService): Fact[] {
         says: 'An unknown key drops its event and all after it, behind a 200',
         mark: 'verified',
         believed: 'first',
-        reliedOnBy: ['src/emulator/hec-parser.ts', ...encoder],
+        reliedOnBy: ['src/emulator/hec/parser.ts', ...encoder],
         observe: () =>
           found((mark) => [
             ...[{ event: `${mark} first` }, { event: `${mark} second`, extra: 1 }],
@@ -158,7 +158,7 @@ export function indexedFacts(hec: HecService): Fact[] {
         says: 'A body of 6 MB is taken by Enterprise, and refused as event 0 by Cloud: our size cap is far below either',
         mark: 'unverified',
         believed: ['200 0', '400 6 #0'],
-        reliedOnBy: ['src/emulator/hec-http.ts', 'src/sinks/splunk-hec/delivery.ts'],
+        reliedOnBy: ['src/emulator/hec/http.ts', 'src/sinks/splunk-hec/delivery.ts'],
         observe: async () => sized(hec, 600, 10_000),
       },
       {

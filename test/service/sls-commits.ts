@@ -5,7 +5,7 @@ import type { TestLogstore } from './sls-logstore.ts'
 import type { SlsService } from './sls-service.ts'
 import { said } from './sls-service.ts'
 
-const reliedOnBy = ['src/emulator/consumer-group.ts', 'src/consumer/checkpoint-committer.ts', 'src/sls/errors.ts']
+const reliedOnBy = ['src/emulator/sls/consumer-group.ts', 'src/consumer/checkpoint-committer.ts', 'src/sls/errors.ts']
 
 interface Entry {
   checkpoint: string

@@ -6,8 +6,8 @@ import { logGroup } from './sls-logstore.ts'
 import type { SlsAnswer, SlsService } from './sls-service.ts'
 import { said } from './sls-service.ts'
 
-const reliedOnBy = ['src/emulator/sls-shard.ts', 'src/sls/cursor.ts', 'src/consumer/shard-fetcher.ts']
-const lag = ['src/emulator/sls-pull-logs.ts', 'src/consumer/shard-lag.ts']
+const reliedOnBy = ['src/emulator/sls/shard.ts', 'src/sls/cursor.ts', 'src/consumer/shard-fetcher.ts']
+const lag = ['src/emulator/sls/pull-logs.ts', 'src/consumer/shard-lag.ts']
 const HOUR = 3600
 
 /** What cursors are, and what becomes of those that name no log group. */
@@ -158,7 +158,7 @@ export function cursorFacts(sls: SlsService, logs: () => Promise<TestLogstore>):
       source: 'sls-protocol §4.1',
       mark: 'verified',
       believed: 'the number of the last group',
-      reliedOnBy: ['src/emulator/sls-pull-logs.ts', 'src/sls/pull.ts', 'src/consumer/shard-fetcher.ts'],
+      reliedOnBy: ['src/emulator/sls/pull-logs.ts', 'src/sls/pull.ts', 'src/consumer/shard-fetcher.ts'],
       observe: async () => {
         const store = await logs()
         const from = await store.written(logGroup('a'), logGroup('b'))

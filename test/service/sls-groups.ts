@@ -5,7 +5,7 @@ import { TestLogstore } from './sls-logstore.ts'
 import type { SlsAnswer, SlsService } from './sls-service.ts'
 import { said } from './sls-service.ts'
 
-const reliedOnBy = ['src/emulator/sls-logstore.ts', 'src/emulator/sls-group-api.ts', 'src/sls/errors.ts']
+const reliedOnBy = ['src/emulator/sls/logstore.ts', 'src/emulator/sls/group-api.ts', 'src/sls/errors.ts']
 const NAMES = ['a', 'ab', 'a_b-c', 'x'.repeat(63), 'x'.repeat(64), 'Upper', '-dash', 'dash-', 'dot.ted']
 const MOST_CREATED = 60
 
@@ -32,7 +32,7 @@ export function groupFacts(sls: SlsService, groups: () => Promise<TestLogstore>)
       source: 'sls-protocol §5.2 to §5.4',
       mark: 'verified',
       believed: 'all read',
-      reliedOnBy: ['src/emulator/sls-group-api.ts', 'src/emulator/sls-shard-api.ts', 'src/sls/answers.ts'],
+      reliedOnBy: ['src/emulator/sls/group-api.ts', 'src/emulator/sls/shard-api.ts', 'src/sls/answers.ts'],
       observe: async () => shapes(sls, await groups()),
     },
     {
@@ -56,7 +56,7 @@ export function groupFacts(sls: SlsService, groups: () => Promise<TestLogstore>)
       says: 'A logstore with upper case, a - at its end, a dot or 64 characters in its name is refused',
       mark: 'unverified',
       believed: '400 LogStoreInfoInvalid',
-      reliedOnBy: ['src/emulator/sls-store.ts', 'src/config/settings.ts'],
+      reliedOnBy: ['src/emulator/sls/store.ts', 'src/config/settings.ts'],
       observe: async () => {
         const answers = new Set<string>()
         for (const end of ['Upper', 'dash-', 'dot.ted', 'x'.repeat(63 - sls.prefix.length)]) {

@@ -6,7 +6,7 @@ import { GROUP_TIMEOUT } from './sls-logstore.ts'
 import type { SlsService } from './sls-service.ts'
 import { said } from './sls-service.ts'
 
-const reliedOnBy = ['src/emulator/consumer-group.ts', 'src/consumer/heartbeats.ts', 'src/consumer/worker.ts']
+const reliedOnBy = ['src/emulator/sls/consumer-group.ts', 'src/consumer/heartbeats.ts', 'src/consumer/worker.ts']
 
 /** Who is given which of two shards, and when they change hands. */
 export function heartbeatFacts(sls: SlsService, groups: () => Promise<TestLogstore>): Fact[] {

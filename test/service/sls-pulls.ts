@@ -8,7 +8,7 @@ import { groupsOf, logGroup, TestLogstore } from './sls-logstore.ts'
 import type { SlsAnswer, SlsService } from './sls-service.ts'
 import { said } from './sls-service.ts'
 
-const reliedOnBy = ['src/emulator/sls-pull-logs.ts', 'src/sls/pull.ts']
+const reliedOnBy = ['src/emulator/sls/pull-logs.ts', 'src/sls/pull.ts']
 const LZ4 = 'lz4 block of the announced size'
 
 /** What a pull may ask for, and what it answers. */

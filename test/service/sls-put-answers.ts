@@ -6,7 +6,7 @@ import { logGroup } from './sls-logstore.ts'
 import type { SlsRequest, SlsService } from './sls-service.ts'
 import { said } from './sls-service.ts'
 
-const reliedOnBy = ['src/emulator/sls-put-logs.ts', 'src/emulator/sls-log-check.ts']
+const reliedOnBy = ['src/emulator/sls/put-logs.ts', 'src/emulator/sls/log-check.ts']
 const DAY = 86_400
 
 /** What PutLogs says to well-formed bodies. */
@@ -25,7 +25,7 @@ export function putAnswerFacts(
       source: 'sls-protocol §5',
       mark: 'verified',
       believed: '200, empty, no JSON',
-      reliedOnBy: ['src/emulator/sls-call.ts', 'src/sls/official-client.ts'],
+      reliedOnBy: ['src/emulator/sls/call.ts', 'src/sls/official-client.ts'],
       observe: async () => {
         const answer = await (await logs()).put(logGroup('answer'))
         const body = answer.body.length === 0 ? 'empty' : `${answer.body.length} bytes`
@@ -44,7 +44,7 @@ export function putAnswerFacts(
       says: 'A hash key of 32 hex digits leads to the shard in whose range it is',
       mark: 'verified',
       believed: '0 groups to shard 0, 2 to shard 1',
-      reliedOnBy: ['src/emulator/sls-logstore.ts'],
+      reliedOnBy: ['src/emulator/sls/logstore.ts'],
       observe: async () => {
         const store = await groups()
         const ends = () => Promise.all([store.cursor('end', 0), store.cursor('end', 1)])

@@ -7,7 +7,7 @@ import { groupsOf, logGroup } from './sls-logstore.ts'
 import type { SlsAnswer } from './sls-service.ts'
 import { once, said } from './sls-service.ts'
 
-const reliedOnBy = ['src/emulator/sls-query.ts', 'src/emulator/sls-pull-logs.ts', 'src/consumer/shard-fetcher.ts']
+const reliedOnBy = ['src/emulator/sls/query.ts', 'src/emulator/sls/pull-logs.ts', 'src/consumer/shard-fetcher.ts']
 const ERRORS = "* | where level = 'error'"
 
 /** Pulls with SPL: what the service does to groups and cursors. */

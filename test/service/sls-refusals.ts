@@ -10,9 +10,9 @@ interface Row extends Pick<Fact, 'id' | 'says' | 'mark' | 'believed'> {
 }
 
 const reliedOnBy = [
-  'src/emulator/sls-call.ts',
-  'src/emulator/sls-put-logs.ts',
-  'src/emulator/sls-refusal.ts',
+  'src/emulator/sls/call.ts',
+  'src/emulator/sls/put-logs.ts',
+  'src/emulator/sls/refusal.ts',
   'src/sls/errors.ts',
 ]
 const GARBAGE = Buffer.from('this is no log group')
@@ -150,7 +150,7 @@ export function refusalFacts(sls: SlsService, logs: () => Promise<TestLogstore>)
       id: 'sls/answer-time',
       says: 'Every answer tells the server’s time in x-log-time, in unix seconds; the advice about clocks needs it',
       ...{ source: 'sls-protocol §1.4', mark: 'verified', believed: 'unix seconds on success and refusal' },
-      reliedOnBy: ['src/emulator/sls-http.ts', 'src/sls/errors.ts', 'src/cli/check.ts'],
+      reliedOnBy: ['src/emulator/sls/http.ts', 'src/sls/errors.ts', 'src/cli/check.ts'],
       observe: async () => {
         const paths = [`${(await logs()).path}/shards`, `/logstores/${sls.prefix}-none/shards`]
         const told = await Promise.all(paths.map(async (path) => (await sls.call({ path })).header('x-log-time')))

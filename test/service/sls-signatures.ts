@@ -7,7 +7,7 @@ import { said } from './sls-service.ts'
 
 type Row = Pick<Fact, 'id' | 'says' | 'source' | 'mark' | 'believed'> & { ask: () => Partial<SlsRequest> }
 
-const reliedOnBy = ['src/emulator/server-signature.ts', 'src/sls/signature.ts', 'src/sls/errors.ts']
+const reliedOnBy = ['src/emulator/sls/signature.ts', 'src/sls/signature.ts', 'src/sls/errors.ts']
 const MINUTE_MS = 60_000
 /** Of a key that does not exist. */
 const UNKNOWN_KEY = { accessKeyId: 'LTAI5tConformanceNoSuch', accessKeySecret: new Secret('no-such-secret') }

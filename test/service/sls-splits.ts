@@ -4,8 +4,8 @@ import type { SlsService } from './sls-service.ts'
 import { said } from './sls-service.ts'
 import { SplitScenario, statuses } from './sls-split-scenario.ts'
 
-const groups = ['src/emulator/consumer-group.ts', 'src/consumer/shard-consumer.ts']
-const shards = ['src/emulator/sls-logstore.ts', 'src/emulator/sls-shard-api.ts', 'src/consumer/shard-directory.ts']
+const groups = ['src/emulator/sls/consumer-group.ts', 'src/consumer/shard-consumer.ts']
+const shards = ['src/emulator/sls/logstore.ts', 'src/emulator/sls/shard-api.ts', 'src/consumer/shard-directory.ts']
 
 /** What a split, a merge and a deletion do to shards and to the groups that read them. In this order. */
 export function splitFacts(sls: SlsService): Fact[] {

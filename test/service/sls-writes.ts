@@ -10,7 +10,7 @@ import { logGroup } from './sls-logstore.ts'
 import type { SlsService } from './sls-service.ts'
 import { said } from './sls-service.ts'
 
-const reliedOnBy = ['src/emulator/sls-put-logs.ts', 'src/emulator/sls-log-check.ts', 'src/sls/log-group.ts']
+const reliedOnBy = ['src/emulator/sls/put-logs.ts', 'src/emulator/sls/log-check.ts', 'src/sls/log-group.ts']
 const INVALID_UTF8 = Buffer.from([0xff, 0xfe, 0x61, 0x62, 0xed, 0xa0, 0x80])
 
 /** Whether what is written comes back as it was written. */

@@ -1,4 +1,4 @@
-import type { SlsFaultAction } from '../../../src/emulator/sls-faults.ts'
+import type { SlsFaultAction } from '../../../src/emulator/sls/faults.ts'
 import type { Consequence } from '../judge.ts'
 import type { World } from '../world.ts'
 import type { Fault } from './fault.ts'

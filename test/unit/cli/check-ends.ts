@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { expect, onTestFinished } from 'vitest'
 import { checkCommand } from '../../../src/cli/check.ts'
-import type { HecReceiver, HecReceiverOptions } from '../../../src/emulator/hec-server.ts'
-import { startHecReceiver } from '../../../src/emulator/hec-server.ts'
-import type { SlsEmulator } from '../../../src/emulator/sls-server.ts'
-import { startSlsEmulator } from '../../../src/emulator/sls-server.ts'
+import type { HecReceiver, HecReceiverOptions } from '../../../src/emulator/hec/server.ts'
+import { startHecReceiver } from '../../../src/emulator/hec/server.ts'
+import type { SlsEmulator } from '../../../src/emulator/sls/server.ts'
+import { startSlsEmulator } from '../../../src/emulator/sls/server.ts'
 
 export interface Line {
   check: string

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { endpointFor, NO_PAIR } from '../../support/credential-scenario.ts'
-import { selfSigned } from '../emulator/hec-certificate.ts'
+import { selfSigned } from '../emulator/hec/certificate.ts'
 import { Ends, failures } from './check-ends.ts'
 
 async function serving(listener: RequestListener, tls?: { key: string; cert: string }): Promise<string> {

@@ -4,8 +4,8 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { startHecReceiver } from '../../../src/emulator/hec-server.ts'
-import { selfSigned } from '../emulator/hec-certificate.ts'
+import { startHecReceiver } from '../../../src/emulator/hec/server.ts'
+import { selfSigned } from '../emulator/hec/certificate.ts'
 import { Ends, failures } from './check-ends.ts'
 
 describe('check against working ends', () => {

@@ -19,7 +19,7 @@ import { searchToken, searchUrl } from '../../../src/config/parsers.ts'
 import { Fault } from '../../../src/core/errors.ts'
 import { Secret } from '../../../src/core/secret.ts'
 import { cursorOf } from '../../../src/sls/cursor.ts'
-import { post, receiverFor } from '../emulator/hec-client.ts'
+import { post, receiverFor } from '../emulator/hec/client.ts'
 
 const NOW = 1_700_000_000
 const TOKEN = 'the-search-token'

@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { Connections } from '../../../src/net/connections.ts'
-import { selfSigned } from '../emulator/hec-certificate.ts'
+import { selfSigned } from '../emulator/hec/certificate.ts'
 
 const answerOf = (body: string): string => `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`
 

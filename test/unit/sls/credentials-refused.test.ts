@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { Secret } from '../../../src/core/secret.ts'
-import { startSlsEmulator } from '../../../src/emulator/sls-server.ts'
+import { startSlsEmulator } from '../../../src/emulator/sls/server.ts'
 import { SlsClient } from '../../../src/sls/client.ts'
 import type { Credentials } from '../../../src/sls/signature.ts'
 import type { Reply, SeenRequest } from './scripted-server.ts'

@@ -14,7 +14,7 @@ import { fetchVendorCredentials, nameOf } from '../../../src/sls/vendor-credenti
 import type { Behaviour } from '../../support/credential-endpoints.ts'
 import { CredentialEndpoint } from '../../support/credential-endpoints.ts'
 import { redirectMetadata } from '../../support/metadata-redirect.ts'
-import { selfSigned } from '../emulator/hec-certificate.ts'
+import { selfSigned } from '../emulator/hec/certificate.ts'
 
 const ROLE_ARN = 'acs:ram::1234567890123456:role/audit'
 const PROVIDER_ARN = 'acs:ram::1234567890123456:oidc-provider/ack'

@@ -1,0 +1,70 @@
+import type { FaultAction, FaultRule } from '../faults.ts'
+import { FaultScript } from '../faults.ts'
+import type { EventScript } from './collector.ts'
+import type { HecReply } from './response.ts'
+import { HEC_CODES, hecReply, htmlReply, JSON_TYPE } from './response.ts'
+
+/**
+ * What a fault can do to a HEC request, beyond what every emulator knows. `code` is a HEC code and brings its status and
+ * text; a `status` alone answers HTML, as a load balancer would; `headers` alone change the true answer, and may lie about
+ * its `content-length`. An answer lost after the work was done is `cut: 'after'`: events are indexed and ack ids were told.
+ */
+export interface HecAction extends FaultAction, EventScript {
+  code?: number
+  /** Do the work first (index, issue ack ids, tell acks), then give the scripted answer instead of the true one. */
+  index?: boolean
+  /** Lose every channel and ack id before the request is looked at. */
+  forgetAcks?: boolean
+}
+
+/** Rules match `endpoint` (event, raw, ack, health), `path`, `method`, `channel` and `encoding`. */
+export type HecFaultRule = FaultRule<HecAction>
+
+export class HecFaults extends FaultScript<HecAction> {
+  constructor(rules: readonly HecFaultRule[] = []) {
+    super({ rules, refuse: problemOf })
+  }
+
+  /** A rule about the events of a body looks at `/event` requests only, or it would be spent on a poll. */
+  override add(...rules: readonly HecFaultRule[]): string[] {
+    return super.add(
+      ...rules.map((rule) =>
+        isEventScript(rule?.action) ? { ...rule, match: { endpoint: 'event', ...rule.match } } : rule,
+      ),
+    )
+  }
+}
+
+export function isEventScript(action: HecAction | undefined): action is HecAction {
+  return action?.accept !== undefined || action?.refuse !== undefined
+}
+
+/** The answer a rule gives instead of the true one, if it gives one. */
+export function scriptedReply(action: HecAction): HecReply | undefined {
+  const { status, code, body, message, number, headers } = action
+  if (isEventScript(action) || (status === undefined && code === undefined && body === undefined)) return undefined
+  const extra = headers ? { headers } : {}
+  if (body !== undefined) {
+    const type = body.trimStart().startsWith('<') ? 'text/html; charset=UTF-8' : JSON_TYPE
+    const known = code === undefined ? {} : { code }
+    return { status: status ?? HEC_CODES[code ?? 0]?.[0] ?? 400, ...known, body, type, ...extra }
+  }
+  if (code === undefined) return { ...htmlReply(status ?? 500, message ?? 'Scripted', message ?? ''), ...extra }
+  const reply = hecReply(code, {
+    ...(status === undefined ? {} : { status }),
+    ...(message === undefined ? {} : { text: message }),
+    ...(number === undefined || number === 'none' ? {} : { invalidEventNumber: number }),
+  })
+  return { ...reply, ...extra }
+}
+
+const ACTION_KEYS = new Set(
+  'status headers body code message delayMs cut hang index forgetAcks accept refuse number'.split(' '),
+)
+
+function problemOf({ action }: HecFaultRule): string | undefined {
+  const unknown = Object.keys(action).find((key) => !ACTION_KEYS.has(key))
+  if (unknown !== undefined) return `unknown action ${unknown}, known are ${[...ACTION_KEYS].join(', ')}`
+  if (action.code !== undefined && typeof action.code !== 'number') return 'code must be a number'
+  return undefined
+}

@@ -1,0 +1,128 @@
+import type { FaultAction, FaultRule, FaultScriptOptions } from '../faults.ts'
+import { FaultScript } from '../faults.ts'
+import type { SlsCall, SlsReply } from './call.ts'
+import { errorReply, SLS_APIS } from './call.ts'
+import { SlsRefusal, STATUS_OF_CODE } from './refusal.ts'
+
+export interface SlsFaultAction extends FaultAction {
+  /**
+   * Damage the body of a pull: `flip` makes it undecodable, `truncate` sends half, `rawsize` and `count` announce one
+   * too many. An empty pull has nothing to damage and announces one log group instead.
+   */
+  corrupt?: 'flip' | 'truncate' | 'rawsize' | 'count'
+  /** As if the request had never arrived: 500, and nothing happens. */
+  drop?: boolean
+  /** 403 WriteQuotaExceed for PutLogs, ReadQuotaExceed for anything else. */
+  quota?: boolean
+  /** The server's clock is this far ahead while it looks at the request (behind if negative). */
+  clockSkewMs?: number
+}
+
+export type SlsFaultRule = FaultRule<SlsFaultAction>
+
+/** What a rule can match on; `consumer`, `force` and `checkpoint` only where the request has them. */
+const ATTRIBUTES = [
+  'api',
+  'method',
+  'project',
+  'logstore',
+  'shard',
+  'group',
+  'consumer',
+  'force',
+  'checkpoint',
+] as const
+const ACTIONS = new Set([
+  ...['status', 'headers', 'body', 'code', 'message', 'delayMs', 'cut', 'hang'],
+  ...['corrupt', 'drop', 'quota', 'clockSkewMs'],
+])
+const CUTS = new Set(['before', 'after', 'midway'])
+const DAMAGES = new Set(['flip', 'truncate', 'rawsize', 'count'])
+
+export function slsFaults(
+  options: Pick<FaultScriptOptions<SlsFaultAction>, 'seed' | 'rules'>,
+): FaultScript<SlsFaultAction> {
+  return new FaultScript<SlsFaultAction>({ ...options, refuse })
+}
+
+/** A rule that could never fire, or whose action this server does not know, is a mistake in the test. */
+function refuse({ match, action }: SlsFaultRule): string | undefined {
+  const attribute = Object.keys(match ?? {}).find((key) => !(ATTRIBUTES as readonly string[]).includes(key))
+  if (attribute !== undefined) return `unknown attribute ${attribute}, known are ${ATTRIBUTES.join(', ')}`
+  const apis: readonly string[] = SLS_APIS
+  const api = [match?.['api'] ?? []].flat().find((name) => !apis.includes(String(name)))
+  if (api !== undefined) return `unknown api ${api}, known are ${SLS_APIS.join(', ')}`
+  const key = Object.keys(action).find((name) => !ACTIONS.has(name))
+  if (key !== undefined) return `unknown action ${key}, known are ${[...ACTIONS].join(', ')}`
+  if (action.cut !== undefined && !CUTS.has(action.cut)) return `cut must be one of ${[...CUTS].join(', ')}`
+  if (action.corrupt !== undefined && !DAMAGES.has(action.corrupt)) {
+    return `corrupt must be one of ${[...DAMAGES].join(', ')}`
+  }
+  return undefined
+}
+
+export function attributesOf(call: SlsCall): Record<string, unknown> {
+  const { api, method, project, logstore, group, query } = call
+  const consumer = query.get('consumer')
+  const attributes: Record<string, unknown> = { api, method, project, logstore, group, consumer }
+  if (!Number.isNaN(call.shard)) attributes['shard'] = call.shard
+  if (query.has('shard')) attributes['shard'] = query.get('shard')
+  if (api === 'ConsumerGroupUpdateCheckPoint') {
+    attributes['force'] = (query.get('forceSuccess') ?? 'false').toLowerCase() === 'true'
+    Object.assign(attributes, checkpointOf(call.body))
+  }
+  return attributes
+}
+
+function checkpointOf(body: Buffer): { shard?: unknown; checkpoint?: unknown } {
+  try {
+    const { shard, checkpoint } = JSON.parse(body.toString())
+    return { shard, checkpoint }
+  } catch {
+    // Malformed on purpose or not: the handler will say so; such a request just has no shard to match.
+    return {}
+  }
+}
+
+/** The answer an action gives instead of handling the request; undefined if the request is to be handled. */
+export function scriptedReply(action: SlsFaultAction, call: SlsCall): SlsReply | undefined {
+  if (action.drop) return errorReply(new SlsRefusal('InternalServerError', 'the request was dropped (scripted fault)'))
+  const quota = call.api === 'PutLogs' ? 'WriteQuotaExceed' : 'ReadQuotaExceed'
+  const code = action.quota ? quota : action.code
+  if (code === undefined && action.status === undefined && action.body === undefined) return undefined
+  const known = code === undefined ? undefined : STATUS_OF_CODE[String(code)]
+  const status = action.status ?? known ?? (code === undefined ? 200 : 400)
+  const message = action.message ?? 'scripted fault'
+  const fallback = status === 200 ? { status, headers: {}, body: Buffer.alloc(0) } : undefined
+  const reply = fallback ?? errorReply({ status, code: String(code ?? codeOf(status)), message })
+  return {
+    status,
+    headers: { ...reply.headers, ...action.headers },
+    body: action.body === undefined ? reply.body : Buffer.from(action.body),
+  }
+}
+
+function codeOf(status: number): string {
+  if (status === 503) return 'ServerBusy'
+  return status >= 500 ? 'InternalServerError' : 'ParameterInvalid'
+}
+
+export function damaged(reply: SlsReply, corrupt: NonNullable<SlsFaultAction['corrupt']>): SlsReply {
+  const headers = { ...reply.headers }
+  const raise = (name: string) => {
+    headers[name] = String(Number(headers[name] ?? 0) + 1)
+  }
+  if (corrupt === 'rawsize' && reply.body.length > 0) {
+    raise('x-log-bodyrawsize')
+    return { ...reply, headers }
+  }
+  if (corrupt === 'count' || reply.body.length === 0) {
+    raise('x-log-count')
+    return { ...reply, headers }
+  }
+  if (corrupt === 'truncate') return { ...reply, body: reply.body.subarray(0, reply.body.length >> 1) }
+  const body = Buffer.from(reply.body)
+  // An LZ4 block that begins with a match reaches back before its start; a zstd frame loses its magic number.
+  body[0] = (body[0] as number) & 0x0f
+  return { ...reply, body }
+}

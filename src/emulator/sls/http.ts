@@ -1,0 +1,169 @@
+import { randomBytes } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
+import { answerMidway } from '../faults.ts'
+import type { Administered } from './admin.ts'
+import { ADMIN_PREFIX, adminReply } from './admin.ts'
+import type { SlsCall, SlsReply } from './call.ts'
+import { callOf, errorReply, targetOf } from './call.ts'
+import type { SlsFaultAction } from './faults.ts'
+import { attributesOf, damaged, scriptedReply } from './faults.ts'
+import type { SlsHandlers } from './handlers.ts'
+import { MAX_BODY_BYTES } from './put-logs.ts'
+import { SlsRefusal } from './refusal.ts'
+import { RequestCounts } from './requests.ts'
+import type { Credential } from './signature.ts'
+import { verifySignature } from './signature.ts'
+
+export interface SlsHttpSettings {
+  /** By access key id; looked at for each request. */
+  credentials: ReadonlyMap<string, Credential>
+  strictSignatures: boolean
+  handlers: SlsHandlers
+}
+
+/** `code`: what it counts as, `ok` or the error code. */
+type Answer = SlsReply & { code: string }
+
+const LOOPBACK = /^(::ffff:)?127\.|^::1$/
+
+/** From an HTTP request to its answer: body, route, scripted faults, signature, handler, headers, counts. */
+export class SlsHttp {
+  readonly counts = new RequestCounts()
+  readonly #emulator: Administered
+  readonly #settings: SlsHttpSettings
+  readonly #closing = new AbortController()
+
+  constructor(emulator: Administered, settings: SlsHttpSettings) {
+    this.#emulator = emulator
+    this.#settings = settings
+  }
+
+  /** The listener of a node:http server. Whatever it throws besides refusals is a bug and ends the process loudly. */
+  readonly serve = (request: IncomingMessage, response: ServerResponse): void => {
+    void this.#serve(request, response)
+  }
+
+  /** Ends delays that are under way. */
+  close(): void {
+    this.#closing.abort()
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await bodyOf(request)
+    if (body === 'aborted') return
+    if (request.url?.startsWith(ADMIN_PREFIX)) {
+      this.#send(response, this.#admin(request, body), this.#emulator.now())
+      return
+    }
+    const call = this.#call(request, body)
+    if ('code' in call) {
+      this.counts.add('unknown', call.status, call.code)
+      this.#send(response, call, this.#emulator.now())
+      return
+    }
+    const action = this.#emulator.faults.take(attributesOf(call))
+    if (action) await this.#misbehave(call, response, action)
+    else this.#finish(call, response, this.#reply(call, this.#emulator.now()), this.#emulator.now())
+  }
+
+  #call(request: IncomingMessage, body: Buffer | 'too_large'): SlsCall | Answer {
+    return refusalsOf(() => {
+      const { url = '/', method = 'GET', headers } = request
+      const target = targetOf(url, headers.host)
+      if (body === 'too_large') throw new SlsRefusal('PostBodyTooLarge', `body must be little than ${MAX_BODY_BYTES}`)
+      return callOf(target, { method, headers }, body)
+    })
+  }
+
+  #reply(call: SlsCall, now: number): Answer {
+    return refusalsOf(() => {
+      if (this.#settings.strictSignatures) verifySignature(call, this.#settings.credentials, now)
+      return { ...this.#settings.handlers.handle(call, now), code: 'ok' }
+    })
+  }
+
+  async #misbehave(call: SlsCall, response: ServerResponse, action: SlsFaultAction): Promise<void> {
+    if (action.delayMs) await delay(action.delayMs, undefined, { signal: this.#closing.signal }).catch(ignoreAbort)
+    if (this.#closing.signal.aborted) return
+    if (action.hang || action.cut === 'before') {
+      this.counts.add(call.api, 0, action.hang ? 'hang' : 'cut')
+      if (!action.hang) response.destroy()
+      return
+    }
+    const now = this.#emulator.now() + (action.clockSkewMs ?? 0)
+    const scripted = scriptedReply(action, call)
+    let answer: Answer = scripted ? { ...scripted, code: String(action.code ?? 'scripted') } : this.#reply(call, now)
+    if (action.headers) answer = { ...answer, headers: { ...answer.headers, ...action.headers } }
+    if (action.corrupt && answer.status === 200) answer = { ...damaged(answer, action.corrupt), code: answer.code }
+    if (action.cut === undefined) {
+      this.#finish(call, response, answer, now)
+      return
+    }
+    this.counts.add(call.api, 0, 'cut')
+    if (action.cut === 'after') response.destroy()
+    else answerMidway(response, answer.status, { ...this.#headers(now), ...answer.headers }, answer.body)
+  }
+
+  #finish(call: SlsCall, response: ServerResponse, answer: Answer, now: number): void {
+    this.counts.add(call.api, answer.status, answer.code)
+    this.#send(response, answer, now)
+  }
+
+  #send(response: ServerResponse, { status, headers, body }: SlsReply, now: number): void {
+    response.writeHead(status, { ...this.#headers(now), ...headers, 'Content-Length': String(body.length) })
+    response.end(body)
+  }
+
+  #headers(now: number): Record<string, string> {
+    return {
+      Server: 'AliyunSLS',
+      Date: new Date(now).toUTCString(),
+      'Access-Control-Allow-Origin': '*',
+      'x-log-time': String(Math.floor(now / 1000)),
+      'x-log-requestid': randomBytes(12).toString('hex').toUpperCase(),
+    }
+  }
+
+  #admin(request: IncomingMessage, body: Buffer | 'too_large'): SlsReply {
+    return refusalsOf(() => {
+      if (!LOOPBACK.test(request.socket.remoteAddress ?? '')) {
+        throw new SlsRefusal('Unauthorized', 'the admin API answers only this machine', 403)
+      }
+      if (body === 'too_large') throw new SlsRefusal('PostBodyTooLarge', `body must be little than ${MAX_BODY_BYTES}`)
+      const { pathname, searchParams } = new URL(request.url as string, 'http://emulator')
+      const name = pathname.slice(ADMIN_PREFIX.length)
+      return adminReply(this.#emulator, { method: request.method ?? 'GET', name, query: searchParams, body })
+    })
+  }
+}
+
+function refusalsOf<T>(handle: () => T): T | Answer {
+  try {
+    return handle()
+  } catch (error) {
+    if (error instanceof SlsRefusal) return { ...errorReply(error), code: error.code }
+    throw error
+  }
+}
+
+/** The rest of a body that is too large is read and thrown away: a client must finish writing before it reads. */
+async function bodyOf(request: IncomingMessage): Promise<Buffer | 'too_large' | 'aborted'> {
+  let chunks: Buffer[] = []
+  let size = 0
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      size += chunk.length
+      if (size > MAX_BODY_BYTES) chunks = []
+      else chunks.push(chunk)
+    }
+  } catch {
+    // The client went away in the middle of its request: nobody is left to answer.
+    return 'aborted'
+  }
+  return size > MAX_BODY_BYTES ? 'too_large' : Buffer.concat(chunks)
+}
+
+function ignoreAbort(error: unknown): void {
+  if (!(error instanceof Error && error.name === 'AbortError')) throw error
+}

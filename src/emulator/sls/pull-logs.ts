@@ -1,0 +1,137 @@
+/** PullLogs, GetCursor and GetCursorTime. */
+import { zstdCompressSync } from 'node:zlib'
+import { encodeLogGroupList } from '../../sls/log-group.ts'
+import { lz4Compress, lz4Decompress } from '../../sls/lz4.ts'
+import type { SlsCall, SlsReply } from './call.ts'
+import { headerOf, jsonReply, parameter } from './call.ts'
+import { framedSize, joinBlocks } from './lz4-join.ts'
+import { filterGroups, parseQuery } from './query.ts'
+import type { ReadQuota } from './quota.ts'
+import { SlsRefusal } from './refusal.ts'
+import type { ReadRange, Shard, StoredGroup } from './shard.ts'
+
+export interface PullSettings {
+  /** What an expired cursor is answered with: InvalidCursor, or what is oldest. */
+  expiredCursor: 'refuse' | 'oldest'
+  quota: ReadQuota | undefined
+}
+
+/** Soft cap of a body, inflated. */
+const MAX_RAW_BYTES = 10 * 1024 * 1024
+const DEFAULT_COUNT = 100
+
+export function pullLogs(call: SlsCall, shard: Shard, now: number, settings: PullSettings): SlsReply {
+  const from = shard.positionOf(parameter(call, 'cursor'), settings.expiredCursor)
+  if (call.query.has('processor')) {
+    throw new SlsRefusal('ParameterInvalid', 'this emulator has no consume processors')
+  }
+  const endCursor = call.query.get('end_cursor')
+  const query = call.query.get('query')
+  const filter = query === undefined || query === '' ? undefined : parseQuery(query)
+  const count = countOf(call)
+  settings.quota?.assertOpen(shard, now)
+  const range = shard.read(from, { count, maxBytes: MAX_RAW_BYTES, ...(endCursor ? { endCursor } : {}) })
+  settings.quota?.spend(shard, listSize(range.groups))
+  const zstd = wantsZstd(headerOf(call, 'accept-encoding'))
+  const content = filter ? filteredBody(range, filter, zstd) : rawBody(shard, range, zstd)
+  const next = from + range.groups.length
+  const cursorTime = range.groups.at(-1)?.receivedAt ?? now
+  return {
+    status: 200,
+    headers: {
+      'Content-Type': 'application/x-protobuf',
+      'x-log-cursor': shard.cursorAt(next),
+      'x-log-cursor-time': String(Math.floor(cursorTime / 1000)),
+      'x-log-end-of-cursor': next === shard.end ? '1' : '0',
+      ...content.headers,
+    },
+    body: content.body,
+  }
+}
+
+export function getCursor(call: SlsCall, shard: Shard): SlsReply {
+  const from = parameter(call, 'from')
+  if (from === 'begin') return jsonReply({ cursor: shard.cursorAt(shard.begin) })
+  if (from === 'end') return jsonReply({ cursor: shard.cursorAt(shard.end) })
+  if (!/^\d{1,12}$/.test(from)) {
+    throw new SlsRefusal('ParameterInvalid', `from must be begin, end or Unix seconds, not ${from}`)
+  }
+  return jsonReply({ cursor: shard.cursorAt(shard.positionAt(Number(from) * 1000)) })
+}
+
+export function getCursorTime(call: SlsCall, shard: Shard): SlsReply {
+  const cursor = parameter(call, 'cursor')
+  const receivedAt = shard.receivedAt(shard.positionOf(cursor))
+  if (receivedAt === undefined) {
+    throw new SlsRefusal('InvalidCursor', `no log group at cursor ${cursor}: it is the end of the shard`)
+  }
+  return jsonReply({ cursor_time: Math.floor(receivedAt / 1000) })
+}
+
+function countOf(call: SlsCall): number {
+  const text = call.query.get('count') ?? String(DEFAULT_COUNT)
+  const count = /^\d{1,6}$/.test(text) ? Number(text) : 0
+  if (count < 1 || count > 1000) {
+    throw new SlsRefusal('ParameterInvalid', `Invalid loggroup count, (0,1000]: ${text}`)
+  }
+  return count
+}
+
+/** LZ4 unless the client lists only zstd: Go and Java cannot read a body that is not compressed. */
+function wantsZstd(acceptEncoding: string): boolean {
+  const listed = acceptEncoding.split(',').map((item) => item.split(';')[0]?.trim())
+  return listed.includes('zstd') && !listed.includes('lz4')
+}
+
+interface Content {
+  headers: Record<string, string>
+  body: Buffer
+}
+
+function rawBody(shard: Shard, { from, groups }: ReadRange, zstd: boolean): Content {
+  if (groups.length === 0) return emptyContent()
+  return {
+    headers: {
+      'x-log-count': String(groups.length),
+      'x-log-bodyrawsize': String(listSize(groups)),
+      'x-log-compresstype': zstd ? 'zstd' : 'lz4',
+      'x-log-read-last-cursor': shard.number(from + groups.length - 1).toString(),
+    },
+    body: zstd ? zstdCompressSync(encodeLogGroupList(groups.map(inflate))) : joinBlocks(groups),
+  }
+}
+
+/** The cursor moves over everything that was scanned, even if nothing is left of it. */
+function filteredBody({ groups }: ReadRange, filter: ReturnType<typeof parseQuery>, zstd: boolean): Content {
+  const result = filterGroups(groups.map(inflate), filter)
+  const list = encodeLogGroupList(result.groups)
+  const empty = emptyContent()
+  const facts = {
+    'x-log-rawdatacount': String(groups.length),
+    'x-log-rawdatasize': String(listSize(groups)),
+    'x-log-rawdatalines': String(result.scanned),
+    'x-log-resultlines': String(result.matched),
+    'x-log-failedlines': '0',
+  }
+  if (list.length === 0) return { headers: { ...empty.headers, ...facts }, body: empty.body }
+  const headers = {
+    'x-log-count': String(result.groups.length),
+    'x-log-bodyrawsize': String(list.length),
+    'x-log-compresstype': zstd ? 'zstd' : 'lz4',
+    ...facts,
+  }
+  return { headers, body: zstd ? zstdCompressSync(list) : lz4Compress(list) }
+}
+
+function emptyContent(): Content {
+  return { headers: { 'x-log-count': '0', 'x-log-bodyrawsize': '0' }, body: Buffer.alloc(0) }
+}
+
+/** Inflated size of the LogGroupList. */
+function listSize(groups: readonly StoredGroup[]): number {
+  return groups.reduce((sum, group) => sum + framedSize(group.rawSize), 0)
+}
+
+function inflate({ bytes, rawSize }: StoredGroup): Buffer {
+  return lz4Decompress(bytes, rawSize)
+}

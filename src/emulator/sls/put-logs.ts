@@ -1,0 +1,98 @@
+/** PutLogs: one LogGroup per request, raw or compressed (lz4, zstd, deflate, gzip), validated and stored as LZ4. */
+import { gunzipSync, inflateSync, zstdDecompressSync } from 'node:zlib'
+import { messageOf } from '../../core/errors.ts'
+import { lz4Compress, lz4Decompress } from '../../sls/lz4.ts'
+import type { SlsCall, SlsReply } from './call.ts'
+import { emptyReply, headerOf, parameter } from './call.ts'
+import { checkLogGroup } from './log-check.ts'
+import type { Logstore } from './logstore.ts'
+import type { StoredBlock } from './lz4-join.ts'
+import { tailOf } from './lz4-join.ts'
+import { SlsRefusal } from './refusal.ts'
+
+/** Raw and compressed. */
+export const MAX_BODY_BYTES = 10 * 1024 * 1024
+
+const INFLATE: Readonly<Record<string, (body: Buffer) => Buffer>> = {
+  deflate: (body) => inflateSync(body, { maxOutputLength: MAX_BODY_BYTES }),
+  gzip: (body) => gunzipSync(body, { maxOutputLength: MAX_BODY_BYTES }),
+  zstd: (body) => zstdDecompressSync(body, { maxOutputLength: MAX_BODY_BYTES }),
+}
+
+export interface PutLimits {
+  /** Refuse logs older than 7 days or newer than 15 minutes, as an older documentation has it. */
+  timeWindow: boolean
+}
+
+export function putLogs(call: SlsCall, logstore: Logstore, now: number, limits: PutLimits): SlsReply {
+  const contentType = headerOf(call, 'content-type')
+  if (contentType === '') throw new SlsRefusal('MissingContentType', 'Content-Type does not exist in header')
+  if (!contentType.startsWith('application/x-protobuf')) {
+    throw new SlsRefusal('InvalidContentType', `Content-Type ${contentType} is not supported`)
+  }
+  const compressType = headerOf(call, 'x-log-compresstype')
+  const raw = inflated(call.body, compressType, rawSizeOf(call))
+  const { logs, oldest, newest } = checkLogGroup(raw)
+  if (limits.timeWindow && logs > 0) assertTimes(oldest, newest, now)
+  const key = call.path.endsWith('/shards/route') ? parameter(call, 'key') : undefined
+  logstore.append({ ...storedBlock(raw, compressType === 'lz4' ? call.body : undefined), logs, receivedAt: now }, key)
+  return emptyReply()
+}
+
+/**
+ * Compresses a LogGroup for the store, unless the writer did (`sent`, a valid block): then its bytes are kept, if every
+ * decoder will take them when they end a pull.
+ */
+export function storedBlock(raw: Buffer, sent?: Buffer): StoredBlock {
+  const tail = sent && tailOf(sent)
+  if (sent && tail !== undefined) return { bytes: sent, rawSize: raw.length, tail }
+  // Copied: the encoder's buffer has room for the worst case, which is not to be kept.
+  const bytes = Buffer.from(lz4Compress(raw))
+  const own = tailOf(bytes)
+  if (own === undefined) throw new Error('the LZ4 encoder broke the end-of-block rules')
+  return { bytes, rawSize: raw.length, tail: own }
+}
+
+function rawSizeOf(call: SlsCall): number | undefined {
+  const text = headerOf(call, 'x-log-bodyrawsize')
+  if (text === '') return undefined
+  if (!/^\d{1,10}$/.test(text)) throw new SlsRefusal('InvalidBodyRawSize', `x-log-bodyrawsize ${text} is no size`)
+  const size = Number(text)
+  if (size > MAX_BODY_BYTES) {
+    throw new SlsRefusal('PostBodyTooLarge', `body size ${size} must be little than ${MAX_BODY_BYTES}`)
+  }
+  return size
+}
+
+function inflated(body: Buffer, compressType: string, rawSize: number | undefined): Buffer {
+  const raw = compressType === '' ? body : uncompressed(body, compressType, rawSize)
+  if (rawSize !== undefined && rawSize !== raw.length) {
+    throw new SlsRefusal('InvalidBodyRawSize', `x-log-bodyrawsize is ${rawSize}, the body has ${raw.length} bytes`)
+  }
+  return raw
+}
+
+function uncompressed(body: Buffer, compressType: string, rawSize: number | undefined): Buffer {
+  const inflate = Object.hasOwn(INFLATE, compressType) ? INFLATE[compressType] : undefined
+  if (!inflate && compressType !== 'lz4') {
+    throw new SlsRefusal('InvalidCompressType', `x-log-compresstype ${compressType} is not supported`)
+  }
+  if (!inflate && rawSize === undefined) {
+    throw new SlsRefusal('MissingBodyRawSize', 'x-log-bodyrawsize does not exist in header')
+  }
+  try {
+    return inflate ? inflate(body) : lz4Decompress(body, rawSize as number)
+  } catch (error) {
+    throw new SlsRefusal('PostBodyUncompressError', `the body cannot be uncompressed: ${messageOf(error)}`)
+  }
+}
+
+function assertTimes(oldest: number, newest: number, now: number): void {
+  const seconds = now / 1000
+  if (oldest < seconds - 7 * 86_400 || newest > seconds + 15 * 60) {
+    throw new SlsRefusal(
+      'InvalidTimestamp',
+      `log times ${oldest} … ${newest} are not within 7 days before and 15 minutes after now`,
+    )
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * The little of SPL this server can evaluate: `*`, and `* | where <field> = '<value>'` as a row filter. What matches is
+ * put into new groups, as the real service does: one per topic, source and set of tags, in the order they first occur.
+ */
+import type { LogGroupInput } from '../../sls/log-group.ts'
+import { decodeLogGroup, encodeLogGroup } from '../../sls/log-group.ts'
+import { SlsRefusal } from './refusal.ts'
+
+export interface RowFilter {
+  /** Content key, `__topic__`, `__source__` or `__tag__:<key>`; undefined lets every row pass. */
+  field?: string
+  value: string
+}
+
+export interface FilteredGroups {
+  /** Encoded groups. */
+  groups: Buffer[]
+  /** Rows before and after the filter. */
+  scanned: number
+  matched: number
+}
+
+const ALL = /^\s*\*\s*$/
+const WHERE = /^\s*\*\s*\|\s*where\s+(?:"([^"]+)"|([\w.-]+))\s*=\s*'((?:[^']|'')*)'\s*$/i
+
+/** Refuses with ParameterInvalid what it cannot evaluate, rather than answer rows the real service would not. */
+export function parseQuery(query: string): RowFilter {
+  if (ALL.test(query)) return { value: '' }
+  const where = WHERE.exec(query)
+  if (!where) throw new SlsRefusal('ParameterInvalid', `this emulator cannot evaluate the query: ${query}`)
+  const [, quoted, plain, value = ''] = where
+  return { field: quoted ?? plain ?? '', value: value.replaceAll("''", "'") }
+}
+
+export function filterGroups(raw: readonly Buffer[], filter: RowFilter): FilteredGroups {
+  const rebuilt = new Map<string, LogGroupInput>()
+  let scanned = 0
+  let matched = 0
+  for (const bytes of raw) {
+    const group = decodeLogGroup(bytes)
+    const { topic, source, tags } = group
+    const shared = new Map([['__topic__', topic], ['__source__', source], ...tags.map(tagField)])
+    const key = JSON.stringify([topic, source, tags])
+    for (const log of group.logs) {
+      scanned += 1
+      // Contents override what the group says, the last of several wins: as the SDKs flatten a log.
+      const own = log.contents.findLast(([name]) => name.toString() === filter.field)?.[1].toString()
+      if (filter.field !== undefined && (own ?? shared.get(filter.field)) !== filter.value) continue
+      matched += 1
+      const { time, timeNs, contents } = log
+      const target = rebuilt.get(key) ?? { topic, source, tags, logs: [] }
+      target.logs.push({ time, ...(timeNs !== undefined && { timeNs }), contents })
+      rebuilt.set(key, target)
+    }
+  }
+  return { groups: [...rebuilt.values()].map(encodeLogGroup), scanned, matched }
+}
+
+function tagField([key, value]: [string, string]): [string, string] {
+  return [`__tag__:${key}`, value]
+}
