@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Property } from './judge.ts'
@@ -12,18 +12,14 @@ export interface Mutant {
   readonly caughtBy: Property
 }
 
-/** Text of a file in `src`, which must be there exactly once, and what stands there instead. */
-type Edit = readonly [file: string, from: string, to: string]
+/**
+ * A quote from `src` and its replacement. The quote must occur exactly once in all files together, so code may move between
+ * them. Whitespace is ignored, so formatting may change too.
+ */
+type Edit = readonly [quote: string, replacement: string]
 
-const DELIVERIES = 'consumer/shard-deliveries.ts'
-const DELIVERY = 'sinks/splunk-hec/delivery.ts'
-const POSTING = 'sinks/splunk-hec/posting.ts'
-const RESPONSE = 'sinks/splunk-hec/response.ts'
-const HEARTBEATS = 'consumer/heartbeats.ts'
-
-/** So that a bug in the TypeScript engine shows. */
+/** A bug in the TypeScript engine shows only when that engine runs. */
 const WITHOUT_KERNEL: Edit = [
-  'bridge.ts',
   'const kernel = openKernel(config, budget, telemetry)',
   'const kernel = undefined as ReturnType<typeof openKernel>',
 ]
@@ -32,27 +28,20 @@ export const MUTANTS: readonly Mutant[] = [
   {
     bug: 'a checkpoint is committed before the acknowledgement',
     edits: [
-      [DELIVERIES, '.then(() => ticket.settle())', '.then(() => {})'],
-      [DELIVERIES, '      ticket.add()\n', ''],
+      ['.then(() => ticket.settle())', '.then(() => {})'],
+      ['ticket.add()', ''],
     ],
     ...{ ordeal: 'slow SIEM and kill -9', caughtBy: 'ahead' },
   },
   {
     bug: 'the checkpoint follows what was settled last, whatever is open before it',
-    edits: [
-      [
-        'consumer/checkpoint-tracker.ts',
-        'pull.owed--\n',
-        'pull.owed--\n        if (pull.sealed && pull.owed === 0) this.#mark = pull.nextCursor\n',
-      ],
-    ],
+    edits: [['pull.owed--', 'pull.owed--; if (pull.sealed && pull.owed === 0) this.#mark = pull.nextCursor']],
     ...{ ordeal: 'slow SIEM and kill -9', caughtBy: 'ahead' },
   },
   {
     bug: 'with indexer acknowledgement a 200 is taken for delivery',
     edits: [
       [
-        POSTING,
         "return { is: 'accepted', endpoint, ack: turn.accepted(ackId) }",
         "return (void turn.accepted(ackId), { is: 'accepted', endpoint, ack: undefined })",
       ],
@@ -63,63 +52,59 @@ export const MUTANTS: readonly Mutant[] = [
     bug: 'a refusal of /ack is taken for an acknowledgement',
     edits: [
       [
-        RESPONSE,
-        '  if (answer.status === 200 && answer.reply?.acked) return answer.reply.acked\n',
-        '  if (answer.status === 200 && answer.reply?.acked) return answer.reply.acked\n' +
-          '  if (answer.status === 400) return Array.from({ length: 1000 }, (_, id) => id)\n',
+        'if (answer.status === 200 && answer.reply?.acked)',
+        'if (answer.status === 400) return Array.from({ length: 1000 }, (_, id) => id)\n' +
+          '  if (answer.status === 200 && answer.reply?.acked)',
       ],
     ],
     ...{ ordeal: 'questions about acks refused', caughtBy: 'ahead' },
   },
   {
     bug: 'any 200 is a delivery',
-    edits: [[RESPONSE, 'if (status === 200 && code !== undefined && ACCEPTED.has(code)) {', 'if (status === 200) {']],
+    edits: [['status === 200 && code !== undefined && ACCEPTED.has(code)', 'status === 200']],
     ...{ ordeal: 'login page', caughtBy: 'lost' },
   },
   {
     bug: 'an ambiguous answer is taken for a success',
     edits: [
       [
-        POSTING,
-        '  telemetry.hecAmbiguous(fault)\n  if (!turn.own) turn.ended(true)\n  else if',
-        "  turn.ended(true)\n  if (fault) return { is: 'accepted', endpoint, ack: undefined }\n  else if",
+        'if (!turn.own) turn.ended(true)',
+        "turn.ended(true)\n  if (fault) return { is: 'accepted', endpoint, ack: undefined }",
       ],
+      ["else if ((await turn.doubtful()) === 'acked')", "if ((await turn.doubtful()) === 'acked')"],
     ],
     ...{ ordeal: 'errors of HEC', caughtBy: 'lost' },
   },
   {
     bug: 'delivery gives up after five attempts',
-    edits: [[DELIVERY, 'retries: Number.POSITIVE_INFINITY', 'retries: 5']],
+    edits: [['retries: Number.POSITIVE_INFINITY', 'retries: 5']],
     ...{ ordeal: 'errors of HEC', caughtBy: 'died' },
   },
   {
     bug: 'a batch that is too large is dropped',
-    edits: [
-      [DELIVERY, 'sent.endpoint.learnLimit(sizeOf(this.#batch, run))\n        return this.#halve(run)', 'return'],
-    ],
+    edits: [['sent.endpoint.learnLimit(sizeOf(this.#batch, run)) return this.#halve(run)', 'return']],
     ...{ ordeal: 'small bodies only', caughtBy: 'lost' },
   },
   {
     bug: 'after a refused event those before it are sent again',
     edits: [
-      [DELIVERY, "if (sent.prefix !== 'unknown') this.#accepted(from, bad,", 'if (at < 0) this.#accepted(from, bad,'],
-      [DELIVERY, "sent.prefix === 'none' ? undefined : sent.prefix)", 'undefined)'],
+      ["if (sent.prefix !== 'unknown')", 'if (at < 0)'],
+      [
+        "this.#accepted(from, bad, sent.prefix === 'none' ? undefined : sent.prefix)",
+        'this.#accepted(from, bad, undefined)',
+      ],
     ],
     ...{ ordeal: 'poison', caughtBy: 'repeated' },
   },
   {
     bug: 'one refused event takes the rest of its batch along',
-    edits: [[DELIVERY, '    this.#goOnAfter(run, bad + 1)\n', '']],
+    edits: [['this.#goOnAfter(run, bad + 1)', '']],
     ...{ ordeal: 'poison', caughtBy: 'lost' },
   },
   {
     bug: 'one refused event sends the rest of its batch to the dead letter',
     edits: [
-      [
-        DELIVERY,
-        '    this.#goOnAfter(run, bad + 1)\n',
-        '    for (let i = bad + 1; i < to; i++) await this.#bury(i, reasonOf(sent))\n',
-      ],
+      ['this.#goOnAfter(run, bad + 1)', 'for (let i = bad + 1; i < to; i++) await this.#bury(i, reasonOf(sent))'],
     ],
     ...{ ordeal: 'poison', caughtBy: 'refused' },
   },
@@ -127,7 +112,6 @@ export const MUTANTS: readonly Mutant[] = [
     bug: 'a refused event is counted and not kept',
     edits: [
       [
-        DELIVERY,
         'await deadLetterGate.through(this.#lease.signal, () => deadLetter.write([entry]))',
         'void [entry, deadLetter, deadLetterGate]',
       ],
@@ -136,24 +120,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     bug: 'a full disk under the dead letter is overlooked',
-    edits: [
-      [
-        'sinks/dead-letter.ts',
-        'for (const { failed } of jobs) failed(fault)',
-        'for (const { done } of jobs) done(void fault)',
-      ],
-    ],
+    edits: [['for (const { failed } of jobs) failed(fault)', 'for (const { done } of jobs) done(void fault)']],
     ...{ ordeal: 'full disk', caughtBy: 'lost' },
   },
   {
     bug: 'a disabled token sends events to the dead letter',
     edits: [
-      [
-        RESPONSE,
-        "1: { kind: 'configuration', advice: 'The HEC token is disabled: enable it in Splunk.' },\n  2:",
-        "1: { kind: 'event' },\n  2:",
-      ],
-      [RESPONSE, '...{ 6: 400, 12: 400,', '...{ 1: 403, 6: 400, 12: 400,'],
+      ["1: { kind: 'configuration', advice: 'The HEC token is disabled", "1: { kind: 'event', advice: 'disabled"],
+      ['6: 400, 12: 400,', '1: 403, 6: 400, 12: 400,'],
     ],
     ...{ ordeal: 'token disabled', caughtBy: 'refused' },
   },
@@ -161,9 +135,8 @@ export const MUTANTS: readonly Mutant[] = [
     bug: 'an expired cursor goes on at the end',
     edits: [
       [
-        'consumer/shard-cursors.ts',
-        "client.getCursor(shard, 'begin', signal)",
-        "client.getCursor(shard, 'end', signal)",
+        "this.#retried(() => client.getCursor(shard, 'begin', signal)",
+        "this.#retried(() => client.getCursor(shard, 'end', signal)",
       ],
     ],
     ...{ ordeal: 'expired cursor', caughtBy: 'lost' },
@@ -171,29 +144,20 @@ export const MUTANTS: readonly Mutant[] = [
   {
     bug: 'a damaged body is taken for an empty one',
     edits: [
-      [
-        'consumer/shard-fetcher.ts',
-        'await pull.read(take, bodies.inflate)',
-        'await pull.read(take, bodies.inflate).catch(() => Buffer.alloc(0))',
-      ],
+      ['await pull.read(take, bodies.inflate)', 'await pull.read(take, bodies.inflate).catch(() => Buffer.alloc(0))'],
     ],
     ...{ ordeal: 'damaged bodies', caughtBy: 'lost' },
   },
   {
     bug: 'commits are forced',
-    edits: [['sls/client.ts', '{ group, consumer, force: false }', '{ group, consumer, force: true }']],
+    edits: [['group, consumer, force: false', 'group, consumer, force: true']],
     ...{ ordeal: 'quiet', caughtBy: 'forced' },
   },
   {
     bug: 'a replica works on when its lease has run out',
     edits: [
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a template
-      [HEARTBEATS, 'this.#loseAll(`no heartbeat succeeded for ${timeoutMs / 1000} s`)', 'void timeoutMs'],
-      [
-        'consumer/lease.ts',
-        'if (this.#now() < this.#renewedUntil()) return',
-        'if (this.#now() < this.#renewedUntil() || this.shard >= 0) return',
-      ],
+      ['this.#loseAll(`no heartbeat succeeded for', 'void (`no heartbeat succeeded for'],
+      ['this.#now() < this.#renewedUntil()', 'this.#now() < this.#renewedUntil() || this.shard >= 0'],
     ],
     ...{ ordeal: 'cut off from SLS', caughtBy: 'trespass' },
   },
@@ -201,7 +165,6 @@ export const MUTANTS: readonly Mutant[] = [
     bug: 'a shard that is being drained is no longer reported',
     edits: [
       [
-        'consumer/worker.ts',
         '.filter(([, { lease }]) => !lease.signal.aborted)',
         '.filter(([, { lease, draining }]) => !lease.signal.aborted && !draining)',
       ],
@@ -210,41 +173,32 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     bug: 'nanoseconds are cut to microseconds',
-    edits: [
-      WITHOUT_KERNEL,
-      ['pipeline/reference/log-view.ts', 'this.nanos = nanos\n', 'this.nanos = nanos - (nanos % 1000)\n'],
-    ],
+    edits: [WITHOUT_KERNEL, ['this.nanos = nanos', 'this.nanos = nanos - (nanos % 1000)']],
     ...{ ordeal: 'quiet', caughtBy: 'altered' },
   },
   {
     bug: 'the event id counts the logs of a pull, not of their group',
     edits: [
       WITHOUT_KERNEL,
-      [
-        'pipeline/reference/pull-encoding.ts',
-        'writeDecimal(target.buffer, at, this.#group.logIndex)',
-        'writeDecimal(target.buffer, at, this.counts.events)',
-      ],
+      ['writeDecimal(target.buffer, at, this.#group.logIndex)', 'writeDecimal(target.buffer, at, this.counts.events)'],
     ],
     ...{ ordeal: 'quiet', caughtBy: 'altered' },
   },
   {
     bug: 'the filter lets everything through',
-    edits: [WITHOUT_KERNEL, ['pipeline/select.ts', 'this.#wanted.length === 0 ||', 'this.#wanted.length >= 0 ||']],
+    edits: [WITHOUT_KERNEL, ['this.#wanted.length === 0', 'this.#wanted.length >= 0']],
     ...{ ordeal: 'quiet', caughtBy: 'invented' },
   },
   {
     bug: 'the kernel lets every topic through',
-    edits: [
-      ['bridge.ts', 'Kernel.open(encoderOptions(config),', 'Kernel.open({ ...encoderOptions(config), topics: [] },'],
-    ],
+    edits: [['Kernel.open(encoderOptions(config),', 'Kernel.open({ ...encoderOptions(config), topics: [] },']],
     ...{ ordeal: 'quiet', caughtBy: 'invented' },
   },
   {
     bug: 'the byte budget admits everything',
     edits: [
-      ['consumer/byte-budget.ts', 'this.#batches > 0 && this.used + bytes > this.limit', 'this.used + bytes < 0'],
-      [DELIVERIES, 'this.#unstarted <= MAX_UNSTARTED_BATCHES', 'this.#unstarted >= 0'],
+      ['this.#batches > 0 && this.used + bytes > this.limit', 'this.used + bytes < 0'],
+      ['this.#unstarted <= MAX_UNSTARTED_BATCHES', 'this.#unstarted >= 0'],
     ],
     ...{ ordeal: 'stalled SIEM, growing logs', caughtBy: 'memory' },
   },
@@ -253,28 +207,52 @@ export const MUTANTS: readonly Mutant[] = [
 const HERE = dirname(fileURLToPath(import.meta.url))
 const ROOT = join(HERE, '../..')
 
-/** A checkout with the bug in it. Throws when the code no longer looks as the bug expects. */
+/** The files of `src` that have text to edit: path below `src` → text. */
+export function sources(): Map<string, string> {
+  const paths = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
+  const texts = paths.filter((path) => path.endsWith('.ts') && !path.endsWith('binary.ts'))
+  return new Map(texts.map((path) => [path, readFileSync(join(ROOT, 'src', path), 'utf8')]))
+}
+
+/** The files that a deliberate bug changes, with the bug in them. Throws when a quote does not occur exactly once. */
+export function infected({ bug, edits }: Mutant, files: ReadonlyMap<string, string>): Map<string, string> {
+  const changed = new Map<string, string>()
+  for (const [quote, replacement] of edits) {
+    const pattern = looselySpaced(quote)
+    const all = new Map([...files, ...changed])
+    const found = [...all].flatMap(([path, text]) => [...text.matchAll(pattern)].map(() => path))
+    const [path, another] = found
+    if (path === undefined || another !== undefined) {
+      throw new Error(`${bug}: src must have this exactly once, not ${found.length} times (${found}):\n${quote}`)
+    }
+    changed.set(
+      path,
+      (all.get(path) as string).replace(pattern, () => replacement),
+    )
+  }
+  return changed
+}
+
+function looselySpaced(quote: string): RegExp {
+  const characters = [...quote.replace(/\s/g, '')]
+  return new RegExp(characters.map((character) => character.replace(/\W/, '\\$&')).join('\\s*'), 'g')
+}
+
+/** A checkout with the bug in it. */
 export class Infected implements Disposable {
   readonly main: string
   readonly #directory: string
 
-  constructor({ bug, edits }: Mutant) {
+  constructor(mutant: Mutant) {
+    const changed = infected(mutant, sources())
     // Inside the repository, so that packages are found.
-    this.#directory = join(HERE, '.mutants', bug.replace(/\W+/g, '-'))
+    this.#directory = join(HERE, '.mutants', mutant.bug.replace(/\W+/g, '-'))
     this.main = join(this.#directory, 'src/main.ts')
     rmSync(this.#directory, { recursive: true, force: true })
     mkdirSync(this.#directory, { recursive: true })
     cpSync(join(ROOT, 'src'), join(this.#directory, 'src'), { recursive: true })
     cpSync(join(ROOT, 'package.json'), join(this.#directory, 'package.json'))
-    for (const [file, from, to] of edits) {
-      const path = join(this.#directory, 'src', file)
-      const text = readFileSync(path, 'utf8')
-      if (text.split(from).length !== 2) throw new Error(`${bug}: ${file} does not have this exactly once:\n${from}`)
-      writeFileSync(
-        path,
-        text.replace(from, () => to),
-      )
-    }
+    for (const [path, text] of changed) writeFileSync(join(this.#directory, 'src', path), text)
   }
 
   [Symbol.dispose](): void {
