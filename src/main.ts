@@ -105,7 +105,7 @@ async function main(argv: string[]): Promise<number> {
     return name === undefined ? EXIT.usage : EXIT.done
   }
   if (name === '--version') {
-    process.stdout.write(`${(await import('./cli/version.ts')).VERSION}\n`)
+    process.stdout.write(`${(await import('./version.ts')).VERSION}\n`)
     return EXIT.done
   }
   const command = COMMANDS[name]

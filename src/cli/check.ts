@@ -7,6 +7,7 @@ import { loadConfig } from '../config/load.ts'
 import { Fault, messageOf } from '../core/errors.ts'
 import { NO_TELEMETRY } from '../core/telemetry.ts'
 import { onOneLine } from '../observability/faults.ts'
+import { USER_AGENT } from '../version.ts'
 import type { Check, Verdict } from './check/finding.ts'
 import { hecChecks } from './check/hec.ts'
 import { hostChecks } from './check/host.ts'
@@ -15,7 +16,6 @@ import type { CommandIo } from './command.ts'
 import { EXIT } from './command.ts'
 import { configurationOf } from './configuration.ts'
 import { mayPass } from './may-pass.ts'
-import { USER_AGENT } from './version.ts'
 
 const HELP = `Validate the configuration and try both ends. Ingests nothing and commits nothing; makes DEAD_LETTER_DIR and
 the folder of LOG_FILE if they are missing.

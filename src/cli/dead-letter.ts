@@ -14,10 +14,10 @@ import { onOneLine } from '../observability/faults.ts'
 import { DeadLetter, deadLetterFiles, readDeadLetterFile, readDeadLetters } from '../sinks/dead-letter.ts'
 import type { DeadLetterLine } from '../sinks/dead-letter-line.ts'
 import type { Sink } from '../sinks/sink.ts'
+import { USER_AGENT } from '../version.ts'
 import type { CommandIo } from './command.ts'
 import { EXIT } from './command.ts'
 import { configurationOf } from './configuration.ts'
-import { USER_AGENT } from './version.ts'
 
 const HELP = `The events the SIEM refused for good, in DEAD_LETTER_DIR.
 

@@ -10,13 +10,13 @@ import { SAMPLE_KINDS, SAMPLE_TOPICS, SampleLogs } from '../emulator/sample-logs
 import type { SlsEmulator } from '../emulator/sls/server.ts'
 import { startSlsEmulator } from '../emulator/sls/server.ts'
 import { OfficialClient } from '../sls/official-client.ts'
+import { USER_AGENT } from '../version.ts'
 import type { CommandIo } from './command.ts'
 import { EXIT } from './command.ts'
 import { DemoLedger } from './demo-ledger.ts'
 import { Replica } from './demo-replica.ts'
 import { DemoView } from './demo-view.ts'
 import { sleepUnlessEnded } from './sleep.ts'
-import { USER_AGENT } from './version.ts'
 
 const HELP = `The whole job on this machine, without a cloud account.
 

@@ -6,12 +6,12 @@ import { Fault, messageOf } from '../core/errors.ts'
 import { NO_TELEMETRY } from '../core/telemetry.ts'
 import type { SlsClient } from '../sls/client.ts'
 import { cursorNumber } from '../sls/cursor.ts'
+import { shardsOfGroup } from '../sls/group-shards.ts'
+import { USER_AGENT } from '../version.ts'
 import type { CommandIo } from './command.ts'
 import { EXIT } from './command.ts'
 import { configurationOf } from './configuration.ts'
-import { shardsOfGroup } from './group-shards.ts'
 import { sleepUnlessEnded } from './sleep.ts'
-import { USER_AGENT } from './version.ts'
 
 const HELP = `How far the consumer group is behind, for every shard, asked from SLS itself.
 

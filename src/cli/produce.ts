@@ -8,10 +8,10 @@ import type { SampleKind } from '../emulator/sample-logs.ts'
 import { SAMPLE_KINDS, SampleLogs } from '../emulator/sample-logs.ts'
 import type { WrittenLogs } from '../sls/official-client.ts'
 import { OfficialClient } from '../sls/official-client.ts'
+import { USER_AGENT } from '../version.ts'
 import type { CommandIo } from './command.ts'
 import { EXIT } from './command.ts'
 import { environmentOf } from './configuration.ts'
-import { USER_AGENT } from './version.ts'
 
 const HELP = `Write logs into a logstore with the vendor's client @alicloud/log.
 

@@ -15,11 +15,11 @@ import { createMetrics } from '../observability/metrics.ts'
 import { Status } from '../observability/status.ts'
 import { BridgeTelemetry } from '../observability/telemetry.ts'
 import type { SlsClient } from '../sls/client.ts'
+import { shardsOfGroup } from '../sls/group-shards.ts'
+import { USER_AGENT, VERSION } from '../version.ts'
 import type { CommandIo } from './command.ts'
 import { EXIT } from './command.ts'
 import { configurationOf } from './configuration.ts'
-import { shardsOfGroup } from './group-shards.ts'
-import { USER_AGENT, VERSION } from './version.ts'
 
 const HELP = `Run one replica: lease shards of the consumer group, deliver their logs, commit what was acknowledged.
 

@@ -6,7 +6,7 @@ import type { ConsumerGroup, Shard, SlsClient } from '../../sls/client.ts'
 import type { CredentialSource } from '../../sls/credentials.ts'
 import { faultOfTransport, RAM_ACTIONS } from '../../sls/errors.ts'
 import { OfficialClient } from '../../sls/official-client.ts'
-import { USER_AGENT } from '../version.ts'
+import { USER_AGENT } from '../../version.ts'
 import type { Check, Finding } from './finding.ts'
 import { ok, skip, warn } from './finding.ts'
 

@@ -5,7 +5,7 @@ import { Fault } from '../../core/errors.ts'
 import type { Encoder } from '../../pipeline/encoder.ts'
 import type { SlsClient } from '../../sls/client.ts'
 import { cursorNumber, cursorOf } from '../../sls/cursor.ts'
-import type { ShardOfGroup } from '../group-shards.ts'
+import type { GroupShard } from '../../sls/group-shards.ts'
 import type { Period } from './period.ts'
 import { persistently } from './persistently.ts'
 
@@ -43,7 +43,7 @@ const WINDOW_LOGS = 50_000
  */
 export async function* wantedWindows(
   options: WantedOptions,
-  shard: Pick<ShardOfGroup, 'shard' | 'checkpoint'>,
+  shard: Pick<GroupShard, 'shard' | 'checkpoint'>,
   period: Period,
   signal: AbortSignal,
 ): AsyncGenerator<WantedWindow> {
