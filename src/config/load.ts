@@ -1,5 +1,6 @@
 import { hostname } from 'node:os'
 import { Secret } from '../core/secret.ts'
+import { nameOf } from '../core/text.ts'
 import type { CredentialsConfig } from './credentials.ts'
 import { credentialsChoice, credentialsConfig } from './credentials.ts'
 import type { Environment } from './environment.ts'
@@ -175,7 +176,7 @@ function build({ values, given, credentials, env }: Understood, { hostname, pid 
 }
 
 function sls(values: Values, hostname: string, pid: number): Omit<Config['sls'], 'credentials'> {
-  const host = hostname.replace(/[^A-Za-z0-9._-]+/g, '-').slice(0, 100)
+  const host = nameOf(hostname, 100, '-')
   return {
     endpoint: values.SLS_ENDPOINT.replace(`//${values.SLS_PROJECT}.`, '//'),
     ...present({ region: values.SLS_REGION, query: values.SLS_QUERY }),

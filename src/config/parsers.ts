@@ -1,5 +1,5 @@
-import { isPrintable } from '../core/printable.ts'
 import { Secret } from '../core/secret.ts'
+import { isPrintable } from '../core/text.ts'
 import { shown } from './problems.ts'
 
 export type Parsed<T> = { readonly value: T } | { readonly refused: string }

@@ -1,4 +1,5 @@
 import { messageOf } from '../core/errors.ts'
+import { escaped } from '../core/text.ts'
 
 /** One thing wrong with the configuration, with everything a person needs to put it right. */
 export interface Problem {
@@ -22,14 +23,8 @@ export function shown(value: string): string {
   // Who gives the key instead of the path of its file has not asked for it to be printed.
   if (value.includes('-----BEGIN')) return '[PEM]'
   const harmless = value.replace(/^([a-z]+:\/\/)?.*@/is, '$1[secret]@').replace(/([?#]).*/s, '$1[…]')
-  const line = harmless.replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, escaped)
+  const line = escaped(harmless)
   return line.length <= SHOWN_CHARACTERS ? line : `${line.slice(0, SHOWN_CHARACTERS)}… (${value.length} characters)`
-}
-
-/** As JSON escapes it, and what JSON leaves as it is (among it 0x9b, at which a terminal begins to obey), too. */
-function escaped(character: string): string {
-  const json = JSON.stringify(character).slice(1, -1)
-  return json === character ? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}` : json
 }
 
 /** Why a file cannot be used, without its path: that is shown where the value is, made fit for it. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts'
 import type { Fault } from '../core/errors.ts'
 import type { PauseKey } from '../core/telemetry.ts'
-import { onOneLine } from './faults.ts'
+import { onOneLine } from '../core/text.ts'
 
 /** What `/readyz` answers from: ready means that logs flow, or would if there were any. */
 export class Health {

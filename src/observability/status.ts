@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts'
 import type { Fault } from '../core/errors.ts'
 import { messageOf } from '../core/errors.ts'
 import type { PauseKey, ShardState } from '../core/telemetry.ts'
-import { onOneLine } from './faults.ts'
+import { onOneLine } from '../core/text.ts'
 import type { Health } from './health.ts'
 import { History } from './history.ts'
 

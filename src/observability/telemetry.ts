@@ -1,7 +1,8 @@
 import type { Clock } from '../core/clock.ts'
 import type { Fault } from '../core/errors.ts'
 import type { PauseKey, PauseReason, ShardState, Telemetry } from '../core/telemetry.ts'
-import { faultFields, onOneLine } from './faults.ts'
+import { labelOf, onOneLine } from '../core/text.ts'
+import { faultFields } from './faults.ts'
 import type { Health } from './health.ts'
 import { LineLimit } from './line-limit.ts'
 import type { Logger } from './logger.ts'
@@ -269,12 +270,12 @@ export class BridgeTelemetry implements Telemetry {
 
   /** Statuses as well as codes are of a server's making, and each pair of them makes a series that stays. */
   #answer(of: string, status: number | 'error', code: string): { status: number | string; code: string } {
-    const plain = plainLabel(code)
+    const plain = labelOf(code)
     return this.#admits(of, `${status} ${plain}`) ? { status, code: plain } : { status: 'other', code: 'other' }
   }
 
   #bounded(label: string, value: string): string {
-    const plain = plainLabel(value)
+    const plain = labelOf(value)
     return this.#admits(label, plain) ? plain : 'other'
   }
 
@@ -286,8 +287,4 @@ export class BridgeTelemetry implements Telemetry {
     values.add(value)
     return true
   }
-}
-
-function plainLabel(value: string): string {
-  return value.replace(/[^\w.:-]+/g, '_').slice(0, 64)
 }

@@ -6,6 +6,7 @@ import { dirname, join, resolve } from 'node:path'
 import type { Clock } from '../core/clock.ts'
 import { systemClock } from '../core/clock.ts'
 import { Fault, messageOf } from '../core/errors.ts'
+import { nameOf } from '../core/text.ts'
 import type { DeadLetterEntry, DeadLetterLine } from './dead-letter-line.ts'
 import { decodeDeadLetter, encodeDeadLetter } from './dead-letter-line.ts'
 
@@ -49,7 +50,7 @@ export class DeadLetter {
 
   constructor({ dir, consumer, maxFileBytes = 64 * 1024 * 1024, clock = systemClock }: DeadLetterOptions) {
     this.#dir = resolve(dir)
-    this.#consumer = consumer.replace(/[^A-Za-z0-9._-]+/g, '_').slice(0, 80)
+    this.#consumer = nameOf(consumer, 80, '_')
     this.#maxFileBytes = maxFileBytes
     this.#clock = clock
   }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { isPrintable } from '../core/printable.ts'
 import { Secret } from '../core/secret.ts'
+import { isPrintable } from '../core/text.ts'
 import type { Issued } from './credentials.ts'
 import { noCredentials } from './credentials.ts'
 import type { Credentials } from './signature.ts'

@@ -1,5 +1,8 @@
 import type { FaultDetails, FaultKind } from '../core/errors.ts'
 import { Fault } from '../core/errors.ts'
+import { beginningOf } from '../core/text.ts'
+import { retryAfterMs } from '../net/retry-after.ts'
+import { tlsProblem } from '../net/tls.ts'
 
 /**
  * What an error answer of Log Service asks of the client:
@@ -181,6 +184,7 @@ export function refusesCredentials({ status, code }: SlsError): boolean {
 
 const SHOWN_TEXT_CHARS = 200
 const SHOWN_MESSAGE_CHARS = 500
+const LONGEST_RETRY_AFTER_MS = 60_000
 
 /** Makes the error of any answer that is not a success, whatever its body holds. */
 export function errorOfAnswer(call: CallContext, answer: ErrorAnswer): SlsError {
@@ -191,15 +195,15 @@ export function errorOfAnswer(call: CallContext, answer: ErrorAnswer): SlsError 
   const [reaction, advice] = row ?? byStatus(status, code !== undefined)
   const requestId = header('x-log-requestid')
   const named = [code, `HTTP ${status}`, requestId && `request ${requestId}`].filter(Boolean).join(', ')
-  const retryAfterMs = retryAfter(header('retry-after'), answer.receivedAt)
+  const waitMs = retryAfterMs(header('retry-after'), answer.receivedAt, LONGEST_RETRY_AFTER_MS)
   const location = header('location')
-  const said = text || (location ? `sends us to ${printable(location.slice(0, SHOWN_TEXT_CHARS))}` : 'no text')
+  const said = text || (location ? `sends us to ${beginningOf(location, SHOWN_TEXT_CHARS)}` : 'no text')
   return new SlsError(reaction, `${call.api} failed: ${said} (${named})`, {
     code: code ?? `http_${status}`,
     status,
     requestId,
     ...(advice && { advice: advice({ ...call, answer }) }),
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
+    ...(waitMs !== undefined && { retryAfterMs: waitMs }),
   })
 }
 
@@ -214,7 +218,7 @@ function byStatus(status: number, coded: boolean): readonly [SlsReaction, Advice
 }
 
 function readErrorBody(body: string): { code: string | undefined; text: string } {
-  const asText = () => ({ code: undefined, text: printable(body.slice(0, SHOWN_TEXT_CHARS)) })
+  const asText = () => ({ code: undefined, text: beginningOf(body, SHOWN_TEXT_CHARS) })
   let answer: unknown
   try {
     answer = JSON.parse(body)
@@ -226,25 +230,7 @@ function readErrorBody(body: string): { code: string | undefined; text: string }
   // The code becomes a metric label, so only what looks like one is taken.
   if (typeof errorCode !== 'string' || !/^[A-Za-z][\w.-]{0,63}$/.test(errorCode)) return asText()
   const text = typeof errorMessage === 'string' ? errorMessage : ''
-  return { code: errorCode, text: printable(text.slice(0, SHOWN_MESSAGE_CHARS)) }
-}
-
-/** On one line, and nothing in it that a terminal would obey. */
-export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\s]+/gu, ' ').trim()
-}
-
-/** Nobody is believed who says to stay away for longer. */
-const LONGEST_RETRY_AFTER_MS = 60_000
-
-function retryAfter(value: string | undefined, now: number): number | undefined {
-  if (value === undefined) return undefined
-  const ms = /^\d{1,9}$/.test(value)
-    ? Number(value) * 1000
-    : /^[A-Z][a-z]{2}, /.test(value)
-      ? Date.parse(value) - now
-      : Number.NaN
-  return Number.isNaN(ms) ? undefined : Math.min(LONGEST_RETRY_AFTER_MS, Math.max(0, ms))
+  return { code: errorCode, text: beginningOf(text, SHOWN_MESSAGE_CHARS) }
 }
 
 /** When the server says it answered, in milliseconds since the epoch: `x-log-time` (unix seconds), else `date`. */
@@ -254,8 +240,6 @@ export function serverTime(header: (name: string) => string | undefined): number
   const ms = Date.parse(header('date') ?? '')
   return Number.isNaN(ms) ? undefined : ms
 }
-
-const TLS_CODES = /^(CERT_|ERR_TLS_|ERR_SSL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|HOSTNAME_MISMATCH|INVALID_CA)/
 
 /**
  * The Fault of a call that got no (complete) answer. TLS failures need somebody to act, as do headers that cannot be
@@ -268,7 +252,7 @@ export function faultOfTransport(call: CallContext, error: unknown): unknown {
   if (typeof code !== 'string') return error
   const message = `${call.api} to ${call.host} failed: ${error.message || code}`
   const details = { code: code.toLowerCase(), cause: error }
-  if (TLS_CODES.test(code)) {
+  if (tlsProblem(code)) {
     const advice = `Check SLS_ENDPOINT (scheme and host) and that this machine trusts the certificate of ${call.host}.`
     return new Fault('configuration', message, { ...details, advice })
   }

@@ -1,11 +1,12 @@
 import type { Dispatcher } from 'undici'
 import { Fault } from '../core/errors.ts'
 import type { Secret } from '../core/secret.ts'
+import { beginningOf } from '../core/text.ts'
 import { Connections } from '../net/connections.ts'
 import { Deadline } from './deadline.ts'
 import { resolveEndpoint } from './endpoint.ts'
 import type { CallContext, SlsApi, SlsError } from './errors.ts'
-import { errorOfAnswer, faultOfTransport, printable, refusesCredentials } from './errors.ts'
+import { errorOfAnswer, faultOfTransport, refusesCredentials } from './errors.ts'
 import type { Credentials } from './signature.ts'
 import { percentEncode, signV1, signV4 } from './signature.ts'
 
@@ -214,7 +215,7 @@ export class Answer {
     try {
       return JSON.parse(text)
     } catch {
-      throw this.corrupt(`the body is not JSON: ${printable(this.#fitToShow(text).slice(0, 200))}`)
+      throw this.corrupt(`the body is not JSON: ${beginningOf(this.#fitToShow(text), 200)}`)
     }
   }
 

@@ -1,5 +1,5 @@
-import { isPrintable } from '../core/printable.ts'
 import { Secret } from '../core/secret.ts'
+import { isPrintable } from '../core/text.ts'
 import type { Issued } from './credentials.ts'
 import { noCredentials } from './credentials.ts'
 

@@ -1,5 +1,5 @@
 import { Agent, request } from 'undici'
-import type { HecTls } from '../../src/sinks/splunk-hec/client.ts'
+import type { Tls } from '../../src/net/tls.ts'
 
 export interface FoundEvent {
   raw: string
@@ -13,7 +13,7 @@ export interface FoundEvent {
 interface SearchAccess {
   url: string
   authorization: string
-  tls: HecTls
+  tls: Tls
 }
 
 const COLUMNS: ReadonlyArray<keyof FoundEvent> = ['raw', 'time', 'host', 'long']

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { hecUrls, slsEndpoint } from '../../src/config/parsers.ts'
 import { Secret } from '../../src/core/secret.ts'
-import type { HecTls } from '../../src/sinks/splunk-hec/client.ts'
+import type { Tls } from '../../src/net/tls.ts'
 import type { Credentials } from '../../src/sls/signature.ts'
 
 export interface SlsAccess {
@@ -18,7 +18,7 @@ export interface HecAccess {
   url: string
   token: string
   ackToken: string | undefined
-  tls: HecTls
+  tls: Tls
   /** Splunk's management port, to look at what was indexed. */
   search: { url: string; authorization: string } | undefined
 }

@@ -47,7 +47,7 @@ async function sendTestEvent(
     const answer = await client.post({ to: 'event', body, ...request }).catch((error) => {
       throw signal.aborted ? error : onceOnly(error, found)
     })
-    const outcome = judge(answer, 1, clock.wall())
+    const outcome = judge(answer, 1)
     if (outcome.is !== 'accepted') throw onceOnly(outcome.fault, found)
     const { ackId } = outcome
     if (ackId === undefined || hec.ack === false) return ok(`${url}: accepted; ${found}`)
@@ -56,7 +56,7 @@ async function sendTestEvent(
     while (clock.monotonic() - sent < hec.ackTimeoutSeconds * 1000) {
       await clock.sleep(hec.ackPollSeconds * 1000, signal)
       try {
-        const told = judgeAck(await client.post({ to: 'ack', body: question, ...request }), clock.wall())
+        const told = judgeAck(await client.post({ to: 'ack', body: question, ...request }))
         if (told instanceof Fault) throw told
         if (told.includes(ackId)) {
           const seconds = ((clock.monotonic() - sent) / 1000).toFixed(1)

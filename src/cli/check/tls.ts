@@ -5,7 +5,9 @@ import type { TLSSocket } from 'node:tls'
 import { connect } from 'node:tls'
 import { Fault } from '../../core/errors.ts'
 import { networkFault } from '../../net/network-fault.ts'
-import type { HecTls } from '../../sinks/splunk-hec/client.ts'
+import type { Tls } from '../../net/tls.ts'
+import { tlsConnectOptions } from '../../net/tls.ts'
+import { HEC_SETTINGS } from '../../sinks/splunk-hec/client.ts'
 import type { Finding } from './finding.ts'
 import { ok, warn } from './finding.ts'
 
@@ -14,14 +16,14 @@ const DAY_MS = 86_400_000
 const EXPIRES_SOON_DAYS = 30
 
 /** Shakes hands as the bridge will, and looks at both certificates. Throws the Fault that stands in the way. */
-export async function handshake(url: string, tls: HecTls, signal: AbortSignal): Promise<Finding> {
+export async function handshake(url: string, tls: Tls, signal: AbortSignal): Promise<Finding> {
   const { origin } = new URL(url)
   let socket: TLSSocket
   try {
     socket = await shakeHands(url, tls, signal)
   } catch (error) {
     signal.throwIfAborted()
-    throw networkFault(error as Error, { sent: false, answering: false }, origin)
+    throw networkFault(error as Error, { sent: false, answering: false }, origin, HEC_SETTINGS)
   }
   const { valid_to: until, subject } = socket.getPeerCertificate()
   const name = [subject?.CN].flat()[0] ?? 'a certificate without a name'
@@ -57,18 +59,14 @@ export async function speaksTls(url: string, signal: AbortSignal): Promise<boole
   }
 }
 
-async function shakeHands(url: string, tls: HecTls, signal: AbortSignal): Promise<TLSSocket> {
+async function shakeHands(url: string, tls: Tls, signal: AbortSignal): Promise<TLSSocket> {
   const { hostname, port, protocol } = new URL(url)
   const host = hostname.replace(/^\[(.*)\]$/, '$1')
   const name = tls.serverName ?? (isIP(host) === 0 ? host : undefined)
   const socket = connect({
     host,
     port: Number(port || (protocol === 'https:' ? 443 : 80)),
-    rejectUnauthorized: tls.verify,
-    ...(name !== undefined && { servername: name }),
-    ...(tls.ca && { ca: tls.ca }),
-    ...(tls.cert && { cert: tls.cert }),
-    ...(tls.key && { key: tls.key }),
+    ...tlsConnectOptions({ ...tls, ...(name !== undefined && { serverName: name }) }),
   })
   try {
     await once(socket, 'secureConnect', { signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]) })

@@ -1,5 +1,5 @@
 import type { Config } from '../../config/load.ts'
-import { onOneLine } from '../../observability/faults.ts'
+import { onOneLine } from '../../core/text.ts'
 import type { MissingLog, ShardResult } from './comparison.ts'
 import type { Period } from './period.ts'
 

@@ -2,16 +2,17 @@ import type { Dispatcher } from 'undici'
 import { Agent } from 'undici'
 import type { SearchToken } from '../../config/parsers.ts'
 import { Fault } from '../../core/errors.ts'
-import { networkFault } from '../../net/network-fault.ts'
-import { onOneLine } from '../../observability/faults.ts'
-import type { HecTls } from '../../sinks/splunk-hec/client.ts'
+import { beginningOf } from '../../core/text.ts'
+import { networkFault, variablesOf } from '../../net/network-fault.ts'
+import type { Tls } from '../../net/tls.ts'
+import { tlsConnectOptions } from '../../net/tls.ts'
 import type { TimeRange } from './spl.ts'
 
 export interface SplunkSearchOptions {
   /** Management URL (port 8089), without trailing slash. */
   readonly url: string
   readonly token: SearchToken
-  readonly tls: HecTls
+  readonly tls: Tls
   readonly userAgent: string
   /** Gets what Splunk says beside its rows: about peers that are down, among other things. */
   readonly notes: Set<string>
@@ -20,6 +21,7 @@ export interface SplunkSearchOptions {
 const PATH = '/services/search/v2/jobs/export'
 /** Before Splunk 9.0.1. */
 const OLDER_PATH = '/services/search/jobs/export'
+const SETTINGS = variablesOf('SPLUNK_SEARCH')
 const CONNECT_TIMEOUT_MS = 10_000
 /** A search may think long before its first row, and between two. */
 const SILENCE_MS = 600_000
@@ -37,19 +39,13 @@ export class SplunkSearch {
 
   constructor(options: SplunkSearchOptions) {
     const url = new URL(options.url)
-    const { verify, ca, serverName } = options.tls
     this.#options = options
     this.#origin = url.origin
     this.#prefix = url.pathname.replace(/\/$/, '')
     this.#agent = new Agent({
       headersTimeout: SILENCE_MS,
       bodyTimeout: SILENCE_MS,
-      connect: {
-        timeout: CONNECT_TIMEOUT_MS,
-        rejectUnauthorized: verify,
-        ...(ca && { ca }),
-        ...(serverName && { servername: serverName }),
-      },
+      connect: { timeout: CONNECT_TIMEOUT_MS, ...tlsConnectOptions(options.tls) },
     })
   }
 
@@ -143,7 +139,7 @@ export class SplunkSearch {
 
   async #refusal(answer: Dispatcher.ResponseData): Promise<Fault> {
     const { statusCode: status } = answer
-    const text = await beginningOf(answer.body)
+    const text = await firstPart(answer.body)
     const said = this.#shown(messagesIn(text) ?? text) || 'empty answer'
     const message = `${this.#origin} answered HTTP ${status}: ${said}`
     const details = { code: `http_${status}`, status }
@@ -172,14 +168,11 @@ export class SplunkSearch {
   }
 
   #networkFault(error: Error): Fault {
-    const fault = networkFault(error, { sent: false, answering: false }, this.#origin)
-    // The same TLS settings by another name.
-    const advice = fault.advice?.replaceAll('SPLUNK_HEC_', 'SPLUNK_SEARCH_')
-    return new Fault(fault.kind, fault.message, { code: fault.code, cause: error, ...(advice && { advice }) })
+    return networkFault(error, { sent: false, answering: false }, this.#origin, SETTINGS)
   }
 
   #shown(text: string): string {
-    return onOneLine(this.#options.token.secret.hiddenIn(text)).trim().slice(0, SHOWN_CHARACTERS)
+    return beginningOf(this.#options.token.secret.hiddenIn(text), SHOWN_CHARACTERS)
   }
 }
 
@@ -202,7 +195,7 @@ async function* linesOf(body: AsyncIterable<Buffer>): AsyncGenerator<string> {
   if (line.trim() !== '') yield line
 }
 
-async function beginningOf(body: AsyncIterable<Buffer>): Promise<string> {
+async function firstPart(body: AsyncIterable<Buffer>): Promise<string> {
   let text = ''
   for await (const chunk of body) {
     text += chunk.toString('utf8')

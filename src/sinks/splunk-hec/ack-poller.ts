@@ -185,7 +185,7 @@ export class AckPoller {
       signal: this.#stop.signal,
       timeoutMs: Math.min(QUERY_TIMEOUT_MS, requestTimeoutMs),
     })
-    const told = judgeAck(response, clock.wall())
+    const told = judgeAck(response)
     if (told instanceof Fault) throw told
     const asked = new Set(ids)
     // Not awaited: it may have to wait for POSTs that take long, and other ids must be asked about meanwhile.

@@ -5,7 +5,10 @@ import type { Secret } from '../../core/secret.ts'
 import type { Telemetry } from '../../core/telemetry.ts'
 import { Connections } from '../../net/connections.ts'
 import type { Progress } from '../../net/network-fault.ts'
-import { networkFault } from '../../net/network-fault.ts'
+import { networkFault, variablesOf } from '../../net/network-fault.ts'
+import { retryAfterMs } from '../../net/retry-after.ts'
+import type { Tls } from '../../net/tls.ts'
+import { tlsConnectOptions } from '../../net/tls.ts'
 import { gzip } from '../gzip/gzip.ts'
 import type { CookieJar } from './cookie-jar.ts'
 import type { HecReply } from './response.ts'
@@ -17,21 +20,17 @@ const LONGEST_IDLE_MS = 9_000
 /** Behind a TCP balancer a connection sticks to one indexer: replace it now and then so that load spreads. */
 const CONNECTION_LIFE_MS = 120_000
 const LONGEST_ANSWER_BYTES = 256 * 1024
+const LONGEST_RETRY_AFTER_MS = 5 * 60_000
 
-export interface HecTls {
-  readonly verify: boolean
-  readonly ca?: Buffer
-  readonly cert?: Buffer
-  readonly key?: Buffer
-  readonly serverName?: string
-}
+/** What advice calls the settings of a connection to HEC. */
+export const HEC_SETTINGS = variablesOf('SPLUNK_HEC')
 
 /** What is needed to talk to a HEC at all. */
 export interface HecConnection {
   readonly token: Secret
   /** One request from the first connect to the last byte of the answer, milliseconds. */
   readonly timeoutMs: number
-  readonly tls: HecTls
+  readonly tls: Tls
   readonly userAgent: string
   readonly clock: Clock
   readonly telemetry: Pick<Telemetry, 'hecRequest'>
@@ -54,7 +53,7 @@ export interface HecResponse {
   readonly status: number
   readonly body: string
   readonly reply: HecReply | undefined
-  readonly retryAfter: string | undefined
+  readonly retryAfterMs: number | undefined
   readonly location: string | undefined
 }
 
@@ -73,7 +72,6 @@ export class HecClient {
     this.origin = url.origin
     this.#path = url.pathname.replace(/\/+$/, '').replace(/\/services\/collector(\/event(\/1\.0)?)?$/, '')
     this.#connection = connection
-    const { verify, ca, cert, key, serverName } = connection.tls
     this.#connections = new Connections(url.origin, {
       lifeMs: CONNECTION_LIFE_MS,
       keepAliveTimeout: 4_000,
@@ -83,11 +81,7 @@ export class HecClient {
       bodyTimeout: 0,
       connect: {
         timeout: Math.min(CONNECT_TIMEOUT_MS, connection.timeoutMs),
-        rejectUnauthorized: verify,
-        ...(ca && { ca }),
-        ...(cert && { cert }),
-        ...(key && { key }),
-        ...(serverName && { servername: serverName }),
+        ...tlsConnectOptions(connection.tls),
       },
     })
   }
@@ -139,7 +133,7 @@ export class HecClient {
   #exchange(request: Asked, body: Buffer | null): Promise<HecResponse> {
     const { clock, timeoutMs } = this.#connection
     return new Promise((resolve, reject) => {
-      const exchange = new Exchange(request, this.origin, resolve, reject)
+      const exchange = new Exchange(request, this.origin, clock, resolve, reject)
       const limit = request.timeoutMs ?? timeoutMs
       clock.sleep(limit, exchange.over).then(
         () => exchange.timedOut(limit),
@@ -177,6 +171,7 @@ const OVER = 'the request is over'
 class Exchange implements Dispatcher.DispatchHandler {
   readonly #request: Asked
   readonly #origin: string
+  readonly #clock: Clock
   readonly #resolve: (response: HecResponse) => void
   readonly #reject: (error: unknown) => void
   readonly #over = new AbortController()
@@ -184,17 +179,19 @@ class Exchange implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | undefined
   #kept = 0
   #status = 0
-  #retryAfter: string | undefined
+  #retryAfterMs: number | undefined
   #location: string | undefined
 
   constructor(
     request: Asked,
     origin: string,
+    clock: Clock,
     resolve: (response: HecResponse) => void,
     reject: (error: unknown) => void,
   ) {
     this.#request = request
     this.#origin = origin
+    this.#clock = clock
     this.#resolve = resolve
     this.#reject = reject
     if (request.signal.aborted) this.#aborted()
@@ -208,7 +205,7 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   timedOut(limitMs: number): void {
     const error = Object.assign(new Error(`no answer within ${limitMs} ms`), { code: 'timeout' })
-    this.#fail(networkFault(error, this.#progress, this.#origin))
+    this.#fail(networkFault(error, this.#progress, this.#origin, HEC_SETTINGS))
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -227,7 +224,8 @@ class Exchange implements Dispatcher.DispatchHandler {
     headers: Record<string, string | string[] | undefined>,
   ) {
     this.#status = status
-    this.#retryAfter = [headers['retry-after']].flat()[0]
+    const [retryAfter] = [headers['retry-after']].flat()
+    this.#retryAfterMs = retryAfterMs(retryAfter, this.#clock.wall(), LONGEST_RETRY_AFTER_MS)
     this.#location = [headers['location']].flat()[0]
     this.#request.cookies?.keep(headers['set-cookie'])
   }
@@ -248,12 +246,17 @@ class Exchange implements Dispatcher.DispatchHandler {
   #answered(read: (body: string) => HecReply | undefined): void {
     this.#end()
     const body = Buffer.concat(this.#chunks).toString('utf8')
-    const retryAfter = this.#retryAfter
-    this.#resolve({ status: this.#status, body, reply: read(body), retryAfter, location: this.#location })
+    this.#resolve({
+      status: this.#status,
+      body,
+      reply: read(body),
+      retryAfterMs: this.#retryAfterMs,
+      location: this.#location,
+    })
   }
 
   onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
-    this.#fail(networkFault(error, this.#progress, this.#origin))
+    this.#fail(networkFault(error, this.#progress, this.#origin, HEC_SETTINGS))
   }
 
   get #progress(): Progress {

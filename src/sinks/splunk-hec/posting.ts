@@ -108,7 +108,7 @@ async function send(options: PostOptions, turn: AckTurn, gzip: boolean): Promise
     turn.ended(left)
     throw error
   }
-  return judge(response, run.to - run.from, options.clock.wall())
+  return judge(response, run.to - run.from)
 }
 
 async function accepted(options: PostOptions, turn: AckTurn, ackId: number | undefined): Promise<Sent> {

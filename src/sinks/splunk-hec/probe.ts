@@ -22,15 +22,14 @@ export interface ProbeOptions {
  * Throws the Fault that stands in the way (`transient` or `configuration`).
  */
 export async function probe(client: HecClient, options: ProbeOptions): Promise<{ ack: boolean }> {
-  const { clock } = options.connection
   const answer = await ask(client, options, 'ack', Buffer.from('{"acks":[0]}'))
   if (refusedWith(answer, 14)) return { ack: false }
-  const told = judgeAck(answer, clock.wall())
+  const told = judgeAck(answer)
   if (!(told instanceof Fault)) return { ack: true }
   const noSuchPath = answer.status === 404 || answer.status === 405
   const noAckAnswer = answer.status === 200 && answer.reply !== undefined
   const noEvent = refusedWith(answer, ...REFUSED_AS_EVENT)
-  if (!noSuchPath && !noAckAnswer && !noEvent) throw pageInstead(answer) ? judgedFault(answer, clock.wall()) : told
+  if (!noSuchPath && !noAckAnswer && !noEvent) throw pageInstead(answer) ? judgedFault(answer) : told
   return await probeWithoutAck(client, options)
 }
 
@@ -47,7 +46,7 @@ async function probeWithoutAck(client: HecClient, options: ProbeOptions): Promis
     })
   }
   if (noData || (answer.status === 200 && answer.reply?.code === 0)) return { ack: false }
-  throw judgedFault(answer, options.connection.clock.wall())
+  throw judgedFault(answer)
 }
 
 /** Does the endpoint take gzip? Posts a compressed empty body, so again nothing is ingested. */
@@ -103,8 +102,8 @@ function pageInstead(answer: HecResponse): boolean {
   return answer.status === 200 && answer.reply === undefined
 }
 
-function judgedFault(answer: HecResponse, nowMs: number): Fault {
-  const outcome = judge(answer, 0, nowMs)
+function judgedFault(answer: HecResponse): Fault {
+  const outcome = judge(answer, 0)
   if (outcome.is === 'accepted') return new Fault('configuration', 'unexpected answer', { code: 'unexpected' })
   return outcome.fault.kind === 'configuration' ? outcome.fault : transient(outcome.fault)
 }

@@ -1,8 +1,8 @@
 import type { FaultKind } from '../../core/errors.ts'
 import { Fault } from '../../core/errors.ts'
+import { beginningOf } from '../../core/text.ts'
 
-const LONGEST_RETRY_AFTER_MS = 5 * 60_000
-const SHOWN_BYTES = 200
+const SHOWN_CHARACTERS = 200
 
 /** The parts of HEC's JSON answer that matter. Everything is optional: proxies answer too. */
 export interface HecReply {
@@ -37,7 +37,7 @@ export interface Answer {
   /** Where a redirect leads; never followed. */
   readonly location?: string | undefined
   readonly reply: HecReply | undefined
-  readonly retryAfter: string | undefined
+  readonly retryAfterMs: number | undefined
 }
 
 /** HEC's codes 0–28 as documented by Splunk and measured on 10.4/10.5; `event` = the event named by the answer is bad. */
@@ -78,21 +78,21 @@ const CODES: Readonly<Record<number, { kind: FaultKind; advice?: string }>> = {
 
 const ACCEPTED = new Set([0, 24, 25])
 
-/** The one table: what an answer to a POST of `count` events means. `nowMs`: wall clock, for a `Retry-After` date. */
-export function judge(answer: Answer, count: number, nowMs: number): Outcome {
+/** The one table: what an answer to a POST of `count` events means. */
+export function judge(answer: Answer, count: number): Outcome {
   const { status, reply } = answer
   const code = reply?.code
   if (status === 200 && code !== undefined && ACCEPTED.has(code)) {
     return { is: 'accepted', ackId: reply?.ackId, slowDown: code !== 0 }
   }
   const known = hecCode(answer)
-  if (known && code !== undefined) return byCode(answer, code, known, count, nowMs)
-  if (status === 413) return { is: 'too_large', fault: faultOf(answer, 'event', nowMs), text: 'request too large' }
+  if (known && code !== undefined) return byCode(answer, code, known, count)
+  if (status === 413) return { is: 'too_large', fault: faultOf(answer, 'event'), text: 'request too large' }
   if (status === 415) {
     const advice = 'Set SPLUNK_HEC_GZIP=false: something on the way does not take compressed bodies.'
-    return { is: 'gzip_refused', fault: faultOf(answer, 'configuration', nowMs, advice) }
+    return { is: 'gzip_refused', fault: faultOf(answer, 'configuration', advice) }
   }
-  return { is: 'failed', fault: byStatus(answer, nowMs), accepted: 0, ackId: undefined }
+  return { is: 'failed', fault: byStatus(answer), accepted: 0, ackId: undefined }
 }
 
 /** Statuses with which HEC gives the codes that say something about events; others are somebody else's `code`. */
@@ -118,16 +118,10 @@ function hecCode({ status, reply }: Answer): { kind: FaultKind; advice?: string 
       : undefined
 }
 
-function byCode(
-  answer: Answer,
-  code: number,
-  known: { kind: FaultKind; advice?: string },
-  count: number,
-  nowMs: number,
-): Outcome {
+function byCode(answer: Answer, code: number, known: { kind: FaultKind; advice?: string }, count: number): Outcome {
   const number = eventNumber(answer.reply)
   const ackId = answer.reply?.ackId
-  const fault = faultOf(answer, known.kind, nowMs, known.advice)
+  const fault = faultOf(answer, known.kind, known.advice)
   if (known.kind === 'event') {
     const at = number !== undefined && number < count ? number : undefined
     return { is: 'refused', fault, text: answer.reply?.text ?? '', at, ackId }
@@ -142,24 +136,24 @@ function byCode(
 }
 
 /** Answers that are not HEC's own, or carry no code of its: proxies, balancers, login pages, the wrong port. */
-function byStatus(answer: Answer, nowMs: number): Fault {
+function byStatus(answer: Answer): Fault {
   const { status } = answer
   const wrongPlace =
     'Check SPLUNK_HEC_URL: what answered there is not the HTTP Event Collector (8088, or 443 on Splunk Cloud).'
-  if (status === 408 || status === 425 || status === 429 || status === 503) return faultOf(answer, 'transient', nowMs)
-  if (status >= 500) return faultOf(answer, 'ambiguous', nowMs)
+  if (status === 408 || status === 425 || status === 429 || status === 503) return faultOf(answer, 'transient')
+  if (status >= 500) return faultOf(answer, 'ambiguous')
   if (status === 403)
-    return faultOf(answer, 'configuration', nowMs, 'A firewall or proxy refuses the request: see its answer.')
-  return faultOf(answer, 'configuration', nowMs, wrongPlace)
+    return faultOf(answer, 'configuration', 'A firewall or proxy refuses the request: see its answer.')
+  return faultOf(answer, 'configuration', wrongPlace)
 }
 
-function faultOf(answer: Answer, kind: FaultKind, nowMs: number, advice?: string): Fault {
+function faultOf(answer: Answer, kind: FaultKind, advice?: string): Fault {
   const { status, reply } = answer
   const ours = hecCode(answer) !== undefined
   const said = ours
     ? `${reply?.text ?? 'no text'} (code ${reply?.code})`
-    : (redirect(answer) ?? (shown(answer.body) || 'empty answer'))
-  const retryAfterMs = readRetryAfter(answer.retryAfter, nowMs)
+    : (redirect(answer) ?? (beginningOf(answer.body, SHOWN_CHARACTERS) || 'empty answer'))
+  const { retryAfterMs } = answer
   return new Fault(kind, `HEC answered HTTP ${status}: ${said}`, {
     code: ours ? String(reply?.code) : `http_${status}`,
     status,
@@ -169,16 +163,7 @@ function faultOf(answer: Answer, kind: FaultKind, nowMs: number, advice?: string
 }
 
 function redirect({ status, location }: Answer): string | undefined {
-  return status < 400 && location ? `sends us to ${shown(location)}` : undefined
-}
-
-/** The start of a server's text, on one line and safe to print: usually enough to see whose it is. */
-function shown(text: string): string {
-  return text
-    .slice(0, 2 * SHOWN_BYTES)
-    .replace(/[\s\p{Cc}]+/gu, ' ')
-    .trim()
-    .slice(0, SHOWN_BYTES)
+  return status < 400 && location ? `sends us to ${beginningOf(location, SHOWN_CHARACTERS)}` : undefined
 }
 
 /** `invalid-event-number`, counted from 0, if it can be one at all. */
@@ -188,17 +173,6 @@ function eventNumber(reply: HecReply | undefined): number | undefined {
 
 function natural(value: unknown): number | undefined {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined
-}
-
-/** Seconds or an HTTP date → milliseconds from now, at most five minutes. */
-export function readRetryAfter(value: string | undefined, nowMs: number): number | undefined {
-  if (value === undefined) return undefined
-  const ms = /^\s*\d+\s*$/.test(value)
-    ? Number(value) * 1000
-    : /^[A-Z][a-z]{2}, /.test(value)
-      ? Date.parse(value) - nowMs
-      : Number.NaN
-  return Number.isNaN(ms) ? undefined : Math.min(LONGEST_RETRY_AFTER_MS, Math.max(0, ms))
 }
 
 /** `undefined` for anything that is not a JSON object. */
@@ -213,7 +187,7 @@ export function readReply(body: string): HecReply | undefined {
   const answer = value as Record<string, unknown>
   return {
     code: natural(answer['code']),
-    text: typeof answer['text'] === 'string' ? shown(answer['text']) : undefined,
+    text: typeof answer['text'] === 'string' ? beginningOf(answer['text'], SHOWN_CHARACTERS) : undefined,
     ackId: natural(answer['ackId']),
     eventNumber: answer['invalid-event-number'],
     acked: readAcks(answer['acks']),
@@ -227,11 +201,11 @@ function readAcks(acks: unknown): number[] | undefined {
 }
 
 /** What an answer to `/ack` says: ids told `true`, or why it says nothing. Only a real ack answer is ever believed. */
-export function judgeAck(answer: Answer, nowMs: number): readonly number[] | Fault {
+export function judgeAck(answer: Answer): readonly number[] | Fault {
   if (answer.status === 200 && answer.reply?.acked) return answer.reply.acked
-  if (answer.status === 200) return faultOf(answer, 'transient', nowMs)
-  const outcome = judge(answer, 0, nowMs)
-  if (outcome.is === 'accepted') return faultOf(answer, 'transient', nowMs)
+  if (answer.status === 200) return faultOf(answer, 'transient')
+  const outcome = judge(answer, 0)
+  if (outcome.is === 'accepted') return faultOf(answer, 'transient')
   // A query changes nothing, so a question whose answer got lost can simply be asked again.
-  return outcome.fault.kind === 'configuration' ? outcome.fault : faultOf(answer, 'transient', nowMs)
+  return outcome.fault.kind === 'configuration' ? outcome.fault : faultOf(answer, 'transient')
 }

@@ -4,10 +4,10 @@ import type { Fault } from '../../core/errors.ts'
 import type { Lease } from '../../core/lease.ts'
 import type { Secret } from '../../core/secret.ts'
 import type { Telemetry } from '../../core/telemetry.ts'
+import type { Tls } from '../../net/tls.ts'
 import type { DeadLetter } from '../dead-letter.ts'
 import { PauseGate } from '../pause-gate.ts'
 import type { Sink } from '../sink.ts'
-import type { HecTls } from './client.ts'
 import type { Shared } from './delivery.ts'
 import { Delivery } from './delivery.ts'
 import { Endpoint, Endpoints } from './endpoint.ts'
@@ -29,7 +29,7 @@ export interface SplunkHecOptions {
   readonly maxBytes: number
   /** Requests in flight, all endpoints together. */
   readonly concurrency: number
-  readonly tls: HecTls
+  readonly tls: Tls
   readonly deadLetter: DeadLetter
   readonly telemetry: Telemetry
   readonly clock: Clock

@@ -1,5 +1,6 @@
 import { Fault } from '../../../src/core/errors.ts'
-import { judge, judgeAck, readReply, readRetryAfter } from '../../../src/sinks/splunk-hec/response.ts'
+import { retryAfterMs } from '../../../src/net/retry-after.ts'
+import { judge, judgeAck, readReply } from '../../../src/sinks/splunk-hec/response.ts'
 import type { Target } from '../fuzz.ts'
 import { must } from '../fuzz.ts'
 
@@ -8,6 +9,7 @@ export const STATUSES = [
 ]
 const COUNT = 5
 const KINDS = ['configuration', 'transient', 'ambiguous', 'event']
+const LONGEST_WAIT_MS = 300_000
 const NOW = Date.parse('2026-11-25T00:00:00Z')
 
 /** Input: index of the status, length of the `Retry-After`, that, then the body. */
@@ -18,15 +20,14 @@ export const hecAnswers: Target = {
     const split = 2 + ((input[1] ?? 0) % 40)
     const retryAfter = input.subarray(2, split).toString('latin1')
     const body = input.subarray(split).toString()
-    const answer = { status, body, reply: readReply(body), retryAfter }
+    const waitMs = retryAfterMs(retryAfter, NOW, LONGEST_WAIT_MS)
+    must(waitMs === undefined || (waitMs >= 0 && waitMs <= LONGEST_WAIT_MS), 'a wait that ends')
+    const answer = { status, body, reply: readReply(body), retryAfterMs: waitMs }
     const said = objectOf(body)
     const code = said?.['code']
-    acks(judgeAck(answer, NOW), status, said)
+    acks(judgeAck(answer), status, said)
 
-    const waitMs = readRetryAfter(retryAfter, NOW)
-    must(waitMs === undefined || (waitMs >= 0 && waitMs <= 300_000), 'a wait that ends')
-
-    const outcome = judge(answer, COUNT, NOW)
+    const outcome = judge(answer, COUNT)
     const accepted = status === 200 && [0, 24, 25].some((good) => good === code)
     must((outcome.is === 'accepted') === accepted, 'accepted with status 200 and code 0, 24 or 25, and only then')
     if (outcome.is === 'accepted') return `accepted ${outcome.ackId === undefined ? '' : 'with an id'}`

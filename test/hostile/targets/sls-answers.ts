@@ -1,5 +1,5 @@
 import { Fault } from '../../../src/core/errors.ts'
-import { onOneLine } from '../../../src/observability/faults.ts'
+import { onOneLine } from '../../../src/core/text.ts'
 import type { SlsClient } from '../../../src/sls/client.ts'
 import { clientOf, scriptedServer } from '../../unit/sls/scripted-server.ts'
 import type { Target } from '../fuzz.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { onOneLine } from '../../../src/observability/faults.ts'
+import { onOneLine } from '../../../src/core/text.ts'
 import { observed } from './observed.ts'
 
 test('a server that makes up statuses and codes does not make the metrics grow without bound', async () => {
