@@ -6,7 +6,10 @@ export default defineConfig({
   test: {
     maxWorkers: 4,
     projects: [
-      { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 10_000 } },
+      {
+        extends: true,
+        test: { name: 'unit', include: ['test/unit/**/*.test.ts', 'test/walls/*.test.ts'], testTimeout: 10_000 },
+      },
       {
         extends: true,
         test: {

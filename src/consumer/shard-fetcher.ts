@@ -8,6 +8,7 @@ import type { Pull, SlsClient } from '../sls/client.ts'
 import { cursorNumber } from '../sls/cursor.ts'
 import { SlsError } from '../sls/errors.ts'
 import type { Inflate } from '../sls/lz4.ts'
+import { firstGroupOf } from '../sls/pull.ts'
 import type { ByteBudget, PullReservation } from './byte-budget.ts'
 
 /** Turns a decompressed LogGroupList into batches; the pipeline's part, handed in by bridge.ts. */
@@ -266,18 +267,6 @@ export class ShardFetcher {
     const least = reaction === 'throttle' ? THROTTLE_MIN_MS : RETRY_MIN_MS
     return Math.max(fault.retryAfterMs ?? 0, backoffMs(this.#failures, least, RETRY_MAX_MS))
   }
-}
-
-/**
- * The cursor number of a pull's first group, if cursors count single groups here (they do as far as anybody has seen: the
- * official Go client computes per-group cursors from `x-log-read-last-cursor` the same way).
- */
-export function firstGroupOf(pull: Pull, cursor: string): bigint | undefined {
-  const count = BigInt(pull.groupCount)
-  if (pull.readLastCursor !== undefined) return pull.readLastCursor - count + 1n
-  const start = cursorNumber(cursor)
-  const next = cursorNumber(pull.nextCursor)
-  return start !== undefined && next !== undefined && next - start === count ? start : undefined
 }
 
 function tooMany(pull: Pull, asked: number): Fault {

@@ -3,7 +3,7 @@ import { zstdDecompress } from 'node:zlib'
 import { BufferPool } from '../core/buffer-pool.ts'
 import { Fault } from '../core/errors.ts'
 import { inTurns, ownTurn } from '../core/turns.ts'
-import { int64, isCursor } from './cursor.ts'
+import { cursorNumber, int64, isCursor } from './cursor.ts'
 import { serverTime } from './errors.ts'
 import { countLogGroups } from './log-group.ts'
 import type { Inflate } from './lz4.ts'
@@ -152,4 +152,16 @@ function wholeNumber(answer: Answer, name: string): number {
     throw answer.corrupt(`${name} is ${value === undefined ? 'missing' : JSON.stringify(value.slice(0, 50))}`)
   }
   return Number(value)
+}
+
+/**
+ * The cursor number of a pull's first group, if cursors count single groups here (they do as far as anybody has seen: the
+ * official Go client computes per-group cursors from `x-log-read-last-cursor` the same way).
+ */
+export function firstGroupOf(pull: Pull, cursor: string): bigint | undefined {
+  const count = BigInt(pull.groupCount)
+  if (pull.readLastCursor !== undefined) return pull.readLastCursor - count + 1n
+  const start = cursorNumber(cursor)
+  const next = cursorNumber(pull.nextCursor)
+  return start !== undefined && next !== undefined && next - start === count ? start : undefined
 }

@@ -1,4 +1,3 @@
-import { firstGroupOf } from '../../consumer/shard-fetcher.ts'
 import type { Batch } from '../../core/batch.ts'
 import { bytesOf } from '../../core/batch.ts'
 import { Fault } from '../../core/errors.ts'
@@ -6,6 +5,7 @@ import type { Encoder } from '../../pipeline/encoder.ts'
 import type { SlsClient } from '../../sls/client.ts'
 import { cursorNumber, cursorOf } from '../../sls/cursor.ts'
 import type { GroupShard } from '../../sls/group-shards.ts'
+import { firstGroupOf } from '../../sls/pull.ts'
 import type { Period } from './period.ts'
 import { persistently } from './persistently.ts'
 
