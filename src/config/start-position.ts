@@ -1,10 +1,5 @@
+import type { StartPosition } from '../core/start-position.ts'
 import type { Parsed, Parser } from './parsers.ts'
-
-/** Where a shard without a checkpoint starts. */
-export type StartPosition =
-  | { readonly kind: 'begin' }
-  | { readonly kind: 'end' }
-  | { readonly kind: 'time'; readonly unixSeconds: number }
 
 /** The year 5138 in seconds, March 1973 in milliseconds: a number beyond it was meant as milliseconds. */
 const LARGEST_SECONDS = 99_999_999_999

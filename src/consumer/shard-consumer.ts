@@ -1,8 +1,8 @@
 import { Fault, messageOf } from '../core/errors.ts'
+import type { StartPosition } from '../core/start-position.ts'
 import type { ShardLease } from './lease.ts'
 import type { RunningShardOptions } from './running-shard.ts'
 import { RunningShard } from './running-shard.ts'
-import type { StartPosition } from './shard-cursors.ts'
 import { ShardCursors } from './shard-cursors.ts'
 
 export interface ShardConsumerOptions extends RunningShardOptions {

@@ -1,11 +1,10 @@
 import type { Clock } from '../core/clock.ts'
 import { Fault } from '../core/errors.ts'
 import { backoffMs } from '../core/retry.ts'
+import type { StartPosition } from '../core/start-position.ts'
 import type { Telemetry } from '../core/telemetry.ts'
 import type { SlsClient } from '../sls/client.ts'
 import { cursorNumber } from '../sls/cursor.ts'
-
-export type StartPosition = { kind: 'begin' } | { kind: 'end' } | { kind: 'time'; unixSeconds: number }
 
 export interface ShardCursorsOptions {
   shard: number
