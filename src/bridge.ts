@@ -1,36 +1,24 @@
-import { readFileSync } from 'node:fs'
 import type { Config } from './config/load.ts'
 import { ByteBudget } from './consumer/byte-budget.ts'
 import { Worker } from './consumer/worker.ts'
 import { BufferPool } from './core/buffer-pool.ts'
 import { systemClock } from './core/clock.ts'
 import type { Telemetry } from './core/telemetry.ts'
+import { credentialSource, encoderOptions, hecSink, slsClient } from './parts.ts'
 import { Encoder } from './pipeline/encoder.ts'
 import { KernelBodies } from './pipeline/wasm/bodies.ts'
 import { Kernel } from './pipeline/wasm/kernel.ts'
 import { DeadLetter } from './sinks/dead-letter.ts'
-import type { HecConnection } from './sinks/splunk-hec/client.ts'
-import { SplunkHecSink } from './sinks/splunk-hec/sink.ts'
-import { SlsClient } from './sls/client.ts'
-import { FILES, readCredentialFiles } from './sls/credential-files.ts'
-import type { CredentialSource, Issued } from './sls/credentials.ts'
-import { fixedCredentials, RenewedCredentials } from './sls/credentials.ts'
-import { fetchVendorCredentials, nameOf } from './sls/vendor-credentials.ts'
+import type { Sink } from './sinks/sink.ts'
+import type { SlsClient } from './sls/client.ts'
 
-/** The group’s timeout in heartbeat intervals (contract). */
-export const GROUP_TIMEOUT_HEARTBEATS = 3
-/**
- * How often a moved low-water mark is written back at the most: a crash repeats this much and what was in flight. One write
- * per shard and interval is little to SLS, and a short heartbeat asks for short take-overs.
- */
-const COMMIT_INTERVAL_MS = 3_000
-/** Two bodies of the size the service sends at the most. */
+/** Two bodies of the largest size that the service sends. */
 const KEPT_BODY_BYTES = 24 << 20
-/** Memory that bodies have in the kernel at the most; its addresses end at 4 GiB. */
+/** The most memory that bodies get in the kernel, whose addresses end at 4 GiB. */
 const KERNEL_BODY_BYTES = 1 << 30
 
 /**
- * One replica, put together: READ THIS FIRST. A log travels down this list and its acknowledgement back up:
+ * The data path of one replica, put together: READ THIS FIRST. A log travels down this list and its acknowledgement back up:
  *
  *   worker        heartbeats; holds shards as the consumer group says            consumer/worker.ts
  *   shard         pulls log groups within the byte budget, opens a ticket         consumer/shard-consumer.ts
@@ -39,45 +27,45 @@ const KERNEL_BODY_BYTES = 1 << 30
  *   sink          posts, retries, cuts out refused events, awaits indexer acks    sinks/splunk-hec/sink.ts
  *   tracker       the highest cursor with nothing unsettled before it             consumer/checkpoint-tracker.ts
  *   committer     writes it back as the shard's checkpoint                        consumer/checkpoint-committer.ts
+ *
+ * `parts.ts` makes each end from the configuration; `replica.ts` puts log, metrics and health around this.
  */
 export class Bridge {
   readonly #worker: Worker
-  readonly #sink: SplunkHecSink
+  readonly #sink: Sink
   readonly #deadLetter: DeadLetter
   readonly #client: SlsClient
 
-  constructor(config: Config, telemetry: Telemetry, userAgent: string, credentials?: CredentialSource) {
-    const clock = systemClock
-    this.#client = slsClient(config, telemetry, userAgent, credentials)
-    this.#deadLetter = new DeadLetter({ dir: config.deadLetterDir, consumer: config.sls.consumer })
-    this.#sink = hecSink(config, telemetry, userAgent, this.#deadLetter)
+  constructor(config: Config, telemetry: Telemetry, credentials = credentialSource(config, telemetry)) {
     const { sls } = config
+    const client = slsClient(config, telemetry, credentials)
     const budget = new ByteBudget(config.maxInFlightBytes, (bytes) => telemetry.inFlight(bytes))
-    const bodies = new BufferPool(KEPT_BODY_BYTES)
     const kernel = openKernel(config, budget, telemetry)
+    const bodies = new BufferPool(KEPT_BODY_BYTES)
+    const deadLetter = new DeadLetter({ dir: config.deadLetterDir, consumer: sls.consumer })
+    const sink = hecSink(config, telemetry, deadLetter)
     this.#worker = new Worker({
-      client: this.#client,
-      group: {
-        name: sls.consumerGroup,
-        timeoutSeconds: Math.ceil(sls.heartbeatSeconds * GROUP_TIMEOUT_HEARTBEATS),
-        inOrder: sls.inOrder,
-      },
+      client,
+      group: { name: sls.consumerGroup, timeoutSeconds: sls.groupTimeoutMs / 1000, inOrder: sls.inOrder },
       consumer: sls.consumer,
-      heartbeatMs: sls.heartbeatSeconds * 1000,
+      heartbeatMs: sls.heartbeatMs,
       start: sls.start,
       expired: sls.expiredCursor,
       fetchCount: sls.fetchCount,
-      fetchIntervalMs: sls.fetchIntervalSeconds * 1000,
-      commitIntervalMs: Math.min(COMMIT_INTERVAL_MS, sls.heartbeatSeconds * 1000),
+      fetchIntervalMs: sls.fetchIntervalMs,
+      commitIntervalMs: sls.commitIntervalMs,
       ...(sls.query === undefined ? {} : { query: sls.query }),
       // As much as can be in flight: acknowledgements come many at a time, and as many batches are wanted again at once.
       encoder: new Encoder({ ...encoderOptions(config), keptBytes: config.maxInFlightBytes }, kernel),
-      deliver: (batch, lease, started) => this.#sink.deliver(batch, lease, started),
+      deliver: (batch, lease, started) => sink.deliver(batch, lease, started),
       budget,
       bodies: kernel === undefined ? bodies : new KernelBodies(kernel, bodies),
-      clock,
+      clock: systemClock,
       telemetry,
     })
+    this.#sink = sink
+    this.#deadLetter = deadLetter
+    this.#client = client
   }
 
   /** Runs until `stop` is done. Rejects only on a bug, after every shard was let go uncommitted. */
@@ -102,89 +90,4 @@ function openKernel(config: Config, budget: ByteBudget, telemetry: Telemetry): K
   const kernel = Kernel.open(encoderOptions(config), Math.min(KERNEL_BODY_BYTES, budget.pullLimit + KEPT_BODY_BYTES))
   telemetry.notice('debug', `pulls are encoded in ${kernel ? 'WebAssembly' : 'JavaScript'}`)
   return kernel
-}
-
-export function slsClient(
-  config: Config,
-  telemetry: Telemetry,
-  userAgent: string,
-  credentials: CredentialSource = credentialSource(config, telemetry),
-): SlsClient {
-  const { sls } = config
-  return new SlsClient({
-    endpoint: sls.endpoint,
-    project: sls.project,
-    logstore: sls.logstore,
-    credentials: () => credentials.get(),
-    credentialsRefused: (these) => credentials.refused(these),
-    credentialsChoice: sls.credentials.source,
-    ...(sls.region === undefined ? {} : { region: sls.region }),
-    userAgent,
-    onRequest: (api, status, code, seconds) => telemetry.slsRequest(api, status, code, seconds),
-  })
-}
-
-/** One for all clients of a process, or each asks for credentials of its own. */
-export function credentialSource({ sls: { credentials } }: Config, telemetry: Telemetry): CredentialSource {
-  const renewed = (from: string, fetch: () => Promise<Issued>) =>
-    new RenewedCredentials({ fetch, from, clock: systemClock, telemetry })
-  if (credentials.source !== 'access_key') {
-    return renewed(nameOf(credentials), () => fetchVendorCredentials(credentials))
-  }
-  const { source, files, ...given } = credentials
-  if (Object.keys(files).length === 0) return fixedCredentials(given)
-  return renewed(FILES, () => readCredentialFiles(files, given))
-}
-
-/** What the sink and the preflight of `check` both need to reach HEC. */
-export function hecConnection({ hec }: Config, telemetry: Telemetry, userAgent: string): HecConnection {
-  const { verify, caFile, certFile, keyFile, serverName } = hec.tls
-  return {
-    token: hec.token,
-    timeoutMs: hec.timeoutSeconds * 1000,
-    tls: {
-      verify,
-      ...(caFile === undefined ? {} : { ca: readFileSync(caFile) }),
-      ...(certFile === undefined ? {} : { cert: readFileSync(certFile) }),
-      ...(keyFile === undefined ? {} : { key: readFileSync(keyFile) }),
-      ...(serverName === undefined ? {} : { serverName }),
-    },
-    userAgent,
-    clock: systemClock,
-    telemetry,
-  }
-}
-
-export function hecSink(
-  config: Config,
-  telemetry: Telemetry,
-  userAgent: string,
-  deadLetter: DeadLetter,
-): SplunkHecSink {
-  const { hec } = config
-  return new SplunkHecSink({
-    ...hecConnection(config, telemetry, userAgent),
-    urls: hec.urls,
-    ack: hec.ack,
-    ackPollMs: hec.ackPollSeconds * 1000,
-    ackTimeoutMs: hec.ackTimeoutSeconds * 1000,
-    gzip: hec.gzip,
-    maxBytes: hec.maxBytes,
-    concurrency: hec.concurrency,
-    deadLetter,
-    telemetry,
-  })
-}
-
-export function encoderOptions({ sls, filter, hec }: Config) {
-  return {
-    project: sls.project,
-    logstore: sls.logstore,
-    maxBatchBytes: hec.maxBytes,
-    topics: filter.topics,
-    source: hec.source,
-    sourcetype: hec.sourcetype,
-    ...(hec.host === undefined ? {} : { host: hec.host }),
-    ...(hec.index === undefined ? {} : { index: hec.index }),
-  }
 }

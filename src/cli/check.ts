@@ -1,13 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { credentialSource, slsClient } from '../bridge.ts'
 import { readEnvironment } from '../config/environment.ts'
 import type { Config } from '../config/load.ts'
 import { loadConfig } from '../config/load.ts'
 import { Fault, messageOf } from '../core/errors.ts'
 import { NO_TELEMETRY } from '../core/telemetry.ts'
 import { onOneLine } from '../core/text.ts'
-import { USER_AGENT } from '../version.ts'
+import { credentialSource, slsClient } from '../parts.ts'
 import type { Check, Verdict } from './check/finding.ts'
 import { hecChecks } from './check/hec.ts'
 import { hostChecks } from './check/host.ts'
@@ -93,7 +92,7 @@ async function runAll(
   signal: AbortSignal,
 ): Promise<void> {
   const credentials = credentialSource(config, NO_TELEMETRY)
-  const client = slsClient(config, NO_TELEMETRY, USER_AGENT, credentials)
+  const client = slsClient(config, NO_TELEMETRY, credentials)
   const checks = [...slsChecks({ config, client, credentials }), ...hecChecks(config, testEvent), ...hostChecks(config)]
   const shut = new Set<string>()
   try {

@@ -1,7 +1,6 @@
 import { rename } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { parseArgs } from 'node:util'
-import { hecSink } from '../bridge.ts'
 import type { Config } from '../config/load.ts'
 import type { Batch } from '../core/batch.ts'
 import { systemClock } from '../core/clock.ts'
@@ -11,10 +10,10 @@ import type { Lease } from '../core/lease.ts'
 import type { Telemetry } from '../core/telemetry.ts'
 import { NO_TELEMETRY } from '../core/telemetry.ts'
 import { onOneLine } from '../core/text.ts'
+import { hecSink } from '../parts.ts'
 import { DeadLetter, deadLetterFiles, readDeadLetterFile, readDeadLetters } from '../sinks/dead-letter.ts'
 import type { DeadLetterLine } from '../sinks/dead-letter-line.ts'
 import type { Sink } from '../sinks/sink.ts'
-import { USER_AGENT } from '../version.ts'
 import type { CommandIo } from './command.ts'
 import { EXIT } from './command.ts'
 import { configurationOf } from './configuration.ts'
@@ -108,7 +107,7 @@ async function replay(config: Config, io: CommandIo): Promise<number> {
     },
   }
   const again = new DeadLetter({ dir: config.deadLetterDir, consumer: `replay-${config.sls.consumer}` })
-  const sink = hecSink(config, telemetry, USER_AGENT, again)
+  const sink = hecSink(config, telemetry, again)
   try {
     // The list is taken once: what is refused again during this run is not replayed again.
     for (const file of await deadLetterFiles(config.deadLetterDir)) {

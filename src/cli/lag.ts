@@ -1,13 +1,12 @@
 import { parseArgs } from 'node:util'
 import pLimit from 'p-limit'
-import { slsClient } from '../bridge.ts'
 import type { Config } from '../config/load.ts'
 import { Fault, messageOf } from '../core/errors.ts'
 import { NO_TELEMETRY } from '../core/telemetry.ts'
+import { slsClient } from '../parts.ts'
 import type { SlsClient } from '../sls/client.ts'
 import { cursorNumber } from '../sls/cursor.ts'
 import { shardsOfGroup } from '../sls/group-shards.ts'
-import { USER_AGENT } from '../version.ts'
 import type { CommandIo } from './command.ts'
 import { EXIT } from './command.ts'
 import { configurationOf } from './configuration.ts'
@@ -59,7 +58,7 @@ export async function lagCommand(argv: string[], io: CommandIo): Promise<number>
   const configuration = configurationOf(io, [])
   if (!configuration) return EXIT.usage
   const { config } = configuration
-  const client = slsClient(config, NO_TELEMETRY, USER_AGENT)
+  const client = slsClient(config, NO_TELEMETRY)
   try {
     let exit: number
     do {

@@ -1,9 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { encoderOptions, slsClient } from '../bridge.ts'
 import type { Config } from '../config/load.ts'
 import { Fault, messageOf } from '../core/errors.ts'
 import { NO_TELEMETRY } from '../core/telemetry.ts'
+import { encoderOptions, slsClient } from '../parts.ts'
 import { Encoder } from '../pipeline/encoder.ts'
 import { readDeadLetters } from '../sinks/dead-letter.ts'
 import { shardsOfGroup } from '../sls/group-shards.ts'
@@ -139,7 +139,7 @@ function withTimes(argv: readonly string[]): string[] {
 
 async function answer(question: Question, config: Config, notes: Set<string>, io: CommandIo): Promise<number> {
   const { stdout, stderr, signal } = io
-  const client = slsClient(config, NO_TELEMETRY, USER_AGENT)
+  const client = slsClient(config, NO_TELEMETRY)
   try {
     const siem = await openSiem(question.ids, config, notes)
     try {
@@ -171,11 +171,10 @@ async function openSiem(ids: string | undefined, config: Config, notes: Set<stri
   if (ids !== undefined) return exported(ids, notes)
   const { url = '', token, tls } = config.search
   if (!token) throw new Error('no token')
-  const { verify, caFile, serverName } = tls
   const search = new SplunkSearch({
     url,
     token,
-    tls: { verify, ...(caFile && { ca: readFileSync(caFile) }), ...(serverName && { serverName }) },
+    tls,
     userAgent: USER_AGENT,
     notes,
   })

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os'
 import { Secret } from '../core/secret.ts'
+import type { StartPosition } from '../core/start-position.ts'
 import { nameOf } from '../core/text.ts'
 import type { CredentialsConfig } from './credentials.ts'
 import { credentialsChoice, credentialsConfig } from './credentials.ts'
@@ -7,12 +8,13 @@ import type { Environment } from './environment.ts'
 import type { Collected, Given } from './given.ts'
 import { collectGiven, unknownVariables } from './given.ts'
 import type { SearchToken } from './parsers.ts'
+import type { PemFiles } from './pem-files.ts'
+import { readPemFiles } from './pem-files.ts'
 import type { Problem } from './problems.ts'
 import { shown } from './problems.ts'
 import { crossCheck } from './rules.ts'
 import type { CredentialsChoice, Peer, Setting, SettingName, Values } from './settings.ts'
 import { PEERS, SETTINGS, settingsToAsk } from './settings.ts'
-import type { StartPosition } from './start-position.ts'
 
 /** Everything a replica needs to know, checked and frozen. */
 export interface Config {
@@ -26,8 +28,12 @@ export interface Config {
     consumerGroup: string
     consumer: string
     start: StartPosition
-    heartbeatSeconds: number
-    fetchIntervalSeconds: number
+    heartbeatMs: number
+    /** Without a heartbeat for this long the service gives our shards away. Whole seconds. */
+    groupTimeoutMs: number
+    /** The longest that a low-water mark which moved stays uncommitted. */
+    commitIntervalMs: number
+    fetchIntervalMs: number
     fetchCount: number
     query?: string
     inOrder: boolean
@@ -45,25 +51,35 @@ export interface Config {
     /** Absent: the log's own `__source__`. */
     host?: string
     ack: 'auto' | boolean
-    timeoutSeconds: number
-    ackPollSeconds: number
-    ackTimeoutSeconds: number
+    timeoutMs: number
+    ackPollMs: number
+    ackTimeoutMs: number
     gzip: boolean
     maxBytes: number
     concurrency: number
-    tls: { verify: boolean; caFile?: string; certFile?: string; keyFile?: string; serverName?: string }
+    tls: TlsConfig
   }
   /** Only `reconcile` looks here. */
   search: {
     url?: string
     token?: SearchToken
-    tls: { verify: boolean; caFile?: string; serverName?: string }
+    tls: TlsConfig
   }
   deadLetterDir: string
   maxInFlightBytes: number
   admin: { host: string; port: number; portWasSet: boolean }
-  shutdownGraceSeconds: number
+  shutdownGraceMs: number
   log: { level: string; file?: string }
+}
+
+/** PEM as it was read at the start, and the files it came from: they may hold another one by now. */
+export interface TlsConfig {
+  verify: boolean
+  ca?: string
+  cert?: string
+  key?: Secret
+  serverName?: string
+  files: { ca?: string; cert?: string; key?: string }
 }
 
 export type Loaded = { config: Config; warnings: string[] } | { problems: Problem[] }
@@ -97,19 +113,20 @@ export function loadConfig(
   const names = settingsToAsk(asked)
   const { given, unusable } = collectGiven(env, names)
   const problems: Problem[] = []
-  const values: Record<string, unknown> = { ...NOT_ASKED }
+  const values: Partial<Values> = { ...NOT_ASKED }
   const credentials = choiceOf(given, unusable)
   for (const name of names) {
     const parsed = unusable.get(name) ?? parse(name, given.get(name), credentials)
-    if ('parsed' in parsed) values[name] = parsed.parsed
+    if ('parsed' in parsed) Object.assign(values, { [name]: parsed.parsed })
     else problems.push(parsed)
   }
   const { nowSeconds } = surroundings
-  const findings = crossCheck({ values: values as Partial<Values>, given, credentials, nowSeconds })
+  const pem = readPemFiles(values)
+  const findings = crossCheck({ values, given, credentials, pem, nowSeconds })
   problems.push(...findings.problems)
   if (problems.length > 0) return { problems }
   const warnings = [...findings.warnings, ...unknownVariables(env)]
-  const understood = { values: values as unknown as Values, given, credentials, env }
+  const understood = { values: values as Values, given, credentials, pem: pem.contents, env }
   return { config: freeze(build(understood, surroundings)), warnings }
 }
 
@@ -150,19 +167,28 @@ function missing({ neededBy }: Setting<unknown>): string {
   return 'is required and not set, unless SLS_CREDENTIALS names another source of credentials'
 }
 
+/** Part of the contract. */
+const GROUP_TIMEOUT_HEARTBEATS = 3
+/**
+ * A crash repeats this much, and what was in flight. One write per shard and interval is little for the service. A shorter
+ * heartbeat asks for shorter take-overs, and so for less to repeat.
+ */
+const COMMIT_INTERVAL_MS = 3_000
+
 interface Understood {
   values: Values
   given: ReadonlyMap<SettingName, Given>
   credentials: CredentialsChoice
+  pem: PemFiles['contents']
   env: Environment
 }
 
-function build({ values, given, credentials, env }: Understood, { hostname, pid }: Surroundings): Config {
+function build({ values, given, credentials, pem, env }: Understood, { hostname, pid }: Surroundings): Config {
   return {
     sls: { ...sls(values, hostname, pid), credentials: credentialsConfig(credentials, values, given, env) },
     filter: { topics: values.FILTER_TOPICS ?? [] },
-    hec: hec(values, given),
-    search: search(values),
+    hec: hec(values, given, pem),
+    search: search(values, pem),
     deadLetterDir: values.DEAD_LETTER_DIR,
     maxInFlightBytes: values.MAX_IN_FLIGHT_BYTES,
     admin: {
@@ -170,13 +196,14 @@ function build({ values, given, credentials, env }: Understood, { hostname, pid 
       port: values.ADMIN_PORT,
       portWasSet: given.has('ADMIN_PORT'),
     },
-    shutdownGraceSeconds: values.SHUTDOWN_GRACE_SECONDS,
+    shutdownGraceMs: ms(values.SHUTDOWN_GRACE_SECONDS),
     log: { level: values.LOG_LEVEL, ...present({ file: values.LOG_FILE }) },
   }
 }
 
 function sls(values: Values, hostname: string, pid: number): Omit<Config['sls'], 'credentials'> {
   const host = nameOf(hostname, 100, '-')
+  const heartbeatMs = ms(values.SLS_HEARTBEAT_SECONDS)
   return {
     endpoint: values.SLS_ENDPOINT.replace(`//${values.SLS_PROJECT}.`, '//'),
     ...present({ region: values.SLS_REGION, query: values.SLS_QUERY }),
@@ -185,16 +212,19 @@ function sls(values: Values, hostname: string, pid: number): Omit<Config['sls'],
     consumerGroup: values.SLS_CG,
     consumer: values.SLS_CONSUMER ?? `${values.SLS_CG}-${host}-${pid}`,
     start: values.SLS_START,
-    heartbeatSeconds: values.SLS_HEARTBEAT_SECONDS,
-    fetchIntervalSeconds: values.SLS_FETCH_INTERVAL_SECONDS,
+    heartbeatMs,
+    groupTimeoutMs: heartbeatMs * GROUP_TIMEOUT_HEARTBEATS,
+    commitIntervalMs: Math.min(COMMIT_INTERVAL_MS, heartbeatMs),
+    fetchIntervalMs: ms(values.SLS_FETCH_INTERVAL_SECONDS),
     fetchCount: values.SLS_FETCH_COUNT,
     inOrder: values.SLS_IN_ORDER,
     expiredCursor: values.SLS_EXPIRED_CURSOR,
   }
 }
 
-function hec(values: Values, given: ReadonlyMap<SettingName, Given>): Config['hec'] {
+function hec(values: Values, given: Understood['given'], pem: Understood['pem']): Config['hec'] {
   const maxBytes = values.SPLUNK_HEC_MAX_BYTES
+  const key = pem.get('SPLUNK_HEC_TLS_KEY_FILE')
   return {
     urls: values.SPLUNK_HEC_URL,
     token: values.SPLUNK_HEC_TOKEN,
@@ -202,9 +232,9 @@ function hec(values: Values, given: ReadonlyMap<SettingName, Given>): Config['he
     sourcetype: values.SPLUNK_HEC_SOURCETYPE,
     source: values.SPLUNK_HEC_SOURCE ?? `sls://${values.SLS_PROJECT}/${values.SLS_LOGSTORE}`,
     ack: values.SPLUNK_HEC_ACK,
-    timeoutSeconds: values.SPLUNK_HEC_TIMEOUT_SECONDS,
-    ackPollSeconds: values.SPLUNK_HEC_ACK_POLL_SECONDS,
-    ackTimeoutSeconds: values.SPLUNK_HEC_ACK_TIMEOUT_SECONDS,
+    timeoutMs: ms(values.SPLUNK_HEC_TIMEOUT_SECONDS),
+    ackPollMs: ms(values.SPLUNK_HEC_ACK_POLL_SECONDS),
+    ackTimeoutMs: ms(values.SPLUNK_HEC_ACK_TIMEOUT_SECONDS),
     gzip: values.SPLUNK_HEC_GZIP,
     // Who only lowers the memory limit should not have to know that the default body would no longer fit under it.
     maxBytes: given.has('SPLUNK_HEC_MAX_BYTES') ? maxBytes : Math.min(maxBytes, values.MAX_IN_FLIGHT_BYTES),
@@ -212,23 +242,33 @@ function hec(values: Values, given: ReadonlyMap<SettingName, Given>): Config['he
     tls: {
       verify: values.SPLUNK_HEC_TLS_VERIFY,
       ...present({
-        caFile: values.SPLUNK_HEC_TLS_CA_FILE,
-        certFile: values.SPLUNK_HEC_TLS_CERT_FILE,
-        keyFile: values.SPLUNK_HEC_TLS_KEY_FILE,
+        ca: pem.get('SPLUNK_HEC_TLS_CA_FILE'),
+        cert: pem.get('SPLUNK_HEC_TLS_CERT_FILE'),
+        key: key === undefined ? undefined : new Secret(key),
         serverName: values.SPLUNK_HEC_TLS_SERVER_NAME,
+      }),
+      files: present({
+        ca: values.SPLUNK_HEC_TLS_CA_FILE,
+        cert: values.SPLUNK_HEC_TLS_CERT_FILE,
+        key: values.SPLUNK_HEC_TLS_KEY_FILE,
       }),
     },
   }
 }
 
-function search(values: Values): Config['search'] {
+function search(values: Values, pem: Understood['pem']): Config['search'] {
   return {
     ...present({ url: values.SPLUNK_SEARCH_URL, token: values.SPLUNK_SEARCH_TOKEN }),
     tls: {
       verify: values.SPLUNK_SEARCH_TLS_VERIFY,
-      ...present({ caFile: values.SPLUNK_SEARCH_TLS_CA_FILE, serverName: values.SPLUNK_SEARCH_TLS_SERVER_NAME }),
+      ...present({ ca: pem.get('SPLUNK_SEARCH_TLS_CA_FILE'), serverName: values.SPLUNK_SEARCH_TLS_SERVER_NAME }),
+      files: present({ ca: values.SPLUNK_SEARCH_TLS_CA_FILE }),
     },
   }
+}
+
+function ms(seconds: number): number {
+  return Math.round(seconds * 1000)
 }
 
 /** Leaves out what is undefined: an absent option, not one that is set to nothing. */

@@ -1,9 +1,10 @@
 import { X509Certificate } from 'node:crypto'
-import { readFileSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 import { messageOf } from '../core/errors.ts'
 import { ACCESS_KEY_SETTINGS } from './credentials.ts'
 import type { Given } from './given.ts'
+import type { PemFiles, PemSetting } from './pem-files.ts'
 import type { Problem } from './problems.ts'
 import { shown, withoutPath } from './problems.ts'
 import type { CredentialsChoice, SettingName, Values } from './settings.ts'
@@ -14,6 +15,7 @@ export interface Known {
   values: Partial<Values>
   given: ReadonlyMap<SettingName, Given>
   credentials: CredentialsChoice
+  pem: PemFiles
   nowSeconds: number
 }
 
@@ -193,35 +195,24 @@ function tls(known: Known, findings: Findings): void {
   tlsFiles(known, findings)
 }
 
-/** Reads the files and lets OpenSSL look at them: a key that does not fit its certificate shows here, not at 3 a.m. */
+/** OpenSSL looks at the files now: a key that does not fit its certificate shows here, not at 3 a.m. */
 function tlsFiles(known: Known, { problems }: Findings): void {
-  const pem = (name: Extract<SettingName, `SPLUNK_${'HEC' | 'SEARCH'}_TLS_${'CA' | 'CERT' | 'KEY'}_FILE`>) => {
-    const path = known.values[name]
-    if (path === undefined) return undefined
-    try {
-      const content = readFileSync(path, 'utf8')
-      if (content.includes('-----BEGIN ')) return content
-      problems.push(problem(known, name, 'is not in PEM form', 'path of a PEM file'))
-    } catch (error) {
-      problems.push(problem(known, name, `cannot be read: ${withoutPath(error)}`, 'path of a readable PEM file'))
-    }
-    return undefined
-  }
-  const ca = pem('SPLUNK_HEC_TLS_CA_FILE')
-  const cert = pem('SPLUNK_HEC_TLS_CERT_FILE')
-  const key = pem('SPLUNK_HEC_TLS_KEY_FILE')
-  const usable = (name: SettingName, use: () => void) => {
+  const { contents, unusable } = known.pem
+  for (const [name, text] of unusable) problems.push(problem(known, name, text, 'path of a readable PEM file'))
+  const usable = (name: PemSetting, use: () => void) => {
     try {
       use()
     } catch (error) {
-      problems.push(
-        problem(known, name, `cannot be used: ${messageOf(error)}`, 'a certificate and the key that fits it'),
-      )
+      const text = `cannot be used: ${messageOf(error)}`
+      problems.push(problem(known, name, text, 'a certificate and the key that fits it'))
     }
   }
-  if (ca !== undefined) usable('SPLUNK_HEC_TLS_CA_FILE', () => certificatesOf(ca))
-  const searchCa = pem('SPLUNK_SEARCH_TLS_CA_FILE')
-  if (searchCa !== undefined) usable('SPLUNK_SEARCH_TLS_CA_FILE', () => certificatesOf(searchCa))
+  for (const name of ['SPLUNK_HEC_TLS_CA_FILE', 'SPLUNK_SEARCH_TLS_CA_FILE'] as const) {
+    const ca = contents.get(name)
+    if (ca !== undefined) usable(name, () => certificatesOf(ca))
+  }
+  const cert = contents.get('SPLUNK_HEC_TLS_CERT_FILE')
+  const key = contents.get('SPLUNK_HEC_TLS_KEY_FILE')
   if (cert !== undefined && key !== undefined)
     usable('SPLUNK_HEC_TLS_CERT_FILE', () => createSecureContext({ cert, key }))
 }

@@ -1,10 +1,12 @@
+import type { Secret } from '../core/secret.ts'
+
 /** How a TLS connection is verified and what we show. Certificates and keys are PEM. */
 export interface Tls {
   readonly verify: boolean
   /** Authorities to trust in place of the public ones. */
-  readonly ca?: Buffer
-  readonly cert?: Buffer
-  readonly key?: Buffer
+  readonly ca?: string
+  readonly cert?: string
+  readonly key?: Secret
   /** The name to expect in the server's certificate, where it is not the host's. */
   readonly serverName?: string
 }
@@ -12,9 +14,9 @@ export interface Tls {
 /** `tls` as Node's and undici's `connect` take it. */
 export interface TlsConnectOptions {
   rejectUnauthorized: boolean
-  ca?: Buffer
-  cert?: Buffer
-  key?: Buffer
+  ca?: string
+  cert?: string
+  key?: string
   servername?: string
 }
 
@@ -23,7 +25,7 @@ export function tlsConnectOptions({ verify, ca, cert, key, serverName }: Tls): T
     rejectUnauthorized: verify,
     ...(ca && { ca }),
     ...(cert && { cert }),
-    ...(key && { key }),
+    ...(key && { key: key.reveal() }),
     ...(serverName && { servername: serverName }),
   }
 }

@@ -61,7 +61,7 @@ function search(scenario: Scenario): Record<string, string> {
 async function delivered(scenario: Scenario, consumer = 'replica'): Promise<void> {
   const loaded = loadConfig({ ...scenario.environment(), SLS_CONSUMER: consumer })
   if (!('config' in loaded)) throw new Error(JSON.stringify(loaded.problems))
-  const bridge = new Bridge(loaded.config, NO_TELEMETRY, 'test')
+  const bridge = new Bridge(loaded.config, NO_TELEMETRY)
   const running = bridge.run()
   await scenario.caughtUp()
   expect(await bridge.stop(10_000)).toBe(true)

@@ -73,9 +73,8 @@ describe('docker-compose.yml', () => {
 
   test('gives a replica longer to end than it takes to drain, and its dead letter a volume', () => {
     const config = 'config' in loaded ? loaded.config : undefined
-    expect(Number.parseInt(bridge.stop_grace_period as string, 10)).toBeGreaterThan(
-      config?.shutdownGraceSeconds as number,
-    )
+    const stopGraceMs = Number.parseInt(bridge.stop_grace_period as string, 10) * 1000
+    expect(stopGraceMs).toBeGreaterThan(config?.shutdownGraceMs as number)
     const [mount] = bridge.volumes as [string]
     const [volume, target] = mount.split(':') as [string, string]
     expect(volumes).toHaveProperty(volume)

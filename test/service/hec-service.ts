@@ -4,6 +4,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { HecReceiver } from '../../src/emulator/hec/server.ts'
 import { startHecReceiver } from '../../src/emulator/hec/server.ts'
+import { tlsConnectOptions } from '../../src/net/tls.ts'
 import { cannot } from './fact.ts'
 import type { FoundEvent } from './splunk-search.ts'
 import { searchEvents } from './splunk-search.ts'
@@ -65,10 +66,10 @@ export class HecService {
     this.subject = subject
     this.access = access
     this.receiver = receiver
-    const { verify, serverName, ...pem } = access.tls
-    const tls = { ...pem, rejectUnauthorized: verify, ...(serverName !== undefined && { servername: serverName }) }
     const pool = { keepAlive: true, maxSockets: 1 }
-    this.#agent = access.url.startsWith('https:') ? new HttpsAgent({ ...pool, ...tls }) : new HttpAgent(pool)
+    this.#agent = access.url.startsWith('https:')
+      ? new HttpsAgent({ ...pool, ...tlsConnectOptions(access.tls) })
+      : new HttpAgent(pool)
   }
 
   get judged(): string {

@@ -1,5 +1,6 @@
 import { Agent, request } from 'undici'
 import type { Tls } from '../../src/net/tls.ts'
+import { tlsConnectOptions } from '../../src/net/tls.ts'
 
 export interface FoundEvent {
   raw: string
@@ -27,9 +28,7 @@ export async function searchEvents({ url, authorization, tls }: SearchAccess, wo
     `table ${COLUMNS.join(' ')}`,
   ].join(' | ')
   const form = { search, output_mode: 'json', earliest_time: '0', latest_time: '+10y' }
-  const { verify, ca, cert, key } = tls
-  const connect = { rejectUnauthorized: verify, ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) }
-  const agent = new Agent({ connect })
+  const agent = new Agent({ connect: tlsConnectOptions(tls) })
   try {
     const { statusCode, body } = await request(`${url.replace(/\/+$/, '')}/services/search/v2/jobs/export`, {
       ...{ method: 'POST', dispatcher: agent, body: new URLSearchParams(form).toString() },

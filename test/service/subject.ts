@@ -116,7 +116,7 @@ function slsAccess(env: Environment): SlsAccess {
 function hecAccess(env: Environment): HecAccess {
   const urls = hecUrls.parse(env['SPLUNK_HEC_URL'] as string)
   if ('refused' in urls) throw new Error(`SPLUNK_HEC_URL ${urls.refused}`)
-  const pem = (name: string) => (env[name] === undefined ? undefined : readFileSync(env[name]))
+  const pem = (name: string) => (env[name] === undefined ? undefined : readFileSync(env[name], 'utf8'))
   const [ca, cert, key] = ['CA', 'CERT', 'KEY'].map((name) => pem(`SPLUNK_HEC_TLS_${name}_FILE`))
   const serverName = env['SPLUNK_HEC_TLS_SERVER_NAME']
   return {
@@ -125,7 +125,12 @@ function hecAccess(env: Environment): HecAccess {
     ackToken: env['SPLUNK_HEC_ACK_TOKEN'],
     tls: {
       verify: !/^(false|0|no|off)$/i.test(env['SPLUNK_HEC_TLS_VERIFY'] ?? 'true'),
-      ...{ ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }), ...(serverName && { serverName }) },
+      ...{
+        ...(ca && { ca }),
+        ...(cert && { cert }),
+        ...(key && { key: new Secret(key) }),
+        ...(serverName && { serverName }),
+      },
     },
     search: searchAccess(env),
   }

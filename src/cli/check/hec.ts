@@ -1,12 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { hecConnection } from '../../bridge.ts'
 import type { Config } from '../../config/load.ts'
 import { Fault, messageOf } from '../../core/errors.ts'
 import { NO_TELEMETRY } from '../../core/telemetry.ts'
+import { hecConnection } from '../../parts.ts'
 import type { HecConnection, HecResponse } from '../../sinks/splunk-hec/client.ts'
 import { HecClient } from '../../sinks/splunk-hec/client.ts'
 import { preflight } from '../../sinks/splunk-hec/probe.ts'
-import { USER_AGENT } from '../../version.ts'
 import type { Check, Finding } from './finding.ts'
 import { ok, skip, warn } from './finding.ts'
 import { testEventSender } from './test-event.ts'
@@ -23,7 +22,7 @@ interface Learned {
 }
 
 export function hecChecks(config: Config, testEvent: boolean): Check[] {
-  const connection = hecConnection(config, NO_TELEMETRY, USER_AGENT)
+  const connection = hecConnection(config, NO_TELEMETRY)
   const learned = new Map<string, Learned>()
   const checks = config.hec.urls.flatMap((url) => urlChecks(url, { config, connection, learned }, testEvent))
   if (config.hec.urls.length === 1) return checks

@@ -1,5 +1,4 @@
 import { request } from 'undici'
-import { GROUP_TIMEOUT_HEARTBEATS } from '../../bridge.ts'
 import type { Config } from '../../config/load.ts'
 import { Fault, messageOf } from '../../core/errors.ts'
 import type { ConsumerGroup, Shard, SlsClient } from '../../sls/client.ts'
@@ -157,7 +156,7 @@ function groupFound({ sls }: Config, groups: readonly ConsumerGroup[]): Finding 
       `Unless its quota was raised, a logstore takes ${GROUP_QUOTA}: delete one that nobody uses, in the console under the logstore.`,
     )
   }
-  const timeout = Math.ceil(sls.heartbeatSeconds * GROUP_TIMEOUT_HEARTBEATS)
+  const timeout = sls.groupTimeoutMs / 1000
   const changes = [
     ...(ours.timeoutSeconds === timeout ? [] : [`timeout from ${ours.timeoutSeconds} to ${timeout} s`]),
     ...(ours.inOrder === sls.inOrder ? [] : [`order from ${ours.inOrder} to ${sls.inOrder}`]),
@@ -174,7 +173,7 @@ async function consumerName({ sls }: Config, client: SlsClient, signal: AbortSig
   const checkpoints = await client.getCheckpoints(sls.consumerGroup, undefined, signal)
   const own = checkpoints.filter(({ consumer }) => consumer === sls.consumer)
   const ageSeconds = Math.round(Date.now() / 1000 - Math.max(0, ...own.map(({ updateTime }) => updateTime / 1e6)))
-  if (ageSeconds > sls.heartbeatSeconds * GROUP_TIMEOUT_HEARTBEATS) return ok(`${sls.consumer}; nobody uses it now`)
+  if (ageSeconds * 1000 > sls.groupTimeoutMs) return ok(`${sls.consumer}; nobody uses it now`)
   return warn(
     `${sls.consumer} committed ${Math.max(0, ageSeconds)} s ago`,
     'Fine if that was this replica before a restart. If another runs under this name, both read the same shards: set SLS_CONSUMER.',

@@ -53,8 +53,8 @@ async function sendTestEvent(
     if (ackId === undefined || hec.ack === false) return ok(`${url}: accepted; ${found}`)
     const sent = clock.monotonic()
     const question = Buffer.from(JSON.stringify({ acks: [ackId] }))
-    while (clock.monotonic() - sent < hec.ackTimeoutSeconds * 1000) {
-      await clock.sleep(hec.ackPollSeconds * 1000, signal)
+    while (clock.monotonic() - sent < hec.ackTimeoutMs) {
+      await clock.sleep(hec.ackPollMs, signal)
       try {
         const told = judgeAck(await client.post({ to: 'ack', body: question, ...request }))
         if (told instanceof Fault) throw told
@@ -69,7 +69,7 @@ async function sendTestEvent(
     }
     throw new Fault(
       'configuration',
-      `${url}: accepted, but not acknowledged within ${hec.ackTimeoutSeconds} s; ${found}`,
+      `${url}: accepted, but not acknowledged within ${hec.ackTimeoutMs / 1000} s; ${found}`,
       {
         code: 'no_ack',
         advice:

@@ -19,8 +19,10 @@ describe('defaults', () => {
       consumerGroup: 'siem',
       consumer: 'siem-host-1-42',
       start: { kind: 'begin' },
-      heartbeatSeconds: 20,
-      fetchIntervalSeconds: 1,
+      heartbeatMs: 20_000,
+      groupTimeoutMs: 60_000,
+      commitIntervalMs: 3_000,
+      fetchIntervalMs: 1_000,
       fetchCount: 1000,
       inOrder: false,
       expiredCursor: 'begin',
@@ -32,19 +34,19 @@ describe('defaults', () => {
       sourcetype: 'aliyun:sls',
       source: 'sls://audit-prod/audit-log',
       ack: 'auto',
-      timeoutSeconds: 120,
-      ackPollSeconds: 2,
-      ackTimeoutSeconds: 300,
+      timeoutMs: 120_000,
+      ackPollMs: 2_000,
+      ackTimeoutMs: 300_000,
       gzip: true,
       maxBytes: 1_000_000,
       concurrency: 4,
-      tls: { verify: true },
+      tls: { verify: true, files: {} },
     })
     expect(config.filter).toEqual({ topics: [] })
     expect(config.deadLetterDir).toBe('./dead-letter')
     expect(config.maxInFlightBytes).toBe(67_108_864)
     expect(config.admin).toEqual({ host: '127.0.0.1', port: 9464, portWasSet: false })
-    expect(config.shutdownGraceSeconds).toBe(25)
+    expect(config.shutdownGraceMs).toBe(25_000)
     expect(config.log).toEqual({ level: 'info' })
   })
 
@@ -107,8 +109,10 @@ test('every variable reaches the configuration', () => {
     region: 'cn-hangzhou',
     consumer: 'replica-7',
     start: { kind: 'time', unixSeconds: 1_700_000_000 },
-    heartbeatSeconds: 1,
-    fetchIntervalSeconds: 0.2,
+    heartbeatMs: 1_000,
+    groupTimeoutMs: 3_000,
+    commitIntervalMs: 1_000,
+    fetchIntervalMs: 200,
     fetchCount: 10,
     query: '* | where a = 1',
     inOrder: true,
@@ -121,9 +125,9 @@ test('every variable reaches the configuration', () => {
     source: 'src',
     host: 'h',
     ack: true,
-    timeoutSeconds: 9,
-    ackPollSeconds: 0.5,
-    ackTimeoutSeconds: 30,
+    timeoutMs: 9_000,
+    ackPollMs: 500,
+    ackTimeoutMs: 30_000,
     gzip: false,
     maxBytes: 2000,
     concurrency: 1,
@@ -132,7 +136,7 @@ test('every variable reaches the configuration', () => {
   expect(config.deadLetterDir).toBe('/tmp/no-such-dir/dl')
   expect(config.maxInFlightBytes).toBe(4000)
   expect(config.admin).toEqual({ host: '::1', port: 0, portWasSet: true })
-  expect(config.shutdownGraceSeconds).toBe(3)
+  expect(config.shutdownGraceMs).toBe(3_000)
   expect(config.log).toEqual({ level: 'debug', file: '/tmp/no-such-dir/bridge.log' })
 })
 

@@ -1,4 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
+import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { accepted, accessKeyOf, blamed, refused, temporaryFiles } from './given-environment.ts'
 
@@ -141,7 +142,7 @@ describe('a peer that is not asked', () => {
     expect(accepted({ SPLUNK_HEC_URL: undefined, SPLUNK_HEC_TOKEN: undefined }, []).config.hec.urls).toEqual([])
     const url = 'http://splunk.example.com:8089'
     expect(accepted({ ...COLLECTOR, SPLUNK_SEARCH_URL: url }, ['search']).config.search.url).toBe(url)
-    expect(accepted(SEARCH, ['collector']).config.search).toEqual({ tls: { verify: true } })
+    expect(accepted(SEARCH, ['collector']).config.search).toEqual({ tls: { verify: true, files: {} } })
   })
 
   test('hides nothing of another that is', () => {
@@ -179,7 +180,11 @@ describe('TLS', () => {
       SPLUNK_HEC_TLS_CERT_FILE: caFile,
       SPLUNK_HEC_TLS_KEY_FILE: keyFile,
     })
-    expect(config.hec.tls).toEqual({ verify: true, caFile, certFile: caFile, keyFile })
+    const { key, ...tls } = config.hec.tls
+    const files = { ca: caFile, cert: caFile, key: keyFile }
+    expect(tls).toEqual({ verify: true, ca: CERTIFICATE, cert: CERTIFICATE, files })
+    expect(key?.reveal()).toBe(KEY)
+    expect(JSON.stringify(config) + inspect(config, { depth: null })).not.toContain(KEY.slice(30, 60))
   })
 
   test('certificate and key need each other', () => {

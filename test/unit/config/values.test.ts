@@ -62,7 +62,7 @@ describe('numbers', () => {
   )
 
   test('a pause of 0 between pulls is allowed; polling acknowledgements without a pause is not', () => {
-    expect(accepted({ SLS_FETCH_INTERVAL_SECONDS: '0' }).config.sls.fetchIntervalSeconds).toBe(0)
+    expect(accepted({ SLS_FETCH_INTERVAL_SECONDS: '0' }).config.sls.fetchIntervalMs).toBe(0)
     expect(blamed({ SPLUNK_HEC_ACK_POLL_SECONDS: '0' })).toEqual(['SPLUNK_HEC_ACK_POLL_SECONDS'])
   })
 })

@@ -153,7 +153,7 @@ describe('the network', () => {
 })
 
 describe('TLS', () => {
-  const pem = (name: string): Buffer => readFileSync(join(import.meta.dirname, 'tls', name))
+  const pem = (name: string): string => readFileSync(join(import.meta.dirname, 'tls', name), 'utf8')
   const verified = { verify: true, ca: pem('ca.pem'), serverName: 'SplunkServerDefaultCert' }
 
   async function startTls(options: ServerOptions = {}): Promise<{ url: string; posts: number }> {
@@ -212,7 +212,7 @@ describe('TLS', () => {
     expect(without.recorder.faults(told)[0]?.advice).toContain('SPLUNK_HEC_TLS_CERT_FILE')
     expect(server.posts).toBe(0)
 
-    const tls = { ...verified, cert: pem('client.pem'), key: pem('client.key') }
+    const tls = { ...verified, cert: pem('client.pem'), key: new Secret(pem('client.key')) }
     const { deliver } = await sinkTo([server.url], { tls })
     await deliver(batchOf(names(1)))
     expect(server.posts).toBe(1)

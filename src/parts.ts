@@ -1,0 +1,67 @@
+import type { Config } from './config/load.ts'
+import { systemClock } from './core/clock.ts'
+import type { Telemetry } from './core/telemetry.ts'
+import type { DeadLetter } from './sinks/dead-letter.ts'
+import type { HecConnection } from './sinks/splunk-hec/client.ts'
+import { SplunkHecSink } from './sinks/splunk-hec/sink.ts'
+import { SlsClient } from './sls/client.ts'
+import { FILES, readCredentialFiles } from './sls/credential-files.ts'
+import type { CredentialSource, Issued } from './sls/credentials.ts'
+import { fixedCredentials, RenewedCredentials } from './sls/credentials.ts'
+import { fetchVendorCredentials, nameOf } from './sls/vendor-credentials.ts'
+import { USER_AGENT } from './version.ts'
+
+/** What the bridge and the commands that look at one end of it both make from the configuration. */
+
+/** One for all clients of a process, or each asks for credentials of its own. */
+export function credentialSource({ sls: { credentials } }: Config, telemetry: Telemetry): CredentialSource {
+  const renewed = (from: string, fetch: () => Promise<Issued>) =>
+    new RenewedCredentials({ fetch, from, clock: systemClock, telemetry })
+  if (credentials.source !== 'access_key') {
+    return renewed(nameOf(credentials), () => fetchVendorCredentials(credentials))
+  }
+  const { source, files, ...given } = credentials
+  if (Object.keys(files).length === 0) return fixedCredentials(given)
+  return renewed(FILES, () => readCredentialFiles(files, given))
+}
+
+export function slsClient(
+  config: Config,
+  telemetry: Telemetry,
+  credentials: CredentialSource = credentialSource(config, telemetry),
+): SlsClient {
+  const { endpoint, project, logstore, region, credentials: choice } = config.sls
+  return new SlsClient({
+    endpoint,
+    project,
+    logstore,
+    credentials: () => credentials.get(),
+    credentialsRefused: (these) => credentials.refused(these),
+    credentialsChoice: choice.source,
+    ...(region === undefined ? {} : { region }),
+    userAgent: USER_AGENT,
+    onRequest: (api, status, code, seconds) => telemetry.slsRequest(api, status, code, seconds),
+  })
+}
+
+export function hecConnection({ hec }: Config, telemetry: Telemetry): HecConnection {
+  const { token, timeoutMs, tls } = hec
+  return { token, timeoutMs, tls, userAgent: USER_AGENT, clock: systemClock, telemetry }
+}
+
+export function hecSink(config: Config, telemetry: Telemetry, deadLetter: DeadLetter): SplunkHecSink {
+  return new SplunkHecSink({ ...config.hec, ...hecConnection(config, telemetry), deadLetter, telemetry })
+}
+
+export function encoderOptions({ sls, filter, hec }: Config) {
+  return {
+    project: sls.project,
+    logstore: sls.logstore,
+    maxBatchBytes: hec.maxBytes,
+    topics: filter.topics,
+    source: hec.source,
+    sourcetype: hec.sourcetype,
+    ...(hec.host === undefined ? {} : { host: hec.host }),
+    ...(hec.index === undefined ? {} : { index: hec.index }),
+  }
+}

@@ -1,0 +1,74 @@
+import { once } from 'node:events'
+import { Bridge } from './bridge.ts'
+import type { Config } from './config/load.ts'
+import { systemClock } from './core/clock.ts'
+import { startAdminServer } from './observability/admin-server.ts'
+import { watchEventLoop } from './observability/event-loop.ts'
+import { Health } from './observability/health.ts'
+import { openLogger } from './observability/logger.ts'
+import { createMetrics } from './observability/metrics.ts'
+import { Status } from './observability/status.ts'
+import { BridgeTelemetry } from './observability/telemetry.ts'
+import { credentialSource, slsClient } from './parts.ts'
+import { shardsOfGroup } from './sls/group-shards.ts'
+import { VERSION } from './version.ts'
+
+/**
+ * One replica: the bridge with its log, metrics, health and status page, until `end` aborts and it is drained or its grace
+ * is over. True after a regular end; false when a bug ended it, which the log tells. Rejects with a `configuration` Fault
+ * when it cannot start, because of the log file or the admin port.
+ */
+export async function runReplica(config: Config, warnings: readonly string[], end: AbortSignal): Promise<boolean> {
+  const { sls, shutdownGraceMs } = config
+  const { project, logstore, consumer, consumerGroup: group } = sls
+  const clock = systemClock
+  const { log, flush } = await openLogger({ ...config.log, consumer })
+  const metrics = createMetrics(VERSION)
+  const health = new Health({ clock, groupTimeoutMs: sls.groupTimeoutMs })
+  const status = new Status({
+    clock,
+    health,
+    about: { version: VERSION, consumer, group, project, logstore },
+    askGroup: (signal) => shardsOfGroup(statusClient, group, signal),
+  })
+  const telemetry = new BridgeTelemetry({ log, metrics, health, status, clock, project, logstore })
+  const credentials = credentialSource(config, telemetry)
+  // It never makes the bridge wait, and has no connection while no one looks at the page.
+  const statusClient = slsClient(config, telemetry, credentials)
+  const admin = await startAdminServer({ ...config.admin, registry: metrics.registry, health, status, telemetry })
+  telemetry.notice('info', `sls-siem-bridge ${VERSION} starting`, {
+    project,
+    logstore,
+    group,
+    credentials: sls.credentials.source,
+    topics: config.filter.topics,
+    hec: config.hec.urls,
+  })
+  const bridge = new Bridge(config, telemetry, credentials)
+  const unwatch = watchEventLoop((seconds) => metrics.event_loop_delay_seconds.observe(seconds))
+  for (const warning of warnings) log.warn(warning)
+  const running = bridge.run()
+  try {
+    await Promise.race([running, end.aborted ? undefined : once(end, 'abort')])
+    if (end.aborted) {
+      log.info(`stopping: draining for at most ${shutdownGraceMs / 1000} s`)
+      health.stopping()
+      const clean = await bridge.stop(shutdownGraceMs)
+      // A shard that is cut off only now still logs what it leaves.
+      await running
+      log.info(
+        clean ? 'stopped: whatever was held is delivered and committed' : 'stopped: some of it will be pulled again',
+      )
+    }
+    await running
+    return true
+  } catch (error) {
+    log.fatal({ error }, 'an unexpected error ended this replica; others take its shards over from their checkpoints')
+    return false
+  } finally {
+    unwatch()
+    await admin.close()
+    await statusClient.close()
+    flush()
+  }
+}
