@@ -10,7 +10,7 @@ export const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'cli/**': [
     ...[
       'replica.ts',
-      'bridge.ts',
+      'parts.ts',
       'config',
       'observability',
       'sls',
@@ -23,8 +23,9 @@ export const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     ],
     ...['emulator', 'emulator/sls', 'emulator/hec', 'node', 'undici', 'p-limit'],
   ],
-  'replica.ts': ['bridge.ts', 'config', 'observability', 'sls', 'core', 'version.ts', 'node'],
-  'bridge.ts': ['config', 'consumer', 'pipeline', 'pipeline/wasm', 'sinks', 'sinks/*', 'sls', 'core', 'net', 'node:fs'],
+  'replica.ts': ['bridge.ts', 'parts.ts', 'config', 'observability', 'sls', 'core', 'version.ts', 'node:events'],
+  'bridge.ts': ['parts.ts', 'config', 'consumer', 'pipeline', 'pipeline/wasm', 'sinks', 'sls', 'core'],
+  'parts.ts': ['config', 'sinks', 'sinks/*', 'sls', 'core', 'version.ts'],
   consumer: ['sls', 'core'],
   pipeline: ['pipeline/reference', 'pipeline/wasm', 'core', 'sls/protobuf.ts', 'sls/lz4.ts', 'sls/log-group.ts'],
   'pipeline/reference': ['pipeline', 'core', 'sls/protobuf.ts', 'sls/log-group.ts', 'node:buffer', 'node:crypto'],
