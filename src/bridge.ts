@@ -4,7 +4,7 @@ import { Worker } from './consumer/worker.ts'
 import { BufferPool } from './core/buffer-pool.ts'
 import { systemClock } from './core/clock.ts'
 import type { Telemetry } from './core/telemetry.ts'
-import { credentialSource, encoderOptions, hecSink, slsClient } from './parts.ts'
+import { credentialSource, encoderOptions, hecSink, logstoreOf, slsClient } from './parts.ts'
 import { Encoder } from './pipeline/encoder.ts'
 import { KernelBodies } from './pipeline/wasm/bodies.ts'
 import { Kernel } from './pipeline/wasm/kernel.ts'
@@ -46,6 +46,7 @@ export class Bridge {
     const sink = hecSink(config, telemetry, deadLetter)
     this.#worker = new Worker({
       client,
+      logstore: logstoreOf(config),
       group: { name: sls.consumerGroup, timeoutSeconds: sls.groupTimeoutMs / 1000, inOrder: sls.inOrder },
       consumer: sls.consumer,
       heartbeatMs: sls.heartbeatMs,

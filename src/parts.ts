@@ -1,6 +1,9 @@
 import type { Config } from './config/load.ts'
 import { systemClock } from './core/clock.ts'
+import type { LogstoreRef } from './core/shard.ts'
+import { DEFAULT_SOURCE } from './core/shard.ts'
 import type { Telemetry } from './core/telemetry.ts'
+import { SINK } from './observability/metrics.ts'
 import type { DeadLetter } from './sinks/dead-letter.ts'
 import type { HecConnection } from './sinks/splunk-hec/client.ts'
 import { SplunkHecSink } from './sinks/splunk-hec/sink.ts'
@@ -12,6 +15,11 @@ import { fetchVendorCredentials, nameOf } from './sls/vendor-credentials.ts'
 import { USER_AGENT } from './version.ts'
 
 /** What the bridge and the commands that look at one end of it both make from the configuration. */
+
+/** The logstore that the environment names. */
+export function logstoreOf({ sls: { project, logstore } }: Config): LogstoreRef {
+  return { source: DEFAULT_SOURCE, project, logstore }
+}
 
 /** One for all clients of a process, or each asks for credentials of its own. */
 export function credentialSource({ sls: { credentials } }: Config, telemetry: Telemetry): CredentialSource {
@@ -46,7 +54,7 @@ export function slsClient(
 
 export function hecConnection({ hec }: Config, telemetry: Telemetry): HecConnection {
   const { token, timeoutMs, tls } = hec
-  return { token, timeoutMs, tls, userAgent: USER_AGENT, clock: systemClock, telemetry }
+  return { sink: SINK, token, timeoutMs, tls, userAgent: USER_AGENT, clock: systemClock, telemetry }
 }
 
 export function hecSink(config: Config, telemetry: Telemetry, deadLetter: DeadLetter): SplunkHecSink {

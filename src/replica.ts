@@ -7,9 +7,10 @@ import { watchEventLoop } from './observability/event-loop.ts'
 import { Health } from './observability/health.ts'
 import { openLogger } from './observability/logger.ts'
 import { createMetrics } from './observability/metrics.ts'
+import { Pauses } from './observability/pauses.ts'
 import { Status } from './observability/status.ts'
 import { BridgeTelemetry } from './observability/telemetry.ts'
-import { credentialSource, slsClient } from './parts.ts'
+import { credentialSource, logstoreOf, slsClient } from './parts.ts'
 import { shardsOfGroup } from './sls/group-shards.ts'
 import { VERSION } from './version.ts'
 
@@ -24,14 +25,17 @@ export async function runReplica(config: Config, warnings: readonly string[], en
   const clock = systemClock
   const { log, flush } = await openLogger({ ...config.log, consumer })
   const metrics = createMetrics(VERSION)
-  const health = new Health({ clock, groupTimeoutMs: sls.groupTimeoutMs })
+  const pauses = new Pauses(clock)
+  const health = new Health({ clock, groupTimeoutMs: sls.groupTimeoutMs, pauses })
   const status = new Status({
     clock,
     health,
+    pauses,
+    logstore: logstoreOf(config),
     about: { version: VERSION, consumer, group, project, logstore },
     askGroup: (signal) => shardsOfGroup(statusClient, group, signal),
   })
-  const telemetry = new BridgeTelemetry({ log, metrics, health, status, clock, project, logstore })
+  const telemetry = new BridgeTelemetry({ log, metrics, health, status, pauses, clock })
   const credentials = credentialSource(config, telemetry)
   // It never makes the bridge wait, and has no connection while no one looks at the page.
   const statusClient = slsClient(config, telemetry, credentials)

@@ -3,6 +3,7 @@ import type { Deliver } from '../../src/consumer/shard-deliveries.ts'
 import type { PullEncoder } from '../../src/consumer/shard-fetcher.ts'
 import { Worker } from '../../src/consumer/worker.ts'
 import type { Batch, EncodeCounts, PullPosition } from '../../src/core/batch.ts'
+import { originOf } from '../../src/core/batch.ts'
 import { BufferPool } from '../../src/core/buffer-pool.ts'
 import type { Telemetry } from '../../src/core/telemetry.ts'
 import { NO_TELEMETRY } from '../../src/core/telemetry.ts'
@@ -39,6 +40,7 @@ const BUDGET_BYTES = 64 << 20
 /** From POST to the SIEM's answer, in milliseconds. */
 const LEAST_DELIVERY_MS = 20
 const DELIVERY_SPREAD_MS = 180
+const LOGSTORE = { source: 'default', project: 'simulated', logstore: 'simulated' }
 const NO_ENDS = new Uint32Array(0)
 
 /**
@@ -86,6 +88,7 @@ export class Fleet {
     const { heartbeatSeconds, fetchSeconds } = this.options
     const worker = new Worker({
       client: new SimulatedClient(this.sls, clock, () => void this.#encoding++),
+      logstore: LOGSTORE,
       group: { name: GROUP, timeoutSeconds: heartbeatSeconds * GROUP_TIMEOUT_HEARTBEATS, inOrder: false },
       consumer: name,
       heartbeatMs: heartbeatSeconds * 1000,
@@ -173,25 +176,25 @@ export class Fleet {
     const { judge } = this
     return {
       ...NO_TELEMETRY,
-      rebalanced: ({ taken, givenUp }) => {
+      rebalanced: (_, { taken, givenUp }) => {
         for (const shard of taken) {
           judge.took(name, shard)
           kept.add(shard)
         }
         for (const shard of givenUp) if (kept.delete(shard)) this.#draining++
       },
-      shardReleased: (shard) => {
+      shardReleased: ({ shard }) => {
         if (!kept.delete(shard)) this.#draining--
         judge.letGo(name, shard)
       },
-      leaseLost: (shard, reason) => judge.failed(name, `lost shard ${shard}: ${reason}`),
-      heartbeat: (result, fault) => {
+      leaseLost: ({ shard }, reason) => judge.failed(name, `lost shard ${shard}: ${reason}`),
+      heartbeat: (_, result, fault) => {
         if (result !== 'ok') judge.failed(name, `heartbeat ${result}: ${fault?.message}`)
       },
-      pullFailed: (shard, fault) => judge.failed(name, `pull of shard ${shard} failed: ${fault.message}`),
-      checkpointFailed: (shard, fault) => judge.failed(name, `commit of shard ${shard} failed: ${fault.message}`),
-      checkpointForeign: (shard, { seen }) => judge.failed(name, `foreign checkpoint of shard ${shard}: ${seen}`),
-      paused: (key, fault) => judge.failed(name, `paused ${key.scope}: ${fault.message}`),
+      pullFailed: ({ shard }, fault) => judge.failed(name, `pull of shard ${shard} failed: ${fault.message}`),
+      checkpointFailed: ({ shard }, fault) => judge.failed(name, `commit of shard ${shard} failed: ${fault.message}`),
+      checkpointForeign: ({ shard }, { seen }) => judge.failed(name, `foreign checkpoint of shard ${shard}: ${seen}`),
+      paused: (key, fault) => judge.failed(name, `paused ${key.reason}: ${fault.message}`),
     }
   }
 
@@ -202,7 +205,7 @@ export class Fleet {
       const count = body.length / GROUP_BYTES
       const counts = { groups: count, logs: count, filteredLogs: 0, events: count }
       try {
-        if (count > 0) yield { origin: { project: '', logstore: '', ...at }, bytes: body, ends: NO_ENDS, count }
+        if (count > 0) yield { origin: originOf(at), bytes: body, ends: NO_ENDS, count }
       } finally {
         ended()
       }

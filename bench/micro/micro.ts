@@ -40,7 +40,10 @@ export const OPTIONS: EncoderOptions = {
   source: 'sls://bench/audit',
   sourcetype: 'aliyun:sls',
 }
-const POSITION = { shard: 0, cursor: '', firstGroup: 1_447_299_606_896_632_356n }
+const POSITION = {
+  ...{ source: 'default', project: 'bench', logstore: 'audit', shard: 0 },
+  ...{ cursor: '', firstGroup: 1_447_299_606_896_632_356n },
+}
 
 /** Works on one of the pulls. */
 type Variant = (pulled: Pulled, index: number) => unknown
@@ -275,6 +278,7 @@ async function posting(rounds: number): Promise<Report> {
     tls: { verify: true },
     userAgent: 'bench',
     clock: systemClock,
+    sink: 'splunk_hec',
     telemetry: NO_TELEMETRY,
   })
   const socket = connect(drainPort, '127.0.0.1')

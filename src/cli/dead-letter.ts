@@ -7,6 +7,7 @@ import { systemClock } from '../core/clock.ts'
 import type { Fault } from '../core/errors.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Lease } from '../core/lease.ts'
+import { DEFAULT_SOURCE } from '../core/shard.ts'
 import type { Telemetry } from '../core/telemetry.ts'
 import { NO_TELEMETRY } from '../core/telemetry.ts'
 import { onOneLine } from '../core/text.ts'
@@ -93,13 +94,13 @@ async function replay(config: Config, io: CommandIo): Promise<number> {
   const outcome = { delivered: 0, refused: 0, damaged: 0 }
   const telemetry: Telemetry = {
     ...NO_TELEMETRY,
-    delivered: (events) => {
+    delivered: (_sink, events) => {
       outcome.delivered += events
     },
-    deadLettered: (_reason, events) => {
+    deadLettered: (_sink, _reason, events) => {
       outcome.refused += events
     },
-    hecRetry: (fault, attempt) => {
+    deliveryFailed: (_sink, fault, attempt) => {
       if (attempt === 3) io.stderr.write(`trying again: ${fault.message}\n`)
     },
     paused: (_key, fault: Fault) => {
@@ -191,11 +192,11 @@ function batchesOf(letters: readonly DeadLetterLine[]): Batch[] {
       return end + event.length
     }, 0)
     const { origin } = group[0] as DeadLetterLine
-    return { origin, bytes: Buffer.concat(events), ends, count: events.length }
+    return { origin: { source: DEFAULT_SOURCE, ...origin }, bytes: Buffer.concat(events), ends, count: events.length }
   })
 }
 
 /** A replay needs no lease: it holds until the command is ended. */
 function leaseUntil(signal: AbortSignal, { origin }: Batch): Lease {
-  return { shard: origin.shard, signal, assertHeld: () => signal.throwIfAborted() }
+  return { shard: origin, signal, assertHeld: () => signal.throwIfAborted() }
 }

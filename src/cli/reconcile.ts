@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import type { Config } from '../config/load.ts'
 import { Fault, messageOf } from '../core/errors.ts'
 import { NO_TELEMETRY } from '../core/telemetry.ts'
-import { encoderOptions, slsClient } from '../parts.ts'
+import { encoderOptions, logstoreOf, slsClient } from '../parts.ts'
 import { Encoder } from '../pipeline/encoder.ts'
 import { readDeadLetters } from '../sinks/dead-letter.ts'
 import { shardsOfGroup } from '../sls/group-shards.ts'
@@ -220,7 +220,12 @@ async function reconcile(
   for (const shard of shards) {
     const result = emptyResult(shard.shard)
     results.push(result)
-    for await (const window of wantedWindows({ client, encoder, ...wanted(config) }, shard, period, signal)) {
+    for await (const window of wantedWindows(
+      { client, logstore: logstoreOf(config), encoder, ...wanted(config) },
+      shard,
+      period,
+      signal,
+    )) {
       const lost = await compare(window, await siem.ofWindow(window, signal), letters, result)
       missing.push(...lost.slice(0, Math.max(0, show - missing.length)))
     }

@@ -58,7 +58,7 @@ export class CheckpointCommitter {
   }
 
   get #pause(): PauseKey {
-    return { reason: 'sls_configuration', scope: `checkpoint of shard ${this.#options.lease.shard}` }
+    return { reason: 'sls_configuration', scope: { of: 'checkpoint', shard: this.#options.lease.shard } }
   }
 
   /**
@@ -78,7 +78,7 @@ export class CheckpointCommitter {
     try {
       lease.assertHeld()
       this.#underWay = true
-      await client.updateCheckpoint(group, consumer, lease.shard, cursor, {
+      await client.updateCheckpoint(group, consumer, lease.shard.shard, cursor, {
         signal: lease.signal,
         timeoutMs: COMMIT_TIMEOUT_MS,
       })

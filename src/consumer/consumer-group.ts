@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.ts'
 import { Fault } from '../core/errors.ts'
 import { backoffMs } from '../core/retry.ts'
+import type { LogstoreRef } from '../core/shard.ts'
 import type { Telemetry } from '../core/telemetry.ts'
 import type { SlsClient } from '../sls/client.ts'
 import { SlsError } from '../sls/errors.ts'
@@ -28,8 +29,14 @@ export async function ensureConsumerGroup(
   client: SlsClient,
   settings: ConsumerGroupSettings,
   startAtEnd: StartAtEnd | undefined,
-  { clock, telemetry, signal }: { clock: Clock; telemetry: Telemetry; signal: AbortSignal },
+  {
+    logstore,
+    clock,
+    telemetry,
+    signal,
+  }: { logstore: LogstoreRef; clock: Clock; telemetry: Telemetry; signal: AbortSignal },
 ): Promise<void> {
+  const pause = { reason: 'sls_configuration', scope: { of: 'group', logstore } } as const
   let ends: Map<number, string> | undefined
   for (let attempt = 1; ; attempt++) {
     try {
@@ -38,13 +45,13 @@ export async function ensureConsumerGroup(
         ends ??= await endsOf(client, settings.name, startAtEnd, signal)
         await initialiseAtEnd(client, settings.name, startAtEnd, { ends, signal })
       }
-      telemetry.resumed({ reason: 'sls_configuration', scope: 'group' })
+      telemetry.resumed(pause)
       return
     } catch (error) {
       signal.throwIfAborted()
       if (!(error instanceof Fault)) throw error
-      if (error.kind === 'configuration') telemetry.paused({ reason: 'sls_configuration', scope: 'group' }, error)
-      else telemetry.heartbeat('failed', error)
+      if (error.kind === 'configuration') telemetry.paused(pause, error)
+      else telemetry.heartbeat(logstore, 'failed', error)
       const slow = error.kind === 'configuration' ? SLOW_RETRY_MS : 0
       await clock.sleep(Math.max(slow * (0.7 + 0.3 * Math.random()), backoffMs(attempt, 500, SLOW_RETRY_MS)), signal)
     }

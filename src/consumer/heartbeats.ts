@@ -1,12 +1,14 @@
 import type { Clock } from '../core/clock.ts'
 import { Fault } from '../core/errors.ts'
 import { backoffMs } from '../core/retry.ts'
-import type { Telemetry } from '../core/telemetry.ts'
+import type { LogstoreRef } from '../core/shard.ts'
+import type { PauseKey, Telemetry } from '../core/telemetry.ts'
 import type { SlsClient } from '../sls/client.ts'
 import { SlsError } from '../sls/errors.ts'
 
 export interface HeartbeatsOptions {
   client: SlsClient
+  logstore: LogstoreRef
   group: string
   consumer: string
   intervalMs: number
@@ -35,12 +37,14 @@ const SLOW_RETRY_MS = 15_000
  */
 export class Heartbeats {
   readonly #options: HeartbeatsOptions
+  readonly #pause: PauseKey
   #renewedUntil = Number.NEGATIVE_INFINITY
   #wake: () => void = () => {}
   #poked = false
 
   constructor(options: HeartbeatsOptions) {
     this.#options = options
+    this.#pause = { reason: 'sls_configuration', scope: { of: 'group', logstore: options.logstore } }
   }
 
   /** Monotonic milliseconds until which every shard of the last answer is ours for sure. */
@@ -69,14 +73,14 @@ export class Heartbeats {
         intervalMs,
         Math.max(backoffMs(failures, RETRY_MIN_MS, intervalMs), fault?.retryAfterMs ?? 0),
       )
-      if (!fault) await this.#pause(intervalMs, stop)
-      else if (fault.kind === 'configuration') await this.#pause(Math.min(SLOW_RETRY_MS, intervalMs), stop)
-      else if (fault.kind !== 'lease' || failures > 1) await this.#pause(retryMs, stop)
+      if (!fault) await this.#rest(intervalMs, stop)
+      else if (fault.kind === 'configuration') await this.#rest(Math.min(SLOW_RETRY_MS, intervalMs), stop)
+      else if (fault.kind !== 'lease' || failures > 1) await this.#rest(retryMs, stop)
     }
   }
 
   async #once(stop: AbortSignal): Promise<Fault | undefined> {
-    const { client, group, consumer, intervalMs, timeoutMs, clock, telemetry } = this.#options
+    const { client, group, consumer, intervalMs, timeoutMs, clock, telemetry, logstore } = this.#options
     this.#poked = false
     // After a freeze this may run before the watch does: shards that were given away meanwhile must not be claimed.
     this.#expire()
@@ -86,8 +90,8 @@ export class Heartbeats {
       const held = await client.heartbeat(group, consumer, reported, { signal: stop, timeoutMs: intervalMs })
       this.#expire()
       this.#renewedUntil = sentAt + timeoutMs
-      telemetry.heartbeat('ok')
-      telemetry.resumed({ reason: 'sls_configuration', scope: 'group' })
+      telemetry.heartbeat(logstore, 'ok')
+      telemetry.resumed(this.#pause)
       this.#options.answered(held)
       return undefined
     } catch (error) {
@@ -99,16 +103,16 @@ export class Heartbeats {
   }
 
   async #failed(fault: Fault): Promise<void> {
-    const { telemetry } = this.#options
+    const { telemetry, logstore } = this.#options
     const reaction = fault instanceof SlsError ? fault.reaction : undefined
-    telemetry.heartbeat(reaction === 'register_again' ? 'rejected' : 'failed', fault)
+    telemetry.heartbeat(logstore, reaction === 'register_again' ? 'rejected' : 'failed', fault)
     if (reaction === 'register_again') {
       this.#loseAll('the service no longer knows this consumer (its heartbeats stayed away for too long)')
     } else if (reaction === 'group_missing') {
       this.#loseAll('the consumer group was deleted')
       await this.#options.groupMissing()
     } else if (fault.kind === 'configuration') {
-      telemetry.paused({ reason: 'sls_configuration', scope: 'group' }, fault)
+      telemetry.paused(this.#pause, fault)
     }
   }
 
@@ -134,7 +138,7 @@ export class Heartbeats {
     }
   }
 
-  async #pause(ms: number, stop: AbortSignal): Promise<void> {
+  async #rest(ms: number, stop: AbortSignal): Promise<void> {
     if (this.#poked) return
     const woken = new AbortController()
     this.#wake = () => woken.abort()

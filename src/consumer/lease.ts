@@ -1,15 +1,17 @@
 import { Fault } from '../core/errors.ts'
 import type { Lease } from '../core/lease.ts'
+import type { ShardRef } from '../core/shard.ts'
+import { shardName } from '../core/shard.ts'
 
 /** One shard's lease: ends when it is lost, never comes back; the shard taken again is a new lease. */
 export class ShardLease implements Lease {
-  readonly shard: number
+  readonly shard: ShardRef
   readonly #ended = new AbortController()
   readonly #renewedUntil: () => number
   readonly #now: () => number
 
   /** `renewedUntil`: monotonic milliseconds up to which the last successful heartbeat holds for sure. */
-  constructor(shard: number, renewedUntil: () => number, now: () => number) {
+  constructor(shard: ShardRef, renewedUntil: () => number, now: () => number) {
     this.shard = shard
     this.#renewedUntil = renewedUntil
     this.#now = now
@@ -28,6 +30,6 @@ export class ShardLease implements Lease {
 
   lose(reason: string): void {
     if (this.signal.aborted) return
-    this.#ended.abort(new Fault('lease', `lease of shard ${this.shard} lost: ${reason}`, { code: 'lease_lost' }))
+    this.#ended.abort(new Fault('lease', `lease of ${shardName(this.shard)} lost: ${reason}`, { code: 'lease_lost' }))
   }
 }

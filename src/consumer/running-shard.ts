@@ -1,6 +1,7 @@
 import { abortable } from '../core/abortable.ts'
 import type { Clock } from '../core/clock.ts'
 import { Fault } from '../core/errors.ts'
+import { shardName } from '../core/shard.ts'
 import type { Telemetry } from '../core/telemetry.ts'
 import type { SlsClient } from '../sls/client.ts'
 import { SlsError } from '../sls/errors.ts'
@@ -153,7 +154,7 @@ export class RunningShard {
 
   /** The service has removed the shard (its logs expired): what was pulled of it is still delivered. */
   async #outliveShard(gone: SlsError): Promise<void> {
-    this.#options.telemetry.notice('warn', `shard ${this.#start.lease.shard} no longer exists`, { fault: gone })
+    this.#options.telemetry.notice('warn', `${shardName(this.#start.lease.shard)} no longer exists`, { fault: gone })
     await this.#deliveries.untilSettled()
   }
 
@@ -161,8 +162,8 @@ export class RunningShard {
     const { directory, client } = this.#options
     const { shard } = this.#start.lease
     try {
-      if (!(await abortable(directory.isReadonly(shard), this.#pulling))) return false
-      return (await client.getCursor(shard, 'end', this.#pulling)) === cursor
+      if (!(await abortable(directory.isReadonly(shard.shard), this.#pulling))) return false
+      return (await client.getCursor(shard.shard, 'end', this.#pulling)) === cursor
     } catch (error) {
       if (error instanceof Fault && error.kind !== 'lease') return false
       throw error
@@ -181,7 +182,7 @@ export class RunningShard {
     while (!(await this.#committer.commit(end, { evenIfUnchanged: true }))) {
       await clock.sleep(Math.max(fetchIntervalMs, COMMIT_RETRY_MS), lease.signal)
     }
-    telemetry.notice('info', `shard ${lease.shard} is read-only and was read to its end`, { end })
+    telemetry.notice('info', `${shardName(lease.shard)} is read-only and was read to its end`, { end })
     do await clock.sleep(SECOND_LOOK_MS, this.#pulling)
     while (!(await this.#movedOnFrom(end)))
   }
@@ -189,7 +190,7 @@ export class RunningShard {
   async #movedOnFrom(end: string): Promise<boolean> {
     const { client } = this.#options
     try {
-      return (await client.getCursor(this.#start.lease.shard, 'end', this.#pulling)) !== end
+      return (await client.getCursor(this.#start.lease.shard.shard, 'end', this.#pulling)) !== end
     } catch (error) {
       this.#pulling.throwIfAborted()
       if (error instanceof Fault && error.kind !== 'lease') return false

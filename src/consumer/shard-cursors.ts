@@ -1,13 +1,14 @@
 import type { Clock } from '../core/clock.ts'
 import { Fault } from '../core/errors.ts'
 import { backoffMs } from '../core/retry.ts'
+import type { ShardRef } from '../core/shard.ts'
 import type { StartPosition } from '../core/start-position.ts'
 import type { Telemetry } from '../core/telemetry.ts'
 import type { SlsClient } from '../sls/client.ts'
 import { cursorNumber } from '../sls/cursor.ts'
 
 export interface ShardCursorsOptions {
-  shard: number
+  shard: ShardRef
   client: SlsClient
   group: string
   start: StartPosition
@@ -50,7 +51,7 @@ export class ShardCursors {
     }
     // With `end` every shard there was got its checkpoint when the group started: one without is younger than the group.
     const from = start.kind === 'time' ? start.unixSeconds : 'begin'
-    const cursor = await this.#retried(() => this.#options.client.getCursor(shard, from, signal), signal)
+    const cursor = await this.#retried(() => this.#options.client.getCursor(shard.shard, from, signal), signal)
     telemetry.shardTaken(shard, cursor, 'start')
     return { cursor, checkpoint, implied: true }
   }
@@ -69,7 +70,7 @@ export class ShardCursors {
         if (checkpoint !== '' && checkpoint !== stale) return checkpoint
       }
     }
-    const begin = await this.#retried(() => client.getCursor(shard, 'begin', signal), signal)
+    const begin = await this.#retried(() => client.getCursor(shard.shard, 'begin', signal), signal)
     telemetry.cursorExpired(shard, {
       expired: cursor,
       resumedAt: begin,
@@ -80,13 +81,13 @@ export class ShardCursors {
 
   async #checkpoint(signal: AbortSignal): Promise<string> {
     const { client, group, shard } = this.#options
-    const entries = await client.getCheckpoints(group, shard, signal)
-    return entries.find((entry) => entry.shard === shard)?.checkpoint ?? ''
+    const entries = await client.getCheckpoints(group, shard.shard, signal)
+    return entries.find((entry) => entry.shard === shard.shard)?.checkpoint ?? ''
   }
 
   async #retried<T>(ask: () => Promise<T>, signal: AbortSignal): Promise<T> {
     const { telemetry, clock, shard } = this.#options
-    const key = { reason: 'sls_configuration', scope: `start of shard ${shard}` } as const
+    const key = { reason: 'sls_configuration', scope: { of: 'start', shard } } as const
     try {
       for (let attempt = 1; ; attempt++) {
         try {

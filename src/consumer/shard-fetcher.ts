@@ -2,6 +2,7 @@ import type { Batch, EncodeCounts, PullPosition } from '../core/batch.ts'
 import type { Clock } from '../core/clock.ts'
 import { Fault } from '../core/errors.ts'
 import { backoffMs } from '../core/retry.ts'
+import type { ShardRef } from '../core/shard.ts'
 import type { PauseReason, Telemetry } from '../core/telemetry.ts'
 import { ownTurn } from '../core/turns.ts'
 import type { Pull, SlsClient } from '../sls/client.ts'
@@ -42,7 +43,7 @@ export interface Fetched {
 }
 
 export interface ShardFetcherOptions {
-  shard: number
+  shard: ShardRef
   client: SlsClient
   encoder: PullEncoder
   budget: ByteBudget
@@ -107,7 +108,7 @@ export class ShardFetcher {
     for (;;) {
       const reservation = await budget.reservePull(Math.min(this.#guess, budget.pullLimit), signal)
       try {
-        const pull = await client.pull(shard, cursor, { count: this.#count, signal, ...(query ? { query } : {}) })
+        const pull = await client.pull(shard.shard, cursor, { count: this.#count, signal, ...(query ? { query } : {}) })
         if (await this.#movedSilently(pull, cursor, signal)) throw cursorMoved(pull, cursor)
         this.#guess = Math.max(LEAST_GUESS_BYTES, pull.rawSize)
         if (this.#admit(pull, reservation)) return await this.#encode(pull, cursor, reservation)
@@ -131,7 +132,7 @@ export class ShardFetcher {
     if (query || !this.#cursorsCountGroups || asked === undefined || next === undefined) return false
     if (next - BigInt(pull.groupCount) <= asked) return false
     try {
-      const begin = cursorNumber(await client.getCursor(shard, 'begin', signal))
+      const begin = cursorNumber(await client.getCursor(shard.shard, 'begin', signal))
       if (begin !== undefined && begin > asked) return true
       this.#cursorsCountGroups = false
       return false
@@ -171,7 +172,7 @@ export class ShardFetcher {
       const body = await pull.read(take, bodies.inflate)
       if (body.length > 0) await ownTurn()
       const firstGroup = query || !this.#cursorsCountGroups ? undefined : firstGroupOf(pull, cursor)
-      const encoding = encoder.encode(body, { shard, cursor, firstGroup })
+      const encoding = encoder.encode(body, { ...shard, cursor, firstGroup })
       // That was all of it examined; what follows is its first batch.
       if (body.length > EXAMINED_WITH_BATCH_BYTES) await ownTurn()
       const first = encoding.next()
@@ -202,7 +203,7 @@ export class ShardFetcher {
         step = encoding.next()
       }
       telemetry.pulled(shard, step.value.logs, rawSize)
-      if (step.value.filteredLogs > 0) telemetry.filtered('topic', step.value.filteredLogs)
+      if (step.value.filteredLogs > 0) telemetry.filtered(shard, 'topic', step.value.filteredLogs)
     } finally {
       done()
     }
@@ -225,14 +226,14 @@ export class ShardFetcher {
   /** Clears a pause of this shard, also when the shard is given up. */
   resumed(): void {
     if (!this.#pausedFor) return
-    this.#options.telemetry.resumed({ reason: this.#pausedFor, scope: `shard ${this.#options.shard}` })
+    this.#options.telemetry.resumed({ reason: this.#pausedFor, scope: { of: 'pull', shard: this.#options.shard } })
     this.#pausedFor = undefined
   }
 
   #paused(reason: PauseReason, fault: Fault): void {
     if (this.#pausedFor !== reason) this.resumed()
     this.#pausedFor = reason
-    this.#options.telemetry.paused({ reason, scope: `shard ${this.#options.shard}` }, fault)
+    this.#options.telemetry.paused({ reason, scope: { of: 'pull', shard: this.#options.shard } }, fault)
   }
 
   /** Waits as the fault asks; returns a cursor when reading must go on elsewhere. */

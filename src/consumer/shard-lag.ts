@@ -1,9 +1,10 @@
 import type { Clock } from '../core/clock.ts'
 import { Fault } from '../core/errors.ts'
+import type { ShardRef } from '../core/shard.ts'
 import type { SlsClient } from '../sls/client.ts'
 
 export interface ShardLagOptions {
-  shard: number
+  shard: ShardRef
   client: SlsClient
   clock: Clock
 }
@@ -48,7 +49,7 @@ export class ShardLag {
   async #caughtUp(mark: string, signal: AbortSignal): Promise<boolean> {
     const { client, shard, clock } = this.#options
     if (clock.monotonic() - this.#endSeenAt > END_IS_FRESH_MS) {
-      const end = await answered(client.getCursor(shard, 'end', signal))
+      const end = await answered(client.getCursor(shard.shard, 'end', signal))
       if (end !== undefined) this.sawEnd(end)
     }
     return mark === this.#endCursor
@@ -56,7 +57,7 @@ export class ShardLag {
 
   async #receivedAt(mark: string, signal: AbortSignal): Promise<number | undefined> {
     if (mark !== this.#mark) {
-      const seconds = await answered(this.#options.client.getCursorTime(this.#options.shard, mark, signal))
+      const seconds = await answered(this.#options.client.getCursorTime(this.#options.shard.shard, mark, signal))
       // Without an answer the last known time stays: the lag then only grows, which is the honest direction.
       if (seconds !== undefined) {
         this.#mark = mark

@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.ts'
 import { Condition } from '../core/condition.ts'
 import { Fault } from '../core/errors.ts'
+import type { LogstoreRef } from '../core/shard.ts'
 import type { Telemetry } from '../core/telemetry.ts'
 import type { SlsClient } from '../sls/client.ts'
 import type { ConsumerGroupSettings } from './consumer-group.ts'
@@ -13,6 +14,8 @@ import { ShardDirectory } from './shard-directory.ts'
 
 export interface WorkerOptions extends Omit<ShardConsumerOptions, 'directory' | 'group' | 'consumer'> {
   client: SlsClient
+  /** Which logstore this is, as a configured source names it. */
+  logstore: LogstoreRef
   group: ConsumerGroupSettings
   consumer: string
   heartbeatMs: number
@@ -56,11 +59,12 @@ export class Worker {
   #bug: unknown
 
   constructor(options: WorkerOptions) {
-    const { client, clock, telemetry, heartbeatMs, group, consumer } = options
+    const { client, logstore, clock, telemetry, heartbeatMs, group, consumer } = options
     this.#options = options
     this.#directory = new ShardDirectory(client, clock, heartbeatMs / 4)
     this.#heartbeats = new Heartbeats({
       client,
+      logstore,
       group: group.name,
       consumer,
       intervalMs: heartbeatMs,
@@ -131,9 +135,14 @@ export class Worker {
   }
 
   #ensureGroup(): Promise<void> {
-    const { client, group, clock, telemetry, start, consumer } = this.#options
+    const { client, logstore, group, clock, telemetry, start, consumer } = this.#options
     const startAtEnd = start.kind === 'end' ? { consumer, remembered: this.#remembered } : undefined
-    return ensureConsumerGroup(client, group, startAtEnd, { clock, telemetry, signal: this.#stopped.signal })
+    return ensureConsumerGroup(client, group, startAtEnd, {
+      logstore,
+      clock,
+      telemetry,
+      signal: this.#stopped.signal,
+    })
   }
 
   #obey(held: number[]): void {
@@ -143,14 +152,14 @@ export class Worker {
     for (const [shard] of givenUp) this.#drain(shard)
     for (const [index, shard] of taken.entries()) this.#take(shard, Math.floor(index / STARTS) * STARTS_APART_MS)
     if (taken.length + givenUp.length > 0) {
-      this.#options.telemetry.rebalanced({ taken, givenUp: givenUp.map(([shard]) => shard) })
+      this.#options.telemetry.rebalanced(this.#options.logstore, { taken, givenUp: givenUp.map(([shard]) => shard) })
     }
     if (this.#answers++ % VERIFY_EVERY === 0) void this.#verifyCheckpoints()
   }
 
   #take(shard: number, delayMs: number): void {
-    const { clock, group } = this.#options
-    const lease = new ShardLease(shard, this.#heartbeats.renewedUntil, () => clock.monotonic())
+    const { clock, group, logstore } = this.#options
+    const lease = new ShardLease({ ...logstore, shard }, this.#heartbeats.renewedUntil, () => clock.monotonic())
     const consumer = new ShardConsumer(lease, { ...this.#options, group: group.name, directory: this.#directory })
     const running: Running = { lease, consumer, draining: false }
     this.#running.set(shard, running)

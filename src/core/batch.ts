@@ -1,8 +1,7 @@
+import type { ShardRef } from './shard.ts'
+
 /** Where a batch came from; goes into dead letters and logs. */
-export interface BatchOrigin {
-  readonly project: string
-  readonly logstore: string
-  readonly shard: number
+export interface BatchOrigin extends ShardRef {
   /** Cursor (as SLS spells it) of the pull the batch was made from. */
   readonly cursor: string
 }
@@ -28,12 +27,14 @@ export function bytesOf(batch: Batch, from: number, to: number): Buffer {
 }
 
 /** Where a pull stands, for origins and event ids. */
-export interface PullPosition {
-  shard: number
-  /** Cursor of the pull, as SLS spells it. */
-  cursor: string
+export interface PullPosition extends BatchOrigin {
   /** Position of the first log group; `undefined` when groups have no cursors of their own (SPL, opaque cursors). */
-  firstGroup: bigint | undefined
+  readonly firstGroup: bigint | undefined
+}
+
+/** The part of a position that its batches carry. */
+export function originOf({ source, project, logstore, shard, cursor }: PullPosition): BatchOrigin {
+  return { source, project, logstore, shard, cursor }
 }
 
 /** What became of one pull's logs. */

@@ -1,6 +1,8 @@
+import type { ShardRef } from './shard.ts'
+
 /** The right to work on one shard, as the parts that must respect it see it. */
 export interface Lease {
-  readonly shard: number
+  readonly shard: ShardRef
   /** Aborted when the lease ends in any way but an orderly release. */
   readonly signal: AbortSignal
   /**

@@ -1,12 +1,19 @@
 import type { Fault } from './errors.ts'
+import type { LogstoreRef, ShardRef } from './shard.ts'
 
-/** Names a pause until it is resumed: `scope` says what stands still (`sink`, `shard 3`, `group`). */
+/** Names a pause until it is resumed. */
 export interface PauseKey {
-  /** Closed set, also the metric label: see `PAUSE_REASONS`. */
   readonly reason: PauseReason
-  readonly scope: string
+  readonly scope: PauseScope
 }
 
+/** What waits: a sink, membership in a consumer group, or one shard at the step named. */
+export type PauseScope =
+  | { readonly of: 'sink'; readonly sink: string }
+  | { readonly of: 'group'; readonly logstore: LogstoreRef }
+  | { readonly of: 'start' | 'pull' | 'checkpoint'; readonly shard: ShardRef }
+
+/** Closed set, also a metric's label. */
 export const PAUSE_REASONS = [
   'sls_configuration',
   'hec_configuration',
@@ -15,6 +22,10 @@ export const PAUSE_REASONS = [
   'expired_cursor',
 ] as const
 export type PauseReason = (typeof PAUSE_REASONS)[number]
+
+/** Why a sink is sent events that it may already have. Closed set, also a metric's label. */
+export const RESEND_REASONS = ['ambiguous', 'ack_timeout', 'ack_lost', 'partial_unacked', 'bisect'] as const
+export type ResendReason = (typeof RESEND_REASONS)[number]
 
 export interface ShardState {
   /** Seconds; 0 when caught up; `undefined` while not yet known. */
@@ -29,35 +40,43 @@ export interface ShardState {
  */
 export interface Telemetry {
   // consumer
-  heartbeat(result: 'ok' | 'failed' | 'rejected', fault?: Fault): void
-  rebalanced(change: { taken: number[]; givenUp: number[] }): void
-  leaseLost(shard: number, reason: string): void
-  shardTaken(shard: number, cursor: string, from: 'checkpoint' | 'start' | 'remembered'): void
-  shardReleased(shard: number, how: 'drained' | 'lost'): void
-  pulled(shard: number, logs: number, rawBytes: number): void
-  pullFailed(shard: number, fault: Fault, attempt: number): void
-  filtered(reason: 'topic', logs: number): void
-  checkpointCommitted(shard: number, cursor: string): void
-  checkpointFailed(shard: number, fault: Fault): void
-  checkpointForeign(shard: number, info: { seen: string; expected: string; consumer: string; sameName: boolean }): void
+  heartbeat(logstore: LogstoreRef, result: 'ok' | 'failed' | 'rejected', fault?: Fault): void
+  rebalanced(logstore: LogstoreRef, change: { taken: number[]; givenUp: number[] }): void
+  leaseLost(shard: ShardRef, reason: string): void
+  shardTaken(shard: ShardRef, cursor: string, from: 'checkpoint' | 'start' | 'remembered'): void
+  shardReleased(shard: ShardRef, how: 'drained' | 'lost'): void
+  pulled(shard: ShardRef, logs: number, rawBytes: number): void
+  pullFailed(shard: ShardRef, fault: Fault, attempt: number): void
+  filtered(shard: ShardRef, reason: 'topic', logs: number): void
+  checkpointCommitted(shard: ShardRef, cursor: string): void
+  checkpointFailed(shard: ShardRef, fault: Fault): void
+  checkpointForeign(
+    shard: ShardRef,
+    info: { seen: string; expected: string; consumer: string; sameName: boolean },
+  ): void
   cursorExpired(
-    shard: number,
+    shard: ShardRef,
     info: { expired: string; resumedAt: string; lostGroupsEstimate: number | undefined },
   ): void
-  shardState(shard: number, state: ShardState): void
+  shardState(shard: ShardRef, state: ShardState): void
   inFlight(bytes: number): void
-  // sls wire
+  // requests to Log Service
   slsRequest(api: string, status: number | 'error', code: string, seconds: number): void
-  // sink
-  hecRequest(status: number | 'error', code: string, seconds: number): void
-  hecAcked(seconds: number): void
-  hecAckFailed(fault: Fault): void
-  hecAmbiguous(fault: Fault): void
-  hecResend(reason: 'ambiguous' | 'ack_timeout' | 'ack_lost' | 'partial_unacked' | 'bisect', events: number): void
-  hecRetry(fault: Fault, attempt: number): void
-  delivered(events: number): void
-  deadLettered(reason: string, events: number): void
-  // anything that stands still until somebody mends it
+  // a sink, by its configured name
+  /** `status` and `code` are the answer's; `error` and the fault's code when none came. */
+  sinkRequest(sink: string, status: number | 'error', code: string, seconds: number): void
+  /** `seconds` from acceptance to the acknowledgement that was asked for. */
+  acknowledged(sink: string, seconds: number): void
+  /** Asking for acknowledgements failed. */
+  acknowledgementFailed(sink: string, fault: Fault): void
+  /** The sink may or may not have accepted a request. */
+  outcomeUnknown(sink: string, fault: Fault): void
+  resent(sink: string, reason: ResendReason, events: number): void
+  /** A delivery failed and is tried again; `attempt` counts its failures in a row. */
+  deliveryFailed(sink: string, fault: Fault, attempt: number): void
+  delivered(sink: string, events: number): void
+  deadLettered(sink: string, reason: string, events: number): void
+  // whatever waits until somebody changes something
   paused(key: PauseKey, fault: Fault): void
   resumed(key: PauseKey): void
   /** Something an operator should read once, with no counter of its own. */
@@ -83,12 +102,12 @@ export const NO_TELEMETRY: Telemetry = {
   shardState: ignore,
   inFlight: ignore,
   slsRequest: ignore,
-  hecRequest: ignore,
-  hecAcked: ignore,
-  hecAckFailed: ignore,
-  hecAmbiguous: ignore,
-  hecResend: ignore,
-  hecRetry: ignore,
+  sinkRequest: ignore,
+  acknowledged: ignore,
+  acknowledgementFailed: ignore,
+  outcomeUnknown: ignore,
+  resent: ignore,
+  deliveryFailed: ignore,
   delivered: ignore,
   deadLettered: ignore,
   paused: ignore,

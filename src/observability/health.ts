@@ -1,33 +1,24 @@
 import type { Clock } from '../core/clock.ts'
-import type { Fault } from '../core/errors.ts'
-import type { PauseKey } from '../core/telemetry.ts'
 import { onOneLine } from '../core/text.ts'
+import type { Pause, Pauses } from './pauses.ts'
 
 /** What `/readyz` answers from: ready means that logs flow, or would if there were any. */
 export class Health {
   readonly #clock: Clock
   readonly #groupTimeoutMs: number
-  readonly #pauses = new Map<string, string>()
+  readonly #pauses: Pauses
   #lastHeartbeat: number | undefined
   #stopping = false
 
   /** `groupTimeoutMs`: after so long without a heartbeat the service gives this replica's shards to others. */
-  constructor({ clock, groupTimeoutMs }: { clock: Clock; groupTimeoutMs: number }) {
+  constructor({ clock, groupTimeoutMs, pauses }: { clock: Clock; groupTimeoutMs: number; pauses: Pauses }) {
     this.#clock = clock
+    this.#pauses = pauses
     this.#groupTimeoutMs = groupTimeoutMs
   }
 
   heartbeatSucceeded(): void {
     this.#lastHeartbeat = this.#clock.monotonic()
-  }
-
-  paused({ reason, scope }: PauseKey, fault: Fault): void {
-    const advice = fault.advice === undefined ? '' : ` (${fault.advice})`
-    this.#pauses.set(`${reason} ${scope}`, onOneLine(`paused: ${reason}, ${scope}: ${fault.message}${advice}`))
-  }
-
-  resumed({ reason, scope }: PauseKey): void {
-    this.#pauses.delete(`${reason} ${scope}`)
   }
 
   /** For good: a replica that drains does not become ready again. */
@@ -37,7 +28,7 @@ export class Health {
 
   /** `reasons` is empty when ready; each is one line. */
   ready(): { ready: boolean; reasons: string[] } {
-    const reasons = [...this.#pauses.values()]
+    const reasons = [...this.#pauses].map(reasonOf)
     if (this.#stopping) reasons.push('stopping')
     if (this.#lastHeartbeat === undefined) reasons.push('has not joined the consumer group yet')
     else {
@@ -48,4 +39,9 @@ export class Health {
     }
     return { ready: reasons.length === 0, reasons }
   }
+}
+
+function reasonOf({ key, scope, fault }: Pause): string {
+  const advice = fault.advice === undefined ? '' : ` (${fault.advice})`
+  return onOneLine(`paused: ${key.reason}, ${scope}: ${fault.message}${advice}`)
 }

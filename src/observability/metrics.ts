@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import { PAUSE_REASONS } from '../core/telemetry.ts'
+import { PAUSE_REASONS, RESEND_REASONS } from '../core/telemetry.ts'
 
 export const PREFIX = 'sls_bridge_'
 
@@ -38,7 +38,6 @@ const perShard = ['project', 'logstore', 'shard'] as const
 
 export const HEARTBEAT_RESULTS = ['ok', 'failed', 'rejected'] as const
 export const COMMIT_RESULTS = ['ok', 'failed', 'foreign'] as const
-export const RESEND_REASONS = ['ambiguous', 'ack_timeout', 'ack_lost', 'partial_unacked', 'bisect'] as const
 /** HEC codes that are about one event, an HTTP status that is, and our own limit. */
 export const DEAD_LETTER_REASONS = ['6', '12', '13', '15', 'http_413', 'event_too_large'] as const
 export const SINK = 'splunk_hec'

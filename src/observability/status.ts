@@ -1,10 +1,13 @@
 import type { Clock } from '../core/clock.ts'
 import type { Fault } from '../core/errors.ts'
 import { messageOf } from '../core/errors.ts'
-import type { PauseKey, ShardState } from '../core/telemetry.ts'
+import type { LogstoreRef, ShardRef } from '../core/shard.ts'
+import { shardKey } from '../core/shard.ts'
+import type { ShardState } from '../core/telemetry.ts'
 import { onOneLine } from '../core/text.ts'
 import type { Health } from './health.ts'
 import { History } from './history.ts'
+import type { Pauses } from './pauses.ts'
 
 /** A shard as Log Service has it; who holds it, only the service and its holder know. */
 export interface GroupShard {
@@ -19,7 +22,10 @@ export interface GroupShard {
 export interface StatusOptions {
   clock: Clock
   health: Health
+  pauses: Pauses
   about: About
+  /** Whose shards `askGroup` lists. */
+  logstore: LogstoreRef
   /** Asks Log Service; only while somebody looks. */
   askGroup: (signal: AbortSignal) => Promise<GroupShard[]>
 }
@@ -87,6 +93,7 @@ export interface FaultShown {
 }
 
 interface HeldShard extends ShardState {
+  readonly shard: ShardRef
   readonly lag: History
 }
 
@@ -107,8 +114,7 @@ export class Status {
   readonly #options: StatusOptions
   readonly #startedAt: number
   readonly #delivered: History
-  readonly #held = new Map<number, HeldShard>()
-  readonly #pauses = new Map<string, { key: PauseKey; fault: Fault; since: number }>()
+  readonly #held = new Map<string, HeldShard>()
   readonly #faults = new Map<string, FaultSeen>()
   #inFlightBytes = 0
   #deadLettered = 0
@@ -122,16 +128,17 @@ export class Status {
     this.#delivered = new History(options.clock)
   }
 
-  shardTaken(shard: number): void {
-    this.#held.set(shard, { lag: new History(this.#options.clock), lagSeconds: undefined, checkpointAgeSeconds: 0 })
+  shardTaken(shard: ShardRef): void {
+    const lag = new History(this.#options.clock)
+    this.#held.set(shardKey(shard), { shard, lag, lagSeconds: undefined, checkpointAgeSeconds: 0 })
   }
 
-  shardReleased(shard: number): void {
-    this.#held.delete(shard)
+  shardReleased(shard: ShardRef): void {
+    this.#held.delete(shardKey(shard))
   }
 
-  shardState(shard: number, state: ShardState): void {
-    const held = this.#held.get(shard)
+  shardState(shard: ShardRef, state: ShardState): void {
+    const held = this.#held.get(shardKey(shard))
     if (held === undefined) return
     Object.assign(held, state)
     if (state.lagSeconds !== undefined) held.lag.set(state.lagSeconds)
@@ -161,18 +168,9 @@ export class Status {
     if (this.#faults.size > FAULTS_KEPT && oldest !== undefined) this.#faults.delete(oldest)
   }
 
-  paused(key: PauseKey, fault: Fault): void {
-    const id = `${key.reason} ${key.scope}`
-    this.#pauses.set(id, { key, fault, since: this.#pauses.get(id)?.since ?? this.#options.clock.monotonic() })
-  }
-
-  resumed({ reason, scope }: PauseKey): void {
-    this.#pauses.delete(`${reason} ${scope}`)
-  }
-
   /** Never waits: what the group looks like is asked for behind the back of whoever looks, and shown the next time. */
   snapshot(): StatusSnapshot {
-    const { about, health, clock } = this.#options
+    const { about, health, pauses, clock } = this.#options
     void this.#lookAtGroup()
     const upMs = clock.monotonic() - this.#startedAt
     const lags = [...this.#held.values()].flatMap(({ lagSeconds }) => lagSeconds ?? [])
@@ -185,9 +183,9 @@ export class Status {
       delivered: this.#delivered.counts(),
       inFlightBytes: this.#inFlightBytes,
       deadLettered: this.#deadLettered,
-      pauses: [...this.#pauses.values()].map(({ key, fault, since }) => ({
+      pauses: [...pauses].map(({ key, scope, fault, since }) => ({
         reason: key.reason,
-        scope: key.scope,
+        scope,
         seconds: this.#secondsSince(since),
         message: onOneLine(fault.message),
         advice: fault.advice === undefined ? null : onOneLine(fault.advice),
@@ -208,22 +206,25 @@ export class Status {
 
   #shards(): ShardShown[] {
     const wall = this.#options.clock.wall()
-    const inGroup = new Map(this.#group.map((shard) => [shard.shard, shard]))
-    const known = [...new Set([...inGroup.keys(), ...this.#held.keys()])].sort((a, b) => a - b)
-    return known.map((shard) => {
-      const held = this.#held.get(shard)
-      const { status, consumer, committedAt } = inGroup.get(shard) ?? {}
-      return {
-        shard,
-        held: held !== undefined,
-        status: status ?? null,
-        consumer: consumer ? onOneLine(consumer) : null,
-        committedSecondsAgo: committedAt === undefined ? null : Math.max(0, (wall - committedAt) / 1000),
-        lagSeconds: held?.lagSeconds ?? null,
-        checkpointAgeSeconds: held?.checkpointAgeSeconds ?? null,
-        lag: held?.lag.values() ?? [],
-      }
-    })
+    const refOf = ({ shard }: GroupShard): ShardRef => ({ ...this.#options.logstore, shard })
+    const inGroup = new Map(this.#group.map((one) => [shardKey(refOf(one)), one]))
+    const refs = [...this.#group.map(refOf), ...[...this.#held.values()].map(({ shard }) => shard)]
+    return [...new Map(refs.map((ref) => [shardKey(ref), ref]))]
+      .sort(([, a], [, b]) => a.shard - b.shard)
+      .map(([key, { shard }]) => {
+        const held = this.#held.get(key)
+        const { status, consumer, committedAt } = inGroup.get(key) ?? {}
+        return {
+          shard,
+          held: held !== undefined,
+          status: status ?? null,
+          consumer: consumer ? onOneLine(consumer) : null,
+          committedSecondsAgo: committedAt === undefined ? null : Math.max(0, (wall - committedAt) / 1000),
+          lagSeconds: held?.lagSeconds ?? null,
+          checkpointAgeSeconds: held?.checkpointAgeSeconds ?? null,
+          lag: held?.lag.values() ?? [],
+        }
+      })
   }
 
   /** However many look, the service is asked once in a while, and a question is given up before the next. */

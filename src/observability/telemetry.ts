@@ -1,13 +1,15 @@
 import type { Clock } from '../core/clock.ts'
 import type { Fault } from '../core/errors.ts'
-import type { PauseKey, PauseReason, ShardState, Telemetry } from '../core/telemetry.ts'
+import type { LogstoreRef, ShardRef } from '../core/shard.ts'
+import { shardKey, shardName } from '../core/shard.ts'
+import type { PauseKey, ResendReason, ShardState, Telemetry } from '../core/telemetry.ts'
 import { labelOf, onOneLine } from '../core/text.ts'
 import { faultFields } from './faults.ts'
 import type { Health } from './health.ts'
 import { LineLimit } from './line-limit.ts'
 import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
-import { SINK } from './metrics.ts'
+import type { Pause, Pauses } from './pauses.ts'
 import type { Status } from './status.ts'
 
 export interface TelemetryOptions {
@@ -15,16 +17,8 @@ export interface TelemetryOptions {
   metrics: Metrics
   health: Health
   status: Status
+  pauses: Pauses
   clock: Clock
-  project: string
-  logstore: string
-}
-
-interface Pause {
-  key: PauseKey
-  code: string
-  since: number
-  lineAt: number
 }
 
 const REPEATED_WARNING_MS = 30_000
@@ -41,24 +35,25 @@ export class BridgeTelemetry implements Telemetry {
   readonly #health: Health
   readonly #status: Status
   readonly #clock: Clock
-  readonly #place: { project: string; logstore: string }
   readonly #warnings: LineLimit
-  readonly #held = new Set<number>()
-  readonly #pauses = new Map<string, Pause>()
+  readonly #held = new Set<string>()
+  readonly #pauses: Pauses
+  /** When a line about a pause was last written, in monotonic milliseconds. */
+  readonly #pauseLines = new WeakMap<Pause, number>()
   readonly #labelValues = new Map<string, Set<string>>()
   #heartbeats: 'none yet' | 'ok' | 'failing' = 'none yet'
 
-  constructor({ log, metrics, health, status, clock, project, logstore }: TelemetryOptions) {
+  constructor({ log, metrics, health, status, pauses, clock }: TelemetryOptions) {
     this.#log = log
     this.#metrics = metrics
     this.#health = health
     this.#status = status
+    this.#pauses = pauses
     this.#clock = clock
-    this.#place = { project, logstore }
     this.#warnings = new LineLimit(clock, REPEATED_WARNING_MS)
   }
 
-  heartbeat(result: 'ok' | 'failed' | 'rejected', fault?: Fault): void {
+  heartbeat(_logstore: LogstoreRef, result: 'ok' | 'failed' | 'rejected', fault?: Fault): void {
     this.#metrics.heartbeats_total.inc({ result })
     if (result !== 'ok') {
       if (this.#heartbeats === 'ok') this.#heartbeats = 'failing'
@@ -71,87 +66,90 @@ export class BridgeTelemetry implements Telemetry {
     this.#heartbeats = 'ok'
   }
 
-  rebalanced(change: { taken: number[]; givenUp: number[] }): void {
+  rebalanced(_logstore: LogstoreRef, change: { taken: number[]; givenUp: number[] }): void {
     this.#metrics.rebalances_total.inc()
     this.#log.info(change, 'shards were reassigned')
   }
 
-  leaseLost(shard: number, reason: string): void {
-    const lost = `lost shard ${shard}: stopped at once, nothing more is committed`
+  leaseLost(shard: ShardRef, reason: string): void {
+    const lost = `lost ${shardName(shard)}: stopped at once, nothing more is committed`
     this.#status.fault(`a shard was lost: ${reason}`)
-    this.#log.warn({ shard, reason: onOneLine(reason) }, lost)
+    this.#log.warn({ shard: shard.shard, reason: onOneLine(reason) }, lost)
   }
 
-  shardTaken(shard: number, cursor: string, from: 'checkpoint' | 'start' | 'remembered'): void {
-    this.#held.add(shard)
+  shardTaken(shard: ShardRef, cursor: string, from: 'checkpoint' | 'start' | 'remembered'): void {
+    this.#held.add(shardKey(shard))
     this.#status.shardTaken(shard)
     this.#metrics.shard_leased.set(this.#labels(shard), 1)
-    this.#log.info({ shard, cursor, from }, `took shard ${shard}`)
+    this.#log.info({ shard: shard.shard, cursor, from }, `took ${shardName(shard)}`)
   }
 
-  shardReleased(shard: number, how: 'drained' | 'lost'): void {
-    this.#held.delete(shard)
+  shardReleased(shard: ShardRef, how: 'drained' | 'lost'): void {
+    this.#held.delete(shardKey(shard))
     this.#status.shardReleased(shard)
     const labels = this.#labels(shard)
     this.#metrics.shard_lag_seconds.remove(labels)
     this.#metrics.shard_checkpoint_age_seconds.remove(labels)
     this.#metrics.shard_leased.set(labels, 0)
-    this.#log.info({ shard, how }, `released shard ${shard}`)
+    this.#log.info({ shard: shard.shard, how }, `released ${shardName(shard)}`)
     // What stood still about this shard is its next owner's to report; here it would keep the replica unready for ever.
-    for (const { key } of this.#pauses.values()) if (key.scope.endsWith(`shard ${shard}`)) this.resumed(key)
+    for (const { key } of this.#pauses.ofShard(shard)) this.resumed(key)
   }
 
-  pulled(shard: number, logs: number, rawBytes: number): void {
+  pulled(shard: ShardRef, logs: number, rawBytes: number): void {
     this.#metrics.logs_read_total.inc(logs)
     this.#metrics.raw_bytes_read_total.inc(rawBytes)
-    this.#log.debug({ shard, logs, rawBytes }, 'pulled')
+    this.#log.debug({ shard: shard.shard, logs, rawBytes }, 'pulled')
   }
 
-  pullFailed(shard: number, fault: Fault, attempt: number): void {
-    this.#warn('pull failed', fault, { shard, attempt })
+  pullFailed(shard: ShardRef, fault: Fault, attempt: number): void {
+    this.#warn('pull failed', fault, { shard: shard.shard, attempt })
   }
 
-  filtered(reason: 'topic', logs: number): void {
+  filtered(_shard: ShardRef, reason: 'topic', logs: number): void {
     this.#metrics.logs_filtered_total.inc({ reason }, logs)
   }
 
-  checkpointCommitted(shard: number, cursor: string): void {
+  checkpointCommitted(shard: ShardRef, cursor: string): void {
     this.#metrics.checkpoint_commits_total.inc({ result: 'ok' })
-    this.#log.debug({ shard, cursor }, 'committed the checkpoint')
+    this.#log.debug({ shard: shard.shard, cursor }, 'committed the checkpoint')
   }
 
-  checkpointFailed(shard: number, fault: Fault): void {
+  checkpointFailed(shard: ShardRef, fault: Fault): void {
     this.#metrics.checkpoint_commits_total.inc({ result: 'failed' })
-    this.#warn('checkpoint commit failed', fault, { shard })
+    this.#warn('checkpoint commit failed', fault, { shard: shard.shard })
   }
 
   checkpointForeign(
-    shard: number,
+    shard: ShardRef,
     info: { seen: string; expected: string; consumer: string; sameName: boolean },
   ): void {
     this.#metrics.checkpoint_commits_total.inc({ result: 'foreign' })
     const cause = info.sameName
       ? 'another process uses the same SLS_CONSUMER name; give each replica its own'
       : 'another consumer writes where it holds no lease'
-    this.#status.fault(`checkpoint of shard ${shard} overwritten: ${cause}`)
-    this.#log.warn({ shard, ...info, consumer: onOneLine(info.consumer) }, `checkpoint overwritten: ${cause}`)
+    this.#status.fault(`checkpoint of ${shardName(shard)} overwritten: ${cause}`)
+    this.#log.warn(
+      { shard: shard.shard, ...info, consumer: onOneLine(info.consumer) },
+      `checkpoint overwritten: ${cause}`,
+    )
   }
 
   cursorExpired(
-    shard: number,
+    shard: ShardRef,
     info: { expired: string; resumedAt: string; lostGroupsEstimate: number | undefined },
   ): void {
     this.#metrics.expired_cursor_total.inc()
     this.#metrics.expired_cursor_lost_log_groups_total.inc(Math.max(0, info.lostGroupsEstimate ?? 0))
     const gap = info.lostGroupsEstimate === undefined ? 'unknown' : `about ${info.lostGroupsEstimate}`
-    const expired = `the checkpoint of shard ${shard} expired: logs were deleted before they were read (log groups lost: ${gap})`
+    const expired = `the checkpoint of ${shardName(shard)} expired: logs were deleted before they were read (log groups lost: ${gap})`
     this.#status.fault(expired)
-    this.#log.error({ shard, ...info }, expired)
+    this.#log.error({ shard: shard.shard, ...info }, expired)
   }
 
-  shardState(shard: number, state: ShardState): void {
+  shardState(shard: ShardRef, state: ShardState): void {
     // A report that comes in after the shard was released would leave a lag that nobody ever updates.
-    if (!this.#held.has(shard)) return
+    if (!this.#held.has(shardKey(shard))) return
     this.#status.shardState(shard, state)
     const { lagSeconds, checkpointAgeSeconds } = state
     const labels = this.#labels(shard)
@@ -170,40 +168,40 @@ export class BridgeTelemetry implements Telemetry {
     this.#log.trace({ api, status, code, seconds }, 'request to Log Service')
   }
 
-  hecRequest(status: number | 'error', code: string, seconds: number): void {
+  sinkRequest(_sink: string, status: number | 'error', code: string, seconds: number): void {
     this.#metrics.hec_requests_total.inc(this.#answer('hec', status, code))
     this.#metrics.hec_request_seconds.observe(seconds)
     this.#log.trace({ status, code, seconds }, 'request to Splunk HEC')
   }
 
-  hecAcked(seconds: number): void {
+  acknowledged(_sink: string, seconds: number): void {
     this.#metrics.hec_ack_seconds.observe(seconds)
   }
 
-  hecAckFailed(fault: Fault): void {
+  acknowledgementFailed(_sink: string, fault: Fault): void {
     this.#warn('asking for acks failed', fault)
   }
 
-  hecAmbiguous(fault: Fault): void {
+  outcomeUnknown(_sink: string, fault: Fault): void {
     this.#metrics.hec_ambiguous_total.inc()
     this.#warn('Splunk may or may not have accepted a request', fault)
   }
 
-  hecResend(reason: Parameters<Telemetry['hecResend']>[0], events: number): void {
+  resent(_sink: string, reason: ResendReason, events: number): void {
     this.#metrics.hec_resends_total.inc({ reason })
     this.#warn(`sending again what Splunk may have (${reason})`, undefined, { events })
   }
 
-  hecRetry(fault: Fault, attempt: number): void {
+  deliveryFailed(_sink: string, fault: Fault, attempt: number): void {
     this.#warn('delivery failed', fault, { attempt })
   }
 
-  delivered(events: number): void {
-    this.#metrics.events_delivered_total.inc({ sink: SINK }, events)
+  delivered(sink: string, events: number): void {
+    this.#metrics.events_delivered_total.inc({ sink }, events)
     this.#status.delivered(events)
   }
 
-  deadLettered(reason: string, events: number): void {
+  deadLettered(_sink: string, reason: string, events: number): void {
     const label = this.#bounded('dead letter reason', reason)
     this.#metrics.events_dead_lettered_total.inc({ reason: label }, events)
     this.#status.deadLettered(events)
@@ -211,18 +209,15 @@ export class BridgeTelemetry implements Telemetry {
   }
 
   paused(key: PauseKey, fault: Fault): void {
-    const { reason, scope } = key
-    const id = `${reason} ${scope}`
-    this.#health.paused(key, fault)
-    this.#status.paused(key, fault)
+    const { pause, before } = this.#pauses.set(key, fault)
+    const { scope, since } = pause
+    const { reason } = key
     this.#status.fault(`paused (${reason}, ${scope})`, fault)
     this.#metrics.paused.set({ reason }, 1)
     const now = this.#clock.monotonic()
-    const before = this.#pauses.get(id)
-    const since = before?.since ?? now
-    const due = before === undefined || before.code !== fault.code || now - before.lineAt >= REPEATED_PAUSE_MS
-    this.#pauses.set(id, { key, code: fault.code, since, lineAt: due ? now : before.lineAt })
-    if (!due) return
+    const lineAt = this.#pauseLines.get(pause) ?? Number.NEGATIVE_INFINITY
+    if (before?.code === fault.code && now - lineAt < REPEATED_PAUSE_MS) return
+    this.#pauseLines.set(pause, now)
     const still = before === undefined ? 'paused' : `still paused after ${Math.round((now - since) / 1000)} s`
     const advice = fault.advice === undefined ? '' : `. What to do: ${fault.advice}`
     this.#log.error(
@@ -232,24 +227,18 @@ export class BridgeTelemetry implements Telemetry {
   }
 
   resumed(key: PauseKey): void {
-    const { reason, scope } = key
-    const pause = this.#pauses.get(`${reason} ${scope}`)
+    const pause = this.#pauses.end(key)
     if (pause === undefined) return
-    this.#pauses.delete(`${reason} ${scope}`)
-    this.#health.resumed(key)
-    this.#status.resumed(key)
-    if (!this.#isPaused(reason)) this.#metrics.paused.set({ reason }, 0)
-    const seconds = Math.round((this.#clock.monotonic() - pause.since) / 1000)
+    const { scope, since } = pause
+    const { reason } = key
+    if (!this.#pauses.has(reason)) this.#metrics.paused.set({ reason }, 0)
+    const seconds = Math.round((this.#clock.monotonic() - since) / 1000)
     this.#log.info({ reason, scope }, `resumed (${reason}, ${scope}) after ${seconds} s`)
   }
 
   notice(level: 'debug' | 'info' | 'warn', message: string, details: Record<string, unknown> = {}): void {
     if (level === 'warn') this.#status.fault(message)
     this.#log[level](details, onOneLine(message))
-  }
-
-  #isPaused(reason: PauseReason): boolean {
-    return [...this.#pauses.values()].some(({ key }) => key.reason === reason)
   }
 
   #warn(what: string, fault: Fault | undefined, details: Record<string, unknown> = {}): void {
@@ -264,8 +253,8 @@ export class BridgeTelemetry implements Telemetry {
     this.#log.warn(fields, fault === undefined ? what : onOneLine(`${what}: ${fault.message}`))
   }
 
-  #labels(shard: number): { project: string; logstore: string; shard: number } {
-    return { ...this.#place, shard }
+  #labels({ project, logstore, shard }: ShardRef): { project: string; logstore: string; shard: number } {
+    return { project, logstore, shard }
   }
 
   /** Statuses as well as codes are of a server's making, and each pair of them makes a series that stays. */

@@ -60,7 +60,7 @@ function groupCursor(eventId: string | null, { logstore, shard }: BatchOrigin): 
 /** A line read back. */
 export interface DeadLetterLine {
   readonly reason: DeadLetterReason
-  readonly origin: BatchOrigin & { readonly event_id: string | null }
+  readonly origin: Omit<BatchOrigin, 'source'> & { readonly event_id: string | null }
   /** ISO 8601. */
   readonly at: string
   /** The HEC envelope as JSON text, byte for byte what was sent: post this, not a re-serialisation. */

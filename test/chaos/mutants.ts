@@ -135,8 +135,8 @@ export const MUTANTS: readonly Mutant[] = [
     bug: 'an expired cursor goes on at the end',
     edits: [
       [
-        "this.#retried(() => client.getCursor(shard, 'begin', signal)",
-        "this.#retried(() => client.getCursor(shard, 'end', signal)",
+        "this.#retried(() => client.getCursor(shard.shard, 'begin', signal)",
+        "this.#retried(() => client.getCursor(shard.shard, 'end', signal)",
       ],
     ],
     ...{ ordeal: 'expired cursor', caughtBy: 'lost' },
@@ -157,7 +157,7 @@ export const MUTANTS: readonly Mutant[] = [
     bug: 'a replica works on when its lease has run out',
     edits: [
       ['this.#loseAll(`no heartbeat succeeded for', 'void (`no heartbeat succeeded for'],
-      ['this.#now() < this.#renewedUntil()', 'this.#now() < this.#renewedUntil() || this.shard >= 0'],
+      ['this.#now() < this.#renewedUntil()', 'this.#now() < this.#renewedUntil() || this.shard.shard >= 0'],
     ],
     ...{ ordeal: 'cut off from SLS', caughtBy: 'trespass' },
   },

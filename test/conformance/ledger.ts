@@ -23,7 +23,11 @@ export function ledgerOf(sls: SlsEmulator): LedgerEntry[] {
   return shards.flatMap((shard) => {
     const { from, groups } = shard.read(shard.begin, { count: Number.POSITIVE_INFINITY, maxBytes: 1e15 })
     return groups.flatMap(({ bytes, rawSize }, index) => {
-      const at = { shard: shard.id, cursor: shard.cursorAt(from + index), firstGroup: shard.number(from + index) }
+      const at = {
+        ...{ source: 'default', project, logstore, shard: shard.id },
+        cursor: shard.cursorAt(from + index),
+        firstGroup: shard.number(from + index),
+      }
       const { events } = expectedEvents(options, listOf(lz4Decompress(bytes, rawSize)), at)
       return events.map((line) => entryOf(line.toString()))
     })

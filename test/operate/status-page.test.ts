@@ -5,6 +5,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { Fault } from '../../src/core/errors.ts'
 import { startAdminServer } from '../../src/observability/admin-server.ts'
 import { Scenario } from '../support/scenario.ts'
+import { LOGSTORE, shardRef } from '../support/shard-ref.ts'
 import { observed } from '../unit/observability/observed.ts'
 
 /** As much of playwright-core as is used here; it lives in .tools and brings its types there. */
@@ -140,31 +141,35 @@ async function tenMinutes() {
     ...heldElsewhere,
     committedAt: clock.wall() + 600_000 - 2_000 * (shard + 1),
   }))
-  telemetry.heartbeat('ok')
-  for (const shard of [0, 2, 4]) telemetry.shardTaken(shard, 'MQ==', 'checkpoint')
+  telemetry.heartbeat(LOGSTORE, 'ok')
+  for (const shard of [0, 2, 4]) telemetry.shardTaken(shardRef(shard), 'MQ==', 'checkpoint')
   for (let step = 0; step < 60; step++) {
     const slow = step > 12 && step < 26
     const refused = step > 54
     const rate = refused ? 0 : slow ? 180 : step < 36 && step > 25 ? 1_150 : 640
-    telemetry.delivered(Math.round(rate * 10 * (1 + 0.06 * Math.sin(step * 1.7))))
+    telemetry.delivered('splunk_hec', Math.round(rate * 10 * (1 + 0.06 * Math.sin(step * 1.7))))
     for (const shard of [0, 2, 4]) {
       const backlog = slow ? (step - 12) * 6 : step < 36 && step > 25 ? (36 - step) * 8 : 0
       const lagSeconds = refused ? (step - 54) * 10 : backlog * (1 - shard / 10)
-      telemetry.shardState(shard, { lagSeconds, checkpointAgeSeconds: refused ? (step - 54) * 10 : 3 })
+      telemetry.shardState(shardRef(shard), { lagSeconds, checkpointAgeSeconds: refused ? (step - 54) * 10 : 3 })
     }
     if (slow)
-      telemetry.hecRetry(new Fault('transient', 'HEC answered HTTP 503: Server is busy (code 9)', { code: '9' }), 1)
-    if (step === 40) telemetry.deadLettered('6', 2)
+      telemetry.deliveryFailed(
+        'splunk_hec',
+        new Fault('transient', 'HEC answered HTTP 503: Server is busy (code 9)', { code: '9' }),
+        1,
+      )
+    if (step === 40) telemetry.deadLettered('splunk_hec', '6', 2)
     if (step === 55) {
       const advice = 'The HEC token is disabled: enable it in Splunk.'
       const disabled = new Fault('configuration', 'HEC answered HTTP 403: Token disabled (code 1)', {
         code: '1',
         advice,
       })
-      telemetry.paused({ reason: 'hec_configuration', scope: 'sink' }, disabled)
+      telemetry.paused({ reason: 'hec_configuration', scope: { of: 'sink', sink: 'splunk_hec' } }, disabled)
     }
     clock.pass(10)
-    telemetry.heartbeat('ok')
+    telemetry.heartbeat(LOGSTORE, 'ok')
   }
   telemetry.inFlight(64_000_000)
   const options = {

@@ -19,7 +19,7 @@ export function accessFacts(hec: HecService): Fact[] {
     if (text === undefined) return answered({ token: 'ack' })()
     const { tls, url } = hec.access
     const connection = { token: new Secret(text), timeoutMs: 30_000, tls, userAgent: 'sls-siem-bridge-conformance' }
-    const client = { ...connection, clock: systemClock, telemetry: NO_TELEMETRY }
+    const client = { ...connection, sink: 'splunk_hec', clock: systemClock, telemetry: NO_TELEMETRY }
     const { ack, gzip } = await preflight(url, client, AbortSignal.timeout(60_000))
     return `acknowledgement ${ack ? 'on' : 'off'}, gzip ${gzip ? 'taken' : 'refused'}`
   }

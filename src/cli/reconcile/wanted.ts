@@ -1,6 +1,7 @@
 import type { Batch } from '../../core/batch.ts'
 import { bytesOf } from '../../core/batch.ts'
 import { Fault } from '../../core/errors.ts'
+import type { LogstoreRef } from '../../core/shard.ts'
 import type { Encoder } from '../../pipeline/encoder.ts'
 import type { SlsClient } from '../../sls/client.ts'
 import { cursorNumber, cursorOf } from '../../sls/cursor.ts'
@@ -28,6 +29,7 @@ export interface WantedWindow {
 
 export interface WantedOptions {
   readonly client: SlsClient
+  readonly logstore: LogstoreRef
   /** The bridge's own, so that what is wanted and how it is called is decided by the same code. */
   readonly encoder: Encoder
   readonly fetchCount: number
@@ -85,7 +87,7 @@ export function stretchesOf(from: string, to: string, checkpoint: string): Stret
 }
 
 async function* batches(
-  { client, encoder, fetchCount, query }: WantedOptions,
+  { client, logstore, encoder, fetchCount, query }: WantedOptions,
   { shard, from, to }: { shard: number; from: string; to: string },
   signal: AbortSignal,
 ): AsyncGenerator<Batch> {
@@ -103,7 +105,7 @@ async function* batches(
       return read
     }, signal)
     const firstGroup = query === undefined ? firstGroupOf(pull, at) : undefined
-    yield* encoder.encode(body, { shard, cursor: at, firstGroup })
+    yield* encoder.encode(body, { ...logstore, shard, cursor: at, firstGroup })
     cursor = pull.nextCursor
   }
 }

@@ -1,4 +1,5 @@
 import type { Batch, EncodeCounts, PullPosition } from '../../core/batch.ts'
+import { originOf } from '../../core/batch.ts'
 import type { WorkingBuffers } from '../batch-builder.ts'
 import { BatchBuilder } from '../batch-builder.ts'
 import type { TopicSelection } from '../select.ts'
@@ -77,8 +78,7 @@ export class PullEncoding {
     this.#log = new LogView(body)
     this.#contents = new PairTape(source, state.contentKeys)
     this.#pair = new PairReader(body)
-    const { project, logstore } = state
-    this.#batches = new BatchBuilder({ project, logstore, shard: at.shard, cursor: at.cursor }, state.buffers)
+    this.#batches = new BatchBuilder(originOf(at), state.buffers)
     this.#idHead = this.#idHeadOf('h')
   }
 

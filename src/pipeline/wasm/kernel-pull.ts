@@ -1,4 +1,5 @@
 import type { Batch, BatchOrigin, EncodeCounts, PullPosition } from '../../core/batch.ts'
+import { originOf } from '../../core/batch.ts'
 import type { EncoderState } from '../reference/pull-encoding.ts'
 import { idPrefix, PullEncoding } from '../reference/pull-encoding.ts'
 import type { Kernel } from './kernel.ts'
@@ -44,7 +45,7 @@ export class KernelPull {
     this.#state = state
     this.#at = at
     this.#body = body
-    this.#origin = { project: state.project, logstore: state.logstore, shard: at.shard, cursor: at.cursor }
+    this.#origin = originOf(at)
     this.#idPrefix = prefix
     this.#walk = walk.slice()
     this.#groups = groups.slice(0, GROUP_INTS * (walk[WALK.groupCount] as number))

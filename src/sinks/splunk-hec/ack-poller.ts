@@ -23,7 +23,8 @@ export interface AckPollerOptions {
   readonly timeoutMs: number
   readonly requestTimeoutMs: number
   readonly clock: Clock
-  readonly telemetry: Pick<Telemetry, 'hecAcked' | 'hecAckFailed'>
+  readonly sink: string
+  readonly telemetry: Pick<Telemetry, 'acknowledged' | 'acknowledgementFailed'>
   /** `/ack` was answered with a configuration fault. */
   readonly refused: (fault: Fault) => void
 }
@@ -77,7 +78,8 @@ export class AckPoller {
     const since = this.#options.clock.monotonic()
     return new AckWait(since + limitMs, (result) => {
       this.ended()
-      if (result === 'acked') this.#options.telemetry.hecAcked((this.#options.clock.monotonic() - since) / 1000)
+      const { clock, sink, telemetry } = this.#options
+      if (result === 'acked') telemetry.acknowledged(sink, (clock.monotonic() - since) / 1000)
     })
   }
 
@@ -167,7 +169,7 @@ export class AckPoller {
       // The next round asks again; the deadline ends it. Anything else is a bug.
       if (!(error instanceof Fault) && !this.#stop.signal.aborted) throw error
       if (error instanceof Fault && error.kind === 'configuration') this.#options.refused(error)
-      else if (error instanceof Fault) this.#options.telemetry.hecAckFailed(error)
+      else if (error instanceof Fault) this.#options.telemetry.acknowledgementFailed(this.#options.sink, error)
     } finally {
       channel.asking = false
       // After asking, so that a process that was stopped for long does not give up what it never asked about.

@@ -33,7 +33,9 @@ export interface HecConnection {
   readonly tls: Tls
   readonly userAgent: string
   readonly clock: Clock
-  readonly telemetry: Pick<Telemetry, 'hecRequest'>
+  /** The sink's configured name. */
+  readonly sink: string
+  readonly telemetry: Pick<Telemetry, 'sinkRequest'>
 }
 
 export interface HecRequest {
@@ -88,7 +90,7 @@ export class HecClient {
 
   /** Throws a Fault by what the connection did (never by the answer), the signal's reason, or what `leaving` threw. */
   async post(request: HecRequest): Promise<HecResponse> {
-    const { clock, telemetry } = this.#connection
+    const { clock, sink, telemetry } = this.#connection
     const body = request.gzip ? await gzip(request.body) : request.body
     request.signal.throwIfAborted()
     const begun = clock.monotonic()
@@ -100,12 +102,12 @@ export class HecClient {
     }
     try {
       const response = this.#withoutToken(await this.#exchange({ ...request, leaving }, body))
-      telemetry.hecRequest(response.status, codeLabel(response.reply?.code), seconds())
+      telemetry.sinkRequest(sink, response.status, codeLabel(response.reply?.code), seconds())
       return response
     } catch (error) {
       const network = error instanceof Fault && !request.signal.aborted
       if (left || (network && error.kind !== 'lease')) {
-        telemetry.hecRequest('error', network ? error.code : 'aborted', seconds())
+        telemetry.sinkRequest(sink, 'error', network ? error.code : 'aborted', seconds())
       }
       throw error
     }

@@ -33,6 +33,8 @@ export interface Shared {
   readonly deadLetter: DeadLetter
   readonly deadLetterGate: PauseGate
   readonly maxBytes: number
+  /** Its configured name. */
+  readonly sink: string
   readonly telemetry: Telemetry
   readonly clock: Clock
 }
@@ -97,7 +99,7 @@ export class Delivery {
   /** Whatever is transient, ambiguous or somebody's to mend is waited out here; what comes back decides about events. */
   async #sendUntilAnswered(run: EventRange): Promise<Sent> {
     const { signal } = this.#lease
-    const { endpoints, gate, deadLetterGate, telemetry, clock } = this.#shared
+    const { endpoints, gate, deadLetterGate, sink, telemetry, clock } = this.#shared
     let failures = 0
     const attempt = async (): Promise<Sent> => {
       const before = run.from
@@ -111,6 +113,7 @@ export class Delivery {
               endpoint,
               signal,
               slots: this.#shared.slots,
+              sink,
               telemetry,
               clock,
               maxBytes: this.#shared.maxBytes,
@@ -135,7 +138,7 @@ export class Delivery {
       onFailedAttempt: async ({ error }) => {
         if (!isPassing(error)) return
         failures++
-        telemetry.hecRetry(error, failures)
+        telemetry.deliveryFailed(sink, error, failures)
         const asked = endpoints.anyHealthy ? 0 : (error.retryAfterMs ?? 0)
         await clock.sleep(Math.max(asked, backoffMs(failures, FIRST_RETRY_MS, LONGEST_RETRY_MS)), signal)
       },
@@ -146,12 +149,12 @@ export class Delivery {
   #accepted(from: number, to: number, ack: PendingAck | undefined): void {
     if (from === to) return
     if (!ack) {
-      this.#shared.telemetry.delivered(to - from)
+      this.#shared.telemetry.delivered(this.#shared.sink, to - from)
       return
     }
     const settled = ack.then((result) => {
       this.#unacked.delete(settled)
-      if (result === 'acked') this.#shared.telemetry.delivered(to - from)
+      if (result === 'acked') this.#shared.telemetry.delivered(this.#shared.sink, to - from)
       if (result === 'timeout') this.#work.push(range(from, to, 0, 'ack_timeout'))
       if (result === 'lost') this.#work.push(range(from, to, 0, 'ack_lost'))
     })
@@ -236,10 +239,10 @@ export class Delivery {
   }
 
   async #bury(index: number, reason: DeadLetterReason): Promise<void> {
-    const { deadLetter, deadLetterGate, telemetry } = this.#shared
+    const { deadLetter, deadLetterGate, sink, telemetry } = this.#shared
     const entry = deadLetterOf(this.#batch, index, reason)
     await deadLetterGate.through(this.#lease.signal, () => deadLetter.write([entry]))
-    telemetry.deadLettered(reason.code, 1)
+    telemetry.deadLettered(sink, reason.code, 1)
   }
 }
 

@@ -13,7 +13,9 @@ const LIMIT_FORGOTTEN_MS = 600_000
 
 export interface EndpointOptions {
   readonly connection: HecConnection
-  readonly telemetry: Pick<Telemetry, 'hecAcked' | 'hecAckFailed' | 'notice'>
+  /** The sink's configured name. */
+  readonly sink: string
+  readonly telemetry: Pick<Telemetry, 'acknowledged' | 'acknowledgementFailed' | 'notice'>
   readonly ack: 'auto' | boolean
   readonly ackPollMs: number
   readonly ackTimeoutMs: number
@@ -50,6 +52,7 @@ export class Endpoint {
       timeoutMs: options.ackTimeoutMs,
       requestTimeoutMs: options.connection.timeoutMs,
       clock: options.connection.clock,
+      sink: options.sink,
       telemetry: options.telemetry,
       refused: (fault) => this.#ackRefused(fault),
     })

@@ -39,6 +39,8 @@ export interface PostOptions {
   readonly endpoint: Endpoint
   readonly signal: AbortSignal
   readonly slots: SendSlots
+  /** Its configured name. */
+  readonly sink: string
   readonly telemetry: Telemetry
   readonly clock: Clock
   readonly maxBytes: number
@@ -81,12 +83,12 @@ export async function postOnce(options: PostOptions): Promise<Sent> {
 
 /** The request itself, in a slot. A connection that broke is an outcome like any other. */
 async function send(options: PostOptions, turn: AckTurn, gzip: boolean): Promise<Outcome> {
-  const { batch, run, endpoint, signal, telemetry } = options
+  const { batch, run, endpoint, signal, telemetry, sink } = options
   let left = false
   const leaving = (): void => {
     options.leaving()
     left = true
-    if (run.resend) telemetry.hecResend(run.resend, run.to - run.from)
+    if (run.resend) telemetry.resent(sink, run.resend, run.to - run.from)
     run.resend = undefined
   }
   const request = {
@@ -137,11 +139,11 @@ async function accepted(options: PostOptions, turn: AckTurn, ackId: number | und
 }
 
 async function failed(options: PostOptions, turn: AckTurn, outcome: Outcome & { is: 'failed' }): Promise<Sent> {
-  const { run, endpoint, telemetry } = options
+  const { run, endpoint, telemetry, sink } = options
   const { fault } = outcome
   if (fault.kind === 'configuration' && isUnreadable(fault)) {
     // Somebody must mend it, and meanwhile nobody knows whether the events were taken.
-    telemetry.hecAmbiguous(fault)
+    telemetry.outcomeUnknown(sink, fault)
     turn.ended(true)
     run.resend = 'ambiguous'
     throw fault
@@ -152,7 +154,7 @@ async function failed(options: PostOptions, turn: AckTurn, outcome: Outcome & { 
     options.prefixAccepted(run.from + outcome.accepted, prefixAck(endpoint, turn, ackId))
     throw fault
   }
-  telemetry.hecAmbiguous(fault)
+  telemetry.outcomeUnknown(sink, fault)
   if (!turn.own) turn.ended(true)
   else if ((await turn.doubtful()) === 'acked') return { is: 'accepted', endpoint, ack: undefined }
   options.signal.throwIfAborted()

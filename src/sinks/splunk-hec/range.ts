@@ -1,6 +1,5 @@
 import type { Batch } from '../../core/batch.ts'
-
-export type ResendReason = 'ambiguous' | 'ack_timeout' | 'ack_lost' | 'partial_unacked' | 'bisect'
+import type { ResendReason } from '../../core/telemetry.ts'
 
 /** A run of events of one batch that still has to be settled. `from` moves up while a server takes it piece by piece. */
 export interface EventRange {

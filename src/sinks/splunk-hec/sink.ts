@@ -31,6 +31,8 @@ export interface SplunkHecOptions {
   readonly concurrency: number
   readonly tls: Tls
   readonly deadLetter: DeadLetter
+  /** Its configured name. */
+  readonly sink: string
   readonly telemetry: Telemetry
   readonly clock: Clock
   readonly userAgent: string
@@ -41,7 +43,8 @@ export class SplunkHecSink implements Sink {
   readonly #shared: Shared
 
   constructor(options: SplunkHecOptions) {
-    const { telemetry, clock, deadLetter, maxBytes } = options
+    const { sink, telemetry, clock, deadLetter, maxBytes } = options
+    const scope = { of: 'sink', sink } as const
     const refused = (fault: Fault): void => {
       if (fault.code !== 'http_404' || !endpoints.anyFound) gate.trip(fault)
     }
@@ -50,14 +53,14 @@ export class SplunkHecSink implements Sink {
       () => clock.monotonic(),
     )
     const gate = new PauseGate({
-      key: { reason: 'hec_configuration', scope: 'sink' },
+      key: { reason: 'hec_configuration', scope },
       clock,
       telemetry,
       probe: (signal) => endpoints.probe(signal),
     })
-    const deadLetterGate = new PauseGate({ key: { reason: 'dead_letter', scope: 'sink' }, clock, telemetry })
+    const deadLetterGate = new PauseGate({ key: { reason: 'dead_letter', scope }, clock, telemetry })
     const slots = new SendSlots(options.concurrency, clock, telemetry)
-    this.#shared = { endpoints, gate, deadLetterGate, slots, deadLetter, maxBytes, telemetry, clock }
+    this.#shared = { endpoints, gate, deadLetterGate, slots, deadLetter, maxBytes, sink, telemetry, clock }
   }
 
   async deliver(batch: Batch, lease: Lease, started: () => void): Promise<void> {

@@ -19,7 +19,10 @@ export const adminRequests: Target = {
     const options = { host: '127.0.0.1', port: 0, portWasSet: true, registry: it.metrics.registry, ...it }
     const server = await startAdminServer(options)
     onTestFinished(() => server.close())
-    it.telemetry.paused({ reason: 'hec_configuration', scope: 'sink' }, fault('configuration', '4', SAID, SAID))
+    it.telemetry.paused(
+      { reason: 'hec_configuration', scope: { of: 'sink', sink: 'splunk_hec' } },
+      fault('configuration', '4', SAID, SAID),
+    )
     return async (input) => {
       const answer = await exchanged(server.port, input)
       const [head = '', body = ''] = answer.split('\r\n\r\n', 2)

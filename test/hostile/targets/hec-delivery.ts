@@ -57,7 +57,7 @@ async function bench(ack: boolean) {
       must(indexed.has(id) || buried.includes(id) || may.deliver.has(id), `${id} is where somebody finds it`)
     }
     must(recorder.sum('delivered') + recorder.sum('deadLettered') === count, 'each event is counted once')
-    return `${status} ${buried.length} buried, ${recorder.of('paused').length > 0}, ${recorder.of('hecRetry').length}`
+    return `${status} ${buried.length} buried, ${recorder.of('paused').length > 0}, ${recorder.of('deliveryFailed').length}`
   }
 }
 

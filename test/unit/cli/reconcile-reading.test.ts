@@ -12,6 +12,7 @@ import { cursorNumber, cursorOf } from '../../../src/sls/cursor.ts'
 import { encodeLogGroup, encodeLogGroupList } from '../../../src/sls/log-group.ts'
 import { lz4Compress } from '../../../src/sls/lz4.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
+import { LOGSTORE } from '../../support/shard-ref.ts'
 
 const signal = new AbortController().signal
 const FIRST = 1000
@@ -69,7 +70,12 @@ async function read(client: SlsClient, checkpoint: number): Promise<{ committed:
   const found = { committed: [] as number[], pending: [] as number[] }
   const period = { from: FIRST, to: FIRST + 7 }
   const of = { shard: 0, checkpoint: cursorOf(BigInt(checkpoint)) }
-  for await (const { committed, logs } of wantedWindows({ client, encoder, fetchCount: 2 }, of, period, signal)) {
+  for await (const { committed, logs } of wantedWindows(
+    { client, logstore: LOGSTORE, encoder, fetchCount: 2 },
+    of,
+    period,
+    signal,
+  )) {
     for (const id of logs.keys()) found[committed ? 'committed' : 'pending'].push(Number(id.split(':')[2]))
   }
   return found

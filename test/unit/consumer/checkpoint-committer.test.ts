@@ -13,7 +13,7 @@ async function committing({ committed }: { committed?: number } = {}) {
   sls.write(10)
   const { clock, client, telemetry } = sls
   let renewedUntil = 60_000
-  const lease = new ShardLease(0, () => renewedUntil, clock.monotonic)
+  const lease = new ShardLease(sls.shard(), () => renewedUntil, clock.monotonic)
   onTestFinished(() => lease.lose('the test is over'))
   const checkpoint = committed === undefined ? '' : sls.cursor(committed)
   if (checkpoint !== '') sls.logstore.group(GROUP).commit({ shard: 0, checkpoint, force: true })
@@ -42,7 +42,7 @@ describe('a commit', () => {
     expect(await commit(3)).toBe(true)
     expect(sls.emulator.commits).toMatchObject([{ shard: 0, consumer: CONSUMER, force: false }])
     expect(sls.checkpoint()).toBe(3)
-    expect(sls.recorder.of('checkpointCommitted').map(({ args }) => args)).toEqual([[0, sls.cursor(3)]])
+    expect(sls.recorder.of('checkpointCommitted').map(({ args }) => args)).toEqual([[sls.shard(), sls.cursor(3)]])
   })
 
   test('of what the service has already is not sent, unless it must be', async () => {
@@ -128,7 +128,7 @@ describe('a commit that is refused', () => {
       const { sls, commit, lease } = await committing()
       sls.script(COMMIT, failure(503, code))
       expect(await commit(3)).toBe(false)
-      expect(sls.recorder.of('checkpointFailed').map(({ args }) => args)).toMatchObject([[0, { code }]])
+      expect(sls.recorder.of('checkpointFailed').map(({ args }) => args)).toMatchObject([[sls.shard(), { code }]])
       expect(lease.signal.aborted).toBe(false)
       expect(await commit(3)).toBe(true)
       expect(sls.commits()).toEqual([3])
@@ -164,7 +164,7 @@ describe('a commit that is refused', () => {
     const { sls, commit, lease } = await committing()
     sls.script(COMMIT, failure(401, 'Unauthorized'))
     expect(await commit(3)).toBe(false)
-    const key = { reason: 'sls_configuration', scope: 'checkpoint of shard 0' }
+    const key = { reason: 'sls_configuration', scope: { of: 'checkpoint', shard: sls.shard() } }
     expect(sls.recorder.of('paused').map(({ args }) => args)).toMatchObject([[key, { code: 'Unauthorized' }]])
     expect(lease.signal.aborted).toBe(false)
     expect(await commit(3)).toBe(true)

@@ -13,7 +13,8 @@ async function ensuring({ startAtEnd, shards = 2 }: { startAtEnd?: StartAtEnd; s
   const stop = new AbortController()
   return {
     ...{ sls, clock, stop },
-    ensure: () => ensureConsumerGroup(client, settings, startAtEnd, { clock, telemetry, signal: stop.signal }),
+    ensure: () =>
+      ensureConsumerGroup(client, settings, startAtEnd, { logstore: sls.ref, clock, telemetry, signal: stop.signal }),
     group: () => sls.logstore.group(GROUP),
     asked: () => sls.requests.map(({ api }) => api),
   }
@@ -59,7 +60,7 @@ describe('the consumer group', () => {
     const times = sls.of('CreateConsumerGroup').map(({ at }) => at)
     expect(times.length).toBeGreaterThan(7)
     expect(times.length).toBeLessThan(14)
-    const key = { reason: 'sls_configuration', scope: 'group' }
+    const key = { reason: 'sls_configuration', scope: { of: 'group', logstore: sls.ref } }
     expect(sls.recorder.of('paused')[0]?.args).toMatchObject([key, { advice: expect.stringContaining('SLS_CG') }])
     sls.rule('CreateConsumerGroup')
     await clock.advance(15_000)

@@ -27,7 +27,7 @@ describe('a cursor that has expired, with SLS_EXPIRED_CURSOR=begin', () => {
     const { sls, clock, deliveries } = await expiredShard('begin')
     expect(deliveries.seen).toEqual(['0:6:0', '0:7:0', '0:8:0', '0:9:0'])
     expect(sls.recorder.of('cursorExpired').map(({ args }) => args[1])).toMatchObject([{ lostGroupsEstimate: 5 }])
-    const pause = { reason: 'expired_cursor', scope: 'shard 0' }
+    const pause = { reason: 'expired_cursor', scope: { of: 'pull', shard: sls.shard() } }
     expect(sls.recorder.of('paused').map(({ args }) => args[0])).toEqual([pause])
     expect(sls.recorder.of('resumed').map(({ args }) => args[0])).toContainEqual(pause)
     await clock.advance(3_000)
@@ -97,7 +97,7 @@ describe('a cursor that has expired, with SLS_EXPIRED_CURSOR=fail', () => {
     await clock.advance(5_000)
     expect(deliveries.seen).toEqual(['0:8:0', '0:9:0'])
     expect(sls.recorder.of('resumed').map(({ args }) => args[0])).toContainEqual({
-      ...{ reason: 'expired_cursor', scope: 'shard 0' },
+      ...{ reason: 'expired_cursor', scope: { of: 'pull', shard: sls.shard() } },
     })
     deliveries.ack()
     await clock.advance(3_000)

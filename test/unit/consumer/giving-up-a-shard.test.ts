@@ -25,7 +25,7 @@ describe('a shard that is drained', () => {
     await clock.settle()
     expect(outcome()).toBe('drained')
     expect(sls.commits()).toEqual([3])
-    expect(sls.recorder.of('shardReleased').map(({ args }) => args)).toEqual([[0, 'drained']])
+    expect(sls.recorder.of('shardReleased').map(({ args }) => args)).toEqual([[sls.shard(), 'drained']])
   })
 
   test('goes on to write its checkpoint and to say how it is while it waits', async () => {
@@ -104,7 +104,7 @@ describe('a shard that is drained', () => {
     await clock.settle()
     expect(outcome()).toBe('drained')
     const resumed = sls.recorder.of('resumed').map(({ args }) => args[0])
-    expect(resumed).toContainEqual({ reason: 'sls_configuration', scope: 'shard 0' })
+    expect(resumed).toContainEqual({ reason: 'sls_configuration', scope: { of: 'pull', shard: sls.shard() } })
   })
 
   test('is not done before the service has taken its checkpoint', async () => {
@@ -201,8 +201,10 @@ describe('a shard whose lease is lost', () => {
     await clock.advance(60_000)
     expect(pulls()).toBe(before)
     expect(sls.of(COMMIT).length).toBe(0)
-    expect(sls.recorder.of('leaseLost').map(({ args }) => args)).toEqual([[0, expect.stringMatching(/gave it away/)]])
-    expect(sls.recorder.of('shardReleased').map(({ args }) => args)).toEqual([[0, 'lost']])
+    expect(sls.recorder.of('leaseLost').map(({ args }) => args)).toEqual([
+      [sls.shard(), expect.stringMatching(/gave it away/)],
+    ])
+    expect(sls.recorder.of('shardReleased').map(({ args }) => args)).toEqual([[sls.shard(), 'lost']])
   })
 
   test('hands no further batch of a pull over', async () => {
@@ -262,7 +264,7 @@ describe('a shard whose lease is lost', () => {
     deliveries.acknowledging = true
     sls.rule(COMMIT, failure(401, 'Unauthorized'))
     await clock.advance(4_000)
-    const key = { reason: 'sls_configuration', scope: 'checkpoint of shard 0' }
+    const key = { reason: 'sls_configuration', scope: { of: 'checkpoint', shard: sls.shard() } }
     expect(sls.recorder.of('paused')[0]?.args[0]).toEqual(key)
     lease.lose('gone')
     await clock.settle()

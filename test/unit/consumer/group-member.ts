@@ -1,6 +1,7 @@
 import { expect, onTestFinished } from 'vitest'
 import type { WorkerOptions } from '../../../src/consumer/worker.ts'
 import { Worker } from '../../../src/consumer/worker.ts'
+import type { ShardRef } from '../../../src/core/shard.ts'
 import { DeliveryScript } from './delivery-script.ts'
 import type { Reply } from './sls-double.ts'
 import { GROUP, SlsDouble } from './sls-double.ts'
@@ -8,7 +9,7 @@ import { shardOptions } from './taken-shard.ts'
 
 export const HEARTBEAT = 'ConsumerGroupHeartBeat'
 
-export interface MemberOptions extends Partial<Omit<WorkerOptions, 'group'>> {
+export interface MemberOptions extends Partial<Omit<WorkerOptions, 'group' | 'logstore'>> {
   sls?: SlsDouble
   shards?: number
   inOrder?: boolean
@@ -30,6 +31,7 @@ export async function groupMember({
   const { directory: _, ...options } = shardOptions(sls, deliveries)
   const worker = new Worker({
     ...{ ...options, fetchIntervalMs: 5_000, heartbeatMs: 20_000, ...rest },
+    logstore: sls.ref,
     group: { name: GROUP, timeoutSeconds: 60, inOrder },
   })
   let ended = false
@@ -48,8 +50,8 @@ export async function groupMember({
     ended: () => ended,
     beats: () => sls.of(HEARTBEAT).map(({ at }) => at),
     reported: () => sls.of(HEARTBEAT).map((asked) => asked.json()),
-    rebalanced: () => sls.recorder.of('rebalanced').map(({ args }) => args[0]),
-    released: () => sls.recorder.of('shardReleased').map(({ args }) => args),
+    rebalanced: () => sls.recorder.of('rebalanced').map(({ args }) => args[1]),
+    released: () => sls.recorder.of('shardReleased').map(({ args: [shard, how] }) => [(shard as ShardRef).shard, how]),
     group: () => sls.logstore.group(GROUP),
   }
 }

@@ -18,7 +18,16 @@ async function beating({ intervalMs = 20_000, timeoutMs = 60_000 } = {}) {
   let held: number[] = []
   let createGroup = async (): Promise<void> => sls.createGroup()
   const heartbeats = new Heartbeats({
-    ...{ client: sls.client, clock, telemetry: sls.telemetry, group: GROUP, consumer: CONSUMER, intervalMs, timeoutMs },
+    ...{
+      client: sls.client,
+      logstore: sls.ref,
+      clock,
+      telemetry: sls.telemetry,
+      group: GROUP,
+      consumer: CONSUMER,
+      intervalMs,
+      timeoutMs,
+    },
     reported: () => held,
     answered: (shards) => {
       answers.push(shards)
@@ -75,7 +84,7 @@ describe('heartbeats', () => {
     expect(sent().slice(0, 2)).toEqual([0, 20_000])
     expect(heartbeats.renewedUntil()).toBe((sent().at(-1) as number) + 60_000)
     expect(lost).toEqual([])
-    expect(sls.recorder.of('heartbeat').map(({ args }) => args[0])).toEqual(['ok', 'failed', 'failed', 'failed', 'ok'])
+    expect(sls.recorder.of('heartbeat').map(({ args }) => args[1])).toEqual(['ok', 'failed', 'failed', 'failed', 'ok'])
   })
 
   test('of which none succeeds any more end the lease once, a group timeout after the last good one was sent', async () => {
@@ -119,8 +128,8 @@ describe('heartbeats', () => {
     await clock.settle()
     sls.script(HEARTBEAT, silence)
     await clock.advance(100)
-    await sls.recorder.first('heartbeat', ({ args }) => args[0] === 'failed')
-    expect(sls.recorder.of('heartbeat').at(-1)?.args[1]).toMatchObject({ code: 'timeout' })
+    await sls.recorder.first('heartbeat', ({ args }) => args[1] === 'failed')
+    expect(sls.recorder.of('heartbeat').at(-1)?.args[2]).toMatchObject({ code: 'timeout' })
     await clock.advance(100)
     expect(sent().length).toBeGreaterThanOrEqual(3)
     expect(heartbeats.renewedUntil()).toBeGreaterThan(1_100)
@@ -184,7 +193,7 @@ describe('heartbeats', () => {
     expect(sent()).toEqual([0, 20_000, 20_000])
     expect(reported()).toEqual([[], [0, 1], []])
     expect(answers.at(-1)).toEqual([0, 1])
-    expect(sls.recorder.of('heartbeat').map(({ args }) => args[0])).toEqual(['ok', 'rejected', 'ok'])
+    expect(sls.recorder.of('heartbeat').map(({ args }) => args[1])).toEqual(['ok', 'rejected', 'ok'])
   })
 
   test('that are refused again and again wait in between', async () => {
@@ -239,7 +248,7 @@ describe('heartbeats', () => {
     await clock.advance(50_000)
     expect(sent()).toEqual([0, 20_000, 35_000, 50_000])
     const [[key, fault] = []] = sls.recorder.of('paused').map(({ args }) => args)
-    expect(key).toEqual({ reason: 'sls_configuration', scope: 'group' })
+    expect(key).toEqual({ reason: 'sls_configuration', scope: { of: 'group', logstore: sls.ref } })
     expect(fault).toMatchObject({ kind: 'configuration', code: 'Unauthorized' })
     await clock.advance(10_000)
     expect(lost).toEqual([{ reason: expect.any(String), at: 60_000 }])
@@ -281,7 +290,7 @@ describe('heartbeats', () => {
     await clock.advance(100_000)
     expect(sent()).toEqual([0, 20_000])
     expect(lost).toEqual([])
-    expect(sls.recorder.of('heartbeat').map(({ args }) => args[0])).toEqual(['ok'])
+    expect(sls.recorder.of('heartbeat').map(({ args }) => args[1])).toEqual(['ok'])
   })
 
   test('whose answer is no list of shards fail, and take nothing away', async () => {
@@ -302,7 +311,14 @@ describe('heartbeats', () => {
     const stop = new AbortController()
     const bug = new TypeError('nobody foresaw this')
     const heartbeats = new Heartbeats({
-      ...{ client: sls.client, clock: sls.clock, telemetry: sls.telemetry, group: GROUP, consumer: CONSUMER },
+      ...{
+        client: sls.client,
+        logstore: sls.ref,
+        clock: sls.clock,
+        telemetry: sls.telemetry,
+        group: GROUP,
+        consumer: CONSUMER,
+      },
       ...{ intervalMs: 20_000, timeoutMs: 60_000, reported: () => [], lost: () => {}, groupMissing: async () => {} },
       answered: () => {
         throw bug

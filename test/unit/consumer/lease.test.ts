@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { ShardLease } from '../../../src/consumer/lease.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
+import { shardRef } from '../../support/shard-ref.ts'
 
 function leaseUntil(renewedUntil: number) {
   const clock = new ManualClock()
   const heartbeats = { renewedUntil }
-  const lease = new ShardLease(3, () => heartbeats.renewedUntil, clock.monotonic)
+  const lease = new ShardLease(shardRef(3), () => heartbeats.renewedUntil, clock.monotonic)
   return { clock, heartbeats, lease }
 }
 

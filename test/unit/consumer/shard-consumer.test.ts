@@ -185,7 +185,10 @@ describe('reading a shard', () => {
   test('says how far behind it is, and that it has caught up as soon as it has', async () => {
     const { sls, clock, deliveries } = await takenShard({ written: 1 })
     await clock.advance(5_000)
-    expect(sls.recorder.of('shardState').at(-1)?.args).toEqual([0, { lagSeconds: 5, checkpointAgeSeconds: 5 }])
+    expect(sls.recorder.of('shardState').at(-1)?.args).toEqual([
+      sls.shard(),
+      { lagSeconds: 5, checkpointAgeSeconds: 5 },
+    ])
     deliveries.ack()
     await clock.advance(1_000)
     expect(sls.recorder.of('shardState').at(-1)?.args[1]).toMatchObject({ lagSeconds: 0 })

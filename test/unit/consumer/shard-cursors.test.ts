@@ -14,7 +14,7 @@ async function cursorsOf(options: Partial<ShardCursorsOptions> = {}) {
   }
   const { client, clock, telemetry } = sls
   const cursors = new ShardCursors({
-    ...{ shard: 0, client, clock, telemetry, group: GROUP, remembered: undefined },
+    ...{ shard: sls.shard(), client, clock, telemetry, group: GROUP, remembered: undefined },
     ...{ start: { kind: 'begin' }, expired: 'begin', ...options },
   })
   return {
@@ -33,20 +33,20 @@ describe('a shard starts', () => {
     setCheckpoint(4)
     const checkpoint = sls.cursor(4)
     expect(await cursors.start(signal)).toEqual({ cursor: checkpoint, checkpoint, implied: false })
-    expect(taken()).toEqual([[0, checkpoint, 'checkpoint']])
+    expect(taken()).toEqual([[sls.shard(), checkpoint, 'checkpoint']])
     expect(sls.of('GetCursor')).toEqual([])
   })
 
   test('without one at what this process remembers of it', async () => {
-    const { cursors, signal, taken } = await cursorsOf({ remembered: 'MTE=', start: { kind: 'end' } })
+    const { sls, cursors, signal, taken } = await cursorsOf({ remembered: 'MTE=', start: { kind: 'end' } })
     expect(await cursors.start(signal)).toEqual({ cursor: 'MTE=', checkpoint: '', implied: false })
-    expect(taken()).toEqual([[0, 'MTE=', 'remembered']])
+    expect(taken()).toEqual([[sls.shard(), 'MTE=', 'remembered']])
   })
 
   test('with nothing known at the oldest log', async () => {
     const { sls, cursors, signal, taken } = await cursorsOf()
     expect(await cursors.start(signal)).toEqual({ cursor: sls.cursor(0), checkpoint: '', implied: true })
-    expect(taken()).toEqual([[0, sls.cursor(0), 'start']])
+    expect(taken()).toEqual([[sls.shard(), sls.cursor(0), 'start']])
   })
 
   test('at the oldest log also with SLS_START=end, for a shard without checkpoint is younger than the group', async () => {
@@ -78,7 +78,7 @@ describe('a shard starts', () => {
     sls.rule('GetCheckPoint', failure(401, 'Unauthorized'))
     const started = cursors.start(signal)
     await clock.advance(60_000)
-    const key = { reason: 'sls_configuration', scope: 'start of shard 0' }
+    const key = { reason: 'sls_configuration', scope: { of: 'start', shard: sls.shard() } }
     expect(sls.recorder.of('paused')[0]?.args).toMatchObject([key, { code: 'Unauthorized' }])
     const times = sls.of('GetCheckPoint').map(({ at }) => at)
     expect(Math.max(...times.slice(1).map((at, index) => at - (times[index] as number)))).toBeLessThanOrEqual(15_000)
@@ -115,7 +115,7 @@ describe('a cursor that has expired', () => {
     sls.logstore.shard(0).expireBefore(7)
     expect(await cursors.afterExpiry(sls.cursor(2), signal)).toBe(sls.cursor(7))
     expect(sls.recorder.of('cursorExpired').map(({ args }) => args)).toEqual([
-      [0, { expired: sls.cursor(2), resumedAt: sls.cursor(7), lostGroupsEstimate: 5 }],
+      [sls.shard(), { expired: sls.cursor(2), resumedAt: sls.cursor(7), lostGroupsEstimate: 5 }],
     ])
   })
 

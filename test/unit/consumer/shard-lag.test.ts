@@ -11,7 +11,7 @@ async function lagging() {
     await sls.clock.advance(seconds * 1000)
   }
   const { client, clock } = sls
-  const lag = new ShardLag({ shard: 0, client, clock })
+  const lag = new ShardLag({ shard: sls.shard(), client, clock })
   const { signal } = new AbortController()
   return { sls, clock, lag, secondsAt: (position: number) => lag.seconds(sls.cursor(position), signal) }
 }

@@ -5,6 +5,8 @@ import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { onTestFinished } from 'vitest'
 import { Secret } from '../../../src/core/secret.ts'
+import type { LogstoreRef, ShardRef } from '../../../src/core/shard.ts'
+import { DEFAULT_SOURCE } from '../../../src/core/shard.ts'
 import type { SlsApi } from '../../../src/emulator/sls/call.ts'
 import { callOf, targetOf } from '../../../src/emulator/sls/call.ts'
 import type { Logstore } from '../../../src/emulator/sls/logstore.ts'
@@ -179,6 +181,16 @@ export class SlsDouble {
         return done.promise
       },
     }
+  }
+
+  /** Its one logstore. */
+  get ref(): LogstoreRef {
+    const { project, logstore } = this.emulator
+    return { source: DEFAULT_SOURCE, project, logstore }
+  }
+
+  shard(shard = 0): ShardRef {
+    return { ...this.ref, shard }
   }
 
   of(api: SlsApi): Asked[] {

@@ -46,7 +46,7 @@ export async function takenShard({ sls: given, ...options }: TakenOptions = {}) 
   if (delivered !== undefined) deliveries.deliveredBefore = delivered
   const { clock } = sls
   let renewedUntil = Number.POSITIVE_INFINITY
-  const lease = new ShardLease(0, () => renewedUntil, clock.monotonic)
+  const lease = new ShardLease(sls.shard(), () => renewedUntil, clock.monotonic)
   const consumer = new ShardConsumer(lease, { ...shardOptions(sls, deliveries), ...rest })
   let outcome: ShardOutcome | undefined
   const run = consumer.run({ remembered: options.remembered }).then((end) => {

@@ -79,12 +79,7 @@ describe('a worker obeys the answers to its heartbeats', () => {
   test('starts nothing twice, however often it is told', async () => {
     const { sls, clock } = await groupMember()
     await clock.advance(100_000)
-    expect(
-      sls.recorder
-        .of('shardTaken')
-        .map(({ args }) => args[0])
-        .toSorted(),
-    ).toEqual([0, 1])
+    expect(sls.recorder.of('shardTaken').map(({ args: [shard] }) => shard)).toEqual([sls.shard(0), sls.shard(1)])
     expect(sls.recorder.of('rebalanced').length).toBe(1)
   })
 })
@@ -133,7 +128,7 @@ describe('a worker that loses', () => {
         .of('shardTaken')
         .slice(2)
         .map(({ args }) => args),
-    ).toEqual([0, 1].map((shard) => [shard, sls.cursor(1, shard), 'remembered']))
+    ).toEqual([0, 1].map((shard) => [sls.shard(shard), sls.cursor(1, shard), 'remembered']))
   })
 
   test('touch with the service lets go of everything when its lease ends, not before and not later', async () => {
@@ -198,8 +193,8 @@ describe('a worker whose group is deleted', () => {
         .slice(2)
         .map(({ args }) => args),
     ).toEqual([
-      [0, sls.cursor(2, 0), 'remembered'],
-      [1, sls.cursor(0, 1), 'remembered'],
+      [sls.shard(0), sls.cursor(2, 0), 'remembered'],
+      [sls.shard(1), sls.cursor(0, 1), 'remembered'],
     ])
     expect(deliveries.seen.filter((id) => id === '0:2:0').length).toBe(2)
     expect(deliveries.seen.filter((id) => id === '0:1:0').length).toBe(1)
@@ -231,8 +226,8 @@ describe('a worker whose group is deleted', () => {
         .slice(1)
         .map(({ args }) => args),
     ).toEqual([
-      [0, sls.cursor(0, 0), 'remembered'],
-      [1, sls.cursor(2, 1), 'remembered'],
+      [sls.shard(0), sls.cursor(0, 0), 'remembered'],
+      [sls.shard(1), sls.cursor(2, 1), 'remembered'],
     ])
   })
 })
@@ -248,7 +243,7 @@ describe('checkpoints are read back', () => {
     expect(sls.recorder.of('checkpointForeign')).toEqual([])
     await clock.advance(4_000)
     expect(sls.recorder.of('checkpointForeign').map(({ args }) => args)).toMatchObject([
-      [0, { consumer: 'zombie', sameName: false }],
+      [sls.shard(), { consumer: 'zombie', sameName: false }],
     ])
     expect(sls.checkpoint(0)).toBe(2)
     expect(
@@ -291,7 +286,7 @@ describe('checkpoints are read back', () => {
       commit(2)
       sls.script(HEARTBEAT, forgotten)
       await clock.advance(20_000)
-      expect(sls.recorder.of('shardTaken').at(-1)?.args).toEqual([0, sls.cursor(2), 'checkpoint'])
+      expect(sls.recorder.of('shardTaken').at(-1)?.args).toEqual([sls.shard(), sls.cursor(2), 'checkpoint'])
       await slow.release()
       await clock.settle()
       expect(sls.recorder.of('checkpointForeign')).toEqual([])

@@ -35,6 +35,6 @@ test('a server that sends more log groups than were asked for, too large to be r
   await clock.advance(20_000)
   expect(sls.recorder.of('paused').map(({ args }) => args[0])).toContainEqual({
     reason: 'corrupt_data',
-    scope: 'shard 0',
+    scope: { of: 'pull', shard: sls.shard() },
   })
 })

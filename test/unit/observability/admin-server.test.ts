@@ -4,6 +4,7 @@ import { connect, createServer } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { AdminServerOptions } from '../../../src/observability/admin-server.ts'
 import { startAdminServer } from '../../../src/observability/admin-server.ts'
+import { LOGSTORE } from '../../support/shard-ref.ts'
 import { fault, observed } from './observed.ts'
 
 async function started(given: Partial<AdminServerOptions> = {}) {
@@ -42,11 +43,17 @@ describe('endpoints', () => {
     const before = await get('/readyz')
     expect(before.status).toBe(503)
     expect(await before.text()).toMatch(/^.*consumer group.*\n$/)
-    telemetry.heartbeat('ok')
+    telemetry.heartbeat(LOGSTORE, 'ok')
     const ready = await get('/readyz')
     expect([ready.status, await ready.text()]).toEqual([200, 'ok\n'])
-    telemetry.paused({ reason: 'hec_configuration', scope: 'sink' }, fault('configuration', '4', 'Invalid token'))
-    telemetry.paused({ reason: 'dead_letter', scope: 'sink' }, fault('configuration', 'ENOSPC', 'disk full'))
+    telemetry.paused(
+      { reason: 'hec_configuration', scope: { of: 'sink', sink: 'splunk_hec' } },
+      fault('configuration', '4', 'Invalid token'),
+    )
+    telemetry.paused(
+      { reason: 'dead_letter', scope: { of: 'sink', sink: 'splunk_hec' } },
+      fault('configuration', 'ENOSPC', 'disk full'),
+    )
     const paused = await get('/readyz')
     expect(paused.status).toBe(503)
     expect((await paused.text()).split('\n')).toEqual([
@@ -76,7 +83,7 @@ describe('endpoints', () => {
   test('/status.json is what the page shows, for programs', async () => {
     const { get, telemetry } = await started()
     telemetry.paused(
-      { reason: 'hec_configuration', scope: 'sink' },
+      { reason: 'hec_configuration', scope: { of: 'sink', sink: 'splunk_hec' } },
       fault('configuration', '4', 'Invalid token', 'fix it'),
     )
     const response = await get('/status.json')

@@ -1,10 +1,13 @@
 import { expect, test } from 'vitest'
 import { Health } from '../../../src/observability/health.ts'
+import { Pauses } from '../../../src/observability/pauses.ts'
+import { shardRef } from '../../support/shard-ref.ts'
 import { fault, HandClock } from './observed.ts'
 
 function health() {
   const clock = new HandClock()
-  return { clock, health: new Health({ clock, groupTimeoutMs: 60_000 }) }
+  const pauses = new Pauses(clock)
+  return { clock, pauses, health: new Health({ clock, groupTimeoutMs: 60_000, pauses }) }
 }
 
 test('a replica is not ready before its first heartbeat succeeded, and is from then on', () => {
@@ -35,11 +38,20 @@ test('while it stops it is not ready, whatever succeeds', () => {
 })
 
 test('every pause is a reason of one line, the latest fault of each', () => {
-  const { health: it } = health()
+  const { health: it, pauses } = health()
   it.heartbeatSucceeded()
-  it.paused({ reason: 'hec_configuration', scope: 'sink' }, fault('configuration', '4', 'Invalid token'))
-  it.paused({ reason: 'hec_configuration', scope: 'sink' }, fault('configuration', '7', 'Incorrect\nindex', 'fix it'))
-  it.paused({ reason: 'corrupt_data', scope: 'shard 3' }, fault('configuration', 'lz4', 'bad block'))
+  pauses.set(
+    { reason: 'hec_configuration', scope: { of: 'sink', sink: 'splunk_hec' } },
+    fault('configuration', '4', 'Invalid token'),
+  )
+  pauses.set(
+    { reason: 'hec_configuration', scope: { of: 'sink', sink: 'splunk_hec' } },
+    fault('configuration', '7', 'Incorrect\nindex', 'fix it'),
+  )
+  pauses.set(
+    { reason: 'corrupt_data', scope: { of: 'pull', shard: shardRef(3) } },
+    fault('configuration', 'lz4', 'bad block'),
+  )
   const { reasons } = it.ready()
   expect(reasons).toHaveLength(2)
   expect(reasons[0]).toMatch(/^.*hec_configuration.*sink.*Incorrect index.*fix it.*$/)

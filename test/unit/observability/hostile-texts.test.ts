@@ -9,8 +9,8 @@ test('a server that makes up statuses and codes does not make the metrics grow w
   const answers = (from: number): void => {
     for (let n = from; n < from + 3_000; n++) {
       telemetry.slsRequest(apis[n % 3] as string, 100 + (n % 900), `Code${n}`, 0.1)
-      telemetry.hecRequest(100 + (n % 900), String(n % 29), 0.1)
-      telemetry.deadLettered(`reason ${n}`, 1)
+      telemetry.sinkRequest('splunk_hec', 100 + (n % 900), String(n % 29), 0.1)
+      telemetry.deadLettered('splunk_hec', `reason ${n}`, 1)
     }
   }
   answers(0)
@@ -23,9 +23,9 @@ test('a server that makes up statuses and codes does not make the metrics grow w
 
 test('what is told of an answer too many counts as other, what was known before as before', async () => {
   const { telemetry, samples } = await observed('fatal')
-  telemetry.hecRequest(200, '0', 0.1)
-  for (let n = 0; n < 5_000; n++) telemetry.hecRequest(100 + (n % 900), String(n % 29), 0.1)
-  telemetry.hecRequest(200, '0', 0.1)
+  telemetry.sinkRequest('splunk_hec', 200, '0', 0.1)
+  for (let n = 0; n < 5_000; n++) telemetry.sinkRequest('splunk_hec', 100 + (n % 900), String(n % 29), 0.1)
+  telemetry.sinkRequest('splunk_hec', 200, '0', 0.1)
   const counts = await samples('hec_requests_total')
   expect(counts['{status="200",code="0"}']).toBe(2)
   expect(counts['{status="other",code="other"}']).toBeGreaterThan(4_000)

@@ -8,9 +8,11 @@ import { Fault } from '../../../src/core/errors.ts'
 import { Health } from '../../../src/observability/health.ts'
 import { openLogger } from '../../../src/observability/logger.ts'
 import { createMetrics } from '../../../src/observability/metrics.ts'
+import { Pauses } from '../../../src/observability/pauses.ts'
 import type { About, GroupShard } from '../../../src/observability/status.ts'
 import { Status } from '../../../src/observability/status.ts'
 import { BridgeTelemetry } from '../../../src/observability/telemetry.ts'
+import { LOGSTORE } from '../../support/shard-ref.ts'
 
 export class HandClock implements Clock {
   #now = 1_000_000
@@ -48,11 +50,14 @@ export async function observed(level = 'info', about: Partial<About> = {}) {
   const path = join(temporaryDirectory(), 'out')
   const clock = new HandClock()
   const metrics = createMetrics('1.2.3')
-  const health = new Health({ clock, groupTimeoutMs: 60_000 })
+  const pauses = new Pauses(clock)
+  const health = new Health({ clock, groupTimeoutMs: 60_000, pauses })
   const group = { shards: [] as GroupShard[], asked: 0, problem: undefined as unknown }
   const status = new Status({
     clock,
     health,
+    pauses,
+    logstore: LOGSTORE,
     about: { version: '1.2.3', consumer: 'replica-1', group: 'g', project: 'p', logstore: 'l', ...about },
     askGroup: async () => {
       group.asked++
@@ -61,7 +66,7 @@ export async function observed(level = 'info', about: Partial<About> = {}) {
     },
   })
   const { log } = await openLogger({ level, consumer: 'replica-1', fd: openSync(path, 'w') })
-  const telemetry = new BridgeTelemetry({ log, metrics, health, status, clock, project: 'p', logstore: 'l' })
+  const telemetry = new BridgeTelemetry({ log, metrics, health, status, pauses, clock })
   return {
     clock,
     metrics,

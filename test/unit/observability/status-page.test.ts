@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { html } from '../../../src/observability/html.ts'
 import { CONTENT_SECURITY_POLICY, statusPage } from '../../../src/observability/status-page.ts'
+import { LOGSTORE, shardRef } from '../../support/shard-ref.ts'
 import { fault, observed } from './observed.ts'
 
 const HOSTILE = `</main><script>alert(1)</script><img src=x onerror="alert(2)">'&"`
@@ -11,14 +12,14 @@ async function attacked() {
   const it = await observed('silent')
   it.group.shards = [{ shard: 1, status: 'readwrite', consumer: HOSTILE, committedAt: 1 }]
   it.group.problem = undefined
-  it.telemetry.shardTaken(0, 'MQ==', 'start')
-  it.telemetry.hecRetry(fault('transient', HOSTILE, HOSTILE, HOSTILE), 1)
+  it.telemetry.shardTaken(shardRef(0), 'MQ==', 'start')
+  it.telemetry.deliveryFailed('splunk_hec', fault('transient', HOSTILE, HOSTILE, HOSTILE), 1)
   it.telemetry.paused(
-    { reason: 'hec_configuration', scope: HOSTILE },
+    { reason: 'hec_configuration', scope: { of: 'sink', sink: 'splunk_hec' } },
     fault('configuration', HOSTILE, HOSTILE, HOSTILE),
   )
-  it.telemetry.leaseLost(1, HOSTILE)
-  it.telemetry.deadLettered(HOSTILE, 1)
+  it.telemetry.leaseLost(shardRef(1), HOSTILE)
+  it.telemetry.deadLettered('splunk_hec', HOSTILE, 1)
   it.telemetry.notice('warn', HOSTILE)
   it.status.snapshot()
   await new Promise(setImmediate)
@@ -68,20 +69,20 @@ describe('the page', () => {
 
   test('says what stands still and what to do', async () => {
     const it = await observed()
-    it.telemetry.heartbeat('ok')
+    it.telemetry.heartbeat(LOGSTORE, 'ok')
     it.telemetry.paused(
-      { reason: 'hec_configuration', scope: 'sink' },
+      { reason: 'hec_configuration', scope: { of: 'sink', sink: 'splunk_hec' } },
       fault('configuration', '4', 'HEC answered HTTP 403: Invalid token', 'Check SPLUNK_HEC_TOKEN.'),
     )
     it.clock.pass(200)
-    it.telemetry.heartbeat('ok')
+    it.telemetry.heartbeat(LOGSTORE, 'ok')
     const page = statusPage(it.status.snapshot())
     expect(page).toContain('Paused for 3 min: hec_configuration, sink')
     // Once under what stands still and once among the faults.
     expect(page.match(/HEC answered HTTP 403: Invalid token/g)).toHaveLength(2)
     expect(page).toMatch(/What to do:<\/b> Check SPLUNK_HEC_TOKEN\./)
     expect(page).toContain('<title>NOT READY – replica-1</title>')
-    it.telemetry.resumed({ reason: 'hec_configuration', scope: 'sink' })
+    it.telemetry.resumed({ reason: 'hec_configuration', scope: { of: 'sink', sink: 'splunk_hec' } })
     const after = statusPage(it.status.snapshot())
     expect(after).toContain('<title>ready – replica-1</title>')
     expect(after).not.toContain('Paused for')
@@ -89,9 +90,9 @@ describe('the page', () => {
 
   test('draws a shard’s lag, with gaps where nothing is known, to its own scale', async () => {
     const it = await observed()
-    it.telemetry.shardTaken(7, 'MQ==', 'start')
+    it.telemetry.shardTaken(shardRef(7), 'MQ==', 'start')
     for (const lagSeconds of [0, 90, undefined, 45]) {
-      it.telemetry.shardState(7, { lagSeconds, checkpointAgeSeconds: 0 })
+      it.telemetry.shardState(shardRef(7), { lagSeconds, checkpointAgeSeconds: 0 })
       if (lagSeconds !== 45) it.clock.pass(10)
     }
     const page = statusPage(it.status.snapshot())

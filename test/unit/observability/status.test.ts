@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { GroupShard } from '../../../src/observability/status.ts'
+import { LOGSTORE, shardRef } from '../../support/shard-ref.ts'
 import { fault, observed } from './observed.ts'
 
 const ofGroup = (shard: number, more: Partial<GroupShard> = {}): GroupShard => ({
@@ -20,10 +21,10 @@ async function settled(it: Awaited<ReturnType<typeof observed>>) {
 describe('shards', () => {
   test('held here have lag, its history and the age of their checkpoint', async () => {
     const it = await observed()
-    it.telemetry.shardTaken(3, 'MQ==', 'checkpoint')
-    it.telemetry.shardState(3, { lagSeconds: 40, checkpointAgeSeconds: 5 })
+    it.telemetry.shardTaken(shardRef(3), 'MQ==', 'checkpoint')
+    it.telemetry.shardState(shardRef(3), { lagSeconds: 40, checkpointAgeSeconds: 5 })
     it.clock.pass(10)
-    it.telemetry.shardState(3, { lagSeconds: 50, checkpointAgeSeconds: 15 })
+    it.telemetry.shardState(shardRef(3), { lagSeconds: 50, checkpointAgeSeconds: 15 })
     const { shards, lagSeconds } = it.status.snapshot()
     expect(shards).toMatchObject([{ shard: 3, held: true, lagSeconds: 50, checkpointAgeSeconds: 15 }])
     expect(shards[0]?.lag.slice(-3)).toEqual([null, 40, 50])
@@ -32,14 +33,14 @@ describe('shards', () => {
 
   test('whose lag is not known are not called caught up', async () => {
     const it = await observed()
-    it.telemetry.shardTaken(3, 'MQ==', 'checkpoint')
-    it.telemetry.shardState(3, { lagSeconds: undefined, checkpointAgeSeconds: 5 })
+    it.telemetry.shardTaken(shardRef(3), 'MQ==', 'checkpoint')
+    it.telemetry.shardState(shardRef(3), { lagSeconds: undefined, checkpointAgeSeconds: 5 })
     expect(it.status.snapshot()).toMatchObject({ lagSeconds: null, shards: [{ lagSeconds: null }] })
   })
 
   test('of the rest of the group are shown with who committed them last, in their order', async () => {
     const it = await observed()
-    it.telemetry.shardTaken(2, 'MQ==', 'checkpoint')
+    it.telemetry.shardTaken(shardRef(2), 'MQ==', 'checkpoint')
     it.group.shards = [
       ofGroup(10, { consumer: 'replica-2', committedAt: it.clock.wall() - 7_000, status: 'readonly' }),
       ofGroup(2, { consumer: 'replica-2' }),
@@ -56,9 +57,9 @@ describe('shards', () => {
 
   test('released are no longer shown as held', async () => {
     const it = await observed()
-    it.telemetry.shardTaken(2, 'MQ==', 'checkpoint')
-    it.telemetry.shardReleased(2, 'drained')
-    it.telemetry.shardState(2, { lagSeconds: 1, checkpointAgeSeconds: 1 })
+    it.telemetry.shardTaken(shardRef(2), 'MQ==', 'checkpoint')
+    it.telemetry.shardReleased(shardRef(2), 'drained')
+    it.telemetry.shardState(shardRef(2), { lagSeconds: 1, checkpointAgeSeconds: 1 })
     expect(it.status.snapshot().shards).toEqual([])
   })
 })
@@ -90,8 +91,8 @@ describe('asking about the group', () => {
 describe('throughput', () => {
   test('counts what was delivered, is dead and is in flight', async () => {
     const it = await observed()
-    it.telemetry.delivered(600)
-    it.telemetry.deadLettered('6', 2)
+    it.telemetry.delivered('splunk_hec', 600)
+    it.telemetry.deadLettered('splunk_hec', '6', 2)
     it.telemetry.inFlight(12_345)
     it.clock.pass(20)
     expect(it.status.snapshot()).toMatchObject({
@@ -107,13 +108,13 @@ describe('throughput', () => {
 describe('pauses', () => {
   test('say since when, why and what to do, until they end', async () => {
     const it = await observed()
-    const key = { reason: 'hec_configuration', scope: 'sink' } as const
+    const key = { reason: 'hec_configuration', scope: { of: 'sink', sink: 'splunk_hec' } } as const
     it.telemetry.paused(key, fault('configuration', '4', 'Invalid token', 'check SPLUNK_HEC_TOKEN'))
     it.clock.pass(30)
     it.telemetry.paused(key, fault('configuration', '1', 'Token disabled', 'enable it'))
     it.clock.pass(5)
     expect(it.status.snapshot().pauses).toEqual([
-      { ...key, seconds: 35, message: 'Token disabled', advice: 'enable it' },
+      { reason: 'hec_configuration', scope: 'sink', seconds: 35, message: 'Token disabled', advice: 'enable it' },
     ])
     it.telemetry.resumed(key)
     expect(it.status.snapshot().pauses).toEqual([])
@@ -124,10 +125,10 @@ describe('recent faults', () => {
   test('are counted when they repeat, also those the log leaves out, the latest first', async () => {
     const it = await observed()
     for (let attempt = 1; attempt <= 5; attempt++) {
-      it.telemetry.hecRetry(fault('transient', '9', `Server is busy ${attempt}`, 'wait'), attempt)
+      it.telemetry.deliveryFailed('splunk_hec', fault('transient', '9', `Server is busy ${attempt}`, 'wait'), attempt)
       it.clock.pass(1)
     }
-    it.telemetry.heartbeat('failed', fault('transient', 'timeout', 'no answer'))
+    it.telemetry.heartbeat(LOGSTORE, 'failed', fault('transient', 'timeout', 'no answer'))
     it.clock.pass(2)
     const { faults } = it.status.snapshot()
     expect(faults).toMatchObject([
@@ -140,17 +141,20 @@ describe('recent faults', () => {
   test('include everything that is told as a warning or an error', async () => {
     const it = await observed()
     const { telemetry } = it
-    telemetry.heartbeat('rejected', fault('lease', 'ConsumerNotExist'))
-    telemetry.leaseLost(1, 'no heartbeat')
-    telemetry.pullFailed(1, fault('transient', 'timeout'), 1)
-    telemetry.checkpointFailed(1, fault('transient', 'InternalServerError'))
-    telemetry.checkpointForeign(1, { seen: 'a', expected: 'b', consumer: 'c', sameName: true })
-    telemetry.cursorExpired(1, { expired: 'a', resumedAt: 'b', lostGroupsEstimate: 3 })
-    telemetry.hecAmbiguous(fault('ambiguous', 'reset'))
-    telemetry.hecResend('ack_timeout', 5)
-    telemetry.hecRetry(fault('transient', '9'), 1)
-    telemetry.deadLettered('6', 1)
-    telemetry.paused({ reason: 'dead_letter', scope: 'sink' }, fault('configuration', 'ENOSPC'))
+    telemetry.heartbeat(LOGSTORE, 'rejected', fault('lease', 'ConsumerNotExist'))
+    telemetry.leaseLost(shardRef(1), 'no heartbeat')
+    telemetry.pullFailed(shardRef(1), fault('transient', 'timeout'), 1)
+    telemetry.checkpointFailed(shardRef(1), fault('transient', 'InternalServerError'))
+    telemetry.checkpointForeign(shardRef(1), { seen: 'a', expected: 'b', consumer: 'c', sameName: true })
+    telemetry.cursorExpired(shardRef(1), { expired: 'a', resumedAt: 'b', lostGroupsEstimate: 3 })
+    telemetry.outcomeUnknown('splunk_hec', fault('ambiguous', 'reset'))
+    telemetry.resent('splunk_hec', 'ack_timeout', 5)
+    telemetry.deliveryFailed('splunk_hec', fault('transient', '9'), 1)
+    telemetry.deadLettered('splunk_hec', '6', 1)
+    telemetry.paused(
+      { reason: 'dead_letter', scope: { of: 'sink', sink: 'splunk_hec' } },
+      fault('configuration', 'ENOSPC'),
+    )
     telemetry.notice('warn', 'shard 4 no longer exists')
     telemetry.notice('info', 'nothing to see')
     const warnings = it.lines().filter(({ level }) => level === 'warn' || level === 'error')
@@ -161,7 +165,7 @@ describe('recent faults', () => {
   test('are the last twenty, on one line each and of bounded length, whatever a server sends', async () => {
     const it = await observed('silent')
     for (let i = 0; i < 100; i++)
-      it.telemetry.hecRetry(fault('transient', `code-${i}`, `${'\u001b[31m\n'.repeat(1000)}x`), 1)
+      it.telemetry.deliveryFailed('splunk_hec', fault('transient', `code-${i}`, `${'\u001b[31m\n'.repeat(1000)}x`), 1)
     const { faults } = it.status.snapshot()
     expect(faults).toHaveLength(20)
     expect(faults[0]?.code).toBe('code-99')

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { PAUSE_REASONS } from '../../../src/core/telemetry.ts'
+import { LOGSTORE, shardRef } from '../../support/shard-ref.ts'
 import { fault, observed } from './observed.ts'
 
 const shardLabels = (shard: number) => `{project="p",logstore="l",shard="${shard}"}`
@@ -7,24 +8,24 @@ const shardLabels = (shard: number) => `{project="p",logstore="l",shard="${shard
 describe('counting', () => {
   test('each happening counts where the contract says', async () => {
     const { telemetry, samples } = await observed()
-    telemetry.heartbeat('ok')
-    telemetry.heartbeat('rejected', fault('lease', 'NotExistConsumerWithBody'))
-    telemetry.rebalanced({ taken: [1], givenUp: [] })
-    telemetry.pulled(1, 10, 1000)
-    telemetry.pulled(1, 5, 500)
-    telemetry.filtered('topic', 4)
-    telemetry.delivered(7)
-    telemetry.deadLettered('6', 2)
-    telemetry.checkpointCommitted(1, 'MQ==')
-    telemetry.checkpointFailed(1, fault('transient', 'InternalServerError'))
-    telemetry.cursorExpired(1, { expired: 'MQ==', resumedAt: 'Mg==', lostGroupsEstimate: 12 })
+    telemetry.heartbeat(LOGSTORE, 'ok')
+    telemetry.heartbeat(LOGSTORE, 'rejected', fault('lease', 'NotExistConsumerWithBody'))
+    telemetry.rebalanced(LOGSTORE, { taken: [1], givenUp: [] })
+    telemetry.pulled(shardRef(1), 10, 1000)
+    telemetry.pulled(shardRef(1), 5, 500)
+    telemetry.filtered(shardRef(0), 'topic', 4)
+    telemetry.delivered('splunk_hec', 7)
+    telemetry.deadLettered('splunk_hec', '6', 2)
+    telemetry.checkpointCommitted(shardRef(1), 'MQ==')
+    telemetry.checkpointFailed(shardRef(1), fault('transient', 'InternalServerError'))
+    telemetry.cursorExpired(shardRef(1), { expired: 'MQ==', resumedAt: 'Mg==', lostGroupsEstimate: 12 })
     telemetry.inFlight(123)
     telemetry.slsRequest('PullLogs', 200, 'ok', 0.1)
     telemetry.slsRequest('PullLogs', 'error', 'ECONNRESET', 0.1)
-    telemetry.hecRequest(503, '9', 0.2)
-    telemetry.hecAcked(3)
-    telemetry.hecAmbiguous(fault('ambiguous', 'timeout'))
-    telemetry.hecResend('ack_timeout', 50)
+    telemetry.sinkRequest('splunk_hec', 503, '9', 0.2)
+    telemetry.acknowledged('splunk_hec', 3)
+    telemetry.outcomeUnknown('splunk_hec', fault('ambiguous', 'timeout'))
+    telemetry.resent('splunk_hec', 'ack_timeout', 50)
     expect(await samples('heartbeats_total')).toMatchObject({ '{result="ok"}': 1, '{result="rejected"}': 1 })
     expect(await samples('rebalances_total')).toEqual({ '': 1 })
     expect(await samples('logs_read_total')).toEqual({ '': 15 })
@@ -51,7 +52,7 @@ describe('counting', () => {
     const { telemetry, samples } = await observed('silent')
     for (let i = 0; i < 500; i++) telemetry.slsRequest('PullLogs', 400, `Code${i}`, 0)
     telemetry.slsRequest('PullLogs', 400, 'Code1', 0)
-    telemetry.hecRequest(400, `"}\n${'x'.repeat(500)}`, 0)
+    telemetry.sinkRequest('splunk_hec', 400, `"}\n${'x'.repeat(500)}`, 0)
     const sls = await samples('sls_requests_total')
     expect(Object.keys(sls).length).toBeLessThan(250)
     expect(Object.values(sls).reduce((sum, value) => sum + value, 0)).toBe(501)
@@ -63,11 +64,11 @@ describe('counting', () => {
 describe('shard gauges', () => {
   test('show lag and checkpoint age of a shard that is held', async () => {
     const { telemetry, samples } = await observed()
-    telemetry.shardTaken(3, 'MQ==', 'checkpoint')
+    telemetry.shardTaken(shardRef(3), 'MQ==', 'checkpoint')
     expect(await samples('shard_leased')).toEqual({ [shardLabels(3)]: 1 })
-    telemetry.shardState(3, { lagSeconds: undefined, checkpointAgeSeconds: 1 })
+    telemetry.shardState(shardRef(3), { lagSeconds: undefined, checkpointAgeSeconds: 1 })
     expect(await samples('shard_lag_seconds')).toEqual({})
-    telemetry.shardState(3, { lagSeconds: 42, checkpointAgeSeconds: 5 })
+    telemetry.shardState(shardRef(3), { lagSeconds: 42, checkpointAgeSeconds: 5 })
     expect(await samples('shard_lag_seconds')).toEqual({ [shardLabels(3)]: 42 })
     expect(await samples('shard_checkpoint_age_seconds')).toEqual({ [shardLabels(3)]: 5 })
   })
@@ -75,11 +76,11 @@ describe('shard gauges', () => {
   test.each(['drained', 'lost'] as const)('of a shard released as %s do not linger', async (how) => {
     const { telemetry, samples } = await observed()
     for (const shard of [3, 4]) {
-      telemetry.shardTaken(shard, 'MQ==', 'start')
-      telemetry.shardState(shard, { lagSeconds: 42, checkpointAgeSeconds: 5 })
+      telemetry.shardTaken(shardRef(shard), 'MQ==', 'start')
+      telemetry.shardState(shardRef(shard), { lagSeconds: 42, checkpointAgeSeconds: 5 })
     }
-    telemetry.shardReleased(3, how)
-    telemetry.shardState(3, { lagSeconds: 42, checkpointAgeSeconds: 5 })
+    telemetry.shardReleased(shardRef(3), how)
+    telemetry.shardState(shardRef(3), { lagSeconds: 42, checkpointAgeSeconds: 5 })
     expect(await samples('shard_lag_seconds')).toEqual({ [shardLabels(4)]: 42 })
     expect(await samples('shard_checkpoint_age_seconds')).toEqual({ [shardLabels(4)]: 5 })
     expect(await samples('shard_leased')).toEqual({ [shardLabels(3)]: 0, [shardLabels(4)]: 1 })
@@ -90,7 +91,7 @@ describe('warnings about what is retried', () => {
   test('come at once, then at most every 30 s with a count of those left out', async () => {
     const { telemetry, clock, lines } = await observed()
     for (let i = 0; i < 30; i++) {
-      telemetry.hecRetry(fault('transient', '9', 'server is busy'), i)
+      telemetry.deliveryFailed('splunk_hec', fault('transient', '9', 'server is busy'), i)
       clock.pass(2)
     }
     const warnings = lines()
@@ -103,27 +104,27 @@ describe('warnings about what is retried', () => {
 
   test('of another code, kind or happening are not held back by each other', async () => {
     const { telemetry, lines } = await observed()
-    telemetry.hecRetry(fault('transient', '9'), 1)
-    telemetry.hecRetry(fault('transient', '8'), 1)
-    telemetry.hecRetry(fault('ambiguous', '9'), 1)
-    telemetry.pullFailed(1, fault('transient', '9'), 1)
+    telemetry.deliveryFailed('splunk_hec', fault('transient', '9'), 1)
+    telemetry.deliveryFailed('splunk_hec', fault('transient', '8'), 1)
+    telemetry.deliveryFailed('splunk_hec', fault('ambiguous', '9'), 1)
+    telemetry.pullFailed(shardRef(1), fault('transient', '9'), 1)
     expect(lines()).toHaveLength(4)
   })
 
   test('are all counted, whether or not there is a line', async () => {
     const { telemetry, samples } = await observed()
-    for (let i = 0; i < 5; i++) telemetry.hecAmbiguous(fault('ambiguous', 'timeout'))
+    for (let i = 0; i < 5; i++) telemetry.outcomeUnknown('splunk_hec', fault('ambiguous', 'timeout'))
     expect(await samples('hec_ambiguous_total')).toEqual({ '': 5 })
   })
 })
 
 describe('a pause', () => {
-  const sink = { reason: 'hec_configuration', scope: 'sink' } as const
+  const sink = { reason: 'hec_configuration', scope: { of: 'sink', sink: 'splunk_hec' } } as const
   const refused = fault('configuration', '4', 'Invalid token', 'set SPLUNK_HEC_TOKEN')
 
   test('is one error with text and advice, a gauge at 1 and a reason not to be ready', async () => {
     const { telemetry, health, lines, samples } = await observed()
-    telemetry.heartbeat('ok')
+    telemetry.heartbeat(LOGSTORE, 'ok')
     telemetry.paused(sink, refused)
     const errors = lines().filter(({ level }) => level === 'error')
     expect(errors).toHaveLength(1)
@@ -152,7 +153,7 @@ describe('a pause', () => {
 
   test('that ends is one line, and a replica that is ready again', async () => {
     const { telemetry, health, clock, lines, samples } = await observed()
-    telemetry.heartbeat('ok')
+    telemetry.heartbeat(LOGSTORE, 'ok')
     telemetry.paused(sink, refused)
     clock.pass(40)
     telemetry.resumed(sink)
@@ -174,19 +175,19 @@ describe('a pause', () => {
 
   test('of one scope does not end when another of the same reason does', async () => {
     const { telemetry, samples } = await observed()
-    telemetry.paused({ reason: 'corrupt_data', scope: 'shard 1' }, refused)
-    telemetry.paused({ reason: 'corrupt_data', scope: 'shard 2' }, refused)
-    telemetry.resumed({ reason: 'corrupt_data', scope: 'shard 1' })
+    telemetry.paused({ reason: 'corrupt_data', scope: { of: 'pull', shard: shardRef(1) } }, refused)
+    telemetry.paused({ reason: 'corrupt_data', scope: { of: 'pull', shard: shardRef(2) } }, refused)
+    telemetry.resumed({ reason: 'corrupt_data', scope: { of: 'pull', shard: shardRef(1) } })
     expect(await samples('paused')).toMatchObject({ '{reason="corrupt_data"}': 1 })
   })
 
   test('of a shard ends with its release, and only that shard’s', async () => {
     const { telemetry, health, samples } = await observed()
-    telemetry.heartbeat('ok')
-    telemetry.paused({ reason: 'corrupt_data', scope: 'shard 1' }, refused)
-    telemetry.paused({ reason: 'sls_configuration', scope: 'checkpoint of shard 1' }, refused)
-    telemetry.paused({ reason: 'expired_cursor', scope: 'shard 11' }, refused)
-    telemetry.shardReleased(1, 'lost')
+    telemetry.heartbeat(LOGSTORE, 'ok')
+    telemetry.paused({ reason: 'corrupt_data', scope: { of: 'pull', shard: shardRef(1) } }, refused)
+    telemetry.paused({ reason: 'sls_configuration', scope: { of: 'checkpoint', shard: shardRef(1) } }, refused)
+    telemetry.paused({ reason: 'expired_cursor', scope: { of: 'pull', shard: shardRef(11) } }, refused)
+    telemetry.shardReleased(shardRef(1), 'lost')
     expect(await samples('paused')).toMatchObject({
       '{reason="corrupt_data"}': 0,
       '{reason="sls_configuration"}': 0,
@@ -205,23 +206,23 @@ describe('the log', () => {
   test('has lifecycle at info and the wire below it', async () => {
     const { telemetry, lines } = await observed()
     telemetry.slsRequest('PullLogs', 200, 'ok', 0.1)
-    telemetry.hecRequest(200, '0', 0.1)
-    telemetry.pulled(1, 1, 1)
-    telemetry.checkpointCommitted(1, 'MQ==')
+    telemetry.sinkRequest('splunk_hec', 200, '0', 0.1)
+    telemetry.pulled(shardRef(1), 1, 1)
+    telemetry.checkpointCommitted(shardRef(1), 'MQ==')
     expect(lines()).toEqual([])
-    telemetry.heartbeat('ok')
-    telemetry.heartbeat('ok')
-    telemetry.rebalanced({ taken: [1], givenUp: [] })
-    telemetry.shardTaken(1, 'MQ==', 'start')
-    telemetry.shardReleased(1, 'drained')
+    telemetry.heartbeat(LOGSTORE, 'ok')
+    telemetry.heartbeat(LOGSTORE, 'ok')
+    telemetry.rebalanced(LOGSTORE, { taken: [1], givenUp: [] })
+    telemetry.shardTaken(shardRef(1), 'MQ==', 'start')
+    telemetry.shardReleased(shardRef(1), 'drained')
     expect(lines().map(({ level }) => level)).toEqual(['info', 'info', 'info', 'info'])
   })
 
   test('says when heartbeats fail and when they succeed again', async () => {
     const { telemetry, lines } = await observed()
-    telemetry.heartbeat('ok')
-    telemetry.heartbeat('failed', fault('transient', 'ECONNREFUSED'))
-    telemetry.heartbeat('ok')
+    telemetry.heartbeat(LOGSTORE, 'ok')
+    telemetry.heartbeat(LOGSTORE, 'failed', fault('transient', 'ECONNREFUSED'))
+    telemetry.heartbeat(LOGSTORE, 'ok')
     expect(lines().map(({ level, msg }) => `${level} ${msg}`)).toEqual([
       'info joined the consumer group',
       'warn heartbeat failed: it said no',
@@ -231,7 +232,7 @@ describe('the log', () => {
 
   test('is loud about an expired checkpoint and tells the gap', async () => {
     const { telemetry, lines } = await observed()
-    telemetry.cursorExpired(3, { expired: 'MQ==', resumedAt: 'OTk=', lostGroupsEstimate: 98 })
+    telemetry.cursorExpired(shardRef(3), { expired: 'MQ==', resumedAt: 'OTk=', lostGroupsEstimate: 98 })
     expect(lines()[0]).toMatchObject({ level: 'error', shard: 3, expired: 'MQ==', resumedAt: 'OTk=' })
     expect(lines()[0]?.msg).toContain('98')
   })
@@ -239,15 +240,15 @@ describe('the log', () => {
   test('tells two replicas with one name from a foreign writer', async () => {
     const { telemetry, lines } = await observed()
     const info = { seen: 'MQ==', expected: 'Mg==', consumer: 'x' }
-    telemetry.checkpointForeign(1, { ...info, sameName: true })
-    telemetry.checkpointForeign(1, { ...info, sameName: false })
+    telemetry.checkpointForeign(shardRef(1), { ...info, sameName: true })
+    telemetry.checkpointForeign(shardRef(1), { ...info, sameName: false })
     expect(lines()[0]?.msg).toContain('SLS_CONSUMER')
     expect(lines()[1]?.msg).not.toContain('SLS_CONSUMER')
   })
 
   test('a server’s text cannot break its line or write to the terminal', async () => {
     const { telemetry, lines } = await observed()
-    telemetry.hecRetry(fault('transient', '9', `a\nb\u001b[2J${'x'.repeat(5000)}`), 1)
+    telemetry.deliveryFailed('splunk_hec', fault('transient', '9', `a\nb\u001b[2J${'x'.repeat(5000)}`), 1)
     expect(lines()[0]?.msg).toMatch(/^\P{Cc}{1,1100}$/u)
   })
 })

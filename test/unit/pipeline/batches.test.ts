@@ -14,7 +14,7 @@ describe('batches', () => {
   test('say where they came from and where each event ends', () => {
     const { batches } = encodeAll(encoderWith(), list(group(logOf(3), logOf(5))))
     const [batch] = batches
-    expect(batch?.origin).toEqual({ project: 'p', logstore: 'audit', shard: 3, cursor: 'MTIz' })
+    expect(batch?.origin).toEqual({ source: 'default', project: 'p', logstore: 'audit', shard: 3, cursor: 'MTIz' })
     expect(batch?.count).toBe(2)
     expect(batch?.ends).toHaveLength(2)
     expect(batch?.ends.at(-1)).toBe(batch?.bytes.length)

@@ -4,7 +4,10 @@ import type { EncodeCounts, EncoderOptions, PullPosition } from '../../../src/pi
 import { Encoder } from '../../../src/pipeline/encoder.ts'
 import { Kernel } from '../../../src/pipeline/wasm/kernel.ts'
 
-export const position: PullPosition = { shard: 3, cursor: 'MTIz', firstGroup: 1447299606896632356n }
+export const position: PullPosition = {
+  ...{ source: 'default', project: 'p', logstore: 'audit', shard: 3 },
+  ...{ cursor: 'MTIz', firstGroup: 1447299606896632356n },
+}
 
 /** Both engines at once, which must agree on everything: every test of the one is a test of the other. */
 export class Engines {

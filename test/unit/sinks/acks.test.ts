@@ -23,7 +23,7 @@ describe('a token with acknowledgement', () => {
     hec.acknowledge()
     await delivery
     expect(recorder.sum('delivered')).toBe(4)
-    expect(recorder.of('hecAcked')).toHaveLength(1)
+    expect(recorder.of('acknowledged')).toHaveLength(1)
     expect(hec.posts).toHaveLength(1)
   })
 
@@ -94,8 +94,8 @@ describe('an answer that got lost', () => {
       await deliver(batchOf(names(4)))
       expect(hec.indexed).toEqual(names(4))
       expect(hec.posts).toHaveLength(1)
-      expect(recorder.of('hecAmbiguous')).toHaveLength(1)
-      expect(recorder.sum('hecResend')).toBe(0)
+      expect(recorder.of('outcomeUnknown')).toHaveLength(1)
+      expect(recorder.sum('resent')).toBe(0)
       expect(recorder.sum('delivered')).toBe(4)
     },
   )
@@ -125,7 +125,7 @@ describe('an answer that got lost', () => {
     expect(new Set(hec.posts.map(({ channel }) => channel)).size).toBe(3)
     const [first, second] = hec.posts
     expect(((second?.atMs ?? 0) - (first?.atMs ?? 0)) * speed).toBeGreaterThanOrEqual(29_000)
-    expect(recorder.sum('hecResend', 'ambiguous')).toBe(8)
+    expect(recorder.sum('resent', 'ambiguous')).toBe(8)
     const asked = hec.queries.filter(({ channel }) => channel === first?.channel)
     expect(asked.length).toBeGreaterThan(5)
   })
@@ -139,7 +139,7 @@ describe('an answer that got lost', () => {
     })
     const { deliver, recorder } = await sinkTo([hec.url], { speed: 100, ackTimeoutMs: 20_000 })
     await deliver(batchOf(names(3)))
-    expect(recorder.sum('hecResend', 'ack_timeout')).toBe(3)
+    expect(recorder.sum('resent', 'ack_timeout')).toBe(3)
     expect(recorder.sum('delivered')).toBe(3)
     expect(hec.indexed).toEqual([...names(3), ...names(3)])
   })
@@ -219,7 +219,7 @@ describe('a restarted server', () => {
     const next = bench.deliver(batchOf(['z0']))
     await next
     await lost.at(-1)
-    expect(bench.recorder.sum('hecResend', 'ack_lost')).toBe(1)
+    expect(bench.recorder.sum('resent', 'ack_lost')).toBe(1)
     expect(hec.indexed.filter((id) => id === 'y0')).toHaveLength(1)
     expect(hec.indexed.filter((id) => id === 'z0')).toHaveLength(1)
   })
@@ -275,7 +275,7 @@ describe('a restarted server', () => {
     await fresh
     expect(hec.indexed).toContain('old')
     expect(hec.indexed).toContain('new')
-    expect(bench.recorder.sum('hecResend', 'ack_lost')).toBeGreaterThanOrEqual(1)
+    expect(bench.recorder.sum('resent', 'ack_lost')).toBeGreaterThanOrEqual(1)
   })
 })
 
@@ -303,16 +303,16 @@ describe('a shared channel', () => {
     deliveries.push(bench.deliver(batchOf(['second'])))
     await expect.poll(() => hec.posts.length).toBe(18)
     expect(hec.posts[17]?.channel).toBe(hec.posts[16]?.channel)
-    const answered = bench.recorder.of('hecRequest').filter(({ args }) => args[1] === '0').length
+    const answered = bench.recorder.of('sinkRequest').filter(({ args }) => args[2] === '0').length
     second.answer()
-    const now = () => bench.recorder.of('hecRequest').filter(({ args }) => args[1] === '0').length
+    const now = () => bench.recorder.of('sinkRequest').filter(({ args }) => args[2] === '0').length
     await expect.poll(now).toBe(answered + 1)
     first.answer()
     await expect.poll(now).toBe(answered + 2)
     hec.acknowledge()
     await Promise.all(deliveries)
     expect(hec.posts).toHaveLength(18)
-    expect(bench.recorder.sum('hecResend')).toBe(0)
+    expect(bench.recorder.sum('resent')).toBe(0)
   })
 
   test('an ack that was told, and waits only for another answer, does not run out of time', async () => {
@@ -352,7 +352,7 @@ describe('a shared channel', () => {
     hec.acknowledge()
     await Promise.all(deliveries)
     expect(hec.posts.filter(({ ids }) => ids[0] === 'next')).toHaveLength(1)
-    expect(bench.recorder.sum('hecResend', 'ack_lost')).toBe(0)
+    expect(bench.recorder.sum('resent', 'ack_lost')).toBe(0)
   })
 
   test('what got no answer on it is repeated on a channel of its own, however many are in use', async () => {
@@ -390,8 +390,8 @@ describe('whether a token acknowledges', () => {
     const { deliver, recorder } = await sinkTo([hec.url], { speed: 50 })
     await deliver(batchOf(['a']))
     expect(asked).toBe(3)
-    expect(recorder.faults('hecRetry').map(({ kind }) => kind)).toEqual(['transient', 'transient', 'transient'])
-    expect(recorder.of('hecAmbiguous')).toEqual([])
+    expect(recorder.faults('deliveryFailed').map(({ kind }) => kind)).toEqual(['transient', 'transient', 'transient'])
+    expect(recorder.of('outcomeUnknown')).toEqual([])
   })
 
   test.each<[string, (response: Parameters<typeof json>[0]) => unknown]>([
@@ -437,7 +437,7 @@ describe('whether a token acknowledges', () => {
     hec.ack = false // somebody turned it off
     await deliver(batchOf(['b']))
     expect(hec.indexed).toEqual(['a', 'b'])
-    expect(recorder.of('hecAmbiguous')).toEqual([])
+    expect(recorder.of('outcomeUnknown')).toEqual([])
   })
 
   test('no ack id where one was expected, and the token says it has them: not delivered, asked about and repeated', async () => {
@@ -447,7 +447,7 @@ describe('whether a token acknowledges', () => {
     await deliver(batchOf(['a']))
     expect(hec.indexed).toEqual(['a'])
     expect(hec.posts).toHaveLength(2)
-    expect(recorder.faults('hecAmbiguous').map(({ code }) => code)).toEqual(['no_ack_id'])
+    expect(recorder.faults('outcomeUnknown').map(({ code }) => code)).toEqual(['no_ack_id'])
   })
 
   test('wanted, but off on the token: paused with advice, and nothing is sent', async () => {
@@ -483,7 +483,7 @@ describe('a refusal of a token with acknowledgement', () => {
     expect(await buried()).toEqual(['e3'])
     const [, ...repeated] = hec.posts
     expect(repeated.flatMap(({ ids }) => ids).toSorted()).toEqual(['e0', 'e1', 'e2', 'e4', 'e5'])
-    expect(recorder.sum('hecResend', 'partial_unacked')).toBe(3)
+    expect(recorder.sum('resent', 'partial_unacked')).toBe(3)
     expect(recorder.sum('delivered')).toBe(5)
   })
 
@@ -497,7 +497,7 @@ describe('a refusal of a token with acknowledgement', () => {
     await deliver(batchOf(names(6)))
     expect(await buried()).toEqual(['e3'])
     expect(hec.indexed).toEqual(['e0', 'e1', 'e2', 'e4', 'e5'])
-    expect(recorder.sum('hecResend')).toBe(0)
+    expect(recorder.sum('resent')).toBe(0)
     expect(recorder.sum('delivered')).toBe(5)
   })
 
@@ -507,6 +507,6 @@ describe('a refusal of a token with acknowledgement', () => {
     const { deliver, recorder } = await sinkTo([hec.url], { speed: 50 })
     await deliver(batchOf(names(6)))
     expect(hec.posts.map(({ ids }) => ids.length)).toEqual([6, 6])
-    expect(recorder.sum('hecResend', 'partial_unacked')).toBe(6)
+    expect(recorder.sum('resent', 'partial_unacked')).toBe(6)
   })
 })

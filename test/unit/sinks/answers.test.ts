@@ -12,7 +12,7 @@ describe('a token without acknowledgement', () => {
     expect(hec.indexed).toEqual(names(5))
     expect(started).toBe(1)
     expect(recorder.sum('delivered')).toBe(5)
-    expect(recorder.of('hecRequest').map(({ args }) => args.slice(0, 2))).toEqual([
+    expect(recorder.of('sinkRequest').map(({ args }) => args.slice(1, 3))).toEqual([
       [400, '14'], // the probe
       [200, '0'],
     ])
@@ -84,11 +84,11 @@ describe('answers that are tried again', () => {
     await deliver(batchOf(names(3)))
     expect(hec.indexed).toEqual(names(3))
     expect(hec.posts).toHaveLength(3)
-    expect(recorder.of('hecRetry').map(({ args }) => [(args[0] as Fault).kind, args[1]])).toEqual([
+    expect(recorder.of('deliveryFailed').map(({ args }) => [(args[1] as Fault).kind, args[2]])).toEqual([
       ['transient', 1],
       ['transient', 2],
     ])
-    expect(recorder.of('hecAmbiguous')).toEqual([])
+    expect(recorder.of('outcomeUnknown')).toEqual([])
     expect(recorder.of('paused')).toEqual([])
   })
 
@@ -105,8 +105,8 @@ describe('answers that are tried again', () => {
     const { deliver, recorder } = await sinkTo([hec.url])
     await deliver(batchOf(names(3)))
     expect(hec.indexed).toEqual(names(3))
-    expect(recorder.of('hecAmbiguous')).toHaveLength(1)
-    expect(recorder.sum('hecResend', 'ambiguous')).toBe(3)
+    expect(recorder.of('outcomeUnknown')).toHaveLength(1)
+    expect(recorder.sum('resent', 'ambiguous')).toBe(3)
   })
 
   test('a connection cut after the request is ambiguous', async () => {
@@ -115,7 +115,7 @@ describe('answers that are tried again', () => {
     const { deliver, recorder } = await sinkTo([hec.url])
     await deliver(batchOf(names(3)))
     expect(hec.indexed).toEqual(names(3))
-    expect(recorder.faults('hecAmbiguous').map(({ kind }) => kind)).toEqual(['ambiguous'])
+    expect(recorder.faults('outcomeUnknown').map(({ kind }) => kind)).toEqual(['ambiguous'])
   })
 
   test('no answer within the time limit is ambiguous', async () => {
@@ -123,7 +123,7 @@ describe('answers that are tried again', () => {
     hec.script.push(() => true)
     const { deliver, recorder } = await sinkTo([hec.url], { timeoutMs: 4_000 })
     await deliver(batchOf(names(2)))
-    expect(recorder.faults('hecAmbiguous').map(({ code }) => code)).toEqual(['timeout'])
+    expect(recorder.faults('outcomeUnknown').map(({ code }) => code)).toEqual(['timeout'])
     expect(hec.indexed).toEqual(names(2))
   })
 

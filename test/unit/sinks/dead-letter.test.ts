@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest'
 import type { DeadLetterRecord } from '../../../src/sinks/dead-letter.ts'
 import { DeadLetter, deadLetterFiles, readDeadLetters } from '../../../src/sinks/dead-letter.ts'
 import type { DeadLetterEntry } from '../../../src/sinks/dead-letter-line.ts'
-import { batchOf, lettersIn, names, sinkTo, temporaryDirectory } from './delivery-double.ts'
+import { batchOf, lettersIn, names, SHARD, sinkTo, temporaryDirectory } from './delivery-double.ts'
 import { refuse, startHec } from './hec-double.ts'
 
 const run = promisify(execFile)
@@ -16,7 +16,7 @@ const run = promisify(execFile)
 function entry(envelope: string, more: Partial<DeadLetterEntry> = {}): DeadLetterEntry {
   return {
     reason: { code: '6', text: 'Invalid data format', status: 400 },
-    origin: { project: 'prod', logstore: 'audit', shard: 3, cursor: 'MTYw' },
+    origin: { ...SHARD, cursor: 'MTYw' },
     event: Buffer.from(envelope),
     ...more,
   }
@@ -243,7 +243,9 @@ console.log(JSON.stringify([await write('a', 9), await write('b', 99_999), await
       done = true
     })
     await recorder.first('paused')
-    expect(recorder.of('paused').map(({ args }) => args[0])).toEqual([{ reason: 'dead_letter', scope: 'sink' }])
+    expect(recorder.of('paused').map(({ args }) => args[0])).toEqual([
+      { reason: 'dead_letter', scope: { of: 'sink', sink: 'splunk_hec' } },
+    ])
     expect(recorder.faults('paused')[0]?.advice).toContain('DEAD_LETTER_DIR')
     const other = deliver(batchOf(['other']))
     await new Promise((resolve) => setTimeout(resolve, 100)) // 5 s of the sink's time
@@ -252,7 +254,9 @@ console.log(JSON.stringify([await write('a', 9), await write('b', 99_999), await
     expect(hec.posts).toHaveLength(1)
     await rm(dir)
     await Promise.all([delivery, other])
-    expect(recorder.of('resumed').map(({ args }) => args[0])).toEqual([{ reason: 'dead_letter', scope: 'sink' }])
+    expect(recorder.of('resumed').map(({ args }) => args[0])).toEqual([
+      { reason: 'dead_letter', scope: { of: 'sink', sink: 'splunk_hec' } },
+    ])
     expect((await lettersIn(dir)).map(({ event }) => event.event.id)).toEqual(['e1'])
     expect(hec.indexed.toSorted()).toEqual(['e0', 'e2', 'e3', 'other'])
   })

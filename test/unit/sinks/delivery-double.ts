@@ -50,7 +50,7 @@ export class Recorder {
   }
 
   /** The faults such calls told of. */
-  faults(name: 'hecAmbiguous' | 'hecRetry' | 'paused'): Fault[] {
+  faults(name: 'outcomeUnknown' | 'deliveryFailed' | 'paused'): Fault[] {
     return this.of(name).map(({ args }) => args.find((arg) => arg instanceof Fault) as Fault)
   }
 
@@ -69,14 +69,16 @@ export class Recorder {
     }
   }
 
-  sum(name: 'delivered' | 'deadLettered' | 'hecResend', reason?: string): number {
-    const calls = this.of(name).filter(({ args }) => reason === undefined || args[0] === reason)
-    return calls.reduce((sum, { args }) => sum + Number(name === 'delivered' ? args[0] : args[1]), 0)
+  sum(name: 'delivered' | 'deadLettered' | 'resent', reason?: string): number {
+    const calls = this.of(name).filter(({ args }) => reason === undefined || args[1] === reason)
+    return calls.reduce((sum, { args }) => sum + Number(name === 'delivered' ? args[1] : args[2]), 0)
   }
 }
 
+export const SHARD = { source: 'default', project: 'prod', logstore: 'audit', shard: 3 }
+
 export class LeaseDouble implements Lease {
-  readonly shard = 3
+  readonly shard = SHARD
   readonly #ended = new AbortController()
   /** Lost by the clock, though nobody has noticed yet. */
   overdue = false
@@ -105,7 +107,7 @@ export function batchOf(ids: readonly string[], pad: number | ((i: number) => nu
   const ends = new Uint32Array(lines.length)
   let end = 0
   for (const [i, line] of lines.entries()) ends[i] = end += line.length
-  const origin = { project: 'prod', logstore: 'audit', shard: 3, cursor: 'MTYw' }
+  const origin = { ...SHARD, cursor: 'MTYw' }
   return { origin, bytes: Buffer.concat(lines), ends, count: lines.length }
 }
 
@@ -149,6 +151,7 @@ export async function sinkTo(
   const deadLetterDir = await temporaryDirectory()
   const deadLetter = options.deadLetter ?? new DeadLetter({ dir: deadLetterDir, consumer: 'test' })
   const sink = new SplunkHecSink({
+    sink: 'splunk_hec',
     urls,
     token: new Secret('s3cret-token'),
     ack: 'auto',

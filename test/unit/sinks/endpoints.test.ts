@@ -48,8 +48,10 @@ describe('several endpoints', () => {
     const { deliver, recorder } = await sinkTo([gone.url, a.url])
     for (const id of names(4)) await deliver(batchOf([id]))
     expect(a.indexed).toEqual(names(4))
-    expect(recorder.faults('hecRetry').map(({ kind, code }) => [kind, code])).toEqual([['transient', 'ECONNREFUSED']])
-    expect(recorder.of('hecAmbiguous')).toEqual([])
+    expect(recorder.faults('deliveryFailed').map(({ kind, code }) => [kind, code])).toEqual([
+      ['transient', 'ECONNREFUSED'],
+    ])
+    expect(recorder.of('outcomeUnknown')).toEqual([])
   })
 
   test('404 on one (an indexer in a rolling restart) sends the batch to another', async () => {
@@ -88,7 +90,7 @@ describe('several endpoints', () => {
     await Promise.all(deliveries)
     expect(own(a) && own(b)).toBe(true)
     expect(b.indexed.toSorted()).toEqual(['first', 'second'])
-    expect(recorder.sum('hecResend', 'ack_timeout')).toBe(1)
+    expect(recorder.sum('resent', 'ack_timeout')).toBe(1)
   })
 
   test('a token may acknowledge on one and not on the other', async () => {
@@ -108,21 +110,21 @@ describe('the network', () => {
     await hec.close()
     const { deliver, recorder } = await sinkTo([hec.url])
     const delivery = deliver(batchOf(names(2)))
-    await recorder.first('hecRetry', ({ args }) => args[1] === 3)
+    await recorder.first('deliveryFailed', ({ args }) => args[2] === 3)
     const again = new HecDouble(false)
     await again.listen(port)
     onTestFinished(() => again.close())
     await delivery
     expect(again.indexed).toEqual(names(2))
-    expect(recorder.of('hecAmbiguous')).toEqual([])
-    expect(recorder.of('hecRequest')[0]?.args.slice(0, 2)).toEqual(['error', 'ECONNREFUSED'])
+    expect(recorder.of('outcomeUnknown')).toEqual([])
+    expect(recorder.of('sinkRequest')[0]?.args.slice(1, 3)).toEqual(['error', 'ECONNREFUSED'])
   })
 
   test('a name that does not resolve is transient', async () => {
     const hec = await startHec()
     const { deliver, recorder } = await sinkTo(['http://no-such-host.invalid:8088', hec.url])
     await deliver(batchOf(names(2)))
-    expect(recorder.faults('hecRetry').map(({ kind }) => kind)).toEqual(['transient'])
+    expect(recorder.faults('deliveryFailed').map(({ kind }) => kind)).toEqual(['transient'])
   })
 
   test('something that does not speak HTTP is somebody’s to mend', async () => {
@@ -148,7 +150,7 @@ describe('the network', () => {
     })
     const { deliver, recorder } = await sinkTo([hec.url], { timeoutMs: 2_000 })
     await deliver(batchOf(names(1)))
-    expect(recorder.faults('hecAmbiguous').map(({ code }) => code)).toEqual(['timeout'])
+    expect(recorder.faults('outcomeUnknown').map(({ code }) => code)).toEqual(['timeout'])
   })
 })
 
@@ -207,7 +209,7 @@ describe('TLS', () => {
     const without = await sinkTo([server.url], { tls: verified })
     without.deliver(batchOf(names(1))).catch(() => {})
     // With TLS 1.3 the server hangs up after the handshake, which looks like one going down: retried, with the same hint.
-    const told = version === 'TLSv1.3' ? 'hecRetry' : 'paused'
+    const told = version === 'TLSv1.3' ? 'deliveryFailed' : 'paused'
     await without.recorder.first(told)
     expect(without.recorder.faults(told)[0]?.advice).toContain('SPLUNK_HEC_TLS_CERT_FILE')
     expect(server.posts).toBe(0)
@@ -230,8 +232,8 @@ describe('TLS', () => {
     const tls = await startTls()
     const { deliver, recorder } = await sinkTo([tls.url.replace('https', 'http')])
     deliver(batchOf(names(1))).catch(() => {})
-    await recorder.first('hecRetry')
-    expect(recorder.faults('hecRetry')[0]?.advice).toContain('SPLUNK_HEC_URL')
+    await recorder.first('deliveryFailed')
+    expect(recorder.faults('deliveryFailed')[0]?.advice).toContain('SPLUNK_HEC_URL')
   })
 })
 
@@ -242,6 +244,7 @@ describe('the preflight', () => {
     tls: { verify: true },
     userAgent: 'check',
     clock: fastClock(1),
+    sink: 'splunk_hec',
     telemetry: new Recorder().telemetry,
   })
 

@@ -82,7 +82,7 @@ describe('an event HEC refuses', () => {
       hec,
       names(16).filter((id) => id !== 'e5'),
     )
-    expect(recorder.sum('hecResend', 'bisect')).toBeGreaterThan(0)
+    expect(recorder.sum('resent', 'bisect')).toBeGreaterThan(0)
   })
 
   test('"no data" for a body that has some is no fault of an event: paused, delivered once it is mended', async () => {

@@ -155,7 +155,7 @@ test('faults that leave no doubt never make a duplicate', async () => {
     const ids = Array.from({ length: 60 }, (_, i) => `${random() < 0.3 ? 'bad' : 'good'}-${i}`)
     await deliver(batchOf(ids))
     expect(hec.indexed.toSorted(), `seed ${seed}`).toEqual(ids.filter((id) => !isBad(id)).toSorted())
-    expect(recorder.of('hecAmbiguous')).toEqual([])
+    expect(recorder.of('outcomeUnknown')).toEqual([])
   }
 })
 

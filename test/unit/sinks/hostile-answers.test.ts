@@ -36,8 +36,8 @@ describe('an answer that does not end', () => {
     })
     const { deliver, recorder } = await sinkTo([hec.url])
     await deliver(batchOf(names(3)))
-    expect(recorder.faults('hecRetry').map(({ code }) => code)).toEqual(['http_503'])
-    expect(recorder.of('hecAmbiguous')).toEqual([])
+    expect(recorder.faults('deliveryFailed').map(({ code }) => code)).toEqual(['http_503'])
+    expect(recorder.of('outcomeUnknown')).toEqual([])
   })
 })
 
@@ -51,8 +51,8 @@ test('an answer that is no HTTP pauses, and what it may have been about is count
   const { deliver, recorder } = await sinkTo([hec.url])
   await deliver(batchOf(names(3)))
   expect(recorder.of('paused')).toHaveLength(1)
-  expect(recorder.of('hecAmbiguous')).toHaveLength(1)
-  expect(recorder.sum('hecResend', 'ambiguous')).toBe(3)
+  expect(recorder.of('outcomeUnknown')).toHaveLength(1)
+  expect(recorder.sum('resent', 'ambiguous')).toBe(3)
   expect(hec.indexed).toHaveLength(6)
 })
 
@@ -84,7 +84,10 @@ test('a question for acks that is not answered by HEC is told, and asked again',
   hec.ackScript.push(page, page)
   const { deliver, recorder } = await sinkTo([hec.url])
   await deliver(batchOf(names(2)))
-  expect(recorder.of('hecAckFailed').map(({ args }) => (args[0] as Fault).code)).toEqual(['http_200', 'http_200'])
+  expect(recorder.of('acknowledgementFailed').map(({ args }) => (args[1] as Fault).code)).toEqual([
+    'http_200',
+    'http_200',
+  ])
   expect(recorder.sum('delivered')).toBe(2)
 })
 
@@ -102,7 +105,7 @@ describe('small numbers under `code` that are somebody else’s', () => {
       json(response, status, { code, message: 'Not Found', details: [] })
     }
     const delivery = deliver(batchOf(names(2)))
-    await Promise.race([recorder.first('hecRetry'), recorder.first('paused')])
+    await Promise.race([recorder.first('deliveryFailed'), recorder.first('paused')])
     hec.outage = undefined
     await delivery
     // Nothing was sent before the probe was answered by HEC itself.
@@ -130,7 +133,7 @@ describe('cookies', () => {
     await deliver(batchOf(['b']))
     expect(hec.indexed).toEqual(['a', 'b'])
     expect(hec.posts[1]?.headers.cookie).toBe('ok=1')
-    expect(recorder.of('hecRetry')).toEqual([])
+    expect(recorder.of('deliveryFailed')).toEqual([])
   })
 })
 

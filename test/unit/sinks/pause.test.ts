@@ -6,7 +6,7 @@ import { batchOf, fastClock, LeaseDouble, names, Recorder, sinkTo } from './deli
 import type { Reaction } from './hec-double.ts'
 import { html, json, refuse, startHec } from './hec-double.ts'
 
-const KEY = { reason: 'hec_configuration', scope: 'sink' }
+const KEY = { reason: 'hec_configuration', scope: { of: 'sink', sink: 'splunk_hec' } }
 
 describe('a configuration fault pauses the sink, keeps everything, and work resumes by itself', () => {
   test.each<[string, Reaction, string]>([
@@ -144,7 +144,7 @@ describe('a configuration fault pauses the sink, keeps everything, and work resu
     refuseNow()
     await recorder.first('paused')
     await expect.poll(() => hec.probes.length, { timeout: 5_000 }).toBeGreaterThanOrEqual(3)
-    const bodies = recorder.of('hecRequest').length - hec.probes.length
+    const bodies = recorder.of('sinkRequest').length - hec.probes.length
     expect(bodies).toBe(1)
     hec.outage = undefined
     hec.rule = undefined
@@ -186,7 +186,7 @@ describe('the gate', () => {
   function gateWith(probe?: () => Promise<Fault | undefined>) {
     const recorder = new Recorder()
     const clock = fastClock(100)
-    const key = { reason: 'dead_letter', scope: 'sink' } as const
+    const key = { reason: 'dead_letter', scope: { of: 'sink', sink: 'splunk_hec' } } as const
     return { recorder, gate: new PauseGate({ key, clock, telemetry: recorder.telemetry, ...(probe && { probe }) }) }
   }
 
@@ -202,7 +202,7 @@ describe('the gate', () => {
     const pauses: number[] = []
     const clock = { ...fastClock(1), sleep: async (ms: number) => void pauses.push(ms) }
     const probe = async () => (pauses.length < 200 ? fault : undefined)
-    const key = { reason: 'hec_configuration', scope: 'sink' } as const
+    const key = { reason: 'hec_configuration', scope: { of: 'sink', sink: 'splunk_hec' } } as const
     new PauseGate({ key, clock, telemetry: recorder.telemetry, probe }).trip(fault)
     await recorder.first('resumed')
     expect(pauses[0]).toBeLessThanOrEqual(1_000)

@@ -1,0 +1,24 @@
+/** One logstore under the name of the source that reads it. */
+export interface LogstoreRef {
+  /** Name of the configured source: `DEFAULT_SOURCE` with the environment alone. */
+  readonly source: string
+  readonly project: string
+  readonly logstore: string
+}
+
+/** One shard of a logstore. Numbers of shards are unique within their logstore only. */
+export interface ShardRef extends LogstoreRef {
+  readonly shard: number
+}
+
+export const DEFAULT_SOURCE = 'default'
+
+/** The same text for the same shard, for the keys of maps. Names of projects and logstores hold no slash. */
+export function shardKey({ source, project, logstore, shard }: ShardRef): string {
+  return `${source}/${project}/${logstore}/${shard}`
+}
+
+/** How people read it: `shard 3`. */
+export function shardName({ shard }: ShardRef): string {
+  return `shard ${shard}`
+}

@@ -1,0 +1,82 @@
+import type { Clock } from '../core/clock.ts'
+import type { Fault } from '../core/errors.ts'
+import type { ShardRef } from '../core/shard.ts'
+import { shardKey, shardName } from '../core/shard.ts'
+import type { PauseKey, PauseReason, PauseScope } from '../core/telemetry.ts'
+
+/** Something that waits until somebody changes something. */
+export interface Pause {
+  readonly key: PauseKey
+  /** The scope as people read it: `sink`, `group`, `shard 3`. */
+  readonly scope: string
+  /** Monotonic milliseconds. */
+  readonly since: number
+  /** The latest one. */
+  fault: Fault
+}
+
+/** Every pause of this replica. The log, the metric, `/readyz` and the status page all show this one list. */
+export class Pauses {
+  readonly #clock: Clock
+  /** In the order in which they began. */
+  readonly #pauses = new Map<string, Pause>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  [Symbol.iterator](): IterableIterator<Pause> {
+    return this.#pauses.values()
+  }
+
+  /** Begins a pause, or renews the fault of one that lasts. `before` is the fault it had. */
+  set(key: PauseKey, fault: Fault): { pause: Pause; before: Fault | undefined } {
+    const id = idOf(key)
+    const lasting = this.#pauses.get(id)
+    const before = lasting?.fault
+    const pause = lasting ?? { key, scope: scopeName(key.scope), since: this.#clock.monotonic(), fault }
+    pause.fault = fault
+    this.#pauses.set(id, pause)
+    return { pause, before }
+  }
+
+  /** Ends a pause. `undefined` if there was none. */
+  end(key: PauseKey): Pause | undefined {
+    const id = idOf(key)
+    const pause = this.#pauses.get(id)
+    this.#pauses.delete(id)
+    return pause
+  }
+
+  ofShard(shard: ShardRef): Pause[] {
+    const key = shardKey(shard)
+    return [...this].filter(({ key: { scope } }) => 'shard' in scope && shardKey(scope.shard) === key)
+  }
+
+  has(reason: PauseReason): boolean {
+    return [...this].some(({ key }) => key.reason === reason)
+  }
+}
+
+function idOf({ reason, scope }: PauseKey): string {
+  return `${reason} ${scope.of} ${ownerOf(scope)}`
+}
+
+function ownerOf(scope: PauseScope): string {
+  if (scope.of === 'sink') return scope.sink
+  if (scope.of === 'group') return `${scope.logstore.source}/${scope.logstore.logstore}`
+  return shardKey(scope.shard)
+}
+
+function scopeName(scope: PauseScope): string {
+  switch (scope.of) {
+    case 'sink':
+    case 'group':
+      return scope.of
+    case 'pull':
+      return shardName(scope.shard)
+    case 'start':
+    case 'checkpoint':
+      return `${scope.of} of ${shardName(scope.shard)}`
+  }
+}
