@@ -83,11 +83,12 @@ describe('check', () => {
     { mode: 0o600, line: /ok +\.env +only its owner/ },
   ])('looks at who may read .env: $mode', async ({ mode, line }) => {
     const scenario = await Scenario.start()
-    const check = startCommand(['check'], scenario.environment(), (folder) => {
+    const prepare = (folder: string): void => {
       const path = join(folder, '.env')
       writeFileSync(path, 'LOG_LEVEL=warn\n')
       chmodSync(path, mode)
-    })
+    }
+    const check = startCommand(['check'], scenario.environment(), { prepare })
     expect((await check.exited).code).toBe(0)
     expect(text(check.lines)).toMatch(line)
   })

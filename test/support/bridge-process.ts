@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
+import { Happenings } from './happenings.ts'
 
 export const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
@@ -16,16 +17,21 @@ export interface LogLine {
   [field: string]: unknown
 }
 
+const LONGEST_WAIT_MS = 60_000
+
 /** A real `sls-siem-bridge` process whose JSON log is read as it comes. */
 export class BridgeProcess {
   readonly child: ChildProcess
   readonly lines: LogLine[] = []
   stderr = ''
   readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
-  readonly #watchers = new Set<() => void>()
+  readonly #output = new Happenings(() => this.transcript())
+  readonly #onOutput: () => void
   #gone = false
 
-  constructor(child: ChildProcess) {
+  /** `onOutput` is called after each log line, each piece of standard error, and the exit. */
+  constructor(child: ChildProcess, onOutput: () => void = () => {}) {
+    this.#onOutput = onOutput
     this.child = child
     this.exited = once(child, 'exit').then(([code, signal]) => ({ code, signal }))
     void this.exited.then(() => {
@@ -35,6 +41,7 @@ export class BridgeProcess {
     if (child.stdout) createInterface({ input: child.stdout }).on('line', (line) => this.#read(line))
     child.stderr?.on('data', (text) => {
       this.stderr += text
+      this.#notify()
     })
   }
 
@@ -48,23 +55,22 @@ export class BridgeProcess {
   }
 
   #notify(): void {
-    for (const look of this.#watchers) look()
+    this.#output.notify()
+    this.#onOutput()
   }
 
   /** The first log line whose message matches, once it is there. */
-  async line(pattern: RegExp): Promise<LogLine> {
-    for (;;) {
+  line(pattern: RegExp): Promise<LogLine> {
+    return this.#output.until(() => {
       const found = this.lines.find((line) => pattern.test(line.msg))
-      if (found) return found
-      if (this.#gone) throw new Error(`ended before logging ${pattern}\n${this.transcript()}`)
-      await new Promise<void>((resolve) => {
-        const look = (): void => {
-          this.#watchers.delete(look)
-          resolve()
-        }
-        this.#watchers.add(look)
-      })
-    }
+      if (!found && this.#gone) throw new Error(`ended before logging ${pattern}\n${this.transcript()}`)
+      return found
+    }, LONGEST_WAIT_MS)
+  }
+
+  /** Waits until standard error has a text. */
+  said(text: string): Promise<boolean> {
+    return this.#output.until(() => this.stderr.includes(text), LONGEST_WAIT_MS)
   }
 
   async adminUrl(): Promise<string> {
@@ -101,7 +107,7 @@ export function cleanEnvironment(): NodeJS.ProcessEnv {
 export function startCommand(
   args: string[],
   env: Record<string, string>,
-  prepare: (folder: string) => void = () => {},
+  { prepare = () => {}, onOutput = () => {} }: { prepare?: (folder: string) => void; onOutput?: () => void } = {},
 ): BridgeProcess {
   const cwd = mkdtempSync(join(tmpdir(), 'bridge-'))
   prepare(cwd)
@@ -110,7 +116,7 @@ export function startCommand(
     env: { ...cleanEnvironment(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  const bridge = new BridgeProcess(child)
+  const bridge = new BridgeProcess(child, onOutput)
   onTestFinished(async () => {
     if (child.exitCode === null && child.signalCode === null) {
       child.kill('SIGCONT')

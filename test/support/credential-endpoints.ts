@@ -5,6 +5,7 @@ import { createServer } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Server } from 'node:net'
 import { onTestFinished } from 'vitest'
+import { Happenings } from './happenings.ts'
 
 /** What one answer gave. */
 export interface GivenKeys {
@@ -51,7 +52,7 @@ export class CredentialEndpoint {
   readonly #onGiven: (keys: GivenKeys) => void
   readonly #server: Server & { closeAllConnections(): void }
   readonly #scheme: string
-  readonly #watchers = new Set<() => void>()
+  readonly #asked = new Happenings()
   #port = 0
 
   private constructor({ lifeMs = 3_600_000, onGiven = () => {}, tls }: EndpointOptions) {
@@ -94,11 +95,7 @@ export class CredentialEndpoint {
 
   /** So many requests have come. */
   async asked(times: number): Promise<void> {
-    while (this.seen.length < times) {
-      await new Promise<void>((resolve) => {
-        this.#watchers.add(resolve)
-      })
-    }
+    await this.#asked.until(() => this.seen.length >= times)
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -106,8 +103,7 @@ export class CredentialEndpoint {
     for await (const chunk of request) body += chunk
     const { method = '', url: path = '', headers } = request
     this.seen.push({ method, path, headers, body })
-    for (const wake of this.#watchers) wake()
-    this.#watchers.clear()
+    this.#asked.notify()
     if (this.behaviour === 'hangs' || (this.metadataTokens === 'swallowed' && method === 'PUT')) return
     const { status, body: answer } =
       this.behaviour === 'answers' ? this.#answer(method, path, headers, body) : this.behaviour

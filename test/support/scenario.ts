@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,8 +17,11 @@ import { lz4Decompress } from '../../src/sls/lz4.ts'
 import { OfficialClient } from '../../src/sls/official-client.ts'
 import type { BridgeProcess } from './bridge-process.ts'
 import { startCommand } from './bridge-process.ts'
+import { Happenings } from './happenings.ts'
 
 const GROUP = 'scenario'
+/** Node tells there of each request that reached a server of this process, both emulators included, and of each answer. */
+const REQUESTS = ['http.server.request.start', 'http.server.response.finish']
 
 export interface ScenarioOptions {
   sls?: SlsEmulatorOptions
@@ -48,6 +52,7 @@ export class Scenario {
   readonly #samples: SampleLogs
   readonly #ack: boolean
   readonly #indexed = new Map<string, { events: IndexedEvent[]; at: number }>()
+  readonly #happenings = new Happenings(() => this.#summary())
   #replicas = 0
 
   private constructor(sls: SlsEmulator, hec: HecReceiver, indexed: Scenario['indexedById'], options: ScenarioOptions) {
@@ -66,6 +71,7 @@ export class Scenario {
       accessKeySecret: new Secret(sls.accessKeySecret),
       userAgent: 'scenario',
     })
+    for (const channel of REQUESTS) subscribe(channel, this.#happenings.notify)
   }
 
   static async start(options: ScenarioOptions = {}): Promise<Scenario> {
@@ -90,6 +96,7 @@ export class Scenario {
   }
 
   async #close(): Promise<void> {
+    for (const channel of REQUESTS) unsubscribe(channel, this.#happenings.notify)
     this.#writer.close()
     await Promise.all([this.sls.close(), this.hec.close()])
     rmSync(this.deadLetterDir, { recursive: true, force: true })
@@ -147,7 +154,7 @@ export class Scenario {
 
   replica(env: Record<string, string> = {}): BridgeProcess {
     const SLS_CONSUMER = `replica-${++this.#replicas}`
-    return startCommand(['run'], { ...this.environment(), SLS_CONSUMER, ...env })
+    return startCommand(['run'], { ...this.environment(), SLS_CONSUMER, ...env }, { onOutput: this.#happenings.notify })
   }
 
   #logstore() {
@@ -218,12 +225,12 @@ export class Scenario {
     }, withinMs)
   }
 
+  /**
+   * Looks at once, after each request to an emulator, and after each line of a replica: whatever a replica does shows there,
+   * within a heartbeat.
+   */
   async eventually(met: () => boolean | Promise<boolean>, withinMs = 20_000): Promise<void> {
-    const deadline = performance.now() + withinMs
-    while (!(await met())) {
-      if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${met}\n${this.#summary()}`)
-      await sleep(50)
-    }
+    await this.#happenings.until(met, withinMs)
   }
 
   #summary(): string {

@@ -1,14 +1,21 @@
 import { describe, expect, test } from 'vitest'
 import type { Bench } from './delivery-double.ts'
-import { batchOf, names, sinkTo } from './delivery-double.ts'
+import { ACK_POLL_MS, batchOf, names, sinkTo } from './delivery-double.ts'
 import type { AckQuery, HecDouble } from './hec-double.ts'
 import { answer, cut, html, json, refuse, startHec, takeAndCut } from './hec-double.ts'
 
-/** Real milliseconds for a few rounds of polling at the speeds used here. */
-const aFewPolls = () => new Promise((resolve) => setTimeout(resolve, 120))
+/** More rounds of asking than it takes to act on an answer. */
+const A_FEW_QUERIES = 3
 
-const settled = async (promise: Promise<unknown>): Promise<boolean> =>
-  await Promise.race([promise.then(() => true), aFewPolls().then(() => false)])
+/** Whether a delivery has settled by now. */
+function watched(delivery: Promise<unknown>): { settled: boolean } {
+  const watch = { settled: false }
+  const settle = (): void => {
+    watch.settled = true
+  }
+  delivery.then(settle, settle)
+  return watch
+}
 
 describe('a token with acknowledgement', () => {
   test('200 is not delivery, the ack is', async () => {
@@ -16,8 +23,9 @@ describe('a token with acknowledgement', () => {
     hec.acknowledging = false
     const { deliver, recorder } = await sinkTo([hec.url], { speed: 50 })
     const delivery = deliver(batchOf(names(4)))
-    await expect.poll(() => hec.queries.length).toBeGreaterThan(2)
-    expect(await settled(delivery)).toBe(false)
+    const watch = watched(delivery)
+    await hec.queried(A_FEW_QUERIES)
+    expect(watch.settled).toBe(false)
     expect(hec.indexed).toEqual(names(4))
     expect(recorder.sum('delivered')).toBe(0)
     hec.acknowledge()
@@ -32,7 +40,7 @@ describe('a token with acknowledgement', () => {
     hec.acknowledging = false
     const { deliver } = await sinkTo([hec.url], { concurrency: 1, speed: 50 })
     const deliveries = names(5).map((id) => deliver(batchOf([id])))
-    await expect.poll(() => hec.posts.length).toBe(5)
+    await hec.posted(5)
     hec.acknowledge()
     await Promise.all(deliveries)
   })
@@ -42,7 +50,7 @@ describe('a token with acknowledgement', () => {
     hec.acknowledging = false
     const { deliver } = await sinkTo([hec.url], { speed: 50 })
     const deliveries = names(24).map((id) => deliver(batchOf([id])))
-    await expect.poll(() => hec.posts.length).toBe(24)
+    await hec.posted(24)
     const uses = Map.groupBy(hec.posts, ({ channel }) => channel)
     expect([...uses.values()].map((posts) => posts.length).toSorted((a, b) => a - b)).toEqual([...Array(16).fill(1), 8])
     hec.acknowledge()
@@ -57,8 +65,10 @@ describe('a token with acknowledgement', () => {
     hec.acknowledging = false
     const { deliver } = await sinkTo([hec.url], { concurrency: 20, speed: 10 })
     const deliveries = names(530).map((id) => deliver(batchOf([id])))
-    await expect.poll(() => hec.posts.length, { timeout: 5_000 }).toBe(512)
-    expect(await settled(Promise.race(deliveries))).toBe(false)
+    const watch = watched(Promise.race(deliveries))
+    await hec.posted(512)
+    await hec.queried(A_FEW_QUERIES)
+    expect(watch.settled).toBe(false)
     expect(hec.posts).toHaveLength(512)
     hec.acknowledging = true
     hec.acknowledge()
@@ -151,7 +161,7 @@ describe('acknowledgement that is turned off on the token', () => {
     hec.acknowledging = false
     const { deliver, recorder } = await sinkTo([hec.url], { speed: 50, ack: 'auto' })
     const delivery = deliver(batchOf(names(3)))
-    await expect.poll(() => hec.posts.length).toBe(1)
+    await hec.posted(1)
     hec.ack = false
     await delivery
     expect(hec.posts).toHaveLength(2)
@@ -182,7 +192,7 @@ describe('an answer to a poll that is none', () => {
     const ack = name === '400 code 14' ? true : 'auto'
     const { deliver, recorder } = await sinkTo([hec.url], { speed: 50, ack })
     const delivery = deliver(batchOf(names(2)))
-    await expect.poll(() => hec.queries.length, { timeout: 3_000 }).toBeGreaterThan(1)
+    await hec.queried(2)
     expect(recorder.sum('delivered')).toBe(0)
     if (pauses) await recorder.first('resumed')
     expect(recorder.of('paused')).toHaveLength(pauses ? 1 : 0)
@@ -193,10 +203,16 @@ describe('an answer to a poll that is none', () => {
   })
 })
 
-/** Sixteen requests that hold the channels of their own, so that further ones share. */
+/** So many requests get a channel of their own; further ones share. */
+const OWN_CHANNELS = 16
+
+/** Requests that hold every channel of its own. */
 async function crowd({ deliver }: Bench, hec: HecDouble): Promise<Promise<void>[]> {
-  const deliveries = names(16, 'crowd').map((id) => deliver(batchOf([id])))
-  await expect.poll(() => hec.posts.length).toBe(16)
+  const before = hec.posts.length
+  const deliveries = names(OWN_CHANNELS, `crowd ${before} `).map((id) => deliver(batchOf([id])))
+  // Those that a restart loses are still under way when their test ends.
+  for (const delivery of deliveries) delivery.catch(() => {})
+  await hec.posted(before + OWN_CHANNELS)
   return deliveries
 }
 
@@ -207,11 +223,11 @@ describe('a restarted server', () => {
     const bench = await sinkTo([hec.url], { speed: 50 })
     const others = await crowd(bench, hec)
     const old = [bench.deliver(batchOf(['x0'])), bench.deliver(batchOf(['x1']))]
-    await expect.poll(() => hec.posts.length).toBe(18)
+    await hec.posted(18)
     hec.acknowledge()
     await Promise.all(others)
-    const lost = [...(await crowdAgain(bench, hec)), bench.deliver(batchOf(['y0']))]
-    await expect.poll(() => hec.posts.length).toBe(35)
+    const lost = [...(await crowd(bench, hec)), bench.deliver(batchOf(['y0']))]
+    await hec.posted(35)
     await Promise.all(old)
     hec.restart()
     expect(hec.indexed).not.toContain('y0')
@@ -224,14 +240,6 @@ describe('a restarted server', () => {
     expect(hec.indexed.filter((id) => id === 'z0')).toHaveLength(1)
   })
 
-  async function crowdAgain({ deliver }: Bench, hec: HecDouble): Promise<Promise<void>[]> {
-    const before = hec.posts.length
-    const deliveries = names(16, 'again').map((id) => deliver(batchOf([id])))
-    for (const delivery of deliveries) delivery.catch(() => {})
-    await expect.poll(() => hec.posts.length).toBe(before + 16)
-    return deliveries
-  }
-
   test.each([
     ['is answered late', false, 0],
     ['is never answered', true, 0],
@@ -241,23 +249,22 @@ describe('a restarted server', () => {
     const hec = await startHec({ ack: true })
     hec.firstAckId = first
     hec.acknowledging = false
-    const bench = await sinkTo([hec.url], { speed: 50 })
-    await crowd(bench, hec).then((deliveries) => {
-      for (const delivery of deliveries) delivery.catch(() => {})
-    })
+    const { clock } = hec
+    const ackTimeoutMs = 20_000
+    const bench = await sinkTo([hec.url], { clock, ackTimeoutMs })
+    const deliveries = await crowd(bench, hec)
     const old = bench.deliver(batchOf(['old']))
-    await expect.poll(() => hec.posts.length).toBe(17)
+    const watch = watched(old)
+    await hec.posted(17)
     const shared = hec.posts[16]?.channel
-    const askedBefore = hec.queries.length
-    await expect.poll(() => hec.queries.slice(askedBefore).some(({ channel }) => channel === shared)).toBe(true)
+    await clock.advance(ACK_POLL_MS)
+    expect(hec.queries.map(({ channel }) => channel)).toContain(shared)
 
     hec.restart() // `old` is gone, and nobody knows
     expect(hec.indexed).not.toContain('old')
     hec.acknowledging = true
     let release = (): void => {}
-    let asked = 0
     hec.script.push((post, response, double) => {
-      asked = double.queries.length
       const ackId = double.accept(post) // the same id on the same channel, and acknowledged
       release = () => {
         if (never) response.socket?.destroy()
@@ -266,13 +273,14 @@ describe('a restarted server', () => {
       return true
     })
     const fresh = bench.deliver(batchOf(['new']))
-    await expect.poll(() => hec.posts.length).toBe(18)
+    await hec.posted(18)
     expect(hec.posts[17]?.channel).toBe(shared)
-    await expect.poll(() => hec.queries.slice(asked).some(({ channel }) => channel === shared)).toBe(true)
-    expect(await settled(old)).toBe(false)
+    await clock.advance(A_FEW_QUERIES * ACK_POLL_MS)
+    expect(watch.settled).toBe(false)
     release()
-    await old
-    await fresh
+    // By then every request that the restart lost has run out of time, been sent again and been acknowledged.
+    await clock.advance(ackTimeoutMs + A_FEW_QUERIES * ACK_POLL_MS)
+    await Promise.all([...deliveries, old, fresh])
     expect(hec.indexed).toContain('old')
     expect(hec.indexed).toContain('new')
     expect(bench.recorder.sum('resent', 'ack_lost')).toBeGreaterThanOrEqual(1)
@@ -298,17 +306,16 @@ describe('a shared channel', () => {
     const deliveries = await crowd(bench, hec)
     const first = hold(hec)
     deliveries.push(bench.deliver(batchOf(['first'])))
-    await expect.poll(() => hec.posts.length).toBe(17)
+    await hec.posted(17)
     const second = hold(hec)
     deliveries.push(bench.deliver(batchOf(['second'])))
-    await expect.poll(() => hec.posts.length).toBe(18)
+    await hec.posted(18)
     expect(hec.posts[17]?.channel).toBe(hec.posts[16]?.channel)
-    const answered = bench.recorder.of('sinkRequest').filter(({ args }) => args[2] === '0').length
     second.answer()
-    const now = () => bench.recorder.of('sinkRequest').filter(({ args }) => args[2] === '0').length
-    await expect.poll(now).toBe(answered + 1)
+    const answered = (count: number) => bench.recorder.times(count, 'sinkRequest', ({ args }) => args[2] === '0')
+    await answered(OWN_CHANNELS + 1)
     first.answer()
-    await expect.poll(now).toBe(answered + 2)
+    await answered(OWN_CHANNELS + 2)
     hec.acknowledge()
     await Promise.all(deliveries)
     expect(hec.posts).toHaveLength(18)
@@ -318,22 +325,24 @@ describe('a shared channel', () => {
   test('an ack that was told, and waits only for another answer, does not run out of time', async () => {
     const hec = await startHec({ ack: true })
     hec.acknowledging = false
+    const { clock } = hec
     const ackTimeoutMs = 10_000
-    const bench = await sinkTo([hec.url], { speed: 10, ackTimeoutMs })
+    const bench = await sinkTo([hec.url], { clock, ackTimeoutMs })
     const others = await crowd(bench, hec)
     const slow = hold(hec)
     others.push(bench.deliver(batchOf(['slow'])))
-    await expect.poll(() => hec.posts.length).toBe(17)
+    await hec.posted(17)
     others.push(bench.deliver(batchOf(['told'])))
-    await expect.poll(() => hec.posts.length).toBe(18)
+    await hec.posted(18)
     hec.acknowledge()
     // Keeps the channel being asked about, and its deadlines looked at, meanwhile.
     others.push(bench.deliver(batchOf(['other'])))
-    await expect.poll(() => hec.posts.length).toBe(19)
-    await new Promise((resolve) => setTimeout(resolve, (1.5 * ackTimeoutMs) / 10))
+    await hec.posted(19)
+    await clock.advance(1.5 * ackTimeoutMs)
     slow.answer()
     hec.acknowledging = true
     hec.acknowledge()
+    await clock.advance(A_FEW_QUERIES * ACK_POLL_MS)
     await Promise.all(others)
     expect(hec.posts.filter(({ ids }) => ids[0] === 'told')).toHaveLength(1)
   })
@@ -345,9 +354,9 @@ describe('a shared channel', () => {
     const deliveries = await crowd(bench, hec)
     hec.script.push((_, response) => html(response, 502))
     deliveries.push(bench.deliver(batchOf(['unanswered'])))
-    await expect.poll(() => hec.posts.length).toBe(18)
+    await hec.posted(18)
     deliveries.push(bench.deliver(batchOf(['next'])))
-    await expect.poll(() => hec.posts.length).toBe(19)
+    await hec.posted(19)
     expect(hec.posts[18]?.channel).not.toBe(hec.posts[16]?.channel)
     hec.acknowledge()
     await Promise.all(deliveries)
@@ -362,7 +371,7 @@ describe('a shared channel', () => {
     const deliveries = await crowd(bench, hec)
     hec.script.push(cut, takeAndCut)
     deliveries.push(bench.deliver(batchOf(['x'])))
-    await expect.poll(() => hec.posts.length).toBe(18)
+    await hec.posted(18)
     hec.acknowledge()
     await Promise.all(deliveries)
     // The second answer was lost as well, but could be asked for.
@@ -423,7 +432,9 @@ describe('whether a token acknowledges', () => {
     hec.ack = true // somebody turned it on
     hec.acknowledging = false
     const delivery = deliver(batchOf(['b']))
-    expect(await settled(delivery)).toBe(false)
+    const watch = watched(delivery)
+    await hec.queried(A_FEW_QUERIES)
+    expect(watch.settled).toBe(false)
     hec.acknowledge()
     await delivery
     expect(recorder.sum('delivered')).toBe(2)

@@ -12,6 +12,7 @@ import type { Telemetry } from '../../../src/core/telemetry.ts'
 import { DeadLetter } from '../../../src/sinks/dead-letter.ts'
 import type { SplunkHecOptions } from '../../../src/sinks/splunk-hec/sink.ts'
 import { SplunkHecSink } from '../../../src/sinks/splunk-hec/sink.ts'
+import { Happenings } from '../../support/happenings.ts'
 
 /** The real clock, this many times faster: one real second is `factor` seconds of back-off, deadlines and pauses. */
 export function fastClock(factor: number): Clock {
@@ -31,7 +32,7 @@ export interface Call {
 /** Records what was told, and lets a test wait for it. */
 export class Recorder {
   readonly calls: Call[] = []
-  readonly #waiting = new Set<() => void>()
+  readonly #told = new Happenings(() => this.calls.map(({ name }) => name).join(' '))
   readonly telemetry: Telemetry
 
   constructor() {
@@ -40,7 +41,7 @@ export class Recorder {
         (_, name: keyof Telemetry) =>
         (...args: unknown[]) => {
           this.calls.push({ name, args, atMs: performance.now() })
-          for (const check of this.#waiting) check()
+          this.#told.notify()
         },
     })
   }
@@ -55,18 +56,13 @@ export class Recorder {
   }
 
   /** Resolves with the first such call, now or later. */
-  async first(name: keyof Telemetry, matching: (call: Call) => boolean = () => true): Promise<Call> {
-    for (;;) {
-      const call = this.of(name).find(matching)
-      if (call) return call
-      await new Promise<void>((resolve) => {
-        const check = (): void => {
-          this.#waiting.delete(check)
-          resolve()
-        }
-        this.#waiting.add(check)
-      })
-    }
+  first(name: keyof Telemetry, matching: (call: Call) => boolean = () => true): Promise<Call> {
+    return this.#told.until(() => this.of(name).find(matching))
+  }
+
+  /** Waits until so many such calls have come in all. */
+  async times(count: number, name: keyof Telemetry, matching: (call: Call) => boolean = () => true): Promise<void> {
+    await this.#told.until(() => this.of(name).filter(matching).length >= count)
   }
 
   sum(name: 'delivered' | 'deadLettered' | 'resent', reason?: string): number {
@@ -142,6 +138,9 @@ export interface Bench {
   buried(): Promise<string[]>
 }
 
+/** How often `sinkTo`'s sink asks about acks. */
+export const ACK_POLL_MS = 1_000
+
 /** A sink with everything around it, closed when the test ends. */
 export async function sinkTo(
   urls: readonly string[],
@@ -156,7 +155,7 @@ export async function sinkTo(
     token: new Secret('s3cret-token'),
     ack: 'auto',
     timeoutMs: 60_000,
-    ackPollMs: 1_000,
+    ackPollMs: ACK_POLL_MS,
     ackTimeoutMs: 300_000,
     gzip: true,
     maxBytes: 1_000_000,

@@ -1,9 +1,12 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { gunzipSync } from 'node:zlib'
 import { onTestFinished } from 'vitest'
+import { Happenings } from '../../support/happenings.ts'
+import { ManualClock } from '../../support/manual-clock.ts'
 
 /** One POST with a body to `/services/collector/event`. */
 export interface Post {
@@ -65,6 +68,10 @@ export const cut: Reaction = (_, response) => {
   return true
 }
 
+/** Real time that a connection of the sink rests between an answer and the next request. */
+const CONNECTION_REST_MS = 5
+const ENDS_OF_A_REQUEST = ['undici:request:trailers', 'undici:request:error']
+
 /** A small HEC with the state of one splunkd: what is indexed, and acknowledgements per channel, told once. */
 export class HecDouble {
   readonly posts: Post[] = []
@@ -84,6 +91,14 @@ export class HecDouble {
   /** What a channel's ids count from: 0 in splunkd, 1 in the OpenTelemetry Collector. */
   firstAckId = 0
   url = ''
+  /** Its `advance` waits for every request that this server does not keep waiting. */
+  readonly clock = new ManualClock(() => this.#sent > this.#kept || performance.now() < this.#restedAt)
+  /** Requests of this process that have no end yet, and those among them that this server has read and not answered. */
+  #sent = 0
+  #kept = 0
+  /** By then a request that waits for a connection to rest has left. */
+  #restedAt = 0
+  readonly #requests = new Happenings(() => JSON.stringify({ posts: this.posts.length, queries: this.queries.length }))
   readonly #acks = new Map<string, { next: number; done: Set<number> }>()
   /** Accepted and not yet acknowledged: in memory only. */
   readonly #held: { channel: string; id: number; ids: readonly string[] }[] = []
@@ -93,13 +108,40 @@ export class HecDouble {
     this.ack = ack
   }
 
+  readonly #begun = (): void => void this.#sent++
+  readonly #ended = (): void => {
+    this.#sent--
+    this.#restedAt = performance.now() + 2 * CONNECTION_REST_MS
+  }
+
   async listen(port = 0): Promise<void> {
+    subscribe('undici:request:create', this.#begun)
+    for (const end of ENDS_OF_A_REQUEST) subscribe(end, this.#ended)
     this.#server.listen(port, '127.0.0.1')
     await once(this.#server, 'listening')
     this.url = `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
   }
 
+  /** Looks again after each request. */
+  async until(met: () => boolean, withinMs?: number): Promise<void> {
+    await this.#requests.until(met, withinMs)
+  }
+
+  /** Waits until so many POSTs have come in all. */
+  posted(count: number): Promise<void> {
+    return this.until(() => this.posts.length >= count)
+  }
+
+  /** Waits until so many more queries about acks have come, on one channel or on any. */
+  queried(more: number, channel?: string): Promise<void> {
+    const asked = (): number => this.queries.filter((query) => !channel || query.channel === channel).length
+    const before = asked()
+    return this.until(() => asked() >= before + more)
+  }
+
   async close(): Promise<void> {
+    unsubscribe('undici:request:create', this.#begun)
+    for (const end of ENDS_OF_A_REQUEST) unsubscribe(end, this.#ended)
     this.#server.closeAllConnections()
     if (!this.#server.listening) return
     this.#server.close()
@@ -145,7 +187,13 @@ export class HecDouble {
     } catch {
       return // the client went away in the middle of its request
     }
-    const raw = Buffer.concat(chunks)
+    this.#kept++
+    response.once('close', () => this.#kept--)
+    this.#answer(Buffer.concat(chunks), request, response)
+    this.#requests.notify()
+  }
+
+  #answer(raw: Buffer, request: IncomingMessage, response: ServerResponse): void {
     const body = request.headers['content-encoding'] === 'gzip' ? gunzipSync(raw) : raw
     const channel = String(request.headers['x-splunk-request-channel'])
     const isAck = request.url?.endsWith('/ack') === true
@@ -153,7 +201,7 @@ export class HecDouble {
     const isQuery = isAck && this.posts.some((post) => post.channel === channel)
     if (body.length === 0 || (isAck && !isQuery)) this.probes.push({ path: String(request.url), atMs })
     if (this.outage) return void this.outage(request, response)
-    if (isAck) return this.#serveAck(channel, body, request, response, atMs, isQuery)
+    if (isAck) return void this.#serveAck(channel, body, request, response, atMs, isQuery)
     if (body.length === 0) return void json(response, 400, { text: 'No data', code: 5 })
     const ids = body
       .toString()

@@ -2,10 +2,11 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { DeadLetter } from '../../../src/sinks/dead-letter.ts'
-import { batchOf, LeaseDouble, names, sinkTo, temporaryDirectory } from './delivery-double.ts'
+import { ACK_POLL_MS, batchOf, LeaseDouble, names, sinkTo, temporaryDirectory } from './delivery-double.ts'
 import { answer, cut, json, refuse, startHec } from './hec-double.ts'
 
-const aWhile = () => new Promise((resolve) => setTimeout(resolve, 120))
+/** Longer than any back-off, poll or probe of the sink waits. */
+const LONGEST_WAIT_MS = 300_000
 
 describe('a lease that ends stops its batch at once: nothing more is sent, nothing counts as delivered', () => {
   test('before anything began', async () => {
@@ -31,7 +32,8 @@ describe('a lease that ends stops its batch at once: nothing more is sent, nothi
 
   test('while it waits for a slot', async () => {
     const hec = await startHec()
-    const { deliver } = await sinkTo([hec.url], { concurrency: 1 })
+    const { clock } = hec
+    const { deliver } = await sinkTo([hec.url], { clock, concurrency: 1 })
     let release = (): void => {}
     const holding = new Promise<void>((held) => {
       hec.script.push((post, response) => {
@@ -47,7 +49,7 @@ describe('a lease that ends stops its batch at once: nothing more is sent, nothi
     await holding
     const lease = new LeaseDouble()
     const second = deliver(batchOf(['second']), lease)
-    await aWhile()
+    await clock.settle()
     lease.lose()
     await expect(second).rejects.toMatchObject({ kind: 'lease' }) // though the slot is still taken
     release()
@@ -58,7 +60,8 @@ describe('a lease that ends stops its batch at once: nothing more is sent, nothi
 
   test('while the request is under way', async () => {
     const hec = await startHec()
-    const { deliver, recorder } = await sinkTo([hec.url])
+    const { clock } = hec
+    const { deliver, recorder } = await sinkTo([hec.url], { clock })
     const lease = new LeaseDouble()
     const asked = new Promise<void>((resolve) => {
       hec.script.push(() => {
@@ -72,35 +75,38 @@ describe('a lease that ends stops its batch at once: nothing more is sent, nothi
     await expect(delivery).rejects.toMatchObject({ kind: 'lease' })
     expect(recorder.of('outcomeUnknown')).toEqual([])
     expect(recorder.of('sinkRequest').at(-1)?.args.slice(1, 3)).toEqual(['error', 'aborted'])
-    await aWhile()
+    await clock.advance(LONGEST_WAIT_MS)
     expect(hec.posts).toHaveLength(1)
   })
 
   test('while it backs off', async () => {
     const hec = await startHec()
     hec.rule = answer(503, { text: 'busy', code: 9 }, { 'retry-after': '200' })
-    const { deliver, recorder } = await sinkTo([hec.url])
+    const { clock } = hec
+    const { deliver, recorder } = await sinkTo([hec.url], { clock })
     const lease = new LeaseDouble()
     const delivery = deliver(batchOf(names(2)), lease)
     await recorder.first('deliveryFailed')
     lease.lose()
     await expect(delivery).rejects.toMatchObject({ kind: 'lease' })
-    await aWhile()
+    await clock.advance(LONGEST_WAIT_MS)
     expect(hec.posts).toHaveLength(1)
   })
 
   test('while it waits for the ack: nobody asks on', async () => {
     const hec = await startHec({ ack: true })
     hec.acknowledging = false
-    const { deliver, recorder } = await sinkTo([hec.url], { speed: 50 })
+    const { clock } = hec
+    const { deliver, recorder } = await sinkTo([hec.url], { clock })
     const lease = new LeaseDouble()
     const delivery = deliver(batchOf(names(2)), lease)
-    await expect.poll(() => hec.queries.length).toBeGreaterThan(0)
+    await hec.posted(1)
+    await clock.advance(3 * ACK_POLL_MS)
+    const asked = hec.queries.length
+    expect(asked).toBeGreaterThan(1)
     lease.lose()
     await expect(delivery).rejects.toMatchObject({ kind: 'lease' })
-    await aWhile() // a query may have been under way
-    const asked = hec.queries.length
-    await aWhile()
+    await clock.advance(LONGEST_WAIT_MS)
     expect(hec.queries).toHaveLength(asked)
     expect(recorder.sum('delivered')).toBe(0)
   })
@@ -112,7 +118,7 @@ describe('a lease that ends stops its batch at once: nothing more is sent, nothi
     const lease = new LeaseDouble()
     const delivery = deliver(batchOf(names(2)), lease)
     await recorder.first('outcomeUnknown')
-    await expect.poll(() => hec.queries.length).toBeGreaterThan(0)
+    await hec.queried(1)
     lease.lose()
     await expect(delivery).rejects.toMatchObject({ kind: 'lease' })
     expect(hec.posts).toHaveLength(1)
@@ -124,7 +130,7 @@ describe('a lease that ends stops its batch at once: nothing more is sent, nothi
     const { deliver } = await sinkTo([hec.url])
     const lease = new LeaseDouble()
     const delivery = deliver(batchOf(names(2)), lease)
-    await expect.poll(() => hec.probes.length).toBe(1)
+    await hec.until(() => hec.probes.length === 1)
     lease.lose()
     await expect(delivery).rejects.toMatchObject({ kind: 'lease' })
   })
@@ -132,21 +138,25 @@ describe('a lease that ends stops its batch at once: nothing more is sent, nothi
   test('while the window of unacknowledged requests is full', async () => {
     const hec = await startHec({ ack: true })
     hec.acknowledging = false
-    const { deliver } = await sinkTo([hec.url], { concurrency: 20, speed: 10 })
+    const { clock } = hec
+    const { deliver } = await sinkTo([hec.url], { clock, concurrency: 20 })
     const held = new LeaseDouble()
     const crowd = names(512).map((id) => deliver(batchOf([id]), held))
     const ended = Promise.allSettled(crowd)
-    await expect.poll(() => hec.posts.length, { timeout: 5_000 }).toBe(512)
+    await hec.posted(512)
     const lease = new LeaseDouble()
     const delivery = deliver(batchOf(['late']), lease)
-    await aWhile()
+    await clock.settle()
     lease.lose()
     await expect(delivery).rejects.toMatchObject({ kind: 'lease' })
     held.lose()
     await ended
     // The places are free again.
     hec.acknowledging = true
-    await deliver(batchOf(['next']))
+    const next = deliver(batchOf(['next']))
+    await hec.posted(513)
+    await clock.advance(ACK_POLL_MS)
+    await next
     expect(hec.indexed).not.toContain('late')
   })
 
