@@ -1,9 +1,8 @@
 import type { Config } from './config/load.ts'
+import { DEFAULT_SINK, DEFAULT_SOURCE } from './config/names.ts'
 import { systemClock } from './core/clock.ts'
 import type { LogstoreRef } from './core/shard.ts'
-import { DEFAULT_SOURCE } from './core/shard.ts'
 import type { Telemetry } from './core/telemetry.ts'
-import { SINK } from './observability/metrics.ts'
 import type { DeadLetter } from './sinks/dead-letter.ts'
 import type { HecConnection } from './sinks/splunk-hec/client.ts'
 import { SplunkHecSink } from './sinks/splunk-hec/sink.ts'
@@ -54,7 +53,7 @@ export function slsClient(
 
 export function hecConnection({ hec }: Config, telemetry: Telemetry): HecConnection {
   const { token, timeoutMs, tls } = hec
-  return { sink: SINK, token, timeoutMs, tls, userAgent: USER_AGENT, clock: systemClock, telemetry }
+  return { sink: DEFAULT_SINK, token, timeoutMs, tls, userAgent: USER_AGENT, clock: systemClock, telemetry }
 }
 
 export function hecSink(config: Config, telemetry: Telemetry, deadLetter: DeadLetter): SplunkHecSink {

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { Bridge } from './bridge.ts'
 import type { Config } from './config/load.ts'
+import { DEFAULT_SINK } from './config/names.ts'
 import { systemClock } from './core/clock.ts'
 import { startAdminServer } from './observability/admin-server.ts'
 import { watchEventLoop } from './observability/event-loop.ts'
@@ -24,7 +25,7 @@ export async function runReplica(config: Config, warnings: readonly string[], en
   const { project, logstore, consumer, consumerGroup: group } = sls
   const clock = systemClock
   const { log, flush } = await openLogger({ ...config.log, consumer })
-  const metrics = createMetrics(VERSION)
+  const metrics = createMetrics({ version: VERSION, sinks: [DEFAULT_SINK] })
   const pauses = new Pauses(clock)
   const health = new Health({ clock, groupTimeoutMs: sls.groupTimeoutMs, pauses })
   const status = new Status({

@@ -1,6 +1,6 @@
 /** One logstore under the name of the source that reads it. */
 export interface LogstoreRef {
-  /** Name of the configured source: `DEFAULT_SOURCE` with the environment alone. */
+  /** Name of the configured source. */
   readonly source: string
   readonly project: string
   readonly logstore: string
@@ -10,8 +10,6 @@ export interface LogstoreRef {
 export interface ShardRef extends LogstoreRef {
   readonly shard: number
 }
-
-export const DEFAULT_SOURCE = 'default'
 
 /** The same text for the same shard, for the keys of maps. Names of projects and logstores hold no slash. */
 export function shardKey({ source, project, logstore, shard }: ShardRef): string {

@@ -7,7 +7,7 @@ export async function renderMetricsDocs(): Promise<string> {
     const labelCell = labels.length === 0 ? '' : labels.map((label) => `\`${label}\``).join(', ')
     return `| \`${PREFIX}${name}\` | ${kind} | ${labelCell} | ${help} |`
   })
-  const standard = (await createMetrics('').registry.getMetricsAsJSON())
+  const standard = (await createMetrics({ version: '', sinks: [] }).registry.getMetricsAsJSON())
     .filter(({ name }) => !name.startsWith(PREFIX))
     .map(({ name, type, help }) => `| \`${name}\` | ${type} | ${help} |`)
   return `${INTRO}

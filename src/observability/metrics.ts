@@ -40,7 +40,6 @@ export const HEARTBEAT_RESULTS = ['ok', 'failed', 'rejected'] as const
 export const COMMIT_RESULTS = ['ok', 'failed', 'foreign'] as const
 /** HEC codes that are about one event, an HTTP status that is, and our own limit. */
 export const DEAD_LETTER_REASONS = ['6', '12', '13', '15', 'http_413', 'event_too_large'] as const
-export const SINK = 'splunk_hec'
 
 /** Every metric of ours, once; names without the prefix. docs/metrics.md comes from this table. */
 export const METRICS = {
@@ -59,7 +58,7 @@ export const METRICS = {
   logs_read_total: counter('Logs pulled from Log Service.'),
   raw_bytes_read_total: counter('Bytes pulled from Log Service, uncompressed.'),
   logs_filtered_total: counter('Logs read and left out on purpose.', ['reason'], [{ reason: 'topic' }]),
-  events_delivered_total: counter('Events the SIEM acknowledged.', ['sink'], [{ sink: SINK }]),
+  events_delivered_total: counter('Events the SIEM acknowledged.', ['sink']),
   events_dead_lettered_total: counter(
     'Events the SIEM refused for good, now in the dead letter.',
     ['reason'],
@@ -126,7 +125,7 @@ export type Metrics = { registry: Registry } & { [N in Name]: Instance<(typeof M
 const CLASSES = { counter: Counter, gauge: Gauge, histogram: Histogram }
 
 /** Registers everything of `METRICS`, and prom-client's process, heap, GC and event loop metrics under their usual names. */
-export function createMetrics(version: string): Metrics {
+export function createMetrics({ version, sinks }: { version: string; sinks: readonly string[] }): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const definitions = Object.entries(METRICS) as [Name, Definition<'counter' | 'gauge' | 'histogram', string>][]
@@ -144,5 +143,6 @@ export function createMetrics(version: string): Metrics {
   })
   const metrics = { registry, ...Object.fromEntries(instances) } as Metrics
   metrics.build_info.set({ version }, 1)
+  for (const sink of sinks) metrics.events_delivered_total.inc({ sink }, 0)
   return metrics
 }

@@ -1,5 +1,5 @@
+import { DEFAULT_SOURCE } from '../../src/config/names.ts'
 import type { LogstoreRef, ShardRef } from '../../src/core/shard.ts'
-import { DEFAULT_SOURCE } from '../../src/core/shard.ts'
 
 export const LOGSTORE: LogstoreRef = { source: DEFAULT_SOURCE, project: 'p', logstore: 'l' }
 

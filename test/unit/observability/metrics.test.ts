@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { DEFAULT_SINK } from '../../../src/config/names.ts'
 import { createMetrics } from '../../../src/observability/metrics.ts'
 import { renderMetricsDocs } from '../../../src/observability/metrics-docs.ts'
 
@@ -33,17 +34,17 @@ const docs = file('docs/metrics.md')
 
 describe('the registry', () => {
   test.each(Object.entries(CONTRACT))('has sls_bridge_%s as %j', (name, [type, ...labels]) => {
-    const metric = createMetrics('0').registry.getSingleMetric(`sls_bridge_${name}`)
+    const metric = createMetrics({ version: '0', sinks: [DEFAULT_SINK] }).registry.getSingleMetric(`sls_bridge_${name}`)
     expect(metric).toMatchObject({ type, labelNames: labels })
   })
 
   test('refuses a label it does not have', () => {
-    const metrics = createMetrics('0')
+    const metrics = createMetrics({ version: '0', sinks: [DEFAULT_SINK] })
     expect(() => metrics.heartbeats_total.inc({ shard: '1' } as never)).toThrow()
   })
 
   test('has the process, its heap and the delay of its event loop as well', async () => {
-    const text = await createMetrics('0').registry.metrics()
+    const text = await createMetrics({ version: '0', sinks: [DEFAULT_SINK] }).registry.metrics()
     expect(text).toMatch(/^process_resident_memory_bytes \d+/m)
     expect(text).toMatch(/^nodejs_eventloop_lag_p99_seconds \d/m)
   })
@@ -65,12 +66,14 @@ describe('the registry', () => {
     ['in_flight_bytes'],
     ['hec_ack_seconds_count'],
   ])('starts sls_bridge_%s at 0', async (series) => {
-    const text = await createMetrics('0').registry.metrics()
+    const text = await createMetrics({ version: '0', sinks: [DEFAULT_SINK] }).registry.metrics()
     expect(text.split('\n')).toContain(`sls_bridge_${series} 0`)
   })
 
   test('tells the version', async () => {
-    expect(await createMetrics('9.8.7').registry.metrics()).toContain('sls_bridge_build_info{version="9.8.7"} 1')
+    expect(await createMetrics({ version: '9.8.7', sinks: [DEFAULT_SINK] }).registry.metrics()).toContain(
+      'sls_bridge_build_info{version="9.8.7"} 1',
+    )
   })
 })
 
@@ -81,7 +84,7 @@ describe('docs/metrics.md', () => {
 
   test('lists exactly what the registry has, with its labels', async () => {
     const rows = [...docs.matchAll(/^\| `([a-z0-9_]+)` \| (?:counter|gauge|histogram) \|([^|]*)\|/gm)]
-    const registry = createMetrics('0').registry
+    const registry = createMetrics({ version: '0', sinks: [DEFAULT_SINK] }).registry
     expect(rows.map(([, name]) => name).sort()).toEqual(
       registry
         .getMetricsAsArray()
@@ -103,7 +106,7 @@ describe.each([
   'deploy/prometheus/rules.test.yml',
   'deploy/grafana/dashboards/sls-siem-bridge.json',
 ])('%s', (name) => {
-  const registry = createMetrics('0').registry
+  const registry = createMetrics({ version: '0', sinks: [DEFAULT_SINK] }).registry
   const text = file(name)
 
   test('names only metrics there are', () => {

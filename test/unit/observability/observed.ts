@@ -2,6 +2,7 @@ import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
+import { DEFAULT_SINK } from '../../../src/config/names.ts'
 import type { Clock } from '../../../src/core/clock.ts'
 import type { FaultKind } from '../../../src/core/errors.ts'
 import { Fault } from '../../../src/core/errors.ts'
@@ -49,7 +50,7 @@ export function fault(kind: FaultKind, code: string, message = 'it said no', adv
 export async function observed(level = 'info', about: Partial<About> = {}) {
   const path = join(temporaryDirectory(), 'out')
   const clock = new HandClock()
-  const metrics = createMetrics('1.2.3')
+  const metrics = createMetrics({ version: '1.2.3', sinks: [DEFAULT_SINK] })
   const pauses = new Pauses(clock)
   const health = new Health({ clock, groupTimeoutMs: 60_000, pauses })
   const group = { shards: [] as GroupShard[], asked: 0, problem: undefined as unknown }
