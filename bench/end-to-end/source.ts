@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { compressSync } from 'lz4-napi'
 import type { SampleKind } from '../../src/emulator/sample-logs.ts'
-import { storedBlock } from '../../src/emulator/sls/put-logs.ts'
+import { storedBlock } from '../../src/emulator/sls/lz4-join.ts'
 import { startSlsEmulator } from '../../src/emulator/sls/server.ts'
 import { logGroups } from '../corpus.ts'
 
@@ -35,9 +35,7 @@ const EVERY_MS = 100
 
 const { kind, shards, megabytes, tls } = JSON.parse(process.argv[2] ?? '{}') as SourceOptions
 const emulator = await startSlsEmulator({
-  project: 'bench',
-  logstore: 'audit',
-  shards,
+  projects: { bench: { audit: { shards } } },
   ...(tls && { tls: { cert: readFileSync(tls.cert), key: readFileSync(tls.key) } }),
 })
 const stored = logGroups(kind, DIFFERENT_GROUPS).map(({ raw, logs }) => {
@@ -45,7 +43,7 @@ const stored = logGroups(kind, DIFFERENT_GROUPS).map(({ raw, logs }) => {
   const block = Buffer.from(compressSync(raw).subarray(4))
   return { ...storedBlock(raw, block), logs, receivedAt: Date.now() }
 })
-const logstore = emulator.store.logstore('bench', 'audit')
+const logstore = emulator.logstore()
 let [rawBytes, logs, groups] = [0, 0, 0]
 while (rawBytes < megabytes * 1e6) {
   const next = stored[Math.floor(groups / shards) % DIFFERENT_GROUPS] as (typeof stored)[number]

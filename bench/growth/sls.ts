@@ -46,7 +46,13 @@ export class SimulatedSls {
     this.#random = random
     this.#committed = committed
     this.traffic = new Traffic(time.now)
-    this.logstore = new Logstore({ name: LOGSTORE, now: time.wall, shards: count, settings: { ttl: 3650 } })
+    this.logstore = new Logstore({
+      project: PROJECT,
+      name: LOGSTORE,
+      now: time.wall,
+      shards: count,
+      settings: { ttl: 3650 },
+    })
   }
 
   /** A log group in a shard. */

@@ -37,7 +37,7 @@ export async function* latency(): AsyncGenerator<Report> {
 }
 
 async function measured(seconds: number): Promise<{ delaysMs: number[]; pullsPerShardAndDay: number }> {
-  const sls = await startSlsEmulator({ project: 'bench', logstore: 'audit', shards: SHARDS })
+  const sls = await startSlsEmulator({ projects: { bench: { audit: {} } }, shards: SHARDS })
   const writtenAt = new Map<string, number>()
   const delaysMs: number[] = []
   const hec = await startHecReceiver({
@@ -58,10 +58,10 @@ async function measured(seconds: number): Promise<{ delaysMs: number[]; pullsPer
   const bridge = spawn(process.execPath, [MAIN, 'run'], {
     stdio: ['ignore', 'inherit', 'inherit'],
     env: {
-      ...{ PATH: process.env['PATH'], SLS_ENDPOINT: sls.url, SLS_PROJECT: 'bench', SLS_LOGSTORE: 'audit' },
-      ...{ SLS_AK_ID: sls.accessKeyId, SLS_AK_KEY: sls.accessKeySecret, SLS_CG: 'bench', SLS_CONSUMER: 'bench' },
+      ...{ PATH: process.env['PATH'], ...sls.environment(), ...hec.environment() },
+      ...{ SLS_CG: 'bench', SLS_CONSUMER: 'bench' },
       ...{ SLS_FETCH_INTERVAL_SECONDS: String(seconds), SLS_HEARTBEAT_SECONDS: '5', LOG_LEVEL: 'warn' },
-      ...{ SPLUNK_HEC_URL: hec.url, SPLUNK_HEC_TOKEN: hec.token, DEAD_LETTER_DIR: folder, ADMIN_PORT: '19484' },
+      ...{ DEAD_LETTER_DIR: folder, ADMIN_PORT: '19484' },
     },
   })
   const write = async (serial: string): Promise<void> => {

@@ -97,7 +97,7 @@ class Demo {
 
   static async prepare(folder: string, io: CommandIo, plan: { logs: number; seed: number }): Promise<Demo> {
     const ledger = new DemoLedger(WANTED_TOPICS)
-    const sls = await startSlsEmulator({ project: PROJECT, logstore: LOGSTORE, shards: SHARDS })
+    const sls = await startSlsEmulator({ projects: { [PROJECT]: { [LOGSTORE]: { shards: SHARDS } } } })
     const onIndexed = (events: readonly IndexedEvent[]): void => ledger.delivered(events)
     const hec = await startHecReceiver({ ack: true, ackDelayMs: 300, keep: false, onIndexed })
     return new Demo({ sls, hec, ledger }, folder, io, plan)
@@ -133,18 +133,13 @@ class Demo {
 
   async #startReplica(name: string): Promise<Replica> {
     const replica = new Replica(name, {
-      SLS_ENDPOINT: this.#sls.url,
-      SLS_AK_ID: this.#sls.accessKeyId,
-      SLS_AK_KEY: this.#sls.accessKeySecret,
-      SLS_PROJECT: PROJECT,
-      SLS_LOGSTORE: LOGSTORE,
+      ...this.#sls.environment(),
+      ...this.#hec.environment(),
       SLS_CG: GROUP,
       SLS_CONSUMER: name,
       SLS_HEARTBEAT_SECONDS: '1',
       SLS_FETCH_INTERVAL_SECONDS: '0.2',
       FILTER_TOPICS: WANTED_TOPICS.join(','),
-      SPLUNK_HEC_URL: this.#hec.url,
-      SPLUNK_HEC_TOKEN: this.#hec.token,
       SPLUNK_HEC_ACK_POLL_SECONDS: '0.5',
       DEAD_LETTER_DIR: join(this.#folder, 'dead-letter'),
       ADMIN_PORT: '0',
@@ -223,7 +218,7 @@ class Demo {
 
   /** Age of the oldest log group any shard has not committed yet, by the emulator's own receive times. */
   #lagSeconds(): number {
-    const logstore = this.#sls.store.logstore(PROJECT, LOGSTORE)
+    const logstore = this.#sls.logstore()
     const received = this.#shards().flatMap(({ shard, behind }) => {
       const log = logstore.shard(shard)
       return behind ? [log.receivedAt(log.end - behind) ?? Date.now()] : []

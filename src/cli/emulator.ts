@@ -14,8 +14,9 @@ usage: sls-siem-bridge emulator [options]
   --port N                   port to listen on (default 0: a free one)
   --host ADDRESS             address to listen on (default 127.0.0.1)
   --project NAME             project made at the start (default emulator)
-  --logstore NAME            logstore made at the start (default audit)
-  --shards N                 its shards (default 2)
+  --logstore NAME            logstore made at the start (default audit); may be given several times, and as
+                             PROJECT/NAME for one of another project
+  --shards N                 shards of each logstore (default 2)
   --retention-seconds N      forget log groups after this long (default: the logstore's ttl, 30 days)
   --expired-cursor HOW       answer an expired cursor with an error, "refuse" (default), or with what is "oldest"
   --read-bytes-per-second N  read quota of each shard, inflated bytes (default none)
@@ -24,15 +25,15 @@ usage: sls-siem-bridge emulator [options]
   --help
 
 SLS_AK_ID and SLS_AK_KEY name the key pair to accept (default: a new one), SLS_STS_TOKEN the STS token it needs, if any.
-When ready it prints SLS_ENDPOINT, SLS_AK_ID, SLS_AK_KEY, SLS_PROJECT and SLS_LOGSTORE as NAME=value lines, then an empty
-line. Runs until SIGTERM or SIGINT.
+When ready it prints SLS_ENDPOINT, SLS_AK_ID, SLS_AK_KEY, SLS_PROJECT and SLS_LOGSTORE (the first) as NAME=value lines,
+then an empty line. Runs until SIGTERM or SIGINT.
 
 Clients that insist on a host name (http://PROJECT.HOST) use the emulator as their HTTP proxy, with any http:// endpoint:
 http_proxy=http://127.0.0.1:PORT for Python and Go, LogHubConfig.setProxyHost/setProxyPort for Java.
 
-While it runs, "curl SLS_ENDPOINT/_emulator/state" shows shards, consumers and checkpoints; /_emulator/commits and
-/_emulator/requests what was asked of it; POST to /_emulator/faults, split, merge, readonly, expire and logstores makes
-things happen.
+While it runs, "curl SLS_ENDPOINT/_emulator/state" shows logstores, shards, consumers and checkpoints. /_emulator/commits
+and /_emulator/requests show what clients asked. POST to /_emulator/faults, split, merge, readonly, expire or logstores
+makes things happen. Tests in JavaScript start it without this command: docs/emulator.md.
 
 Not implemented:
 ${NOT_IMPLEMENTED.map((line) => `  - ${line}`).join('\n')}
@@ -41,8 +42,8 @@ ${NOT_IMPLEMENTED.map((line) => `  - ${line}`).join('\n')}
 const OPTIONS = {
   port: { type: 'string', default: '0' },
   host: { type: 'string', default: '127.0.0.1' },
-  project: { type: 'string' },
-  logstore: { type: 'string' },
+  project: { type: 'string', default: 'emulator' },
+  logstore: { type: 'string', multiple: true, default: ['audit'] as string[] },
   shards: { type: 'string', default: '2' },
   'retention-seconds': { type: 'string' },
   'expired-cursor': { type: 'string', default: 'refuse' },
@@ -66,13 +67,7 @@ export async function emulatorCommand(argv: string[], io: CommandIo): Promise<nu
     io.stderr.write(`emulator: ${explain(error)}\n`)
     return EXIT.usage
   }
-  const environment = {
-    SLS_ENDPOINT: emulator.url,
-    SLS_AK_ID: emulator.accessKeyId,
-    SLS_AK_KEY: emulator.accessKeySecret,
-    SLS_PROJECT: emulator.project,
-    SLS_LOGSTORE: emulator.logstore,
-  }
+  const { SLS_STS_TOKEN: _, ...environment } = emulator.environment()
   const lines = Object.entries(environment).map(([name, value]) => `${name}=${value}\n`)
   io.stdout.write(`${lines.join('')}\n`)
   if (!io.signal.aborted) await once(io.signal, 'abort')
@@ -96,14 +91,23 @@ function optionsOf(argv: string[], env: NodeJS.ProcessEnv): SlsEmulatorOptions |
     ...{ host, expiredCursor, strictSignatures: !anonymous, ...credentialsOf(env) },
     port: wholeNumber('--port', values.port, 0, 65_535),
     shards: wholeNumber('--shards', values.shards, 1, 20_000),
-    ...(project !== undefined && { project }),
-    ...(logstore !== undefined && { logstore }),
+    projects: projectsOf(logstore, project),
     ...(retention !== undefined && { retentionSeconds: wholeNumber('--retention-seconds', retention, 1) }),
     readQuota: {
       ...(bytes !== undefined && { bytesPerSecond: wholeNumber('--read-bytes-per-second', bytes, 1) }),
       ...(qps !== undefined && { requestsPerSecond: wholeNumber('--read-qps', qps, 1) }),
     },
   }
+}
+
+/** `NAME` is a logstore of the project that `--project` names, `PROJECT/NAME` one of another. */
+function projectsOf(logstores: readonly string[], project: string): Record<string, Record<string, object>> {
+  const projects: Record<string, Record<string, object>> = {}
+  for (const given of logstores) {
+    const [name = '', owner = project] = given.split('/').reverse()
+    projects[owner] = { ...projects[owner], [name]: {} }
+  }
+  return projects
 }
 
 function credentialsOf(env: NodeJS.ProcessEnv): Partial<SlsEmulatorOptions> {

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { parseArgs } from 'node:util'
 import { messageOf } from '../core/errors.ts'
 import type { HecReceiver, HecReceiverOptions } from '../emulator/hec/server.ts'
-import { startHecReceiver } from '../emulator/hec/server.ts'
+import { NOT_IMPLEMENTED, startHecReceiver } from '../emulator/hec/server.ts'
 import type { CommandIo } from './command.ts'
 import { EXIT } from './command.ts'
 
@@ -13,7 +13,7 @@ usage: sls-siem-bridge hec-receiver [options]
   --port N            port to listen on (default 8088; 0 takes a free one)
   --host ADDRESS      address to listen on (default 127.0.0.1)
   --token TOKEN       the token clients must send (default: SPLUNK_HEC_TOKEN, else a new GUID)
-  --ack               the token has indexer acknowledgement: requests need a channel and are polled for
+  --ack               the token has indexer acknowledgement: requests need a channel, and clients poll for acks
   --ack-delay-ms N    with --ack: time from acceptance to acknowledgement (default 1000)
   --index NAME        an index the token may write to; repeatable, the first is the default (default: any, main)
   --search-token T    keep the events in memory and answer the searches of "reconcile" at SPLUNK_SEARCH_URL
@@ -26,8 +26,11 @@ When ready it prints SPLUNK_HEC_URL and SPLUNK_HEC_TOKEN as NAME=value lines, th
 SIGINT. While it runs, "curl URL/_receiver/state" shows its counts, and faults are scripted at
 URL/_receiver/faults.
 
-It behaves as splunkd does: prefix semantics of refused bodies, acks told once, unknown envelope keys that drop data
-behind a 200. Not implemented: /mint, /s2s, timestamp extraction, sourcetype rules (TRUNCATE, line breakers), other searches.
+It behaves as splunkd does: the events before a refused one are indexed, an ack is true once, and an unknown key of an
+envelope drops data behind a 200. Tests in JavaScript start it without this command: docs/emulator.md.
+
+Not implemented:
+${NOT_IMPLEMENTED.map((line) => `  - ${line}`).join('\n')}
 `
 
 const OPTIONS = {
@@ -65,9 +68,8 @@ export async function hecReceiverCommand(argv: string[], io: CommandIo): Promise
     io.stderr.write(`hec-receiver: ${explain(error)}\n`)
     return EXIT.usage
   }
-  const searched = receiver.searchToken
-  const search = searched === undefined ? '' : `SPLUNK_SEARCH_URL=${receiver.url}\nSPLUNK_SEARCH_TOKEN=${searched}\n`
-  io.stdout.write(`SPLUNK_HEC_URL=${receiver.url}\nSPLUNK_HEC_TOKEN=${receiver.token}\n${search}\n`)
+  const lines = Object.entries(receiver.environment()).map(([name, value]) => `${name}=${value}\n`)
+  io.stdout.write(`${lines.join('')}\n`)
   const end = AbortSignal.any([io.signal, ended.signal])
   if (!end.aborted) await once(end, 'abort')
   await receiver.close()

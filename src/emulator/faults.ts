@@ -1,12 +1,14 @@
-import type { ServerResponse } from 'node:http'
-import { seededRandom } from './sample-logs.ts'
-
 /**
- * Scripted faults, the same for every emulator: a rule says which requests it hits and what happens to them. A rule fires
- * once unless it says otherwise, and `unfired` names the rules that never did, so that a test can fail on them.
+ * Scripted faults, the same for both servers. A rule says which requests it hits and what happens to them. It fires once
+ * unless it says otherwise. `unfired` names the rules that never did, so that a test can fail on them.
  */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
+import { seededRandom } from './sample-logs.ts'
+import type { WaitOptions } from './watch.ts'
+import { Watch } from './watch.ts'
 
-/** What a rule may look at: each server names its own (`api`, `shard`, `consumer`, `path`, …). */
+/** What a rule can match on in a request: `api`, `shard`, `consumer`, `path` and so on. */
 export type FaultAttributes = Readonly<Record<string, unknown>>
 
 export interface FaultAction {
@@ -28,7 +30,7 @@ export interface FaultAction {
 export interface FaultRule<Action extends FaultAction = FaultAction> {
   /** Default `fault-<n>`; a rule with an id that is taken replaces it. */
   id?: string
-  /** Every attribute must have exactly this value, or one of these. Numbers match their decimal spelling. Default: all requests. */
+  /** Every attribute must have this value, or one of these. Numbers match their decimal spelling. Default: all requests. */
   match?: Record<string, MatchValue | MatchValue[]>
   /** How often it fires; 0 = until it is removed. Default 1. */
   times?: number
@@ -52,30 +54,48 @@ export interface FaultScriptOptions<Action extends FaultAction> {
   /** Seed of the random numbers behind `probability`. Default 1. */
   seed?: number
   rules?: ReadonlyArray<FaultRule<Action>>
-  /** Says what is wrong with a rule this server could never obey. */
+  /** Told whenever a rule fires. */
+  watch?: Watch
+}
+
+/** What the rules of one server may say. */
+export interface FaultWords<Action extends FaultAction> {
+  /** Names that `match` knows. */
+  attributes: readonly string[]
+  /** Keys of an action beyond those of `FaultAction`. */
+  actions: readonly string[]
+  /** Says what else is wrong with a rule. */
   refuse?: (rule: FaultRule<Action>) => string | undefined
 }
 
-const RULE_KEYS = new Set(['id', 'match', 'times', 'after', 'probability', 'action'])
+const RULE_KEYS = ['id', 'match', 'times', 'after', 'probability', 'action']
+const ACTION_KEYS = ['status', 'headers', 'body', 'code', 'message', 'delayMs', 'cut', 'hang']
+const CUTS = ['before', 'after', 'midway']
 
 export class FaultScript<Action extends FaultAction = FaultAction> {
+  readonly #words: FaultWords<Action>
   readonly #random: () => number
-  readonly #refuse: ((rule: FaultRule<Action>) => string | undefined) | undefined
+  readonly #watch: Watch
   readonly #rules = new Map<string, FaultReport<Action>>()
-  /** Removed before they ever fired: a test that scripted them still wants to know. */
+  /** Rules that were removed before they fired: `unfired` still lists them. */
   readonly #wasted: Array<FaultReport<Action>> = []
   #nextId = 1
 
-  constructor(options: FaultScriptOptions<Action> = {}) {
+  /** @internal */
+  constructor(words: FaultWords<Action>, options: FaultScriptOptions<Action> = {}) {
+    this.#words = words
     this.#random = seededRandom(options.seed ?? 1)
-    this.#refuse = options.refuse
+    this.#watch = options.watch ?? new Watch()
     this.add(...(options.rules ?? []))
   }
 
-  /** Appends rules; the first that matches a request wins. Throws a TypeError, adding none, if one of them makes no sense. */
+  /**
+   * Appends rules and returns their ids. The first rule that matches a request wins. Throws a TypeError, adding none, if
+   * one of them could never fire or asks for something the server does not know.
+   */
   add(...rules: ReadonlyArray<FaultRule<Action>>): string[] {
     for (const rule of rules) {
-      const problem = problemOf(rule) ?? this.#refuse?.(rule)
+      const problem = problemOf(rule, this.#words)
       if (problem !== undefined) throw new TypeError(`fault rule ${rule?.id ?? ''}: ${problem}`)
     }
     return rules.map((rule) => {
@@ -103,7 +123,24 @@ export class FaultScript<Action extends FaultAction = FaultAction> {
     this.#wasted.length = 0
   }
 
-  /** What to do to a request with these attributes. Counts as fired: call it once per request. */
+  /**
+   * Resolves once the rule has fired so often (default once), without an id once every rule has fired. Rejects when that
+   * takes too long and when there is no such rule.
+   */
+  async fired(id?: string, { times = 1, ...wait }: WaitOptions & { times?: number } = {}): Promise<void> {
+    const missing = () => this.list().filter((rule) => (id === undefined || rule.id === id) && rule.fired < times)
+    if (id !== undefined && !this.#rules.has(id)) throw new TypeError(`there is no fault rule ${id}`)
+    const describe = () =>
+      missing()
+        .map((rule) => `fault rule ${rule.id} fired ${rule.fired} of ${times} times (${rule.seen} requests matched)`)
+        .join(', ')
+    await this.#watch.until(() => missing().length === 0, wait, describe)
+  }
+
+  /**
+   * What to do to a request with these attributes. Counts as fired: call it once per request.
+   * @internal
+   */
   take(attributes: FaultAttributes): Action | undefined {
     for (const rule of this.#rules.values()) {
       const times = rule.times ?? 1
@@ -112,6 +149,7 @@ export class FaultScript<Action extends FaultAction = FaultAction> {
       if (rule.seen <= (rule.after ?? 0)) continue
       if (rule.probability !== undefined && this.#random() >= rule.probability) continue
       rule.fired += 1
+      this.#watch.changed()
       return rule.action
     }
     return undefined
@@ -126,6 +164,22 @@ export class FaultScript<Action extends FaultAction = FaultAction> {
   unfired(): Array<FaultReport<Action>> {
     return [...this.#wasted, ...this.#rules.values()].filter((rule) => rule.fired === 0).map((rule) => ({ ...rule }))
   }
+}
+
+/**
+ * The part of an action that comes before a request is looked at: the delay, then `hang` or `cut: 'before'`. Returns how
+ * the request ended, if it did. A server that closes ends the delay, and with it the request.
+ */
+export async function intercept(
+  { delayMs, hang, cut }: FaultAction,
+  { socket }: IncomingMessage,
+  closing: AbortSignal,
+): Promise<'hang' | 'cut' | undefined> {
+  if (delayMs) await delay(delayMs, undefined, { signal: closing }).catch(() => socket.destroy())
+  if (hang) return 'hang'
+  if (cut !== 'before' && !closing.aborted) return undefined
+  socket.destroy()
+  return 'cut'
 }
 
 /** Sends the head of an answer and half of its body, then cuts the connection. */
@@ -152,19 +206,28 @@ function matches(rule: FaultRule, attributes: FaultAttributes): boolean {
   })
 }
 
-function problemOf(rule: FaultRule): string | undefined {
+function problemOf<Action extends FaultAction>(rule: FaultRule<Action>, words: FaultWords<Action>): string | undefined {
   if (typeof rule !== 'object' || rule === null) return 'must be an object'
-  const unknown = Object.keys(rule).find((key) => !RULE_KEYS.has(key))
-  if (unknown !== undefined) return `unknown key ${unknown}, known are ${[...RULE_KEYS].join(', ')}`
-  if (typeof rule.action !== 'object' || rule.action === null) return 'action must be an object'
-  if (Object.keys(rule.action).length === 0) return 'action does nothing'
+  const { action, match = {}, probability } = rule
+  if (typeof action !== 'object' || action === null) return 'action must be an object'
+  if (Object.keys(action).length === 0) return 'action does nothing'
+  if (typeof match !== 'object' || match === null) return 'match must be an object'
   for (const key of ['times', 'after'] as const) {
     const value = rule[key]
     if (value !== undefined && !(Number.isInteger(value) && value >= 0))
       return `${key} must be a whole number, 0 or more`
   }
-  const { probability, match } = rule
   if (probability !== undefined && !(probability >= 0 && probability <= 1)) return 'probability must be from 0 to 1'
-  if (match !== undefined && (typeof match !== 'object' || match === null)) return 'match must be an object'
-  return undefined
+  if (action.cut !== undefined && !CUTS.includes(action.cut)) return `cut must be one of ${CUTS.join(', ')}`
+  return (
+    unknownOf('key', rule, RULE_KEYS) ??
+    unknownOf('attribute', match, words.attributes) ??
+    unknownOf('action', action, [...ACTION_KEYS, ...words.actions]) ??
+    words.refuse?.(rule)
+  )
+}
+
+function unknownOf(what: string, given: object, known: readonly string[]): string | undefined {
+  const unknown = Object.keys(given).find((key) => !known.includes(key))
+  return unknown === undefined ? undefined : `unknown ${what} ${unknown}, known are ${known.join(', ')}`
 }

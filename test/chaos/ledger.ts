@@ -88,7 +88,7 @@ export class Ledger {
       })
       for (const { bytes, rawSize } of groups) {
         const position = known.length
-        const id = `${this.#sls.logstore}:${shard.id}:${shard.number(position)}`
+        const id = `${this.#logstore.name}:${shard.id}:${shard.number(position)}`
         known.push(this.#written(decodeLogGroup(lz4Decompress(bytes, rawSize)), shard.id, position, id))
       }
     }
@@ -134,7 +134,7 @@ export class Ledger {
   }
 
   get #logstore() {
-    return this.#sls.store.logstore(this.#sls.project, this.#sls.logstore)
+    return this.#sls.logstore()
   }
 
   #written(group: ReturnType<typeof decodeLogGroup>, shard: number, position: number, groupId: string): string[] {

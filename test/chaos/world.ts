@@ -114,7 +114,12 @@ export class World implements AsyncDisposable {
     const { subject, replicas = 3, shards = 6, ack = false } = options
     const logs = mkdtempSync(join(tmpdir(), 'chaos-'))
     const names = Array.from({ length: replicas }, (_, i) => `r${i + 1}`)
-    const sls = await startSlsEmulator({ host: '0.0.0.0', project: PROJECT, shards, ...options.sls })
+    const sls = await startSlsEmulator({
+      host: '0.0.0.0',
+      projects: { [PROJECT]: { audit: {} } },
+      shards,
+      ...options.sls,
+    })
     const ledger = new Ledger(sls, subject.topics)
     const hec = await startHecReceiver({
       ...{ host: '0.0.0.0', keep: false, ackDelayMs: 200, loseUnackedOnRestart: true, backpressure: 'warn_at_80' },
@@ -123,13 +128,12 @@ export class World implements AsyncDisposable {
     })
     for (const code of POISONS) hec.refuse({ contains: `poison ${code} `, code })
     const hosts = await Promise.all(names.map(() => Host.create(options.diskKb ?? 256)))
-    const tokens = hec.tokens.all()
     const running = names.map((name, i) => {
       const settings = {
         ...{ SLS_AK_ID: sls.accessKeyId, SLS_AK_KEY: sls.accessKeySecret, SLS_PROJECT: PROJECT },
-        ...{ SLS_LOGSTORE: sls.logstore, SLS_CG: GROUP, SLS_IN_ORDER: String(options.inOrder === true) },
+        ...{ SLS_LOGSTORE: sls.logstore().name, SLS_CG: GROUP, SLS_IN_ORDER: String(options.inOrder === true) },
       }
-      const place = { slsPort: sls.port, hecPort: hec.port, token: tokens[i]?.token as string, settings }
+      const place = { slsPort: sls.port, hecPort: hec.port, token: hec.tokens[i] as string, settings }
       return new Replica(name, hosts[i] as Host, subject, place, logs)
     })
     return new World({ sls, hec, ledger, replicas: running, logs, ack, seed: options.seed })
@@ -148,7 +152,7 @@ export class World implements AsyncDisposable {
     this.#samples = new SampleLogs(parts.seed)
     this.#random = seededRandom(parts.seed + 1)
     this.#writer = new OfficialClient({
-      ...{ endpoint: `http://127.0.0.1:${this.sls.port}`, project: PROJECT, logstore: this.sls.logstore },
+      ...{ endpoint: `http://127.0.0.1:${this.sls.port}`, project: PROJECT, logstore: this.logstore.name },
       ...{ accessKeyId: this.sls.accessKeyId, accessKeySecret: new Secret(this.sls.accessKeySecret) },
       userAgent: 'chaos',
     })
@@ -178,7 +182,7 @@ export class World implements AsyncDisposable {
   }
 
   get logstore() {
-    return this.sls.store.logstore(PROJECT, this.sls.logstore)
+    return this.sls.logstore()
   }
 
   get group() {

@@ -125,7 +125,7 @@ export function startClient(language: Language, route: Route, options: ClientOpt
   const given = {
     // Java takes no scheme, Python and Go default to http as well.
     ...{ endpoint: language === 'java' ? DOMAIN : `http://${DOMAIN}`, region: 'cn-local' },
-    ...{ project: sls.project, logstore: sls.logstore },
+    ...{ project: sls.logstore().project, logstore: sls.logstore().name },
     ...{ accessKeyId: sls.accessKeyId, accessKeySecret: sls.accessKeySecret },
     ...{ proxyHost: '127.0.0.1', proxyPort },
     ...options,

@@ -25,7 +25,8 @@ async function callAll(sls: SlsEmulator, port: number, signature: string, calls:
       '@alicloud/sls20201230 is not installed: run `npm run test:conformance`, or leave node out of CONFORMANCE',
     )
   }
-  const { project, accessKeyId, accessKeySecret } = sls
+  const { accessKeyId, accessKeySecret } = sls
+  const { project } = sls.logstore()
   const options = JSON.stringify({ project, port, accessKeyId, accessKeySecret, signature, calls })
   const { stdout } = await promisify(execFile)(process.execPath, [`${HERE}node/control.cjs`, options])
   return stdout
@@ -36,15 +37,15 @@ async function callAll(sls: SlsEmulator, port: number, signature: string, calls:
 
 describe.runIf(chosen('node')).for(['v1', 'v4'])('control calls of @alicloud/sls20201230, signed %s', (signature) => {
   test('consumer groups, heartbeats, checkpoints, shards and cursors', async () => {
-    const sls = await startSlsEmulator({ project: 'conformance', shards: 2 })
+    const sls = await startSlsEmulator({ projects: { conformance: { audit: {} } }, shards: 2 })
     onTestFinished(() => sls.close())
     const signed = new Set<string>()
     const http = await startHttpProxy(sls.port, ({ headers }) => {
       signed.add(`${headers.authorization?.split(' ')[0]} ${headers['x-log-signaturemethod'] ?? ''}`.trim())
     })
     onTestFinished(() => http.close())
-    const store = sls.logstore
-    const cursorOfShard0 = sls.store.logstore(sls.project, store).shard(0).cursorAt(0)
+    const store = sls.logstore().name
+    const cursorOfShard0 = sls.logstore().shard(0).cursorAt(0)
     const answers = await callAll(sls, http.port, signature, [
       [
         'createConsumerGroup',

@@ -165,7 +165,7 @@ describe.runIf(chosen('otel'))('the exporter of the OpenTelemetry Collector', ()
 
   test('does not start where the receiver says that it is not healthy', async () => {
     const hec = await receiver()
-    hec.collector.shuttingDown = true
+    hec.condition({ shuttingDown: true })
     const starting = CollectorAsClient.start({ endpoint: hec.url, token: TOKEN, health_check_enabled: true })
     await expect(starting).rejects.toThrow(/health check failed/)
   })

@@ -45,7 +45,7 @@ const HARD_LOGS = HARD.reduce((sum, { logs }) => sum + logs.length, 0)
 
 async function writeHard(sls: SlsEmulator): Promise<void> {
   const client = new OfficialClient({
-    ...{ endpoint: sls.url, project: sls.project, logstore: sls.logstore, userAgent: 'conformance' },
+    ...{ endpoint: sls.url, project: sls.logstore().project, logstore: sls.logstore().name, userAgent: 'conformance' },
     ...{ accessKeyId: sls.accessKeyId, accessKeySecret: new Secret(sls.accessKeySecret) },
   })
   for (const group of HARD) await client.write(group)
@@ -131,7 +131,7 @@ describe.runIf(chosen('otel'))('into the OpenTelemetry Collector', () => {
     // What goes over TLS cannot be watched.
     const url = way.tls === 'none' ? `http://127.0.0.1:${proxy.port}` : collector.url
     const env = { SPLUNK_HEC_URL: url, ...tlsEnvironment(way.tls, certificates), ...way.env }
-    const scenario = await Scenario.start({ sls: { project: 'conformance', shards: 2 }, env })
+    const scenario = await Scenario.start({ sls: { projects: { conformance: { audit: {} } }, shards: 2 }, env })
     await writeHard(scenario.sls)
     await scenario.write(30, { kinds: ['audit', 'kubernetes', 'access'] })
     const ledger = ledgerOf(scenario.sls)
@@ -164,7 +164,7 @@ describe.runIf(chosen('otel'))('into the OpenTelemetry Collector', () => {
   test.for([false, true])('restarted while it is delivered to: nothing is missing (acknowledged: %s)', async (acks) => {
     const collector = await CollectorAsServer.start({ acks })
     const scenario = await Scenario.start({
-      sls: { project: 'conformance', shards: 4 },
+      sls: { projects: { conformance: { audit: {} } }, shards: 4 },
       env: {
         ...{ SPLUNK_HEC_URL: collector.url, SPLUNK_HEC_MAX_BYTES: '20000' },
         // Acknowledgements do not outlive the collector, although what they were for does.
@@ -197,7 +197,7 @@ describe.runIf(chosen('otel'))('into the OpenTelemetry Collector', () => {
   test.for([true, false])('with a body limit: only what is over it alone is refused (gzip: %s)', async (gzip) => {
     const collector = await CollectorAsServer.start({ maxBodyBytes: 60_000 })
     const env = { SPLUNK_HEC_URL: collector.url, SPLUNK_HEC_GZIP: `${gzip}` }
-    const scenario = await Scenario.start({ sls: { project: 'conformance', shards: 1 }, env })
+    const scenario = await Scenario.start({ sls: { projects: { conformance: { audit: {} } }, shards: 1 }, env })
     await scenario.write(20, { kinds: ['audit', 'kubernetes', 'access'], logsPerGroup: 50 })
     await scenario.writeLog({ large: 'x'.repeat(60_000) })
     await scenario.write(20, { kinds: ['audit', 'kubernetes', 'access'], logsPerGroup: 50 })

@@ -14,12 +14,12 @@ export interface LedgerEntry {
 
 /** Everything that was written, read from the emulator's store and made into events by the oracle, not by the bridge's encoder. */
 export function ledgerOf(sls: SlsEmulator): LedgerEntry[] {
-  const { project, logstore } = sls
+  const { project, name: logstore } = sls.logstore()
   const options = {
     ...{ project, logstore, maxBatchBytes: Number.POSITIVE_INFINITY, topics: [] },
     ...{ source: `sls://${project}/${logstore}`, sourcetype: 'aliyun:sls' },
   }
-  const shards = sls.store.logstore(project, logstore).shards()
+  const shards = sls.logstore().shards()
   return shards.flatMap((shard) => {
     const { from, groups } = shard.read(shard.begin, { count: Number.POSITIVE_INFINITY, maxBytes: 1e15 })
     return groups.flatMap(({ bytes, rawSize }, index) => {

@@ -56,7 +56,7 @@ export class MixedGroup {
 
   /** Twelve shards can be shared evenly whoever of the four is there. */
   static async start({ shards = 12, inOrder = false } = {}): Promise<MixedGroup> {
-    const group = new MixedGroup(await startSlsEmulator({ project: 'conformance', shards }), inOrder)
+    const group = new MixedGroup(await startSlsEmulator({ projects: { conformance: { audit: {} } }, shards }), inOrder)
     onTestFinished(() => group.#close())
     return group
   }
@@ -66,7 +66,7 @@ export class MixedGroup {
   }
 
   get logstore() {
-    return this.#sls.store.logstore(this.#sls.project, this.#sls.logstore)
+    return this.#sls.logstore()
   }
 
   /** A worker of an official SDK. */
@@ -110,7 +110,11 @@ export class MixedGroup {
     this.#closing.push(() => hec.close())
     this.#closing.push(() => rmSync(deadLetters, { recursive: true, force: true }))
     const process = startCommand(['run'], {
-      ...{ SLS_ENDPOINT: `http://127.0.0.1:${port}`, SLS_PROJECT: sls.project, SLS_LOGSTORE: sls.logstore },
+      ...{
+        SLS_ENDPOINT: `http://127.0.0.1:${port}`,
+        SLS_PROJECT: sls.logstore().project,
+        SLS_LOGSTORE: sls.logstore().name,
+      },
       ...{ SLS_AK_ID: sls.accessKeyId, SLS_AK_KEY: sls.accessKeySecret, SLS_CG: GROUP, SLS_CONSUMER: consumer },
       ...{ SLS_HEARTBEAT_SECONDS: String(HEARTBEAT_SECONDS), SLS_FETCH_INTERVAL_SECONDS: '0.2' },
       ...{ SLS_IN_ORDER: String(this.#inOrder), DEAD_LETTER_DIR: deadLetters, ADMIN_PORT: '0' },

@@ -21,7 +21,12 @@ export class NumberedLogs {
   constructor(sls: SlsEmulator) {
     this.#sls = sls
     this.#client = new OfficialClient({
-      ...{ endpoint: sls.url, project: sls.project, logstore: sls.logstore, userAgent: 'conformance' },
+      ...{
+        endpoint: sls.url,
+        project: sls.logstore().project,
+        logstore: sls.logstore().name,
+        userAgent: 'conformance',
+      },
       ...{ accessKeyId: sls.accessKeyId, accessKeySecret: new Secret(sls.accessKeySecret) },
     })
   }
@@ -58,7 +63,7 @@ export class NumberedLogs {
   /** Where each of them is in the emulator's store, by its id. */
   stored(): Map<string, Place> {
     const places = new Map<string, Place>()
-    for (const shard of this.#sls.store.logstore(this.#sls.project, this.#sls.logstore).shards()) {
+    for (const shard of this.#sls.logstore().shards()) {
       const { from, groups } = shard.read(shard.begin, { count: Number.POSITIVE_INFINITY, maxBytes: 1e15 })
       for (const [index, { bytes, rawSize }] of groups.entries()) {
         for (const { contents } of decodeLogGroup(lz4Decompress(bytes, rawSize)).logs)

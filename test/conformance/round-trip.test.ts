@@ -69,7 +69,7 @@ let seen: Seen[] = []
 let route: Route
 
 beforeAll(async () => {
-  sls = await startSlsEmulator({ project: 'conformance', shards: 2 })
+  sls = await startSlsEmulator({ projects: { conformance: { audit: {} } }, shards: 2 })
   http = await startHttpProxy(sls.port, ({ method, url = '', headers }) => {
     const pull = /[?&]type=logs?(&|$)/.test(url)
     if (method !== 'POST' && !pull) return
@@ -126,7 +126,7 @@ describe('signatures', () => {
 
 async function writeWithNode(groups: LogGroupLine[]): Promise<void> {
   const client = new OfficialClient({
-    ...{ endpoint: sls.url, project: sls.project, logstore: sls.logstore, userAgent: 'conformance' },
+    ...{ endpoint: sls.url, project: sls.logstore().project, logstore: sls.logstore().name, userAgent: 'conformance' },
     ...{ accessKeyId: sls.accessKeyId, accessKeySecret: new Secret(sls.accessKeySecret) },
   })
   for (const group of groups) await client.write(forNode(group))
@@ -184,7 +184,7 @@ describe('the bridge as a reader', () => {
     const deadLetters = mkdtempSync(join(tmpdir(), 'dead-letter-'))
     const expected = all.flatMap(flattened).sort()
     const bridge = startCommand(['run'], {
-      ...{ SLS_ENDPOINT: sls.url, SLS_PROJECT: sls.project, SLS_LOGSTORE: sls.logstore },
+      ...{ SLS_ENDPOINT: sls.url, SLS_PROJECT: sls.logstore().project, SLS_LOGSTORE: sls.logstore().name },
       ...{ SLS_AK_ID: sls.accessKeyId, SLS_AK_KEY: sls.accessKeySecret, SLS_CG: `bridge-${signature}` },
       ...{ SLS_HEARTBEAT_SECONDS: '1', SLS_FETCH_INTERVAL_SECONDS: '0.1', SLS_CONSUMER: 'reader' },
       ...(signature === 'v4' && { SLS_REGION: 'cn-local' }),

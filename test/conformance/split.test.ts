@@ -23,10 +23,15 @@ async function consumed(reader: ClientProcess, count: number): Promise<LogGroupL
 
 describe('an ordered consumer group', () => {
   test.for(LANGUAGES)('%s: a shard is split and merged under a worker', async (language) => {
-    const sls = await startSlsEmulator({ project: 'conformance', shards: 1 })
+    const sls = await startSlsEmulator({ projects: { conformance: { audit: {} } }, shards: 1 })
     const socks = await startSocksProxy(sls.port)
     const writer = new OfficialClient({
-      ...{ endpoint: sls.url, project: sls.project, logstore: sls.logstore, userAgent: 'conformance' },
+      ...{
+        endpoint: sls.url,
+        project: sls.logstore().project,
+        logstore: sls.logstore().name,
+        userAgent: 'conformance',
+      },
       ...{ accessKeyId: sls.accessKeyId, accessKeySecret: new Secret(sls.accessKeySecret) },
     })
     const reader = startClient(
@@ -43,7 +48,7 @@ describe('an ordered consumer group', () => {
       await socks.close()
       await sls.close()
     })
-    const logstore = sls.store.logstore(sls.project, sls.logstore)
+    const logstore = sls.logstore()
     const write = async (count: number) => {
       for (let i = 0; i < count; i++) {
         await writer.write({ topic: 't', logs: [{ timestamp: Math.floor(Date.now() / 1000), content: { i: `${i}` } }] })

@@ -151,7 +151,7 @@ describe('dead-letter', () => {
     const list = startCommand(['dead-letter', 'list'], scenario.environment())
     expect((await list.exited).code).toBe(0)
     expect(text(list.lines)).toMatch(/ 6 .*HTTP 400.*audit:0:\d+:0/)
-    scenario.hec.collector.refuse.length = 0
+    scenario.hec.acceptAll()
     const replay = startCommand(['dead-letter', 'replay'], scenario.environment())
     expect((await replay.exited).code).toBe(0)
     expect(text(replay.lines)).toMatch(/1 delivered, 0 refused again/)

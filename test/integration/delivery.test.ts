@@ -30,7 +30,10 @@ describe('one replica', () => {
     await scenario.caughtUp()
     const [event] = scenario.hec.events
     const { fields, event: log, ...envelope } = event?.envelope ?? {}
-    expect(envelope).toMatchObject({ source: `sls://${scenario.sls.project}/audit`, sourcetype: 'aliyun:sls' })
+    expect(envelope).toMatchObject({
+      source: `sls://${scenario.sls.logstore().project}/audit`,
+      sourcetype: 'aliyun:sls',
+    })
     expect(event?.line).toMatch(/"time":\d{10}\.\d{9},/)
     expect(log).toMatchObject({ __topic__: 'audit_log', serial: '0', event_type: 'ApiCall' })
     expect(Object.keys(fields ?? {})).toEqual(['sls_event_id'])
@@ -42,7 +45,7 @@ describe('one replica', () => {
     const replica = scenario.replica()
     await scenario.caughtUp()
     await scenario.eventually(async () => (await replica.ready()).status === 200)
-    const place = `project="${scenario.sls.project}",logstore="audit"`
+    const place = `project="${scenario.sls.logstore().project}",logstore="audit"`
     await scenario.eventually(
       async () =>
         (await replica.metrics()).includes(`sls_bridge_shard_lag_seconds{shard="0",${place}} 0`) ||

@@ -52,13 +52,13 @@ describe('a HEC that refuses for a while', () => {
     const replica = scenario.replica()
     await scenario.caughtUp()
     const committed = scenario.sls.commits.length
-    disableToken(scenario, true)
+    scenario.hec.setToken({ disabled: true })
     await scenario.write(20)
     await scenario.eventually(async () => (await replica.ready()).status === 503)
     expect((await replica.ready()).text).toMatch(/token/i)
     expect(await replica.metrics()).toMatch(/^sls_bridge_paused\{reason="hec_configuration"\} 1$/m)
     expect(scenario.sls.commits.length).toBe(committed)
-    disableToken(scenario, false)
+    scenario.hec.setToken({ disabled: false })
     await scenario.caughtUp(30_000)
     await scenario.eventually(async () => (await replica.ready()).status === 200)
     expect(scenario.tally()).toEqual({ wanted: 800, delivered: 800, deadLettered: 0, duplicated: 0, missing: [] })
@@ -84,8 +84,3 @@ describe('a HEC that refuses for a while', () => {
     expect(scenario.tally()).toMatchObject({ delivered: 100, duplicated: 0, missing: [] })
   })
 })
-
-function disableToken(scenario: Scenario, disabled: boolean): void {
-  const token = scenario.hec.tokens.find()
-  if (token) token.disabled = disabled
-}

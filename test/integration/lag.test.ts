@@ -15,7 +15,7 @@ describe('lag, with no replica running', () => {
     const replica = scenario.replica()
     await scenario.caughtUp()
     await replica.kill('SIGTERM')
-    scenario.sls.store.logstore(scenario.sls.project, scenario.sls.logstore).split(1)
+    scenario.sls.logstore().split(1)
     await scenario.write(6)
     const lag = startCommand(['lag'], withoutSiem(scenario))
     expect((await lag.exited).code).toBe(0)

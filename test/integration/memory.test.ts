@@ -69,7 +69,7 @@ async function inFlightOf(replica: BridgeProcess): Promise<number> {
 /** One real write, then the same stored group over and over. Returns the number of logs. */
 async function fill(scenario: Scenario, bytes: number): Promise<number> {
   await scenario.write(1, { logsPerGroup: 100 })
-  const logstore = scenario.sls.store.logstore(scenario.sls.project, scenario.sls.logstore)
+  const logstore = scenario.sls.logstore()
   const shard = logstore.shards().find((candidate) => candidate.end > 0)
   const group = shard?.read(0, { count: 1, maxBytes: 1e9 }).groups[0]
   if (!group) throw new Error('nothing was written')

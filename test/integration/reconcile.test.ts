@@ -36,7 +36,7 @@ interface Run {
 /** `--to now`: the receiver's events can be searched at once. */
 async function reconcile(scenario: Scenario, args: string[] = [], env: Record<string, string> = {}): Promise<Run> {
   // A cursor by time names the first log of that second or later, and the last ones may be of this second.
-  const shards = scenario.sls.store.logstore(scenario.sls.project, scenario.sls.logstore).shards()
+  const shards = scenario.sls.logstore().shards()
   const last = Math.max(...shards.map((shard) => (shard.end > 0 ? (shard.receivedAt(shard.end - 1) ?? 0) : 0)))
   await scenario.eventually(() => Math.floor(Date.now() / 1000) > Math.floor(last / 1000))
   const [stdout, stderr] = [new PassThrough(), new PassThrough()]
@@ -125,7 +125,7 @@ describe('reconcile', () => {
     const first = scenario.replica({ SLS_CONSUMER: 'one' })
     await scenario.eventually(() => scenario.hec.state().events > 0)
     await first.kill('SIGKILL')
-    scenario.hec.collector.acks.delayMs = 0
+    scenario.hec.condition({ ackDelayMs: 0 })
     await delivered(scenario, 'one')
     const { duplicated, missing } = scenario.tally()
     expect(missing).toEqual([])
@@ -158,7 +158,7 @@ describe('reconcile', () => {
     const scenario = await start({ sls: { shards: 1 } })
     await scenario.write(2)
     await delivered(scenario)
-    const shard = scenario.sls.store.logstore(scenario.sls.project, scenario.sls.logstore).shard(0)
+    const shard = scenario.sls.logstore().shard(0)
     const headers = { 'x-log-cursor': shard.cursorAt(0), 'x-log-count': '0', 'x-log-bodyrawsize': '0' }
     scenario.sls.faults.add({ match: { api: 'PullLogs' }, action: { status: 200, headers } })
     const { code, said } = await reconcile(scenario, ['--json'])
@@ -197,7 +197,7 @@ describe('reconcile without the REST API', () => {
     const printed = await reconcile(scenario, ['--from', '1700000000', '--to', '1700003600', '--print-spl'])
     expect(printed.code).toBe(0)
     expect(printed.stdout.trimEnd().split('\n')).toEqual([
-      `| tstats count where index=* source="sls://${scenario.sls.project}/audit" sls_event_id="audit:*" earliest=1699913600 latest=1700007200 by sls_event_id`,
+      `| tstats count where index=* source="sls://${scenario.sls.logstore().project}/audit" sls_event_id="audit:*" earliest=1699913600 latest=1700007200 by sls_event_id`,
     ])
     const dir = mkdtempSync(join(tmpdir(), 'ids-'))
     onTestFinished(() => rmSync(dir, { recursive: true }))
@@ -220,7 +220,7 @@ describe('reconcile says what is in the way', () => {
     const scenario = await start({ sls: { shards: 1 } })
     await scenario.write(1)
     const group = { name: scenario.environment()['SLS_CG'] as string, timeoutSeconds: 60, order: false }
-    scenario.sls.store.logstore(scenario.sls.project, scenario.sls.logstore).createGroup(group)
+    scenario.sls.logstore().createGroup(group)
     const { code, stderr } = await reconcile(scenario, [], { SPLUNK_SEARCH_TOKEN: 'not-the-token' })
     expect(code).toBe(1)
     expect(stderr).toMatch(/401.*not properly authenticated/)

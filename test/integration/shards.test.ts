@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { Scenario } from '../support/scenario.ts'
 
 function logstoreOf(scenario: Scenario) {
-  return scenario.sls.store.logstore(scenario.sls.project, scenario.sls.logstore)
+  return scenario.sls.logstore()
 }
 
 describe('shards that change', () => {

@@ -107,8 +107,7 @@ describe('rotating the HEC token', () => {
       await restarted(scenario, a, { ...env, SLS_CONSUMER: 'a' }),
       await restarted(scenario, b, { ...env, SLS_CONSUMER: 'b' }),
     ]
-    const old = scenario.hec.tokens.find('old-token')
-    if (old) old.disabled = true
+    scenario.hec.setToken({ token: 'old-token', disabled: true })
     await writing
     await scenario.caughtUp()
     expect(replicas.flatMap(paused)).toEqual([])
@@ -129,8 +128,7 @@ describe('rotating the HEC token', () => {
       BridgeProcess,
     ]
     const replica = await restarted(scenario, a, { ...env, SLS_CONSUMER: 'a', SPLUNK_HEC_TOKEN: 'new-token' })
-    const old = scenario.hec.tokens.find('old-token')
-    if (old) old.disabled = true
+    scenario.hec.setToken({ token: 'old-token', disabled: true })
     await scenario.write(40)
     await scenario.eventually(async () => (await b.ready()).status === 503)
     expect((await b.ready()).text).toMatch(/^paused: hec_configuration, sink: .*Token disabled \(code 1\)/)
@@ -171,7 +169,7 @@ describe('moving to another index', () => {
     scenario.replica({ SPLUNK_HEC_INDEX: 'audit_old' })
     await scenario.writeLog({ message: 'poison' })
     await scenario.eventually(() => scenario.tally().deadLettered === 1)
-    scenario.hec.collector.refuse.length = 0
+    scenario.hec.acceptAll()
     const replay = startCommand(['dead-letter', 'replay'], { ...scenario.environment(), SPLUNK_HEC_INDEX: 'audit_new' })
     expect((await replay.exited).code).toBe(0)
     expect(indexOf(scenario)).toEqual(['audit_old'])

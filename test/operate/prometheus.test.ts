@@ -64,11 +64,10 @@ test('every panel shows something, and no rule or documented expression is in er
   await scenario.writeLog({ message: 'poison' })
   await scenario.caughtUp()
 
-  const [token] = scenario.hec.tokens.all()
-  if (token) token.disabled = true
+  scenario.hec.setToken({ disabled: true })
   await scenario.write(4)
   await scenario.eventually(async () => (await state('SlsBridgePaused')) === 'pending')
-  if (token) token.disabled = false
+  scenario.hec.setToken({ disabled: false })
   await scenario.caughtUp()
   await scenario.eventually(async () => (await state('SlsBridgePaused')) === 'inactive', 30_000)
   expect(await state('SlsBridgeDeadLetters')).toBe('firing')

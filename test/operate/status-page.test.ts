@@ -61,7 +61,7 @@ const literally = (wanted: string): RegExp => new RegExp(wanted.replace(/[.*+?^$
 /** Two replicas of one group; what their SIEM says comes from somebody who means harm. */
 async function group() {
   const scenario = await Scenario.start({
-    sls: { shards: 4, project: 'prod-audit', logstore: 'actiontrail' },
+    sls: { projects: { 'prod-audit': { actiontrail: { shards: 4 } } } },
     hec: { ack: true },
   })
   const replicas = [scenario.replica(), scenario.replica()]

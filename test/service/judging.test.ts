@@ -98,8 +98,7 @@ describe('a real Log Service', () => {
   async function realService() {
     const emulator = await startSlsEmulator()
     onTestFinished(() => emulator.close())
-    const { url, accessKeyId, accessKeySecret, project } = emulator
-    const access = { SLS_ENDPOINT: url, SLS_AK_ID: accessKeyId, SLS_AK_KEY: accessKeySecret, SLS_PROJECT: project }
+    const { SLS_LOGSTORE: _, ...access } = emulator.environment()
     const sls = await SlsService.start(subjectOf({ ...access, SERVICE_TEST_WRITE: 'yes' }))
     return { sls, names: () => emulator.state().logstores.map(({ logstore }) => logstore) }
   }

@@ -176,7 +176,7 @@ async function expiredPull(sls: SlsService, logs: () => Promise<TestLogstore>): 
   if (sls.emulator) {
     const store = await logs()
     const from = await store.written(logGroup('to expire'), logGroup('to stay'))
-    const shard = sls.emulator.store.logstore(sls.access.project, store.name).shard(0)
+    const shard = sls.emulator.logstore(sls.access.project, store.name).shard(0)
     shard.expireBefore(shard.end - 1)
     return store.pull(from)
   }

@@ -55,8 +55,12 @@ export class SlsService {
   static async start(subject: Subject): Promise<SlsService> {
     const clock = { aheadMs: 0 }
     if (subject.sls) return new SlsService(subject, subject.sls, undefined, clock)
-    const emulator = await startSlsEmulator({ project: 'conformance', now: () => Date.now() + clock.aheadMs })
-    const { url: endpoint, project, accessKeyId, accessKeySecret } = emulator
+    const emulator = await startSlsEmulator({
+      projects: { conformance: { audit: {} } },
+      now: () => Date.now() + clock.aheadMs,
+    })
+    const { url: endpoint, accessKeyId, accessKeySecret } = emulator
+    const { project } = emulator.logstore()
     const credentials = { accessKeyId, accessKeySecret: new Secret(accessKeySecret) }
     const access = { endpoint, project, credentials, region: undefined, oldLogstore: undefined }
     return new SlsService(subject, access, emulator, clock)

@@ -65,8 +65,8 @@ export class Scenario {
     this.#samples = new SampleLogs(options.seed ?? 7)
     this.#writer = new OfficialClient({
       endpoint: sls.url,
-      project: sls.project,
-      logstore: sls.logstore,
+      project: sls.logstore().project,
+      logstore: sls.logstore().name,
       accessKeyId: sls.accessKeyId,
       accessKeySecret: new Secret(sls.accessKeySecret),
       userAgent: 'scenario',
@@ -135,16 +135,11 @@ export class Scenario {
 
   environment(): Record<string, string> {
     return {
-      SLS_ENDPOINT: this.sls.url,
-      SLS_AK_ID: this.sls.accessKeyId,
-      SLS_AK_KEY: this.sls.accessKeySecret,
-      SLS_PROJECT: this.sls.project,
-      SLS_LOGSTORE: this.sls.logstore,
+      ...this.sls.environment(),
+      ...this.hec.environment(),
       SLS_CG: GROUP,
       SLS_HEARTBEAT_SECONDS: '1',
       SLS_FETCH_INTERVAL_SECONDS: '0.1',
-      SPLUNK_HEC_URL: this.hec.url,
-      SPLUNK_HEC_TOKEN: this.hec.token,
       SPLUNK_HEC_ACK_POLL_SECONDS: '0.2',
       DEAD_LETTER_DIR: this.deadLetterDir,
       ADMIN_PORT: '0',
@@ -158,20 +153,18 @@ export class Scenario {
   }
 
   #logstore() {
-    return this.sls.store.logstore(this.sls.project, this.sls.logstore)
+    return this.sls.logstore()
   }
 
   group() {
-    return this.sls.state().logstores[0]?.consumerGroups.find((group) => group.name === GROUP)
+    return this.#logstore()
+      .state()
+      .consumerGroups.find((group) => group.name === GROUP)
   }
 
   /** Shards each live consumer holds now. */
   holders(): Map<string, number[]> {
-    const holders = new Map<string, number[]>()
-    for (const { shard, holder } of this.group()?.shards ?? []) {
-      if (holder !== null) holders.set(holder, [...(holders.get(holder) ?? []), shard])
-    }
-    return holders
+    return this.#logstore().holders(GROUP)
   }
 
   /** Ids of every wanted log, per shard and group position, as the contract builds them. */
@@ -186,7 +179,7 @@ export class Scenario {
             const { topic } = decodeLogGroup(lz4Decompress(bytes, rawSize))
             if (topics.size > 0 && !topics.has(topic)) return []
             const number = shard.number(from + index)
-            return Array.from({ length: logs }, (_, log) => `${this.sls.logstore}:${shard.id}:${number}:${log}`)
+            return Array.from({ length: logs }, (_, log) => `${this.#logstore().name}:${shard.id}:${number}:${log}`)
           })
           return [shard.id, ids] as const
         }),
@@ -217,12 +210,13 @@ export class Scenario {
     }
   }
 
-  /** Resolves once the group's checkpoints are at the end of every shard (or `done`); throws when that takes too long. */
-  async caughtUp(withinMs = 30_000): Promise<void> {
-    await this.eventually(() => {
-      const shards = this.group()?.shards ?? []
-      return shards.length > 0 && shards.every(({ behind }) => behind === 0)
-    }, withinMs)
+  /** Resolves once the group's checkpoints are at the end of every shard; rejects when that takes too long. */
+  async caughtUp(timeoutMs = 30_000): Promise<void> {
+    await this.#logstore()
+      .caughtUp(GROUP, { timeoutMs })
+      .catch((error: Error) => {
+        throw new Error(`${error.message}\n${this.#summary()}`)
+      })
   }
 
   /**

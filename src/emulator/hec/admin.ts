@@ -13,13 +13,12 @@
  */
 import type { IncomingMessage } from 'node:http'
 import { readBody } from './body.ts'
-import type { HecCollector, RefuseRule } from './collector.ts'
+import type { Condition, HecCollector, RefuseRule } from './collector.ts'
 import type { HecFaultRule, HecFaults } from './faults.ts'
 import type { HecIndex, IndexedEvent } from './index.ts'
-import type { QueueLevel } from './queue.ts'
 import type { HecReply } from './response.ts'
 import { jsonReply } from './response.ts'
-import type { HecTokens } from './tokens.ts'
+import type { HecTokens, TokenChange } from './tokens.ts'
 
 /** The parts of a receiver that can be controlled. */
 export interface Controlled {
@@ -27,24 +26,20 @@ export interface Controlled {
   readonly tokens: HecTokens
   readonly collector: HecCollector
   readonly index: HecIndex
-  state(): object
-  restart(): Promise<void>
-  stall(): void
-  resume(): void
-  clear(): void
+  readonly receiver: { state(): object; restart(): Promise<void>; stall(): void; resume(): void; clear(): void }
 }
 
 const MAX_BODY = 1_000_000
 
-export async function answerAdmin(receiver: Controlled, request: IncomingMessage, url: URL): Promise<HecReply> {
+export async function answerAdmin(parts: Controlled, request: IncomingMessage, url: URL): Promise<HecReply> {
   const route = `${request.method} ${url.pathname.slice('/_receiver/'.length)}`
-  if (route === 'GET state') return jsonReply(200, receiver.state())
-  if (route === 'GET events') return events(receiver.index, url.searchParams)
+  if (route === 'GET state') return jsonReply(200, parts.receiver.state())
+  if (route === 'GET events') return events(parts.index, url.searchParams)
   const body = await readBody(request, MAX_BODY)
   if (!Buffer.isBuffer(body)) return jsonReply(400, { error: `the body is ${body}` })
   try {
     const given: unknown = body.length === 0 ? {} : JSON.parse(body.toString('utf8'))
-    return await control(receiver, route, given as Record<string, unknown>)
+    return await control(parts, route, given as Record<string, unknown>)
   } catch (error) {
     return jsonReply(400, { error: (error as Error).message })
   }
@@ -63,8 +58,8 @@ function detail({ seq, request, line }: IndexedEvent): string {
   return `${JSON.stringify({ seq, ...request }).slice(0, -1)},"envelope":${line}}`
 }
 
-async function control(receiver: Controlled, route: string, given: Record<string, unknown>): Promise<HecReply> {
-  const { faults, collector } = receiver
+async function control(parts: Controlled, route: string, given: Record<string, unknown>): Promise<HecReply> {
+  const { faults, tokens, collector, receiver } = parts
   switch (route) {
     case 'GET faults':
       break
@@ -83,9 +78,9 @@ async function control(receiver: Controlled, route: string, given: Record<string
       collector.refuse.length = 0
       return jsonReply(200, { refuse: [] })
     case 'POST token':
-      return setToken(receiver.tokens, given)
+      return setToken(tokens, given as TokenChange)
     case 'POST condition':
-      return setCondition(collector, given)
+      return jsonReply(200, collector.condition(given as Partial<Condition>))
     case 'POST restart':
       setImmediate(() => void receiver.restart())
       return jsonReply(200, {})
@@ -110,20 +105,8 @@ function checkedRefusal(rule: RefuseRule): RefuseRule {
   return rule
 }
 
-function setToken(tokens: HecTokens, given: Record<string, unknown>): HecReply {
-  const state = tokens.find(given['token'] as string | undefined)
-  if (!state) return jsonReply(404, { error: 'no such token' })
-  if (typeof given['disabled'] === 'boolean') state.disabled = given['disabled']
-  if (typeof given['ack'] === 'boolean') state.ack = given['ack']
-  return jsonReply(200, { name: state.name, disabled: state.disabled, ack: state.ack })
-}
-
-function setCondition(collector: HecCollector, given: Record<string, unknown>): HecReply {
-  if ('queue' in given) collector.queue.forced = (given['queue'] ?? undefined) as QueueLevel | undefined
-  if ('ackService' in given) collector.ackServiceDown = given['ackService'] === 'down'
-  if (typeof given['shuttingDown'] === 'boolean') collector.shuttingDown = given['shuttingDown']
-  if ('ackDelayMs' in given) collector.acks.delayMs = Number(given['ackDelayMs'] ?? Infinity)
-  const { queue, ackServiceDown, shuttingDown, acks } = collector
-  const ackDelayMs = Number.isFinite(acks.delayMs) ? acks.delayMs : null
-  return jsonReply(200, { queue: queue.level, ackService: ackServiceDown ? 'down' : 'ok', shuttingDown, ackDelayMs })
+function setToken(tokens: HecTokens, given: TokenChange): HecReply {
+  if (!tokens.find(given.token)) return jsonReply(404, { error: 'no such token' })
+  const { name, disabled, ack } = tokens.change(given)
+  return jsonReply(200, { name, disabled, ack })
 }

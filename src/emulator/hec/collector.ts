@@ -5,7 +5,7 @@ import type { EnvelopeDefaults, Lines } from './lines.ts'
 import { LineBuilder, rawLines } from './lines.ts'
 import type { Envelope } from './parser.ts'
 import { EnvelopeReader, judge } from './parser.ts'
-import type { QueueOptions } from './queue.ts'
+import type { QueueLevel, QueueOptions } from './queue.ts'
 import { InputQueue } from './queue.ts'
 import type { HecReply } from './response.ts'
 import { hecReply, jsonReply } from './response.ts'
@@ -19,6 +19,16 @@ export interface RefuseRule {
   code?: number
   /** What `invalid-event-number` says instead of the truth; `none` leaves it out. */
   number?: unknown
+}
+
+/** How the rest of splunkd is doing, which a sender feels. */
+export interface Condition {
+  /** How full the input queue is; set to null it is simulated again. Answers never say null. */
+  queue: QueueLevel | null
+  ackService: 'ok' | 'down'
+  shuttingDown: boolean
+  /** From acceptance to acknowledgement; null never acknowledges. */
+  ackDelayMs: number | null
 }
 
 /** What a scripted fault does to the handling of one `/event` body. */
@@ -72,6 +82,12 @@ interface Refusal {
   number: unknown
 }
 
+const CONDITIONS: ReadonlyMap<string, (value: unknown) => boolean> = new Map([
+  ['queue', (value: unknown) => value === null || value === 'ok' || value === 'warn' || value === 'full'],
+  ['ackService', (value: unknown) => value === 'ok' || value === 'down'],
+  ['shuttingDown', (value: unknown) => typeof value === 'boolean'],
+  ['ackDelayMs', (value: unknown) => value === null || (typeof value === 'number' && value >= 0)],
+])
 const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 const TIME = /^\d+(\.\d+)?$/
 
@@ -79,9 +95,9 @@ const TIME = /^\d+(\.\d+)?$/
 export class HecCollector {
   readonly acks: AckChannels
   readonly queue: InputQueue
-  refuse: RefuseRule[]
-  ackServiceDown = false
-  shuttingDown = false
+  readonly refuse: RefuseRule[]
+  #ackService: Condition['ackService'] = 'ok'
+  #shuttingDown = false
   readonly #options: CollectorOptions
   readonly #staged = new Set<{ lines: Lines; request: IndexedRequest; dueAtMs: number }>()
 
@@ -95,6 +111,28 @@ export class HecCollector {
   /** The output can't be written: nothing is indexed any more. */
   get failed(): boolean {
     return this.#options.index.failure !== undefined
+  }
+
+  get shuttingDown(): boolean {
+    return this.#shuttingDown
+  }
+
+  /** Sets what is given and returns everything as it is now. Throws a TypeError on a name or value it does not know. */
+  condition(given: Partial<Condition>): Condition {
+    const wrong = Object.entries(given).find(([name, value]) => !CONDITIONS.get(name)?.(value))
+    if (wrong) throw new TypeError(`there is no condition ${wrong[0]}: ${JSON.stringify(wrong[1])}`)
+    const { queue, ackService, shuttingDown, ackDelayMs } = given
+    if (queue !== undefined) this.queue.forced = queue ?? undefined
+    this.#ackService = ackService ?? this.#ackService
+    this.#shuttingDown = shuttingDown ?? this.#shuttingDown
+    if (ackDelayMs !== undefined) this.acks.delayMs = ackDelayMs ?? Infinity
+    const { delayMs } = this.acks
+    return {
+      queue: this.queue.level,
+      ackService: this.#ackService,
+      shuttingDown: this.#shuttingDown,
+      ackDelayMs: Number.isFinite(delayMs) ? delayMs : null,
+    }
   }
 
   /** The refusal a token with ack earns before its body is looked at. */
@@ -153,11 +191,11 @@ export class HecCollector {
   }
 
   health(authorization: Authorization | undefined, withAck: boolean): HecReply {
-    if (this.shuttingDown) return hecReply(23)
+    if (this.#shuttingDown) return hecReply(23)
     if (authorization === 1) return hecReply(22)
     if (typeof authorization === 'number') return hecReply(authorization === 16 ? 16 : 21)
     const full = this.queue.level === 'full'
-    const down = withAck && this.ackServiceDown
+    const down = withAck && this.#ackService === 'down'
     if (full && down) return hecReply(20)
     if (full) return hecReply(18)
     return hecReply(down ? 19 : 17)

@@ -1,13 +1,13 @@
-import type { FaultAction, FaultRule } from '../faults.ts'
+import type { FaultAction, FaultRule, FaultScriptOptions } from '../faults.ts'
 import { FaultScript } from '../faults.ts'
 import type { EventScript } from './collector.ts'
 import type { HecReply } from './response.ts'
 import { HEC_CODES, hecReply, htmlReply, JSON_TYPE } from './response.ts'
 
 /**
- * What a fault can do to a HEC request, beyond what every emulator knows. `code` is a HEC code and brings its status and
- * text; a `status` alone answers HTML, as a load balancer would; `headers` alone change the true answer, and may lie about
- * its `content-length`. An answer lost after the work was done is `cut: 'after'`: events are indexed and ack ids were told.
+ * What a fault can do to a HEC request, beyond what both servers know. A `code` is HEC's own and brings its status and
+ * text. A `status` alone answers HTML, as a load balancer would. `headers` alone change the true answer, and may lie about
+ * its `content-length`. `cut: 'after'` loses the answer after the events were indexed and the ack ids issued.
  */
 export interface HecAction extends FaultAction, EventScript {
   code?: number
@@ -20,12 +20,16 @@ export interface HecAction extends FaultAction, EventScript {
 /** Rules match `endpoint` (event, raw, ack, health), `path`, `method`, `channel` and `encoding`. */
 export type HecFaultRule = FaultRule<HecAction>
 
+const ATTRIBUTES = ['endpoint', 'path', 'method', 'channel', 'encoding']
+const ACTIONS = ['index', 'forgetAcks', 'accept', 'refuse', 'number']
+
 export class HecFaults extends FaultScript<HecAction> {
-  constructor(rules: readonly HecFaultRule[] = []) {
-    super({ rules, refuse: problemOf })
+  /** @internal */
+  constructor(options: FaultScriptOptions<HecAction>) {
+    super({ attributes: ATTRIBUTES, actions: ACTIONS, refuse }, options)
   }
 
-  /** A rule about the events of a body looks at `/event` requests only, or it would be spent on a poll. */
+  /** A rule about the events of a body looks at `/event` requests only, or a poll for acks would use it up. */
   override add(...rules: readonly HecFaultRule[]): string[] {
     return super.add(
       ...rules.map((rule) =>
@@ -58,13 +62,6 @@ export function scriptedReply(action: HecAction): HecReply | undefined {
   return { ...reply, ...extra }
 }
 
-const ACTION_KEYS = new Set(
-  'status headers body code message delayMs cut hang index forgetAcks accept refuse number'.split(' '),
-)
-
-function problemOf({ action }: HecFaultRule): string | undefined {
-  const unknown = Object.keys(action).find((key) => !ACTION_KEYS.has(key))
-  if (unknown !== undefined) return `unknown action ${unknown}, known are ${[...ACTION_KEYS].join(', ')}`
-  if (action.code !== undefined && typeof action.code !== 'number') return 'code must be a number'
-  return undefined
+function refuse({ action }: HecFaultRule): string | undefined {
+  return action.code !== undefined && typeof action.code !== 'number' ? 'code must be a number' : undefined
 }

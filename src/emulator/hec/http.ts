@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { setTimeout as delay } from 'node:timers/promises'
+import { intercept } from '../faults.ts'
 import { readBody } from './body.ts'
 import type { HecCollector } from './collector.ts'
 import type { HecAction, HecFaults } from './faults.ts'
@@ -48,6 +48,7 @@ export class HecHttp {
   readonly #collector: HecCollector
   readonly #faults: HecFaults
   readonly #limits: HttpLimits
+  readonly #closing = new AbortController()
 
   constructor(tokens: HecTokens, collector: HecCollector, faults: HecFaults, limits: HttpLimits) {
     this.#tokens = tokens
@@ -65,12 +66,8 @@ export class HecHttp {
       channel: channelOf(request, url),
       encoding: request.headers['content-encoding'],
     })
-    if (action?.delayMs) await delay(action.delayMs)
-    if (action?.hang || action?.cut === 'before') {
-      this.#count(url, action.hang ? 'hang' : 'cut')
-      if (!action.hang) request.socket.destroy()
-      return
-    }
+    const ended = action && (await intercept(action, request, this.#closing.signal))
+    if (ended) return this.#count(url, ended)
     const answer: HecAnswer = {}
     const reply = await this.#reply(request, url, endpoint, action, answer)
     if (!reply) {
@@ -81,6 +78,11 @@ export class HecHttp {
     if (action?.cut) answer.cut = true
     else Object.assign(answer, { status: reply.status, code: reply.code })
     await sendReply(request, response, reply, action?.cut)
+  }
+
+  /** Ends delays that are under way. */
+  close(): void {
+    this.#closing.abort()
   }
 
   clear(): void {

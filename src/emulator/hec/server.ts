@@ -7,18 +7,18 @@
  * code 7 off by one; a queue that fills up; acknowledgement told once, forgotten on restart and when idle; health.
  * Where splunkd's behaviour is not known from measurements the code nearest to it says so.
  *
- * Not implemented: `/mint`, `/s2s`, `auto_extract_timestamp`, `fields_<name>` parameters (10.4), sourcetype rules (line
- * breakers, TRUNCATE, timestamp extraction: `/raw` breaks at every line end), load-balancer cookies, HTTP/1.0 status
- * lines, existence of indexes (a token without a list may write to any), metrics, and any search but that of `reconcile`.
+ * Not implemented: `NOT_IMPLEMENTED` below.
+ *
+ * This module is the package's `sls-siem-bridge/emulator/hec`: what it exports is documented in docs/emulator.md, and
+ * members marked `@internal` are left out of the published types.
  */
-import { once } from 'node:events'
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import { createServer } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
-import type { TlsOptions } from 'node:tls'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ListenOptions } from '../listener.ts'
+import { Listener } from '../listener.ts'
+import type { WaitOptions } from '../watch.ts'
+import { Watch } from '../watch.ts'
 import { answerAdmin } from './admin.ts'
-import type { CollectorOptions, RefuseRule } from './collector.ts'
+import type { CollectorOptions, Condition, RefuseRule } from './collector.ts'
 import { HecCollector } from './collector.ts'
 import type { HecFaultRule } from './faults.ts'
 import { HecFaults } from './faults.ts'
@@ -27,25 +27,32 @@ import type { HecIndexOptions, IndexedEvent } from './index.ts'
 import { HecIndex } from './index.ts'
 import { notFoundReply } from './response.ts'
 import { answerSearch, isSearch } from './search.ts'
-import type { HecToken, TokenState } from './tokens.ts'
+import type { HecToken, TokenChange } from './tokens.ts'
 import { HecTokens } from './tokens.ts'
 import { sendReply } from './wire.ts'
 
-export interface HecReceiverOptions extends Omit<CollectorOptions, 'index'>, HecIndexOptions {
-  /** Default 0: any free port. */
-  port?: number
-  /** Default 127.0.0.1. */
-  host?: string
-  /** One token and its `useACK`, or `tokens` for more. Default: one generated GUID without ack. */
+export type { Condition, RefuseRule } from './collector.ts'
+export type { HecAction, HecFaultRule, HecFaults } from './faults.ts'
+export type { HecEnvelope, IndexedEvent } from './index.ts'
+export type { HecToken, TokenChange } from './tokens.ts'
+export type { HecReceiver }
+
+export const NOT_IMPLEMENTED = [
+  '/mint, /s2s, auto_extract_timestamp, fields_<name> parameters, load-balancer cookies, HTTP/1.0 status lines, metrics',
+  'sourcetype rules: line breakers, TRUNCATE, timestamp extraction (/raw breaks at every line end)',
+  'existence of indexes: a token without a list may write to any',
+  'any search except the one that "reconcile" asks',
+]
+
+export interface HecReceiverOptions extends ListenOptions, Omit<CollectorOptions, 'index'>, HecIndexOptions {
+  /** The one token and its `useACK`, or `tokens` for more. Default: a generated GUID without ack. */
   token?: string
   ack?: boolean
   /** Indexes the one token may write to. Default: any. */
   indexes?: readonly string[]
   tokens?: readonly HecToken[]
-  /** What the search must be asked with. Default: nobody may. */
+  /** The token that a search must show. Default: every search is refused. */
   searchToken?: string
-  /** HTTPS; `requestCert` and `rejectUnauthorized` decide about client certificates. */
-  tls?: TlsOptions
   /** Bytes of a body before compression. Default 838,860,800; more is answered 413 in HTML. */
   maxContentLength?: number
   /** Splunk Cloud's limit instead: more bytes than this are answered 400 code 6 naming event 0. */
@@ -53,6 +60,8 @@ export interface HecReceiverOptions extends Omit<CollectorOptions, 'index'>, Hec
   /** An idle connection is closed after this long. Default 7,200,000. */
   keepAliveMs?: number
   faults?: readonly HecFaultRule[]
+  /** Seed for faults with a probability. Default 1. */
+  faultSeed?: number
 }
 
 export interface ReceiverState {
@@ -72,85 +81,107 @@ export interface ReceiverState {
   stalled: boolean
 }
 
-/** Starts a receiver. Rejects when the port or the output file can't be had. */
+/** Rejects when the port or the output file can't be had. */
 export async function startHecReceiver(options: HecReceiverOptions = {}): Promise<HecReceiver> {
   const receiver = new HecReceiver(options)
   await receiver.listen()
   return receiver
 }
 
-export class HecReceiver {
+/** Requests under way get this long before `close` cuts them. */
+const GRACE_MS = 300
+
+class HecReceiver implements AsyncDisposable {
   readonly faults: HecFaults
-  readonly tokens: HecTokens
-  readonly collector: HecCollector
-  readonly index: HecIndex
-  readonly #options: HecReceiverOptions
-  readonly #server: Server
+  readonly #tokens: HecTokens
+  readonly #collector: HecCollector
+  readonly #index: HecIndex
+  readonly #searchToken: string | undefined
   readonly #http: HecHttp
-  readonly #connections = { open: 0, total: 0 }
+  readonly #listener: Listener
+  readonly #watch = new Watch()
   #stall: PromiseWithResolvers<void> | undefined
   #closed: Promise<void> | undefined
 
+  /** @internal */
   constructor(options: HecReceiverOptions) {
-    const { token, ack, indexes, tokens, tls, keepAliveMs = 7_200_000 } = options
-    this.#options = options
-    this.tokens = new HecTokens(
+    const { token, ack, indexes, tokens, keepAliveMs = 7_200_000, faults: rules = [], faultSeed: seed = 1 } = options
+    this.#searchToken = options.searchToken
+    this.#tokens = new HecTokens(
       tokens ?? [{ ...(token ? { token } : {}), ...(ack ? { ack } : {}), ...(indexes ? { indexes } : {}) }],
     )
-    this.faults = new HecFaults(options.faults)
-    this.index = new HecIndex(options)
-    this.collector = new HecCollector({ ...options, index: this.index })
+    this.faults = new HecFaults({ rules, seed, watch: this.#watch })
+    this.#index = new HecIndex(options)
+    this.#collector = new HecCollector({ ...options, index: this.#index })
     const { maxContentLength = 838_860_800, cloudCap } = options
-    this.#http = new HecHttp(this.tokens, this.collector, this.faults, { maxContentLength, cloudCap })
-    const onRequest = (request: IncomingMessage, response: ServerResponse) => void this.#serve(request, response)
-    const http = { keepAliveTimeout: keepAliveMs, requestTimeout: 0 }
-    this.#server = tls ? createTlsServer({ ...tls, ...http }, onRequest) : createServer(http, onRequest)
-    this.#server.on('connection', (socket) => {
-      this.#connections.open += 1
-      this.#connections.total += 1
-      socket.on('close', () => (this.#connections.open -= 1))
-    })
+    this.#http = new HecHttp(this.#tokens, this.#collector, this.faults, { maxContentLength, cloudCap })
+    const serve = (request: IncomingMessage, response: ServerResponse) =>
+      void this.#serve(request, response).then(() => this.#watch.changed())
+    this.#listener = new Listener(options, { keepAliveTimeout: keepAliveMs, requestTimeout: 0 }, serve)
   }
 
+  /** @internal */
   async listen(): Promise<void> {
-    const { port = 0, host = '127.0.0.1' } = this.#options
-    this.#server.listen(port, host)
     try {
-      await once(this.#server, 'listening')
+      await this.#listener.listen()
     } catch (error) {
-      await this.index.close()
+      await this.#index.close()
       throw error
     }
   }
 
   get port(): number {
-    return (this.#server.address() as AddressInfo).port
+    return this.#listener.port
   }
 
   /** Base URL, as `SPLUNK_HEC_URL` takes it. */
   get url(): string {
-    const { tls, host = '127.0.0.1' } = this.#options
-    const name = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
-    return `${tls ? 'https' : 'http'}://${name.includes(':') ? `[${name}]` : name}:${this.port}`
+    return this.#listener.url
+  }
+
+  /** Values of the tokens, in the order given. */
+  get tokens(): string[] {
+    return this.#tokens.values()
   }
 
   /** The first token's value. */
   get token(): string {
-    return (this.tokens.find() as TokenState).token
+    return this.tokens[0] as string
   }
 
-  get searchToken(): string | undefined {
-    return this.#options.searchToken
+  /** Settings of a bridge that writes here with the first token; with a search token also those of `reconcile`. */
+  environment() {
+    const token = this.#searchToken
+    return {
+      SPLUNK_HEC_URL: this.url,
+      SPLUNK_HEC_TOKEN: this.token,
+      ...(token !== undefined && { SPLUNK_SEARCH_URL: this.url, SPLUNK_SEARCH_TOKEN: token }),
+    }
   }
 
   /** Every kept event, in the order indexed. Empty with `keep: false`. */
   get events(): IndexedEvent[] {
-    return this.index.since(0)
+    return this.#index.since(0)
+  }
+
+  /** Resolves with every kept event as soon as so many were indexed. Rejects when that takes too long. */
+  async received(count: number, wait?: WaitOptions): Promise<IndexedEvent[]> {
+    const describe = () => `the receiver has ${this.#index.events} of ${count} events`
+    await this.#watch.until(() => this.#index.events >= count, wait, describe)
+    return this.events
+  }
+
+  /**
+   * Resolves with the first truthy value of `met`, which is asked now and after every request. Rejects when that takes
+   * too long, and when the receiver closes.
+   */
+  until<T>(met: () => T, wait?: WaitOptions): Promise<T> {
+    return this.#watch.until(met, wait)
   }
 
   state(): ReceiverState {
-    const { index, collector } = this
-    const { told, pending, forgotten, channels } = collector.acks
+    const index = this.#index
+    const { told, pending, forgotten, channels } = this.#collector.acks
     return {
       requests: Object.fromEntries([...this.#http.requests].sort()),
       events: index.events,
@@ -159,26 +190,41 @@ export class HecReceiver {
       indexedBytes: index.bytes,
       bodyBytes: this.#http.bodyBytes,
       abortedBodies: this.#http.abortedBodies,
-      connections: { ...this.#connections },
+      connections: { ...this.#listener.connections },
       acks: { told, pending, forgotten, channels },
       stalled: this.#stall !== undefined,
     }
   }
 
-  /** Refuse events that contain a text, for good. */
-  refuse(rule: RefuseRule): void {
-    this.collector.refuse.push(rule)
+  /** Refuses events that contain a text, for good. */
+  refuse(...rules: RefuseRule[]): void {
+    this.#collector.refuse.push(...rules)
+  }
+
+  /** Drops every rule of `refuse`. */
+  acceptAll(): void {
+    this.#collector.refuse.length = 0
+  }
+
+  /** Sets what is given and returns everything as it is now. */
+  condition(given: Partial<Condition> = {}): Condition {
+    return this.#collector.condition(given)
+  }
+
+  /** Disables or enables a token, or its acknowledgement: the first token, unless one is named. Throws if there is none. */
+  setToken(change: TokenChange): void {
+    this.#tokens.change(change)
   }
 
   /** Forgets channels and acks, as a restart does, but keeps the connections. */
   forgetAcks(): void {
-    this.collector.acks.forget()
+    this.#collector.acks.forget()
   }
 
   /** As if splunkd was killed and started again: channels, acks and connections are gone, what was indexed stays. */
   async restart(): Promise<void> {
-    await this.collector.restart()
-    this.#server.closeAllConnections()
+    await this.#collector.restart()
+    this.#listener.cutConnections()
   }
 
   /** From now on connections are accepted and nothing is answered. */
@@ -194,7 +240,7 @@ export class HecReceiver {
 
   /** Forgets events and counts. Channels, faults and rules stay, and the output keeps what it has. */
   clear(): void {
-    this.index.clear()
+    this.#index.clear()
     this.#http.clear()
   }
 
@@ -204,12 +250,16 @@ export class HecReceiver {
     return this.#closed
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
   async #close(): Promise<void> {
-    const impatient = setTimeout(() => this.#server.closeAllConnections(), 300)
-    await new Promise<void>((resolve) => this.#server.close(() => resolve()))
-    clearTimeout(impatient)
-    await this.collector.indexDue(Infinity)
-    await this.index.close()
+    this.#watch.close()
+    await this.#listener.close(GRACE_MS)
+    this.#http.close()
+    await this.#collector.indexDue(Infinity)
+    await this.#index.close()
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -217,10 +267,12 @@ export class HecReceiver {
       return sendReply(request, response, notFoundReply(404))
     }
     const url = new URL(request.url ?? '', 'http://receiver')
-    if (url.pathname.startsWith('/_receiver/'))
-      return sendReply(request, response, await answerAdmin(this, request, url))
+    if (url.pathname.startsWith('/_receiver/')) {
+      const parts = { faults: this.faults, tokens: this.#tokens, collector: this.#collector, index: this.#index }
+      return sendReply(request, response, await answerAdmin({ ...parts, receiver: this }, request, url))
+    }
     if (isSearch(url.pathname)) {
-      return sendReply(request, response, await answerSearch(this.index, this.searchToken, request))
+      return sendReply(request, response, await answerSearch(this.#index, this.#searchToken, request))
     }
     await this.#stall?.promise
     if (!request.socket.destroyed) await this.#http.serve(request, response, url)

@@ -33,6 +33,13 @@ export interface TokenState {
   readonly allowQueryStringAuth: boolean
 }
 
+export interface TokenChange {
+  /** Value of the token. Default: the first one's. */
+  token?: string
+  disabled?: boolean
+  ack?: boolean
+}
+
 /** The token a request is let in with, or the HEC code it is refused with. */
 export type Authorization = TokenState | 1 | 2 | 3 | 4 | 16
 
@@ -59,13 +66,23 @@ export class HecTokens {
     }
   }
 
-  all(): TokenState[] {
-    return [...this.#tokens.values()]
+  /** Values of the tokens, in the order given. */
+  values(): string[] {
+    return [...this.#tokens.keys()]
   }
 
   /** The first token, unless one is named by its value. */
   find(token?: string): TokenState | undefined {
     return token === undefined ? this.#tokens.values().next().value : this.#tokens.get(token)
+  }
+
+  /** Returns the token as it is now. Throws when there is none of that value. */
+  change({ token, disabled, ack }: TokenChange): TokenState {
+    const state = this.find(token)
+    if (!state) throw new TypeError('no such token')
+    state.disabled = disabled ?? state.disabled
+    state.ack = ack ?? state.ack
+    return state
   }
 
   /**

@@ -1,20 +1,21 @@
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { FaultAction } from '../faults.ts'
 import { answerMidway } from '../faults.ts'
 import type { HecReply } from './response.ts'
 
 /** How long the rest of an unwanted body is taken in, so that a client still writing it can read why. */
 const DRAIN_MS = 10_000
 
-/** Where the connection is cut: `after` sends nothing of the answer, `midway` half of it. */
-export type Cut = 'after' | 'midway'
-
-/** Puts an answer on the wire with the headers splunkd sends; a reply's own headers win, even when they lie. */
+/**
+ * Puts an answer on the wire with the headers splunkd sends; a reply's own headers win, even when they lie. A `cut` sends
+ * nothing of it (`after`) or half (`midway`).
+ */
 export async function sendReply(
   request: IncomingMessage,
   response: ServerResponse,
   reply: HecReply,
-  cut?: Cut,
+  cut?: FaultAction['cut'],
 ): Promise<void> {
   const { socket } = request
   if (cut === 'after') {

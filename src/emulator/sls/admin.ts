@@ -1,6 +1,6 @@
 /**
- * `/_emulator/…` on the emulator's own port: unsigned, for loopback peers only, JSON in and out. `project` and
- * `logstore` may be left out where they mean the ones the emulator was started with.
+ * `/_emulator/…` on the emulator's own port: unsigned, for loopback peers only, JSON in and out. Without `project`
+ * and `logstore` the oldest is meant: the first that the emulator was started with.
  *
  * | request | body → answer |
  * |---|---|
@@ -18,16 +18,11 @@
  *
  * Errors are the service's JSON error bodies.
  */
-import type { FaultScript } from '../faults.ts'
 import type { SlsReply } from './call.ts'
 import { jsonReply } from './call.ts'
-import type { SlsFaultAction, SlsFaultRule } from './faults.ts'
-import type { Commit } from './group-api.ts'
-import type { Logstore } from './logstore.ts'
+import type { SlsFaultRule, SlsFaults } from './faults.ts'
 import { SlsRefusal } from './refusal.ts'
-import type { RequestCount } from './requests.ts'
-import type { Shard } from './shard.ts'
-import type { SlsState } from './state.ts'
+import type { RequestCounts } from './requests.ts'
 import { shardState } from './state.ts'
 import type { SlsStore } from './store.ts'
 
@@ -35,13 +30,8 @@ export const ADMIN_PREFIX = '/_emulator/'
 
 export interface Administered {
   readonly store: SlsStore
-  readonly faults: FaultScript<SlsFaultAction>
-  readonly commits: readonly Commit[]
-  readonly project: string
-  readonly logstore: string
-  now(): number
-  state(): SlsState
-  requests(): RequestCount[]
+  readonly faults: SlsFaults
+  readonly requests: RequestCounts
 }
 
 export interface AdminRequest {
@@ -55,81 +45,67 @@ export interface AdminRequest {
 type Fields = Record<string, unknown>
 
 export function adminReply(emulator: Administered, { method, name, query, body }: AdminRequest): SlsReply {
-  const { faults } = emulator
+  const { store, faults, requests } = emulator
   switch (`${method} ${name}`) {
     case 'GET state':
-      return jsonReply(emulator.state())
+      return jsonReply(store.state())
     case 'GET commits':
-      return jsonReply(emulator.commits)
+      return jsonReply(store.commits)
     case 'GET requests':
-      return jsonReply(emulator.requests())
+      return jsonReply(requests.list())
     case 'GET faults':
       return jsonReply({ rules: faults.list(), unfired: faults.unfired().map(({ id }) => id) })
     case 'POST faults':
       return jsonReply({ ids: addFaults(faults, parsed(body)) })
     case 'DELETE faults':
       return jsonReply({ removed: faults.remove(query.get('id') ?? undefined) })
+    case 'POST logstores':
+      return createLogstore(store, fieldsOf(body))
     default:
-      return change(emulator, `${method} ${name}`, fieldsOf(body))
+      return change(store, `${method} ${name}`, fieldsOf(body))
   }
 }
 
-function change(emulator: Administered, request: string, given: Fields): SlsReply {
-  const project = text(given, 'project') ?? emulator.project
-  const name = text(given, 'logstore') ?? emulator.logstore
-  if (request === 'POST logstores') return createLogstore(emulator.store, project, given)
-  const logstore = () => emulator.store.logstore(project, name)
+function change(store: SlsStore, request: string, given: Fields): SlsReply {
+  const logstore = () => store.logstore(text(given, 'project'), text(given, 'logstore'))
   const shard = () => whole(given, 'shard') ?? missing('shard')
   switch (request) {
     case 'POST split': {
-      const key = text(given, 'key')
-      const count = whole(given, 'shardCount')
-      const shards = logstore().split(shard(), {
-        ...(key !== undefined && { key }),
-        ...(count !== undefined && { count }),
-      })
-      return jsonReply(shards.map(shardState))
+      const options = defined({ key: text(given, 'key'), count: whole(given, 'shardCount') })
+      return jsonReply(logstore().split(shard(), options).map(shardState))
     }
     case 'POST merge':
       return jsonReply(logstore().merge(shard()).map(shardState))
     case 'POST readonly':
-      logstore().seal(shard())
-      return jsonReply(shardState(logstore().shard(shard())))
-    case 'POST expire':
-      return jsonReply({ expired: expire(logstore(), given, emulator.now()) })
+      return jsonReply(shardState(logstore().seal(shard())))
+    case 'POST expire': {
+      const [id, keep, olderThanSeconds] = ['shard', 'keep', 'olderThanSeconds'].map((name) => whole(given, name))
+      const options = defined({ shard: id, keep, olderThanSeconds, cursor: text(given, 'cursor') })
+      return jsonReply({ expired: logstore().expire(options) })
+    }
     default:
       throw new SlsRefusal('InvalidMethod', `no such admin request: ${request}`)
   }
 }
 
-function createLogstore(store: SlsStore, project: string, given: Fields): SlsReply {
+function createLogstore(store: SlsStore, given: Fields): SlsReply {
+  const project = text(given, 'project') ?? store.project().name
   const logstore = text(given, 'logstore') ?? missing('logstore')
-  const shards = whole(given, 'shards')
   const ttl = whole(given, 'ttl')
-  const retentionSeconds = whole(given, 'retentionSeconds')
+  const options = defined({ shards: whole(given, 'shards'), retentionSeconds: whole(given, 'retentionSeconds') })
   if (!store.projects().some(({ name }) => name === project)) store.createProject(project)
-  store.createLogstore(project, logstore, {
-    ...(shards !== undefined && { shards }),
-    ...(ttl !== undefined && { settings: { ttl } }),
-    ...(retentionSeconds !== undefined && { retentionSeconds }),
-  })
+  store.createLogstore(project, logstore, { ...options, ...(ttl !== undefined && { settings: { ttl } }) })
   return jsonReply({ project, logstore })
 }
 
-function expire(logstore: Logstore, given: Fields, now: number): number {
-  const id = whole(given, 'shard')
-  const cursor = text(given, 'cursor')
-  const keep = whole(given, 'keep') ?? 0
-  const age = whole(given, 'olderThanSeconds')
-  const borderOf = (shard: Shard) => {
-    if (cursor !== undefined) return shard.positionOf(cursor, 'oldest')
-    return age === undefined ? shard.end - keep : shard.positionAt(now - age * 1000)
+/** Without the fields that are undefined. */
+function defined<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: NonNullable<T[K]>
   }
-  const shards = id === undefined ? logstore.shards() : [logstore.shard(id)]
-  return shards.reduce((sum, shard) => sum + shard.expireBefore(borderOf(shard)), 0)
 }
 
-function addFaults(faults: FaultScript<SlsFaultAction>, given: unknown): string[] {
+function addFaults(faults: SlsFaults, given: unknown): string[] {
   try {
     return faults.add(...([given].flat() as SlsFaultRule[]))
   } catch (error) {

@@ -69,7 +69,7 @@ export function getCheckpoints(call: SlsCall, logstore: Logstore): SlsReply {
 export function updateCheckpoint(
   call: SlsCall,
   logstore: Logstore,
-  accepted: (commit: Pick<Commit, 'shard' | 'checkpoint' | 'consumer' | 'force'>) => void,
+  accepted: (commit: Omit<Commit, 'at'>) => void,
 ): SlsReply {
   const group = logstore.group(call.group)
   const body = jsonObject(call)
@@ -81,6 +81,6 @@ export function updateCheckpoint(
     force: (call.query.get('forceSuccess') ?? 'false').toLowerCase() === 'true',
   }
   group.commit(commit)
-  accepted(commit)
+  accepted({ project: logstore.project, logstore: logstore.name, group: group.name, ...commit })
   return emptyReply()
 }

@@ -1,27 +1,15 @@
 import type { SlsApi, SlsCall, SlsReply } from './call.ts'
-import type { Commit } from './group-api.ts'
 import * as groups from './group-api.ts'
 import type { Logstore } from './logstore.ts'
 import * as metadata from './metadata-api.ts'
-import type { PullSettings } from './pull-logs.ts'
 import * as pull from './pull-logs.ts'
 import { putLogs } from './put-logs.ts'
-import type { ReadQuotaOptions } from './quota.ts'
-import { ReadQuota } from './quota.ts'
 import { SlsRefusal } from './refusal.ts'
 import type { Shard } from './shard.ts'
 import * as shards from './shard-api.ts'
 import type { Project, SlsStore } from './store.ts'
 
-export interface HandlerOptions {
-  /** Refuse logs older than 7 days or newer than 15 minutes. Default false. */
-  strictLogTimes?: boolean
-  /** An expired cursor is refused (InvalidCursor, default) or reads on at the oldest group. */
-  expiredCursor?: 'refuse' | 'oldest'
-  readQuota?: ReadQuotaOptions
-}
-
-/** What a call is about; each getter refuses what does not exist, in the order the service looks. */
+/** The objects that a call names. Each getter refuses what does not exist, in the order the service looks. */
 class Exchange {
   readonly call: SlsCall
   readonly store: SlsStore
@@ -56,16 +44,11 @@ export class SlsHandlers {
   readonly #store: SlsStore
   readonly #handlers: Readonly<Record<SlsApi, Handler>>
 
-  constructor(store: SlsStore, options: HandlerOptions, committed: (commit: Commit) => void) {
+  constructor(store: SlsStore) {
     this.#store = store
-    const putLimits = { timeWindow: options.strictLogTimes ?? false }
-    const pullSettings: PullSettings = {
-      expiredCursor: options.expiredCursor ?? 'refuse',
-      quota: options.readQuota && new ReadQuota(options.readQuota),
-    }
     this.#handlers = {
-      PutLogs: ({ call, logstore, now }) => putLogs(call, logstore, now, putLimits),
-      PullLogs: ({ call, shard, now }) => pull.pullLogs(call, shard, now, pullSettings),
+      PutLogs: ({ call, logstore, now }) => putLogs(call, logstore, now),
+      PullLogs: ({ call, logstore, now }) => pull.pullLogs(call, logstore, now),
       GetCursor: ({ call, shard }) => pull.getCursor(call, shard),
       GetCursorTime: ({ call, shard }) => pull.getCursorTime(call, shard),
       ListShards: ({ logstore }) => shards.listShards(logstore),
@@ -78,10 +61,8 @@ export class SlsHandlers {
       DeleteConsumerGroup: ({ call, logstore }) => groups.deleteConsumerGroup(call, logstore),
       ConsumerGroupHeartBeat: ({ call, logstore }) => groups.heartbeat(call, logstore),
       GetCheckPoint: ({ call, logstore }) => groups.getCheckpoints(call, logstore),
-      ConsumerGroupUpdateCheckPoint: ({ call, project, logstore }) => {
-        const place = { at: store.now(), project: project.name, logstore: logstore.name, group: call.group }
-        return groups.updateCheckpoint(call, logstore, (commit) => committed({ ...place, ...commit }))
-      },
+      ConsumerGroupUpdateCheckPoint: ({ call, logstore }) =>
+        groups.updateCheckpoint(call, logstore, (commit) => store.commits.push({ at: store.now(), ...commit })),
       GetLogStore: ({ logstore }) => metadata.getLogstore(logstore),
       ListLogStores: ({ call, project }) => metadata.listLogstores(call, project),
       CreateLogStore: ({ call, project }) => metadata.createLogstore(call, project, store),

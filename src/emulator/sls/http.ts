@@ -1,26 +1,18 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { setTimeout as delay } from 'node:timers/promises'
-import { answerMidway } from '../faults.ts'
-import type { Administered } from './admin.ts'
+import { answerMidway, intercept } from '../faults.ts'
 import { ADMIN_PREFIX, adminReply } from './admin.ts'
 import type { SlsCall, SlsReply } from './call.ts'
 import { callOf, errorReply, targetOf } from './call.ts'
-import type { SlsFaultAction } from './faults.ts'
+import type { SlsFaultAction, SlsFaults } from './faults.ts'
 import { attributesOf, damaged, scriptedReply } from './faults.ts'
-import type { SlsHandlers } from './handlers.ts'
+import { SlsHandlers } from './handlers.ts'
 import { MAX_BODY_BYTES } from './put-logs.ts'
 import { SlsRefusal } from './refusal.ts'
 import { RequestCounts } from './requests.ts'
 import type { Credential } from './signature.ts'
 import { verifySignature } from './signature.ts'
-
-export interface SlsHttpSettings {
-  /** By access key id; looked at for each request. */
-  credentials: ReadonlyMap<string, Credential>
-  strictSignatures: boolean
-  handlers: SlsHandlers
-}
+import type { SlsStore } from './store.ts'
 
 /** `code`: what it counts as, `ok` or the error code. */
 type Answer = SlsReply & { code: string }
@@ -29,19 +21,24 @@ const LOOPBACK = /^(::ffff:)?127\.|^::1$/
 
 /** From an HTTP request to its answer: body, route, scripted faults, signature, handler, headers, counts. */
 export class SlsHttp {
-  readonly counts = new RequestCounts()
-  readonly #emulator: Administered
-  readonly #settings: SlsHttpSettings
+  readonly requests = new RequestCounts()
+  readonly #store: SlsStore
+  readonly #faults: SlsFaults
+  readonly #credentials: ReadonlyMap<string, Credential> | undefined
+  readonly #handlers: SlsHandlers
   readonly #closing = new AbortController()
 
-  constructor(emulator: Administered, settings: SlsHttpSettings) {
-    this.#emulator = emulator
-    this.#settings = settings
+  /** `credentials` are looked at for each request, by access key id; without them signatures are not verified. */
+  constructor(store: SlsStore, faults: SlsFaults, credentials: ReadonlyMap<string, Credential> | undefined) {
+    this.#store = store
+    this.#faults = faults
+    this.#credentials = credentials
+    this.#handlers = new SlsHandlers(store)
   }
 
-  /** The listener of a node:http server. Whatever it throws besides refusals is a bug and ends the process loudly. */
+  /** The listener of a node:http server. An exception other than a refusal is a bug and ends the process loudly. */
   readonly serve = (request: IncomingMessage, response: ServerResponse): void => {
-    void this.#serve(request, response)
+    void this.#serve(request, response).then(() => this.#store.watch.changed())
   }
 
   /** Ends delays that are under way. */
@@ -53,18 +50,18 @@ export class SlsHttp {
     const body = await bodyOf(request)
     if (body === 'aborted') return
     if (request.url?.startsWith(ADMIN_PREFIX)) {
-      this.#send(response, this.#admin(request, body), this.#emulator.now())
+      this.#send(response, this.#admin(request, body), this.#store.now())
       return
     }
     const call = this.#call(request, body)
     if ('code' in call) {
-      this.counts.add('unknown', call.status, call.code)
-      this.#send(response, call, this.#emulator.now())
+      this.requests.add('unknown', call.status, call.code)
+      this.#send(response, call, this.#store.now())
       return
     }
-    const action = this.#emulator.faults.take(attributesOf(call))
-    if (action) await this.#misbehave(call, response, action)
-    else this.#finish(call, response, this.#reply(call, this.#emulator.now()), this.#emulator.now())
+    const action = this.#faults.take(attributesOf(call))
+    if (action) await this.#misbehave(call, { request, response }, action)
+    else this.#finish(call, response, this.#reply(call, this.#store.now()), this.#store.now())
   }
 
   #call(request: IncomingMessage, body: Buffer | 'too_large'): SlsCall | Answer {
@@ -78,20 +75,22 @@ export class SlsHttp {
 
   #reply(call: SlsCall, now: number): Answer {
     return refusalsOf(() => {
-      if (this.#settings.strictSignatures) verifySignature(call, this.#settings.credentials, now)
-      return { ...this.#settings.handlers.handle(call, now), code: 'ok' }
+      if (this.#credentials) verifySignature(call, this.#credentials, now)
+      return { ...this.#handlers.handle(call, now), code: 'ok' }
     })
   }
 
-  async #misbehave(call: SlsCall, response: ServerResponse, action: SlsFaultAction): Promise<void> {
-    if (action.delayMs) await delay(action.delayMs, undefined, { signal: this.#closing.signal }).catch(ignoreAbort)
-    if (this.#closing.signal.aborted) return
-    if (action.hang || action.cut === 'before') {
-      this.counts.add(call.api, 0, action.hang ? 'hang' : 'cut')
-      if (!action.hang) response.destroy()
+  async #misbehave(
+    call: SlsCall,
+    { request, response }: { request: IncomingMessage; response: ServerResponse },
+    action: SlsFaultAction,
+  ): Promise<void> {
+    const ended = await intercept(action, request, this.#closing.signal)
+    if (ended) {
+      this.requests.add(call.api, 0, ended)
       return
     }
-    const now = this.#emulator.now() + (action.clockSkewMs ?? 0)
+    const now = this.#store.now() + (action.clockSkewMs ?? 0)
     const scripted = scriptedReply(action, call)
     let answer: Answer = scripted ? { ...scripted, code: String(action.code ?? 'scripted') } : this.#reply(call, now)
     if (action.headers) answer = { ...answer, headers: { ...answer.headers, ...action.headers } }
@@ -100,13 +99,13 @@ export class SlsHttp {
       this.#finish(call, response, answer, now)
       return
     }
-    this.counts.add(call.api, 0, 'cut')
+    this.requests.add(call.api, 0, 'cut')
     if (action.cut === 'after') response.destroy()
     else answerMidway(response, answer.status, { ...this.#headers(now), ...answer.headers }, answer.body)
   }
 
   #finish(call: SlsCall, response: ServerResponse, answer: Answer, now: number): void {
-    this.counts.add(call.api, answer.status, answer.code)
+    this.requests.add(call.api, answer.status, answer.code)
     this.#send(response, answer, now)
   }
 
@@ -133,7 +132,10 @@ export class SlsHttp {
       if (body === 'too_large') throw new SlsRefusal('PostBodyTooLarge', `body must be little than ${MAX_BODY_BYTES}`)
       const { pathname, searchParams } = new URL(request.url as string, 'http://emulator')
       const name = pathname.slice(ADMIN_PREFIX.length)
-      return adminReply(this.#emulator, { method: request.method ?? 'GET', name, query: searchParams, body })
+      return adminReply(
+        { store: this.#store, faults: this.#faults, requests: this.requests },
+        { method: request.method ?? 'GET', name, query: searchParams, body },
+      )
     })
   }
 }
@@ -158,12 +160,8 @@ async function bodyOf(request: IncomingMessage): Promise<Buffer | 'too_large' | 
       else chunks.push(chunk)
     }
   } catch {
-    // The client went away in the middle of its request: nobody is left to answer.
+    // The client went away in the middle of its request, so there is no one to answer.
     return 'aborted'
   }
   return size > MAX_BODY_BYTES ? 'too_large' : Buffer.concat(chunks)
-}
-
-function ignoreAbort(error: unknown): void {
-  if (!(error instanceof Error && error.name === 'AbortError')) throw error
 }

@@ -4,6 +4,7 @@
  * after the other as they are; only the literals at each seam, with the protobuf tag and length between the groups, are
  * written into one new sequence. A pull of 10 MB costs a copy of its compressed bytes.
  */
+import { lz4Compress } from '../../sls/lz4.ts'
 
 export interface StoredBlock {
   /** A valid LZ4 block. */
@@ -40,6 +41,20 @@ export function tailOf(block: Buffer): number | undefined {
     }
     at = match.at
   }
+}
+
+/**
+ * Compresses a LogGroup for the store, unless the writer did (`sent`, a valid block): then its bytes are kept, if every
+ * decoder will take them when they end a pull.
+ */
+export function storedBlock(raw: Buffer, sent?: Buffer): StoredBlock {
+  const tail = sent && tailOf(sent)
+  if (sent && tail !== undefined) return { bytes: sent, rawSize: raw.length, tail }
+  // Copied: the encoder's buffer has room for the worst case, which is not to be kept.
+  const bytes = Buffer.from(lz4Compress(raw))
+  const own = tailOf(bytes)
+  if (own === undefined) throw new Error('the LZ4 encoder broke the end-of-block rules')
+  return { bytes, rawSize: raw.length, tail: own }
 }
 
 /** Bytes of LogGroupList that a group of `rawSize` bytes takes. */

@@ -4,24 +4,20 @@ import { encodeLogGroupList } from '../../sls/log-group.ts'
 import { lz4Compress, lz4Decompress } from '../../sls/lz4.ts'
 import type { SlsCall, SlsReply } from './call.ts'
 import { headerOf, jsonReply, parameter } from './call.ts'
+import type { Logstore } from './logstore.ts'
 import { framedSize, joinBlocks } from './lz4-join.ts'
 import { filterGroups, parseQuery } from './query.ts'
-import type { ReadQuota } from './quota.ts'
 import { SlsRefusal } from './refusal.ts'
 import type { ReadRange, Shard, StoredGroup } from './shard.ts'
-
-export interface PullSettings {
-  /** What an expired cursor is answered with: InvalidCursor, or what is oldest. */
-  expiredCursor: 'refuse' | 'oldest'
-  quota: ReadQuota | undefined
-}
 
 /** Soft cap of a body, inflated. */
 const MAX_RAW_BYTES = 10 * 1024 * 1024
 const DEFAULT_COUNT = 100
 
-export function pullLogs(call: SlsCall, shard: Shard, now: number, settings: PullSettings): SlsReply {
-  const from = shard.positionOf(parameter(call, 'cursor'), settings.expiredCursor)
+export function pullLogs(call: SlsCall, logstore: Logstore, now: number): SlsReply {
+  const { quota, options } = logstore
+  const shard = logstore.shard(call.shard)
+  const from = shard.positionOf(parameter(call, 'cursor'), options.expiredCursor)
   if (call.query.has('processor')) {
     throw new SlsRefusal('ParameterInvalid', 'this emulator has no consume processors')
   }
@@ -29,9 +25,9 @@ export function pullLogs(call: SlsCall, shard: Shard, now: number, settings: Pul
   const query = call.query.get('query')
   const filter = query === undefined || query === '' ? undefined : parseQuery(query)
   const count = countOf(call)
-  settings.quota?.assertOpen(shard, now)
+  quota?.assertOpen(shard, now)
   const range = shard.read(from, { count, maxBytes: MAX_RAW_BYTES, ...(endCursor ? { endCursor } : {}) })
-  settings.quota?.spend(shard, listSize(range.groups))
+  quota?.spend(shard, listSize(range.groups))
   const zstd = wantsZstd(headerOf(call, 'accept-encoding'))
   const content = filter ? filteredBody(range, filter, zstd) : rawBody(shard, range, zstd)
   const next = from + range.groups.length

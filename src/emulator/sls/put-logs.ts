@@ -1,13 +1,12 @@
 /** PutLogs: one LogGroup per request, raw or compressed (lz4, zstd, deflate, gzip), validated and stored as LZ4. */
 import { gunzipSync, inflateSync, zstdDecompressSync } from 'node:zlib'
 import { messageOf } from '../../core/errors.ts'
-import { lz4Compress, lz4Decompress } from '../../sls/lz4.ts'
+import { lz4Decompress } from '../../sls/lz4.ts'
 import type { SlsCall, SlsReply } from './call.ts'
 import { emptyReply, headerOf, parameter } from './call.ts'
 import { checkLogGroup } from './log-check.ts'
 import type { Logstore } from './logstore.ts'
-import type { StoredBlock } from './lz4-join.ts'
-import { tailOf } from './lz4-join.ts'
+import { storedBlock } from './lz4-join.ts'
 import { SlsRefusal } from './refusal.ts'
 
 /** Raw and compressed. */
@@ -19,12 +18,7 @@ const INFLATE: Readonly<Record<string, (body: Buffer) => Buffer>> = {
   zstd: (body) => zstdDecompressSync(body, { maxOutputLength: MAX_BODY_BYTES }),
 }
 
-export interface PutLimits {
-  /** Refuse logs older than 7 days or newer than 15 minutes, as an older documentation has it. */
-  timeWindow: boolean
-}
-
-export function putLogs(call: SlsCall, logstore: Logstore, now: number, limits: PutLimits): SlsReply {
+export function putLogs(call: SlsCall, logstore: Logstore, now: number): SlsReply {
   const contentType = headerOf(call, 'content-type')
   if (contentType === '') throw new SlsRefusal('MissingContentType', 'Content-Type does not exist in header')
   if (!contentType.startsWith('application/x-protobuf')) {
@@ -33,24 +27,10 @@ export function putLogs(call: SlsCall, logstore: Logstore, now: number, limits: 
   const compressType = headerOf(call, 'x-log-compresstype')
   const raw = inflated(call.body, compressType, rawSizeOf(call))
   const { logs, oldest, newest } = checkLogGroup(raw)
-  if (limits.timeWindow && logs > 0) assertTimes(oldest, newest, now)
+  if (logstore.options.strictLogTimes && logs > 0) assertTimes(oldest, newest, now)
   const key = call.path.endsWith('/shards/route') ? parameter(call, 'key') : undefined
   logstore.append({ ...storedBlock(raw, compressType === 'lz4' ? call.body : undefined), logs, receivedAt: now }, key)
   return emptyReply()
-}
-
-/**
- * Compresses a LogGroup for the store, unless the writer did (`sent`, a valid block): then its bytes are kept, if every
- * decoder will take them when they end a pull.
- */
-export function storedBlock(raw: Buffer, sent?: Buffer): StoredBlock {
-  const tail = sent && tailOf(sent)
-  if (sent && tail !== undefined) return { bytes: sent, rawSize: raw.length, tail }
-  // Copied: the encoder's buffer has room for the worst case, which is not to be kept.
-  const bytes = Buffer.from(lz4Compress(raw))
-  const own = tailOf(bytes)
-  if (own === undefined) throw new Error('the LZ4 encoder broke the end-of-block rules')
-  return { bytes, rawSize: raw.length, tail: own }
 }
 
 function rawSizeOf(call: SlsCall): number | undefined {

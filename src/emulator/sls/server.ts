@@ -5,30 +5,33 @@
  * Implemented: PutLogs (lb, route by hash key, bare; raw, lz4, zstd, deflate, gzip), PullLogs (lz4, zstd, end_cursor,
  * HEAD, `*` and `* | where field = 'v'`), GetCursor, GetCursorTime, shards (list, split, merge, delete), consumer groups
  * (all calls), projects and logstores (create, get, list, update, delete), retention, read quotas, signatures V1
- * (hmac-sha1, hmac-sha256) and V4, STS tokens, scripted faults, an admin API (see sls-admin.ts).
+ * (hmac-sha1, hmac-sha256) and V4, STS tokens, scripted faults, an admin API (admin.ts).
  *
  * Not implemented: `NOT_IMPLEMENTED` below. Everything is in memory.
+ *
+ * This module is the package's `sls-siem-bridge/emulator/sls`: what it exports is documented in docs/emulator.md, and
+ * members marked `@internal` are left out of the published types.
  */
 import { randomBytes } from 'node:crypto'
-import type { Server } from 'node:http'
-import { createServer } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
-import type { TlsOptions } from 'node:tls'
-import type { FaultScript } from '../faults.ts'
-import type { Administered } from './admin.ts'
-import type { SlsFaultAction, SlsFaultRule } from './faults.ts'
-import { slsFaults } from './faults.ts'
+import type { ListenOptions } from '../listener.ts'
+import { Listener } from '../listener.ts'
+import type { WaitOptions } from '../watch.ts'
+import type { SlsFaultRule } from './faults.ts'
+import { SlsFaults } from './faults.ts'
 import type { Commit } from './group-api.ts'
-import type { HandlerOptions } from './handlers.ts'
-import { SlsHandlers } from './handlers.ts'
 import { SlsHttp } from './http.ts'
+import type { Logstore, LogstoreOptions } from './logstore.ts'
 import type { RequestCount } from './requests.ts'
 import type { Credential } from './signature.ts'
 import type { SlsState } from './state.ts'
-import { stateOf } from './state.ts'
-import type { SlsStoreOptions } from './store.ts'
 import { SlsStore } from './store.ts'
+
+export type { SlsFaultAction, SlsFaultRule, SlsFaults } from './faults.ts'
+export type { Commit } from './group-api.ts'
+export type { ExpireOptions, LogContents, LogGroupFields, Logstore, LogstoreOptions, StoredLog } from './logstore.ts'
+export type { Shard } from './shard.ts'
+export type { ConsumerGroupState, LogstoreState, ShardState, SlsState } from './state.ts'
+export type { SlsEmulator }
 
 export const NOT_IMPLEMENTED = [
   'queries on logs (GetLogs, GetHistograms), indexes, dashboards, alerts, machine groups, shippers, RAM policies',
@@ -38,15 +41,10 @@ export const NOT_IMPLEMENTED = [
   'durability: everything is in memory and gone when the process ends',
 ]
 
-export interface SlsEmulatorOptions extends HandlerOptions, Omit<SlsStoreOptions, 'now'> {
-  /** Default 0: a free port. */
-  port?: number
-  /** Default 127.0.0.1. */
-  host?: string
-  /** Made at the start. Defaults `emulator`, `audit`, 2 shards. */
-  project?: string
-  logstore?: string
-  shards?: number
+/** The options of a logstore stand here for every logstore that has none of its own. */
+export interface SlsEmulatorOptions extends ListenOptions, LogstoreOptions {
+  /** Projects made at the start, each with its logstores and their own options. Default `{ emulator: { audit: {} } }`. */
+  projects?: Readonly<Record<string, Readonly<Record<string, LogstoreOptions>>>>
   /** Default: made up. */
   accessKeyId?: string
   accessKeySecret?: string
@@ -54,126 +52,115 @@ export interface SlsEmulatorOptions extends HandlerOptions, Omit<SlsStoreOptions
   securityToken?: string
   /** More key pairs that are accepted. */
   credentials?: readonly Credential[]
-  /** With it HTTPS is spoken. */
-  tls?: TlsOptions
-  /** Milliseconds since the epoch; default the system's clock. */
-  now?: () => number
   /** Verify signatures. Default true; false takes anything, unsigned requests too. */
   strictSignatures?: boolean
+  /** Milliseconds since the epoch. Default: the system's clock. */
+  now?: () => number
   faults?: readonly SlsFaultRule[]
-  /** Seed for faults with a probability. */
+  /** Seed for faults with a probability. Default 1. */
   faultSeed?: number
 }
 
-export interface SlsEmulator extends Administered {
-  /** `http://host:port`, or https. */
-  readonly url: string
-  readonly port: number
-  readonly accessKeyId: string
-  readonly accessKeySecret: string
-  /** What is accepted, by access key id: keys may come and go while it runs. */
-  readonly credentials: Map<string, Credential>
-  readonly store: SlsStore
-  readonly faults: FaultScript<SlsFaultAction>
-  /** Every accepted checkpoint, in order. */
-  readonly commits: readonly Commit[]
-  now(): number
-  state(): SlsState
-  requests(): RequestCount[]
-  /** Stops listening and cuts every connection. */
-  close(): Promise<void>
-}
-
-/** Rejects with the system's error (`EADDRINUSE` …) when the port cannot be had. */
+/** Rejects with the system's error (`EADDRINUSE` …) when the port can't be had. */
 export async function startSlsEmulator(options: SlsEmulatorOptions = {}): Promise<SlsEmulator> {
-  const emulator = new EmulatorProcess(options)
-  await emulator.listen(options.port ?? 0)
+  const emulator = new SlsEmulator(options)
+  await emulator.listen()
   return emulator
 }
 
-class EmulatorProcess implements SlsEmulator {
-  readonly project: string
-  readonly logstore: string
+class SlsEmulator implements AsyncDisposable {
   readonly accessKeyId: string
   readonly accessKeySecret: string
+  /** Key pairs that are accepted, by access key id. They may come and go while it runs. */
   readonly credentials: Map<string, Credential>
-  readonly store: SlsStore
-  readonly faults: FaultScript<SlsFaultAction>
-  readonly commits: Commit[] = []
-  readonly now: () => number
+  readonly faults: SlsFaults
+  readonly #store: SlsStore
   readonly #http: SlsHttp
-  readonly #server: Server
-  readonly #host: string
-  readonly #scheme: string
-  #port = 0
+  readonly #listener: Listener
 
+  /** @internal */
   constructor(options: SlsEmulatorOptions) {
-    this.now = options.now ?? Date.now
-    this.project = options.project ?? 'emulator'
-    this.logstore = options.logstore ?? 'audit'
-    this.accessKeyId = options.accessKeyId ?? `emulator-${randomBytes(6).toString('hex')}`
-    this.accessKeySecret = options.accessKeySecret ?? randomBytes(18).toString('hex')
-    this.#host = options.host ?? '127.0.0.1'
-    this.faults = slsFaults({
-      ...(options.faultSeed !== undefined && { seed: options.faultSeed }),
-      ...(options.faults && { rules: options.faults }),
-    })
-    this.store = new SlsStore({ ...options, now: this.now })
-    this.store.createProject(this.project)
-    this.store.createLogstore(this.project, this.logstore, { shards: options.shards ?? 2 })
-    const accepted = [credentialOf(this, options.securityToken), ...(options.credentials ?? [])]
+    const { port, host, tls, projects = { emulator: { audit: {} } }, ...rest } = options
+    const { accessKeyId, accessKeySecret, securityToken, credentials = [], strictSignatures = true, ...others } = rest
+    const { now = Date.now, faults: rules = [], faultSeed: seed = 1, ...defaults } = others
+    this.accessKeyId = accessKeyId ?? `emulator-${randomBytes(6).toString('hex')}`
+    this.accessKeySecret = accessKeySecret ?? randomBytes(18).toString('hex')
+    const keyPair = { accessKeyId: this.accessKeyId, accessKeySecret: this.accessKeySecret }
+    const accepted = [{ ...keyPair, ...(securityToken !== undefined && { securityToken }) }, ...credentials]
     this.credentials = new Map(accepted.map((credential) => [credential.accessKeyId, credential]))
-    this.#http = new SlsHttp(this, {
-      credentials: this.credentials,
-      strictSignatures: options.strictSignatures ?? true,
-      handlers: new SlsHandlers(this.store, options, (commit) => this.commits.push(commit)),
-    })
-    // Longer than client pools keep theirs, so that nobody writes into a connection that is just being closed.
-    const http = { keepAliveTimeout: 120_000 }
-    const { tls } = options
-    this.#server = tls ? createTlsServer({ ...tls, ...http }, this.#http.serve) : createServer(http, this.#http.serve)
-    this.#scheme = tls ? 'https' : 'http'
+    this.#store = new SlsStore(now, defaults)
+    for (const [project, logstores] of Object.entries(projects)) {
+      this.#store.createProject(project)
+      for (const [name, own] of Object.entries(logstores)) this.#store.createLogstore(project, name, own)
+    }
+    this.faults = new SlsFaults({ rules, seed, watch: this.#store.watch })
+    this.#http = new SlsHttp(this.#store, this.faults, strictSignatures ? this.credentials : undefined)
+    // Longer than client pools keep theirs, so that no client writes into a connection that is just being closed.
+    this.#listener = new Listener(options, { keepAliveTimeout: 120_000 }, this.#http.serve)
   }
 
-  /** Known once it listens; stays known afterwards. */
+  /** @internal */
+  listen(): Promise<void> {
+    return this.#listener.listen()
+  }
+
   get port(): number {
-    return this.#port
+    return this.#listener.port
   }
 
+  /** `http://host:port`, or https: what a client takes as its endpoint. */
   get url(): string {
-    const host = ['0.0.0.0', '::'].includes(this.#host) ? '127.0.0.1' : this.#host
-    return `${this.#scheme}://${host.includes(':') ? `[${host}]` : host}:${this.port}`
+    return this.#listener.url
   }
 
-  listen(port: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject)
-      this.#server.listen(port, this.#host, () => {
-        this.#server.off('error', reject)
-        this.#port = (this.#server.address() as AddressInfo).port
-        resolve()
-      })
-    })
+  /** Settings of a bridge that reads the logstore; without names, the first one. */
+  environment(project?: string, logstore?: string) {
+    const { securityToken } = this.credentials.get(this.accessKeyId) ?? {}
+    const { project: SLS_PROJECT, name: SLS_LOGSTORE } = this.logstore(project, logstore)
+    return {
+      SLS_ENDPOINT: this.url,
+      SLS_AK_ID: this.accessKeyId,
+      SLS_AK_KEY: this.accessKeySecret,
+      ...(securityToken !== undefined && { SLS_STS_TOKEN: securityToken }),
+      ...{ SLS_PROJECT, SLS_LOGSTORE },
+    }
+  }
+
+  /** A logstore by its names; without them the first. Throws when it does not exist. */
+  logstore(project?: string, name?: string): Logstore {
+    return this.#store.logstore(project, name)
+  }
+
+  /** Every checkpoint that was accepted, of all logstores, in order. */
+  get commits(): readonly Commit[] {
+    return this.#store.commits
+  }
+
+  /** Requests answered so far, counted by API, status and code. */
+  requests(): RequestCount[] {
+    return this.#http.requests.list()
   }
 
   state(): SlsState {
-    return stateOf(this.store, this.now())
+    return this.#store.state()
   }
 
-  requests(): RequestCount[] {
-    return this.#http.counts.list()
+  /**
+   * Resolves with the first truthy value of `met`, which is asked now and after every request and write. Rejects when
+   * that takes too long, and when the emulator closes.
+   */
+  until<T>(met: () => T, wait?: WaitOptions): Promise<T> {
+    return this.#store.watch.until(met, wait)
   }
 
-  close(): Promise<void> {
+  /** Stops listening, cuts every connection, and rejects what still waits. */
+  async close(): Promise<void> {
     this.#http.close()
-    return new Promise((resolve) => {
-      this.#server.close(() => resolve())
-      this.#server.closeAllConnections()
-    })
+    this.#store.watch.close()
+    await this.#listener.close(0)
   }
-}
 
-function credentialOf(keys: { accessKeyId: string; accessKeySecret: string }, securityToken?: string): Credential {
-  const { accessKeyId, accessKeySecret } = keys
-  return { accessKeyId, accessKeySecret, ...(securityToken !== undefined && { securityToken }) }
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
 }

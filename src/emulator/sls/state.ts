@@ -1,9 +1,7 @@
 import type { AllocationState, ConsumerGroup } from './consumer-group.ts'
-import type { Logstore } from './logstore.ts'
 import type { Shard } from './shard.ts'
-import type { SlsStore } from './store.ts'
 
-/** Everything there is to know about the emulator at one instant; also the body of `GET /_emulator/state`. */
+/** Everything the emulator holds at one instant; also the body of `GET /_emulator/state`. */
 export interface SlsState {
   /** Unix milliseconds, by the emulator's clock. */
   now: number
@@ -36,61 +34,46 @@ export interface ShardState {
 
 export interface ConsumerGroupState {
   name: string
+  /** Seconds. */
   timeout: number
   order: boolean
+  /** Live consumers; `lastHeartbeat` in Unix milliseconds. */
   consumers: Array<{ name: string; lastHeartbeat: number; shards: number }>
   shards: Array<{
     shard: number
     state: AllocationState
     holder: string | null
+    /** The consumer that gets the shard when its holder stops reporting it. */
     next: string | null
+    /** `''` if never committed. */
     checkpoint: string
+    /** Unix microseconds of the checkpoint. */
     updateTime: number
+    /** The consumer that wrote the checkpoint. */
     consumer: string
     /** Log groups from the checkpoint (without one: from the oldest) to the end; null for a checkpoint that is no cursor of the shard. */
     behind: number | null
   }>
 }
 
-export function stateOf(store: SlsStore, now: number): SlsState {
-  const logstores = store
-    .projects()
-    .flatMap((project) => [...project.logstores.values()].map((logstore) => logstoreState(project.name, logstore)))
-  return { now, logstores }
-}
-
-function logstoreState(project: string, logstore: Logstore): LogstoreState {
-  const shards = logstore.shards()
-  return {
-    ...{ project, logstore: logstore.name, ttl: logstore.settings.ttl },
-    shards: shards.map(shardState),
-    consumerGroups: [...logstore.groups.values()].map((group) => ({
-      ...{ name: group.name, timeout: group.timeoutSeconds, order: group.order, consumers: group.consumers() },
-      shards: groupShards(group, new Map(shards.map((shard) => [shard.id, shard]))),
-    })),
-  }
-}
-
 export function shardState(shard: Shard): ShardState {
   return {
-    ...{
-      shard: shard.id,
-      status: shard.status,
-      beginKey: shard.beginKey,
-      endKey: shard.endKey,
-      parents: shard.parents,
-    },
+    ...{ shard: shard.id, status: shard.status, parents: shard.parents },
+    ...{ beginKey: shard.beginKey, endKey: shard.endKey },
     ...{ begin: shard.cursorAt(shard.begin), end: shard.cursorAt(shard.end) },
     ...shard.totals,
   }
 }
 
-function groupShards(group: ConsumerGroup, shards: ReadonlyMap<number, Shard>): ConsumerGroupState['shards'] {
-  return group.allocations().map(({ holder, next, ...entry }) => {
-    const shard = shards.get(entry.shard)
-    const behind = shard ? behindOf(shard, entry.checkpoint) : null
-    return { ...entry, holder: holder ?? null, next: next ?? null, behind }
-  })
+export function groupState(group: ConsumerGroup, shards: ReadonlyMap<number, Shard>): ConsumerGroupState {
+  return {
+    ...{ name: group.name, timeout: group.timeoutSeconds, order: group.order, consumers: group.consumers() },
+    shards: group.allocations().map(({ holder, next, ...entry }) => {
+      const shard = shards.get(entry.shard)
+      const behind = shard ? behindOf(shard, entry.checkpoint) : null
+      return { ...entry, holder: holder ?? null, next: next ?? null, behind }
+    }),
+  }
 }
 
 function behindOf(shard: Shard, checkpoint: string): number | null {

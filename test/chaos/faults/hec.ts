@@ -146,11 +146,11 @@ function queue(name: string, level: QueueLevel): Fault {
       world.injure({ fault: name, may: [], forMs }, () => {
         const answered = (): number => countOf(world, level === 'warn' ? / 200 24$/ : / 429 26$/)
         const before = answered()
-        world.hec.collector.queue.forced = level
+        world.hec.condition({ queue: level })
         return {
           hits: () => answered() - before,
           heal: () => {
-            world.hec.collector.queue.forced = undefined
+            world.hec.condition({ queue: null })
           },
         }
       }),
@@ -158,7 +158,7 @@ function queue(name: string, level: QueueLevel): Fault {
 }
 
 function setTokens(world: World, disabled: boolean): void {
-  for (const token of world.hec.tokens.all()) token.disabled = disabled
+  for (const token of world.hec.tokens) world.hec.setToken({ token, disabled })
 }
 
 function countOf(world: World, answer: RegExp): number {

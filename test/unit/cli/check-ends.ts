@@ -48,14 +48,9 @@ export class Ends {
 
   environment(): Record<string, string> {
     return {
-      SLS_ENDPOINT: this.sls.url,
-      SLS_AK_ID: this.sls.accessKeyId,
-      SLS_AK_KEY: this.sls.accessKeySecret,
-      SLS_PROJECT: this.sls.project,
-      SLS_LOGSTORE: this.sls.logstore,
+      ...this.sls.environment(),
+      ...this.hec.environment(),
       SLS_CG: 'checked',
-      SPLUNK_HEC_URL: this.hec.url,
-      SPLUNK_HEC_TOKEN: this.hec.token,
       SPLUNK_HEC_ACK_POLL_SECONDS: '0.05',
       DEAD_LETTER_DIR: join(this.dir, 'letters'),
       ADMIN_PORT: '0',

@@ -64,9 +64,7 @@ describe('check of Log Service', () => {
 
   test('a group of another timeout and order is a warning that says what will change', async () => {
     const ends = await Ends.start()
-    ends.sls.store
-      .logstore(ends.sls.project, ends.sls.logstore)
-      .createGroup({ name: 'checked', timeoutSeconds: 30, order: true })
+    ends.sls.logstore().createGroup({ name: 'checked', timeoutSeconds: 30, order: true })
     const [group] = (await ends.check()).of('SLS consumer group')
     expect(group).toMatchObject({ verdict: 'warn' })
     expect(group?.found).toMatch(/timeout from 30 to 60 s.*order from true to false/)
@@ -84,7 +82,7 @@ describe('check of Log Service', () => {
 
   test('a group that does not fit in under the usual quota is a warning: quotas are raised on request', async () => {
     const ends = await Ends.start()
-    const logstore = ends.sls.store.logstore(ends.sls.project, ends.sls.logstore)
+    const logstore = ends.sls.logstore()
     for (let i = 0; i < 30; i++) logstore.createGroup({ name: `other-${i}`, timeoutSeconds: 60, order: false })
     const checked = await ends.check()
     expect(checked.of('SLS consumer group')[0]).toMatchObject({ verdict: 'warn' })
@@ -94,7 +92,7 @@ describe('check of Log Service', () => {
 
   test('a logstore that nobody can write to any more', async () => {
     const ends = await Ends.start()
-    const logstore = ends.sls.store.logstore(ends.sls.project, ends.sls.logstore)
+    const logstore = ends.sls.logstore()
     for (const { id } of logstore.shards()) logstore.seal(id)
     expect((await ends.check()).of('SLS credentials')[0]).toMatchObject({ verdict: 'warn' })
   })
@@ -107,8 +105,7 @@ describe('check of the collector', () => {
     expect(failures(wrong)).toEqual(['HEC token'])
     expect(wrong.of('HEC token')[0]).toMatchObject({ code: '4' })
     expect(JSON.stringify(wrong.checks)).not.toContain('not-the-token')
-    const token = ends.hec.tokens.find()
-    if (token) token.disabled = true
+    ends.hec.setToken({ disabled: true })
     expect((await ends.check()).of('HEC token')[0]).toMatchObject({ verdict: 'fail', code: '1' })
   })
 

@@ -29,7 +29,8 @@ async function ends() {
   const sls = await startSlsEmulator({ shards: 1 })
   const splunk = await startHecReceiver({ searchToken: SEARCH_TOKEN })
   onTestFinished(() => Promise.all([sls.close(), splunk.close()]).then(() => {}))
-  const { url: endpoint, accessKeyId, accessKeySecret, project, logstore } = sls
+  const { url: endpoint, accessKeyId, accessKeySecret } = sls
+  const { project, name: logstore } = sls.logstore()
   const credentials = fixedCredentials({ accessKeyId, accessKeySecret: new Secret(accessKeySecret) })
   const client = new SlsClient({ endpoint, project, logstore, credentials: credentials.get, userAgent: 'test' })
   await client.createConsumerGroup({ name: 'asked', timeoutSeconds: 60, inOrder: false })

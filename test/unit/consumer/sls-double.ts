@@ -10,7 +10,7 @@ import type { LogstoreRef, ShardRef } from '../../../src/core/shard.ts'
 import type { SlsApi } from '../../../src/emulator/sls/call.ts'
 import { callOf, targetOf } from '../../../src/emulator/sls/call.ts'
 import type { Logstore } from '../../../src/emulator/sls/logstore.ts'
-import { storedBlock } from '../../../src/emulator/sls/put-logs.ts'
+import { storedBlock } from '../../../src/emulator/sls/lz4-join.ts'
 import type { SlsEmulator, SlsEmulatorOptions } from '../../../src/emulator/sls/server.ts'
 import { startSlsEmulator } from '../../../src/emulator/sls/server.ts'
 import type { Pull, PullOptions, SlsClientOptions } from '../../../src/sls/client.ts'
@@ -86,8 +86,8 @@ export class SlsDouble {
     this.emulator = emulator
     this.client = new WatchedClient({
       endpoint: `http://127.0.0.1:${port}`,
-      project: emulator.project,
-      logstore: emulator.logstore,
+      project: emulator.logstore().project,
+      logstore: emulator.logstore().name,
       // Asked at the beginning of each call, as `onRequest` is told at its end.
       credentials: async () => {
         this.#callsUnderWay++
@@ -136,7 +136,7 @@ export class SlsDouble {
   }
 
   get logstore(): Logstore {
-    return this.emulator.store.logstore(this.emulator.project, this.emulator.logstore)
+    return this.emulator.logstore()
   }
 
   get telemetry() {

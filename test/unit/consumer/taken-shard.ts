@@ -12,7 +12,7 @@ import { CONSUMER, GROUP, SlsDouble } from './sls-double.ts'
 /** What a worker hands to its shard consumers: one batch a log, topic `audit` is wanted. */
 export function shardOptions(sls: SlsDouble, deliveries: DeliveryScript): ShardConsumerOptions {
   const { client, clock, telemetry, emulator } = sls
-  const { project, logstore } = emulator
+  const { project, name: logstore } = emulator.logstore()
   return {
     ...{ client, clock, telemetry, group: GROUP, consumer: CONSUMER },
     ...{ start: { kind: 'begin' }, expired: 'begin', fetchCount: 100, fetchIntervalMs: 1_000, commitIntervalMs: 3_000 },

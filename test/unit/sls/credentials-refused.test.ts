@@ -110,7 +110,8 @@ describe('credentials the service refuses', () => {
 test('the emulator takes keys while they are accepted, and tokens until they expire', async () => {
   let now = Date.now()
   const emulator = await startSlsEmulator({ now: () => now })
-  const { accessKeyId, accessKeySecret, url: endpoint, project, logstore } = emulator
+  const { accessKeyId, accessKeySecret, url: endpoint } = emulator
+  const { project, name: logstore } = emulator.logstore()
   let used: Credentials = { accessKeyId, accessKeySecret: new Secret(accessKeySecret) }
   const client = new SlsClient({ endpoint, project, logstore, credentials: async () => used, userAgent: 'test' })
   try {

@@ -157,7 +157,7 @@ describe('what is forgotten', () => {
     await ackId(receiver)
     await receiver.restart()
     expect(receiver.state().events).toBe(0)
-    receiver.collector.acks.delayMs = 0
+    receiver.condition({ ackDelayMs: 0 })
     await ackId(receiver)
     expect(await acks(receiver, [0])).toEqual({ acks: { '0': true } })
     expect(receiver.state().events).toBe(1)

@@ -276,7 +276,7 @@ describe('health', () => {
 
   test('a full queue is 503 code 18, and posts are 503 code 9', async () => {
     const receiver = await receiverFor()
-    receiver.collector.queue.forced = 'full'
+    receiver.condition({ queue: 'full' })
     expect(await send(receiver, HEALTH, get)).toMatchObject({ status: 503, json: { code: 18 } })
     const busy = { text: 'Server is busy', code: 9 }
     expect(await post(receiver, [{ event: 1 }])).toMatchObject({ status: 503, json: busy })
@@ -284,16 +284,16 @@ describe('health', () => {
 
   test('the ack service counts only when asked about: 19, with a full queue 20', async () => {
     const receiver = await receiverFor()
-    receiver.collector.ackServiceDown = true
+    receiver.condition({ ackService: 'down' })
     expect((await send(receiver, HEALTH, get)).json).toMatchObject({ code: 17 })
     expect(await send(receiver, `${HEALTH}?ack=true`, get)).toMatchObject({ status: 503, json: { code: 19 } })
-    receiver.collector.queue.forced = 'full'
+    receiver.condition({ queue: 'full' })
     expect(await send(receiver, `${HEALTH}?ack=true`, get)).toMatchObject({ status: 503, json: { code: 20 } })
   })
 
   test('while shutting down everything is 503 code 23', async () => {
     const receiver = await receiverFor()
-    receiver.collector.shuttingDown = true
+    receiver.condition({ shuttingDown: true })
     const down = { status: 503, json: { text: 'Server is shutting down', code: 23 } }
     expect(await send(receiver, HEALTH, get)).toMatchObject(down)
     expect(await post(receiver, [{ event: 1 }])).toMatchObject(down)

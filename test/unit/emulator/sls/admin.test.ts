@@ -9,7 +9,7 @@ import { send } from './requests.ts'
 let emulator: SlsEmulator
 
 beforeEach(async () => {
-  emulator = await startSlsEmulator({ project: 'proj', logstore: 'logs', shards: 2 })
+  emulator = await startSlsEmulator({ projects: { proj: { logs: {} } } })
 })
 afterEach(() => emulator.close())
 
@@ -106,7 +106,7 @@ test('shards are split, merged and made read-only', async () => {
 
 test('log groups are expired: but for the newest, up to a cursor, by age, or all', async () => {
   await put(20)
-  const [first, second] = emulator.store.logstore('proj', 'logs').shards()
+  const [first, second] = emulator.logstore().shards()
   expect((await admin('POST', 'expire', { shard: 0, keep: 8 })).json).toEqual({ expired: 2 })
   expect((await admin('POST', 'expire', { shard: 0, cursor: first?.cursorAt(5) })).json).toEqual({ expired: 3 })
   expect((await admin('POST', 'expire', { olderThanSeconds: 3600 })).json).toEqual({ expired: 0 })

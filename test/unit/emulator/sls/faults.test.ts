@@ -8,12 +8,14 @@ import { lz4Decompress } from '../../../../src/sls/lz4.ts'
 import type { RawAnswer } from './requests.ts'
 import { send } from './requests.ts'
 
+const WORDS = { attributes: ['api', 'shard'], actions: [] }
+
 describe('a fault script', () => {
   const fired = (script: FaultScript, attributes: Record<string, unknown>, times: number) =>
     Array.from({ length: times }, () => script.take(attributes)?.status)
 
   test('fires once, or as often as asked, or until removed; the first rule that matches wins', () => {
-    const script = new FaultScript<FaultAction>({
+    const script = new FaultScript<FaultAction>(WORDS, {
       rules: [{ action: { status: 1 } }, { times: 2, action: { status: 2 } }],
     })
     script.add({ id: 'last', times: 0, action: { status: 3 } })
@@ -25,7 +27,7 @@ describe('a fault script', () => {
 
   test('matches exact values or one of several, numbers by their spelling, and never what a request has not', () => {
     const match = { api: ['PullLogs', 'GetCursor'], shard: 3 }
-    const script = new FaultScript<FaultAction>({ rules: [{ match, times: 0, action: { status: 1 } }] })
+    const script = new FaultScript<FaultAction>(WORDS, { rules: [{ match, times: 0, action: { status: 1 } }] })
     const hit = (attributes: Record<string, unknown>) => script.take(attributes) !== undefined
     expect(hit({ api: 'PullLogs', shard: 3 })).toBe(true)
     expect(hit({ api: 'GetCursor', shard: '3' })).toBe(true)
@@ -35,13 +37,13 @@ describe('a fault script', () => {
   })
 
   test('lets the first matches pass if asked to', () => {
-    const script = new FaultScript<FaultAction>({ rules: [{ after: 2, action: { status: 1 } }] })
+    const script = new FaultScript<FaultAction>(WORDS, { rules: [{ after: 2, action: { status: 1 } }] })
     expect(fired(script, {}, 4)).toEqual([undefined, undefined, 1, undefined])
   })
 
   test('chance is decided by the seed alone', () => {
     const rule: FaultRule = { times: 0, probability: 0.3, action: { status: 1 } }
-    const run = (seed: number) => fired(new FaultScript<FaultAction>({ seed, rules: [rule] }), {}, 1000)
+    const run = (seed: number) => fired(new FaultScript<FaultAction>(WORDS, { seed, rules: [rule] }), {}, 1000)
     const hits = run(7).filter(Boolean).length
     expect(hits).toBeGreaterThan(200)
     expect(hits).toBeLessThan(400)
@@ -52,7 +54,7 @@ describe('a fault script', () => {
   test('names what never fired, removed or not', () => {
     const ids = (script: FaultScript) => script.unfired().map(({ id }) => id)
     const rules = ['a', 'b', 'c'].map((api) => ({ id: api, match: { api }, action: { status: 1 } }))
-    const script = new FaultScript<FaultAction>({ rules })
+    const script = new FaultScript<FaultAction>(WORDS, { rules })
     script.take({ api: 'b' })
     expect(ids(script)).toEqual(['a', 'c'])
     script.remove()
@@ -69,7 +71,7 @@ describe('a fault script', () => {
     ['a probability above 1', { action: { status: 1 }, probability: 2 }],
     ['no object', 'fault'],
   ])('refuses a rule with %s and adds none of its batch', (_, rule) => {
-    const script = new FaultScript()
+    const script = new FaultScript(WORDS)
     expect(() => script.add({ action: { status: 1 } }, rule as FaultRule)).toThrow(TypeError)
     expect(script.list()).toEqual([])
   })

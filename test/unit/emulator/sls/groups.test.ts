@@ -187,8 +187,8 @@ describe('shards over HTTP', () => {
   })
 
   test('without a writable shard writing is refused', async () => {
-    emulator.store.logstore('emulator', 'audit').seal(0)
-    emulator.store.logstore('emulator', 'audit').seal(1)
+    emulator.logstore().seal(0)
+    emulator.logstore().seal(1)
     expect((await put()).code).toBe('LogStoreWithoutShard')
   })
 

@@ -23,7 +23,7 @@ beforeAll(async () => {
     else found(null, '127.0.0.1', 4)
   }
   dns.lookup = loopback as typeof dns.lookup
-  emulator = await startSlsEmulator({ project: PROJECT, logstore: 'audit', shards: 1 })
+  emulator = await startSlsEmulator({ projects: { [PROJECT]: { audit: { shards: 1 } } } })
 })
 
 afterAll(async () => {
@@ -37,7 +37,7 @@ function client(host: string, keys: { accessKeySecret?: string; securityToken?: 
 }
 
 function stored() {
-  const shard = emulator.store.logstore(PROJECT, 'audit').shard(0)
+  const shard = emulator.logstore().shard(0)
   return shard
     .read(shard.begin, { count: 1000, maxBytes: Number.POSITIVE_INFINITY })
     .groups.map(({ bytes, rawSize }) => decodeLogGroup(lz4Decompress(bytes, rawSize)))
@@ -103,7 +103,7 @@ describe('@alicloud/log', () => {
 
   test('writes with an STS token', async () => {
     const keys = { accessKeyId: 'sts', accessKeySecret: 'secret', securityToken: 'token' }
-    const sts = await startSlsEmulator({ project: PROJECT, ...keys })
+    const sts = await startSlsEmulator({ projects: { [PROJECT]: { audit: {} } }, ...keys })
     try {
       const by = new Client({ endpoint: `http://localhost:${sts.port}`, ...keys })
       await by.postLogStoreLogs(PROJECT, 'audit', { logs: [{ timestamp: TIME, content: { a: 'b' } }] })

@@ -33,12 +33,15 @@ export interface RawAnswer {
   code: string
 }
 
-type Keys = Pick<SlsEmulator, 'port' | 'accessKeyId' | 'accessKeySecret' | 'project'>
+type Keys = Pick<SlsEmulator, 'port' | 'accessKeyId' | 'accessKeySecret'> &
+  ({ project: string } | { logstore: SlsEmulator['logstore'] })
 
 /** Rejects when the connection ends without a whole answer. */
 export function send(emulator: Keys, raw: RawRequest): Promise<RawAnswer> {
   const { method = 'GET', path } = raw
-  const host = raw.host ?? `${raw.project ?? emulator.project}.127.0.0.1:${emulator.port}`
+  const host =
+    raw.host ??
+    `${raw.project ?? ('project' in emulator ? emulator : emulator.logstore()).project}.127.0.0.1:${emulator.port}`
   const body = Buffer.from(raw.body ?? '')
   const query = raw.query ?? {}
   const search = Object.entries(query).map(([key, value]) => `${key}=${encodeURIComponent(value)}`)
