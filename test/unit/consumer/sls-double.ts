@@ -185,7 +185,7 @@ export class SlsDouble {
 
   /** Its one logstore. */
   get ref(): LogstoreRef {
-    const { project, logstore } = this.emulator
+    const { project, name: logstore } = this.logstore
     return { source: DEFAULT_SOURCE, project, logstore }
   }
 
