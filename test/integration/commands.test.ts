@@ -122,9 +122,7 @@ describe('lag', () => {
   test('shows every shard of the group from outside, as JSON lines too', async () => {
     const scenario = await Scenario.start({ sls: { shards: 2 } })
     await scenario.write(4)
-    const replica = scenario.replica()
-    await scenario.caughtUp()
-    await replica.kill('SIGTERM')
+    await scenario.deliver()
     await scenario.write(4)
     const { SPLUNK_HEC_URL, SPLUNK_HEC_TOKEN, ...env } = scenario.environment()
     const lag = startCommand(['lag', '--json'], env)

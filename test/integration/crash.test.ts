@@ -1,8 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { seededRandom } from '../../src/emulator/sample-logs.ts'
 import type { BridgeProcess } from '../support/bridge-process.ts'
 import { Scenario } from '../support/scenario.ts'
+
+/** A kill comes at any of so many requests after the one before: in each state of a start, a hand-over, a delivery, a commit. */
+const REQUESTS_BETWEEN = 300
 
 /** The acceptance run is fifty: KILLS=50 npx vitest run --project integration test/integration/crash.test.ts */
 const KILLS = Number(process.env['KILLS'] ?? 8)
@@ -23,7 +25,7 @@ describe('kill -9', () => {
       })()
       await scenario.eventually(() => scenario.hec.state().events > 0)
       for (let kill = 0; kill < KILLS; kill++) {
-        await sleep(100 + random() * 1_500)
+        await scenario.requests(1 + Math.floor(random() * REQUESTS_BETWEEN))
         const victim = Math.floor(random() * replicas.length)
         await replicas[victim]?.kill('SIGKILL')
         replicas[victim] = scenario.replica()

@@ -17,7 +17,7 @@ test('credentials from a URI change while logs flow: nothing is missing, repeate
   await scenario.write(1)
   for (let written = 1; endpoint.given.length < 3; written++) {
     await scenario.write(1)
-    await scenario.eventually(() => scenario.tally().delivered >= written * 20)
+    await scenario.eventually(() => scenario.indexedById.size >= written * 20)
   }
   await scenario.caughtUp()
   const used = endpoint.given.slice(0, 3).map(({ accessKeyId }) => accessKeyId)
@@ -63,10 +63,7 @@ test('an access key pair in files is read again when it is refused', async () =>
   write(rotated)
   sls.credentials.set(rotated.accessKeyId, rotated)
   sls.credentials.delete(old.accessKeyId)
-  const heartbeats = () =>
-    sls.requests().find(({ api, status }) => api === 'ConsumerGroupHeartBeat' && status === 200)?.count ?? 0
-  const before = heartbeats()
-  await scenario.eventually(() => heartbeats() > before + 2)
+  await scenario.heartbeats('replica-1', 3)
   expect(refusals(scenario).map(({ code }) => code)).toContain('InvalidAccessKeyId')
   expect((await replica.ready()).status).toBe(200)
   // The scenario writes with the old one.

@@ -31,7 +31,7 @@ describe('one replica', () => {
     const [event] = scenario.hec.events
     const { fields, event: log, ...envelope } = event?.envelope ?? {}
     expect(envelope).toMatchObject({
-      source: `sls://${scenario.sls.logstore().project}/audit`,
+      source: `sls://${scenario.logstore.project}/audit`,
       sourcetype: 'aliyun:sls',
     })
     expect(event?.line).toMatch(/"time":\d{10}\.\d{9},/)
@@ -44,8 +44,8 @@ describe('one replica', () => {
     await scenario.write(10, { kinds: ['audit', 'access'] })
     const replica = scenario.replica()
     await scenario.caughtUp()
-    await scenario.eventually(async () => (await replica.ready()).status === 200)
-    const place = `project="${scenario.sls.logstore().project}",logstore="audit"`
+    expect((await replica.ready()).status).toBe(200)
+    const place = `project="${scenario.logstore.project}",logstore="audit"`
     await scenario.eventually(
       async () =>
         (await replica.metrics()).includes(`sls_bridge_shard_lag_seconds{shard="0",${place}} 0`) ||

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import type { BridgeProcess } from '../support/bridge-process.ts'
 import { Scenario } from '../support/scenario.ts'
@@ -16,13 +15,11 @@ describe('memory', () => {
     const logs = await fill(scenario, MEGABYTES * 1e6)
     scenario.hec.stall()
     const replica = scenario.replica()
-    const inFlight = async (): Promise<number> =>
-      Number(/^sls_bridge_in_flight_bytes(?:\{[^}]*\})? (\d+)/m.exec(await replica.metrics())?.[1] ?? 0)
     await replica.adminUrl()
-    await scenario.eventually(async () => (await inFlight()) > 40e6, 30_000)
-    // Long enough for a leak to show: many times what a pull takes.
-    await sleep(5_000)
-    const stalled = await inFlight()
+    await scenario.eventually(async () => (await inFlightOf(replica)) > 40e6, 30_000)
+    // Long enough for a leak to show: a heartbeat is a second, many times what a pull takes.
+    await scenario.heartbeats('replica-1', 5)
+    const stalled = await inFlightOf(replica)
     expect(stalled).toBeLessThanOrEqual(64 * 1024 * 1024)
     expect(scenario.hec.state().events).toBe(0)
     const peakStalled = peakResidentMb(replica.child.pid)
@@ -49,7 +46,7 @@ describe('the byte budget', () => {
     scenario.hec.stall()
     const replica = scenario.replica()
     await scenario.eventually(async () => (await inFlightOf(replica)) > limit / 2, 30_000)
-    await sleep(2_000)
+    await scenario.heartbeats('replica-1', 2)
     expect(await inFlightOf(replica)).toBeLessThanOrEqual(limit + 1_000_000)
     scenario.hec.resume()
     await scenario.caughtUp(60_000)
@@ -69,7 +66,7 @@ async function inFlightOf(replica: BridgeProcess): Promise<number> {
 /** One real write, then the same stored group over and over. Returns the number of logs. */
 async function fill(scenario: Scenario, bytes: number): Promise<number> {
   await scenario.write(1, { logsPerGroup: 100 })
-  const logstore = scenario.sls.logstore()
+  const { logstore } = scenario
   const shard = logstore.shards().find((candidate) => candidate.end > 0)
   const group = shard?.read(0, { count: 1, maxBytes: 1e9 }).groups[0]
   if (!group) throw new Error('nothing was written')

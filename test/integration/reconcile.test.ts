@@ -3,10 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { Bridge } from '../../src/bridge.ts'
 import { reconcileCommand } from '../../src/cli/reconcile.ts'
-import { loadConfig } from '../../src/config/load.ts'
-import { NO_TELEMETRY } from '../../src/core/telemetry.ts'
 import { startCommand } from '../support/bridge-process.ts'
 import type { ScenarioOptions } from '../support/scenario.ts'
 import { Scenario } from '../support/scenario.ts'
@@ -21,8 +18,12 @@ interface Reconciled {
   notes: string[]
 }
 
+/** A cursor by time names a log of that second, and `--to now` ends before it: here every log is some seconds old. */
+const AGE_MS = 2_000
+
 function start(options: ScenarioOptions = {}): Promise<Scenario> {
-  return Scenario.start({ ...options, hec: { keep: true, searchToken: SEARCH_TOKEN, ...options.hec } })
+  const sls = { now: () => Date.now() - AGE_MS, ...options.sls }
+  return Scenario.start({ ...options, sls, hec: { keep: true, searchToken: SEARCH_TOKEN, ...options.hec } })
 }
 
 interface Run {
@@ -35,10 +36,6 @@ interface Run {
 
 /** `--to now`: the receiver's events can be searched at once. */
 async function reconcile(scenario: Scenario, args: string[] = [], env: Record<string, string> = {}): Promise<Run> {
-  // A cursor by time names the first log of that second or later, and the last ones may be of this second.
-  const shards = scenario.sls.logstore().shards()
-  const last = Math.max(...shards.map((shard) => (shard.end > 0 ? (shard.receivedAt(shard.end - 1) ?? 0) : 0)))
-  await scenario.eventually(() => Math.floor(Date.now() / 1000) > Math.floor(last / 1000))
   const [stdout, stderr] = [new PassThrough(), new PassThrough()]
   const settings = { ...withoutCollector(scenario), ...search(scenario), ...env }
   const io = { env: settings, stdout, stderr, signal: new AbortController().signal }
@@ -57,23 +54,12 @@ function search(scenario: Scenario): Record<string, string> {
   return { SPLUNK_SEARCH_URL: scenario.hec.url, SPLUNK_SEARCH_TOKEN: SEARCH_TOKEN }
 }
 
-/** By a bridge in this process: what starts and ends one as a program is told elsewhere, and takes longer. */
-async function delivered(scenario: Scenario, consumer = 'replica'): Promise<void> {
-  const loaded = loadConfig({ ...scenario.environment(), SLS_CONSUMER: consumer })
-  if (!('config' in loaded)) throw new Error(JSON.stringify(loaded.problems))
-  const bridge = new Bridge(loaded.config, NO_TELEMETRY)
-  const running = bridge.run()
-  await scenario.caughtUp()
-  expect(await bridge.stop(10_000)).toBe(true)
-  await running
-}
-
 describe('reconcile', () => {
   test('of what was delivered finds everything once, and counts what the filter wants', async () => {
     const scenario = await start({ sls: { shards: 2 }, env: { FILTER_TOPICS: 'audit_log' } })
     await scenario.write(4)
     await scenario.writeLog({ message: 'nobody wants this' }, 'other')
-    await delivered(scenario)
+    await scenario.deliver()
     const { wanted } = scenario.tally()
     const { code, said } = await reconcile(scenario, ['--json'])
     expect(said.total).toEqual({ wanted, found: wanted, missing: 0, duplicated: 0, deadLettered: 0, pending: 0 })
@@ -86,7 +72,7 @@ describe('reconcile', () => {
   test('says so where a filter wants nothing at all, since that proves nothing', async () => {
     const scenario = await start({ env: { FILTER_TOPICS: 'audit_lgo' } })
     await scenario.write(2)
-    await delivered(scenario)
+    await scenario.deliver()
     const { code, said } = await reconcile(scenario, ['--json'])
     expect(said).toMatchObject({ ok: true, total: { wanted: 0 } })
     expect(said.notes).toContainEqual(expect.stringContaining('FILTER_TOPICS'))
@@ -98,7 +84,7 @@ describe('reconcile', () => {
     await scenario.write(6)
     // A 200 for events that go nowhere: the one thing a bridge cannot see.
     scenario.hec.faults.add({ match: { endpoint: 'event', encoding: 'gzip' }, after: 3, times: 2, action: { code: 0 } })
-    await delivered(scenario)
+    await scenario.deliver()
     expect(scenario.hec.faults.unfired()).toEqual([])
     const lost = scenario.tally().missing
     expect(lost.length).toBeGreaterThan(1)
@@ -126,7 +112,7 @@ describe('reconcile', () => {
     await scenario.eventually(() => scenario.hec.state().events > 0)
     await first.kill('SIGKILL')
     scenario.hec.condition({ ackDelayMs: 0 })
-    await delivered(scenario, 'one')
+    await scenario.deliver('one')
     const { duplicated, missing } = scenario.tally()
     expect(missing).toEqual([])
     expect(duplicated).toBeGreaterThan(0)
@@ -139,7 +125,7 @@ describe('reconcile', () => {
     const scenario = await start({ sls: { shards: 1 }, hec: { refuse: [{ contains: 'poison', code: 6 }] } })
     await scenario.write(1)
     await scenario.writeLog({ message: 'poison' })
-    await delivered(scenario)
+    await scenario.deliver()
     const here = await reconcile(scenario, ['--json'])
     expect(here.said.total).toMatchObject({ wanted: 21, found: 20, missing: 0, deadLettered: 1 })
     expect(here.code).toBe(0)
@@ -157,8 +143,8 @@ describe('reconcile', () => {
   test('asks again where a shard gives nothing before the end of the period', async () => {
     const scenario = await start({ sls: { shards: 1 } })
     await scenario.write(2)
-    await delivered(scenario)
-    const shard = scenario.sls.logstore().shard(0)
+    await scenario.deliver()
+    const shard = scenario.logstore.shard(0)
     const headers = { 'x-log-cursor': shard.cursorAt(0), 'x-log-count': '0', 'x-log-bodyrawsize': '0' }
     scenario.sls.faults.add({ match: { api: 'PullLogs' }, action: { status: 200, headers } })
     const { code, said } = await reconcile(scenario, ['--json'])
@@ -170,7 +156,7 @@ describe('reconcile', () => {
   test('calls what the bridge has not committed yet pending, not missing', async () => {
     const scenario = await start({ sls: { shards: 1 } })
     await scenario.write(2)
-    await delivered(scenario)
+    await scenario.deliver()
     await scenario.write(1)
     const { code, said } = await reconcile(scenario, ['--json'])
     expect(said.total).toEqual({ wanted: 60, found: 40, missing: 0, duplicated: 0, deadLettered: 0, pending: 20 })
@@ -180,7 +166,7 @@ describe('reconcile', () => {
   test('with SLS_QUERY compares by the hashed ids the bridge gave', async () => {
     const scenario = await start({ sls: { shards: 1 }, env: { SLS_QUERY: "* | where who = 'me'" } })
     for (const who of ['me', 'you', 'me']) await scenario.writeLog({ who, n: String(Math.random()) })
-    await delivered(scenario)
+    await scenario.deliver()
     const { said } = await reconcile(scenario, ['--json'], { SPLUNK_HEC_INDX: 'audit' })
     expect(said.total).toMatchObject({ wanted: 2, found: 2, missing: 0, duplicated: 0 })
     expect(said.notes.join()).toMatch(/SLS_QUERY/)
@@ -193,11 +179,11 @@ describe('reconcile without the REST API', () => {
   test('--print-spl gives the search, and --ids takes what it found', async () => {
     const scenario = await start({ sls: { shards: 1 } })
     await scenario.write(2)
-    await delivered(scenario)
+    await scenario.deliver()
     const printed = await reconcile(scenario, ['--from', '1700000000', '--to', '1700003600', '--print-spl'])
     expect(printed.code).toBe(0)
     expect(printed.stdout.trimEnd().split('\n')).toEqual([
-      `| tstats count where index=* source="sls://${scenario.sls.logstore().project}/audit" sls_event_id="audit:*" earliest=1699913600 latest=1700007200 by sls_event_id`,
+      `| tstats count where index=* source="sls://${scenario.logstore.project}/audit" sls_event_id="audit:*" earliest=1699913600 latest=1700007200 by sls_event_id`,
     ])
     const dir = mkdtempSync(join(tmpdir(), 'ids-'))
     onTestFinished(() => rmSync(dir, { recursive: true }))
@@ -220,7 +206,7 @@ describe('reconcile says what is in the way', () => {
     const scenario = await start({ sls: { shards: 1 } })
     await scenario.write(1)
     const group = { name: scenario.environment()['SLS_CG'] as string, timeoutSeconds: 60, order: false }
-    scenario.sls.logstore().createGroup(group)
+    scenario.logstore.createGroup(group)
     const { code, stderr } = await reconcile(scenario, [], { SPLUNK_SEARCH_TOKEN: 'not-the-token' })
     expect(code).toBe(1)
     expect(stderr).toMatch(/401.*not properly authenticated/)

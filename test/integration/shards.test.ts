@@ -1,10 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { Scenario } from '../support/scenario.ts'
-
-function logstoreOf(scenario: Scenario) {
-  return scenario.sls.logstore()
-}
 
 describe('shards that change', () => {
   test.for(['true', 'false'])('split and merge under load lose and repeat nothing (in order: %s)', async (inOrder) => {
@@ -12,13 +7,13 @@ describe('shards that change', () => {
     const replicas = [scenario.replica(), scenario.replica()]
     await scenario.write(30)
     await scenario.eventually(() => scenario.hec.state().events > 0)
-    logstoreOf(scenario).split(0)
+    scenario.logstore.split(0)
     await scenario.write(30)
-    logstoreOf(scenario).merge(2)
+    scenario.logstore.merge(2)
     await scenario.write(30)
     await scenario.caughtUp()
-    await scenario.eventually(() => scenario.tally().missing.length === 0)
-    // The parents are finished for the group: the service no longer gives them to anybody.
+    await scenario.eventually(() => scenario.indexedById.size === 1800)
+    // The parents are finished for the group: the service gives them to no consumer any more.
     await scenario.eventually(() =>
       (scenario.group()?.shards ?? [])
         .filter(({ shard }) => [0, 2, 3].includes(shard))
@@ -33,7 +28,7 @@ describe('shards that change', () => {
     const scenario = await Scenario.start({ sls: { shards: 1 }, env: { SLS_IN_ORDER: 'true' } })
     scenario.replica()
     await scenario.eventually(() => scenario.holders().size === 1)
-    logstoreOf(scenario).split(0)
+    scenario.logstore.split(0)
     await scenario.write(4)
     await scenario.eventually(() => scenario.hec.state().events === 80)
   })
@@ -48,7 +43,7 @@ describe('SLS_START=end', () => {
       const replica = scenario.replica()
       await scenario.eventually(() => scenario.holders().size === 1)
       for (const shard of [0, 1]) {
-        logstoreOf(scenario).split(shard)
+        scenario.logstore.split(shard)
         await scenario.write(20)
       }
       await scenario.eventually(() => scenario.hec.state().events >= 800)
@@ -76,7 +71,7 @@ describe('SLS_START=end', () => {
     await scenario.eventually(() => scenario.holders().size === 2)
     await scenario.write(20)
     await scenario.caughtUp()
-    logstoreOf(scenario).deleteGroup('scenario')
+    scenario.logstore.deleteGroup('scenario')
     await scenario.write(20)
     await scenario.eventually(() => scenario.hec.state().uniqueIds === 800, 30_000)
     expect((await replicas[0]?.kill('SIGTERM'))?.code).toBe(0)
@@ -125,10 +120,10 @@ describe('a frozen replica', () => {
     await scenario.write(10)
     await scenario.caughtUp()
     const committed = scenario.sls.commits.length
-    // Nobody answers the heir while the zombie wakes up, so that whatever comes now comes from the zombie.
+    // No log is waiting while the zombie wakes up, so whatever comes now comes from the zombie.
     zombie.child.kill('SIGCONT')
     await zombie.line(/lost|no longer knows/)
-    await sleep(500)
+    await scenario.heartbeats('replica-1', 1)
     const late = scenario.sls.commits.slice(committed).filter(({ consumer }) => consumer === 'replica-1')
     expect(late).toEqual([])
     expect(scenario.tally()).toMatchObject({ duplicated: 0, missing: [] })
@@ -144,7 +139,7 @@ describe('a checkpoint that has expired', () => {
     await scenario.caughtUp()
     await first.kill('SIGTERM')
     await scenario.write(10)
-    const shard = logstoreOf(scenario).shard(0)
+    const shard = scenario.logstore.shard(0)
     shard.expireBefore(shard.end - 4)
     const second = scenario.replica()
     return { scenario, second }
@@ -164,7 +159,7 @@ describe('a checkpoint that has expired', () => {
     scenario.sls.faults.add({ id: 'cursor', match: { api: 'PullLogs' }, times: 0, action: { code: 'InvalidCursor' } })
     const replica = scenario.replica()
     await replica.line(/expired/i)
-    await sleep(3_000)
+    await scenario.heartbeats('replica-1', 3)
     const pulls = scenario.sls.requests().filter(({ api }) => api === 'PullLogs')
     expect(pulls.reduce((sum, { count }) => sum + count, 0)).toBeLessThan(15)
     scenario.sls.faults.remove('cursor')
@@ -180,9 +175,9 @@ describe('a checkpoint that has expired', () => {
     expect((await second.ready()).status).toBe(503)
     expect(scenario.sls.commits.length).toBe(committed)
     // The way out: somebody sets the checkpoint. It must not be taken for a foreign write and undone.
-    const shard = logstoreOf(scenario).shard(0)
+    const shard = scenario.logstore.shard(0)
     const checkpoint = shard.cursorAt(shard.begin)
-    logstoreOf(scenario).group('scenario').commit({ shard: 0, checkpoint, force: true })
+    scenario.logstore.group('scenario').commit({ shard: 0, checkpoint, force: true })
     await scenario.caughtUp()
     await scenario.eventually(async () => (await second.ready()).status === 200)
     expect(scenario.tally().missing).toEqual([])

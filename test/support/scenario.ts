@@ -4,12 +4,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { onTestFinished } from 'vitest'
+import { Bridge } from '../../src/bridge.ts'
+import { loadConfig } from '../../src/config/load.ts'
 import { Secret } from '../../src/core/secret.ts'
+import { NO_TELEMETRY } from '../../src/core/telemetry.ts'
 import type { IndexedEvent } from '../../src/emulator/hec/index.ts'
 import type { HecReceiver, HecReceiverOptions } from '../../src/emulator/hec/server.ts'
 import { startHecReceiver } from '../../src/emulator/hec/server.ts'
 import type { SampleKind } from '../../src/emulator/sample-logs.ts'
 import { SampleLogs } from '../../src/emulator/sample-logs.ts'
+import type { Logstore } from '../../src/emulator/sls/logstore.ts'
 import type { SlsEmulator, SlsEmulatorOptions } from '../../src/emulator/sls/server.ts'
 import { startSlsEmulator } from '../../src/emulator/sls/server.ts'
 import { decodeLogGroup } from '../../src/sls/log-group.ts'
@@ -20,8 +24,9 @@ import { startCommand } from './bridge-process.ts'
 import { Happenings } from './happenings.ts'
 
 const GROUP = 'scenario'
-/** Node tells there of each request that reached a server of this process, both emulators included, and of each answer. */
-const REQUESTS = ['http.server.request.start', 'http.server.response.finish']
+/** Where Node tells of each request that reaches a server of this process, so of both emulators, and of each answer. */
+const REQUEST = 'http.server.request.start'
+const ANSWER = 'http.server.response.finish'
 
 export interface ScenarioOptions {
   sls?: SlsEmulatorOptions
@@ -53,6 +58,7 @@ export class Scenario {
   readonly #ack: boolean
   readonly #indexed = new Map<string, { events: IndexedEvent[]; at: number }>()
   readonly #happenings = new Happenings(() => this.#summary())
+  #requests = 0
   #replicas = 0
 
   private constructor(sls: SlsEmulator, hec: HecReceiver, indexed: Scenario['indexedById'], options: ScenarioOptions) {
@@ -71,7 +77,8 @@ export class Scenario {
       accessKeySecret: new Secret(sls.accessKeySecret),
       userAgent: 'scenario',
     })
-    for (const channel of REQUESTS) subscribe(channel, this.#happenings.notify)
+    subscribe(REQUEST, this.#onRequest)
+    subscribe(ANSWER, this.#happenings.notify)
   }
 
   static async start(options: ScenarioOptions = {}): Promise<Scenario> {
@@ -96,7 +103,8 @@ export class Scenario {
   }
 
   async #close(): Promise<void> {
-    for (const channel of REQUESTS) unsubscribe(channel, this.#happenings.notify)
+    unsubscribe(REQUEST, this.#onRequest)
+    unsubscribe(ANSWER, this.#happenings.notify)
     this.#writer.close()
     await Promise.all([this.sls.close(), this.hec.close()])
     rmSync(this.deadLetterDir, { recursive: true, force: true })
@@ -152,37 +160,47 @@ export class Scenario {
     return startCommand(['run'], { ...this.environment(), SLS_CONSUMER, ...env }, { onOutput: this.#happenings.notify })
   }
 
-  #logstore() {
+  /**
+   * A bridge in this process reads everything there is, delivers and commits it, and ends. What starts and ends one as a
+   * program is tested elsewhere, and takes longer.
+   */
+  async deliver(consumer = 'replica-1'): Promise<void> {
+    const loaded = loadConfig({ ...this.environment(), SLS_CONSUMER: consumer })
+    if (!('config' in loaded)) throw new Error(JSON.stringify(loaded.problems))
+    const bridge = new Bridge(loaded.config, NO_TELEMETRY)
+    const running = bridge.run()
+    await this.caughtUp()
+    if (!(await bridge.stop(10_000))) throw new Error('the bridge did not end in time')
+    await running
+  }
+
+  get logstore(): Logstore {
     return this.sls.logstore()
   }
 
   group() {
-    return this.#logstore()
-      .state()
-      .consumerGroups.find((group) => group.name === GROUP)
+    return this.logstore.state().consumerGroups.find((group) => group.name === GROUP)
   }
 
   /** Shards each live consumer holds now. */
   holders(): Map<string, number[]> {
-    return this.#logstore().holders(GROUP)
+    return this.logstore.holders(GROUP)
   }
 
   /** Ids of every wanted log, per shard and group position, as the contract builds them. */
   #wanted(): Map<number, string[][]> {
     const topics = new Set((this.#env['FILTER_TOPICS'] ?? '').split(',').filter(Boolean))
     return new Map(
-      this.#logstore()
-        .shards()
-        .map((shard) => {
-          const { from, groups } = shard.read(shard.begin, { count: Number.POSITIVE_INFINITY, maxBytes: 1e15 })
-          const ids = groups.map(({ bytes, rawSize, logs }, index) => {
-            const { topic } = decodeLogGroup(lz4Decompress(bytes, rawSize))
-            if (topics.size > 0 && !topics.has(topic)) return []
-            const number = shard.number(from + index)
-            return Array.from({ length: logs }, (_, log) => `${this.#logstore().name}:${shard.id}:${number}:${log}`)
-          })
-          return [shard.id, ids] as const
-        }),
+      this.logstore.shards().map((shard) => {
+        const { from, groups } = shard.read(shard.begin, { count: Number.POSITIVE_INFINITY, maxBytes: 1e15 })
+        const ids = groups.map(({ bytes, rawSize, logs }, index) => {
+          const { topic } = decodeLogGroup(lz4Decompress(bytes, rawSize))
+          if (topics.size > 0 && !topics.has(topic)) return []
+          const number = shard.number(from + index)
+          return Array.from({ length: logs }, (_, log) => `${this.logstore.name}:${shard.id}:${number}:${log}`)
+        })
+        return [shard.id, ids] as const
+      }),
     )
   }
 
@@ -212,11 +230,9 @@ export class Scenario {
 
   /** Resolves once the group's checkpoints are at the end of every shard; rejects when that takes too long. */
   async caughtUp(timeoutMs = 30_000): Promise<void> {
-    await this.#logstore()
-      .caughtUp(GROUP, { timeoutMs })
-      .catch((error: Error) => {
-        throw new Error(`${error.message}\n${this.#summary()}`)
-      })
+    await this.logstore.caughtUp(GROUP, { timeoutMs }).catch((error: Error) => {
+      throw new Error(`${error.message}\n${this.#summary()}`)
+    })
   }
 
   /**
@@ -225,6 +241,24 @@ export class Scenario {
    */
   async eventually(met: () => boolean | Promise<boolean>, withinMs = 20_000): Promise<void> {
     await this.#happenings.until(met, withinMs)
+  }
+
+  /** Waits until so many more requests have reached the emulators. */
+  requests(more: number): Promise<void> {
+    const until = this.#requests + more
+    return this.eventually(() => this.#requests >= until)
+  }
+
+  /** Waits until a consumer has sent so many more heartbeats. */
+  heartbeats(consumer: string, more: number): Promise<void> {
+    const last = () => this.group()?.consumers.find(({ name }) => name === consumer)?.lastHeartbeat
+    const seen = new Set([last()])
+    return this.eventually(() => seen.add(last()).size > more)
+  }
+
+  readonly #onRequest = (): void => {
+    this.#requests++
+    this.#happenings.notify()
   }
 
   #summary(): string {
@@ -251,7 +285,7 @@ export class Scenario {
       before.set(shard, latest)
     }
     return this.sls.commits.flatMap((commit) => {
-      const position = this.#logstore().shard(commit.shard).positionOf(commit.checkpoint)
+      const position = this.logstore.shard(commit.shard).positionOf(commit.checkpoint)
       const latest = before.get(commit.shard)?.[position] ?? Number.POSITIVE_INFINITY
       // Both clocks are this process's, in whole milliseconds.
       return latest <= commit.at ? [] : [`shard ${commit.shard} at ${commit.at}, settled at ${latest}`]
