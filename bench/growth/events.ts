@@ -24,7 +24,7 @@ export interface EventReport {
   connections: number
 }
 
-export const CONTROL_APIS = [
+const CONTROL_APIS = [
   'ListConsumerGroup',
   'CreateConsumerGroup',
   'UpdateConsumerGroup',

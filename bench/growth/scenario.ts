@@ -16,7 +16,7 @@ export interface ScenarioOptions extends FleetOptions {
 }
 
 /** Requests per second of one kind in the steady state. */
-export interface Load {
+interface Load {
   api: SlsApi | 'all'
   mean: number
   peak: number

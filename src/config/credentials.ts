@@ -16,7 +16,7 @@ export interface AccessKeyConfig {
   files: { accessKeyId?: string; accessKeySecret?: string; securityToken?: string }
 }
 
-export interface VendorConfig {
+interface VendorConfig {
   source: Exclude<CredentialsChoice, 'access_key'>
   /** The settings that are called `ALIBABA_CLOUD_…` and were given, under their names. */
   environment: Readonly<Record<string, string>>

@@ -73,7 +73,7 @@ export interface Config {
 }
 
 /** PEM as it was read at the start, and the files it came from: they may hold another one by now. */
-export interface TlsConfig {
+interface TlsConfig {
   verify: boolean
   ca?: string
   cert?: string

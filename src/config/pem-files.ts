@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { withoutPath } from './problems.ts'
 import type { SettingName, Values } from './settings.ts'
 
-export const PEM_SETTINGS = [
+const PEM_SETTINGS = [
   'SPLUNK_HEC_TLS_CA_FILE',
   'SPLUNK_HEC_TLS_CERT_FILE',
   'SPLUNK_HEC_TLS_KEY_FILE',

@@ -36,10 +36,10 @@ const histogram = (help: string, buckets: number[]): Definition<'histogram', nev
 
 const perShard = ['project', 'logstore', 'shard'] as const
 
-export const HEARTBEAT_RESULTS = ['ok', 'failed', 'rejected'] as const
-export const COMMIT_RESULTS = ['ok', 'failed', 'foreign'] as const
+const HEARTBEAT_RESULTS = ['ok', 'failed', 'rejected'] as const
+const COMMIT_RESULTS = ['ok', 'failed', 'foreign'] as const
 /** HEC codes that are about one event, an HTTP status that is, and our own limit. */
-export const DEAD_LETTER_REASONS = ['6', '12', '13', '15', 'http_413', 'event_too_large'] as const
+const DEAD_LETTER_REASONS = ['6', '12', '13', '15', 'http_413', 'event_too_large'] as const
 
 /** Every metric of ours, once; names without the prefix. docs/metrics.md comes from this table. */
 export const METRICS = {

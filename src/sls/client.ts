@@ -10,7 +10,6 @@ import { SlsTransport } from './transport.ts'
 export type { ConsumerGroup, Shard, ShardCheckpoint } from './answers.ts'
 export type { Pull } from './pull.ts'
 export { MAX_RAW_BYTES } from './pull.ts'
-export type { Credentials } from './signature.ts'
 
 const CONTROL_TIMEOUT_MS = 30_000
 const PULL_TIMEOUT_MS = 60_000

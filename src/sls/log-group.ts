@@ -61,7 +61,7 @@ export function countLogGroups(list: Buffer): number {
   return count
 }
 
-export interface DecodedLog {
+interface DecodedLog {
   /** Unix seconds. */
   time: number
   timeNs: number | undefined

@@ -27,7 +27,7 @@ const FAKETIME = ['x86_64', 'aarch64']
 const MEMORY_V1 = '/sys/fs/cgroup/memory'
 
 /** What this needs from the machine; empty when everything is there. */
-export function missingTools(): string[] {
+function missingTools(): string[] {
   const missing = ['ip', 'iptables', 'ss', 'nsenter', 'mount']
     .filter((tool) => !['/usr/sbin', '/sbin', '/usr/bin', '/bin'].some((dir) => existsSync(`${dir}/${tool}`)))
     .map((tool) => `the command ${tool}`)

@@ -5,7 +5,7 @@ import type { DeadLetterSeen, Delivery, Entry, Ledger, Written } from './ledger.
  * What must hold whatever happens. A run is judged from what others saw: the emulator's store and its record of commits,
  * what the HEC receiver indexed and answered, and the files of the dead letter.
  */
-export const PROPERTIES = {
+const PROPERTIES = {
   lost: 'Every wanted log is at the SIEM, or in the dead letter; but for those the service forgot before anybody read them.',
   invented: 'Nothing arrives that was not written, or that the filter does not want.',
   altered: 'What arrives has the time and the contents that were written, and the id of the place it was written to.',

@@ -27,7 +27,7 @@ const ACK_TIMEOUT_MS = 5_000
 /** 150 MB + 2 × budget (docs/performance.md) would be 184; faults for an hour leave some holes. */
 const MEMORY_LIMIT_MB = 220
 /** One code each that Splunk gives for an event it will never take. */
-export const POISONS = [6, 12, 13, 15] as const
+const POISONS = [6, 12, 13, 15] as const
 
 export interface WorldOptions {
   subject: Subject

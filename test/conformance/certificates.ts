@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 
 /** PEM files. */
-export interface Identity {
+interface Identity {
   cert: string
   key: string
 }

@@ -1,7 +1,7 @@
 import { Collector, freePort } from './collector.ts'
 
 /** A value in the JSON encoding of OTLP. */
-export type OtlpValue =
+type OtlpValue =
   | { stringValue: string }
   | { boolValue: boolean }
   | { intValue: string }

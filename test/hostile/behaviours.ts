@@ -36,7 +36,7 @@ export function withHead(...lines: string[]): Behaviour {
   return spoilt(({ bytes }) => replacedLength(bytes, lines))
 }
 
-export function replacedLength(bytes: Buffer, lines: readonly string[]): Buffer {
+function replacedLength(bytes: Buffer, lines: readonly string[]): Buffer {
   const end = bytes.indexOf('\r\n\r\n')
   const head = bytes.subarray(0, end).toString('latin1').split('\r\n').slice(0, -1)
   return Buffer.concat([Buffer.from(`${[...head, ...lines].join('\r\n')}\r\n\r\n`, 'latin1'), bytes.subarray(end + 4)])

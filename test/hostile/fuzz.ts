@@ -16,7 +16,7 @@ const CORPUS_LIMIT = 2_000
  * Throws when the property is broken. What it returns names the kind of outcome: an input with a new one is kept and mutated
  * further, which leads the fuzzer behind the first check of a parser.
  */
-export type Check = (input: Buffer) => string | Promise<string>
+type Check = (input: Buffer) => string | Promise<string>
 
 /** Something that reads what others wrote. Inputs are bytes, so that any that failed can be kept as a fixture. */
 export interface Target {

@@ -134,7 +134,7 @@ function expectClean(line: LogLine): void {
   expect(line.msg, 'a message on one line').not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u)
 }
 
-export function peakResidentMb({ child }: BridgeProcess): number {
+function peakResidentMb({ child }: BridgeProcess): number {
   const kb = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]
   return Math.round(Number(kb) / 1024)
 }

@@ -27,7 +27,7 @@ export function section(source: string, reliedOnBy: readonly string[], rows: rea
 }
 
 /** The observation needs what this run has not got. Not a failure: the reason stands in the table. */
-export class CannotObserve extends Error {}
+class CannotObserve extends Error {}
 
 export function cannot(why: string): never {
   throw new CannotObserve(why)

@@ -57,7 +57,7 @@ export function subjectOf(environment: Environment): Subject {
 }
 
 /** What a run with this access writes. */
-export function intentions({ sls, hec, large, quota }: Subject): string {
+function intentions({ sls, hec, large, quota }: Subject): string {
   const what: string[] = []
   if (sls) {
     what.push(

@@ -10,7 +10,7 @@ export interface Period {
 const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 }
 
 /** A moment as people write it: `-90m`, `-2d`, `now`, ISO 8601 (UTC unless it names its zone), or unix seconds. */
-export function momentParser(nowSeconds: number): Parser<number> {
+function momentParser(nowSeconds: number): Parser<number> {
   return {
     allowed: 'ISO 8601 time (UTC unless it has a time zone), unix seconds, now, or back from now: -30s, -15m, -6h, -7d',
     parse(text): Parsed<number> {

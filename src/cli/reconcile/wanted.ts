@@ -10,7 +10,7 @@ import { firstGroupOf } from '../../sls/pull.ts'
 import type { Period } from './period.ts'
 import { persistently } from './persistently.ts'
 
-export interface WantedLog {
+interface WantedLog {
   /** Its own time, unix seconds: `_time` in the SIEM. */
   readonly seconds: number
   /** Where it is in its shard. */

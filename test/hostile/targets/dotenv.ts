@@ -8,7 +8,7 @@ import type { Target } from '../fuzz.ts'
 import { must } from '../fuzz.ts'
 
 /** Part of every value in the seeds. */
-export const HUSH = 'hush'
+const HUSH = 'hush'
 
 /** Input: a `.env` file. */
 export const dotenv: Target = {

@@ -9,7 +9,7 @@ import { startHecReceiver } from '../../../src/emulator/hec/server.ts'
 import type { SlsEmulator } from '../../../src/emulator/sls/server.ts'
 import { startSlsEmulator } from '../../../src/emulator/sls/server.ts'
 
-export interface Line {
+interface Line {
   check: string
   verdict: 'ok' | 'warn' | 'fail' | 'skip'
   found: string
