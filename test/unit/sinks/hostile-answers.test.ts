@@ -112,6 +112,20 @@ describe('small numbers under `code` that are somebody else’s', () => {
     expect(events).toBe(0)
     expect(hec.posts).toHaveLength(1)
   })
+
+  test.each([
+    [500, 13],
+    [502, 6],
+    [503, 12],
+    [429, 15],
+  ])('HTTP %i with code %i refuses no event: all are sent again', async (status, code) => {
+    const hec = await startHec()
+    hec.script.push(answer(status, { code, 'invalid-event-number': 1 }))
+    const { deliver, deadLetterDir } = await sinkTo([hec.url])
+    await deliver(batchOf(names(2)))
+    expect(hec.indexed).toEqual(names(2))
+    expect(await lettersIn(deadLetterDir)).toEqual([])
+  })
 })
 
 describe('cookies', () => {
