@@ -45,22 +45,28 @@ export class Bridge {
     const deadLetter = new DeadLetter({ dir: config.deadLetterDir, consumer: sls.consumer })
     const sink = hecSink(config, telemetry, deadLetter)
     this.#worker = new Worker({
-      client,
-      logstore: logstoreOf(config),
-      group: { name: sls.consumerGroup, timeoutSeconds: sls.groupTimeoutMs / 1000, inOrder: sls.inOrder },
-      consumer: sls.consumer,
-      heartbeatMs: sls.heartbeatMs,
-      start: sls.start,
-      expired: sls.expiredCursor,
-      fetchCount: sls.fetchCount,
-      fetchIntervalMs: sls.fetchIntervalMs,
-      commitIntervalMs: sls.commitIntervalMs,
-      ...(sls.query === undefined ? {} : { query: sls.query }),
-      // As much as can be in flight: acknowledgements come many at a time, and as many batches are wanted again at once.
-      encoder: new Encoder({ ...encoderOptions(config), keptBytes: config.maxInFlightBytes }, kernel),
-      deliver: (batch, lease, started) => sink.deliver(batch, lease, started),
-      budget,
-      bodies: kernel === undefined ? bodies : new KernelBodies(kernel, bodies),
+      membership: {
+        client,
+        logstore: logstoreOf(config),
+        group: { name: sls.consumerGroup, timeoutSeconds: sls.groupTimeoutMs / 1000, inOrder: sls.inOrder },
+        consumer: sls.consumer,
+        heartbeatMs: sls.heartbeatMs,
+        commitIntervalMs: sls.commitIntervalMs,
+      },
+      reading: {
+        start: sls.start,
+        expired: sls.expiredCursor,
+        fetchCount: sls.fetchCount,
+        fetchIntervalMs: sls.fetchIntervalMs,
+        ...(sls.query === undefined ? {} : { query: sls.query }),
+      },
+      downstream: {
+        budget,
+        bodies: kernel === undefined ? bodies : new KernelBodies(kernel, bodies),
+        // As much as can be in flight: acknowledgements come many at a time, and as many batches are wanted again at once.
+        encoder: new Encoder({ ...encoderOptions(config), keptBytes: config.maxInFlightBytes }, kernel),
+        deliver: (batch, lease, started) => sink.deliver(batch, lease, started),
+      },
       clock: systemClock,
       telemetry,
     })

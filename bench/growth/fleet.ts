@@ -1,6 +1,5 @@
 import { ByteBudget } from '../../src/consumer/byte-budget.ts'
-import type { Deliver } from '../../src/consumer/shard-deliveries.ts'
-import type { PullEncoder } from '../../src/consumer/shard-fetcher.ts'
+import type { Deliver, PullEncoder } from '../../src/consumer/downstream.ts'
 import { Worker } from '../../src/consumer/worker.ts'
 import type { Batch, EncodeCounts, PullPosition } from '../../src/core/batch.ts'
 import { originOf } from '../../src/core/batch.ts'
@@ -87,20 +86,26 @@ export class Fleet {
     const kept = new Set<number>()
     const { heartbeatSeconds, fetchSeconds } = this.options
     const worker = new Worker({
-      client: new SimulatedClient(this.sls, clock, () => void this.#encoding++),
-      logstore: LOGSTORE,
-      group: { name: GROUP, timeoutSeconds: heartbeatSeconds * GROUP_TIMEOUT_HEARTBEATS, inOrder: false },
-      consumer: name,
-      heartbeatMs: heartbeatSeconds * 1000,
-      start: { kind: 'begin' },
-      expired: 'begin',
-      fetchCount: 1000,
-      fetchIntervalMs: fetchSeconds * 1000,
-      commitIntervalMs: Math.min(COMMIT_INTERVAL_MS, heartbeatSeconds * 1000),
-      encoder: this.#encoder(),
-      deliver: this.#sink(clock),
-      budget: new ByteBudget(BUDGET_BYTES),
-      bodies: new BufferPool(0),
+      membership: {
+        logstore: LOGSTORE,
+        client: new SimulatedClient(this.sls, clock, () => void this.#encoding++),
+        group: { name: GROUP, timeoutSeconds: heartbeatSeconds * GROUP_TIMEOUT_HEARTBEATS, inOrder: false },
+        consumer: name,
+        heartbeatMs: heartbeatSeconds * 1000,
+        commitIntervalMs: Math.min(COMMIT_INTERVAL_MS, heartbeatSeconds * 1000),
+      },
+      reading: {
+        start: { kind: 'begin' },
+        expired: 'begin',
+        fetchCount: 1000,
+        fetchIntervalMs: fetchSeconds * 1000,
+      },
+      downstream: {
+        budget: new ByteBudget(BUDGET_BYTES),
+        bodies: new BufferPool(0),
+        encoder: this.#encoder(),
+        deliver: this.#sink(clock),
+      },
       clock,
       telemetry: this.#telemetry(name, kept),
     })

@@ -1,16 +1,16 @@
 import { Condition } from '../core/condition.ts'
 
-/** What one pull holds while its body is read and encoded. `release` may be called twice. */
+/** The bytes that one pull holds while its body is read and encoded. `release` may be called twice. */
 export interface PullReservation {
-  /** Takes `bytes` in all if they fit now; otherwise changes nothing and says false. */
+  /** Holds `bytes` in all if they fit now. Otherwise false, and nothing changes. */
   tryGrow(bytes: number): boolean
   release(): void
 }
 
 /**
  * Bytes pulled and not yet settled, over all shards of this process: bodies being encoded, and batches on their way. It is
- * the only back-pressure between the SIEM and SLS. Bodies may use half of it, so that they cannot keep the batches made of
- * them from leaving. Something too large for any share passes alone, or nothing could ever move it.
+ * the only back-pressure between the SIEM and SLS. Bodies may use half of it, so that the batches made of them can always
+ * leave. A body or batch that is too large for its share passes alone.
  */
 export class ByteBudget {
   readonly limit: number
@@ -22,7 +22,7 @@ export class ByteBudget {
   #bodies = 0
   #batches = 0
 
-  /** `changed` is told the bytes pulled and not yet settled. */
+  /** `changed` gets the bytes pulled and not yet settled, whenever they change. */
   constructor(limit: number, changed: (inFlight: number) => void = () => {}) {
     this.limit = limit
     this.#changed = changed
@@ -32,12 +32,12 @@ export class ByteBudget {
     return this.#pulls + this.#batches
   }
 
-  /** How large a pull may be without having to wait until it is alone. */
+  /** The largest pull that need not wait until it is alone, in bytes. */
   get pullLimit(): number {
     return Math.floor(this.limit / 2)
   }
 
-  /** Waits its turn, then until a body of `bytes` fits. What is only reserved does not count as in flight. */
+  /** Waits its turn, then until a body of `bytes` fits. Bytes that are only reserved are not yet in flight. */
   async reservePull(bytes: number, signal: AbortSignal): Promise<PullReservation> {
     let held = 0
     let body = 0
@@ -50,14 +50,14 @@ export class ByteBudget {
       this.#tell()
       return true
     }
-    // The condition takes what it found free: between looking and taking nobody else may come.
+    // The condition itself takes the bytes, so that no other pull comes between looking and taking.
     const turn = this.#pullQueue.then(() => this.#freed.until(() => hold(bytes, 0), signal))
     this.#pullQueue = turn.catch(() => {})
     await turn
     return { tryGrow: (total) => hold(total, total), release: () => void hold(0, 0) }
   }
 
-  /** Waits until a batch of `bytes` fits; call the result when it is settled. */
+  /** Waits until a batch of `bytes` fits. Call the result when the batch is settled. */
   async admitBatch(bytes: number, signal: AbortSignal): Promise<() => void> {
     const take = (): boolean => {
       if (this.#batches > 0 && this.used + bytes > this.limit) return false

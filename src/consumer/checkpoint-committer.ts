@@ -1,32 +1,30 @@
 import type { Clock } from '../core/clock.ts'
 import { Fault } from '../core/errors.ts'
 import type { PauseKey, Telemetry } from '../core/telemetry.ts'
-import type { SlsClient } from '../sls/client.ts'
+import type { Membership } from './consumer-group.ts'
 import type { ShardLease } from './lease.ts'
 
 export interface CommitterOptions {
-  client: SlsClient
-  group: string
-  consumer: string
   lease: ShardLease
+  membership: Pick<Membership, 'client' | 'group' | 'consumer'>
+  /** The checkpoint that the service has now, `''` for none. */
+  committed: string
   clock: Clock
   telemetry: Telemetry
-  /** What the server has now; `''` if nothing. */
-  committed: string
 }
 
-/** A commit that hangs must leave time for another before a shutdown's grace is over. */
+/** A commit that hangs must leave time for another before the grace of a shutdown is over. */
 const COMMIT_TIMEOUT_MS = 5_000
 
 /**
- * Writes one shard's checkpoint back: one commit at a time, so a slow one can never overwrite a later one; always with
- * `forceSuccess=false`; never once the lease is gone.
+ * Writes one shard's checkpoint back. It makes one commit at a time, so that a slow one cannot overwrite a later one. Every
+ * commit has `forceSuccess=false`, and none is made once the lease is gone.
  */
 export class CheckpointCommitter {
   readonly #options: CommitterOptions
   #committed: string
   #committedAt: number
-  /** Cursors the service may have as well, or get yet: those of commits that were not confirmed, and what we were told to expect. */
+  /** Cursors that the service may have as well: those of unconfirmed commits, and one that an operator was asked to set. */
   readonly #plausible = new Set<string>()
   #changes = 0
   #underWay = false
@@ -47,7 +45,7 @@ export class CheckpointCommitter {
     return (this.#options.clock.monotonic() - this.#committedAt) / 1000
   }
 
-  /** Somebody was asked to set the checkpoint, and this is what they set. */
+  /** An operator was asked to set the checkpoint, and set this one. */
   expect(cursor: string): void {
     this.#plausible.add(cursor)
   }
@@ -62,9 +60,9 @@ export class CheckpointCommitter {
   }
 
   /**
-   * Commits `cursor` unless it is what the server already has (`evenIfUnchanged`: commit all the same, which is how the
-   * service learns that a read-only shard was read to its end). True when the server has it now; false after a fault,
-   * which has been reported and which the next call retries. A fault that means the shard is not ours ends the lease.
+   * Commits `cursor` unless the service already has it. `evenIfUnchanged` commits all the same, which is how the service
+   * learns that a read-only shard was read to its end. True when the service has it now. False after a fault, which has
+   * been reported and which the next call retries. A fault that says that the shard is not ours ends the lease.
    */
   commit(cursor: string, { evenIfUnchanged = false } = {}): Promise<boolean> {
     const turn = this.#busy.then(() => this.#commit(cursor, evenIfUnchanged))
@@ -73,12 +71,13 @@ export class CheckpointCommitter {
   }
 
   async #commit(cursor: string, evenIfUnchanged: boolean): Promise<boolean> {
-    const { client, group, consumer, lease, clock, telemetry } = this.#options
+    const { lease, membership, clock, telemetry } = this.#options
+    const { client, group, consumer } = membership
     if (cursor === this.#committed && !evenIfUnchanged) return true
     try {
       lease.assertHeld()
       this.#underWay = true
-      await client.updateCheckpoint(group, consumer, lease.shard.shard, cursor, {
+      await client.updateCheckpoint(group.name, consumer, lease.shard.shard, cursor, {
         signal: lease.signal,
         timeoutMs: COMMIT_TIMEOUT_MS,
       })
@@ -90,7 +89,7 @@ export class CheckpointCommitter {
     } catch (error) {
       this.#plausible.add(cursor)
       if (lease.signal.aborted || !(error instanceof Fault)) throw error
-      // Refused as not ours although it is what the service has: nobody holds a shard that was closed by an earlier commit.
+      // Refused as not ours although the service has it: an earlier commit closed the shard, and no consumer holds it now.
       if (error.kind === 'lease' && cursor === this.#committed) return true
       telemetry.checkpointFailed(lease.shard, error)
       if (error.kind === 'lease') lease.lose(`the service refused its checkpoint (${error.code})`)
@@ -104,18 +103,18 @@ export class CheckpointCommitter {
   }
 
   /**
-   * Looks at what the server has for this shard, read while `changesBefore` was current. Nobody else may write it while
-   * we hold the lease; the official Python and Go workers, which force their commits, do so all the same after a freeze.
-   * Returns false when somebody did, and from then on counts the foreign checkpoint as the committed one, so that the
-   * next commit repairs it.
+   * Checks the checkpoint that the service has for this shard, read while `changesBefore` was current. No other consumer
+   * may write it while we hold the lease. The official Python and Go workers force their commits, and do so after a
+   * freeze. False if one did: the foreign checkpoint then counts as committed, so that the next commit repairs it.
    */
   verify(seen: { checkpoint: string; consumer: string }, changesBefore: number): boolean {
-    const { lease, consumer, telemetry } = this.#options
+    const { lease, membership, telemetry } = this.#options
+    const { consumer } = membership
     if (this.#underWay || changesBefore !== this.#changes) return true
     const expected = this.#committed
     this.#committed = seen.checkpoint
     if (seen.checkpoint === expected) this.#plausible.clear()
-    // None at all is nobody's: the group was made anew.
+    // No checkpoint at all: the group was deleted and created again.
     if ([expected, ''].includes(seen.checkpoint) || this.#plausible.has(seen.checkpoint)) return true
     const sameName = seen.consumer === consumer
     telemetry.checkpointForeign(lease.shard, { seen: seen.checkpoint, expected, consumer: seen.consumer, sameName })

@@ -1,6 +1,6 @@
 /**
- * What one pull still owes: opened before any of its events leaves, `add`ed for each batch made of it, `settle`d for each
- * batch delivered. A pull whose every log was filtered out is sealed with nothing owed and so is settled at once.
+ * The debt of one pull. It is opened before any event leaves, grows with each batch made (`add`) and shrinks with each batch
+ * delivered (`settle`). A pull whose logs are all filtered out is sealed without debt, and so is settled at once.
  */
 export interface DeliveryTicket {
   add(): void
@@ -16,8 +16,8 @@ interface TrackedPull {
 }
 
 /**
- * The highest cursor of one shard with nothing unsettled before it, whatever the order in which deliveries settle.
- * Pure: no time, no I/O. This is the structure that makes "a checkpoint never passes an unacknowledged log" true.
+ * The highest cursor of one shard with nothing unsettled before it, in whatever order deliveries settle. Because of it a
+ * checkpoint never passes an unacknowledged log. Pure: no time, no I/O.
  */
 export class CheckpointTracker {
   readonly #pulls: TrackedPull[] = []
@@ -40,7 +40,7 @@ export class CheckpointTracker {
     return this.#pulls.length
   }
 
-  /** Tickets must be opened in the order of the cursors. `nextCursor` is where the pull after this one starts. */
+  /** Opens the ticket of a pull. Call it in the order of the cursors. The next pull starts at `nextCursor`. */
   open(nextCursor: string): DeliveryTicket {
     const pull: TrackedPull = { nextCursor, owed: 0, sealed: false }
     this.#pulls.push(pull)

@@ -1,61 +1,67 @@
 import type { Clock } from '../core/clock.ts'
-import { Fault } from '../core/errors.ts'
-import { backoffMs } from '../core/retry.ts'
+import { probeDelayMs, retryDelayMs, untilSuccess } from '../core/retry.ts'
 import type { LogstoreRef } from '../core/shard.ts'
 import type { Telemetry } from '../core/telemetry.ts'
 import type { SlsClient } from '../sls/client.ts'
 import { SlsError } from '../sls/errors.ts'
 
-export interface ConsumerGroupSettings {
+interface ConsumerGroupSettings {
   name: string
   timeoutSeconds: number
   inOrder: boolean
 }
 
-/** Where a group that has no checkpoints yet begins, if not at the oldest logs. */
-export interface StartAtEnd {
-  consumer: string
-  /** What this process knows of the group's checkpoints, for a group that was deleted under us. */
-  remembered: ReadonlyMap<number, string>
+/** A consumer's place in the consumer group of one logstore. */
+export interface Membership {
+  readonly logstore: LogstoreRef
+  readonly client: SlsClient
+  readonly group: ConsumerGroupSettings
+  /** Unique in the group. */
+  readonly consumer: string
+  readonly heartbeatMs: number
+  /** The longest that a moved low-water mark waits to be written back. */
+  readonly commitIntervalMs: number
 }
 
-const SLOW_RETRY_MS = 15_000
+/** What a group without checkpoints gets as its checkpoints, by shard. */
+export interface StartAtEnd {
+  /** What this process knows of the group's checkpoints, in case the group was deleted. */
+  readonly remembered: ReadonlyMap<number, string>
+}
+
+const RETRY = { minMs: 500, maxMs: 15_000 }
 
 /**
- * Makes the group exist with our timeout and order, and keeps at it until it does: a configuration fault is reported once
- * and probed slowly, anything else is retried. Rejects only when `signal` is aborted.
+ * Makes the group exist with our timeout and order, and retries until it does. A configuration fault is a pause, reported
+ * once and probed slowly. `startAtEnd`: a group without checkpoints starts at the end, not at the oldest logs. Rejects
+ * only when `signal` is aborted.
  */
 export async function ensureConsumerGroup(
-  client: SlsClient,
-  settings: ConsumerGroupSettings,
+  { logstore, client, group, consumer }: Pick<Membership, 'logstore' | 'client' | 'group' | 'consumer'>,
   startAtEnd: StartAtEnd | undefined,
-  {
-    logstore,
-    clock,
-    telemetry,
-    signal,
-  }: { logstore: LogstoreRef; clock: Clock; telemetry: Telemetry; signal: AbortSignal },
+  { clock, telemetry, signal }: { clock: Clock; telemetry: Telemetry; signal: AbortSignal },
 ): Promise<void> {
   const pause = { reason: 'sls_configuration', scope: { of: 'group', logstore } } as const
   let ends: Map<number, string> | undefined
-  for (let attempt = 1; ; attempt++) {
-    try {
-      await createOrUpdate(client, settings, telemetry, signal)
-      if (startAtEnd) {
-        ends ??= await endsOf(client, settings.name, startAtEnd, signal)
-        await initialiseAtEnd(client, settings.name, startAtEnd, { ends, signal })
-      }
-      telemetry.resumed(pause)
-      return
-    } catch (error) {
-      signal.throwIfAborted()
-      if (!(error instanceof Fault)) throw error
-      if (error.kind === 'configuration') telemetry.paused(pause, error)
-      else telemetry.heartbeat(logstore, 'failed', error)
-      const slow = error.kind === 'configuration' ? SLOW_RETRY_MS : 0
-      await clock.sleep(Math.max(slow * (0.7 + 0.3 * Math.random()), backoffMs(attempt, 500, SLOW_RETRY_MS)), signal)
-    }
+  const ensure = async (): Promise<void> => {
+    await createOrUpdate(client, group, telemetry, signal)
+    if (startAtEnd === undefined) return
+    ends ??= await endsOf(client, group.name, startAtEnd, signal)
+    await initialiseAtEnd(client, group.name, consumer, { ends, signal })
   }
+  await untilSuccess(ensure, {
+    clock,
+    signal,
+    failed: (fault, attempt) => {
+      if (fault.kind !== 'configuration') {
+        telemetry.heartbeat(logstore, 'failed', fault)
+        return retryDelayMs(fault, attempt, RETRY)
+      }
+      telemetry.paused(pause, fault)
+      return probeDelayMs()
+    },
+  })
+  telemetry.resumed(pause)
 }
 
 async function createOrUpdate(
@@ -78,10 +84,10 @@ async function createOrUpdate(
 }
 
 /**
- * `SLS_START=end` means the end at the moment the group starts, for every shard at once. Were each shard left to begin at
- * its own end when it is first leased, logs written to the children of a split before that would be skipped. So a group
- * without any checkpoint gets them all here, before the first heartbeat; a shard that has none later is younger than the
- * group and is read from its beginning.
+ * `SLS_START=end` means the end of every shard at the moment the group starts. If each shard began at its own end when it
+ * is first leased, logs written to the children of a split before that would be skipped. So a group without any checkpoint
+ * gets them all here, before the first heartbeat. A shard that has none later is younger than the group and is read from
+ * its beginning.
  */
 async function endsOf(
   client: SlsClient,
@@ -98,11 +104,11 @@ async function endsOf(
   return ends
 }
 
-/** Nobody holds a shard yet, which is why these commits are forced. What is committed leaves `ends`: a retry does the rest. */
+/** These commits are forced because no consumer holds a shard yet. What is committed leaves `ends`: a retry does the rest. */
 async function initialiseAtEnd(
   client: SlsClient,
   group: string,
-  { consumer }: StartAtEnd,
+  consumer: string,
   { ends, signal }: { ends: Map<number, string>; signal: AbortSignal },
 ): Promise<void> {
   for (const [shard, cursor] of ends) {

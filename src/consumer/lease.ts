@@ -3,14 +3,14 @@ import type { Lease } from '../core/lease.ts'
 import type { ShardRef } from '../core/shard.ts'
 import { shardName } from '../core/shard.ts'
 
-/** One shard's lease: ends when it is lost, never comes back; the shard taken again is a new lease. */
+/** The lease of one shard. Once lost it stays lost: a shard that is taken again gets a new lease. */
 export class ShardLease implements Lease {
   readonly shard: ShardRef
   readonly #ended = new AbortController()
   readonly #renewedUntil: () => number
   readonly #now: () => number
 
-  /** `renewedUntil`: monotonic milliseconds up to which the last successful heartbeat holds for sure. */
+  /** `renewedUntil`: until when the last successful heartbeat certainly holds, in monotonic milliseconds. */
   constructor(shard: ShardRef, renewedUntil: () => number, now: () => number) {
     this.shard = shard
     this.#renewedUntil = renewedUntil

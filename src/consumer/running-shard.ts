@@ -3,32 +3,24 @@ import type { Clock } from '../core/clock.ts'
 import { Fault } from '../core/errors.ts'
 import { shardName } from '../core/shard.ts'
 import type { Telemetry } from '../core/telemetry.ts'
-import type { SlsClient } from '../sls/client.ts'
 import { SlsError } from '../sls/errors.ts'
-import type { ByteBudget } from './byte-budget.ts'
 import { CheckpointCommitter } from './checkpoint-committer.ts'
+import type { Membership } from './consumer-group.ts'
+import type { Downstream } from './downstream.ts'
 import type { ShardLease } from './lease.ts'
+import type { Reading } from './reading.ts'
 import type { ShardCursors, StartCursor } from './shard-cursors.ts'
-import type { Deliver } from './shard-deliveries.ts'
 import { ShardDeliveries } from './shard-deliveries.ts'
 import type { ShardDirectory } from './shard-directory.ts'
-import type { PullEncoder, PulledBodies } from './shard-fetcher.ts'
 import { ShardFetcher } from './shard-fetcher.ts'
 import { ShardLag } from './shard-lag.ts'
+import type { ShardLife } from './shard-life.ts'
 
-export interface RunningShardOptions {
-  client: SlsClient
-  group: string
-  consumer: string
-  expired: 'begin' | 'fail'
-  fetchCount: number
-  fetchIntervalMs: number
-  commitIntervalMs: number
-  query?: string
-  encoder: PullEncoder
-  deliver: Deliver
-  budget: ByteBudget
-  bodies: PulledBodies
+/** What all shards of a worker share. */
+export interface ShardSurroundings {
+  membership: Membership
+  reading: Reading
+  downstream: Downstream
   directory: ShardDirectory
   clock: Clock
   telemetry: Telemetry
@@ -37,41 +29,43 @@ export interface RunningShardOptions {
 /** What is known once the shard may be read. */
 export interface ShardStart {
   lease: ShardLease
+  life: ShardLife
   from: StartCursor
   cursors: ShardCursors
   /** Aborted to stop pulling and to finish what was pulled. */
   draining: AbortSignal
-  /** Told whatever ends the work on this shard behind `run`'s back. */
+  /** Told of an error that ends the work on this shard outside `run`. */
   failed: (error: unknown) => void
 }
 
 const STATE_INTERVAL_MS = 5_000
 const COMMIT_RETRY_MS = 500
-/** How often a shard that was read to its end is looked at again. */
+/** Gap between two looks at a read-only shard that was read to its end. */
 const SECOND_LOOK_MS = 15_000
 
 /** One shard whose start is known, until everything pulled of it is settled and committed. */
 export class RunningShard {
-  readonly #options: RunningShardOptions
+  readonly #around: ShardSurroundings
   readonly #start: ShardStart
-  /** Ends pulling: the lease is gone or the shard is being given up. */
+  /** Ends pulling: the lease is gone, or the shard is to be drained. */
   readonly #pulling: AbortSignal
   readonly #deliveries: ShardDeliveries
   readonly #committer: CheckpointCommitter
   readonly #lag: ShardLag
-  /** A start that needs no checkpoint. */
+  /** A start that need not be committed. */
   #impliedStart: string | undefined
-  /** Somebody must set the group's checkpoint: until then we neither commit nor repair it, not even when we leave. */
+  /** An operator must set the checkpoint. Until then we neither commit nor repair it, not even when the shard is drained. */
   #waitingForCheckpoint = false
 
-  constructor(start: ShardStart, options: RunningShardOptions) {
+  constructor(start: ShardStart, around: ShardSurroundings) {
     const { lease, from, draining, failed } = start
-    this.#options = options
+    const { membership, downstream, clock, telemetry } = around
+    this.#around = around
     this.#start = start
     this.#pulling = AbortSignal.any([lease.signal, draining])
-    this.#deliveries = new ShardDeliveries(from.cursor, { ...options, lease, failed })
-    this.#committer = new CheckpointCommitter({ ...options, lease, committed: from.checkpoint })
-    this.#lag = new ShardLag({ ...options, shard: lease.shard })
+    this.#deliveries = new ShardDeliveries(from.cursor, { lease, downstream, failed })
+    this.#committer = new CheckpointCommitter({ lease, membership, committed: from.checkpoint, clock, telemetry })
+    this.#lag = new ShardLag({ shard: lease.shard, client: membership.client, clock })
     if (from.implied) this.#impliedStart = from.cursor
   }
 
@@ -88,17 +82,18 @@ export class RunningShard {
     if (!this.#committer.verify(seen, changesBefore)) this.#impliedStart = undefined
   }
 
-  /** Resolves when the shard is drained; rejects when the lease or the shard is gone, or with a bug. */
+  /** Resolves when the shard is drained. Rejects when the lease or the shard is gone, or with a bug. */
   async run(): Promise<void> {
-    const { lease } = this.#start
+    const { lease, life } = this.#start
     const side = new AbortController()
     const upkeep = this.#upkeep(AbortSignal.any([lease.signal, side.signal]))
     try {
       await this.#pullUntilDraining()
+      life.enter('draining')
       await this.#deliveries.untilSettled()
       side.abort()
       await upkeep
-      while (!(await this.commitMark())) await this.#options.clock.sleep(COMMIT_RETRY_MS, lease.signal)
+      while (!(await this.commitMark())) await this.#around.clock.sleep(COMMIT_RETRY_MS, lease.signal)
     } finally {
       side.abort()
       this.#committer.resumed()
@@ -112,16 +107,18 @@ export class RunningShard {
   }
 
   async #pullUntilDraining(): Promise<void> {
-    const { fetchIntervalMs, clock } = this.#options
-    const { lease, from, draining } = this.#start
+    const { membership, reading, downstream, clock, telemetry } = this.#around
+    const { lease, life, from, draining } = this.#start
     const fetcher = new ShardFetcher({
-      ...this.#options,
       shard: lease.shard,
+      client: membership.client,
+      ...{ reading, downstream, life, clock, telemetry },
       cursorExpired: (expired, signal) => this.#afterExpiry(expired, signal),
     })
     let { cursor } = from
     try {
       for (;;) {
+        life.enter('pulling')
         await this.#deliveries.untilPullIsWanted(this.#pulling)
         const fetched = await fetcher.fetch(cursor, this.#pulling)
         await this.#deliveries.send(fetched)
@@ -129,10 +126,14 @@ export class RunningShard {
         this.#lag.sawServerTime(fetched.serverTimeMs)
         if (!fetched.atEnd) continue
         this.#lag.sawEnd(cursor)
-        // Caught up: said at once, and without asking the service anything.
+        // Caught up, which is reported at once: it takes no question to the service.
         if (this.#deliveries.settled) await this.#report(this.#pulling)
-        if (fetched.empty && (await this.#finishedReadonly(cursor))) await this.#holdFinished(cursor)
-        else await clock.sleep(fetchIntervalMs, this.#pulling)
+        if (fetched.empty && (await this.#finishedReadonly(cursor))) {
+          await this.#holdFinished(cursor)
+        } else {
+          life.enter('waiting')
+          await clock.sleep(reading.fetchIntervalMs, this.#pulling)
+        }
       }
     } catch (error) {
       if (error instanceof SlsError && error.reaction === 'shard_gone') await this.#outliveShard(error)
@@ -142,9 +143,9 @@ export class RunningShard {
     }
   }
 
-  /** Where reading goes on; the mark follows as soon as everything pulled before the gap is settled. */
+  /** The cursor at which reading goes on. The mark follows once everything pulled before the gap is settled. */
   async #afterExpiry(cursor: string, signal: AbortSignal): Promise<string> {
-    this.#waitingForCheckpoint = this.#options.expired === 'fail'
+    this.#waitingForCheckpoint = this.#around.reading.expired === 'fail'
     const resumeAt = await this.#start.cursors.afterExpiry(cursor, signal)
     this.#waitingForCheckpoint = false
     this.#committer.expect(resumeAt)
@@ -154,16 +155,18 @@ export class RunningShard {
 
   /** The service has removed the shard (its logs expired): what was pulled of it is still delivered. */
   async #outliveShard(gone: SlsError): Promise<void> {
-    this.#options.telemetry.notice('warn', `${shardName(this.#start.lease.shard)} no longer exists`, { fault: gone })
+    const { lease, life } = this.#start
+    life.enter('gone')
+    this.#around.telemetry.notice('warn', `${shardName(lease.shard)} no longer exists`, { fault: gone })
     await this.#deliveries.untilSettled()
   }
 
   async #finishedReadonly(cursor: string): Promise<boolean> {
-    const { directory, client } = this.#options
+    const { directory, membership } = this.#around
     const { shard } = this.#start.lease
     try {
       if (!(await abortable(directory.isReadonly(shard.shard), this.#pulling))) return false
-      return (await client.getCursor(shard.shard, 'end', this.#pulling)) === cursor
+      return (await membership.client.getCursor(shard.shard, 'end', this.#pulling)) === cursor
     } catch (error) {
       if (error instanceof Fault && error.kind !== 'lease') return false
       throw error
@@ -171,16 +174,17 @@ export class RunningShard {
   }
 
   /**
-   * The service only notices that a read-only shard was read to its end when a checkpoint at the end is committed; an
-   * unchanged one that was stored before the split would leave its children waiting in an ordered group for ever.
-   * Resolves when it was not the end after all: one wrong word of the service must not silence a shard for good.
+   * Commits the end even if it is unchanged. The service notices that a read-only shard was read to its end only when a
+   * checkpoint comes in. Without one, the children of a split would wait for ever in an ordered group.
+   * Resolves when it was not the end after all: one wrong answer of the service must not stop a shard for good.
    */
   async #holdFinished(end: string): Promise<void> {
-    const { clock, fetchIntervalMs, telemetry } = this.#options
-    const { lease } = this.#start
+    const { clock, reading, telemetry } = this.#around
+    const { lease, life } = this.#start
+    life.enter('finished')
     await this.#deliveries.untilSettled()
     while (!(await this.#committer.commit(end, { evenIfUnchanged: true }))) {
-      await clock.sleep(Math.max(fetchIntervalMs, COMMIT_RETRY_MS), lease.signal)
+      await clock.sleep(Math.max(reading.fetchIntervalMs, COMMIT_RETRY_MS), lease.signal)
     }
     telemetry.notice('info', `${shardName(lease.shard)} is read-only and was read to its end`, { end })
     do await clock.sleep(SECOND_LOOK_MS, this.#pulling)
@@ -188,7 +192,7 @@ export class RunningShard {
   }
 
   async #movedOnFrom(end: string): Promise<boolean> {
-    const { client } = this.#options
+    const { client } = this.#around.membership
     try {
       return (await client.getCursor(this.#start.lease.shard.shard, 'end', this.#pulling)) !== end
     } catch (error) {
@@ -198,9 +202,9 @@ export class RunningShard {
     }
   }
 
-  /** Commits and reports on their intervals until `end`, which is also how it is told that the drain is over. */
+  /** Commits and reports on their intervals until `end`. */
   async #upkeep(end: AbortSignal): Promise<void> {
-    const { clock, commitIntervalMs } = this.#options
+    const { clock, membership } = this.#around
     const every = async (ms: number, work: () => Promise<unknown>): Promise<void> => {
       while (!end.aborted) {
         await work().catch((error) => {
@@ -210,7 +214,7 @@ export class RunningShard {
       }
     }
     await Promise.all([
-      every(commitIntervalMs, () => this.commitMark()),
+      every(membership.commitIntervalMs, () => this.commitMark()),
       every(STATE_INTERVAL_MS, () => this.#report(end)),
     ]).catch(this.#start.failed)
   }
@@ -219,6 +223,6 @@ export class RunningShard {
     const lagSeconds = await this.#lag.seconds(this.mark, end)
     if (end.aborted) return
     const checkpointAgeSeconds = this.#committer.ageSeconds
-    this.#options.telemetry.shardState(this.#start.lease.shard, { lagSeconds, checkpointAgeSeconds })
+    this.#around.telemetry.shardState(this.#start.lease.shard, { lagSeconds, checkpointAgeSeconds })
   }
 }

@@ -1,49 +1,39 @@
 import { Fault, messageOf } from '../core/errors.ts'
-import type { StartPosition } from '../core/start-position.ts'
 import type { ShardLease } from './lease.ts'
-import type { RunningShardOptions } from './running-shard.ts'
+import type { ShardSurroundings } from './running-shard.ts'
 import { RunningShard } from './running-shard.ts'
 import { ShardCursors } from './shard-cursors.ts'
-
-export interface ShardConsumerOptions extends RunningShardOptions {
-  start: StartPosition
-}
+import { ShardLife } from './shard-life.ts'
 
 export type ShardOutcome = 'drained' | 'lost'
 
-/**
- * One shard from taking it to giving it up:
- *
- *   starting → pulling ⇄ waiting at the end → draining → drained
- *        └────────────┴───────── lease lost (any time) ──────────→ lost: nothing more is delivered, nothing is committed
- *
- * At the end of a read-only shard the end is committed (even if unchanged) and the shard is held, idle, until the service
- * takes it away. Whatever happens once the start is known is in running-shard.ts.
- */
+/** One shard from the lease to its end; shard-life.ts draws it. What happens once the start is known is in running-shard.ts. */
 export class ShardConsumer {
-  readonly #options: ShardConsumerOptions
   readonly #lease: ShardLease
+  readonly #around: ShardSurroundings
+  readonly #life: ShardLife
   readonly #draining = new AbortController()
   /** `undefined` before the start is known. */
   #running: RunningShard | undefined
   #bug: unknown
 
-  constructor(lease: ShardLease, options: ShardConsumerOptions) {
-    this.#options = options
+  constructor(lease: ShardLease, around: ShardSurroundings) {
     this.#lease = lease
+    this.#around = around
+    this.#life = new ShardLife(lease.shard, around.telemetry)
   }
 
-  /** Stop pulling; `run` resolves once everything pulled is settled and committed. */
+  /** Stops pulling. `run` resolves once everything pulled is settled and committed. */
   drain(): void {
     this.#draining.abort()
   }
 
-  /** Everything before this cursor is settled, committed or not; `undefined` before the start is known. */
+  /** Everything before this cursor is settled, committed or not. `undefined` before the start is known. */
   get mark(): string | undefined {
     return this.#running?.mark
   }
 
-  /** Commit what is settled now, whatever is still on its way: the last thing before a deadline cuts deliveries off. */
+  /** Commits what is settled now, before a deadline cuts off the deliveries that are still under way. */
   async commitSettled(): Promise<void> {
     await this.#running?.commitMark().catch(this.#loseOn)
   }
@@ -52,22 +42,24 @@ export class ShardConsumer {
     return this.#running?.commitChanges ?? -1
   }
 
-  /** What the server holds as this shard's checkpoint, read while `commitChanges` was `changesBefore`. */
+  /** Checks the checkpoint that the service has, read while `commitChanges` was `changesBefore`. */
   verifyCheckpoint(seen: { checkpoint: string; consumer: string }, changesBefore: number): void {
     this.#running?.verifyCheckpoint(seen, changesBefore)
   }
 
-  /** Begins after `delayMs`. Rejects only on a bug; every fault of the outside world is dealt with inside. */
+  /** Begins after `delayMs`. Rejects only on a bug; every fault is handled inside. */
   async run({ remembered, delayMs = 0 }: { remembered: string | undefined; delayMs?: number }): Promise<ShardOutcome> {
-    const { telemetry } = this.#options
+    const { telemetry } = this.#around
     const { shard, signal } = this.#lease
     try {
       this.#running = await this.#start(remembered, delayMs)
       await this.#running?.run()
+      this.#life.enter('drained')
       telemetry.shardReleased(shard, 'drained')
       return 'drained'
     } catch (error) {
       this.#loseOn(error)
+      this.#life.enter('lost')
       if (this.#bug) throw this.#bug
       telemetry.leaseLost(shard, messageOf(signal.reason))
       telemetry.shardReleased(shard, 'lost')
@@ -79,21 +71,23 @@ export class ShardConsumer {
   async #start(remembered: string | undefined, delayMs: number): Promise<RunningShard | undefined> {
     const lease = this.#lease
     const draining = this.#draining.signal
-    const cursors = new ShardCursors({ ...this.#options, shard: lease.shard, remembered })
+    const { membership, reading, clock, telemetry } = this.#around
+    const cursors = new ShardCursors({ shard: lease.shard, membership, reading, remembered, clock, telemetry })
     const wanted = AbortSignal.any([lease.signal, draining])
     try {
-      if (delayMs > 0) await this.#options.clock.sleep(delayMs, wanted)
+      if (delayMs > 0) await clock.sleep(delayMs, wanted)
       const from = await cursors.start(wanted)
-      return new RunningShard({ lease, from, cursors, draining, failed: this.#loseOn }, this.#options)
+      const start = { lease, life: this.#life, from, cursors, draining, failed: this.#loseOn }
+      return new RunningShard(start, this.#around)
     } catch (error) {
       if (error !== draining.reason || lease.signal.aborted) throw error
       return undefined
     }
   }
 
-  /** Ends this shard's work on `error`: quietly if that is the lease's own end, loudly if it is something nobody foresaw. */
+  /** Ends the work on this shard. The end of the lease explains most errors; any other is a bug, which `run` rejects with. */
   readonly #loseOn = (error: unknown): void => {
-    // Whatever the outside world still answers once the lease is over is no news.
+    // Answers that come in once the lease is over change nothing.
     if (this.#lease.signal.aborted && (error instanceof Fault || isAbort(error))) return
     if (error instanceof Fault && error.kind === 'lease') {
       this.#lease.lose(error.message)

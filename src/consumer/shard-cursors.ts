@@ -1,36 +1,33 @@
 import type { Clock } from '../core/clock.ts'
-import { Fault } from '../core/errors.ts'
-import { backoffMs } from '../core/retry.ts'
+import { retryDelayMs, untilSuccess } from '../core/retry.ts'
 import type { ShardRef } from '../core/shard.ts'
-import type { StartPosition } from '../core/start-position.ts'
 import type { Telemetry } from '../core/telemetry.ts'
-import type { SlsClient } from '../sls/client.ts'
 import { cursorNumber } from '../sls/cursor.ts'
+import type { Membership } from './consumer-group.ts'
+import type { Reading } from './reading.ts'
 
 export interface ShardCursorsOptions {
   shard: ShardRef
-  client: SlsClient
-  group: string
-  start: StartPosition
-  expired: 'begin' | 'fail'
+  membership: Pick<Membership, 'client' | 'group'>
+  reading: Pick<Reading, 'start' | 'expired'>
+  /** The cursor that this process had settled of the shard, in case the group was deleted with its checkpoints. */
+  remembered: string | undefined
   clock: Clock
   telemetry: Telemetry
-  /** What this process committed for the shard earlier: used when the group was deleted under us and its checkpoints with it. */
-  remembered: string | undefined
 }
 
 export interface StartCursor {
   cursor: string
-  /** The checkpoint the server holds, `''` for none. */
+  /** The checkpoint that the service has, `''` for none. */
   checkpoint: string
-  /** Who starts without a checkpoint arrives here again (see `initialiseAtEnd` for `end`): it need not be committed. */
+  /** A consumer without a checkpoint starts here as well (for `end` see `initialiseAtEnd`), so it need not be committed. */
   implied: boolean
 }
 
-const RETRY_MAX_MS = 15_000
+const RETRY = { minMs: 200, maxMs: 15_000 }
 const CHECKPOINT_POLL_MS = 5_000
 
-/** Where a shard's reading starts, and where it goes on when its cursor no longer exists. */
+/** Where reading a shard starts, and where it goes on when its cursor has expired. */
 export class ShardCursors {
   readonly #options: ShardCursorsOptions
 
@@ -39,7 +36,8 @@ export class ShardCursors {
   }
 
   async start(signal: AbortSignal): Promise<StartCursor> {
-    const { shard, start, telemetry, remembered } = this.#options
+    const { shard, membership, reading, telemetry, remembered } = this.#options
+    const { start } = reading
     const checkpoint = await this.#retried(() => this.#checkpoint(signal), signal)
     if (checkpoint !== '') {
       telemetry.shardTaken(shard, checkpoint, 'checkpoint')
@@ -49,20 +47,21 @@ export class ShardCursors {
       telemetry.shardTaken(shard, remembered, 'remembered')
       return { cursor: remembered, checkpoint, implied: false }
     }
-    // With `end` every shard there was got its checkpoint when the group started: one without is younger than the group.
+    // With `end` every shard got its checkpoint when the group started: a shard without one is younger than the group.
     const from = start.kind === 'time' ? start.unixSeconds : 'begin'
-    const cursor = await this.#retried(() => this.#options.client.getCursor(shard.shard, from, signal), signal)
+    const cursor = await this.#retried(() => membership.client.getCursor(shard.shard, from, signal), signal)
     telemetry.shardTaken(shard, cursor, 'start')
     return { cursor, checkpoint, implied: true }
   }
 
   /**
-   * The logs between `cursor` and the oldest retained one are gone from the service: with policy `begin` reading goes on at
-   * the oldest, said loudly; with `fail` this waits until somebody sets the group's checkpoint to another cursor.
+   * The service no longer has the logs between `cursor` and the oldest one retained. With `begin` reading goes on at the
+   * oldest, which is reported as an error. With `fail` this waits until somebody sets the checkpoint to another cursor.
    */
   async afterExpiry(cursor: string, signal: AbortSignal): Promise<string> {
-    const { client, shard, expired, telemetry, clock } = this.#options
-    if (expired === 'fail') {
+    const { shard, membership, reading, telemetry, clock } = this.#options
+    const { client } = membership
+    if (reading.expired === 'fail') {
       const stale = await this.#retried(() => this.#checkpoint(signal), signal)
       for (;;) {
         await clock.sleep(CHECKPOINT_POLL_MS, signal)
@@ -80,8 +79,8 @@ export class ShardCursors {
   }
 
   async #checkpoint(signal: AbortSignal): Promise<string> {
-    const { client, group, shard } = this.#options
-    const entries = await client.getCheckpoints(group, shard.shard, signal)
+    const { shard, membership } = this.#options
+    const entries = await membership.client.getCheckpoints(membership.group.name, shard.shard, signal)
     return entries.find((entry) => entry.shard === shard.shard)?.checkpoint ?? ''
   }
 
@@ -89,18 +88,16 @@ export class ShardCursors {
     const { telemetry, clock, shard } = this.#options
     const key = { reason: 'sls_configuration', scope: { of: 'start', shard } } as const
     try {
-      for (let attempt = 1; ; attempt++) {
-        try {
-          return await ask()
-        } catch (error) {
-          signal.throwIfAborted()
-          if (!(error instanceof Fault)) throw error
-          if (error.kind === 'lease') throw error
-          if (error.kind === 'configuration') telemetry.paused(key, error)
-          else telemetry.pullFailed(shard, error, attempt)
-          await clock.sleep(Math.max(error.retryAfterMs ?? 0, backoffMs(attempt, 200, RETRY_MAX_MS)), signal)
-        }
-      }
+      return await untilSuccess(ask, {
+        clock,
+        signal,
+        failed: (fault, attempt) => {
+          if (fault.kind === 'lease') throw fault
+          if (fault.kind === 'configuration') telemetry.paused(key, fault)
+          else telemetry.pullFailed(shard, fault, attempt)
+          return retryDelayMs(fault, attempt, RETRY)
+        },
+      })
     } finally {
       telemetry.resumed(key)
     }

@@ -1,28 +1,23 @@
 import type { Batch } from '../core/batch.ts'
 import { Condition } from '../core/condition.ts'
 import type { Lease } from '../core/lease.ts'
-import type { ByteBudget } from './byte-budget.ts'
 import { CheckpointTracker } from './checkpoint-tracker.ts'
-import type { Fetched, PullEncoder } from './shard-fetcher.ts'
-
-/** Delivers one batch for good; see sinks/sink.ts for the promise it makes. */
-export type Deliver = (batch: Batch, lease: Lease, started: () => void) => Promise<void>
+import type { Downstream } from './downstream.ts'
+import type { Fetched } from './shard-fetcher.ts'
 
 export interface ShardDeliveriesOptions {
   lease: Lease
-  encoder: PullEncoder
-  deliver: Deliver
-  budget: ByteBudget
-  /** A delivery ended without success: the lease is over, or something nobody foresaw happened. */
+  downstream: Pick<Downstream, 'budget' | 'encoder' | 'deliver'>
+  /** Told why a delivery ended without success: the lease is over, or there is a bug. */
   failed: (error: unknown) => void
 }
 
-/** Batches of one shard that wait for their first request; more than this and pulling on would only pile up. */
+/** While more batches of a shard than this wait for their first request, another pull would only make the queue longer. */
 const MAX_UNSTARTED_BATCHES = 2
-/** Pulls past one that does not settle: a crash repeats them all, and they are remembered meanwhile. */
+/** Pulls that may follow one that does not settle: a crash repeats them all, and each takes memory. */
 const MAX_OUTSTANDING_PULLS = 512
 
-/** What was pulled of one shard and is not settled yet, and how far everything is. */
+/** The deliveries of one shard: what was pulled and is not settled yet, and the cursor before which everything is. */
 export class ShardDeliveries {
   readonly #options: ShardDeliveriesOptions
   readonly #tracker: CheckpointTracker
@@ -55,20 +50,20 @@ export class ShardDeliveries {
     return this.#progress.until(wanted, signal)
   }
 
-  /** Nothing is to be delivered before `cursor`: the mark goes there as soon as everything pulled earlier is settled. */
+  /** No logs are left to deliver before `cursor`: the mark goes there once everything pulled earlier is settled. */
   skipTo(cursor: string): void {
     this.#tracker.open(cursor).seal()
   }
 
   /**
-   * Opens the ticket before the first byte leaves, and seals it when all batches of the pull are on their way; from there on
-   * they look after themselves. Once begun it goes on through a drain: half a pull could never be committed.
+   * Opens the ticket before the first byte leaves, and seals it when all batches of the pull are on their way. It does not
+   * wait for their deliveries. A drain does not stop it: half a pull could never be committed.
    */
   async send({ nextCursor, batches }: Fetched): Promise<void> {
-    const { budget, lease, failed } = this.#options
+    const { lease, downstream, failed } = this.#options
     const ticket = this.#tracker.open(nextCursor)
     for await (const batch of batches) {
-      const settled = await budget.admitBatch(batch.bytes.length, lease.signal)
+      const settled = await downstream.budget.admitBatch(batch.bytes.length, lease.signal)
       ticket.add()
       this.#deliver(batch)
         .then(() => ticket.settle())
@@ -79,7 +74,7 @@ export class ShardDeliveries {
   }
 
   async #deliver(batch: Batch): Promise<void> {
-    const { deliver, encoder, lease } = this.#options
+    const { lease, downstream } = this.#options
     let waiting = true
     const started = (): void => {
       if (!waiting) return
@@ -89,9 +84,9 @@ export class ShardDeliveries {
     }
     this.#unstarted++
     try {
-      await deliver(batch, lease, started)
+      await downstream.deliver(batch, lease, started)
       // Only after success: an aborted request may still be reading the bytes.
-      encoder.recycle(batch)
+      downstream.encoder.recycle(batch)
     } finally {
       started()
     }

@@ -2,12 +2,12 @@ import type { Clock } from '../core/clock.ts'
 import type { SlsClient } from '../sls/client.ts'
 
 /**
- * Every replica lists every shard, which makes the answers grow with the square of a group: a longer list is asked for less
- * often, some 16 KB a second. Up to 500 shards the age given is what counts.
+ * Every replica lists every shard, so the answers grow with the square of a group. A longer list is asked for less often,
+ * which comes to some 16 KB a second. Up to 500 shards `minAgeMs` alone decides.
  */
 const MS_PER_SHARD = 10
 
-/** Which shards are read-only, asked for at most every `minAgeMs` however many shard consumers want to know. */
+/** The read-only shards. However many shard consumers ask, the service is asked every `minAgeMs` at most. */
 export class ShardDirectory {
   readonly #client: SlsClient
   readonly #clock: Clock
@@ -22,7 +22,7 @@ export class ShardDirectory {
     this.#minAgeMs = minAgeMs
   }
 
-  /** Rejects with the client's fault; the next call asks again. */
+  /** Rejects with the client's fault. The next call asks again. */
   async isReadonly(shard: number): Promise<boolean> {
     const now = this.#clock.monotonic()
     if (now - this.#askedAt >= Math.max(this.#minAgeMs, this.#listed * MS_PER_SHARD)) {

@@ -1,43 +1,27 @@
-import type { Batch, EncodeCounts, PullPosition } from '../core/batch.ts'
+import type { Batch, EncodeCounts } from '../core/batch.ts'
 import type { Clock } from '../core/clock.ts'
 import { Fault } from '../core/errors.ts'
-import { backoffMs } from '../core/retry.ts'
+import { backoffMs, probeDelayMs, retryDelayMs, untilSuccess } from '../core/retry.ts'
 import type { ShardRef } from '../core/shard.ts'
 import type { PauseReason, Telemetry } from '../core/telemetry.ts'
 import { ownTurn } from '../core/turns.ts'
 import type { Pull, SlsClient } from '../sls/client.ts'
 import { cursorNumber } from '../sls/cursor.ts'
 import { SlsError } from '../sls/errors.ts'
-import type { Inflate } from '../sls/lz4.ts'
 import { firstGroupOf } from '../sls/pull.ts'
-import type { ByteBudget, PullReservation } from './byte-budget.ts'
-
-/** Turns a decompressed LogGroupList into batches; the pipeline's part, handed in by bridge.ts. */
-export interface PullEncoder {
-  /** Examines all of the body and throws where it is malformed; taking batches does not throw. */
-  encode(body: Buffer, at: PullPosition): Generator<Batch, EncodeCounts>
-  /** The batch is settled; its memory may serve another. */
-  recycle(batch: Batch): void
-}
-
-/** Where pulled bodies are inflated; the pipeline's part too, since it may want them at hand. */
-export interface PulledBodies {
-  /** A buffer of exactly `size` bytes. */
-  take(size: number): Buffer
-  /** Gives back what `take` returned. Nobody looks at it any more. */
-  give(body: Buffer): void
-  /** A faster way to fill one from LZ4. */
-  readonly inflate?: Inflate
-}
+import type { PullReservation } from './byte-budget.ts'
+import type { Downstream } from './downstream.ts'
+import type { Reading } from './reading.ts'
+import type { ShardLife } from './shard-life.ts'
 
 /** One successful pull, known to be well-formed to its end. */
 export interface Fetched {
   nextCursor: string
-  /** To be taken to the end or left: the body is held until then. */
+  /** Holds the body until it is taken to its end or left. */
   batches: AsyncGenerator<Batch, void>
-  /** Nothing more to read at this moment. */
+  /** There is nothing more to read at the moment. */
   atEnd: boolean
-  /** The cursor did not move: there was nothing. */
+  /** It brought no log group and did not move the cursor. */
   empty: boolean
   serverTimeMs: number | undefined
 }
@@ -45,31 +29,27 @@ export interface Fetched {
 export interface ShardFetcherOptions {
   shard: ShardRef
   client: SlsClient
-  encoder: PullEncoder
-  budget: ByteBudget
-  bodies: PulledBodies
+  reading: Pick<Reading, 'fetchCount' | 'query'>
+  downstream: Pick<Downstream, 'budget' | 'bodies' | 'encoder'>
+  life: ShardLife
   clock: Clock
   telemetry: Telemetry
-  fetchCount: number
-  query?: string
-  /** Decides where to go on when the cursor has expired; may wait for ever (policy `fail`). Returns the cursor to read from. */
+  /** Returns the cursor to read from when this one has expired. May wait for ever (policy `fail`). */
   cursorExpired: (cursor: string, signal: AbortSignal) => Promise<string>
 }
 
-/** Asked of the budget before the first size is known. An answer that does not fit is given back and asked for again. */
+/** Reserved before the first size is known. An answer that does not fit is dropped unread and asked for again. */
 const FIRST_GUESS_BYTES = 1 << 20
 const LEAST_GUESS_BYTES = 64 << 10
-const RETRY_MIN_MS = 200
-const RETRY_MAX_MS = 30_000
-const THROTTLE_MIN_MS = 1_000
-const SLOW_RETRY_MS = 15_000
-/** This many failures on the same bytes are no accident of the network. */
+const RETRY = { minMs: 200, maxMs: 30_000 }
+const THROTTLED = { ...RETRY, minMs: 1_000 }
+/** So many failures on the same bytes are no accident of the network. */
 const CORRUPT_BEFORE_PAUSE = 5
 const TAIL_MAX_BYTES = 1 << 20
 const EXAMINED_WITH_BATCH_BYTES = 1 << 20
 const CURSOR_MOVED = 'cursor_moved'
 
-/** Reads one shard: pull within the byte budget, inflate, encode; retried until it succeeds or `signal` ends it. */
+/** Reads one shard: pulls within the byte budget, inflates and encodes, and retries until it succeeds. */
 export class ShardFetcher {
   readonly #options: ShardFetcherOptions
   #count: number
@@ -83,28 +63,30 @@ export class ShardFetcher {
 
   constructor(options: ShardFetcherOptions) {
     this.#options = options
-    this.#count = options.fetchCount
+    this.#count = options.reading.fetchCount
   }
 
-  /** The next non-failed pull from `cursor`. Rejects only when `signal` is aborted, or for a lease or shard that is gone. */
+  /** The next pull from `cursor` that succeeds. Rejects only when `signal` is aborted, or when the lease or the shard is gone. */
   async fetch(cursor: string, signal: AbortSignal): Promise<Fetched> {
     let from = cursor
-    for (;;) {
-      try {
-        const fetched = await this.#attempt(from, signal)
-        this.#recovered()
-        return fetched
-      } catch (error) {
-        signal.throwIfAborted()
-        if (!(error instanceof Fault)) throw error
-        const next = await this.#failed(error, from, signal)
-        from = next ?? from
-      }
+    const attempt = async (): Promise<Fetched> => {
+      const fetched = await this.#attempt(from, signal)
+      this.#recovered()
+      return fetched
     }
+    const failed = async (fault: Fault): Promise<number> => {
+      if (fault.kind === 'lease') throw fault
+      if (!isExpiry(fault)) return this.#delayAfter(fault)
+      from = await this.#afterExpiry(fault, from, signal)
+      return this.#failures++ > 0 ? backoffMs(this.#failures, RETRY.minMs, RETRY.maxMs) : 0
+    }
+    return await untilSuccess(attempt, { clock: this.#options.clock, signal, failed })
   }
 
   async #attempt(cursor: string, signal: AbortSignal): Promise<Fetched> {
-    const { client, shard, query, budget } = this.#options
+    const { client, shard, reading, downstream } = this.#options
+    const { query } = reading
+    const { budget } = downstream
     for (;;) {
       const reservation = await budget.reservePull(Math.min(this.#guess, budget.pullLimit), signal)
       try {
@@ -122,14 +104,14 @@ export class ShardFetcher {
   }
 
   /**
-   * Whether the service answered from a later group than asked for, which is how it may treat an expired cursor instead of
-   * refusing it (unverified). Only believed if the oldest retained cursor confirms it.
+   * Whether the service answered from a later group than asked for. It may treat an expired cursor so instead of refusing it
+   * (unverified). Only believed if the oldest retained cursor confirms it.
    */
   async #movedSilently(pull: Pull, cursor: string, signal: AbortSignal): Promise<boolean> {
-    const { client, shard, query } = this.#options
+    const { client, shard, reading } = this.#options
     const asked = cursorNumber(cursor)
     const next = cursorNumber(pull.nextCursor)
-    if (query || !this.#cursorsCountGroups || asked === undefined || next === undefined) return false
+    if (reading.query || !this.#cursorsCountGroups || asked === undefined || next === undefined) return false
     if (next - BigInt(pull.groupCount) <= asked) return false
     try {
       const begin = cursorNumber(await client.getCursor(shard.shard, 'begin', signal))
@@ -144,10 +126,11 @@ export class ShardFetcher {
 
   /** False when the body must wait for room, or be asked for in smaller pieces; it has not been read then. */
   #admit(pull: Pull, reservation: PullReservation): boolean {
-    const { budget, fetchCount } = this.#options
+    const { budget } = this.#options.downstream
+    const { fetchCount } = this.#options.reading
     const { rawSize, groupCount } = pull
     if (rawSize > budget.pullLimit && groupCount > 1) {
-      // Who sends more than we ask for, however few, would be asked for ever and without a pause.
+      // A service that sends more than it is asked for would be asked for ever, without a pause.
       if (groupCount > this.#count) throw tooMany(pull, this.#count)
       this.#count = Math.max(1, Math.floor((groupCount * budget.pullLimit) / rawSize))
       this.#guess = budget.pullLimit
@@ -158,7 +141,8 @@ export class ShardFetcher {
   }
 
   async #encode(pull: Pull, cursor: string, reservation: PullReservation): Promise<Fetched> {
-    const { shard, encoder, query, bodies } = this.#options
+    const { shard, reading, downstream } = this.#options
+    const { bodies, encoder } = downstream
     let taken: Buffer | undefined
     const take = (size: number): Buffer => {
       taken = bodies.take(size)
@@ -171,9 +155,9 @@ export class ShardFetcher {
     try {
       const body = await pull.read(take, bodies.inflate)
       if (body.length > 0) await ownTurn()
-      const firstGroup = query || !this.#cursorsCountGroups ? undefined : firstGroupOf(pull, cursor)
+      const firstGroup = reading.query || !this.#cursorsCountGroups ? undefined : firstGroupOf(pull, cursor)
       const encoding = encoder.encode(body, { ...shard, cursor, firstGroup })
-      // That was all of it examined; what follows is its first batch.
+      // All of it is examined now. Its first batch gets a turn of its own.
       if (body.length > EXAMINED_WITH_BATCH_BYTES) await ownTurn()
       const first = encoding.next()
       return {
@@ -212,62 +196,66 @@ export class ShardFetcher {
   #reachedEnd(pull: Pull, cursor: string): boolean {
     if (pull.endOfCursor !== undefined) return pull.endOfCursor
     if (pull.nextCursor === cursor) return true
-    // Without the header: a small answer means the tail, as the official workers' pacing assumes. Not with a query: there
-    // the service may return little of much that it scanned.
-    return !this.#options.query && pull.groupCount < this.#count / 10 && pull.rawSize < TAIL_MAX_BYTES
+    // Without the header a small answer means the tail, as the official workers assume. With a query it does not: the
+    // service may have scanned much and returned little.
+    return !this.#options.reading.query && pull.groupCount < this.#count / 10 && pull.rawSize < TAIL_MAX_BYTES
   }
 
   #recovered(): void {
     this.#failures = 0
     this.#corrupt = 0
     this.resumed()
+    this.#options.life.enter('pulling')
   }
 
-  /** Clears a pause of this shard, also when the shard is given up. */
+  /** Ends the pause of this shard, also when the shard is given up. */
   resumed(): void {
     if (!this.#pausedFor) return
-    this.#options.telemetry.resumed({ reason: this.#pausedFor, scope: { of: 'pull', shard: this.#options.shard } })
+    const { shard, telemetry } = this.#options
+    telemetry.resumed({ reason: this.#pausedFor, scope: { of: 'pull', shard } })
     this.#pausedFor = undefined
   }
 
   #paused(reason: PauseReason, fault: Fault): void {
+    const { shard, telemetry } = this.#options
     if (this.#pausedFor !== reason) this.resumed()
     this.#pausedFor = reason
-    this.#options.telemetry.paused({ reason, scope: { of: 'pull', shard: this.#options.shard } }, fault)
+    telemetry.paused({ reason, scope: { of: 'pull', shard } }, fault)
   }
 
-  /** Waits as the fault asks; returns a cursor when reading must go on elsewhere. */
-  async #failed(fault: Fault, cursor: string, signal: AbortSignal): Promise<string | undefined> {
-    const { telemetry, shard, clock } = this.#options
-    const reaction = fault instanceof SlsError ? fault.reaction : undefined
-    if (fault.kind === 'lease') throw fault
-    if (reaction === 'invalid_cursor' || fault.code === CURSOR_MOVED) {
-      this.#paused('expired_cursor', fault)
-      const resumeAt = await this.#options.cursorExpired(cursor, signal)
-      this.resumed()
-      if (this.#failures++ > 0) await clock.sleep(backoffMs(this.#failures, RETRY_MIN_MS, RETRY_MAX_MS), signal)
-      return resumeAt
-    }
-    this.#failures++
-    telemetry.pullFailed(shard, fault, this.#failures)
-    await clock.sleep(this.#delayAfter(fault, reaction), signal)
-    return undefined
+  async #afterExpiry(fault: Fault, cursor: string, signal: AbortSignal): Promise<string> {
+    const { life, cursorExpired } = this.#options
+    life.enter('expired')
+    this.#paused('expired_cursor', fault)
+    const resumeAt = await cursorExpired(cursor, signal)
+    this.resumed()
+    life.enter('pulling')
+    return resumeAt
   }
 
-  #delayAfter(fault: Fault, reaction: string | undefined): number {
-    const slow = SLOW_RETRY_MS * (0.7 + 0.3 * Math.random())
-    if (fault.kind === 'configuration') {
-      this.#paused('sls_configuration', fault)
-      return slow
+  /** Reports the fault, and returns how long to wait after it. */
+  #delayAfter(fault: Fault): number {
+    const { shard, life, telemetry } = this.#options
+    telemetry.pullFailed(shard, fault, ++this.#failures)
+    const pauseReason = this.#pauseReasonOf(fault)
+    if (pauseReason !== undefined) {
+      life.enter('paused')
+      this.#paused(pauseReason, fault)
+      return probeDelayMs()
     }
+    const throttled = fault instanceof SlsError && fault.reaction === 'throttle'
+    return retryDelayMs(fault, this.#failures, throttled ? THROTTLED : RETRY)
+  }
+
+  #pauseReasonOf(fault: Fault): PauseReason | undefined {
+    if (fault.kind === 'configuration') return 'sls_configuration'
     this.#corrupt = fault.code.startsWith('corrupt_') ? this.#corrupt + 1 : 0
-    if (this.#corrupt >= CORRUPT_BEFORE_PAUSE) {
-      this.#paused('corrupt_data', fault)
-      return slow
-    }
-    const least = reaction === 'throttle' ? THROTTLE_MIN_MS : RETRY_MIN_MS
-    return Math.max(fault.retryAfterMs ?? 0, backoffMs(this.#failures, least, RETRY_MAX_MS))
+    return this.#corrupt >= CORRUPT_BEFORE_PAUSE ? 'corrupt_data' : undefined
   }
+}
+
+function isExpiry(fault: Fault): boolean {
+  return fault.code === CURSOR_MOVED || (fault instanceof SlsError && fault.reaction === 'invalid_cursor')
 }
 
 function tooMany(pull: Pull, asked: number): Fault {

@@ -9,12 +9,12 @@ export interface ShardLagOptions {
   clock: Clock
 }
 
-/** How long an observed end of the shard counts as "caught up" when nothing was read since (the budget was used up, say). */
+/** How long the end that a pull saw counts as the end, while nothing is read (for instance, because the budget is used up). */
 const END_IS_FRESH_MS = 10_000
 
 /**
- * The age of the oldest log of a shard not yet acknowledged: now minus the time the service received the group at the
- * low-water mark (`cursor_time`). Receive time and not the log's own time, so a backfill of old logs is no lag.
+ * The age of the oldest log of a shard not yet acknowledged: now minus the time at which the service received the group at
+ * the low-water mark (`cursor_time`). The log's own time does not count, so writing old logs is no lag.
  */
 export class ShardLag {
   readonly #options: ShardLagOptions
@@ -28,7 +28,7 @@ export class ShardLag {
     this.#options = options
   }
 
-  /** A pull reached the end: `cursor` is where the next log will be. */
+  /** A pull reached the end: the next log will be at `cursor`. */
   sawEnd(cursor: string): void {
     this.#endCursor = cursor
     this.#endSeenAt = this.#options.clock.monotonic()
@@ -38,7 +38,7 @@ export class ShardLag {
     if (serverTimeMs !== undefined) this.#serverAheadMs = serverTimeMs - this.#options.clock.wall()
   }
 
-  /** Seconds; 0 when caught up; `undefined` if the service cannot be asked and nothing is known. Asks at most once a mark. */
+  /** Seconds; 0 when caught up; `undefined` if nothing is known and the service does not answer. Asks once a mark at most. */
   async seconds(mark: string, signal: AbortSignal): Promise<number | undefined> {
     if (await this.#caughtUp(mark, signal)) return 0
     const received = await this.#receivedAt(mark, signal)
@@ -58,7 +58,7 @@ export class ShardLag {
   async #receivedAt(mark: string, signal: AbortSignal): Promise<number | undefined> {
     if (mark !== this.#mark) {
       const seconds = await answered(this.#options.client.getCursorTime(this.#options.shard.shard, mark, signal))
-      // Without an answer the last known time stays: the lag then only grows, which is the honest direction.
+      // Without an answer the last known time stays: the lag grows, and is never shown too small.
       if (seconds !== undefined) {
         this.#mark = mark
         this.#markTimeMs = seconds * 1000
@@ -68,7 +68,7 @@ export class ShardLag {
   }
 }
 
-/** A fault here is no event of its own: the client counts it, and the pulls report the same trouble. */
+/** A fault here is not reported: the client counts it, and pulls report the same fault. */
 async function answered<T>(question: Promise<T>): Promise<T | undefined> {
   try {
     return await question

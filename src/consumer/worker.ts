@@ -1,27 +1,14 @@
-import type { Clock } from '../core/clock.ts'
 import { Condition } from '../core/condition.ts'
 import { Fault } from '../core/errors.ts'
-import type { LogstoreRef } from '../core/shard.ts'
-import type { Telemetry } from '../core/telemetry.ts'
-import type { SlsClient } from '../sls/client.ts'
-import type { ConsumerGroupSettings } from './consumer-group.ts'
 import { ensureConsumerGroup } from './consumer-group.ts'
 import { Heartbeats } from './heartbeats.ts'
 import { ShardLease } from './lease.ts'
-import type { ShardConsumerOptions, ShardOutcome } from './shard-consumer.ts'
+import type { ShardSurroundings } from './running-shard.ts'
+import type { ShardOutcome } from './shard-consumer.ts'
 import { ShardConsumer } from './shard-consumer.ts'
 import { ShardDirectory } from './shard-directory.ts'
 
-export interface WorkerOptions extends Omit<ShardConsumerOptions, 'directory' | 'group' | 'consumer'> {
-  client: SlsClient
-  /** Which logstore this is, as a configured source names it. */
-  logstore: LogstoreRef
-  group: ConsumerGroupSettings
-  consumer: string
-  heartbeatMs: number
-  clock: Clock
-  telemetry: Telemetry
-}
+export type WorkerOptions = Omit<ShardSurroundings, 'directory'>
 
 interface Running {
   readonly lease: ShardLease
@@ -29,46 +16,39 @@ interface Running {
   draining: boolean
 }
 
-/** Of the time left to shut down, kept back to commit what is settled before deliveries still under way are cut off. */
+/** The last part of a shutdown's grace: what is settled is committed, then deliveries under way are cut off. */
 const LAST_COMMIT_MS = 2_000
-/** Shards that start together, and how long the next wait: each start is a connection, and one answer may bring thousands. */
+/** Shards that start together, and the gap to the next ones: each start is a connection, and one answer may bring thousands. */
 const STARTS = 16
 const STARTS_APART_MS = 16
-/** Checkpoints of the whole group are read back every this many heartbeats, to notice foreign writes. */
+/** Heartbeats between two looks at the checkpoints of the whole group, which find foreign writes. */
 const VERIFY_EVERY = 3
 
 /**
- * One member of the consumer group: obeys the heartbeat answers by starting and draining shard consumers. It reports a
- * shard for as long as anything of it is still on its way, which is what lets the service hand it over without duplicates.
+ * One member of the consumer group of one logstore. It starts and drains shard consumers as the answers to heartbeats say.
+ * It reports a shard until everything of it is settled, so that the service hands it over without duplicates.
  */
 export class Worker {
-  readonly #options: WorkerOptions
-  readonly #directory: ShardDirectory
+  readonly #around: ShardSurroundings
   readonly #heartbeats: Heartbeats
   readonly #running = new Map<number, Running>()
   readonly #changed = new Condition()
   readonly #stopped = new AbortController()
-  /** What is settled or committed, by shard, in case the group is deleted under us together with its checkpoints. */
+  /** The cursor settled or committed, by shard, in case the group is deleted with its checkpoints. */
   readonly #remembered = new Map<number, string>()
   #held = new Set<number>()
   #stopping = false
   #lostWhileStopping = false
-  /** Runs whose lease is gone and which are still letting go, so that a shard's next life does not meet its last one. */
+  /** Runs that are not over yet, so that a shard taken again begins after its last run has ended. */
   readonly #ending = new Map<number, Promise<void>>()
   #answers = 0
   #bug: unknown
 
-  constructor(options: WorkerOptions) {
-    const { client, logstore, clock, telemetry, heartbeatMs, group, consumer } = options
-    this.#options = options
-    this.#directory = new ShardDirectory(client, clock, heartbeatMs / 4)
+  constructor({ membership, reading, downstream, clock, telemetry }: WorkerOptions) {
+    const directory = new ShardDirectory(membership.client, clock, membership.heartbeatMs / 4)
+    this.#around = { membership, reading, downstream, directory, clock, telemetry }
     this.#heartbeats = new Heartbeats({
-      client,
-      logstore,
-      group: group.name,
-      consumer,
-      intervalMs: heartbeatMs,
-      timeoutMs: group.timeoutSeconds * 1000,
+      membership,
       clock,
       telemetry,
       reported: () => [...this.#running].filter(([, { lease }]) => !lease.signal.aborted).map(([shard]) => shard),
@@ -83,7 +63,7 @@ export class Worker {
     return [...this.#running.keys()]
   }
 
-  /** Runs until `stop` was called and is done. Rejects only on a bug, after letting go of every shard. */
+  /** Runs until `stop` is done. Rejects only on a bug, after letting go of every shard. */
   async run(): Promise<void> {
     const { signal } = this.#stopped
     try {
@@ -99,13 +79,13 @@ export class Worker {
   }
 
   /**
-   * Stops pulling at once and goes on heartbeating until everything pulled is settled and committed, at most `graceMs`.
-   * True when every shard held was drained; otherwise what settled is committed and the rest will be pulled again by others.
+   * Stops pulling at once, and sends heartbeats until everything pulled is settled and committed, at most for `graceMs`.
+   * True when every shard held was drained. Otherwise what is settled is committed, and other replicas pull the rest again.
    */
   async stop(graceMs: number): Promise<boolean> {
     this.#stopping = true
     this.#lostWhileStopping = false
-    const { clock } = this.#options
+    const { clock } = this.#around
     for (const shard of this.#running.keys()) this.#drain(shard)
     const lastCommitMs = Math.min(LAST_COMMIT_MS, graceMs / 4)
     const deadline = new AbortController()
@@ -124,7 +104,7 @@ export class Worker {
   }
 
   async #commitWhatSettled(withinMs: number): Promise<void> {
-    const { clock, telemetry } = this.#options
+    const { clock, telemetry } = this.#around
     telemetry.notice('warn', 'the time to shut down is over with deliveries still under way; they will be repeated', {
       shards: this.shards,
     })
@@ -135,14 +115,9 @@ export class Worker {
   }
 
   #ensureGroup(): Promise<void> {
-    const { client, logstore, group, clock, telemetry, start, consumer } = this.#options
-    const startAtEnd = start.kind === 'end' ? { consumer, remembered: this.#remembered } : undefined
-    return ensureConsumerGroup(client, group, startAtEnd, {
-      logstore,
-      clock,
-      telemetry,
-      signal: this.#stopped.signal,
-    })
+    const { membership, reading, clock, telemetry } = this.#around
+    const startAtEnd = reading.start.kind === 'end' ? { remembered: this.#remembered } : undefined
+    return ensureConsumerGroup(membership, startAtEnd, { clock, telemetry, signal: this.#stopped.signal })
   }
 
   #obey(held: number[]): void {
@@ -152,15 +127,17 @@ export class Worker {
     for (const [shard] of givenUp) this.#drain(shard)
     for (const [index, shard] of taken.entries()) this.#take(shard, Math.floor(index / STARTS) * STARTS_APART_MS)
     if (taken.length + givenUp.length > 0) {
-      this.#options.telemetry.rebalanced(this.#options.logstore, { taken, givenUp: givenUp.map(([shard]) => shard) })
+      const { membership, telemetry } = this.#around
+      telemetry.rebalanced(membership.logstore, { taken, givenUp: givenUp.map(([shard]) => shard) })
     }
     if (this.#answers++ % VERIFY_EVERY === 0) void this.#verifyCheckpoints()
   }
 
   #take(shard: number, delayMs: number): void {
-    const { clock, group, logstore } = this.#options
-    const lease = new ShardLease({ ...logstore, shard }, this.#heartbeats.renewedUntil, () => clock.monotonic())
-    const consumer = new ShardConsumer(lease, { ...this.#options, group: group.name, directory: this.#directory })
+    const { membership, clock } = this.#around
+    const ref = { ...membership.logstore, shard }
+    const lease = new ShardLease(ref, this.#heartbeats.renewedUntil, () => clock.monotonic())
+    const consumer = new ShardConsumer(lease, this.#around)
     const running: Running = { lease, consumer, draining: false }
     this.#running.set(shard, running)
     const previous = this.#ending.get(shard) ?? Promise.resolve()
@@ -188,7 +165,7 @@ export class Worker {
     if (outcome === 'lost') this.#lostWhileStopping = true
     if (this.#running.get(shard) === running) {
       this.#running.delete(shard)
-      // A drained shard that the service had taken away waits for our report without it; one it wants us to have (back)
+      // The next owner of a drained shard waits for a heartbeat without it. A shard that the service still assigns to us
       // is started again by the next answer.
       if (!this.#held.has(shard)) this.#heartbeats.poke()
     }
@@ -210,7 +187,7 @@ export class Worker {
     this.#changed.notify()
   }
 
-  /** An error nobody foresaw: let go of everything and end, so that others take over from the checkpoints. */
+  /** A bug: lets go of everything and ends, so that other replicas take over from the checkpoints. */
   #crash(error: unknown): void {
     this.#bug ??= error
     this.#stopped.abort()
@@ -221,11 +198,8 @@ export class Worker {
       [...this.#running].map(([shard, run]) => [shard, { run, changes: run.consumer.commitChanges }]),
     )
     try {
-      const checkpoints = await this.#options.client.getCheckpoints(
-        this.#options.group.name,
-        undefined,
-        this.#stopped.signal,
-      )
+      const { client, group } = this.#around.membership
+      const checkpoints = await client.getCheckpoints(group.name, undefined, this.#stopped.signal)
       for (const seen of checkpoints) {
         if (seen.checkpoint !== '' && !this.#running.has(seen.shard)) this.#remembered.set(seen.shard, seen.checkpoint)
         const asked = before.get(seen.shard)
@@ -234,7 +208,7 @@ export class Worker {
         }
       }
     } catch (error) {
-      // Only a safeguard: a failing service already shows in heartbeats and pulls.
+      // This is only a safeguard: heartbeats and pulls report a service that fails.
       if (!(error instanceof Fault) && !this.#stopped.signal.aborted) this.#crash(error)
     }
   }

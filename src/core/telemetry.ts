@@ -59,6 +59,8 @@ export interface Telemetry {
     info: { expired: string; resumedAt: string; lostGroupsEstimate: number | undefined },
   ): void
   shardState(shard: ShardRef, state: ShardState): void
+  /** A shard entered another phase of its life; consumer/shard-life.ts names them. */
+  shardPhase(shard: ShardRef, from: string, to: string): void
   inFlight(bytes: number): void
   // requests to Log Service
   slsRequest(api: string, status: number | 'error', code: string, seconds: number): void
@@ -100,6 +102,7 @@ export const NO_TELEMETRY: Telemetry = {
   checkpointForeign: ignore,
   cursorExpired: ignore,
   shardState: ignore,
+  shardPhase: ignore,
   inFlight: ignore,
   slsRequest: ignore,
   sinkRequest: ignore,

@@ -158,6 +158,10 @@ export class BridgeTelemetry implements Telemetry {
     this.#metrics.shard_checkpoint_age_seconds.set(labels, checkpointAgeSeconds)
   }
 
+  shardPhase({ shard }: ShardRef, from: string, to: string): void {
+    this.#log.debug({ shard, from, to }, 'phase of a shard')
+  }
+
   inFlight(bytes: number): void {
     this.#metrics.in_flight_bytes.set(bytes)
     this.#status.inFlight(bytes)

@@ -11,13 +11,13 @@ async function committing({ committed }: { committed?: number } = {}) {
   const sls = await SlsDouble.start()
   sls.join()
   sls.write(10)
-  const { clock, client, telemetry } = sls
+  const { clock, telemetry } = sls
   let renewedUntil = 60_000
   const lease = new ShardLease(sls.shard(), () => renewedUntil, clock.monotonic)
   onTestFinished(() => lease.lose('the test is over'))
   const checkpoint = committed === undefined ? '' : sls.cursor(committed)
   if (checkpoint !== '') sls.logstore.group(GROUP).commit({ shard: 0, checkpoint, force: true })
-  const options = { client, group: GROUP, consumer: CONSUMER, lease, clock, telemetry, committed: checkpoint }
+  const options = { lease, membership: sls.membership(), committed: checkpoint, clock, telemetry }
   const committer = new CheckpointCommitter(options)
   return {
     ...{ sls, clock, lease, committer },

@@ -9,12 +9,12 @@ const settings = { name: GROUP, timeoutSeconds: 60, inOrder: true }
 
 async function ensuring({ startAtEnd, shards = 2 }: { startAtEnd?: StartAtEnd; shards?: number } = {}) {
   const sls = await SlsDouble.start({ shards })
-  const { client, clock, telemetry } = sls
+  const { clock, telemetry } = sls
+  const membership = sls.membership({ group: settings })
   const stop = new AbortController()
   return {
     ...{ sls, clock, stop },
-    ensure: () =>
-      ensureConsumerGroup(client, settings, startAtEnd, { logstore: sls.ref, clock, telemetry, signal: stop.signal }),
+    ensure: () => ensureConsumerGroup(membership, startAtEnd, { clock, telemetry, signal: stop.signal }),
     group: () => sls.logstore.group(GROUP),
     asked: () => sls.requests.map(({ api }) => api),
   }
@@ -104,7 +104,7 @@ describe('a group that starts at the end', () => {
 
   test('and was deleted under us starts where we were, and elsewhere at the end', async () => {
     const remembered = new Map<number, string>()
-    const { sls, ensure } = await ensuring({ startAtEnd: { consumer: CONSUMER, remembered } })
+    const { sls, ensure } = await ensuring({ startAtEnd: { remembered } })
     sls.write(3, { shard: 0 })
     sls.write(5, { shard: 1 })
     remembered.set(1, sls.cursor(2, 1))

@@ -1,4 +1,4 @@
-import type { Deliver } from '../../../src/consumer/shard-deliveries.ts'
+import type { Deliver } from '../../../src/consumer/downstream.ts'
 import type { Batch } from '../../../src/core/batch.ts'
 import type { Lease } from '../../../src/core/lease.ts'
 import type { Asked, SlsDouble } from './sls-double.ts'

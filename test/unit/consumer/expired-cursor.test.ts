@@ -1,14 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import type { ShardConsumerOptions } from '../../../src/consumer/shard-consumer.ts'
 import { failure, silence } from '../sls/scripted-server.ts'
 import { GROUP, SlsDouble } from './sls-double.ts'
 import { takenShard } from './taken-shard.ts'
 
 /** A shard of ten log groups, committed at 1, of which the first six have expired. */
-async function expiredShard(
-  expired: 'begin' | 'fail',
-  options: Partial<ShardConsumerOptions> & { answer?: 'oldest' } = {},
-) {
+async function expiredShard(expired: 'begin' | 'fail', options: { commitIntervalMs?: number; answer?: 'oldest' } = {}) {
   const { answer, ...rest } = options
   const sls = await SlsDouble.start({ ...(answer && { expiredCursor: answer }) })
   sls.join()

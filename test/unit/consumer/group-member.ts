@@ -1,39 +1,27 @@
 import { expect, onTestFinished } from 'vitest'
-import type { WorkerOptions } from '../../../src/consumer/worker.ts'
 import { Worker } from '../../../src/consumer/worker.ts'
 import type { ShardRef } from '../../../src/core/shard.ts'
 import { DeliveryScript } from './delivery-script.ts'
 import type { Reply } from './sls-double.ts'
 import { GROUP, SlsDouble } from './sls-double.ts'
-import { shardOptions } from './taken-shard.ts'
+import type { Chosen } from './taken-shard.ts'
+import { surroundings } from './taken-shard.ts'
 
 export const HEARTBEAT = 'ConsumerGroupHeartBeat'
 
-export interface MemberOptions extends Partial<Omit<WorkerOptions, 'group' | 'logstore'>> {
+export interface MemberOptions extends Chosen {
   sls?: SlsDouble
   shards?: number
-  inOrder?: boolean
   /** Log groups in each shard before the worker starts. */
   written?: number
 }
 
 /** A running worker that sends a heartbeat every 20 s, and is forgotten after 60. */
-export async function groupMember({
-  sls: given,
-  shards = 2,
-  written = 0,
-  inOrder = false,
-  ...rest
-}: MemberOptions = {}) {
+export async function groupMember({ sls: given, shards = 2, written = 0, ...chosen }: MemberOptions = {}) {
   const sls = given ?? (await SlsDouble.start({ shards }))
   for (let shard = 0; shard < shards; shard++) sls.write(written, { shard })
   const deliveries = new DeliveryScript(sls)
-  const { directory: _, ...options } = shardOptions(sls, deliveries)
-  const worker = new Worker({
-    ...{ ...options, fetchIntervalMs: 5_000, heartbeatMs: 20_000, ...rest },
-    logstore: sls.ref,
-    group: { name: GROUP, timeoutSeconds: 60, inOrder },
-  })
+  const worker = new Worker(surroundings(sls, deliveries, { fetchIntervalMs: 5_000, ...chosen }))
   let ended = false
   const run = worker.run().finally(() => {
     ended = true

@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { Heartbeats } from '../../../src/consumer/heartbeats.ts'
 import { failure, json, silence } from '../sls/scripted-server.ts'
-import { CONSUMER, GROUP, lostAnswer, SlsDouble } from './sls-double.ts'
+import { GROUP, lostAnswer, SlsDouble } from './sls-double.ts'
 
 const HEARTBEAT = 'ConsumerGroupHeartBeat'
 const refused = failure(500, 'InternalServerError')
@@ -11,6 +11,7 @@ async function beating({ intervalMs = 20_000, timeoutMs = 60_000 } = {}) {
   const sls = await SlsDouble.start({ shards: 2 })
   sls.createGroup()
   const { clock } = sls
+  const group = { name: GROUP, timeoutSeconds: timeoutMs / 1000, inOrder: false }
   const stop = new AbortController()
   const lost: Array<{ reason: string; at: number }> = []
   const answers: number[][] = []
@@ -18,16 +19,8 @@ async function beating({ intervalMs = 20_000, timeoutMs = 60_000 } = {}) {
   let held: number[] = []
   let createGroup = async (): Promise<void> => sls.createGroup()
   const heartbeats = new Heartbeats({
-    ...{
-      client: sls.client,
-      logstore: sls.ref,
-      clock,
-      telemetry: sls.telemetry,
-      group: GROUP,
-      consumer: CONSUMER,
-      intervalMs,
-      timeoutMs,
-    },
+    membership: sls.membership({ group, heartbeatMs: intervalMs }),
+    ...{ clock, telemetry: sls.telemetry },
     reported: () => held,
     answered: (shards) => {
       answers.push(shards)
@@ -311,15 +304,8 @@ describe('heartbeats', () => {
     const stop = new AbortController()
     const bug = new TypeError('nobody foresaw this')
     const heartbeats = new Heartbeats({
-      ...{
-        client: sls.client,
-        logstore: sls.ref,
-        clock: sls.clock,
-        telemetry: sls.telemetry,
-        group: GROUP,
-        consumer: CONSUMER,
-      },
-      ...{ intervalMs: 20_000, timeoutMs: 60_000, reported: () => [], lost: () => {}, groupMissing: async () => {} },
+      ...{ membership: sls.membership(), clock: sls.clock, telemetry: sls.telemetry },
+      ...{ reported: () => [], lost: () => {}, groupMissing: async () => {} },
       answered: () => {
         throw bug
       },

@@ -1,22 +1,21 @@
 import { describe, expect, test } from 'vitest'
-import type { ShardCursorsOptions } from '../../../src/consumer/shard-cursors.ts'
+import type { Reading } from '../../../src/consumer/reading.ts'
 import { ShardCursors } from '../../../src/consumer/shard-cursors.ts'
 import { failure, json, silence } from '../sls/scripted-server.ts'
 import { GROUP, SlsDouble } from './sls-double.ts'
 
 /** A shard of ten log groups, a second apart, in a group without checkpoints. */
-async function cursorsOf(options: Partial<ShardCursorsOptions> = {}) {
+async function cursorsOf({ remembered, ...chosen }: Partial<Reading> & { remembered?: string } = {}) {
   const sls = await SlsDouble.start()
   sls.join()
   for (let second = 0; second < 10; second++) {
     sls.write(1)
     await sls.clock.advance(1_000)
   }
-  const { client, clock, telemetry } = sls
-  const cursors = new ShardCursors({
-    ...{ shard: sls.shard(), client, clock, telemetry, group: GROUP, remembered: undefined },
-    ...{ start: { kind: 'begin' }, expired: 'begin', ...options },
-  })
+  const { clock, telemetry } = sls
+  const reading = { start: { kind: 'begin' }, expired: 'begin', ...chosen } as const
+  const membership = sls.membership()
+  const cursors = new ShardCursors({ shard: sls.shard(), membership, reading, remembered, clock, telemetry })
   return {
     ...{ sls, clock, cursors },
     signal: new AbortController().signal,

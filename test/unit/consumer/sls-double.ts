@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { onTestFinished } from 'vitest'
 import { DEFAULT_SOURCE } from '../../../src/config/names.ts'
+import type { Membership } from '../../../src/consumer/consumer-group.ts'
 import { Secret } from '../../../src/core/secret.ts'
 import type { LogstoreRef, ShardRef } from '../../../src/core/shard.ts'
 import type { SlsApi } from '../../../src/emulator/sls/call.ts'
@@ -191,6 +192,13 @@ export class SlsDouble {
 
   shard(shard = 0): ShardRef {
     return { ...this.ref, shard }
+  }
+
+  /** Our place in the group. */
+  membership(chosen: Partial<Membership> = {}): Membership {
+    const group = { name: GROUP, timeoutSeconds: 60, inOrder: false }
+    const times = { heartbeatMs: 20_000, commitIntervalMs: 3_000 }
+    return { logstore: this.ref, client: this.client, group, consumer: CONSUMER, ...times, ...chosen }
   }
 
   of(api: SlsApi): Asked[] {

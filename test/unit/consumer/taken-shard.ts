@@ -1,44 +1,64 @@
 import { expect, onTestFinished } from 'vitest'
 import { ByteBudget } from '../../../src/consumer/byte-budget.ts'
+import type { Downstream } from '../../../src/consumer/downstream.ts'
 import { ShardLease } from '../../../src/consumer/lease.ts'
-import type { ShardConsumerOptions, ShardOutcome } from '../../../src/consumer/shard-consumer.ts'
+import type { Reading } from '../../../src/consumer/reading.ts'
+import type { ShardSurroundings } from '../../../src/consumer/running-shard.ts'
+import type { ShardOutcome } from '../../../src/consumer/shard-consumer.ts'
 import { ShardConsumer } from '../../../src/consumer/shard-consumer.ts'
 import { ShardDirectory } from '../../../src/consumer/shard-directory.ts'
 import { BufferPool } from '../../../src/core/buffer-pool.ts'
+import type { Telemetry } from '../../../src/core/telemetry.ts'
 import { Encoder } from '../../../src/pipeline/encoder.ts'
+import type { SlsClient } from '../../../src/sls/client.ts'
 import { DeliveryScript } from './delivery-script.ts'
-import { CONSUMER, GROUP, SlsDouble } from './sls-double.ts'
+import { GROUP, SlsDouble } from './sls-double.ts'
 
-/** What a worker hands to its shard consumers: one batch a log, topic `audit` is wanted. */
-export function shardOptions(sls: SlsDouble, deliveries: DeliveryScript): ShardConsumerOptions {
-  const { client, clock, telemetry, emulator } = sls
-  const { project, name: logstore } = emulator.logstore()
+/** What a test may choose of the surroundings of a shard. */
+export interface Chosen extends Partial<Reading>, Partial<Downstream> {
+  client?: SlsClient
+  telemetry?: Telemetry
+  inOrder?: boolean
+  heartbeatMs?: number
+  commitIntervalMs?: number
+}
+
+/** The surroundings of a shard: one batch a log, and topic `audit` is wanted. */
+export function surroundings(sls: SlsDouble, deliveries: DeliveryScript, chosen: Chosen): ShardSurroundings {
+  const { clock, ref } = sls
+  const { project, logstore } = ref
+  const { client = sls.client, telemetry = sls.telemetry, inOrder = false } = chosen
+  const { heartbeatMs = 20_000, commitIntervalMs = 3_000 } = chosen
+  const { start = { kind: 'begin' }, expired = 'begin', fetchCount = 100, fetchIntervalMs = 1_000, query } = chosen
+  const { budget = new ByteBudget(1 << 20), bodies = new BufferPool(0), deliver = deliveries.deliver } = chosen
+  const options = { project, logstore, maxBatchBytes: 1, topics: ['audit'], source: 's', sourcetype: 't' }
+  const { encoder = new Encoder(options) } = chosen
+  const group = { name: GROUP, timeoutSeconds: 60, inOrder }
   return {
-    ...{ client, clock, telemetry, group: GROUP, consumer: CONSUMER },
-    ...{ start: { kind: 'begin' }, expired: 'begin', fetchCount: 100, fetchIntervalMs: 1_000, commitIntervalMs: 3_000 },
-    encoder: new Encoder({ project, logstore, maxBatchBytes: 1, topics: ['audit'], source: 's', sourcetype: 't' }),
-    deliver: deliveries.deliver,
-    budget: new ByteBudget(1 << 20),
-    bodies: new BufferPool(0),
+    membership: sls.membership({ client, group, heartbeatMs, commitIntervalMs }),
+    reading: { start, expired, fetchCount, fetchIntervalMs, ...(query === undefined ? {} : { query }) },
+    downstream: { budget, bodies, encoder, deliver },
     directory: new ShardDirectory(client, clock, 5_000),
+    clock,
+    telemetry,
   }
 }
 
-export interface TakenOptions extends Partial<ShardConsumerOptions> {
+export interface TakenOptions extends Chosen {
   sls?: SlsDouble
-  /** Those of an earlier life of the shard. */
+  /** The deliveries of an earlier life of the shard. */
   deliveries?: DeliveryScript
   remembered?: string
   /** Log groups that are there before the shard is taken. */
   written?: number
   logs?: number
-  /** Of them were delivered before. */
+  /** Log groups that were delivered before. */
   delivered?: number
 }
 
 /** Shard 0, taken under a lease that holds for ever, with deliveries that wait for the test. */
 export async function takenShard({ sls: given, ...options }: TakenOptions = {}) {
-  const { written = 0, logs = 1, delivered, ...rest } = options
+  const { written = 0, logs = 1, delivered } = options
   const sls = given ?? (await SlsDouble.start())
   if (!given) sls.join()
   sls.write(written, { logs })
@@ -47,7 +67,7 @@ export async function takenShard({ sls: given, ...options }: TakenOptions = {}) 
   const { clock } = sls
   let renewedUntil = Number.POSITIVE_INFINITY
   const lease = new ShardLease(sls.shard(), () => renewedUntil, clock.monotonic)
-  const consumer = new ShardConsumer(lease, { ...shardOptions(sls, deliveries), ...rest })
+  const consumer = new ShardConsumer(lease, surroundings(sls, deliveries, options))
   let outcome: ShardOutcome | undefined
   const run = consumer.run({ remembered: options.remembered }).then((end) => {
     outcome = end

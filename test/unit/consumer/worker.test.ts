@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { Fault } from '../../../src/core/errors.ts'
+import type { ShardRef } from '../../../src/core/shard.ts'
 import { failure } from '../sls/scripted-server.ts'
 import { entitledTo, groupMember, HEARTBEAT } from './group-member.ts'
 import { CONSUMER, GROUP, SlsDouble } from './sls-double.ts'
