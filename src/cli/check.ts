@@ -1,8 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { readEnvironment } from '../config/environment.ts'
 import type { Config } from '../config/load.ts'
 import { loadConfig } from '../config/load.ts'
+import { wholeNumber } from '../config/parsers.ts'
 import { Fault, messageOf } from '../core/errors.ts'
 import { NO_TELEMETRY } from '../core/telemetry.ts'
 import { onOneLine } from '../core/text.ts'
@@ -12,9 +11,10 @@ import { hecChecks } from './check/hec.ts'
 import { hostChecks } from './check/host.ts'
 import { slsChecks } from './check/sls.ts'
 import type { CommandIo } from './command.ts'
-import { EXIT } from './command.ts'
+import { command, defaulting, EXIT, flag } from './command.ts'
 import { configurationOf } from './configuration.ts'
 import { mayPass } from './may-pass.ts'
+import { sleepUnlessEnded } from './sleep.ts'
 
 const HELP = `Validate the configuration and try both ends. Ingests nothing and commits nothing; makes DEAD_LETTER_DIR and
 the folder of LOG_FILE if they are missing.
@@ -46,44 +46,30 @@ interface Line {
   readonly code: string | null
 }
 
-export async function checkCommand(argv: string[], io: CommandIo): Promise<number> {
-  let options: { help: boolean; json: boolean; wait: string; 'send-test-event': boolean }
-  try {
-    const boolean = { type: 'boolean', default: false } as const
-    const wait = { type: 'string', default: '0' } as const
-    const known = { help: boolean, json: boolean, wait, 'send-test-event': boolean }
-    options = parseArgs({ args: argv, options: known }).values
-    if (!/^\d{1,6}$/.test(options.wait)) throw new Error(`--wait must be seconds, not "${options.wait}"`)
-  } catch (error) {
-    io.stderr.write(`sls-siem-bridge check: ${messageOf(error)} (see --help)\n`)
-    return EXIT.usage
-  }
-  if (options.help) {
-    io.stdout.write(HELP)
-    return EXIT.done
-  }
-  const lines: Line[] = []
-  const tell = (line: Line): void => {
-    lines.push(line)
-    if (!options.json) io.stdout.write(asText(line))
-  }
-  const configuration = configurationOf(io)
-  if (configuration) {
-    const { config, warnings } = configuration
-    const where = `${config.sls.project}/${config.sls.logstore} → ${config.hec.urls.join(', ')}`
-    tell(lineOf(CONFIGURATION, 'ok', where))
-    for (const found of warnings) tell(lineOf(CONFIGURATION, 'warn', found))
-    await runAll(config, { testEvent: options['send-test-event'], deadline: deadlineIn(options.wait) }, tell, io.signal)
-  } else if (options.json) for (const line of problemsOf(io)) tell(line)
-  const ok = !io.signal.aborted && lines.every(({ verdict }) => verdict !== 'fail')
-  if (options.json) io.stdout.write(`${JSON.stringify({ ok, checks: lines })}\n`)
-  if (!configuration) return EXIT.usage
-  return ok ? EXIT.done : EXIT.failed
-}
-
-function deadlineIn(seconds: string): number {
-  return performance.now() + Number(seconds) * 1000
-}
+export const checkCommand = command({
+  name: 'check',
+  help: HELP,
+  options: { sendTestEvent: flag, wait: defaulting('0', wholeNumber(0, 999_999)), json: flag },
+  async run({ sendTestEvent, wait, json }, io) {
+    const lines: Line[] = []
+    const tell = (line: Line): void => {
+      lines.push(line)
+      if (!json) io.stdout.write(asText(line))
+    }
+    const configuration = configurationOf(io)
+    if (configuration) {
+      const { config, warnings } = configuration
+      const where = `${config.sls.project}/${config.sls.logstore} → ${config.hec.urls.join(', ')}`
+      tell(lineOf(CONFIGURATION, 'ok', where))
+      for (const found of warnings) tell(lineOf(CONFIGURATION, 'warn', found))
+      await runAll(config, { testEvent: sendTestEvent, deadline: performance.now() + wait * 1000 }, tell, io.signal)
+    } else if (json) for (const line of problemsOf(io)) tell(line)
+    const ok = !io.signal.aborted && lines.every(({ verdict }) => verdict !== 'fail')
+    if (json) io.stdout.write(`${JSON.stringify({ ok, checks: lines })}\n`)
+    if (!configuration) return EXIT.usage
+    return ok ? EXIT.done : EXIT.failed
+  },
+})
 
 async function runAll(
   config: Config,
@@ -125,7 +111,7 @@ async function outcomeOf(check: Check, deadline: number, signal: AbortSignal): P
     } catch (error) {
       const fault = error instanceof Fault ? error : undefined
       if (!signal.aborted && mayPass(error) && performance.now() + RETRY_MS < deadline) {
-        await delay(RETRY_MS, undefined, { signal }).catch(() => {})
+        await sleepUnlessEnded(RETRY_MS, signal)
         continue
       }
       return { ...lineOf(check, 'fail', messageOf(error), fault?.advice), code: fault?.code ?? null }

@@ -1,12 +1,146 @@
-export interface CommandIo {
-  env: NodeJS.ProcessEnv
-  stdout: NodeJS.WritableStream
-  stderr: NodeJS.WritableStream
-  /** Aborted on the first SIGTERM or SIGINT. */
-  signal: AbortSignal
-}
-
-/** One command: its arguments (without its own name) → exit code. */
-export type Command = (argv: string[], io: CommandIo) => Promise<number>
+import { parseArgs } from 'node:util'
+import type { Parser } from '../config/parsers.ts'
+import { Fault, messageOf } from '../core/errors.ts'
 
 export const EXIT = { done: 0, failed: 1, usage: 2 } as const
+
+export interface CommandIo {
+  readonly env: NodeJS.ProcessEnv
+  readonly stdout: NodeJS.WritableStream
+  readonly stderr: NodeJS.WritableStream
+  /** Aborted on the first SIGTERM or SIGINT. */
+  readonly signal: AbortSignal
+}
+
+/** The arguments after the command's name → exit code. */
+export type Command = (argv: readonly string[], io: CommandIo) => Promise<number>
+
+/** Arguments that do not make sense. Ends a command with one line on standard error and exit code 2. */
+export class UsageError extends Error {}
+
+/** One option of a command. `value` makes what the command receives of the texts that were given, none or several. */
+export interface Option<T> {
+  readonly type: 'boolean' | 'string'
+  readonly value: (given: readonly string[], name: string) => T
+}
+
+type Options = Readonly<Record<string, Option<unknown>>>
+type ValuesOf<O extends Options> = { readonly [K in keyof O]: O[K] extends Option<infer T> ? T : never }
+
+export const flag: Option<boolean> = { type: 'boolean', value: (given) => given.length > 0 }
+
+/** Of an option that is given twice the last value counts. */
+export function optional<T>(parser: Parser<T>): Option<T | undefined> {
+  return { type: 'string', value: (given, name) => given.map((text) => parsed(parser, text, name)).at(-1) }
+}
+
+export function defaulting<T>(fallback: string, parser: Parser<T>): Option<T> {
+  return { type: 'string', value: (given, name) => parsed(parser, given.at(-1) ?? fallback, name) }
+}
+
+export function required<T>(parser: Parser<T>): Option<T> {
+  return {
+    type: 'string',
+    value(given, name) {
+      const text = given.at(-1)
+      if (text === undefined) throw new UsageError(`${name} is missing`)
+      return parsed(parser, text, name)
+    },
+  }
+}
+
+export function repeatable<T>(parser: Parser<T>, fallback: readonly string[] = []): Option<readonly T[]> {
+  const several = (texts: readonly string[], name: string) => texts.map((text) => parsed(parser, text, name))
+  return { type: 'string', value: (given, name) => several(given.length > 0 ? given : fallback, name) }
+}
+
+/** The text itself may be a secret, so the message does not show it. */
+function parsed<T>(parser: Parser<T>, text: string, name: string): T {
+  const result = parser.parse(text)
+  if ('value' in result) return result.value
+  throw new UsageError(`${name} ${result.refused}; allowed: ${parser.allowed}`)
+}
+
+export interface Definition<O extends Options, W extends string> {
+  readonly name: string
+  readonly help: string
+  /** By their names in code: `groupSize` is `--group-size`. */
+  readonly options: O
+  /** Words of which exactly one must be given beside the options. */
+  readonly words?: readonly W[]
+  /** Returns the exit code. A Fault that it throws is printed with its advice, exit code 1. */
+  readonly run: (values: ValuesOf<O>, io: CommandIo, word: W) => Promise<number>
+}
+
+/** A command whose arguments are read, whose help is printed and whose wrong usage is refused in the same way as any other's. */
+export function command<const O extends Options, W extends string = never>(definition: Definition<O, W>): Command {
+  const { name, help, run } = definition
+  return async (argv, io) => {
+    try {
+      const given = read(argv, definition)
+      if (given) return await run(given.values, io, given.word)
+      io.stdout.write(help)
+      return EXIT.done
+    } catch (error) {
+      if (error instanceof UsageError) io.stderr.write(`sls-siem-bridge ${name}: ${error.message} (see --help)\n`)
+      else if (error instanceof Fault) io.stderr.write(`sls-siem-bridge ${name}: ${withAdvice(error)}\n`)
+      else throw error
+      return error instanceof UsageError ? EXIT.usage : EXIT.failed
+    }
+  }
+}
+
+export function withAdvice({ message, advice }: Fault): string {
+  return advice === undefined ? message : `${message}\n  → ${advice}`
+}
+
+/** `undefined` when help was asked for. */
+function read<O extends Options, W extends string>(
+  argv: readonly string[],
+  { options, words = [] }: Definition<O, W>,
+): { values: ValuesOf<O>; word: W } | undefined {
+  const named = Object.entries(options).map(([key, option]) => ({ key, option, name: dashed(key) }))
+  const known: Known = Object.fromEntries(named.map(({ name, option: { type } }) => [name, { type, multiple: true }]))
+  const { values: texts, positionals } = textsOf(argv, known, words.length > 0)
+  if (texts['help']) return undefined
+  const word = wordOf(positionals, words)
+  const values = named.map(({ key, option, name }) => {
+    const given = [texts[name] ?? []].flat().map(String)
+    return [key, option.value(given, `--${name}`)]
+  })
+  return { values: Object.fromEntries(values) as ValuesOf<O>, word }
+}
+
+function wordOf<W extends string>(positionals: readonly string[], words: readonly W[]): W {
+  const word = words.find((one) => one === positionals[0])
+  if (words.length > 0 && (word === undefined || positionals.length > 1)) {
+    throw new UsageError(`say ${words.map((one) => `"${one}"`).join(' or ')}`)
+  }
+  return word as W
+}
+
+type Known = Record<string, { type: 'boolean' | 'string'; multiple: true }>
+
+function textsOf(argv: readonly string[], known: Known, allowPositionals: boolean) {
+  try {
+    const options: Known = { ...known, help: { type: 'boolean', multiple: true } }
+    return parseArgs({ args: withNegatives(argv, known), options, allowPositionals })
+  } catch (error) {
+    throw new UsageError(messageOf(error))
+  }
+}
+
+/** Lets people write `--from -6h`, where parseArgs would take the value for an option. */
+function withNegatives(argv: readonly string[], known: Known): string[] {
+  const args: string[] = []
+  for (const word of argv) {
+    const last = args.at(-1) ?? ''
+    if (/^-\d/.test(word) && known[last.slice(2)]?.type === 'string') args.splice(-1, 1, `${last}=${word}`)
+    else args.push(word)
+  }
+  return args
+}
+
+function dashed(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+}

@@ -1,12 +1,10 @@
 import { rename } from 'node:fs/promises'
 import { hostname } from 'node:os'
-import { parseArgs } from 'node:util'
 import type { Config } from '../config/load.ts'
 import { DEFAULT_SOURCE } from '../config/names.ts'
 import type { Batch } from '../core/batch.ts'
 import { systemClock } from '../core/clock.ts'
 import type { Fault } from '../core/errors.ts'
-import { messageOf } from '../core/errors.ts'
 import type { Lease } from '../core/lease.ts'
 import type { Telemetry } from '../core/telemetry.ts'
 import { NO_TELEMETRY } from '../core/telemetry.ts'
@@ -16,7 +14,7 @@ import { DeadLetter, deadLetterFiles, readDeadLetterFile, readDeadLetters } from
 import type { DeadLetterLine } from '../sinks/dead-letter-line.ts'
 import type { Sink } from '../sinks/sink.ts'
 import type { CommandIo } from './command.ts'
-import { EXIT } from './command.ts'
+import { command, EXIT, flag, withAdvice } from './command.ts'
 import { configurationOf } from './configuration.ts'
 
 const HELP = `The events the SIEM refused for good, in DEAD_LETTER_DIR.
@@ -38,30 +36,18 @@ const CLAIM_SETTLES_MS = 500
 const DONE = '.replayed'
 const BATCH_EVENTS = 500
 
-export async function deadLetterCommand(argv: string[], io: CommandIo): Promise<number> {
-  let action: string | undefined
-  let options: { json: boolean; help: boolean }
-  try {
-    const boolean = { type: 'boolean', default: false } as const
-    const parsed = parseArgs({ args: argv, options: { json: boolean, help: boolean }, allowPositionals: true })
-    options = parsed.values
-    action = parsed.positionals[0]
-    if (!options.help && (parsed.positionals.length !== 1 || (action !== 'list' && action !== 'replay'))) {
-      throw new Error('say "list" or "replay"')
-    }
-  } catch (error) {
-    io.stderr.write(`sls-siem-bridge dead-letter: ${messageOf(error)} (see --help)\n`)
-    return EXIT.usage
-  }
-  if (options.help) {
-    io.stdout.write(HELP)
-    return EXIT.done
-  }
-  const configuration = configurationOf(io)
-  if (!configuration) return EXIT.usage
-  const { config } = configuration
-  return action === 'list' ? list(config, options.json, io) : replay(config, io)
-}
+export const deadLetterCommand = command({
+  name: 'dead-letter',
+  help: HELP,
+  words: ['list', 'replay'],
+  options: { json: flag },
+  async run({ json }, io, word) {
+    const configuration = configurationOf(io)
+    if (!configuration) return EXIT.usage
+    const { config } = configuration
+    return word === 'list' ? list(config, json, io) : replay(config, io)
+  },
+})
 
 async function list({ deadLetterDir }: Config, json: boolean, io: CommandIo): Promise<number> {
   let letters = 0
@@ -104,7 +90,7 @@ async function replay(config: Config, io: CommandIo): Promise<number> {
       if (attempt === 3) io.stderr.write(`trying again: ${fault.message}\n`)
     },
     paused: (_key, fault: Fault) => {
-      io.stderr.write(`waiting: ${fault.message}${fault.advice ? `\n  → ${fault.advice}` : ''}\n`)
+      io.stderr.write(`waiting: ${withAdvice(fault)}\n`)
     },
   }
   const again = new DeadLetter({ dir: config.deadLetterDir, consumer: `replay-${config.sls.consumer}` })

@@ -1,8 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
-import { messageOf } from '../core/errors.ts'
+import { wholeNumber } from '../config/parsers.ts'
 import { Secret } from '../core/secret.ts'
 import type { IndexedEvent } from '../emulator/hec/index.ts'
 import { startHecReceiver } from '../emulator/hec/server.ts'
@@ -12,7 +11,7 @@ import { startSlsEmulator } from '../emulator/sls/server.ts'
 import { OfficialClient } from '../sls/official-client.ts'
 import { USER_AGENT } from '../version.ts'
 import type { CommandIo } from './command.ts'
-import { EXIT } from './command.ts'
+import { command, defaulting, EXIT } from './command.ts'
 import { DemoLedger } from './demo-ledger.ts'
 import { Replica } from './demo-replica.ts'
 import { DemoView } from './demo-view.ts'
@@ -41,34 +40,24 @@ const WRITING_SECONDS = 16
 const STALLED_AFTER_SECONDS = 30
 const LOOK_EVERY_MS = 1_000
 
-export async function demoCommand(argv: string[], io: CommandIo): Promise<number> {
-  let logs: number
-  let seed: number
-  try {
-    const text = { type: 'string' } as const
-    const flag = { type: 'boolean', default: false } as const
-    const { values } = parseArgs({ args: argv, options: { logs: text, seed: text, help: flag } })
-    if (values.help) {
-      io.stdout.write(HELP)
-      return EXIT.done
+export const demoCommand = command({
+  name: 'demo',
+  help: HELP,
+  options: {
+    logs: defaulting('60000', wholeNumber(1, Number.MAX_SAFE_INTEGER)),
+    seed: defaulting('1', wholeNumber(0, Number.MAX_SAFE_INTEGER)),
+  },
+  async run(plan, io) {
+    const folder = mkdtempSync(join(tmpdir(), 'sls-siem-bridge-demo-'))
+    const demo = await Demo.prepare(folder, io, plan)
+    try {
+      return await demo.run()
+    } finally {
+      await demo.close()
+      rmSync(folder, { recursive: true, force: true })
     }
-    logs = Number(values.logs ?? 60_000)
-    seed = Number(values.seed ?? 1)
-    if (!Number.isSafeInteger(logs) || logs < 1) throw new Error('--logs takes a whole number of at least 1')
-    if (!Number.isSafeInteger(seed) || seed < 0) throw new Error('--seed takes a whole number')
-  } catch (error) {
-    io.stderr.write(`sls-siem-bridge demo: ${messageOf(error)} (see --help)\n`)
-    return EXIT.usage
-  }
-  const folder = mkdtempSync(join(tmpdir(), 'sls-siem-bridge-demo-'))
-  const demo = await Demo.prepare(folder, io, { logs, seed })
-  try {
-    return await demo.run()
-  } finally {
-    await demo.close()
-    rmSync(folder, { recursive: true, force: true })
-  }
-}
+  },
+})
 
 class Demo {
   readonly #io: CommandIo

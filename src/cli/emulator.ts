@@ -1,10 +1,9 @@
 import { once } from 'node:events'
-import { parseArgs } from 'node:util'
+import { choice, text, wholeNumber } from '../config/parsers.ts'
 import { messageOf } from '../core/errors.ts'
 import type { SlsEmulator, SlsEmulatorOptions } from '../emulator/sls/server.ts'
 import { NOT_IMPLEMENTED, startSlsEmulator } from '../emulator/sls/server.ts'
-import type { CommandIo } from './command.ts'
-import { EXIT } from './command.ts'
+import { command, defaulting, EXIT, flag, optional, repeatable, UsageError } from './command.ts'
 
 const HELP = `A local stand-in for Alibaba Cloud Log Service (SLS): official Python, Go, Java and Node clients run against it
 unchanged, consumer groups included.
@@ -39,66 +38,51 @@ Not implemented:
 ${NOT_IMPLEMENTED.map((line) => `  - ${line}`).join('\n')}
 `
 
-const OPTIONS = {
-  port: { type: 'string', default: '0' },
-  host: { type: 'string', default: '127.0.0.1' },
-  project: { type: 'string', default: 'emulator' },
-  logstore: { type: 'string', multiple: true, default: ['audit'] as string[] },
-  shards: { type: 'string', default: '2' },
-  'retention-seconds': { type: 'string' },
-  'expired-cursor': { type: 'string', default: 'refuse' },
-  'read-bytes-per-second': { type: 'string' },
-  'read-qps': { type: 'string' },
-  anonymous: { type: 'boolean', default: false },
-  help: { type: 'boolean', default: false },
-} as const
+const count = (least: number) => wholeNumber(least, Number.MAX_SAFE_INTEGER)
 
 /** Runs an emulator until the signal. */
-export async function emulatorCommand(argv: string[], io: CommandIo): Promise<number> {
-  let emulator: SlsEmulator
-  try {
-    const options = optionsOf(argv, io.env)
-    if (!options) {
-      io.stdout.write(HELP)
-      return EXIT.done
+export const emulatorCommand = command({
+  name: 'emulator',
+  help: HELP,
+  options: {
+    port: defaulting('0', wholeNumber(0, 65_535)),
+    host: defaulting('127.0.0.1', text),
+    project: defaulting('emulator', text),
+    logstore: repeatable(text, ['audit']),
+    shards: defaulting('2', wholeNumber(1, 20_000)),
+    retentionSeconds: optional(count(1)),
+    expiredCursor: defaulting('refuse', choice('refuse', 'oldest')),
+    readBytesPerSecond: optional(count(1)),
+    readQps: optional(count(1)),
+    anonymous: flag,
+  },
+  async run({ project, logstore, retentionSeconds, readBytesPerSecond, readQps, anonymous, ...others }, io) {
+    const options = {
+      ...others,
+      ...credentialsOf(io.env),
+      strictSignatures: !anonymous,
+      projects: projectsOf(logstore, project),
+      ...(retentionSeconds !== undefined && { retentionSeconds }),
+      readQuota: {
+        ...(readBytesPerSecond !== undefined && { bytesPerSecond: readBytesPerSecond }),
+        ...(readQps !== undefined && { requestsPerSecond: readQps }),
+      },
     }
-    emulator = await startSlsEmulator(options)
-  } catch (error) {
-    io.stderr.write(`emulator: ${explain(error)}\n`)
-    return EXIT.usage
-  }
-  const { SLS_STS_TOKEN: _, ...environment } = emulator.environment()
-  const lines = Object.entries(environment).map(([name, value]) => `${name}=${value}\n`)
-  io.stdout.write(`${lines.join('')}\n`)
-  if (!io.signal.aborted) await once(io.signal, 'abort')
-  await emulator.close()
-  return EXIT.done
-}
-
-/** `undefined` when only help was asked for. Throws what is wrong with the arguments. */
-function optionsOf(argv: string[], env: NodeJS.ProcessEnv): SlsEmulatorOptions | undefined {
-  const { values } = parseArgs({ args: argv, options: OPTIONS })
-  if (values.help) return undefined
-  const { project, logstore, host, anonymous } = values
-  const expiredCursor = values['expired-cursor']
-  if (expiredCursor !== 'refuse' && expiredCursor !== 'oldest') {
-    throw new Error(`--expired-cursor must be "refuse" or "oldest", not "${expiredCursor}"`)
-  }
-  const retention = values['retention-seconds']
-  const bytes = values['read-bytes-per-second']
-  const qps = values['read-qps']
-  return {
-    ...{ host, expiredCursor, strictSignatures: !anonymous, ...credentialsOf(env) },
-    port: wholeNumber('--port', values.port, 0, 65_535),
-    shards: wholeNumber('--shards', values.shards, 1, 20_000),
-    projects: projectsOf(logstore, project),
-    ...(retention !== undefined && { retentionSeconds: wholeNumber('--retention-seconds', retention, 1) }),
-    readQuota: {
-      ...(bytes !== undefined && { bytesPerSecond: wholeNumber('--read-bytes-per-second', bytes, 1) }),
-      ...(qps !== undefined && { requestsPerSecond: wholeNumber('--read-qps', qps, 1) }),
-    },
-  }
-}
+    let emulator: SlsEmulator
+    try {
+      emulator = await startSlsEmulator(options)
+    } catch (error) {
+      io.stderr.write(`sls-siem-bridge emulator: ${explain(error)}\n`)
+      return EXIT.usage
+    }
+    const { SLS_STS_TOKEN: _, ...environment } = emulator.environment()
+    const lines = Object.entries(environment).map(([name, value]) => `${name}=${value}\n`)
+    io.stdout.write(`${lines.join('')}\n`)
+    if (!io.signal.aborted) await once(io.signal, 'abort')
+    await emulator.close()
+    return EXIT.done
+  },
+})
 
 /** `NAME` is a logstore of the project that `--project` names, `PROJECT/NAME` one of another. */
 function projectsOf(logstores: readonly string[], project: string): Record<string, Record<string, object>> {
@@ -115,20 +99,14 @@ function credentialsOf(env: NodeJS.ProcessEnv): Partial<SlsEmulatorOptions> {
   const accessKeySecret = env['SLS_AK_KEY'] ?? ''
   const securityToken = env['SLS_STS_TOKEN'] ?? ''
   if ((accessKeyId === '') !== (accessKeySecret === '')) {
-    throw new Error('SLS_AK_ID and SLS_AK_KEY must be given both, or neither for a new pair')
+    throw new UsageError('SLS_AK_ID and SLS_AK_KEY must be given both, or neither for a new pair')
   }
   if (accessKeyId !== '' && !/^[^:/,\s]+$/.test(accessKeyId))
-    throw new Error('SLS_AK_ID must not hold white space or any of : / ,')
+    throw new UsageError('SLS_AK_ID must not hold white space or any of : / ,')
   return {
     ...(accessKeyId !== '' && { accessKeyId, accessKeySecret }),
     ...(securityToken !== '' && { securityToken }),
   }
-}
-
-function wholeNumber(name: string, text: string, min: number, max = Number.MAX_SAFE_INTEGER): number {
-  const value = Number(text)
-  if (/^\d+$/.test(text) && value >= min && value <= max) return value
-  throw new Error(`${name} must be a whole number from ${min} to ${max}, not "${text}"`)
 }
 
 function explain(error: unknown): string {

@@ -1,10 +1,9 @@
 import { once } from 'node:events'
-import { parseArgs } from 'node:util'
+import { matching, text, wholeNumber } from '../config/parsers.ts'
 import { messageOf } from '../core/errors.ts'
-import type { HecReceiver, HecReceiverOptions } from '../emulator/hec/server.ts'
+import type { HecReceiver } from '../emulator/hec/server.ts'
 import { NOT_IMPLEMENTED, startHecReceiver } from '../emulator/hec/server.ts'
-import type { CommandIo } from './command.ts'
-import { EXIT } from './command.ts'
+import { command, defaulting, EXIT, flag, optional, repeatable, UsageError } from './command.ts'
 
 const HELP = `Receive events as a Splunk HTTP Event Collector (HEC) would, and write each envelope as one line of JSON.
 
@@ -33,77 +32,59 @@ Not implemented:
 ${NOT_IMPLEMENTED.map((line) => `  - ${line}`).join('\n')}
 `
 
-const OPTIONS = {
-  port: { type: 'string', default: '8088' },
-  host: { type: 'string', default: '127.0.0.1' },
-  token: { type: 'string' },
-  ack: { type: 'boolean', default: false },
-  'ack-delay-ms': { type: 'string', default: '1000' },
-  index: { type: 'string', multiple: true },
-  'search-token': { type: 'string' },
-  'keep-seconds': { type: 'string' },
-  output: { type: 'string' },
-  'max-bytes': { type: 'string', default: '838860800' },
-  help: { type: 'boolean', default: false },
-} as const
+const tokenText = matching(/^\S+$/, 'text without white space')
 
 /** Runs a receiver until the signal. Exit 1 when the output can't be written any more. */
-export async function hecReceiverCommand(argv: string[], io: CommandIo): Promise<number> {
-  const ended = new AbortController()
-  let failure: Error | undefined
-  let receiver: HecReceiver
-  try {
-    const options = optionsOf(argv, io)
-    if (!options) {
-      io.stdout.write(HELP)
-      return EXIT.done
+export const hecReceiverCommand = command({
+  name: 'hec-receiver',
+  help: HELP,
+  options: {
+    port: defaulting('8088', wholeNumber(0, 65_535)),
+    host: defaulting('127.0.0.1', text),
+    token: optional(tokenText),
+    ack: flag,
+    ackDelayMs: defaulting('1000', wholeNumber(0, 86_400_000)),
+    index: repeatable(text),
+    searchToken: optional(tokenText),
+    keepSeconds: optional(wholeNumber(0, 1e9)),
+    output: optional(text),
+    maxBytes: defaulting('838860800', wholeNumber(0, Number.MAX_SAFE_INTEGER)),
+  },
+  async run({ index, keepSeconds, output, maxBytes, ...others }, io) {
+    const ended = new AbortController()
+    let failure: Error | undefined
+    let receiver: HecReceiver
+    const { token = io.env['SPLUNK_HEC_TOKEN'] || undefined, searchToken, ...options } = others
+    if (token !== undefined && /\s/.test(token)) throw new UsageError('SPLUNK_HEC_TOKEN must not hold white space')
+    try {
+      receiver = await startHecReceiver({
+        ...options,
+        ...(token !== undefined && { token }),
+        ...(index.length > 0 && { indexes: index }),
+        ...(searchToken !== undefined && { searchToken }),
+        ...(keepSeconds !== undefined && { keepMs: keepSeconds * 1000 }),
+        keep: searchToken !== undefined,
+        output: output ?? io.stdout,
+        maxContentLength: maxBytes,
+        onOutputFailed: (error) => {
+          failure = error
+          ended.abort()
+        },
+      })
+    } catch (error) {
+      io.stderr.write(`sls-siem-bridge hec-receiver: ${explain(error)}\n`)
+      return EXIT.usage
     }
-    const onOutputFailed = (error: Error) => {
-      failure = error
-      ended.abort()
-    }
-    const keep = options.searchToken !== undefined
-    receiver = await startHecReceiver({ ...options, keep, onOutputFailed })
-  } catch (error) {
-    io.stderr.write(`hec-receiver: ${explain(error)}\n`)
-    return EXIT.usage
-  }
-  const lines = Object.entries(receiver.environment()).map(([name, value]) => `${name}=${value}\n`)
-  io.stdout.write(`${lines.join('')}\n`)
-  const end = AbortSignal.any([io.signal, ended.signal])
-  if (!end.aborted) await once(end, 'abort')
-  await receiver.close()
-  if (!failure) return EXIT.done
-  io.stderr.write(`hec-receiver: the output can't be written any more: ${failure.message}\n`)
-  return EXIT.failed
-}
-
-/** `undefined` when only help was asked for. Throws what is wrong with the arguments. */
-function optionsOf(argv: string[], io: CommandIo): HecReceiverOptions | undefined {
-  const { values } = parseArgs({ args: argv, options: OPTIONS })
-  if (values.help) return undefined
-  const { 'keep-seconds': keepSeconds } = values
-  const token = values.token ?? (io.env['SPLUNK_HEC_TOKEN'] || undefined)
-  if (token !== undefined && !/^\S+$/.test(token)) throw new Error('--token must not be empty or hold white space')
-  return {
-    port: wholeNumber('--port', values.port, 65_535),
-    host: values.host,
-    ...(token === undefined ? {} : { token }),
-    ack: values.ack,
-    ackDelayMs: wholeNumber('--ack-delay-ms', values['ack-delay-ms'], 86_400_000),
-    ...(values.index ? { indexes: values.index } : {}),
-    ...(values['search-token'] ? { searchToken: values['search-token'] } : {}),
-    ...(keepSeconds === undefined ? {} : { keepMs: wholeNumber('--keep-seconds', keepSeconds, 1e9) * 1000 }),
-    output: values.output ?? io.stdout,
-    maxContentLength: wholeNumber('--max-bytes', values['max-bytes'], Number.MAX_SAFE_INTEGER),
-  }
-}
-
-function wholeNumber(name: string, text: string, max: number): number {
-  const value = Number(text)
-  if (/^\d+$/.test(text) && value <= max) return value
-  throw new Error(`${name} must be a whole number from 0 to ${max}, not "${text}"`)
-}
+    const lines = Object.entries(receiver.environment()).map(([name, value]) => `${name}=${value}\n`)
+    io.stdout.write(`${lines.join('')}\n`)
+    const end = AbortSignal.any([io.signal, ended.signal])
+    if (!end.aborted) await once(end, 'abort')
+    await receiver.close()
+    if (!failure) return EXIT.done
+    io.stderr.write(`sls-siem-bridge hec-receiver: the output can't be written any more: ${failure.message}\n`)
+    return EXIT.failed
+  },
+})
 
 function explain(error: unknown): string {
   const { code, port, path } = error as NodeJS.ErrnoException & { port?: number }

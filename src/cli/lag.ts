@@ -1,14 +1,12 @@
-import { parseArgs } from 'node:util'
 import pLimit from 'p-limit'
 import type { Config } from '../config/load.ts'
-import { Fault, messageOf } from '../core/errors.ts'
+import { Fault } from '../core/errors.ts'
 import { NO_TELEMETRY } from '../core/telemetry.ts'
 import { slsClient } from '../parts.ts'
 import type { SlsClient } from '../sls/client.ts'
 import { cursorNumber } from '../sls/cursor.ts'
 import { shardsOfGroup } from '../sls/group-shards.ts'
-import type { CommandIo } from './command.ts'
-import { EXIT } from './command.ts'
+import { command, EXIT, flag, withAdvice } from './command.ts'
 import { configurationOf } from './configuration.ts'
 import { sleepUnlessEnded } from './sleep.ts'
 
@@ -42,53 +40,33 @@ interface ShardLagRow {
   state: 'caught up' | 'behind' | 'finished' | 'not started' | 'expired'
 }
 
-export async function lagCommand(argv: string[], io: CommandIo): Promise<number> {
-  let options: { watch: boolean; json: boolean; help: boolean }
-  try {
-    const boolean = { type: 'boolean', default: false } as const
-    options = parseArgs({ args: argv, options: { watch: boolean, json: boolean, help: boolean } }).values
-  } catch (error) {
-    io.stderr.write(`sls-siem-bridge lag: ${messageOf(error)} (see --help)\n`)
-    return EXIT.usage
-  }
-  if (options.help) {
-    io.stdout.write(HELP)
-    return EXIT.done
-  }
-  const configuration = configurationOf(io, [])
-  if (!configuration) return EXIT.usage
-  const { config } = configuration
-  const client = slsClient(config, NO_TELEMETRY)
-  try {
-    let exit: number
-    do {
-      exit = await look(client, config, options, io)
-    } while (options.watch && (await sleepUnlessEnded(WATCH_MS, io.signal)))
-    return options.watch ? EXIT.done : exit
-  } finally {
-    await client.close()
-  }
-}
-
-/** Who watches wants to see the end of a fault as well, so it is told and ends nothing. */
-async function look(
-  client: SlsClient,
-  config: Config,
-  { json, watch }: { json: boolean; watch: boolean },
-  { stdout, stderr, signal }: CommandIo,
-): Promise<number> {
-  try {
-    const rows = await lagOfGroup(client, config, signal)
-    if (json) stdout.write(rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
-    else stdout.write(watch ? `${new Date().toISOString()}\n${table(rows)}\n` : table(rows))
-    return EXIT.done
-  } catch (error) {
-    if (signal.aborted) return EXIT.done
-    if (!(error instanceof Fault)) throw error
-    stderr.write(`sls-siem-bridge lag: ${error.message}${error.advice ? `\n  → ${error.advice}` : ''}\n`)
-    return EXIT.failed
-  }
-}
+export const lagCommand = command({
+  name: 'lag',
+  help: HELP,
+  options: { watch: flag, json: flag },
+  async run({ watch, json }, io) {
+    const configuration = configurationOf(io, [])
+    if (!configuration) return EXIT.usage
+    const { config } = configuration
+    const client = slsClient(config, NO_TELEMETRY)
+    try {
+      do {
+        try {
+          const rows = await lagOfGroup(client, config, io.signal)
+          io.stdout.write(json ? asJson(rows) : watch ? `${new Date().toISOString()}\n${table(rows)}\n` : table(rows))
+        } catch (error) {
+          if (io.signal.aborted) return EXIT.done
+          // The watcher waits for the end of a fault too, so it ends nothing.
+          if (!watch || !(error instanceof Fault)) throw error
+          io.stderr.write(`sls-siem-bridge lag: ${withAdvice(error)}\n`)
+        }
+      } while (watch && (await sleepUnlessEnded(WATCH_MS, io.signal)))
+      return EXIT.done
+    } finally {
+      await client.close()
+    }
+  },
+})
 
 async function lagOfGroup(client: SlsClient, { sls }: Config, signal: AbortSignal): Promise<ShardLagRow[]> {
   const shards = await shardsOfGroup(client, sls.consumerGroup, signal)
@@ -129,6 +107,10 @@ async function behind(
     groupsBehind: first === undefined || last === undefined ? null : Number(last - first),
     state: expired ? 'expired' : checkpoint === '' ? 'not started' : 'behind',
   }
+}
+
+function asJson(rows: ShardLagRow[]): string {
+  return rows.map((row) => `${JSON.stringify(row)}\n`).join('')
 }
 
 function table(rows: ShardLagRow[]): string {

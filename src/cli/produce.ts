@@ -1,7 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
+import { choice, text, wholeNumber } from '../config/parsers.ts'
 import { messageOf } from '../core/errors.ts'
 import { Secret } from '../core/secret.ts'
 import type { SampleKind } from '../emulator/sample-logs.ts'
@@ -9,9 +8,9 @@ import { SAMPLE_KINDS, SampleLogs } from '../emulator/sample-logs.ts'
 import type { WrittenLogs } from '../sls/official-client.ts'
 import { OfficialClient } from '../sls/official-client.ts'
 import { USER_AGENT } from '../version.ts'
-import type { CommandIo } from './command.ts'
-import { EXIT } from './command.ts'
+import { command, defaulting, EXIT, optional, UsageError } from './command.ts'
 import { environmentOf } from './configuration.ts'
+import { sleepUnlessEnded } from './sleep.ts'
 
 const HELP = `Write logs into a logstore with the vendor's client @alicloud/log.
 
@@ -30,89 +29,47 @@ usage: sls-siem-bridge produce [options]
 Reads SLS_ENDPOINT, SLS_AK_ID, SLS_AK_KEY, SLS_STS_TOKEN, SLS_PROJECT and SLS_LOGSTORE from the environment or .env.
 `
 
-const OPTIONS = {
-  kind: { type: 'string', default: 'mixed' },
-  file: { type: 'string' },
-  topic: { type: 'string' },
-  logs: { type: 'string', default: '1000' },
-  rate: { type: 'string', default: '0' },
-  'group-size': { type: 'string', default: '50' },
-  seed: { type: 'string' },
-  help: { type: 'boolean', default: false },
-} as const
+const count = (least: number) => wholeNumber(least, Number.MAX_SAFE_INTEGER)
 
-interface Plan {
-  kinds: SampleKind[]
-  file: string | undefined
-  topic: string | undefined
-  logs: number
-  rate: number
-  groupSize: number
-  seed: number
-}
-
-class UsageError extends Error {}
-
-export async function produceCommand(argv: string[], io: CommandIo): Promise<number> {
-  let plan: Plan | undefined
-  let client: OfficialClient
-  try {
-    plan = planOf(argv)
-    if (!plan) {
-      io.stdout.write(HELP)
-      return EXIT.done
-    }
+export const produceCommand = command({
+  name: 'produce',
+  help: HELP,
+  options: {
+    kind: defaulting('mixed', choice(...SAMPLE_KINDS, 'mixed')),
+    file: optional(text),
+    topic: optional(text),
+    logs: defaulting('1000', count(0)),
+    rate: defaulting('0', count(0)),
+    groupSize: defaulting('50', count(1)),
+    seed: optional(count(0)),
+  },
+  async run(plan, io) {
     const env = environmentOf(io)
     if (!env) return EXIT.usage
-    client = clientOf(env)
-  } catch (error) {
-    io.stderr.write(`sls-siem-bridge produce: ${messageOf(error)}\n`)
-    return EXIT.usage
-  }
-  const started = performance.now()
-  try {
-    const written = await writeAll(client, plan, io.signal)
-    const seconds = (performance.now() - started) / 1000
-    io.stderr.write(`wrote ${written} logs in ${seconds.toFixed(1)} s\n`)
-    return EXIT.done
-  } catch (error) {
-    io.stderr.write(`sls-siem-bridge produce: ${messageOf(error)}\n`)
-    return EXIT.failed
-  } finally {
-    client.close()
-  }
-}
-
-function planOf(argv: string[]): Plan | undefined {
-  let values: ReturnType<typeof parse>
-  try {
-    values = parse(argv)
-  } catch (error) {
-    throw new UsageError(`${messageOf(error)} (see --help)`)
-  }
-  if (values.help) return undefined
-  const whole = (name: 'logs' | 'rate' | 'group-size' | 'seed', least: number, text: string): number => {
-    const number = Number(text)
-    if (!Number.isSafeInteger(number) || number < least) {
-      throw new UsageError(`--${name} takes a whole number of at least ${least}, not "${text}"`)
+    const client = clientOf(env)
+    const started = performance.now()
+    try {
+      const written = await writeAll(client, plan, io.signal)
+      const seconds = (performance.now() - started) / 1000
+      io.stderr.write(`wrote ${written} logs in ${seconds.toFixed(1)} s\n`)
+      return EXIT.done
+    } catch (error) {
+      io.stderr.write(`sls-siem-bridge produce: ${messageOf(error)}\n`)
+      return EXIT.failed
+    } finally {
+      client.close()
     }
-    return number
-  }
-  const kinds = values.kind === 'mixed' ? [...SAMPLE_KINDS] : SAMPLE_KINDS.filter((kind) => kind === values.kind)
-  if (kinds.length === 0) throw new UsageError(`--kind takes ${SAMPLE_KINDS.join(', ')} or mixed, not "${values.kind}"`)
-  return {
-    kinds,
-    file: values.file,
-    topic: values.topic,
-    logs: whole('logs', 0, values.logs),
-    rate: whole('rate', 0, values.rate),
-    groupSize: whole('group-size', 1, values['group-size']),
-    seed: values.seed === undefined ? Math.floor(Math.random() * 2 ** 32) : whole('seed', 0, values.seed),
-  }
-}
+  },
+})
 
-function parse(argv: string[]) {
-  return parseArgs({ args: argv, options: OPTIONS, allowPositionals: false }).values
+interface Plan {
+  readonly kind: SampleKind | 'mixed'
+  readonly file: string | undefined
+  readonly topic: string | undefined
+  readonly logs: number
+  readonly rate: number
+  readonly groupSize: number
+  readonly seed: number | undefined
 }
 
 function clientOf(env: NodeJS.ProcessEnv): OfficialClient {
@@ -140,17 +97,18 @@ async function writeAll(client: OfficialClient, plan: Plan, signal: AbortSignal)
     await client.write(group)
     written += group.logs.length
     const aheadMs = plan.rate > 0 ? (written / plan.rate) * 1000 - (performance.now() - started) : 0
-    if (aheadMs > 0) await sleep(aheadMs, undefined, { signal }).catch(() => {})
+    if (aheadMs > 0) await sleepUnlessEnded(aheadMs, signal)
   }
   return written
 }
 
 async function* generatedGroups(plan: Plan): AsyncGenerator<WrittenLogs> {
-  const samples = new SampleLogs(plan.seed)
+  const samples = new SampleLogs(plan.seed ?? Math.floor(Math.random() * 2 ** 32))
+  const kinds = plan.kind === 'mixed' ? SAMPLE_KINDS : [plan.kind]
   const total = plan.logs === 0 ? Number.POSITIVE_INFINITY : plan.logs
   for (let written = 0, turn = 0; written < total; turn++) {
     const count = Math.min(plan.groupSize, total - written)
-    const group = samples.group(plan.kinds[turn % plan.kinds.length] as SampleKind, count)
+    const group = samples.group(kinds[turn % kinds.length] as SampleKind, count)
     written += count
     yield plan.topic === undefined ? group : { ...group, topic: plan.topic }
   }

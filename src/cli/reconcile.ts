@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 import type { Config } from '../config/load.ts'
+import type { Parser } from '../config/parsers.ts'
+import { text, wholeNumber } from '../config/parsers.ts'
 import { Fault, messageOf } from '../core/errors.ts'
 import { NO_TELEMETRY } from '../core/telemetry.ts'
 import { encoderOptions, logstoreOf, slsClient } from '../parts.ts'
@@ -9,7 +10,7 @@ import { readDeadLetters } from '../sinks/dead-letter.ts'
 import { shardsOfGroup } from '../sls/group-shards.ts'
 import { USER_AGENT } from '../version.ts'
 import type { CommandIo } from './command.ts'
-import { EXIT } from './command.ts'
+import { command, defaulting, EXIT, flag, optional, repeatable, required, UsageError } from './command.ts'
 import { configurationOf } from './configuration.ts'
 import type { Counts, MissingLog, ShardResult } from './reconcile/comparison.ts'
 import { compare, emptyResult, totalOf } from './reconcile/comparison.ts'
@@ -51,17 +52,6 @@ PENDING       at or after the checkpoint, not in Splunk yet: the bridge still ow
 Exit code 0: nothing is missing; 1: something is, or the question could not be answered; 2: wrong usage or configuration.
 `
 
-const OPTIONS = {
-  from: { type: 'string' },
-  to: { type: 'string', default: '-5m' },
-  show: { type: 'string', default: '20' },
-  'dead-letter': { type: 'string', multiple: true },
-  ids: { type: 'string' },
-  'print-spl': { type: 'boolean', default: false },
-  json: { type: 'boolean', default: false },
-  help: { type: 'boolean', default: false },
-} as const
-
 /** A log's own time may be older than its arrival by as long as a collector was offline, and newer by a wrong clock. */
 const OLDER_SECONDS = 86_400
 const NEWER_SECONDS = 3_600
@@ -73,69 +63,51 @@ interface Question {
   readonly show: number
   readonly deadLetterDirs: readonly string[]
   readonly ids: string | undefined
-  readonly printSpl: boolean
   readonly json: boolean
 }
 
-export async function reconcileCommand(argv: string[], io: CommandIo): Promise<number> {
-  let question: Question | undefined
-  try {
-    question = questionOf(argv)
-  } catch (error) {
-    io.stderr.write(`sls-siem-bridge reconcile: ${messageOf(error)} (see --help)\n`)
-    return EXIT.usage
-  }
-  if (!question) {
-    io.stdout.write(HELP)
-    return EXIT.done
-  }
-  const asksSplunk = question.ids === undefined && !question.printSpl
-  const configuration = configurationOf(io, asksSplunk ? ['search'] : [])
-  if (!configuration) return EXIT.usage
-  const { config, warnings } = configuration
-  if (question.printSpl) {
-    const { from, to } = question.period
-    const range = { from: Math.max(0, from - OLDER_SECONDS), to: to + NEWER_SECONDS }
-    io.stdout.write(`${countsOfPrefix(scopeOf(config), `${config.sls.logstore}:`, range)}\n`)
-    return EXIT.done
-  }
-  if (question.ids === undefined && !(config.search.url && config.search.token)) {
-    io.stderr.write(
-      'sls-siem-bridge reconcile: set SPLUNK_SEARCH_URL and SPLUNK_SEARCH_TOKEN, or give --ids FILE (see --help)\n',
-    )
-    return EXIT.usage
-  }
-  return answer(question, config, new Set(warnings), io)
+/** The bridge's own folder may have no dead letter yet and so not be there. A folder that is named here and is not there was mistyped. */
+const folder: Parser<string> = {
+  allowed: 'a folder that can be read',
+  parse(path) {
+    try {
+      readdirSync(path)
+      return { value: path }
+    } catch (error) {
+      return { refused: `cannot be read: ${messageOf(error)}` }
+    }
+  },
 }
 
-/** `undefined` when only help was asked for. Throws what is wrong with the arguments. */
-function questionOf(argv: string[]): Question | undefined {
-  const { values } = parseArgs({ args: withTimes(argv), options: OPTIONS })
-  if (values.help) return undefined
-  if (values.from === undefined) throw new Error('--from is missing')
-  if (!/^\d{1,6}$/.test(values.show))
-    throw new Error(`--show must be a whole number up to 999999, not "${values.show}"`)
-  // A folder that is not there has no dead letters; one that somebody named and that is not there was mistyped.
-  for (const dir of values['dead-letter'] ?? []) readdirSync(dir)
-  return {
-    period: periodOf(values.from, values.to, Date.now() / 1000),
-    show: Number(values.show),
-    deadLetterDirs: values['dead-letter'] ?? [],
-    ids: values.ids,
-    printSpl: values['print-spl'],
-    json: values.json,
-  }
-}
-
-/** `--from -6h` as people write it: a value that begins with a dash is otherwise taken for an option. */
-function withTimes(argv: readonly string[]): string[] {
-  return argv.flatMap((word, i) => {
-    const option = argv[i - 1]
-    if (/^-\d/.test(word) && (option === '--from' || option === '--to')) return []
-    const next = argv[i + 1] ?? ''
-    return (word === '--from' || word === '--to') && /^-\d/.test(next) ? [`${word}=${next}`] : [word]
-  })
-}
+export const reconcileCommand = command({
+  name: 'reconcile',
+  help: HELP,
+  options: {
+    from: required(text),
+    to: defaulting('-5m', text),
+    show: defaulting('20', wholeNumber(0, 999_999)),
+    deadLetter: repeatable(folder),
+    ids: optional(text),
+    printSpl: flag,
+    json: flag,
+  },
+  async run({ from, to, printSpl, ids, deadLetter, ...others }, io) {
+    const period = periodOf(from, to, Date.now() / 1000)
+    const asksSplunk = ids === undefined && !printSpl
+    const configuration = configurationOf(io, asksSplunk ? ['search'] : [])
+    if (!configuration) return EXIT.usage
+    const { config, warnings } = configuration
+    if (printSpl) {
+      const range = { from: Math.max(0, period.from - OLDER_SECONDS), to: period.to + NEWER_SECONDS }
+      io.stdout.write(`${countsOfPrefix(scopeOf(config), `${config.sls.logstore}:`, range)}\n`)
+      return EXIT.done
+    }
+    if (asksSplunk && !(config.search.url && config.search.token)) {
+      throw new UsageError('set SPLUNK_SEARCH_URL and SPLUNK_SEARCH_TOKEN, or give --ids FILE')
+    }
+    return answer({ period, ids, deadLetterDirs: deadLetter, ...others }, config, new Set(warnings), io)
+  },
+})
 
 async function answer(question: Question, config: Config, notes: Set<string>, io: CommandIo): Promise<number> {
   const { stdout, stderr, signal } = io
@@ -150,12 +122,8 @@ async function answer(question: Question, config: Config, notes: Set<string>, io
       await siem.close()
     }
   } catch (error) {
-    if (signal.aborted) {
-      stderr.write('sls-siem-bridge reconcile: ended before it was done\n')
-      return EXIT.failed
-    }
-    if (!(error instanceof Fault)) throw error
-    stderr.write(`sls-siem-bridge reconcile: ${error.message}${error.advice ? `\n  → ${error.advice}` : ''}\n`)
+    if (!signal.aborted) throw error
+    stderr.write('sls-siem-bridge reconcile: ended before it was done\n')
     return EXIT.failed
   } finally {
     await client.close()

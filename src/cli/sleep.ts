@@ -1,7 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { systemClock } from '../core/clock.ts'
 
 /** Sleeps; false, at once, when the command is being ended. */
 export async function sleepUnlessEnded(ms: number, signal: AbortSignal): Promise<boolean> {
-  await delay(ms, undefined, { signal }).catch(() => {})
+  await systemClock.sleep(ms, signal).catch(() => {})
   return !signal.aborted
 }

@@ -1,5 +1,6 @@
 import type { Parsed, Parser } from '../../config/parsers.ts'
 import { startPosition } from '../../config/start-position.ts'
+import { UsageError } from '../command.ts'
 
 /** By the service's receive time, unix seconds; `to` is exclusive. */
 export interface Period {
@@ -27,16 +28,16 @@ function momentParser(nowSeconds: number): Parser<number> {
   }
 }
 
-/** Throws what is wrong with `--from` or `--to`. */
+/** Throws a UsageError when `--from` or `--to` is no time, or both make no period. */
 export function periodOf(from: string, to: string, nowSeconds: number): Period {
   const moment = momentParser(nowSeconds)
   const read = (option: string, text: string): number => {
     const parsed = moment.parse(text)
     if ('value' in parsed) return parsed.value
-    throw new Error(`${option} ${text} ${parsed.refused}; allowed: ${moment.allowed}`)
+    throw new UsageError(`${option} ${text} ${parsed.refused}; allowed: ${moment.allowed}`)
   }
   const period = { from: read('--from', from), to: read('--to', to) }
-  if (period.to > nowSeconds) throw new Error(`--to ${to} lies in the future`)
-  if (period.from >= period.to) throw new Error(`--from ${from} is not before --to ${to}`)
+  if (period.to > nowSeconds) throw new UsageError(`--to ${to} lies in the future`)
+  if (period.from >= period.to) throw new UsageError(`--from ${from} is not before --to ${to}`)
   return period
 }

@@ -60,20 +60,22 @@ test('a port that is taken is named, exit code 2', async () => {
   const { code, out, err } = await finished(['--port', String(other.port)])
   await other.close()
   expect([code, out]).toEqual([EXIT.usage, ''])
-  expect(err).toBe(`emulator: port ${other.port} is taken; choose another with --port (0 takes a free one)\n`)
+  expect(err).toBe(
+    `sls-siem-bridge emulator: port ${other.port} is taken; choose another with --port (0 takes a free one)\n`,
+  )
 })
 
 test.each<[string, string[], NodeJS.ProcessEnv, string]>([
   ['an unknown option', ['--prot', '1'], {}, '--prot'],
-  ['a port out of range', ['--port', '70000'], {}, '--port must be a whole number from 0 to 65535'],
-  ['no shards', ['--shards', '0'], {}, '--shards must be'],
+  ['a port out of range', ['--port', '70000'], {}, '--port is more than 65535; allowed: whole number from 0 to 65535'],
+  ['no shards', ['--shards', '0'], {}, '--shards is less than 1'],
   ['an invalid project name', ['--project', 'Not Allowed'], {}, 'Not Allowed'],
   ['an unknown choice', ['--expired-cursor', 'never'], {}, '--expired-cursor'],
   ['half a key pair', [], { SLS_AK_ID: 'x' }, 'SLS_AK_KEY'],
 ])('%s: one clear line, exit code 2', async (_, argv, env, text) => {
   const { code, out, err } = await finished(argv, env)
   expect([code, out]).toEqual([EXIT.usage, ''])
-  expect(err).toMatch(/^emulator: [^\n]+\n$/)
+  expect(err).toMatch(/^sls-siem-bridge emulator: [^\n]+\n$/)
   expect(err).toContain(text)
 })
 
