@@ -1,7 +1,6 @@
-import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { ByteBudget } from '../../../src/consumer/byte-budget.ts'
 import { NO_TELEMETRY } from '../../../src/core/telemetry.ts'
-import { Encoder } from '../../../src/pipeline/encoder.ts'
 import { failure, silence } from '../sls/scripted-server.ts'
 import { lostAnswer, SlsDouble } from './sls-double.ts'
 import { takenShard } from './taken-shard.ts'
@@ -288,11 +287,10 @@ describe('an error nobody foresaw', () => {
   })
 
   test('of the encoder too', async () => {
-    vi.spyOn(Encoder.prototype, 'encode').mockImplementation(() => {
+    const encode = (): never => {
       throw bug
-    })
-    onTestFinished(() => void vi.restoreAllMocks())
-    const { clock, run } = await takenShard({ written: 1 })
+    }
+    const { clock, run } = await takenShard({ written: 1, encoder: { encode, recycle: () => {} } })
     await clock.settle()
     await expect(run).rejects.toBe(bug)
   })

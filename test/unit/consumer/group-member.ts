@@ -2,6 +2,7 @@ import { expect, onTestFinished } from 'vitest'
 import { Worker } from '../../../src/consumer/worker.ts'
 import type { ShardRef } from '../../../src/core/shard.ts'
 import { DeliveryScript } from './delivery-script.ts'
+import { changesTold, drawnArrows } from './life-drawing.ts'
 import type { Reply } from './sls-double.ts'
 import { GROUP, SlsDouble } from './sls-double.ts'
 import type { Chosen } from './taken-shard.ts'
@@ -32,6 +33,7 @@ export async function groupMember({ sls: given, shards = 2, written = 0, ...chos
     await sls.clock.settle()
     await run.catch(() => {})
     expect(deliveries.ahead).toEqual([])
+    expect(drawnArrows()).toEqual(expect.arrayContaining(changesTold(sls.recorder)))
   })
   return {
     ...{ sls, clock: sls.clock, deliveries, worker, run },

@@ -12,6 +12,7 @@ import type { Telemetry } from '../../../src/core/telemetry.ts'
 import { Encoder } from '../../../src/pipeline/encoder.ts'
 import type { SlsClient } from '../../../src/sls/client.ts'
 import { DeliveryScript } from './delivery-script.ts'
+import { changesTold, drawnArrows } from './life-drawing.ts'
 import { GROUP, SlsDouble } from './sls-double.ts'
 
 /** What a test may choose of the surroundings of a shard. */
@@ -23,16 +24,23 @@ export interface Chosen extends Partial<Reading>, Partial<Downstream> {
   commitIntervalMs?: number
 }
 
-/** The surroundings of a shard: one batch a log, and topic `audit` is wanted. */
+/** One batch a log, of topic `audit`. */
+export function oneLogABatch({ ref: { project, logstore } }: SlsDouble): Encoder {
+  return new Encoder({ project, logstore, maxBatchBytes: 1, topics: ['audit'], source: 's', sourcetype: 't' })
+}
+
+/** The surroundings of a shard. */
 export function surroundings(sls: SlsDouble, deliveries: DeliveryScript, chosen: Chosen): ShardSurroundings {
-  const { clock, ref } = sls
-  const { project, logstore } = ref
+  const { clock } = sls
   const { client = sls.client, telemetry = sls.telemetry, inOrder = false } = chosen
   const { heartbeatMs = 20_000, commitIntervalMs = 3_000 } = chosen
   const { start = { kind: 'begin' }, expired = 'begin', fetchCount = 100, fetchIntervalMs = 1_000, query } = chosen
-  const { budget = new ByteBudget(1 << 20), bodies = new BufferPool(0), deliver = deliveries.deliver } = chosen
-  const options = { project, logstore, maxBatchBytes: 1, topics: ['audit'], source: 's', sourcetype: 't' }
-  const { encoder = new Encoder(options) } = chosen
+  const {
+    budget = new ByteBudget(1 << 20),
+    bodies = new BufferPool(0),
+    deliver = deliveries.deliver,
+    encoder = oneLogABatch(sls),
+  } = chosen
   const group = { name: GROUP, timeoutSeconds: 60, inOrder }
   return {
     membership: sls.membership({ client, group, heartbeatMs, commitIntervalMs }),
@@ -78,6 +86,7 @@ export async function takenShard({ sls: given, ...options }: TakenOptions = {}) 
     lease.lose('the test is over')
     await run.catch(() => {})
     expect(deliveries.ahead).toEqual([])
+    expect(drawnArrows()).toEqual(expect.arrayContaining(changesTold(sls.recorder)))
   })
   return {
     ...{ sls, clock, lease, consumer, deliveries, run },

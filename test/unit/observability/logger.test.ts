@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process'
-import { lstatSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { lstatSync, openSync, readdirSync, readFileSync, watch, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { Fault } from '../../../src/core/errors.ts'
 import { Secret } from '../../../src/core/secret.ts'
 import { openLogger } from '../../../src/observability/logger.ts'
@@ -114,7 +114,7 @@ describe('LOG_FILE', () => {
     const directory = temporaryDirectory()
     writeFileSync(join(directory, 'other.log'), 'not ours\n')
     for (let start = 0; start < 3; start++) await filled(join(directory, 'bridge.log'), 12)
-    await vi.waitFor(() => expect(numbered(directory)).toHaveLength(5))
+    await untilChanged(directory, () => numbered(directory).length === 5)
     const newest = linesOf(join(directory, 'bridge.log'))
     const sorted = numbered(directory).sort((a, b) => Number(a.split('.')[1]) - Number(b.split('.')[1]))
     const numbers = sorted.flatMap((name) => linesOf(join(directory, name))).map(({ msg }) => Number(msg.split(' ')[0]))
@@ -139,3 +139,15 @@ describe('LOG_FILE', () => {
     expect(linesOf(join(directory, 'bridge.1.log'))).toHaveLength(2)
   })
 })
+
+/** Resolves once a change of the directory, or an earlier one, has made `done` true. */
+async function untilChanged(directory: string, done: () => boolean): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const look = (): void => {
+    if (done()) resolve()
+  }
+  const watcher = watch(directory, look)
+  look()
+  await promise
+  watcher.close()
+}
