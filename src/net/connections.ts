@@ -19,29 +19,29 @@ interface Connection {
   restingSince: number
 }
 
-/** Longer than it takes an answer that follows upon another to arrive. */
+/** A second answer that follows another arrives within this time. */
 const REST_MS = 5
 /**
- * Writing a MB takes about a millisecond, and several may be ready at once: each gets a turn of its own. (On a connection that
- * is still to be opened it leaves when that is open, whoever's turn it is.)
+ * Writing a MB takes about a millisecond, and several may be ready at once, so each gets a turn of its own. (On a connection
+ * that is still being opened the body leaves when that is open, in any turn.)
  */
 const LARGE_BYTES = 256 << 10
-/** What has rested so long is surplus. */
+/** A connection that has rested this long is surplus and is closed. */
 const SURPLUS_MS = 10_000
 
 /**
- * Connections to one origin, as many as there are requests at a time, each of them for one request after the other.
+ * Connections to one origin: one for each request under way, and each takes one request after the other.
  *
- * Nothing but their order says which answer belongs to which request of a connection. Who answers one twice would have the
- * second taken for the answer to the next request, and every later one for the next but one. So a connection rests for a
- * moment before it is used again: what arrives meanwhile was asked for by nobody, and undici closes the connection on it.
+ * Only the order of answers ties them to requests. If a server answers one request twice, the second answer would be taken
+ * for the next request's, and every later answer would be shifted too. So a connection rests for a moment before it is used
+ * again. An answer that arrives meanwhile belongs to no request, and undici closes the connection.
  */
 export class Connections extends Dispatcher {
   readonly #open: (connect: buildConnector.connector) => Client
   readonly #connector: buildConnector.connector
   readonly #lifeMs: number
   readonly #all = new Set<Client>()
-  /** Who has rested longest comes first. */
+  /** The connection that has rested longest comes first. */
   readonly #resting: Connection[] = []
   #ended = false
 
@@ -56,7 +56,7 @@ export class Connections extends Dispatcher {
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     const now = performance.now()
     const rested = this.#resting.findLastIndex(({ restingSince }) => restingSince <= now - REST_MS)
-    // When none has rested long enough, the one that has the longest is waited for: that is sooner than a new one.
+    // When none has rested long enough, waiting for the one that has rested longest is faster than opening another.
     const [connection] = this.#resting.splice(Math.max(0, rested), 1)
     const waitMs = connection && rested < 0 ? connection.restingSince + REST_MS - now : 0
     const used = connection ?? this.#opened(now)
@@ -71,7 +71,7 @@ export class Connections extends Dispatcher {
     return true
   }
 
-  /** Fails what is still under way, and whatever comes later. */
+  /** Fails requests that are under way, and all later ones. */
   async end(): Promise<void> {
     this.#ended = true
     await Promise.all([...this.#all].map((client) => client.destroy()))
@@ -92,7 +92,7 @@ export class Connections extends Dispatcher {
 
   #rest(connection: Connection, failed: boolean): void {
     const now = performance.now()
-    // After a failure there is a new socket, on which nothing was asked yet.
+    // After a failure the next request gets a new socket, which needs no rest.
     connection.restingSince = failed ? now - REST_MS : now
     if (now - connection.openedAt > this.#lifeMs) this.#drop(connection)
     else this.#resting.push(connection)
@@ -114,9 +114,9 @@ export class Connections extends Dispatcher {
 }
 
 /**
- * Head and body of a request are corked together, and what Node's TLS is given together it copies into one piece first: a
- * megabyte asked of the operating system, filled with zeros, then with the copy, and given back, with each batch. One after
- * the other they are encrypted from where they lie. (HTTPS both ways: a quarter less CPU in all.)
+ * undici corks head and body of a request together, and Node's TLS copies corked data into one piece first. With each batch
+ * that is a megabyte allocated, zeroed, filled and freed. Uncorked, both are encrypted where they lie. (HTTPS both ways: a
+ * quarter less CPU in all.)
  */
 function withoutCorks(connect: buildConnector.connector): buildConnector.connector {
   return (options, callback) => {
@@ -132,11 +132,11 @@ function withoutCorks(connect: buildConnector.connector): buildConnector.connect
 }
 
 /**
- * Passes everything on, and tells when the request is over in whatever way.
+ * Passes everything on, and tells when the request is over in any way.
  *
- * Who says 200 before all of the request has left has not seen what it says that of, and what is still to leave is read from
- * where it lies: its owner must not take the end for the end. So that is held back until all of it has left. A refusal ends
- * at once, and the connection with it: what the owner puts there next would leave as the rest of what was refused.
+ * A server that says 200 before the whole request has left has not seen the rest. That rest is still read from the batch's
+ * memory, so the owner must not reuse it yet: success is held back until all of the request has left. A refusal counts at
+ * once, and ends the connection: otherwise the memory's next contents would leave as the rest of the refused request.
  */
 class EndOf implements Dispatcher.DispatchHandler {
   readonly #handler: Dispatcher.DispatchHandler
@@ -155,7 +155,7 @@ class EndOf implements Dispatcher.DispatchHandler {
     const abort = controller.abort.bind(controller)
     controller.abort = (reason) => {
       abort(reason)
-      // For undici the request is over, and it would go on sending.
+      // For undici the request is over, yet it would go on sending.
       if (this.#heldBack) this.#connection.socket?.destroy()
     }
     this.#handler.onRequestStart?.(controller, context)

@@ -33,7 +33,7 @@ export function tlsConnectOptions({ verify, ca, cert, key, serverName }: Tls): T
 /**
  * What an error of a TLS connection says, by its code:
  * - `other_name`: the certificate is for another host.
- * - `not_trusted`: the certificate is expired, revoked, or signed by nobody we trust.
+ * - `not_trusted`: the certificate is expired, revoked, or not signed by a CA that we trust.
  * - `client_refused`: the server refuses our certificate or our ciphers.
  * - `no_handshake`: no handshake came about; often the other side does not speak TLS.
  */

@@ -19,7 +19,7 @@ export interface ShardCheckpoint {
   checkpoint: string
   /** Microseconds since the epoch; 0 if never. */
   updateTime: number
-  /** Who wrote it; `''` if nobody. */
+  /** The consumer that wrote it; `''` if none did. */
   consumer: string
 }
 

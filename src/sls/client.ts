@@ -113,7 +113,7 @@ export class SlsClient {
     return this.#commit({ group, consumer, force: false }, { shard, checkpoint }, options)
   }
 
-  /** Sets the checkpoint of a shard nobody holds yet (`forceSuccess=true`). Never for progress: it overwrites anything. */
+  /** Sets the checkpoint of a shard that no consumer holds (`forceSuccess=true`). Never for progress: it overwrites anything. */
   initialiseCheckpoint(
     group: string,
     consumer: string,
@@ -147,7 +147,7 @@ export class SlsClient {
     return this.#json({ api: 'ListShards', method: 'GET', path: ['shards'], signal }, shards, LIST_BYTES)
   }
 
-  /** `end` is the position of the next write; a time (unix seconds, of receipt) that of the first group since then. */
+  /** `end` is the position of the next write; a time (unix seconds, of receipt) is the position of the first group since. */
   getCursor(shard: number, from: 'begin' | 'end' | number, signal?: AbortSignal): Promise<string> {
     const query = [['type', 'cursor'] as const, ['from', String(from)] as const]
     return this.#json({ api: 'GetCursor', method: 'GET', path: shardPath(shard), query, signal }, cursor)

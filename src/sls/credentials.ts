@@ -16,7 +16,7 @@ export interface CredentialSource {
   refused(these: Credentials): Promise<Credentials | undefined>
 }
 
-/** For a pair that was given once and for all. */
+/** For a pair that never changes. */
 export function fixedCredentials(credentials: Credentials): CredentialSource {
   return { get: async () => credentials, refused: async () => undefined }
 }
@@ -36,21 +36,22 @@ export interface RenewedCredentialsOptions {
   telemetry: Pick<Telemetry, 'notice'>
 }
 
-/** Nobody waits longer than this for a source, nor is one asked again sooner after it failed so often. */
+/** A request waits at most this long for a source. */
 const FETCH_TIMEOUT_MS = 10_000
+/** A source that failed is not asked again before this backoff. */
 const RETRY_MIN_MS = 1_000
 const RETRY_MAX_MS = 10_000
-/** Of the time that credentials are good for, the last third at the most is left to get others. */
+/** Credentials are renewed this long before they expire, or in the last third of their life if that is shorter. */
 const RENEWAL_MS = 15 * 60_000
-/** Credentials that do not say when they expire are asked for anew after so long. */
+/** Credentials that do not say when they expire are renewed after this long. */
 const UNKNOWN_LIFE_MS = 10 * 60_000
-/** A right that is missing is refused as bad credentials are, and others do not help: so often is it tried nevertheless. */
+/** A missing permission is refused like bad credentials, and new ones do not help: then they are fetched this seldom. */
 const REFUSALS_APART_MS = 10_000
 
 /**
  * Credentials that are replaced before they expire, and when they are refused. It has no timer: the request that finds them
- * due gets those in use, which are still good, while others are fetched behind its back. So an endpoint that is down or
- * slow shows in a warning, and holds requests up only when the last good credentials are gone.
+ * due is signed with those in use, which are still good, and starts a fetch in the background. So an endpoint that is down
+ * or slow causes a warning, and delays requests only when the last good credentials have expired.
  */
 export class RenewedCredentials implements CredentialSource {
   readonly #options: RenewedCredentialsOptions
@@ -158,7 +159,7 @@ export class RenewedCredentials implements CredentialSource {
   }
 }
 
-/** A Fault that stops a replica as a wrong setting does; its code says whether it may pass without anybody's help. */
+/** A Fault that pauses a replica as a wrong setting does. Its code says whether it may pass by itself. */
 export function noCredentials(
   from: string,
   why: string,

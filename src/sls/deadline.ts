@@ -1,6 +1,6 @@
 import { Fault } from '../core/errors.ts'
 
-/** However steadily something arrives, the time given last is begun anew for no longer than so many times itself. */
+/** Progress may restart the current time limit, but all of it together lasts at most this many times the limit. */
 const MOST_TIMES = 5
 
 /**
@@ -39,7 +39,7 @@ export class Deadline {
     this.#timer = undefined
   }
 
-  /** Something has arrived: begins the time given last anew. A body that drips must still come to its end. */
+  /** Something has arrived: restarts the time limit. A body that drips must still come to its end. */
   progress(): void {
     if (performance.now() < this.#lastProgress) this.#timer?.refresh()
   }

@@ -7,11 +7,11 @@ import { tlsProblem } from '../net/tls.ts'
 /**
  * What an error answer of Log Service asks of the client:
  * - `retry`, `throttle`: later, with backoff; throttled calls wait at least a second.
- * - `configuration`: nothing changes until somebody acts on the advice.
+ * - `configuration`: nothing changes until the operator acts on the advice.
  * - `lost_shard`: the shard is held by someone else → stop, commit nothing.
  * - `register_again`: the group has forgotten this consumer → drop every shard, then an empty heartbeat.
  * - `group_missing`: the consumer group was deleted → as above, after creating it again.
- * - `group_exists`: somebody else created it first → fine, compare its settings.
+ * - `group_exists`: another replica created it first → fine, compare its settings.
  * - `invalid_cursor`: expired or malformed → the policy for expired cursors decides.
  * - `shard_gone`: a read-only shard aged out → drop it.
  */
@@ -103,11 +103,13 @@ const clock: Advice = ({ answer }) => {
         : `It is ${Math.abs(skew)} s ${skew > 0 ? 'ahead of' : 'behind'} the server's. `
   return `Synchronise this machine's clock (NTP); Log Service accepts 15 minutes of difference. ${seen}`.trim()
 }
-/** Nobody has typed in what a source gave, so nobody can have mistyped it. */
+/** Advice about a typing mistake fits only an access key pair: other sources give credentials that no one types. */
 const given =
   (ofPair: string): Advice =>
   ({ credentialsChoice: from = 'access_key' }) =>
-    from === 'access_key' ? ofPair : `Look at what SLS_CREDENTIALS=${from} gives: it is refused, and is asked for anew.`
+    from === 'access_key'
+      ? ofPair
+      : `Look at what SLS_CREDENTIALS=${from} gives: Log Service refuses it, and the source is asked again.`
 const keyId = given('Check SLS_AK_ID: the access key does not exist, is disabled, or was cut when copied.')
 const keySecret = given(
   'Check SLS_AK_KEY: the secret does not belong to SLS_AK_ID; with SLS_REGION set, that it is the region of the project.',
@@ -208,8 +210,8 @@ export function errorOfAnswer(call: CallContext, answer: ErrorAnswer): SlsError 
 }
 
 /**
- * For codes the table does not know: a refusal waits for somebody to look, everything else is tried again. A refusal
- * without a code does not come from the service but from something in between.
+ * For codes the table does not know: a refusal waits for an operator, everything else is tried again. A refusal without
+ * a code does not come from the service but from something in between.
  */
 function byStatus(status: number, coded: boolean): readonly [SlsReaction, Advice?] {
   if (status < 300 || status >= 500 || status === 408 || status === 429) return ['retry']
@@ -242,8 +244,8 @@ export function serverTime(header: (name: string) => string | undefined): number
 }
 
 /**
- * The Fault of a call that got no (complete) answer. TLS failures need somebody to act, as do headers that cannot be
- * sent; the rest of the network mends itself. Errors that carry no code are bugs and come back as they are.
+ * The Fault of a call that got no (complete) answer. TLS failures and headers that cannot be sent are configuration
+ * faults; other network failures are transient. Errors that carry no code are bugs and are returned as they are.
  */
 export function faultOfTransport(call: CallContext, error: unknown): unknown {
   if (error instanceof Fault || !(error instanceof Error)) return error

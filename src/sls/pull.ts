@@ -54,7 +54,7 @@ export async function pullOf(answer: Answer, idleMs: number): Promise<Pull> {
   if (rawSize === 0 && groupCount > 0) throw answer.corrupt(`${groupCount} log groups announced in 0 bytes`)
   const serverTimeMs = serverTime((name) => answer.header(name))
   const end = answer.header('x-log-end-of-cursor')
-  // An empty list may still be sent as an empty compressed block; it is read here, so that nobody else has to.
+  // An empty list may still be sent as an empty compressed block. It is read here, so callers need not.
   if (rawSize === 0) await answer.body(compressedLimit(0))
   else answer.pause()
   return {

@@ -176,7 +176,7 @@ export class Answer {
     this.#context = context
     this.#deadline = deadline
     this.#secret = secret
-    // A connection may break while nobody reads; without a listener that would end the process. `body` reports it.
+    // A connection may break while the body is not being read. Without a listener that would end the process; `body` reports it.
     response.body.on('error', () => {})
   }
 
@@ -255,7 +255,7 @@ export class Answer {
     return signal.aborted ? signal.reason : faultOfTransport(this.#context, error)
   }
 
-  /** From here to `resume` the clock stands still: the body waits for its reader, not for the network. */
+  /** Stops the deadline until `resume`: the body waits for its reader, not for the network. */
   pause(): void {
     this.#deadline.pause()
   }

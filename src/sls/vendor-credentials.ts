@@ -29,8 +29,8 @@ const REQUEST_TIMEOUT_MS = 5_000
 const METADATA_TIMEOUT_MS = 1_000
 
 /**
- * Asks the source anew by `@alicloud/credentials`. The library would keep what it got and, when it cannot get more, hand out
- * what has expired without a word; so a provider serves one fetch, and keeping is `RenewedCredentials`' matter.
+ * Asks the source, through `@alicloud/credentials`. A provider of that library caches credentials and, when it cannot renew
+ * them, hands out expired ones silently. So each provider serves one fetch, and `RenewedCredentials` keeps the result.
  */
 export async function fetchVendorCredentials(given: VendorSource): Promise<Issued> {
   let keys: Keys
@@ -144,7 +144,7 @@ function reasonOf(error: unknown): { why: string; mayPass: boolean } {
   return { why: known ?? 'its answer holds none', mayPass: false }
 }
 
-/** The system's; those of TLS and of Node itself (`CERT_HAS_EXPIRED`, `EPROTO`, `ERR_INVALID_URL`) do not mend themselves. */
+/** Errors of the operating system may pass. Those of TLS and of Node (`CERT_HAS_EXPIRED`, `ERR_INVALID_URL`) do not. */
 const NETWORK_CODE = /^E(?!RR_|PROTO$)/
 /** What the service says in place of a status, which the library does not pass on. */
 const BUSY_CODE = /^(InternalError|ServiceUnavailable|Throttling)\b/
