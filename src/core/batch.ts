@@ -19,11 +19,35 @@ export interface Batch {
   readonly count: number
 }
 
-/** Bytes of events `from` (inclusive) to `to` (exclusive). */
-export function bytesOf(batch: Batch, from: number, to: number): Buffer {
-  const start = from === 0 ? 0 : (batch.ends[from - 1] as number)
-  const end = to === 0 ? 0 : (batch.ends[to - 1] as number)
-  return batch.bytes.subarray(start, end)
+/** Events of one batch: from index `from` up to, but not including, `to`. */
+export interface Span {
+  readonly from: number
+  readonly to: number
+}
+
+export function bytesOf(batch: Batch, { from, to }: Span): Buffer {
+  return batch.bytes.subarray(offsetOf(batch, from), offsetOf(batch, to))
+}
+
+export function sizeOf(batch: Batch, { from, to }: Span): number {
+  return offsetOf(batch, to) - offsetOf(batch, from)
+}
+
+/** Where to cut two or more events so that the first part has at most `bytes`, and each part at least one event. */
+export function cutAt(batch: Batch, { from, to }: Span, bytes: number): number {
+  const limit = offsetOf(batch, from) + bytes
+  let low = from + 1
+  let high = to - 1
+  while (low < high) {
+    const middle = (low + high + 1) >>> 1
+    if (offsetOf(batch, middle) <= limit) low = middle
+    else high = middle - 1
+  }
+  return low
+}
+
+function offsetOf(batch: Batch, index: number): number {
+  return index === 0 ? 0 : (batch.ends[index - 1] as number)
 }
 
 /** Where a pull stands, for origins and event ids. */

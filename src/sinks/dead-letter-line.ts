@@ -19,7 +19,7 @@ export interface DeadLetterEntry {
 }
 
 export function deadLetterOf(batch: Batch, index: number, reason: DeadLetterReason): DeadLetterEntry {
-  const bytes = bytesOf(batch, index, index + 1)
+  const bytes = bytesOf(batch, { from: index, to: index + 1 })
   const end = bytes.at(-1) === 0x0a ? bytes.length - 1 : bytes.length
   return { reason, origin: batch.origin, event: bytes.subarray(0, end) }
 }

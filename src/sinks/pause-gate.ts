@@ -10,7 +10,7 @@ export interface PauseGateOptions {
   readonly key: PauseKey
   readonly clock: Clock
   readonly telemetry: Pick<Telemetry, 'paused' | 'resumed'>
-  /** Asks, changing nothing, whether the fault is still there. Without it the leader alone finds out. */
+  /** Asks whether the fault is still there, and changes nothing. Without it the leader alone finds out. */
   readonly probe?: (signal: AbortSignal) => Promise<Fault | undefined>
 }
 
@@ -20,7 +20,8 @@ export interface Pass {
   check(): void
 }
 
-type LeadResult = 'mended' | 'refused' | 'gone'
+/** `gone`: its lease ended before it could find out. */
+type LeadResult = 'passed' | 'refused' | 'gone'
 
 interface Waiter {
   /** May be sent ahead while the gate is closed; otherwise only waits for it to open. */
@@ -31,9 +32,9 @@ interface Waiter {
 class GateClosed extends Error {}
 
 /**
- * One door for everybody. It closes on a `configuration` fault, because what one delivery met all others would meet, and
- * opens by itself: at most 15 s apart a probe asks, and when that passes a single waiting task goes ahead as leader. Only
- * its success lets the others follow.
+ * Pauses all deliveries of a sink together. It closes on a `configuration` fault, because every other delivery would meet
+ * the same one, and opens by itself: a probe asks at most 15 s apart, and when it passes, one waiting task goes ahead as
+ * leader. Only its success lets the others follow.
  */
 export class PauseGate {
   readonly #options: PauseGateOptions
@@ -61,7 +62,7 @@ export class PauseGate {
     for (;;) {
       signal.throwIfAborted()
       const lead = this.#fault ? await this.#wait(signal, true) : undefined
-      let result: LeadResult = 'mended'
+      let result: LeadResult = 'passed'
       try {
         return await task({
           check: () => {
@@ -89,11 +90,11 @@ export class PauseGate {
     if (before?.code !== fault.code || before.message !== fault.message) {
       this.#options.telemetry.paused(this.#options.key, fault)
     }
-    if (!before && !this.#stop.signal.aborted) void this.#mend()
+    if (!before && !this.#stop.signal.aborted) void this.#tryUntilOpen()
   }
 
   close(): void {
-    this.#stop.abort(new Fault('transient', 'the gate is closed down', { code: 'closed' }))
+    this.#stop.abort(new Fault('transient', 'the sink is closed', { code: 'closed' }))
   }
 
   #wait(signal: AbortSignal, mayLead: boolean): Promise<((result: LeadResult) => void) | undefined> {
@@ -115,7 +116,7 @@ export class PauseGate {
     })
   }
 
-  async #mend(): Promise<void> {
+  async #tryUntilOpen(): Promise<void> {
     const stop = this.#stop.signal
     for (let attempt = 1; ; attempt++) {
       const slept = await this.#options.clock
@@ -131,15 +132,15 @@ export class PauseGate {
         if (fault.kind === 'configuration') this.trip(fault)
         continue
       }
-      if ((await this.#sendLeader()) === 'mended') return this.#open()
+      if ((await this.#sendLeader()) === 'passed') return this.#open()
     }
   }
 
-  /** Nobody there to lead: the probe's word is all there is, and the next one through finds out. */
+  /** Without a waiting task the gate opens on the probe's word, and the next task finds out. */
   async #sendLeader(): Promise<LeadResult> {
     for (;;) {
       const leader = [...this.#waiting].find((waiter) => waiter.mayLead)
-      if (!leader) return 'mended'
+      if (!leader) return 'passed'
       const result = await new Promise<LeadResult>((done) => leader.enter(done))
       if (result !== 'gone') return result
     }

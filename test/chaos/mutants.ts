@@ -42,8 +42,8 @@ export const MUTANTS: readonly Mutant[] = [
     bug: 'with indexer acknowledgement a 200 is taken for delivery',
     edits: [
       [
-        "return { is: 'accepted', endpoint, ack: turn.accepted(ackId) }",
-        "return (void turn.accepted(ackId), { is: 'accepted', endpoint, ack: undefined })",
+        "return { is: 'accepted', range, endpoint, acceptance: turn.accepted(ackId) }",
+        "return (void turn.accepted(ackId), { is: 'accepted', range, endpoint, acceptance: 'delivered' })",
       ],
     ],
     ...{ ordeal: 'questions about acks refused', caughtBy: 'ahead' },
@@ -69,7 +69,7 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       [
         'if (!turn.own) turn.ended(true)',
-        "turn.ended(true)\n  if (fault) return { is: 'accepted', endpoint, ack: undefined }",
+        "turn.ended(true)\n  if (fault) return { is: 'accepted', range, endpoint, acceptance: 'delivered' }",
       ],
       ["else if ((await turn.doubtful()) === 'acked')", "if ((await turn.doubtful()) === 'acked')"],
     ],
@@ -77,34 +77,30 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     bug: 'delivery gives up after five attempts',
-    edits: [['retries: Number.POSITIVE_INFINITY', 'retries: 5']],
+    edits: [['if (!isPassing(error)) throw error', 'if (!isPassing(error) || failures === 5) throw error']],
     ...{ ordeal: 'errors of HEC', caughtBy: 'died' },
   },
   {
     bug: 'a batch that is too large is dropped',
-    edits: [['sent.endpoint.learnLimit(sizeOf(this.#batch, run)) return this.#halve(run)', 'return']],
+    edits: [['return this.#sendNext(...halvesOf(this.#batch, posted.range))', 'return']],
     ...{ ordeal: 'small bodies only', caughtBy: 'lost' },
   },
   {
     bug: 'after a refused event those before it are sent again',
     edits: [
-      ["if (sent.prefix !== 'unknown')", 'if (at < 0)'],
-      [
-        "this.#accepted(from, bad, sent.prefix === 'none' ? undefined : sent.prefix)",
-        'this.#accepted(from, bad, undefined)',
-      ],
+      ['this.#accepted({ ...range, to: bad }, before)', "this.#accepted({ ...range, to: bad }, 'unacknowledged')"],
     ],
     ...{ ordeal: 'poison', caughtBy: 'repeated' },
   },
   {
     bug: 'one refused event takes the rest of its batch along',
-    edits: [['this.#goOnAfter(run, bad + 1)', '']],
+    edits: [['this.#goOnAfter(range, bad + 1)', '']],
     ...{ ordeal: 'poison', caughtBy: 'lost' },
   },
   {
     bug: 'one refused event sends the rest of its batch to the dead letter',
     edits: [
-      ['this.#goOnAfter(run, bad + 1)', 'for (let i = bad + 1; i < to; i++) await this.#bury(i, reasonOf(sent))'],
+      ['this.#goOnAfter(range, bad + 1)', 'for (let i = bad + 1; i < range.to; i++) await this.#bury(i, reason)'],
     ],
     ...{ ordeal: 'poison', caughtBy: 'refused' },
   },

@@ -130,7 +130,7 @@ function incomplete(shard: number, at: string): Fault {
 
 function add(batch: Batch, logs: Map<string, WantedLog>): void {
   for (let i = 0; i < batch.count; i++) {
-    const { id, seconds } = idAndTime(bytesOf(batch, i, i + 1))
+    const { id, seconds } = idAndTime(bytesOf(batch, { from: i, to: i + 1 }))
     const known = logs.get(id)
     if (known) known.times++
     else logs.set(id, { seconds, cursor: cursorInId(id) ?? batch.origin.cursor, times: 1 })

@@ -23,10 +23,29 @@ export interface AckPollerOptions {
   readonly timeoutMs: number
   readonly requestTimeoutMs: number
   readonly clock: Clock
+  /** The sink's configured name. */
   readonly sink: string
   readonly telemetry: Pick<Telemetry, 'acknowledged' | 'acknowledgementFailed'>
   /** `/ack` was answered with a configuration fault. */
   readonly refused: (fault: Fault) => void
+}
+
+/** Settles when the request is acknowledged, lost, too late, or its lease ended. Never rejects. */
+export type PendingAck = Promise<AckResult>
+
+/** One POST's use of a channel. Exactly one of the three endings must be called, in the turn its answer is read. */
+export interface AckTurn {
+  /** For the header of the request. */
+  readonly channel: string
+  readonly cookies: CookieJar
+  /** The channel is for this POST alone, so that a lost answer can be asked for. */
+  readonly own: boolean
+  /** Answered with an ack id: asked about until it is acknowledged, lost or too late. */
+  accepted(ackId: number): PendingAck
+  /** Not answered: the only id that a channel of its own can give is asked about. */
+  doubtful(): PendingAck
+  /** Ended without an ack id. `mayHaveTakenAnId`: it reached a server that may have given it one without telling. */
+  ended(mayHaveTakenAnId: boolean): void
 }
 
 /** Indexer acknowledgement at one endpoint: hands out channels, asks about what was accepted, gives up at the deadline. */
@@ -56,7 +75,7 @@ export class AckPoller {
     const now = this.#options.clock.monotonic()
     const own = want.acks && (want.own || this.#ownChannels() < MOST_OWN_CHANNELS)
     const channel = own ? this.#open(true) : this.#sharedChannel(now)
-    return new AckTurn(this, channel, channel.begin(now), signal)
+    return this.#turn(channel, channel.begin(now), signal)
   }
 
   /** The server's memory for this channel is full: leave it to be drained and take another. */
@@ -73,30 +92,50 @@ export class AckPoller {
     this.#stop.abort()
   }
 
-  /** For AckTurn: a wait of at most `limitMs` that counts as unacknowledged until it is finished. */
-  waiting(limitMs: number = this.#options.timeoutMs): AckWait {
-    const since = this.#options.clock.monotonic()
+  #turn(channel: AckChannel, posting: Posting, signal: AbortSignal): AckTurn {
+    const { timeoutMs } = this.#options
+    return {
+      channel: channel.id,
+      cookies: channel.cookies,
+      own: channel.own,
+      accepted: (ackId) => {
+        const wait = this.#wait(timeoutMs)
+        channel.accepted(posting, ackId, wait)
+        return this.#pending(channel, wait, signal)
+      },
+      doubtful: () => {
+        const wait = this.#wait(Math.min(LONGEST_DOUBT_MS, timeoutMs))
+        channel.presume(posting, wait)
+        return this.#pending(channel, wait, signal)
+      },
+      ended: (mayHaveTakenAnId) => {
+        channel.ended(posting, mayHaveTakenAnId)
+        this.#ended()
+      },
+    }
+  }
+
+  /** A wait of at most `limitMs`. Its request counts as unacknowledged until the wait is finished. */
+  #wait(limitMs: number): AckWait {
+    const { clock, sink, telemetry } = this.#options
+    const since = clock.monotonic()
     return new AckWait(since + limitMs, (result) => {
-      this.ended()
-      const { clock, sink, telemetry } = this.#options
+      this.#ended()
       if (result === 'acked') telemetry.acknowledged(sink, (clock.monotonic() - since) / 1000)
     })
   }
 
-  /** For AckTurn: how long an unanswered POST is asked about. */
-  get doubtMs(): number {
-    return Math.min(LONGEST_DOUBT_MS, this.#options.timeoutMs)
+  /** From now on `channel` is asked about `wait`, unless the lease behind `signal` ends. */
+  #pending(channel: AckChannel, wait: AckWait, signal: AbortSignal): PendingAck {
+    const cancel = (): void => channel.cancel(wait)
+    if (signal.aborted) cancel()
+    else signal.addEventListener('abort', cancel, { once: true })
+    if (!this.#polling && !this.#stop.signal.aborted) void this.#poll()
+    return wait.result.finally(() => signal.removeEventListener('abort', cancel))
   }
 
-  /** For AckTurn: something on a channel is to be asked about from now on. */
-  wake(): void {
-    if (this.#polling || this.#stop.signal.aborted) return
-    this.#polling = true
-    void this.#poll()
-  }
-
-  /** For AckTurn: one unacknowledged request less. */
-  ended(): void {
+  /** One unacknowledged request less. */
+  #ended(): void {
     this.#unacked--
     for (const channel of this.#channels) {
       if (channel.idle && channel !== this.#shared) this.#channels.delete(channel)
@@ -140,9 +179,11 @@ export class AckPoller {
     return count
   }
 
+  /** Asks in rounds until nothing waits any more. */
   async #poll(): Promise<void> {
     const { clock, pollMs, timeoutMs } = this.#options
     const stop = this.#stop.signal
+    this.#polling = true
     for (;;) {
       const slept = await clock.sleep(Math.min(pollMs, timeoutMs), stop).then(
         () => true,
@@ -159,6 +200,7 @@ export class AckPoller {
   }
 
   async #ask(channel: AckChannel): Promise<void> {
+    const { clock, sink, telemetry, refused } = this.#options
     channel.asking = true
     try {
       const ids = channel.ids()
@@ -168,12 +210,12 @@ export class AckPoller {
     } catch (error) {
       // The next round asks again; the deadline ends it. Anything else is a bug.
       if (!(error instanceof Fault) && !this.#stop.signal.aborted) throw error
-      if (error instanceof Fault && error.kind === 'configuration') this.#options.refused(error)
-      else if (error instanceof Fault) this.#options.telemetry.acknowledgementFailed(this.#options.sink, error)
+      if (error instanceof Fault && error.kind === 'configuration') refused(error)
+      else if (error instanceof Fault) telemetry.acknowledgementFailed(sink, error)
     } finally {
       channel.asking = false
       // After asking, so that a process that was stopped for long does not give up what it never asked about.
-      channel.expire(this.#options.clock.monotonic())
+      channel.expire(clock.monotonic())
     }
   }
 
@@ -195,64 +237,5 @@ export class AckPoller {
       told.filter((id) => asked.has(id)),
       clock.monotonic(),
     )
-  }
-}
-
-/** Settles when the request is acknowledged, lost, too late, or its lease ended. Never rejects. */
-export type PendingAck = Promise<AckResult>
-
-/** One POST's use of a channel. Exactly one of the endings must be called, in the turn its answer is read. */
-export class AckTurn {
-  readonly #poller: AckPoller
-  readonly #channel: AckChannel
-  readonly #posting: Posting
-  readonly #signal: AbortSignal
-
-  constructor(poller: AckPoller, channel: AckChannel, posting: Posting, signal: AbortSignal) {
-    this.#poller = poller
-    this.#channel = channel
-    this.#posting = posting
-    this.#signal = signal
-  }
-
-  get channel(): string {
-    return this.#channel.id
-  }
-
-  get cookies(): CookieJar {
-    return this.#channel.cookies
-  }
-
-  /** Whether a lost answer can be asked for. */
-  get own(): boolean {
-    return this.#channel.own
-  }
-
-  /** Answered with an ack id: ask until it is acknowledged, lost or too late. */
-  accepted(ackId: number): PendingAck {
-    const wait = this.#poller.waiting()
-    this.#channel.accepted(this.#posting, ackId, wait)
-    return this.#pending(wait)
-  }
-
-  /** Nobody answered, but the only id on a channel of its own is known: ask whether it arrived. */
-  doubtful(): PendingAck {
-    const wait = this.#poller.waiting(this.#poller.doubtMs)
-    this.#channel.presume(this.#posting, wait)
-    return this.#pending(wait)
-  }
-
-  /** Ended without an ack id. `mayHaveTakenAnId`: it reached a server that may have given it one without telling. */
-  ended(mayHaveTakenAnId: boolean): void {
-    this.#channel.ended(this.#posting, mayHaveTakenAnId)
-    this.#poller.ended()
-  }
-
-  #pending(wait: AckWait): PendingAck {
-    const cancel = (): void => this.#channel.cancel(wait)
-    if (this.#signal.aborted) cancel()
-    else this.#signal.addEventListener('abort', cancel, { once: true })
-    this.#poller.wake()
-    return wait.result.finally(() => this.#signal.removeEventListener('abort', cancel))
   }
 }

@@ -1,6 +1,6 @@
-import pRetry from 'p-retry'
 import { abortable } from '../../core/abortable.ts'
 import type { Batch } from '../../core/batch.ts'
+import { sizeOf } from '../../core/batch.ts'
 import type { Clock } from '../../core/clock.ts'
 import { Fault } from '../../core/errors.ts'
 import type { Lease } from '../../core/lease.ts'
@@ -9,47 +9,55 @@ import type { Telemetry } from '../../core/telemetry.ts'
 import type { DeadLetter } from '../dead-letter.ts'
 import type { DeadLetterReason } from '../dead-letter-line.ts'
 import { deadLetterOf } from '../dead-letter-line.ts'
-import type { PauseGate } from '../pause-gate.ts'
+import type { Endpoints } from '../endpoints.ts'
+import type { Pass, PauseGate } from '../pause-gate.ts'
+import type { SendSlots } from '../send-slots.ts'
 import type { PendingAck } from './ack-poller.ts'
-import type { Endpoints } from './endpoint.ts'
-import type { PrefixAck, Sent } from './posting.ts'
-import { postOnce } from './posting.ts'
+import type { Endpoint } from './endpoint.ts'
+import type { Acceptance, Failed, Posted } from './posting.ts'
+import { post } from './posting.ts'
 import type { EventRange } from './range.ts'
-import { cutAt, range, sizeOf } from './range.ts'
-import type { SendSlots } from './send-slots.ts'
+import { eventRange, halvesOf, isSingle, splitAt } from './range.ts'
 
 /** HEC's own limit for one event, bytes of the envelope. */
 const LARGEST_EVENT_BYTES = 5_242_880
 /** After so many single events were cut out of a batch, halving is cheaper than sending the rest again each time. */
-const MOST_ROUNDS = 16
+const MOST_CUTS = 16
 const FIRST_RETRY_MS = 250
 const LONGEST_RETRY_MS = 30_000
 
 /** What all deliveries of a sink share. */
 export interface Shared {
-  readonly endpoints: Endpoints
+  readonly endpoints: Endpoints<Endpoint>
   readonly slots: SendSlots
   readonly gate: PauseGate
   readonly deadLetter: DeadLetter
   readonly deadLetterGate: PauseGate
-  readonly maxBytes: number
-  /** Its configured name. */
+  /** The sink's configured name. */
   readonly sink: string
   readonly telemetry: Telemetry
   readonly clock: Clock
 }
 
 /**
- * One batch's way: a list of event ranges still to be settled, each sent until an answer decides about it. What was
- * accepted and waits for its ack is held aside, and comes back to the list when the ack does not come.
+ * One batch on its way to being settled. Its events lie in ranges, and an answer moves a whole range or splits it:
+ *
+ *   to send ──POST──▶ accepted ──token without ack──────────────▶ settled (delivered)
+ *    ▲ ▲ ▲               └─token with ack──▶ unacked ──`true`───▶ settled (delivered)
+ *    │ │ └── no ack in time, or its id was lost ──┘
+ *    │ └──── failed (transient, ambiguous, configuration): after a wait, to another endpoint, or when the gate opens
+ *    └────── too large, or refused and it is unknown which event: two halves
+ *            refused at an event: those before it accepted, those after it to send, itself ──▶ settled (dead letter)
  */
 export class Delivery {
   readonly #batch: Batch
   readonly #lease: Lease
   readonly #shared: Shared
-  readonly #work: EventRange[] = []
-  readonly #unacked = new Set<Promise<void>>()
   readonly #started: () => void
+  /** In this order. */
+  readonly #toSend: EventRange[] = []
+  /** One promise for each range that was accepted and waits for its ack. */
+  readonly #unacked = new Set<Promise<void>>()
 
   constructor(batch: Batch, lease: Lease, started: () => void, shared: Shared) {
     this.#batch = batch
@@ -68,7 +76,7 @@ export class Delivery {
     signal.throwIfAborted()
     await this.#buryOversized()
     for (;;) {
-      const next = this.#work.shift()
+      const next = this.#toSend.shift()
       if (next) await this.#settle(next)
       else if (this.#unacked.size > 0) await abortable(Promise.race(this.#unacked), signal)
       else break
@@ -78,150 +86,122 @@ export class Delivery {
     this.#started()
   }
 
-  async #settle(run: EventRange): Promise<void> {
-    const sent = await this.#sendUntilAnswered(run)
-    switch (sent.is) {
+  async #settle(range: EventRange): Promise<void> {
+    const posted = await this.#postUntilAnswered(range)
+    switch (posted.is) {
       case 'accepted':
-        return this.#accepted(run.from, run.to, sent.ack)
+        return this.#accepted(posted.range, posted.acceptance)
       case 'refused':
-        return await this.#refused(run, sent)
+        return await this.#refused(posted)
       case 'too_large':
-        if (run.to - run.from === 1) return await this.#bury(run.from, reasonOf(sent))
-        sent.endpoint.learnLimit(sizeOf(this.#batch, run))
-        return this.#halve(run)
-      case 'over_limit': {
-        const cut = cutAt(this.#batch, run, sent.limit)
-        this.#work.unshift({ ...run, to: cut }, { ...run, from: cut })
-      }
+        if (isSingle(posted.range)) return await this.#bury(posted.range.from, posted.reason)
+        return this.#sendNext(...halvesOf(this.#batch, posted.range))
+      case 'over_limit':
+        return this.#sendNext(...splitAt(this.#batch, posted.range, posted.limit))
     }
   }
 
-  /** Whatever is transient, ambiguous or somebody's to mend is waited out here; what comes back decides about events. */
-  async #sendUntilAnswered(run: EventRange): Promise<Sent> {
+  /** Waits out every fault that decides nothing about events, and returns the first answer that does. */
+  async #postUntilAnswered(first: EventRange): Promise<Posted> {
     const { signal } = this.#lease
     const { endpoints, gate, deadLetterGate, sink, telemetry, clock } = this.#shared
+    let range = first
     let failures = 0
-    const attempt = async (): Promise<Sent> => {
-      const before = run.from
+    /** A failure is thrown as its fault: the gate closes on it, and the endpoint rests. */
+    const attempt = async (pass: Pass, endpoint: Endpoint): Promise<Posted> => {
+      const posted = await this.#post(range, endpoint, pass)
+      if (posted.is !== 'failed') return posted
+      if (posted.rest.from > range.from) failures = 0
+      this.#accepted({ ...range, to: posted.rest.from }, posted.before)
+      range = posted.rest
+      throw posted.fault
+    }
+    for (;;) {
       try {
         await deadLetterGate.opened(signal)
-        return await gate.through(signal, (pass) =>
-          endpoints.using((endpoint) =>
-            postOnce({
-              batch: this.#batch,
-              run,
-              endpoint,
-              signal,
-              slots: this.#shared.slots,
-              sink,
-              telemetry,
-              clock,
-              maxBytes: this.#shared.maxBytes,
-              leaving: () => {
-                pass.check()
-                this.#lease.assertHeld()
-                this.#started()
-              },
-              prefixAccepted: (to, ack) => this.#prefixAccepted(run, to, ack),
-            }),
-          ),
-        )
-      } finally {
-        if (run.from > before) failures = 0
-      }
-    }
-    return await pRetry(attempt, {
-      retries: Number.POSITIVE_INFINITY,
-      minTimeout: 0, // the pauses are ours: by the clock, with `Retry-After`
-      signal,
-      shouldRetry: ({ error }) => isPassing(error),
-      onFailedAttempt: async ({ error }) => {
-        if (!isPassing(error)) return
+        const posted = await gate.through(signal, (pass) => endpoints.using((endpoint) => attempt(pass, endpoint)))
+        signal.throwIfAborted()
+        return posted
+      } catch (error) {
+        signal.throwIfAborted()
+        if (!isPassing(error)) throw error
         failures++
         telemetry.deliveryFailed(sink, error, failures)
         const asked = endpoints.anyHealthy ? 0 : (error.retryAfterMs ?? 0)
         await clock.sleep(Math.max(asked, backoffMs(failures, FIRST_RETRY_MS, LONGEST_RETRY_MS)), signal)
-      },
-    })
+      }
+    }
   }
 
-  /** Events `from` to `to` were accepted: settled, unless they still wait for `ack`. */
-  #accepted(from: number, to: number, ack: PendingAck | undefined): void {
-    if (from === to) return
-    if (!ack) {
-      this.#shared.telemetry.delivered(this.#shared.sink, to - from)
-      return
+  #post(range: EventRange, endpoint: Endpoint, pass: Pass): Promise<Posted | Failed> {
+    const leaving = (): void => {
+      pass.check()
+      this.#lease.assertHeld()
+      this.#started()
     }
+    return post({ batch: this.#batch, range, endpoint, signal: this.#lease.signal, leaving }, this.#shared)
+  }
+
+  /** The events are delivered, wait for their ack, or (accepted by an ack token without an id) are sent again. */
+  #accepted({ from, to, cuts }: EventRange, acceptance: Acceptance): void {
+    if (from === to) return
+    if (acceptance === 'unacknowledged') this.#sendNext(eventRange(from, to, 'partial_unacked', cuts))
+    else if (acceptance === 'delivered') this.#delivered(to - from)
+    else this.#untilAcked(from, to, acceptance)
+  }
+
+  #untilAcked(from: number, to: number, ack: PendingAck): void {
     const settled = ack.then((result) => {
       this.#unacked.delete(settled)
-      if (result === 'acked') this.#shared.telemetry.delivered(this.#shared.sink, to - from)
-      if (result === 'timeout') this.#work.push(range(from, to, 0, 'ack_timeout'))
-      if (result === 'lost') this.#work.push(range(from, to, 0, 'ack_lost'))
+      if (result === 'acked') this.#delivered(to - from)
+      if (result === 'timeout') this.#toSend.push(eventRange(from, to, 'ack_timeout'))
+      if (result === 'lost') this.#toSend.push(eventRange(from, to, 'ack_lost'))
     })
     this.#unacked.add(settled)
   }
 
-  /**
-   * The server took the events before `to` and refused or stopped there. With an ack token that prefix has no ack id, so
-   * nobody will ever say that it is safe: it stays in the range and is sent again.
-   */
-  #prefixAccepted(run: EventRange, to: number, ack: PrefixAck): void {
-    if (to === run.from) return
-    if (ack === 'unknown') {
-      run.resend = 'partial_unacked'
-      return
-    }
-    this.#accepted(run.from, to, ack === 'none' ? undefined : ack)
-    run.from = to
+  #delivered(events: number): void {
+    this.#shared.telemetry.delivered(this.#shared.sink, events)
   }
 
-  async #refused(run: EventRange, sent: Sent & { is: 'refused' }): Promise<void> {
-    const { from, to } = run
-    const { at } = sent
-    if (to - from === 1) return await this.#bury(from, reasonOf(sent))
-    if (at === undefined) return this.#halve(run)
-    if (at === 0 && sent.fault.code === '6') return await this.#suspectSizeCap(run)
-    const bad = from + at
-    if (sent.prefix !== 'unknown') this.#accepted(from, bad, sent.prefix === 'none' ? undefined : sent.prefix)
-    else if (at > 0) this.#work.unshift(range(from, bad, run.rounds, 'partial_unacked'))
-    await this.#bury(bad, reasonOf(sent))
-    this.#goOnAfter(run, bad + 1)
+  async #refused({ range, at, before, reason }: Posted & { is: 'refused' }): Promise<void> {
+    if (isSingle(range)) return await this.#bury(range.from, reason)
+    if (at === undefined) return this.#sendNext(...halvesOf(this.#batch, range))
+    if (at === 0 && reason.code === '6') return await this.#suspectSizeCap(range)
+    const bad = range.from + at
+    this.#accepted({ ...range, to: bad }, before)
+    await this.#bury(bad, reason)
+    this.#goOnAfter(range, bad + 1)
   }
 
   /**
    * Splunk Cloud answers a body over its cap exactly like a bad first event. The first event alone tells: refused again,
    * it was the event; accepted, it was the size.
    */
-  async #suspectSizeCap(run: EventRange): Promise<void> {
-    const first = range(run.from, run.from + 1, 0, 'bisect')
-    const rest = { ...run, from: run.from + 1 }
-    const sent = await this.#sendUntilAnswered(first)
-    if (sent.is === 'accepted') {
-      this.#accepted(first.from, first.to, sent.ack)
-      sent.endpoint.learnLimit(sizeOf(this.#batch, run))
-      this.#halve(rest)
-    } else if (sent.is === 'over_limit') {
-      throw new Error('a single event is never over the limit')
+  async #suspectSizeCap(range: EventRange): Promise<void> {
+    const { from } = range
+    const first = eventRange(from, from + 1, 'bisect')
+    const posted = await this.#postUntilAnswered(first)
+    if (posted.is === 'over_limit') throw new Error('a single event is never over the limit')
+    if (posted.is === 'accepted') {
+      this.#accepted(first, posted.acceptance)
+      posted.endpoint.learnLimit(sizeOf(this.#batch, range))
+      this.#sendNext(...halvesOf(this.#batch, { ...range, from: from + 1 }))
     } else {
-      await this.#bury(first.from, reasonOf(sent))
-      this.#goOnAfter(run, rest.from)
+      await this.#bury(from, posted.reason)
+      this.#goOnAfter(range, from + 1)
     }
   }
 
-  #goOnAfter(run: EventRange, from: number): void {
-    if (from >= run.to) return
-    const rest = range(from, run.to, run.rounds + 1)
-    if (rest.rounds < MOST_ROUNDS) this.#work.unshift(rest)
-    else this.#halve({ ...rest, rounds: 0 })
+  #goOnAfter(range: EventRange, from: number): void {
+    if (from >= range.to) return
+    const rest = eventRange(from, range.to, undefined, range.cuts + 1)
+    if (rest.cuts < MOST_CUTS) this.#sendNext(rest)
+    else this.#sendNext(...halvesOf(this.#batch, { ...rest, cuts: 0 }))
   }
 
-  #halve(run: EventRange): void {
-    if (run.to - run.from === 1) {
-      this.#work.unshift(run)
-      return
-    }
-    const cut = cutAt(this.#batch, run, sizeOf(this.#batch, run) / 2)
-    this.#work.unshift(range(run.from, cut, run.rounds, 'bisect'), range(cut, run.to, run.rounds, 'bisect'))
+  #sendNext(...ranges: EventRange[]): void {
+    this.#toSend.unshift(...ranges)
   }
 
   async #buryOversized(): Promise<void> {
@@ -232,10 +212,10 @@ export class Delivery {
       if (size <= LARGEST_EVENT_BYTES) continue
       const text = `${size} bytes, and HEC takes events of at most ${LARGEST_EVENT_BYTES}`
       await this.#bury(i, { code: 'event_too_large', text, status: null })
-      if (i > from) this.#work.push(range(from, i))
+      if (i > from) this.#toSend.push(eventRange(from, i))
       from = i + 1
     }
-    if (count > from) this.#work.push(range(from, count))
+    if (count > from) this.#toSend.push(eventRange(from, count))
   }
 
   async #bury(index: number, reason: DeadLetterReason): Promise<void> {
@@ -246,10 +226,6 @@ export class Delivery {
   }
 }
 
-function isPassing(error: Error): error is Fault {
+function isPassing(error: unknown): error is Fault {
   return error instanceof Fault && (error.kind === 'transient' || error.kind === 'ambiguous')
-}
-
-function reasonOf({ fault, text }: { fault: Fault; text: string }): DeadLetterReason {
-  return { code: fault.code, text: text || fault.message, status: fault.status ?? null }
 }

@@ -6,9 +6,7 @@ import type { HecConnection } from './client.ts'
 import { HecClient } from './client.ts'
 import { probe } from './probe.ts'
 
-const FIRST_REST_MS = 1_000
-const LONGEST_REST_MS = 60_000
-/** A learned body size is tried larger again after this long: what taught it may have been a bad event, or be mended. */
+/** After this long a learned body size is tried larger again: a bad event may have taught it, or the limit was raised. */
 const LIMIT_FORGOTTEN_MS = 600_000
 
 export interface EndpointOptions {
@@ -29,12 +27,10 @@ export interface EndpointOptions {
 export class Endpoint {
   readonly client: HecClient
   readonly acks: AckPoller
-  gzip: boolean
-  /** The last answer was 404, as of an indexer in a rolling restart, or of a wrong URL. */
-  missing = false
   readonly #options: EndpointOptions
   readonly #stop = new AbortController()
   #ack: 'unknown' | 'on' | 'off'
+  #gzip: boolean
   #sawAckIds = false
   #probing: Promise<void> | undefined
   #limit: number
@@ -43,7 +39,7 @@ export class Endpoint {
   constructor(url: string, options: EndpointOptions) {
     this.#options = options
     this.client = new HecClient(url, options.connection)
-    this.gzip = options.gzip
+    this.#gzip = options.gzip
     this.#ack = options.ack === false ? 'off' : 'unknown'
     this.#limit = options.maxBytes
     this.acks = new AckPoller({
@@ -59,9 +55,8 @@ export class Endpoint {
   }
 
   #ackRefused(fault: Fault): void {
-    this.missing = fault.code === 'http_404'
     if (fault.code === '14' && this.#options.ack === 'auto') {
-      // Acknowledgement was turned off on the token: nothing to mend, and what was unacknowledged is sent once more.
+      // Acknowledgement was turned off on the token: no fault, and what was unacknowledged is sent once more.
       this.missedAckId()
       this.acks.lose()
     } else this.#options.refused(fault)
@@ -98,13 +93,8 @@ export class Endpoint {
   sawAckId(): boolean {
     if (this.#options.ack === false) {
       if (!this.#sawAckIds) {
-        this.#options.telemetry.notice(
-          'warn',
-          'HEC gives ack ids, but SPLUNK_HEC_ACK=false: an accepted request counts as delivered',
-          {
-            endpoint: this.client.origin,
-          },
-        )
+        const message = 'HEC gives ack ids, but SPLUNK_HEC_ACK=false: an accepted request counts as delivered'
+        this.#options.telemetry.notice('warn', message, { endpoint: this.client.origin })
       }
       this.#sawAckIds = true
       return false
@@ -118,6 +108,19 @@ export class Endpoint {
   missedAckId(): void {
     this.#sawAckIds = false
     this.#ack = 'unknown'
+  }
+
+  /** Whether bodies are compressed. */
+  get gzip(): boolean {
+    return this.#gzip
+  }
+
+  refusedGzip(): void {
+    if (!this.#gzip) return
+    this.#gzip = false
+    this.#options.telemetry.notice('warn', 'HEC does not take gzip; sending uncompressed there', {
+      endpoint: this.client.origin,
+    })
   }
 
   /** Largest body, in bytes before compression. */
@@ -146,101 +149,5 @@ export class Endpoint {
     this.#stop.abort(new Fault('transient', 'the sink is closed', { code: 'closed' }))
     this.acks.close()
     await this.client.close()
-  }
-}
-
-interface Health {
-  readonly endpoint: Endpoint
-  failures: number
-  restUntil: number
-  onTrial: boolean
-}
-
-/** Round robin over endpoints; one that failed rests while another is healthy, then is tried with a single request. */
-export class Endpoints {
-  readonly #health: readonly Health[]
-  readonly #now: () => number
-  #next = 0
-
-  constructor(endpoints: readonly Endpoint[], now: () => number) {
-    this.#health = endpoints.map((endpoint) => ({ endpoint, failures: 0, restUntil: 0, onTrial: false }))
-    this.#now = now
-  }
-
-  /** Runs `task` with an endpoint; a transient or ambiguous fault from it lets the endpoint rest. */
-  async using<T>(task: (endpoint: Endpoint) => Promise<T>): Promise<T> {
-    const health = this.#pick()
-    try {
-      const result = await task(health.endpoint)
-      health.failures = 0
-      health.restUntil = 0
-      health.endpoint.missing = false
-      return result
-    } catch (error) {
-      if (!(error instanceof Fault)) throw error
-      throw this.#failed(health, error)
-    } finally {
-      health.onTrial = false
-    }
-  }
-
-  /** Whether some endpoint is where it should be: a 404 elsewhere is then a restart, not a fault. */
-  get anyFound(): boolean {
-    return this.#health.some(({ endpoint }) => !endpoint.missing)
-  }
-
-  /** With another healthy endpoint nobody needs to wait for the one that asked for patience. */
-  get anyHealthy(): boolean {
-    return this.#health.some((health) => health.failures === 0)
-  }
-
-  /**
-   * Asks all, ingesting nothing. `undefined` when at least one is usable and none has a configuration fault; a 404 beside a
-   * usable endpoint is a restart, not a fault.
-   */
-  async probe(signal: AbortSignal): Promise<Fault | undefined> {
-    const faults = await Promise.all(this.#health.map(({ endpoint }) => probed(endpoint, signal)))
-    const usable = faults.includes(undefined)
-    const wrong = faults.find((fault) => fault?.kind === 'configuration' && !(usable && fault.code === 'http_404'))
-    return wrong ?? (usable ? undefined : faults[0])
-  }
-
-  async close(): Promise<void> {
-    await Promise.all(this.#health.map(({ endpoint }) => endpoint.close()))
-  }
-
-  #pick(): Health {
-    const now = this.#now()
-    const count = this.#health.length
-    const inTurn = this.#health.map((_, i) => this.#health[(this.#next + i) % count] as Health)
-    const usable = inTurn.find(({ failures, restUntil, onTrial }) => failures === 0 || (restUntil <= now && !onTrial))
-    const picked = usable ?? inTurn.reduce((a, b) => (b.restUntil < a.restUntil ? b : a))
-    this.#next = (this.#health.indexOf(picked) + 1) % count
-    if (picked.failures > 0) picked.onTrial = true
-    return picked
-  }
-
-  #failed(health: Health, fault: Fault): Fault {
-    let weighed = fault
-    health.endpoint.missing = fault.code === 'http_404'
-    if (health.endpoint.missing && this.anyFound) {
-      weighed = new Fault('transient', fault.message, { code: fault.code, status: 404, cause: fault })
-    }
-    if (weighed.kind === 'transient' || weighed.kind === 'ambiguous') {
-      health.failures++
-      const rest = Math.min(LONGEST_REST_MS, FIRST_REST_MS * 2 ** Math.min(health.failures - 1, 10))
-      health.restUntil = this.#now() + Math.max(rest, weighed.retryAfterMs ?? 0)
-    }
-    return weighed
-  }
-}
-
-async function probed(endpoint: Endpoint, signal: AbortSignal): Promise<Fault | undefined> {
-  try {
-    await endpoint.probe(signal)
-    return undefined
-  } catch (error) {
-    if (error instanceof Fault) return error
-    throw error
   }
 }

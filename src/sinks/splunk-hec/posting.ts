@@ -1,178 +1,221 @@
 import type { Batch } from '../../core/batch.ts'
-import { bytesOf } from '../../core/batch.ts'
-import type { Clock } from '../../core/clock.ts'
+import { bytesOf, sizeOf } from '../../core/batch.ts'
 import { Fault } from '../../core/errors.ts'
 import type { Telemetry } from '../../core/telemetry.ts'
 import { isUnreadable } from '../../net/network-fault.ts'
+import type { DeadLetterReason } from '../dead-letter-line.ts'
+import type { SendSlots } from '../send-slots.ts'
 import type { AckTurn, PendingAck } from './ack-poller.ts'
 import type { HecResponse } from './client.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { EventRange } from './range.ts'
-import { sizeOf } from './range.ts'
+import { isSingle } from './range.ts'
 import type { Outcome } from './response.ts'
 import { judge } from './response.ts'
-import type { SendSlots } from './send-slots.ts'
 
 /**
- * Whether the events before a refused one are safe: `none` needed an ack (a token without), `unknown` was given (an ack
- * token that told no id), or the ack to wait for.
+ * How events were accepted: for good (`delivered`, a token without acknowledgement), with an ack to wait for, or
+ * `unacknowledged`: by an ack token that gave no id, so that no answer will ever say whether they are safe.
  */
-export type PrefixAck = PendingAck | 'none' | 'unknown'
+export type Acceptance = 'delivered' | PendingAck | 'unacknowledged'
 
-/** What one POST decided about the events of its range. Everything else is thrown as a Fault. */
-export type Sent =
-  | { readonly is: 'accepted'; readonly endpoint: Endpoint; readonly ack: PendingAck | undefined }
+/** What one POST decided about the events of its `range`. */
+export type Posted =
+  | {
+      readonly is: 'accepted'
+      readonly range: EventRange
+      readonly acceptance: 'delivered' | PendingAck
+      readonly endpoint: Endpoint
+    }
+  /** One event is bad: number `at` of the range, or it is unknown which. Those before `at` were accepted. */
   | {
       readonly is: 'refused'
-      readonly fault: Fault
-      readonly text: string
+      readonly range: EventRange
       readonly at: number | undefined
-      readonly prefix: PrefixAck
+      readonly before: Acceptance
+      readonly reason: DeadLetterReason
     }
-  | { readonly is: 'too_large'; readonly endpoint: Endpoint; readonly fault: Fault; readonly text: string }
+  | { readonly is: 'too_large'; readonly range: EventRange; readonly reason: DeadLetterReason }
   /** Not sent: this endpoint is known to take no more than `limit` bytes. */
-  | { readonly is: 'over_limit'; readonly limit: number }
+  | { readonly is: 'over_limit'; readonly range: EventRange; readonly limit: number }
 
-export interface PostOptions {
-  readonly batch: Batch
-  readonly run: EventRange
-  readonly endpoint: Endpoint
-  readonly signal: AbortSignal
-  readonly slots: SendSlots
-  /** Its configured name. */
-  readonly sink: string
-  readonly telemetry: Telemetry
-  readonly clock: Clock
-  readonly maxBytes: number
-  /** Called when the first byte is about to leave; throws when it must not. */
-  readonly leaving: () => void
-  /** A request that failed all the same took the events before `to`. */
-  readonly prefixAccepted: (to: number, ack: PrefixAck) => void
+/** The POST failed. Events of the range before `rest` were accepted all the same; `rest` is to be sent again. */
+export interface Failed {
+  readonly is: 'failed'
+  readonly fault: Fault
+  readonly before: Acceptance
+  readonly rest: EventRange
 }
 
-/** One POST of one range to one endpoint, from the choice of a channel to what its answer decides. */
-export async function postOnce(options: PostOptions): Promise<Sent> {
-  const { batch, run, endpoint, signal } = options
+export interface Post {
+  readonly batch: Batch
+  readonly range: EventRange
+  readonly endpoint: Endpoint
+  readonly signal: AbortSignal
+  /** Called when the first byte is about to leave; throws when it must not. */
+  readonly leaving: () => void
+}
+
+/** What all POSTs of a sink share. */
+export interface PostingParts {
+  readonly slots: SendSlots
+  /** The sink's configured name. */
+  readonly sink: string
+  readonly telemetry: Pick<Telemetry, 'resent' | 'outcomeUnknown'>
+}
+
+/**
+ * One POST of one range to one endpoint, from the choice of a channel to what its answer decides. Throws what `leaving` or
+ * the signal says, and the Fault of an endpoint that cannot be asked whether it acknowledges; nothing was sent then.
+ */
+export async function post(it: Post, parts: PostingParts): Promise<Posted | Failed> {
+  const { batch, range, endpoint, signal } = it
   await endpoint.ready(signal)
-  const limit = Math.min(options.maxBytes, endpoint.limit)
-  if (run.to - run.from > 1 && sizeOf(batch, run) > limit) return { is: 'over_limit', limit }
-  const turn = await endpoint.acks.begin({ acks: endpoint.acknowledges, own: run.doubtful }, signal)
-  const { gzip } = endpoint
-  const outcome = await send(options, turn, gzip)
+  const { gzip, limit } = endpoint
+  if (!isSingle(range) && sizeOf(batch, range) > limit) return { is: 'over_limit', range, limit }
+  const turn = await endpoint.acks.begin({ acks: endpoint.acknowledges, own: range.doubtful }, signal)
+  const { outcome, rest } = await send(it, turn, gzip, parts)
+  const sent: Post = { ...it, range: rest }
   switch (outcome.is) {
     case 'accepted':
-      options.slots.answered(outcome.slowDown)
-      return await accepted(options, turn, outcome.ackId)
+      parts.slots.answered(outcome.slowDown)
+      return await accepted(sent, turn, outcome.ackId, parts)
     case 'refused': {
-      const { fault, text, at } = outcome
-      const prefix = prefixAck(endpoint, turn, at ? outcome.ackId : undefined)
-      return { is: 'refused', fault, text, at, prefix }
+      const { at } = outcome
+      const before = acceptancePrior(endpoint, turn, at ? outcome.ackId : undefined)
+      return { is: 'refused', range: rest, at, before, reason: reasonOf(outcome) }
     }
     case 'too_large':
       turn.ended(false)
-      return { is: 'too_large', endpoint, fault: outcome.fault, text: outcome.text }
+      if (!isSingle(range)) endpoint.learnLimit(sizeOf(batch, range))
+      return { is: 'too_large', range: rest, reason: reasonOf(outcome) }
     case 'gzip_refused':
       turn.ended(false)
-      if (!gzip) throw outcome.fault
-      refuseGzip(options)
-      return await postOnce(options)
+      if (!gzip) return failed(outcome.fault, rest)
+      endpoint.refusedGzip()
+      return await post(sent, parts)
     case 'failed':
-      return await failed(options, turn, outcome)
+      return await failedWith(outcome, sent, turn, parts)
   }
 }
 
-/** The request itself, in a slot. A connection that broke is an outcome like any other. */
-async function send(options: PostOptions, turn: AckTurn, gzip: boolean): Promise<Outcome> {
-  const { batch, run, endpoint, signal, telemetry, sink } = options
+/** The request itself, in a slot. `rest`: the range after it, with its reason for a resend counted if a byte left. */
+async function send(
+  { batch, range, endpoint, signal, leaving }: Post,
+  turn: AckTurn,
+  gzip: boolean,
+  { slots, sink, telemetry }: PostingParts,
+): Promise<{ outcome: Outcome; rest: EventRange }> {
+  let rest = range
   let left = false
-  const leaving = (): void => {
-    options.leaving()
-    left = true
-    if (run.resend) telemetry.resent(sink, run.resend, run.to - run.from)
-    run.resend = undefined
-  }
   const request = {
     to: 'event',
-    body: bytesOf(batch, run.from, run.to),
+    body: bytesOf(batch, range),
     gzip,
     channel: turn.channel,
     cookies: turn.cookies,
     signal,
-    leaving,
+    leaving: () => {
+      leaving()
+      left = true
+      rest = { ...range, resend: undefined }
+      if (range.resend) telemetry.resent(sink, range.resend, range.to - range.from)
+    },
   } as const
   let response: HecResponse
   try {
-    response = await options.slots.run(signal, () => endpoint.client.post(request))
+    response = await slots.run(signal, () => endpoint.client.post(request))
   } catch (error) {
     if (error instanceof Fault && error.kind !== 'lease' && !signal.aborted) {
-      return { is: 'failed', fault: error, accepted: 0, ackId: undefined }
+      return { outcome: { is: 'failed', fault: error, accepted: 0, ackId: undefined }, rest }
     }
     turn.ended(left)
     throw error
   }
-  return judge(response, run.to - run.from)
+  return { outcome: judge(response, range.to - range.from), rest }
 }
 
-async function accepted(options: PostOptions, turn: AckTurn, ackId: number | undefined): Promise<Sent> {
-  const { endpoint, run } = options
-  if (ackId !== undefined && endpoint.sawAckId()) return { is: 'accepted', endpoint, ack: turn.accepted(ackId) }
+async function accepted(
+  it: Post,
+  turn: AckTurn,
+  ackId: number | undefined,
+  parts: PostingParts,
+): Promise<Posted | Failed> {
+  const { range, endpoint } = it
+  if (ackId !== undefined && endpoint.sawAckId()) {
+    return { is: 'accepted', range, endpoint, acceptance: turn.accepted(ackId) }
+  }
   if (endpoint.acknowledges) {
     // The token may have been changed just now: ask. Without acknowledgement 200 is delivery, with it this was nothing.
     endpoint.missedAckId()
     try {
-      await endpoint.ready(options.signal)
+      await endpoint.ready(it.signal)
     } catch (error) {
       turn.ended(true)
-      run.resend = 'ambiguous'
-      throw error
+      if (!(error instanceof Fault) || it.signal.aborted) throw error
+      return failed(error, { ...range, resend: 'ambiguous' })
     }
   }
   if (!endpoint.acknowledges) {
     turn.ended(false)
-    return { is: 'accepted', endpoint, ack: undefined }
+    return { is: 'accepted', range, endpoint, acceptance: 'delivered' }
   }
   const fault = new Fault('ambiguous', `${endpoint.client.origin} accepted a request without an ack id`, {
     code: 'no_ack_id',
     status: 200,
   })
-  return await failed(options, turn, { is: 'failed', fault, accepted: 0, ackId: undefined })
+  return await outcomeUnknown(fault, it, turn, parts)
 }
 
-async function failed(options: PostOptions, turn: AckTurn, outcome: Outcome & { is: 'failed' }): Promise<Sent> {
-  const { run, endpoint, telemetry, sink } = options
+async function failedWith(
+  outcome: Outcome & { is: 'failed' },
+  it: Post,
+  turn: AckTurn,
+  parts: PostingParts,
+): Promise<Posted | Failed> {
+  const { range, endpoint } = it
   const { fault } = outcome
+  if (fault.kind === 'ambiguous') return await outcomeUnknown(fault, it, turn, parts)
   if (fault.kind === 'configuration' && isUnreadable(fault)) {
-    // Somebody must mend it, and meanwhile nobody knows whether the events were taken.
-    telemetry.outcomeUnknown(sink, fault)
+    // An operator must act, and until then the outcome stays unknown.
+    parts.telemetry.outcomeUnknown(parts.sink, fault)
     turn.ended(true)
-    run.resend = 'ambiguous'
-    throw fault
+    return failed(fault, { ...range, resend: 'ambiguous' })
   }
-  if (fault.kind !== 'ambiguous') {
-    if (fault.code === '27') endpoint.acks.rotate()
-    const ackId = outcome.accepted > 0 ? outcome.ackId : undefined
-    options.prefixAccepted(run.from + outcome.accepted, prefixAck(endpoint, turn, ackId))
-    throw fault
-  }
+  if (fault.code === '27') endpoint.acks.rotate()
+  const before = acceptancePrior(endpoint, turn, outcome.accepted > 0 ? outcome.ackId : undefined)
+  if (outcome.accepted === 0) return failed(fault, range)
+  if (before === 'unacknowledged') return failed(fault, { ...range, resend: 'partial_unacked' })
+  return { is: 'failed', fault, before, rest: { ...range, from: range.from + outcome.accepted } }
+}
+
+/** The events may have arrived. On a channel of its own the request is asked about before it is repeated. */
+async function outcomeUnknown(
+  fault: Fault,
+  { range, endpoint, signal }: Post,
+  turn: AckTurn,
+  { sink, telemetry }: PostingParts,
+): Promise<Posted | Failed> {
   telemetry.outcomeUnknown(sink, fault)
   if (!turn.own) turn.ended(true)
-  else if ((await turn.doubtful()) === 'acked') return { is: 'accepted', endpoint, ack: undefined }
-  options.signal.throwIfAborted()
-  run.doubtful = true
-  run.resend = 'ambiguous'
-  throw fault
+  else if ((await turn.doubtful()) === 'acked') return { is: 'accepted', range, endpoint, acceptance: 'delivered' }
+  signal.throwIfAborted()
+  return failed(fault, { ...range, resend: 'ambiguous', doubtful: true })
 }
 
-/** Ends the turn of a request of which a prefix may have been taken, and says what is known about that prefix. */
-function prefixAck(endpoint: Endpoint, turn: AckTurn, ackId: number | undefined): PrefixAck {
+/** Nothing of the range was accepted, as far as is known. */
+function failed(fault: Fault, rest: EventRange): Failed {
+  return { is: 'failed', fault, before: 'unacknowledged', rest }
+}
+
+/** Ends the turn of a request of which the first events may have been accepted, and says how those were. */
+function acceptancePrior(endpoint: Endpoint, turn: AckTurn, ackId: number | undefined): Acceptance {
   if (ackId !== undefined && endpoint.sawAckId()) return turn.accepted(ackId)
   // It was answered, and without an id: none was given.
   turn.ended(false)
-  return endpoint.acknowledges ? 'unknown' : 'none'
+  return endpoint.acknowledges ? 'unacknowledged' : 'delivered'
 }
 
-function refuseGzip({ endpoint, telemetry }: PostOptions): void {
-  if (!endpoint.gzip) return
-  endpoint.gzip = false
-  telemetry.notice('warn', 'HEC does not take gzip; sending uncompressed there', { endpoint: endpoint.client.origin })
+function reasonOf({ fault, text }: { fault: Fault; text: string }): DeadLetterReason {
+  return { code: fault.code, text: text || fault.message, status: fault.status ?? null }
 }

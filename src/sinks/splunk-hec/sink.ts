@@ -1,19 +1,22 @@
 import type { Batch } from '../../core/batch.ts'
 import type { Clock } from '../../core/clock.ts'
-import type { Fault } from '../../core/errors.ts'
+import { Fault } from '../../core/errors.ts'
 import type { Lease } from '../../core/lease.ts'
 import type { Secret } from '../../core/secret.ts'
 import type { Telemetry } from '../../core/telemetry.ts'
 import type { Tls } from '../../net/tls.ts'
 import type { DeadLetter } from '../dead-letter.ts'
+import { Endpoints } from '../endpoints.ts'
 import { PauseGate } from '../pause-gate.ts'
+import { SendSlots } from '../send-slots.ts'
 import type { Sink } from '../sink.ts'
 import type { Shared } from './delivery.ts'
 import { Delivery } from './delivery.ts'
-import { Endpoint, Endpoints } from './endpoint.ts'
-import { SendSlots } from './send-slots.ts'
+import { Endpoint } from './endpoint.ts'
 
 export interface SplunkHecOptions {
+  /** The sink's configured name. */
+  readonly sink: string
   /** Base URLs; with several, requests go round. */
   readonly urls: readonly string[]
   readonly token: Secret
@@ -31,8 +34,6 @@ export interface SplunkHecOptions {
   readonly concurrency: number
   readonly tls: Tls
   readonly deadLetter: DeadLetter
-  /** Its configured name. */
-  readonly sink: string
   readonly telemetry: Telemetry
   readonly clock: Clock
   readonly userAgent: string
@@ -40,27 +41,42 @@ export interface SplunkHecOptions {
 
 /** Splunk HTTP Event Collector, `/services/collector/event`. Keeps the promise of `Sink` with and without indexer acks. */
 export class SplunkHecSink implements Sink {
+  readonly name: string
   readonly #shared: Shared
 
   constructor(options: SplunkHecOptions) {
-    const { sink, telemetry, clock, deadLetter, maxBytes } = options
+    const { sink, telemetry, clock, deadLetter } = options
+    const all = options.urls.map((url) => {
+      const endpoint: Endpoint = new Endpoint(url, {
+        ...options,
+        connection: options,
+        refused: (fault) => {
+          endpoints.note(endpoint, fault)
+          if (!isRestart(fault)) gate.trip(fault)
+        },
+      })
+      return endpoint
+    })
+    /** A 404 beside an endpoint that is found comes from an indexer in a rolling restart; at all of them the URL is wrong. */
+    const isRestart = (fault: Fault): boolean => isNotFound(fault) && endpoints.faults.some((last) => !isNotFound(last))
+    const endpoints = new Endpoints(all, {
+      clock,
+      weigh: (fault) =>
+        isRestart(fault)
+          ? new Fault('transient', fault.message, { code: fault.code, status: 404, cause: fault })
+          : fault,
+    })
     const scope = { of: 'sink', sink } as const
-    const refused = (fault: Fault): void => {
-      if (fault.code !== 'http_404' || !endpoints.anyFound) gate.trip(fault)
-    }
-    const endpoints = new Endpoints(
-      options.urls.map((url) => new Endpoint(url, { ...options, connection: options, refused })),
-      () => clock.monotonic(),
-    )
     const gate = new PauseGate({
       key: { reason: 'hec_configuration', scope },
       clock,
       telemetry,
-      probe: (signal) => endpoints.probe(signal),
+      probe: (signal) => probeAll(all, signal),
     })
     const deadLetterGate = new PauseGate({ key: { reason: 'dead_letter', scope }, clock, telemetry })
-    const slots = new SendSlots(options.concurrency, clock, telemetry)
-    this.#shared = { endpoints, gate, deadLetterGate, slots, deadLetter, maxBytes, sink, telemetry, clock }
+    const slots = new SendSlots({ most: options.concurrency, peer: 'HEC', clock, telemetry })
+    this.name = sink
+    this.#shared = { endpoints, gate, deadLetterGate, slots, deadLetter, sink, telemetry, clock }
   }
 
   async deliver(batch: Batch, lease: Lease, started: () => void): Promise<void> {
@@ -68,8 +84,34 @@ export class SplunkHecSink implements Sink {
   }
 
   async close(): Promise<void> {
-    this.#shared.gate.close()
-    this.#shared.deadLetterGate.close()
-    await this.#shared.endpoints.close()
+    const { gate, deadLetterGate, endpoints } = this.#shared
+    gate.close()
+    deadLetterGate.close()
+    await Promise.all(endpoints.all.map((endpoint) => endpoint.close()))
   }
+}
+
+/**
+ * Asks all endpoints, ingesting nothing. `undefined` when at least one is usable and none has a configuration fault; a 404
+ * beside a usable one is a restart.
+ */
+async function probeAll(endpoints: readonly Endpoint[], signal: AbortSignal): Promise<Fault | undefined> {
+  const faults = await Promise.all(endpoints.map((endpoint) => probed(endpoint, signal)))
+  const usable = faults.includes(undefined)
+  const wrong = faults.find((fault) => fault?.kind === 'configuration' && !(usable && isNotFound(fault)))
+  return wrong ?? (usable ? undefined : faults[0])
+}
+
+async function probed(endpoint: Endpoint, signal: AbortSignal): Promise<Fault | undefined> {
+  try {
+    await endpoint.probe(signal)
+    return undefined
+  } catch (error) {
+    if (error instanceof Fault) return error
+    throw error
+  }
+}
+
+function isNotFound(fault: Fault | undefined): boolean {
+  return fault?.code === 'http_404'
 }

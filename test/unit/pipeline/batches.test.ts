@@ -18,7 +18,7 @@ describe('batches', () => {
     expect(batch?.count).toBe(2)
     expect(batch?.ends).toHaveLength(2)
     expect(batch?.ends.at(-1)).toBe(batch?.bytes.length)
-    const second = batch === undefined ? '' : bytesOf(batch, 1, 2).toString()
+    const second = batch === undefined ? '' : bytesOf(batch, { from: 1, to: 2 }).toString()
     expect(JSON.parse(second).event.k).toBe('vvvvv')
     expect(second.endsWith('}\n')).toBe(true)
   })
