@@ -1,3 +1,4 @@
+import pRetry from 'p-retry'
 import { readEnvironment } from '../config/environment.ts'
 import type { Config } from '../config/load.ts'
 import { loadConfig } from '../config/load.ts'
@@ -14,7 +15,6 @@ import type { CommandIo } from './command.ts'
 import { command, defaulting, EXIT, flag } from './command.ts'
 import { configurationOf } from './configuration.ts'
 import { mayPass } from './may-pass.ts'
-import { sleepUnlessEnded } from './sleep.ts'
 
 const HELP = `Validate the configuration and try both ends. Ingests nothing and commits nothing; makes DEAD_LETTER_DIR and
 the folder of LOG_FILE if they are missing.
@@ -104,18 +104,17 @@ function lineOf({ about }: Pick<Check, 'about'>, verdict: Verdict, found: string
 }
 
 async function outcomeOf(check: Check, deadline: number, signal: AbortSignal): Promise<Line> {
-  for (;;) {
-    try {
-      const { verdict, found, advice } = await check.run(signal)
-      return lineOf(check, verdict, found, advice)
-    } catch (error) {
-      const fault = error instanceof Fault ? error : undefined
-      if (!signal.aborted && mayPass(error) && performance.now() + RETRY_MS < deadline) {
-        await sleepUnlessEnded(RETRY_MS, signal)
-        continue
-      }
-      return { ...lineOf(check, 'fail', messageOf(error), fault?.advice), code: fault?.code ?? null }
-    }
+  try {
+    const { verdict, found, advice } = await pRetry(() => check.run(signal), {
+      ...{ retries: Number.POSITIVE_INFINITY, minTimeout: RETRY_MS, factor: 1 },
+      maxRetryTime: Math.max(0, deadline - performance.now()),
+      signal,
+      shouldRetry: ({ error }) => mayPass(error),
+    })
+    return lineOf(check, verdict, found, advice)
+  } catch (error) {
+    const fault = error instanceof Fault ? error : undefined
+    return { ...lineOf(check, 'fail', messageOf(error), fault?.advice), code: fault?.code ?? null }
   }
 }
 

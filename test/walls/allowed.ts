@@ -7,7 +7,7 @@ const TABLE: readonly (readonly [place: string, ours: string, packages: string])
     'cli/**',
     'replica.ts parts.ts version.ts config observability sls sinks sinks/* emulator emulator/sls emulator/hec ' +
       'pipeline net core',
-    'node undici p-limit',
+    'node undici p-limit p-retry',
   ],
   ['replica.ts', 'bridge.ts parts.ts version.ts config observability sls core', 'node:events'],
   ['bridge.ts', 'parts.ts config consumer pipeline pipeline/wasm sinks sls core', ''],

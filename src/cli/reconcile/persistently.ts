@@ -1,23 +1,16 @@
-import type { Clock } from '../../core/clock.ts'
+import pRetry from 'p-retry'
 import { systemClock } from '../../core/clock.ts'
-import { retryDelayMs, untilSuccess } from '../../core/retry.ts'
 import { mayPass } from '../may-pass.ts'
 
-const ATTEMPTS = 6
-const RETRY = { minMs: 500, maxMs: 10_000 }
-
-/** Asks again after a fault that may pass by itself. A command must end some time: the last attempt's fault is thrown. */
-export async function persistently<T>(
-  ask: () => Promise<T>,
-  signal: AbortSignal,
-  clock: Clock = systemClock,
-): Promise<T> {
-  return await untilSuccess(ask, {
-    clock,
+/** Asks again after a fault that may pass by itself. A command must end some time: the sixth fault is thrown. */
+export async function persistently<T>(ask: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  return await pRetry(ask, {
+    ...{ retries: 5, minTimeout: 500, maxTimeout: 10_000, randomize: true },
     signal,
-    failed: (fault, attempt) => {
-      if (!mayPass(fault) || attempt === ATTEMPTS) throw fault
-      return retryDelayMs(fault, attempt, RETRY)
+    shouldRetry: ({ error }) => mayPass(error),
+    onFailedAttempt: async ({ error, retriesLeft }) => {
+      // What the other side asked for comes before our own backoff.
+      if (mayPass(error) && retriesLeft > 0 && error.retryAfterMs) await systemClock.sleep(error.retryAfterMs, signal)
     },
   })
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { persistently } from '../../../src/cli/reconcile/persistently.ts'
 import { wantedWindows } from '../../../src/cli/reconcile/wanted.ts'
 import { Fault } from '../../../src/core/errors.ts'
@@ -11,7 +11,6 @@ import { SlsClient } from '../../../src/sls/client.ts'
 import { cursorNumber, cursorOf } from '../../../src/sls/cursor.ts'
 import { encodeLogGroup, encodeLogGroupList } from '../../../src/sls/log-group.ts'
 import { lz4Compress } from '../../../src/sls/lz4.ts'
-import { ManualClock } from '../../support/manual-clock.ts'
 import { LOGSTORE } from '../../support/shard-ref.ts'
 
 const signal = new AbortController().signal
@@ -107,15 +106,16 @@ describe('asking again', () => {
   const unreachable = new Fault('configuration', 'no credentials', { code: 'credentials_unreachable' })
 
   async function asked(faults: Fault[]): Promise<{ times: number; result: unknown }> {
-    const clock = new ManualClock()
+    vi.useFakeTimers()
+    onTestFinished(() => void vi.useRealTimers())
     let times = 0
     const ask = async (): Promise<string> => {
       const fault = faults[times++]
       if (fault) throw fault
       return 'answered'
     }
-    const result = persistently(ask, signal, clock).catch((error: unknown) => error)
-    await clock.advance(10 * 60_000)
+    const result = persistently(ask, signal).catch((error: unknown) => error)
+    await vi.advanceTimersByTimeAsync(10 * 60_000)
     return { times, result: await result }
   }
 
