@@ -56,15 +56,15 @@ describe('an answer too many', () => {
 })
 
 test('an answer that comes while nobody waits for one costs the connection', async () => {
-  const closed = Promise.withResolvers<void>()
+  const sockets: Socket[] = []
   const { get, opened } = await served((socket, path) => {
+    sockets.push(socket)
     socket.write(answerOf(path))
-    if (path !== '/first') return
-    socket.once('close', closed.resolve)
-    setTimeout(() => socket.write(answerOf('spare')), 30)
   })
   expect(await get('/first')).toBe('/first')
-  await closed.promise
+  const [first] = sockets as [Socket]
+  first.write(answerOf('spare'))
+  await once(first, 'close')
   expect(await get('/second')).toBe('/second')
   expect(opened()).toBe(2)
 })

@@ -159,28 +159,30 @@ describe('200 that asks to slow down', () => {
       hec.accept(post)
       return json(response, 200, { text: 'approaching capacity', code })
     })
-    const { deliver, recorder } = await sinkTo([hec.url], { concurrency: 2 })
+    const { clock } = hec
+    const { deliver, recorder } = await sinkTo([hec.url], { clock, concurrency: 2 })
     await deliver(batchOf(['a']))
     expect(recorder.of('notice')).toHaveLength(1)
-    let now = 0
-    let most = 0
-    let answeredAfterMs = 5
+    const waiting: Array<() => void> = []
     hec.rule = (post, response) => {
-      most = Math.max(most, ++now)
-      setTimeout(() => {
-        now--
+      waiting.push(() => {
         hec.accept(post)
         json(response, 200, { text: 'Success', code: 0 })
-      }, answeredAfterMs)
+      })
       return true
     }
-    await Promise.all(names(6).map((id) => deliver(batchOf([id]))))
-    expect(most).toBe(1)
-    // Long enough for a second one to be seen on a busy machine.
-    answeredAfterMs = 50
-    await Promise.all(names(12, 'f').map((id) => deliver(batchOf([id]))))
-    expect(most).toBe(2)
-    expect(hec.indexed.toSorted()).toEqual(['a', ...names(6), ...names(12, 'f')].toSorted())
+    const deliveries = names(18).map((id) => deliver(batchOf([id])))
+    const atOnce: number[] = []
+    for (let answered = 0; answered < 18; answered++) {
+      await clock.settle()
+      atOnce.push(waiting.length)
+      waiting.shift()?.()
+    }
+    await Promise.all(deliveries)
+    // Ten plain answers earn the second slot back.
+    expect(atOnce.slice(0, 10)).toEqual(Array(10).fill(1))
+    expect(atOnce.slice(10, 17)).toEqual(Array(7).fill(2))
+    expect(hec.indexed.toSorted()).toEqual(['a', ...names(18)].toSorted())
   })
 })
 

@@ -234,10 +234,8 @@ console.log(JSON.stringify([await write('a', 9), await write('b', 99_999), await
     const parent = await temporaryDirectory()
     const dir = join(parent, 'letters')
     await writeFile(dir, 'a file where the directory should be')
-    const { deliver, recorder } = await sinkTo([hec.url], {
-      speed: 50,
-      deadLetter: new DeadLetter({ dir, consumer: 'c' }),
-    })
+    const deadLetter = new DeadLetter({ dir, consumer: 'c' })
+    const { deliver, recorder } = await sinkTo([hec.url], { clock: hec.clock, deadLetter })
     let done = false
     const delivery = deliver(batchOf(names(4))).then(() => {
       done = true
@@ -248,11 +246,12 @@ console.log(JSON.stringify([await write('a', 9), await write('b', 99_999), await
     ])
     expect(recorder.faults('paused')[0]?.advice).toContain('DEAD_LETTER_DIR')
     const other = deliver(batchOf(['other']))
-    await new Promise((resolve) => setTimeout(resolve, 100)) // 5 s of the sink's time
+    await hec.clock.advance(60_000)
     expect(done).toBe(false)
     expect(recorder.sum('deadLettered')).toBe(0)
     expect(hec.posts).toHaveLength(1)
     await rm(dir)
+    await hec.clock.advance(60_000)
     await Promise.all([delivery, other])
     expect(recorder.of('resumed').map(({ args }) => args[0])).toEqual([
       { reason: 'dead_letter', scope: { of: 'sink', sink: 'splunk_hec' } },

@@ -83,10 +83,10 @@ describe('several endpoints', () => {
     a.acknowledging = false
     const { deliver, recorder } = await sinkTo([a.url, b.url], { speed: 100, ackTimeoutMs: 20_000 })
     const deliveries = [deliver(batchOf(['first'])), deliver(batchOf(['second']))]
-    await expect.poll(() => [a.posts.length, b.posts.length]).toEqual([1, 1])
+    await Promise.all([a.posted(1), b.posted(1)])
     const own = (hec: HecDouble): boolean =>
       hec.queries.every(({ channel }) => hec.posts.some((post) => post.channel === channel))
-    await expect.poll(() => a.queries.length).toBeGreaterThan(0)
+    await a.queried(1)
     a.restart()
     await a.close()
     await Promise.all(deliveries)

@@ -62,14 +62,14 @@ test('with acknowledgement such an answer may have been given an id: the shared 
   const { deliver } = await sinkTo([hec.url], { concurrency: 40 })
   // Sixteen requests have a channel of their own; the next share one.
   const own = names(16, 'own').map((id) => deliver(batchOf([id])))
-  while (hec.posts.length < 16) await new Promise((resolve) => setImmediate(resolve))
+  await hec.posted(16)
   hec.script.push((post, response) => {
     hec.accept(post)
     response.socket?.end('no HTTP at all\r\n\r\n')
     return true
   })
   const garbled = deliver(batchOf(['garbled']))
-  while (hec.posts.length < 18) await new Promise((resolve) => setImmediate(resolve))
+  await hec.posted(18)
   const [first, second] = hec.posts.slice(16)
   expect(first?.ids).toEqual(second?.ids)
   expect(first?.channel).not.toBe(second?.channel)

@@ -192,10 +192,12 @@ describe('giving up', () => {
       response.writeHead(200, { ...PULL_HEADERS, 'content-length': '100' })
       response.write('x')
     }
-    const { client } = await connected([silence, half, half])
+    const asked = Promise.withResolvers<void>()
+    const { client } = await connected([() => asked.resolve(), half, half])
     const early = new AbortController()
     const rejected = expect(client.pull(0, 'x', { count: 1, signal: early.signal })).rejects.toBe(reason)
-    setTimeout(() => early.abort(reason), 30)
+    await asked.promise
+    early.abort(reason)
     await rejected
 
     const waiting = new AbortController()

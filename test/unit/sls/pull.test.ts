@@ -4,7 +4,7 @@ import { MAX_RAW_BYTES } from '../../../src/sls/client.ts'
 import { encodeLogGroup, encodeLogGroupList } from '../../../src/sls/log-group.ts'
 import { lz4Compress } from '../../../src/sls/lz4.ts'
 import type { Reply } from './scripted-server.ts'
-import { connected, failure, json, raw } from './scripted-server.ts'
+import { connected, failure, json, raw, silence } from './scripted-server.ts'
 
 const LIST = encodeLogGroupList(
   ['audit', 'ops'].map((topic) =>
@@ -138,10 +138,12 @@ describe('a pull', () => {
       response.writeHead(200, HEADERS)
       response.end(BODY)
     }
-    const { client, pull } = await pullFrom([big, json([0])], 50)
+    const { client, pull } = await pullFrom([big, json([0]), silence], 50)
     const waiting = await pull
     expect(await client.heartbeat('cg-1', 'c1', [])).toEqual([0])
-    await new Promise((resolve) => setTimeout(resolve, 100))
+    // Another pull, which began later, runs out of a longer time.
+    const later = client.pull(0, 'Y3Vyc29y', { count: 1000, timeoutMs: 60 })
+    await expect(later).rejects.toMatchObject({ code: 'timeout' })
     expect((await waiting.read()).equals(LIST)).toBe(true)
   })
 
@@ -253,14 +255,16 @@ describe('bodies that cannot be', () => {
 
   test('a connection that breaks while nobody reads is found on reading', async () => {
     const closed = Promise.withResolvers<void>()
-    const { pull } = await pullFrom((response) => {
+    const breaking: Reply = (response) => {
       response.writeHead(200, { ...HEADERS, 'content-length': String(BODY.length) })
       response.once('close', closed.resolve)
       response.write(BODY.subarray(0, 5), () => setImmediate(() => response.destroy()))
-    })
+    }
+    const { client, pull } = await pullFrom([breaking, json([0])])
     const broken = await pull
     await closed.promise
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    // By the time that another answer is here, the client has seen the end of the connection.
+    await client.heartbeat('cg-1', 'c1', [])
     await expect(broken.read()).rejects.toMatchObject({ name: 'Fault', kind: 'transient' })
   })
 
