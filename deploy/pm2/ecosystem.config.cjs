@@ -1,5 +1,5 @@
-// Three replicas of one host under pm2, configured by the .env in the repository's root or by the shell that starts them:
-// `pm2 start deploy/pm2/ecosystem.config.cjs`, then `pm2 scale sls-siem-bridge 5` for more. docs/running.md has the rest.
+// Three replicas on one host under pm2. The .env in the repository's root or the starting shell configures them:
+// `pm2 start deploy/pm2/ecosystem.config.cjs`, then `pm2 scale sls-siem-bridge 5` for more. See docs/running.md.
 const { hostname } = require('node:os')
 const { join } = require('node:path')
 
@@ -10,9 +10,9 @@ module.exports = {
   apps: [
     {
       name: 'sls-siem-bridge',
-      // pm2 numbers its instances; a name made of that number is kept over restarts, so that a replica has its own shards
-      // back at once, and not after the group gave up its predecessor. The shell, and then the command, turn into the Node
-      // that this repository brings: it is one process, which gets pm2's signals itself.
+      // pm2 numbers its instances. A name with that number survives restarts, so a replica has its shards back at once and
+      // does not wait for the group's timeout. The shell and the command replace themselves with the repository's Node: one
+      // process remains, and it receives pm2's signals.
       script: '/bin/sh',
       args: [
         '-c',
@@ -25,15 +25,15 @@ module.exports = {
       instances: 3,
       env: {
         SHUTDOWN_GRACE_SECONDS: graceSeconds,
-        // Dies with pm2's daemon, should that be killed: the next one would start others under the same names.
+        // Ends when pm2's daemon is killed. Otherwise the next daemon would start replicas with the same names.
         SLS_SIEM_BRIDGE_LAUNCHED: '1',
       },
-      // Left alone, pm2 kills 1.6 s after its SIGINT, in the middle of the draining.
+      // By default pm2 kills 1.6 s after its SIGINT, while the replica still drains.
       kill_timeout: (graceSeconds + 5) * 1000,
-      // A replica that crashes is started again for ever; with more than 0, pm2 gives up after 16 quick ends.
+      // Restarts a crashed replica without limit. With more than 0, pm2 gives up after 16 quick crashes.
       min_uptime: 0,
-      // Wrong configuration: a restart does not mend it. pm2 then shows the replica as stopped (with a restart delay it would
-      // say that it waits for a restart) and has lost its last words: `npx sls-siem-bridge check` says what is wrong.
+      // Exit code 2 is a wrong configuration; a restart does not help. pm2 then shows the replica as stopped (with a restart
+      // delay it would show a pending restart) and loses its last lines. `npx sls-siem-bridge check` says what is wrong.
       stop_exit_codes: [2],
     },
   ],

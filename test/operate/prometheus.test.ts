@@ -102,7 +102,7 @@ test('what happened is what the panels say', async () => {
   expect(owners).toEqual([0, 1, 2, 3])
   expect(new Set((await ask('Owners')).map(({ metric }) => metric['instance'])).size).toBe(2)
   expect(numbers(await ask('Shards held'))).toEqual([4])
-  expect(numbers(await ask('Shards held by nobody'))).toEqual([0])
+  expect(numbers(await ask('Shards without an owner'))).toEqual([0])
   expect(numbers(await ask('Replicas'))).toEqual([2])
   expect(numbers(await ask('Paused'))).toEqual([0])
   expect(Math.round(numbers(await ask('Dead letters, 24 h'))[0] ?? 0)).toBeGreaterThanOrEqual(1)
