@@ -18,8 +18,8 @@ export interface Certificates {
 }
 
 /**
- * Makes a certificate authority in `folder`, and a server and a client that it vouches for; good for two days. `names`: of
- * the server, besides 127.0.0.1.
+ * Makes a certificate authority in `folder`, and a server and a client certificate signed by it, valid for two days. `names`:
+ * names of the server, besides 127.0.0.1.
  */
 export async function issueCertificates(folder: string, names: readonly string[] = []): Promise<Certificates> {
   const ca = await identity(folder, 'ca', ['-x509', '-days', '2'])
@@ -41,7 +41,7 @@ export async function issueCertificates(folder: string, names: readonly string[]
   }
 }
 
-/** A new key, and beside it a certificate or (without `-x509`) a request for one. */
+/** Makes a new key and a certificate or (without `-x509`) a certificate request. */
 async function identity(folder: string, name: string, options: string[]): Promise<Identity> {
   const made = { cert: join(folder, `${name}.made.pem`), key: join(folder, `${name}.key`) }
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', made.key]
@@ -54,6 +54,8 @@ async function openssl(...args: string[]): Promise<void> {
     await promisify(execFile)('openssl', args)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    throw new Error('openssl is not installed: it makes the certificates; leave otel out of CONFORMANCE to do without')
+    throw new Error(
+      'openssl is not installed; it makes the certificates. Leave otel out of CONFORMANCE to run without it',
+    )
   }
 }

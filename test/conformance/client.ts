@@ -9,20 +9,20 @@ import type { LogGroupLine } from './log-groups.ts'
 
 export type Language = 'python' | 'go' | 'java'
 
-/** What a program gets as its only argument, as JSON. */
+/** The program's only argument, as JSON. */
 export interface ClientOptions {
   command: 'write' | 'consume'
-  /** The worker of the newest Java release has no setting for this: it always reads LZ4 and signs V1. */
+  /** The newest Java release has no setting for this: its worker always reads LZ4 and signs V1. */
   compression: 'lz4' | 'zstd' | 'deflate' | 'none'
   signature: 'v1' | 'v4'
-  /** Of a consumer: its group, its name in it, and how often it beats. */
+  /** For a consumer: its group, its name, and its heartbeat interval. */
   group?: string
   consumer?: string
   heartbeatSeconds?: number
   timeoutSeconds?: number
-  /** Children of a split only after their parents. */
+  /** Reads the children of a split only after their parents. */
   inOrder?: boolean
-  /** Instead of the emulator's own. */
+  /** Used instead of the emulator's own. */
   accessKeySecret?: string
 }
 
@@ -30,18 +30,18 @@ export interface Route {
   sls: SlsEmulator
   /** A forward proxy to the emulator, or the emulator itself. */
   proxyPort: number
-  /** A SOCKS proxy to the emulator: the one way to lead Java's worker, whose release has no proxy setting either. */
+  /** A SOCKS proxy to the emulator, for Java's worker: its release has no proxy setting. */
   socksPort: number
 }
 
 const PARTS = ['python', 'go', 'java', 'node', 'otel']
 const CHOSEN = process.env['CONFORMANCE']?.split(',') ?? PARTS
 for (const part of CHOSEN) {
-  // Else a slip of the pen would pass for a success.
+  // Otherwise a typing error would look like a success.
   if (!PARTS.includes(part)) throw new Error(`CONFORMANCE names "${part}"; it takes some of ${PARTS.join(',')}`)
 }
 
-/** Whether CONFORMANCE names it; all are chosen by default. */
+/** Whether CONFORMANCE names this part. The default is all. */
 export function chosen(part: Language | 'node' | 'otel'): boolean {
   return CHOSEN.includes(part)
 }
@@ -49,7 +49,7 @@ export function chosen(part: Language | 'node' | 'otel'): boolean {
 const HERE = fileURLToPath(new URL('.', import.meta.url))
 const TOOLS = `${HERE}.tools/`
 
-/** A name that exists nowhere: whatever reaches the emulator came through a proxy. */
+/** This name has no address, so every request to the emulator came through a proxy. */
 const DOMAIN = 'cn-local.log.test'
 const HOSTS_FILE = `${HERE}java/hosts`
 
@@ -65,7 +65,7 @@ const PROGRAMS: Record<Language, { needs: string; command: (java: string[]) => [
   },
 }
 
-/** Properties that lead a JVM's plain sockets through a SOCKS proxy, and the project's name to an address nobody has. */
+/** JVM properties that send plain sockets through a SOCKS proxy and map the project's name to an unused address. */
 function socksProperties(port: number): string[] {
   return [
     `-Djdk.net.hosts.file=${HOSTS_FILE}`,
@@ -91,7 +91,7 @@ export class ClientProcess {
     })
     if (!child.stdout) return
     createInterface({ input: child.stdout }).on('line', (line) => {
-      // What an SDK prints by itself is kept with its complaints.
+      // Other output of an SDK goes to its error text.
       if (!line.startsWith('{')) this.stderr += `${line}\n`
       else this.#consumed(JSON.parse(line))
     })
@@ -112,7 +112,7 @@ export class ClientProcess {
   }
 }
 
-/** The caller ends it. Throws when `install.sh` has not built the program. */
+/** The caller must end the program. Throws when `install.sh` has not built it. */
 export function startClient(language: Language, route: Route, options: ClientOptions): ClientProcess {
   const { needs, command } = PROGRAMS[language]
   if (!existsSync(needs)) {
@@ -123,7 +123,7 @@ export function startClient(language: Language, route: Route, options: ClientOpt
   const { sls, proxyPort, socksPort } = route
   const proxy = `http://127.0.0.1:${proxyPort}`
   const given = {
-    // Java takes no scheme, Python and Go default to http as well.
+    // Java accepts no scheme; Python and Go default to http.
     ...{ endpoint: language === 'java' ? DOMAIN : `http://${DOMAIN}`, region: 'cn-local' },
     ...{ project: sls.logstore().project, logstore: sls.logstore().name },
     ...{ accessKeyId: sls.accessKeyId, accessKeySecret: sls.accessKeySecret },

@@ -24,7 +24,7 @@ export interface OtlpLog {
   attributes?: OtlpAttribute[]
 }
 
-/** A collector that sends with its `splunkhecexporter` what it is given. */
+/** A collector that sends its input with `splunkhecexporter`. */
 export class CollectorAsClient {
   readonly process: Collector
   readonly #url: string

@@ -10,7 +10,7 @@ export interface HecServerOptions {
   tls?: { cert_file: string; key_file: string; client_ca_file?: string }
 }
 
-/** A collector that takes events with its `splunkhecreceiver` and keeps them with its file exporter. */
+/** A collector that receives events with `splunkhecreceiver` and stores them with its file exporter. */
 export class CollectorAsServer {
   readonly port: number
   readonly url: string
@@ -42,12 +42,12 @@ export class CollectorAsServer {
     return new CollectorAsServer(port, `${tls ? 'https' : 'http'}://127.0.0.1:${port}`, process, path)
   }
 
-  /** Bytes that are in its file by now. */
+  /** Current size of its file, in bytes. */
   get received(): number {
     return statSync(this.#file).size
   }
 
-  /** What its file holds, in order of arrival. Complete once it was stopped. */
+  /** The events in its file, in order of arrival. Complete after it was stopped. */
   events(): CollectedEvent[] {
     const lines = readFileSync(this.#file, 'utf8').split('\n').filter(Boolean)
     return lines.flatMap((line) => {
@@ -60,16 +60,16 @@ export class CollectorAsServer {
   }
 }
 
-/** One event as the collector understood it. */
+/** One event as the collector parsed it. */
 export interface CollectedEvent {
   nanoseconds: bigint
-  /** `com.splunk.source` and its like. */
+  /** `com.splunk.source` and similar attributes. */
   metadata: Record<string, unknown>
   event: unknown
   fields: Record<string, unknown>
 }
 
-/** Log records in the JSON encoding of OTLP, as far as they are looked at here. */
+/** The part of OTLP's JSON log records that is read here. */
 interface ResourceLogs {
   resource: { attributes?: Attribute[] }
   scopeLogs: Array<{ logRecords: LogRecord[] }>

@@ -12,7 +12,7 @@ import { onTestFinished } from 'vitest'
 const PROGRAM = fileURLToPath(new URL('.tools/otel/otelcol-hec', import.meta.url))
 const READY = 'Everything is ready'
 
-/** A part's settings by its name, as in a collector's configuration file. */
+/** Settings by component name, as in a collector's configuration file. */
 type Parts = Record<string, object>
 
 export interface CollectorConfig {
@@ -21,7 +21,7 @@ export interface CollectorConfig {
   exporters: Parts
 }
 
-/** An OpenTelemetry Collector process whose receivers feed its exporters directly; ended when the test ends. */
+/** An OpenTelemetry Collector process whose receivers feed its exporters directly. It ends with the test. */
 export class Collector {
   readonly #configFile: string
   #child: ChildProcess | undefined
@@ -31,7 +31,7 @@ export class Collector {
     this.#configFile = configFile
   }
 
-  /** Throws when `install.sh` has not built the program, or when it ends instead of starting. */
+  /** Throws when `install.sh` has not built the program, or when it exits instead of starting. */
   static async start({ extensions = {}, receivers, exporters }: CollectorConfig): Promise<Collector> {
     if (!existsSync(PROGRAM)) {
       throw new Error(
@@ -44,7 +44,7 @@ export class Collector {
     const service = {
       extensions: Object.keys(extensions),
       pipelines: { logs: pipeline },
-      // Else each of them wants port 8888.
+      // Otherwise every collector uses port 8888.
       telemetry: { metrics: { level: 'none' } },
     }
     writeFileSync(collector.#configFile, JSON.stringify({ extensions, receivers, exporters, service }))
@@ -70,7 +70,7 @@ export class Collector {
     if (!this.#said.includes(READY)) throw new Error(`the collector ended instead of starting\n${this.#said}`)
   }
 
-  /** SIGTERM, after which everything it took is in its file. */
+  /** Sends SIGTERM. Afterwards its file has everything it accepted. */
   async stop(): Promise<void> {
     const code = await this.#end('SIGTERM')
     if (code !== 0) throw new Error(`the collector ended with ${code}\n${this.#said}`)
@@ -93,7 +93,7 @@ export function temporaryFolder(): string {
   return folder
 }
 
-/** A port that was free a moment ago: a collector does not tell which one it took. */
+/** A port that was free a moment ago: a collector does not report the port it chose. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')

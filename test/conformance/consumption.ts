@@ -1,11 +1,11 @@
 export interface Consumed {
-  /** The log's own. */
+  /** The log's own id. */
   id: string
   consumer: string
   shard: number
 }
 
-/** Who consumed which log of which shard, in the order in which it became known. */
+/** Records which consumer consumed which log of which shard, in order of the reports. */
 export class Consumption {
   readonly all: Consumed[] = []
   readonly #byId = new Map<string, Consumed[]>()
@@ -21,12 +21,12 @@ export class Consumption {
     return this.#byId.has(id)
   }
 
-  /** Logs that were consumed more than once, each with all its consumers. */
+  /** Logs consumed more than once, each with all its consumers. */
   repeated(): Array<[id: string, by: Consumed[]]> {
     return [...this.#byId].filter(([, by]) => by.length > 1)
   }
 
-  /** Shards of which something was consumed before everything of their ancestors was. */
+  /** Shards that were consumed before their ancestors were complete. */
   aheadOfAncestors(parents: ReadonlyMap<number, readonly number[]>): string[] {
     const began = new Map<number, number>()
     const ended = new Map<number, number>()

@@ -10,7 +10,7 @@ import { startHttpProxy } from './proxies.ts'
 
 const HERE = fileURLToPath(new URL('.', import.meta.url))
 
-/** Name of the method, name of its request's class or null, and the arguments behind the project. */
+/** Name of the method, name of its request's class or null, and the arguments after the project. */
 type Call = [method: string, request: string | null, ...values: unknown[]]
 
 interface Answer {

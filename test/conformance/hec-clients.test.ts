@@ -24,7 +24,7 @@ async function receiver(options: HecReceiverOptions = {}): Promise<HecReceiver> 
   return hec
 }
 
-/** The way to the receiver, and what the requests on it said about themselves: path, encoding, kind of content. */
+/** A proxy to the receiver that records each request's path, encoding and content type. */
 async function watched(hec: HecReceiver): Promise<{ url: string; seen: Set<string> }> {
   const seen = new Set<string>()
   const proxy = await startHttpProxy(hec.port, ({ method, url, headers }) => {
@@ -38,7 +38,7 @@ async function eventually(met: () => boolean): Promise<void> {
   await expect.poll(met, { timeout: 30_000, interval: 50 }).toBe(true)
 }
 
-/** The envelope with its time as it was spelled. */
+/** The envelope with the original text of its time. */
 function spelled({ line, envelope }: IndexedEvent): object {
   return { ...envelope, time: /"time":("?[^",}]+"?)/.exec(line)?.[1] }
 }
@@ -105,7 +105,7 @@ describe.runIf(chosen('otel'))('the exporter of the OpenTelemetry Collector', ()
     { name: 'gzip', encoding: 'gzip', tls: false },
     { name: 'plain', encoding: 'identity', tls: false },
     { name: 'TLS', encoding: 'gzip', tls: true },
-  ])('$name: every log arrives once with what was said about it', async ({ encoding, tls }) => {
+  ])('$name: every log arrives once with its metadata', async ({ encoding, tls }) => {
     const certificate = selfSigned('receiver')
     const hec = await receiver({ indexes: ['main', 'audit', '_internal'], ...(tls && { tls: certificate }) })
     const { url, seen } = tls ? { url: hec.url, seen: new Set<string>() } : await watched(hec)
@@ -140,7 +140,7 @@ describe.runIf(chosen('otel'))('the exporter of the OpenTelemetry Collector', ()
     if (!tls) expect(seen).toContain(`POST /services/collector ${encoding} application/json`)
   })
 
-  test('sends again what a busy receiver did not take', async () => {
+  test('sends again what a busy receiver refused', async () => {
     const hec = await receiver({ faults: [{ times: 2, action: { code: 9 } }] })
     const client = await CollectorAsClient.start({
       ...{ endpoint: hec.url, token: TOKEN, retry_on_failure: { initial_interval: '50ms' } },
@@ -163,7 +163,7 @@ describe.runIf(chosen('otel'))('the exporter of the OpenTelemetry Collector', ()
     expect(hec.events.map(({ envelope }) => envelope.event)).toEqual(['one line', '操作成功'])
   })
 
-  test('does not start where the receiver says that it is not healthy', async () => {
+  test('does not start when the receiver reports that it is not healthy', async () => {
     const hec = await receiver()
     hec.condition({ shuttingDown: true })
     const starting = CollectorAsClient.start({ endpoint: hec.url, token: TOKEN, health_check_enabled: true })
@@ -171,7 +171,7 @@ describe.runIf(chosen('otel'))('the exporter of the OpenTelemetry Collector', ()
   })
 })
 
-/** Runs a program around a client of npm; what it prints, parsed. */
+/** Runs a program around an npm client and parses its output. */
 async function run(program: string, options: object): Promise<unknown[]> {
   if (!existsSync(`${HERE}.tools/node/node_modules/splunk-logging`)) {
     throw new Error('splunk-logging is not installed: run `npm run test:conformance`, or leave node out of CONFORMANCE')
@@ -200,7 +200,7 @@ describe.runIf(chosen('node'))('splunk-logging', () => {
     { name: 'one by one', batch: 1, tls: false },
     { name: 'in batches', batch: 3, tls: false },
     { name: 'over TLS', batch: 3, tls: true },
-  ])('$name: every event arrives with its time, a text, and its metadata', async ({ batch, tls }) => {
+  ])('$name: every event arrives with its time, text and metadata', async ({ batch, tls }) => {
     const hec = await receiver({ indexes: ['main', 'audit'], ...(tls && { tls: selfSigned('receiver') }) })
     const { url, seen } = tls ? { url: hec.url, seen: new Set<string>() } : await watched(hec)
     const config = { url, token: TOKEN, maxBatchCount: batch }
@@ -230,7 +230,7 @@ describe.runIf(chosen('node'))('splunk-logging', () => {
 })
 
 describe.runIf(chosen('node'))('winston-splunk-httplogger', () => {
-  test.for([false, true])('every entry arrives with its level and its extras (TLS: %s)', async (tls) => {
+  test.for([false, true])('every entry arrives with its level and extra fields (TLS: %s)', async (tls) => {
     const hec = await receiver(tls ? { tls: selfSigned('receiver') } : {})
     const { url, seen } = tls ? { url: hec.url, seen: new Set<string>() } : await watched(hec)
     const entries = [

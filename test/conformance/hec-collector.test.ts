@@ -21,7 +21,7 @@ const LARGE = 100_000
 const RESTARTS = 3
 const CONTROLS = Array.from({ length: 0x20 }, (_, code) => String.fromCharCode(code)).join('')
 
-/** What a parser that others wrote may read otherwise than it was meant. */
+/** Texts that a third-party parser may misread. */
 const HARD: WrittenLogs[] = [
   ...groupsFor('collector', { bytes: false, hashKeys: false, repeatedKeys: false }).map(forNode),
   {
@@ -52,7 +52,7 @@ async function writeHard(sls: SlsEmulator): Promise<void> {
   client.close()
 }
 
-/** Everything about an event but its time, short enough for a test's report. */
+/** Everything of an event except its time, short enough for a test's report. */
 function textOf(id: unknown, metadata: object, event: object): string {
   return `${id} ${JSON.stringify(metadata)}${eventText('', event as Record<string, string>)}`
 }
@@ -66,7 +66,7 @@ function arrived({ metadata, event, fields: { sls_event_id: id, ...rest } }: Col
   return textOf(id, { ...(host !== undefined && { host }), source, sourcetype, ...more, ...rest }, event as object)
 }
 
-/** The collector keeps time in a double of seconds, then in one of nanoseconds: the nearest that leaves of what was written. */
+/** The collector stores time as a double of seconds, then of nanoseconds. Returns the value after that rounding. */
 function asTheCollectorKeepsIt(nanoseconds: bigint): bigint {
   const text = nanoseconds.toString().padStart(10, '0')
   return BigInt(Math.trunc(Number(`${text.slice(0, -9)}.${text.slice(-9)}`) * 1e9))
@@ -81,7 +81,7 @@ function expectTimes(events: CollectedEvent[], ledger: LedgerEntry[]): void {
   }
 }
 
-/** Starts `check` and tells what it said and how it ended. */
+/** Runs `check` and returns its output and exit code. */
 async function check(
   env: Record<string, string>,
   ...options: string[]
@@ -120,7 +120,7 @@ function tlsEnvironment(tls: Way['tls'], { ca, client }: Certificates): Record<s
 }
 
 describe.runIf(chosen('otel'))('into the OpenTelemetry Collector', () => {
-  test.for(WAYS)('$name: what it holds is what was written', async (way) => {
+  test.for(WAYS)('$name: the collector has exactly what was written', async (way) => {
     const certificates = await issueCertificates(temporaryFolder())
     const collector = await CollectorAsServer.start(serverOptions(way, certificates))
     const seen = new Set<string>()
@@ -128,7 +128,7 @@ describe.runIf(chosen('otel'))('into the OpenTelemetry Collector', () => {
       seen.add(`${url} ${headers['content-encoding'] ?? 'identity'}`)
     })
     onTestFinished(() => proxy.close())
-    // What goes over TLS cannot be watched.
+    // Requests over TLS cannot be recorded.
     const url = way.tls === 'none' ? `http://127.0.0.1:${proxy.port}` : collector.url
     const env = { SPLUNK_HEC_URL: url, ...tlsEnvironment(way.tls, certificates), ...way.env }
     const scenario = await Scenario.start({ sls: { projects: { conformance: { audit: {} } }, shards: 2 }, env })
@@ -161,13 +161,13 @@ describe.runIf(chosen('otel'))('into the OpenTelemetry Collector', () => {
     }
   })
 
-  test.for([false, true])('restarted while it is delivered to: nothing is missing (acknowledged: %s)', async (acks) => {
+  test.for([false, true])('after a restart during delivery nothing is missing (acknowledged: %s)', async (acks) => {
     const collector = await CollectorAsServer.start({ acks })
     const scenario = await Scenario.start({
       sls: { projects: { conformance: { audit: {} } }, shards: 4 },
       env: {
         ...{ SPLUNK_HEC_URL: collector.url, SPLUNK_HEC_MAX_BYTES: '20000' },
-        // Acknowledgements do not outlive the collector, although what they were for does.
+        // A restart of the collector loses its acknowledgements, but not the events.
         SPLUNK_HEC_ACK_TIMEOUT_SECONDS: '3',
       },
     })
@@ -193,8 +193,8 @@ describe.runIf(chosen('otel'))('into the OpenTelemetry Collector', () => {
     console.log(`${ledger.length} logs, ${repeated} repeated after ${RESTARTS} restarts (acknowledged: ${acks})`)
   })
 
-  // It calls a body that is too large malformed, does not say where, and takes nothing of it.
-  test.for([true, false])('with a body limit: only what is over it alone is refused (gzip: %s)', async (gzip) => {
+  // It reports a body that is too large as malformed, gives no position, and accepts none of it.
+  test.for([true, false])('with a body limit: only single events over it are refused (gzip: %s)', async (gzip) => {
     const collector = await CollectorAsServer.start({ maxBodyBytes: 60_000 })
     const env = { SPLUNK_HEC_URL: collector.url, SPLUNK_HEC_GZIP: `${gzip}` }
     const scenario = await Scenario.start({ sls: { projects: { conformance: { audit: {} } }, shards: 1 }, env })
@@ -256,7 +256,7 @@ describe.runIf(chosen('otel'))('check against the OpenTelemetry Collector', () =
     },
   ]
 
-  test.for(FAILURES)('tells $name', async ({ tls, env, says }) => {
+  test.for(FAILURES)('reports $name', async ({ tls, env, says }) => {
     const made = await issueCertificates(temporaryFolder())
     const collector = await CollectorAsServer.start(serverOptions({ acks: false, tls }, made))
     const scenario = await Scenario.start({ env: { SPLUNK_HEC_URL: collector.url, ...env(collector.url, made) } })

@@ -2,26 +2,26 @@ import type { ConsumerGroupState } from '../../src/emulator/sls/state.ts'
 import type { Call } from './member-line.ts'
 
 /**
- * Something done to a shard by somebody who did not hold it.
+ * An action on a shard by a member that did not hold it.
  *
- * Nobody does that while heartbeats come through: a hand-over ends with the old holder's report without the shard, and the
- * new one learns of it from an answer. After a freeze the official workers go on until a heartbeat tells them better: they
- * pull, process, and commit. Java's commits are refused then (`forceSuccess=false`); those of Python and Go are forced and
- * taken by the service, wherever the shard's true holder is by now. Ours asks the clock before each delivery and each
- * commit, and forces nothing, so it must be found here for neither, whatever happened to it.
+ * It never happens while heartbeats work: a hand-over ends when the old holder's heartbeat no longer lists the shard, and the
+ * new holder learns of it from an answer. After a freeze the official workers continue until their next heartbeat: they pull,
+ * process and commit. The service refuses Java's commits (`forceSuccess=false`). Python and Go force theirs, and the service
+ * accepts them, wherever the holder's checkpoint is. The bridge checks its clock before each delivery and commit and forces
+ * nothing. So it must never appear here.
  */
 export interface Trespass {
   consumer: string
-  /** `force`: a forced commit by one of ours, holder or not. */
+  /** `force`: a forced commit by the bridge, holder or not. */
   what: 'pull' | 'delivery' | 'commit' | 'force'
   shard: number
   holder: string
 }
 
-/** Looks at the emulator's state the moment somebody does something to a shard. */
+/** Compares each action on a shard with the emulator's state at that moment. */
 export class HolderWatch {
   readonly trespasses: Trespass[] = []
-  /** Names of our replicas. */
+  /** Names of the bridge's replicas. */
   readonly ours = new Set<string>()
   readonly #shards: () => ConsumerGroupState['shards']
 
@@ -34,20 +34,19 @@ export class HolderWatch {
     if (call.api !== 'pull' && call.api !== 'commit') return
     if (call.api === 'commit' && call.force && this.ours.has(consumer)) this.#trespassed(consumer, 'force', call.shard)
     const { state, checkpoint } = this.#shard(call.shard) ?? {}
-    // Has no holder, and nothing to find or to change; the last one hears of it only from the answer to a heartbeat.
+    // A shard without a holder cannot be changed. Its last holder learns of it only from the answer to a heartbeat.
     const over = state === 'O' && (call.api === 'pull' || call.checkpoint === checkpoint)
     if (!over) this.#assertHolder(consumer, call.api, call.shard)
   }
 
-  /** Something of this shard came out of it. */
+  /** A member consumed logs of this shard. */
   delivered(consumer: string, shard: number): void {
     this.#assertHolder(consumer, 'delivery', shard)
   }
 
   /**
-   * Exact although it is asked from outside. What a member does is seen here before the heartbeat with which it gives the
-   * shard up, since that passes through this process too, later; and it learns of a new shard only after the emulator has
-   * given it away.
+   * This is exact although it runs outside the member. An action arrives here before the heartbeat that releases the shard,
+   * because that heartbeat passes through this process too. A member learns of a new shard only after the emulator assigned it.
    */
   #assertHolder(consumer: string, what: Trespass['what'], shard: number): void {
     if (this.#shard(shard)?.holder !== consumer) this.#trespassed(consumer, what, shard)

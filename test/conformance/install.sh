@@ -1,8 +1,7 @@
 #!/bin/bash
-# Installs by name into test/conformance/.tools what others wrote: the official SLS clients with the programs that drive
-# them, HEC clients of npm (in the part node), and an OpenTelemetry Collector (otel; two or three minutes the first time).
-# Idempotent: a part is built again only when its files changed. CONFORMANCE=python,go,java,node,otel chooses parts; all by
-# default.
+# Installs third-party software into test/conformance/.tools: the official SLS clients with the programs that drive them, npm's
+# HEC clients (part node), and an OpenTelemetry Collector (part otel; two or three minutes the first time). Idempotent: it
+# builds a part again only when its files changed. CONFORMANCE=python,go,java,node,otel chooses parts; the default is all.
 set -euo pipefail
 cd "$(dirname "$0")"
 parts=",${CONFORMANCE-python,go,java,node,otel},"
@@ -10,7 +9,7 @@ mkdir -p .tools
 
 chosen() { [[ "$parts" == *",$1,"* ]]; }
 
-# A missing toolchain is reported here; the tests that need it then fail and name what is missing.
+# Reports a missing toolchain. The tests that need it then fail and name it.
 have() {
   for tool in "${@:2}"; do
     command -v "$tool" >/dev/null && continue

@@ -2,7 +2,7 @@ import type { SlsEmulator } from '../../src/emulator/sls/server.ts'
 import { lz4Decompress } from '../../src/sls/lz4.ts'
 import { expectedEvents } from '../support/event-oracle.ts'
 
-/** One log of the emulator's store as the event it must become. */
+/** The event that one log of the emulator's store must become. */
 export interface LedgerEntry {
   id: string
   nanoseconds: bigint
@@ -12,7 +12,7 @@ export interface LedgerEntry {
   event: Record<string, string>
 }
 
-/** Everything that was written, read from the emulator's store and made into events by the oracle, not by the bridge's encoder. */
+/** All written logs, read from the emulator's store. The oracle makes the events, not the bridge's encoder. */
 export function ledgerOf(sls: SlsEmulator): LedgerEntry[] {
   const { project, name: logstore } = sls.logstore()
   const options = {
@@ -46,7 +46,7 @@ function listOf(group: Uint8Array): Buffer {
 
 function entryOf(line: string): LedgerEntry {
   const { host, source, sourcetype, event, fields } = JSON.parse(line)
-  // As text: a double cannot hold nine digits behind the point.
+  // As text: a double cannot hold nine decimal places.
   const [, seconds = '', nanoseconds = ''] = /^\{"time":(\d+)\.(\d{9}),/.exec(line) ?? []
   return { id: fields.sls_event_id, nanoseconds: BigInt(seconds + nanoseconds), host, source, sourcetype, event }
 }

@@ -1,25 +1,25 @@
 import { createHash } from 'node:crypto'
 import type { WrittenLogs } from '../../src/sls/official-client.ts'
 
-/** A log group as it stands on a line between the tests and the programs. Every string is its bytes in hexadecimal. */
+/** A log group as the tests and the programs exchange it, one per line. Every string is hexadecimal bytes. */
 export interface LogGroupLine {
-  /** Only on what was read. */
+  /** Only in log groups that were read. */
   shard?: number
   topic: string
   source: string
   tags: Array<[string, string]>
   /** `ns` 0 and no nanoseconds mean the same: not every client can tell them apart. */
   logs: Array<{ time: number; ns: number; contents: Array<[string, string]> }>
-  /** Only on what is written: 32 hex digits. */
+  /** Only in log groups to write: 32 hex digits. */
   hashKey?: string
 }
 
-/** What a client can say at all. */
+/** What a client can express. */
 export interface Abilities {
   /** Values that are not UTF-8. */
   bytes: boolean
   hashKeys: boolean
-  /** Keys that come twice. */
+  /** Repeated keys. */
   repeatedKeys: boolean
 }
 
@@ -50,12 +50,12 @@ function group({ topic = 'audit_log', source = '10.0.0.1', tags = [], hashKey, l
 const MIB = 1_048_576
 const SHARDS_BY_KEY = ['00000000000000000000000000000001', 'fffffffffffffffffffffffffffffffe'] as const
 
-/** The shard, of two, that a hash key leads to. */
+/** The shard, of two, that a hash key belongs to. */
 export function shardOf({ hashKey }: LogGroupLine): number | undefined {
   return hashKey === undefined ? undefined : SHARDS_BY_KEY.indexOf(hashKey as (typeof SHARDS_BY_KEY)[number])
 }
 
-/** Everything a writer should be able to get through, with the writer's name in every group. */
+/** Log groups that a writer should be able to write, each with the writer's name. */
 export function groupsFor(writer: string, can: Abilities): LogGroupLine[] {
   const named = (plain: Plain) => group({ ...plain, tags: [...(plain.tags ?? []), ['writer', writer]] })
   return [
@@ -133,7 +133,7 @@ function noise(size: number): Uint8Array {
 
 const text = (hexadecimal: string) => Buffer.from(hexadecimal, 'hex').toString()
 
-/** The group as the Node client takes it. */
+/** The group in the form that the Node client accepts. */
 export function forNode({ topic, source, tags, logs }: LogGroupLine): WrittenLogs {
   return {
     ...{ topic: text(topic), source: text(source) },
@@ -149,7 +149,7 @@ export function writerOf({ tags }: LogGroupLine): string {
   return text(tags.at(-1)?.[1] ?? '')
 }
 
-/** One text per group, equal exactly when all bytes are, in the same order of keys; short enough for a test's report. */
+/** One text per group. Texts are equal exactly if all bytes and the order of keys are. Short enough for a test's report. */
 export function canonical({ topic, source, tags, logs }: LogGroupLine): string {
   const whole = JSON.stringify({
     ...{ topic, source, tags },
@@ -160,8 +160,8 @@ export function canonical({ topic, source, tags, logs }: LogGroupLine): string {
 }
 
 /**
- * The event and its time as SIEM users see them, one text per log: flat, contents override, the last of a repeated key
- * wins, bytes that are not UTF-8 become U+FFFD.
+ * The event and its time as SIEM users see them, one text per log. It is flat, contents override, the last value of a repeated
+ * key wins, and bytes that are not UTF-8 become U+FFFD.
  */
 export function flattened({ topic, source, tags, logs }: LogGroupLine): string[] {
   return logs.map(({ time, ns, contents }) => {

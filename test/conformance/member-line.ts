@@ -1,4 +1,4 @@
-/** The way between one member of a consumer group and the service: what goes over it is noted, and can be kept back. */
+/** A proxy between one member of a consumer group and the service. It records requests and can hold them back. */
 import type { IncomingMessage } from 'node:http'
 import type { Detour } from './proxies.ts'
 import { startHttpProxy } from './proxies.ts'
@@ -12,14 +12,14 @@ export type Call =
 export type Commit = Extract<Call, { api: 'commit' }> & { status: number }
 
 export class MemberLine {
-  /** Every commit the service has answered. */
+  /** Every commit that the service answered. */
   readonly commits: Commit[] = []
   heartbeats = 0
   readonly #holds = new Set<Hold>()
   readonly #asked: (call: Call) => void
   #detour: Detour | undefined
 
-  /** `asked` is told of each request the moment it comes, kept back or not. */
+  /** Calls `asked` with each request at its arrival, held back or not. */
   constructor(asked: (call: Call) => void) {
     this.#asked = asked
   }
@@ -41,7 +41,7 @@ export class MemberLine {
     return this.#detour.port
   }
 
-  /** Keeps requests back from the service. */
+  /** Holds requests back from the service. */
   holdRequests(keeps: (call: Call) => boolean): Hold {
     const hold = new Hold(keeps)
     this.#holds.add(hold)
@@ -54,7 +54,7 @@ export class MemberLine {
 }
 
 export class Hold {
-  /** Kept so far. */
+  /** Number of requests held back so far. */
   readonly kept: Call[] = []
   readonly #keeps: (call: Call) => boolean
   readonly #released = Promise.withResolvers<void>()

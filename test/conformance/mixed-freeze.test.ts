@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { MixedGroup, OFFICIAL } from './mixed-group.ts'
 
-describe.runIf(OFFICIAL.length > 0)('a member that is frozen for longer than the group waits', () => {
-  test(`ours, with ${OFFICIAL.join(', ')}: it delivers and commits nothing more of what it lost, and comes back`, async () => {
+describe.runIf(OFFICIAL.length > 0)('a member that is frozen for longer than the timeout of the group', () => {
+  test(`the bridge, with ${OFFICIAL.join(', ')}: it delivers and commits nothing more of its lost shards, and rejoins`, async () => {
     const group = await MixedGroup.start()
     group.logs.write()
     const [ours] = await Promise.all([group.joinBridge('bridge'), ...OFFICIAL.map((kind) => group.join(kind, kind))])
     await group.balanced('bridge', ...OFFICIAL)
 
-    // What it has pulled waits for a busy SIEM, so that retries are due the moment it wakes up.
+    // Its pulled logs wait for a busy SIEM, so retries are due when it resumes.
     const [busy] = ours.hec.faults.add({ match: { endpoint: 'event' }, times: 0, action: { code: 9 } })
     const refused = () => ours.hec.faults.list().find(({ id }) => id === busy)?.fired ?? 0
     const held = group.heldBy('bridge')
@@ -25,7 +25,7 @@ describe.runIf(OFFICIAL.length > 0)('a member that is frozen for longer than the
     await group.finish()
 
     expect(group.trespasses.filter(({ what }) => what !== 'pull')).toEqual([])
-    // Only what was delivered and not yet committed when it froze may have come twice, from it and then from its heirs.
+    // Only events that were delivered but not committed at the freeze may arrive twice: from it, then from the new holders.
     const stored = group.logs.stored()
     for (const [id, by] of group.consumption.repeated()) {
       const { shard, position } = stored.get(id) as { shard: number; position: number }
@@ -41,7 +41,7 @@ describe.runIf(OFFICIAL.length > 0)('a member that is frozen for longer than the
     }
   })
 
-  test(`${OFFICIAL.join(', ')}, with ours: no log is lost, and checkpoints they take back are put right`, async () => {
+  test(`${OFFICIAL.join(', ')}, with the bridge: no log is lost, and the bridge repairs checkpoints that the workers move back`, async () => {
     const group = await MixedGroup.start()
     group.logs.write()
     const [ours, ...theirs] = await Promise.all([
@@ -50,7 +50,7 @@ describe.runIf(OFFICIAL.length > 0)('a member that is frozen for longer than the
     ])
     await group.balanced('bridge', ...OFFICIAL)
 
-    // Each falls asleep over commits that are slow on their way, and the group goes on to the end without it.
+    // Each freezes while its commits are held back. The group reads to the end without it.
     const slow = theirs.map(({ line }) => line.holdRequests(({ api }) => api === 'commit'))
     await group.eventually(() => slow.every(({ kept }) => kept.length > 0), 'commits on their way')
     for (const { process } of theirs) process.child.kill('SIGSTOP')
@@ -58,7 +58,7 @@ describe.runIf(OFFICIAL.length > 0)('a member that is frozen for longer than the
     await group.finish()
     await group.caughtUp()
 
-    // Now they arrive. The service takes those that are forced, and no log comes whose commit would hide it.
+    // Now the commits arrive. The service accepts the forced ones. No new log arrives whose commit could hide that.
     const before = theirs.map(({ line }) => line.commits.length)
     for (const hold of slow) hold.release()
     const late = () => theirs.map(({ line }, index) => line.commits.slice(before[index]))
@@ -86,7 +86,7 @@ describe.runIf(OFFICIAL.length > 0)('a member that is frozen for longer than the
     const counted = /^sls_bridge_checkpoint_commits_total\{[^}]*result="foreign"[^}]*\} (\d+)$/m
     expect(Number(counted.exec(await ours.process.metrics())?.[1] ?? 0)).toBe(rewound.length)
 
-    // They wake up and go on with what they think is theirs, until a heartbeat tells them better.
+    // They resume and continue with shards they no longer hold, until their next heartbeat.
     group.logs.write()
     for (const { process } of theirs) process.child.kill('SIGCONT')
     await group.balanced('bridge', ...OFFICIAL)

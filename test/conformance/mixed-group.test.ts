@@ -7,13 +7,13 @@ test.runIf(OFFICIAL.length > 0)(`one consumer group of the bridge with ${OFFICIA
   await Promise.all([group.joinBridge('bridge'), ...OFFICIAL.map((kind) => group.join(kind, kind))])
   await group.balanced('bridge', ...OFFICIAL)
 
-  // Ours to theirs, and back.
+  // Shards move from the bridge to the others, and back.
   expect((await group.leave('bridge', 'SIGTERM'))?.code).toBe(0)
   await group.balanced(...OFFICIAL)
   const { hec } = await group.joinBridge('bridge-2')
   await group.balanced('bridge-2', ...OFFICIAL)
 
-  // Each of theirs to ours and the others, and back.
+  // Shards move from each official worker to the other members, and back.
   let live: string[] = [...OFFICIAL]
   for (const kind of OFFICIAL) {
     expect((await group.leave(kind, 'SIGTERM'))?.code).toBe(0)
@@ -23,7 +23,7 @@ test.runIf(OFFICIAL.length > 0)(`one consumer group of the bridge with ${OFFICIA
     if (slowly) hec.stall()
     await group.join(kind, `${kind}-2`)
     if (slowly) {
-      // However long its SIEM takes, ours keeps what it is told to give up until all of it is delivered.
+      // The bridge keeps a shard that it must release until all of it is delivered, however slow its SIEM is.
       await group.eventually(() => group.isLeaving('bridge-2'), 'shard to be given up')
       await group.beats(2)
       hec.resume()
@@ -34,7 +34,7 @@ test.runIf(OFFICIAL.length > 0)(`one consumer group of the bridge with ${OFFICIA
   expect(group.trespasses).toEqual([])
   expect(group.consumption.repeated()).toEqual([])
 
-  // Killed one after the other, until ours has everything; then ours is killed.
+  // The workers are killed one after the other until the bridge has every shard; then the bridge is killed.
   const killed = ['bridge-2', ...live]
   for (const victim of [...live]) {
     await group.leave(victim, 'SIGKILL')

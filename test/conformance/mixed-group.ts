@@ -23,7 +23,7 @@ import { startSocksProxy } from './proxies.ts'
 export const OFFICIAL = (['python', 'go', 'java'] as const).filter(chosen)
 
 const GROUP = 'mixed'
-/** Everyone must ask for the same, or each newcomer would change it for all. The bridge asks for 3 beats. */
+/** All members must use one timeout, or each new member changes it for all. The bridge uses 3 heartbeats. */
 const HEARTBEAT_SECONDS = 2
 const TIMEOUT_SECONDS = 6
 
@@ -38,7 +38,7 @@ export interface Replica extends Member {
   hec: HecReceiver
 }
 
-/** One consumer group with members of every make, and a watch on each of them. */
+/** One consumer group with members of every kind, and a watch on each of them. */
 export class MixedGroup {
   readonly logs: NumberedLogs
   readonly consumption = new Consumption()
@@ -54,7 +54,7 @@ export class MixedGroup {
     this.logs = new NumberedLogs(sls)
   }
 
-  /** Twelve shards can be shared evenly whoever of the four is there. */
+  /** One to four members can share twelve shards evenly. */
   static async start({ shards = 12, inOrder = false } = {}): Promise<MixedGroup> {
     const group = new MixedGroup(await startSlsEmulator({ projects: { conformance: { audit: {} } }, shards }), inOrder)
     onTestFinished(() => group.#close())
@@ -93,7 +93,7 @@ export class MixedGroup {
     return this.#joined({ consumer, line, process })
   }
 
-  /** One of ours, with a SIEM of its own. */
+  /** A replica of the bridge with its own SIEM. */
   async joinBridge(consumer: string): Promise<Replica> {
     this.#watch.ours.add(consumer)
     const { line, port } = await this.#line(consumer)
@@ -149,29 +149,29 @@ export class MixedGroup {
     return this.shards().flatMap(({ shard, holder }) => (holder === consumer ? [shard] : []))
   }
 
-  /** It is to give a shard up, and has not done so yet. */
+  /** Whether it must release a shard and has not done so yet. */
   isLeaving(consumer: string): boolean {
     return this.shards().some(({ holder, state }) => holder === consumer && state === 'T')
   }
 
-  /** By shard, its parents. */
+  /** The parents of each shard. */
   parents(): Map<number, readonly number[]> {
     return new Map(this.logstore.shards().map(({ id, parents }) => [id, parents]))
   }
 
-  /** Position in the emulator's store up to which the group's checkpoint says a shard was read. */
+  /** Position of a shard's checkpoint in the emulator's store. */
   checkpoint(shard: number): number {
     const { checkpoint = '' } = this.shards().find((each) => each.shard === shard) ?? {}
     return this.logstore.shard(shard).find(checkpoint) ?? 0
   }
 
-  /** Something more was written to each of these shards. */
+  /** Waits until each of these shards got another log. */
   async writtenTo(shards: readonly number[]): Promise<void> {
     const before = shards.map((shard) => ({ shard, end: this.logstore.shard(shard).end }))
     await this.eventually(() => before.every(({ shard, end }) => this.logstore.shard(shard).end > end), 'logs written')
   }
 
-  /** Every member got so many more answers to its heartbeats. */
+  /** Waits until every member got this many more heartbeat answers. */
   async beats(more: number): Promise<void> {
     const lines = [...this.#members.values()].map(({ line }) => ({ line, until: line.heartbeats + more }))
     await this.eventually(() => lines.every(({ line, until }) => line.heartbeats >= until), 'heartbeats')
@@ -187,9 +187,8 @@ export class MixedGroup {
   }
 
   /**
-   * Each of them has its fair share for good, and works: of what is written from now on, it consumes something of each of
-   * its shards. A worker of an official SDK that is frozen between being told of a shard and beginning with it would
-   * report that shard for ever, and so never get in again.
+   * Waits until each member has its fair share and consumes new logs from each of its shards. If an official worker froze
+   * between learning of a shard and starting with it, it would report that shard for ever and never rejoin.
    */
   async balanced(...consumers: string[]): Promise<void> {
     const live = () => this.shards().filter(({ state }) => state !== 'O')
@@ -220,13 +219,13 @@ export class MixedGroup {
     return this.logs.ids.filter((id) => !this.consumption.has(id))
   }
 
-  /** No more is written, and everything that was is consumed. */
+  /** Stops the writer and waits until every log is consumed. */
   async finish(): Promise<void> {
     await this.logs.stop()
     await this.eventually(() => this.missing().length === 0, 'end of what is missing')
   }
 
-  /** What somebody says to have read from another shard than it is in. */
+  /** Logs that a member reports from another shard than their own. */
   misplaced(): Consumed[] {
     const stored = this.logs.stored()
     return this.consumption.all.filter(({ id, shard }) => stored.get(id)?.shard !== shard)

@@ -4,7 +4,7 @@ import { MixedGroup, OFFICIAL } from './mixed-group.ts'
 const MEMBERS = ['bridge', ...OFFICIAL]
 
 describe.runIf(OFFICIAL.length > 0).for([false, true])('splits and merges under load (in order: %s)', (inOrder) => {
-  test(`the bridge, ${OFFICIAL.join(', ')}: nothing is lost or repeated, and everyone gets new shards`, async () => {
+  test(`the bridge, ${OFFICIAL.join(', ')}: nothing is lost or repeated, and every member gets new shards`, async () => {
     const group = await MixedGroup.start({ inOrder })
     group.logs.write()
     const [replica, ...officials] = await Promise.all([
@@ -13,7 +13,7 @@ describe.runIf(OFFICIAL.length > 0).for([false, true])('splits and merges under 
     ])
     await group.balanced(...MEMBERS)
 
-    // Some can't come to their ends for a while: ours wait for the SIEM, and of each other member one is read by nobody.
+    // Some shards cannot be finished for a while: the bridge's wait for the SIEM, and one shard of each other member is unread.
     const old = group.shards().map(({ shard }) => shard)
     const undelivered = group.heldBy('bridge')
     const unread = OFFICIAL.map((kind) => group.heldBy(kind)[0] as number)
@@ -39,20 +39,20 @@ describe.runIf(OFFICIAL.length > 0).for([false, true])('splits and merges under 
     await group.over(old)
     await group.balanced(...MEMBERS)
 
-    // And their children, with nothing held back.
+    // The same for their children, with nothing held back.
     const merged = [12, 14, 16].map((shard) => group.logstore.merge(shard))
     await group.over([...old, ...merged.flatMap(([, ...parents]) => parents.map(({ id }) => id))])
     await group.balanced(...MEMBERS)
 
     await group.finish()
     await group.caughtUp()
-    // A shard that ends is none that is lost.
+    // A shard that ends is not a lost shard.
     expect(replica.process.lines.filter(({ msg }) => msg.startsWith('lost shard'))).toEqual([])
     expect(group.trespasses).toEqual([])
     expect(group.misplaced()).toEqual([])
     expect(group.consumption.repeated()).toEqual([])
     const early = group.consumption.aheadOfAncestors(group.parents())
-    // Where nobody asked for it, the same look finds no order.
+    // Without `inOrder`, the same check finds no order.
     expect(early.length > 0, early.join()).toBe(!inOrder)
     for (const member of MEMBERS) {
       const shards = group.consumption.all.flatMap(({ consumer, shard }) => (consumer === member ? [shard] : []))

@@ -10,7 +10,7 @@ export interface Place {
   position: number
 }
 
-/** Logs whose ids count from 0, in turn to every shard that takes them. */
+/** Writes logs with ids that count from 0, in turn to every writable shard. */
 export class NumberedLogs {
   readonly #sls: SlsEmulator
   readonly #client: OfficialClient
@@ -40,7 +40,7 @@ export class NumberedLogs {
     return Array.from({ length: this.#written }, (_, id) => `${id}`)
   }
 
-  /** Until `stop`. */
+  /** Writes until `stop`. */
   write(): void {
     this.#stopped = false
     this.#writing = this.#write()
@@ -60,7 +60,7 @@ export class NumberedLogs {
     await this.#writing
   }
 
-  /** Where each of them is in the emulator's store, by its id. */
+  /** Position of each log in the emulator's store, by its id. */
   stored(): Map<string, Place> {
     const places = new Map<string, Place>()
     for (const shard of this.#sls.logstore().shards()) {

@@ -1,4 +1,4 @@
-/** Two ways to lead a client that cannot be given an address and a port to the emulator, watched on the way. */
+/** Two proxies that lead clients without an address setting to the emulator and observe them. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Agent, createServer as createHttpServer, request as httpRequest } from 'node:http'
 import type { AddressInfo, Server, Socket } from 'node:net'
@@ -11,8 +11,8 @@ export interface Detour {
 }
 
 /**
- * Passes every request on as it is, absolute-form targets too, once it has come in whole. `onRequest` sees it first, and
- * keeps it for as long as the promise it returns is pending.
+ * Forwards every request unchanged, also absolute-form targets, after it has arrived completely. `onRequest` sees it first. The
+ * request waits while the promise of `onRequest` is pending.
  */
 export async function startHttpProxy(
   to: number,
@@ -22,7 +22,7 @@ export async function startHttpProxy(
   const agent = new Agent({ keepAlive: true })
   const pass = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = await request.toArray().then(Buffer.concat, () => undefined)
-    // Who went away in the middle of a request wants no answer; one that was sent is on its way, with or without its sender.
+    // A client that left during a request gets no answer. A complete request is forwarded even if its sender is gone.
     if (!body) return
     await onRequest(request, body)
     const { method, url, rawHeaders } = request
@@ -51,7 +51,7 @@ export async function startHttpProxy(
   }
 }
 
-/** SOCKS 5 (RFC 1928) without authentication; wherever a client wants to go, it gets to `to`. */
+/** SOCKS 5 (RFC 1928) without authentication. Every connection goes to `to`, whatever its target. */
 export function startSocksProxy(to: number): Promise<Detour> {
   return listening(createServer((client) => greet(client, to)))
 }

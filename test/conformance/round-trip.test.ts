@@ -57,14 +57,14 @@ const all = writers.flatMap(({ groups }) => groups)
 
 interface Seen {
   signature: 'v1' | 'v4'
-  /** Of a body that is sent, or asked for. */
+  /** Of a body that is sent or requested. */
   compression: string
 }
 
 let sls: SlsEmulator
 let http: Detour
 let socks: Detour
-/** What the requests since the last look said about themselves. */
+/** Compression and signature of the requests since the last call. */
 let seen: Seen[] = []
 let route: Route
 
@@ -82,7 +82,7 @@ beforeAll(async () => {
   route = { sls, proxyPort: http.port, socksPort: socks.port }
 })
 
-/** Whether a client was told in vain how to compress and to sign. */
+/** Whether a client ignores its settings for compression and signature. */
 function expectSeen(wire: Wire): void {
   expect(seen.length).toBeGreaterThan(0)
   expect(new Set(seen.map((each) => JSON.stringify(each)))).toEqual(
@@ -143,7 +143,7 @@ describe.for(READERS.filter(([language]) => chosen(language)))('official reader:
       ...{ command: 'consume', ...wire, group: `read-${language}-${wire.compression}`, consumer: 'reader' },
       ...{ heartbeatSeconds: 1, timeoutSeconds: 6 },
     })
-    // Also when what it read is not what was expected.
+    // Also when it read something unexpected.
     onEnd = async () => {
       if (reader.running) await reader.kill('SIGKILL')
     }
@@ -196,7 +196,7 @@ describe('the bridge as a reader', () => {
       await timeout(50)
     expect((await bridge.kill('SIGTERM')).code, bridge.transcript()).toBe(0)
     const delivered = hec.events.map(({ line, envelope }) => {
-      // As text: a double cannot hold nine digits behind the point.
+      // As text: a double cannot hold nine decimal places.
       const time = /"time":([0-9.]+)/.exec(line)?.[1] as string
       return eventText(time, envelope.event as Record<string, string>)
     })

@@ -9,7 +9,7 @@ import { startSocksProxy } from './proxies.ts'
 
 const LANGUAGES = (['python', 'go', 'java'] as const).filter(chosen)
 
-/** Resolves once that many groups were consumed; throws when the consumer ends before, or a minute passes. */
+/** Waits until that many groups were consumed. Throws when the consumer ends before, or after a minute. */
 async function consumed(reader: ClientProcess, count: number): Promise<LogGroupLine[]> {
   const enough = new Promise<void>((resolve) => {
     const look = () => reader.groups.length >= count && resolve()
@@ -55,13 +55,13 @@ describe('an ordered consumer group', () => {
       }
     }
 
-    // The checkpoint stands at the end before the split: no worker commits it again.
+    // The checkpoint is at the end before the split; no worker commits it again.
     await write(4)
     await consumed(reader, 4)
     logstore.split(0, {})
     await write(4)
     await consumed(reader, 8)
-    // And here the last of the parents is still to come.
+    // Here the last log of the parents is not consumed yet.
     await write(4)
     logstore.merge(1)
     await write(4)

@@ -6,14 +6,14 @@ import { REPOSITORY } from './installation.ts'
 
 const SHARDS = 8
 const REPLICAS = 3
-// Grafana is left out: it has no stand-in where no image can be had. grafana-dashboard.test.ts looks at what it is given.
+// Without Grafana: it has no stand-in on machines that cannot get images. grafana-dashboard.test.ts tests its files.
 const SERVICES = ['sls', 'hec', 'producer', 'bridge', 'prometheus']
 
 const compose = new Compose()
 const began = now()
 
 beforeAll(async () => {
-  // What a run that was killed left behind.
+  // Removes the remains of a run that was killed.
   await compose.down()
   await compose.done('build', 'bridge')
   await compose.done('up', '--detach', '--no-build', '--scale', `bridge=${REPLICAS}`, ...SERVICES)
@@ -27,7 +27,7 @@ function now(): number {
 
 const eventually = (look: () => unknown) => expect.poll(look, { timeout: 120_000, interval: 1_000 })
 
-/** Until the checkpoint of every shard is past this moment: all that was received before it is settled. */
+/** Waits until every shard's checkpoint is past this moment, so everything received before it is settled. */
 async function deliveredUntil(moment: number): Promise<void> {
   await eventually(async () => {
     const asked = now()
@@ -38,7 +38,7 @@ async function deliveredUntil(moment: number): Promise<void> {
 }
 
 describe('a container of the image', () => {
-  test('is healthy by its own check, which sees a replica that does not answer', async () => {
+  test('is healthy by its own check, and the check fails when a replica does not answer', async () => {
     const [, check = ''] =
       /^HEALTHCHECK .* CMD (\[.*\])$/m.exec(readFileSync(join(REPOSITORY, 'deploy/Dockerfile'), 'utf8')) ?? []
     const command: string[] = JSON.parse(check)
@@ -46,7 +46,7 @@ describe('a container of the image', () => {
     expect(await compose.inBridge('env', 'ADMIN_PORT=1', ...command)).toMatchObject({ exitCode: 1 })
   })
 
-  test('runs as nobody without capabilities, and writes where its dead letter is and nowhere else', async () => {
+  test('runs unprivileged without capabilities, and writes only to the folder of its dead letter', async () => {
     const { stdout } = await compose.inBridge('cat', '/proc/1/status')
     expect(stdout).toMatch(/^Uid:\t1000\t1000\t1000\t1000$/m)
     expect(stdout).toMatch(/^CapBnd:\t0+$/m)
@@ -60,12 +60,12 @@ describe('a container of the image', () => {
 })
 
 describe('docker compose up', () => {
-  test('is given a file in which it finds nothing to remark', async () => {
+  test('accepts its file without a remark', async () => {
     const { exitCode, stderr } = await compose.run('--file', 'docker-compose.yml', 'config', '--quiet')
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' })
   })
 
-  test('has three replicas share the shards, and Prometheus see each of them deliver', async () => {
+  test('makes three replicas share the shards, and Prometheus sees each of them deliver', async () => {
     await eventually(async () => {
       const shards = await compose.lag()
       const owners = shards.map(({ owner }) => owner)
@@ -91,7 +91,7 @@ describe('docker compose up', () => {
     expect(total.wanted).toBeGreaterThan(1_000)
   })
 
-  test('stops every replica with exit code 0 and everything committed: after a start nothing is repeated', async () => {
+  test('stops every replica with exit code 0 and everything committed; after a start nothing is repeated', async () => {
     const running = now()
     await deliveredUntil(running)
     await compose.done('stop', 'bridge')

@@ -1,12 +1,12 @@
 #!/bin/bash
-# docker compose as docker has it; on a machine without, its own binary over the podman that containers.sh prepared, whose
-# service lives as long as the command.
+# Runs docker compose. On a machine without docker, it runs the compose binary over the podman that containers.sh prepared.
+# podman's service then lives as long as the command.
 set -euo pipefail
 tools="$(dirname "$(realpath "$0")")/.tools/containers"
 [ -e "$tools/env" ] || exec docker compose "$@"
 . "$tools/env"
 if [ "${1-}" = build ]; then
-  # Compose leaves building to BuildKit, which podman has not. npm asks whom it asks outside.
+  # Compose builds with BuildKit, which podman lacks. npm uses the registry settings of this machine.
   npmrc=()
   [ -e ~/.npmrc ] && npmrc=(-v ~/.npmrc:/root/.npmrc:ro)
   podman build --quiet --pull=never --layers=false --format docker --isolation chroot --network host "${npmrc[@]}" \

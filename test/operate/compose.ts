@@ -29,7 +29,7 @@ export interface Reconciled {
   wanted: number
 }
 
-/** docker-compose.yml, run as a project of its own, with Prometheus at any free port. */
+/** Runs docker-compose.yml as a separate project, with Prometheus on any free port. */
 export class Compose {
   readonly #folder = mkdtempSync(join(tmpdir(), 'compose-'))
   readonly #env: NodeJS.ProcessEnv
@@ -54,14 +54,14 @@ export class Compose {
     }
   }
 
-  /** Stdout of what must go well. */
+  /** Stdout of a command that must succeed. */
   async done(...args: string[]): Promise<string> {
     const { exitCode, stdout, stderr } = await this.run(...args)
     if (exitCode === 0) return stdout
     throw new Error(`compose ${args.join(' ')}: ${exitCode}\n${stdout}${stderr}(test/operate/install.sh prepares it)`)
   }
 
-  /** Without containers, network and volumes. */
+  /** Removes containers, network and volumes. */
   async down(): Promise<void> {
     await this.done('down', '--volumes', '--timeout', '10')
   }
@@ -71,12 +71,12 @@ export class Compose {
     rmSync(this.#folder, { recursive: true })
   }
 
-  /** In a replica's container. */
+  /** Runs a command in a replica's container. */
   inBridge(...command: string[]): Promise<Ended> {
     return this.run('exec', '-T', 'bridge', ...command)
   }
 
-  /** Exit codes of all replicas that do not run. */
+  /** Exit codes of all stopped replicas. */
   async ends(): Promise<number[]> {
     const listed = await this.done('ps', '--all', '--format', 'json', 'bridge')
     const replicas: Array<{ State: string; ExitCode: number }> = lines(listed)
@@ -87,7 +87,7 @@ export class Compose {
     return lines(await this.done('exec', '-T', 'bridge', 'node', 'dist/main.js', 'lag', '--json'))
   }
 
-  /** What was received between two moments, in unix seconds. */
+  /** Reconciles the logs received between two times, in unix seconds. */
   async reconcile(from: number, to: number): Promise<{ exitCode: number; total: Reconciled }> {
     const period = ['--from', String(from), '--to', String(to)]
     const { exitCode, stdout, stderr } = await this.inBridge('node', 'dist/main.js', 'reconcile', ...period, '--json')

@@ -1,20 +1,20 @@
 #!/bin/bash
-# Part of install.sh: docker compose, an engine under it, and the base images. A machine that has all that is taken as it is.
-# Otherwise: podman with a store of its own, compose built from its Go module, and in place of the base images stand-ins under
-# their names, made of this machine's Debian, Node and Prometheus. Grafana has none. What was made is named by
-# .tools/containers/env; without that file compose.sh takes docker.
+# Part of install.sh: docker compose, its engine, and the base images. If the machine has all of them, nothing is done.
+# Otherwise this installs podman with its own store, builds compose from its Go module, and builds stand-ins for the base images
+# from this machine's Debian, Node and Prometheus, under the images' names. Grafana has no stand-in. .tools/containers/env names
+# the results; without that file compose.sh uses docker.
 compose=github.com/docker/compose/v5@v5.4.0
 node_image=$(sed -n 's/^FROM \(.*\) AS build$/\1/p' ../../deploy/Dockerfile)
 prometheus_image=$(sed -n 's/^    image: \(prom\/.*\)$/\1/p' ../../docker-compose.yml)
 
 docker_has() { docker image inspect "$1" >/dev/null 2>&1 || docker pull --quiet "$1" >/dev/null 2>&1; }
 
-# A store of its own, or a stand-in would pass for the real image on this machine; and not below the tests, or whoever looks for
-# tests walks through a Debian. What is said beyond that asks for no systemd, no more limits than a sandbox grants, no locks that
-# another store of this machine holds, and no process that waits for minutes after an exec.
+# The separate store keeps a stand-in from replacing the real image on this machine. It is not below the tests, or the search for
+# tests would walk through a Debian. The other settings avoid systemd, limits that a sandbox does not grant, locks of another
+# store on this machine, and a process that waits for minutes after an exec.
 podman_configuration() {
   local folder="$PWD/.tools/containers" store=/var/lib/sls-siem-bridge-operate run=/run/sls-siem-bridge-operate driver=overlay
-  # Inside of a container there is no second overlay; whole copies are slow and always possible.
+  # Overlays cannot be nested inside a container. Full copies are slow but always work.
   [ "$(stat --file-system --format %T /var/lib)" != overlayfs ] || driver=vfs
   cat >.tools/containers/storage.conf <<END
 [storage]
@@ -39,14 +39,14 @@ END
   echo "export CONTAINERS_CONF='$folder/containers.conf' CONTAINERS_STORAGE_CONF='$folder/storage.conf'" >.tools/containers/env
 }
 
-# In its own folder, because `go install` takes no module that excludes others.
+# In its own folder, because `go install` refuses modules with exclude directives.
 compose_binary() {
   local source
   source=$(go mod download -json "$compose" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
   go build -C "$source" -trimpath -ldflags '-s -w' -o "$PWD/.tools/containers/docker-compose" ./cmd
 }
 
-# One system under two names. Node is the repository's; certificates are this machine's, or npm may not reach its registry.
+# One system image with two names. It has the repository's Node, and this machine's certificates so that npm reaches its registry.
 stand_ins() {
   local npm prometheus system=.tools/containers/system.tar
   npm=$(dirname "$(dirname "$(realpath "$(command -v npm)")")")

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { expectSilence, withUri } from '../support/credential-scenario.ts'
 
-test('an endpoint that is down until the last good credentials have expired: a reason, no crash, and on by itself', async () => {
+test('an endpoint is down until the last valid credentials have expired: the replica gives the reason, does not crash, and resumes by itself', async () => {
   const { scenario, endpoint, env } = await withUri({ lifeMs: 4_000 })
   const replica = scenario.replica(env)
   await scenario.write(10)
@@ -22,7 +22,7 @@ test('an endpoint that is down until the last good credentials have expired: a r
   expect(scenario.tally()).toMatchObject({ wanted: 400, delivered: 400, missing: [] })
 })
 
-test('an endpoint that takes requests and says nothing, from the start: a reason, no crash, and on by itself', async () => {
+test('an endpoint accepts requests and never answers, from the start: the replica gives the reason, does not crash, and resumes by itself', async () => {
   const { scenario, endpoint, env } = await withUri()
   endpoint.behaviour = 'hangs'
   await scenario.write(10)

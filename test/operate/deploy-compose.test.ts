@@ -33,14 +33,14 @@ const loaded = loadConfig({ ...baked, ...bridge.environment })
 const option = ({ command = [] }: Service, name: string) =>
   command.find((argument) => argument.startsWith(`${name}=`))?.slice(name.length + 1)
 
-/** Where a folder of this repository lies in the container of a service. */
+/** Path of a repository folder inside a service's container. */
 function mounted(service: Service, folder: string): string | undefined {
   const volume = service.volumes?.find((candidate) => candidate.startsWith(`./${folder}:`))
   return volume?.split(':')[1]
 }
 
 describe('docker-compose.yml', () => {
-  test('has two or more replicas with a configuration that the bridge takes', () => {
+  test('has two or more replicas with a valid configuration', () => {
     expect(bridge.deploy?.replicas).toBeGreaterThanOrEqual(2)
     expect(loaded).toMatchObject({
       warnings: [
@@ -52,26 +52,26 @@ describe('docker-compose.yml', () => {
     })
   })
 
-  test('leads them to its own emulator and receiver, by the names and ports those have', () => {
+  test('points them to its own emulator and receiver, by their names and ports', () => {
     const { SLS_ENDPOINT, SLS_PROJECT, SPLUNK_HEC_URL, SPLUNK_HEC_TOKEN } = bridge.environment as Record<string, string>
     const endpoint = new URL(SLS_ENDPOINT as string)
     expect(endpoint.port).toBe(option(sls, '--port'))
     expect(SLS_PROJECT).toBe(option(sls, '--project'))
-    // The bridge and the vendor's client put the project before the name.
+    // The bridge and the vendor's client prefix the host name with the project.
     expect(sls.networks?.default.aliases).toEqual([endpoint.hostname, `${SLS_PROJECT}.${endpoint.hostname}`])
     expect(SPLUNK_HEC_URL).toBe(`http://hec:${option(hec, '--port')}`)
     expect(SPLUNK_HEC_TOKEN).toBe(hec.environment?.['SPLUNK_HEC_TOKEN'])
     for (const service of [sls, hec]) expect(option(service, '--host')).toBe('0.0.0.0')
   })
 
-  test('lets reconcile ask the receiver, and both ends forget, so that it may run for days', () => {
+  test('lets reconcile ask the receiver, and both ends expire data, so that it can run for days', () => {
     const { SPLUNK_HEC_URL, SPLUNK_SEARCH_URL, SPLUNK_SEARCH_TOKEN } = bridge.environment as Record<string, string>
     expect(SPLUNK_SEARCH_URL).toBe(SPLUNK_HEC_URL)
     expect(SPLUNK_SEARCH_TOKEN).toBe(option(hec, '--search-token'))
     expect(option(hec, '--keep-seconds')).toBe(option(sls, '--retention-seconds'))
   })
 
-  test('gives a replica longer to end than it takes to drain, and its dead letter a volume', () => {
+  test('gives a replica more time to stop than it needs to drain, and its dead letter a volume', () => {
     const config = 'config' in loaded ? loaded.config : undefined
     const stopGraceMs = Number.parseInt(bridge.stop_grace_period as string, 10) * 1000
     expect(stopGraceMs).toBeGreaterThan(config?.shutdownGraceMs as number)
@@ -81,14 +81,14 @@ describe('docker-compose.yml', () => {
     expect(config?.deadLetterDir.startsWith(`${target}/`)).toBe(true)
   })
 
-  test('mounts only what is there', () => {
+  test('mounts only files that exist', () => {
     const mounts = Object.values(services).flatMap((service) => service.volumes ?? [])
     const folders = mounts.map((mount) => mount.split(':')[0] as string).filter((source) => source.startsWith('.'))
     expect(folders.length).toBeGreaterThan(0)
     expect(folders.filter((folder) => !existsSync(join(REPOSITORY, folder)))).toEqual([])
   })
 
-  test('has Prometheus scrape every replica, with the rules', () => {
+  test('makes Prometheus scrape every replica, with the rules', () => {
     expect(mounted(prometheus, 'deploy/prometheus')).toBe('/etc/prometheus')
     const [scraping] = parseYaml<{ rule_files: string[]; scrape_configs: [{ dns_sd_configs: object[] }] }>(
       file('deploy/prometheus/prometheus.yml'),
@@ -99,7 +99,7 @@ describe('docker-compose.yml', () => {
     ])
   })
 
-  test('has Grafana find the dashboard and Prometheus', () => {
+  test('lets Grafana find the dashboard and Prometheus', () => {
     const provisioning = 'deploy/grafana/provisioning'
     expect(mounted(grafana, provisioning)).toBe('/etc/grafana/provisioning')
     const [dashboards] = parseYaml<{ providers: [{ options: { path: string } }] }>(
@@ -110,20 +110,20 @@ describe('docker-compose.yml', () => {
     expect(sources?.datasources[0].url).toBe('http://prometheus:9090')
   })
 
-  test('opens its pages to this machine alone', () => {
+  test('publishes its ports only to this machine', () => {
     const ports = Object.values(services).flatMap((service) => service.ports ?? [])
     expect(ports).toEqual(['127.0.0.1:9090:9090', '127.0.0.1:3000:3000'])
   })
 })
 
 describe('the image', () => {
-  test('runs the bridge itself as nobody, with nothing between it and a signal', () => {
+  test('runs the bridge unprivileged, and signals reach it directly', () => {
     expect(dockerfile).toMatch(/^USER 1000:1000$/m)
     expect(dockerfile).toMatch(/^ENTRYPOINT \["node", "dist\/main.js"\]$/m)
     expect(dockerfile).toMatch(/^HEALTHCHECK .*\/livez/m)
   })
 
-  test('is made of files that the build may see', () => {
+  test('copies only files that the build context includes', () => {
     const seen = [...file('.dockerignore').matchAll(/^!(.*)$/gm)].map(([, name]) => name)
     const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.*) \S+$/gm)].flatMap(([, files]) => files?.split(' '))
     expect(copied.filter((name) => !seen.includes(name))).toEqual([])

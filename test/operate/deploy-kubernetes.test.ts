@@ -28,7 +28,7 @@ function the(kind: string): Manifest {
 
 const pod = () => the('StatefulSet')['spec'].template.spec
 const container = () => pod().containers[0]
-/** The settings as the bridge would find them in its pod. */
+/** The settings that the bridge gets in its pod. */
 function environment(): Record<string, string> {
   return { ...the('ConfigMap')['data'], ...decoded(the('Secret')['data']), SLS_CONSUMER: 'sls-siem-bridge-0' }
 }
@@ -37,7 +37,7 @@ function decoded(data: Record<string, string>): Record<string, string> {
   return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]))
 }
 
-/** What Prometheus's own tool has against a query. */
+/** Errors that Prometheus's own tool reports for a query. */
 function queryErrors(query: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'query-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
@@ -49,7 +49,7 @@ function queryErrors(query: string): string {
 }
 
 describe('the example installation', () => {
-  test('is made of everything there is, each once', () => {
+  test('contains every resource once', () => {
     const kinds = manifests.map(({ kind }) => kind).sort()
     expect(kinds).toEqual(
       `ConfigMap Namespace NetworkPolicy PodDisruptionBudget PodMonitor PrometheusRule ScaledObject Secret Service
@@ -70,7 +70,7 @@ describe('the example installation', () => {
   test.for([
     ['prometheus-operator', 'PodMonitor PrometheusRule'],
     ['keda', 'ScaledObject'],
-  ])('goes without %s where the cluster has none of it', ([component, kinds]) => {
+  ])('works without %s where the cluster lacks it', ([component, kinds]) => {
     const copy = mkdtempSync(join(tmpdir(), 'kubernetes-'))
     onTestFinished(() => rmSync(copy, { recursive: true, force: true }))
     cpSync(join(REPOSITORY, FOLDER), copy, { recursive: true })
@@ -85,7 +85,7 @@ describe('the example installation', () => {
     ).toBe(kinds)
   })
 
-  test('has credentials of a role instead of an access key where the component says so', async () => {
+  test('uses the credentials of a role instead of an access key with the rrsa component', async () => {
     const copy = mkdtempSync(join(tmpdir(), 'kubernetes-'))
     onTestFinished(() => rmSync(copy, { recursive: true, force: true }))
     cpSync(join(REPOSITORY, FOLDER), copy, { recursive: true })
@@ -108,12 +108,12 @@ describe('the example installation', () => {
     expect(namespace?.metadata).toMatchObject({ labels: { 'pod-identity.alibabacloud.com/injection': 'on' } })
   })
 
-  test('is valid by the schema of every kind', async () => {
+  test('is valid against the schema of every kind', async () => {
     for (const manifest of manifests) await expect(validate(manifest), manifest.kind).resolves.toBeUndefined()
     await expect(validate({ ...the('StatefulSet'), spec: { replicas: 'two' } })).rejects.toThrow('replicas')
   })
 
-  test('has no field that its kind does not know', () => {
+  test('has no field that is unknown to its kind', () => {
     expect(typeErrors(manifests)).toBe('')
     const service = the('Service')
     const misspelt = { ...service, spec: { ...service['spec'], clusterIp: 'None' } }
@@ -127,14 +127,14 @@ describe('the example installation', () => {
 })
 
 describe('a replica in its pod', () => {
-  test('has a configuration that the bridge takes without a warning', () => {
+  test('has a valid configuration without warnings', () => {
     expect(loadConfig(environment())).toMatchObject({
       warnings: [],
       config: { admin: { host: '0.0.0.0', port: 9464 } },
     })
   })
 
-  test('reads every key of the secret as a file that is there', () => {
+  test('reads every key of the secret from an existing file', () => {
     const { mountPath } = container().volumeMounts.find(({ name }: { name: string }) => name === 'secret')
     const files = container().env.flatMap(({ name, value }: { name: string; value?: string }) =>
       value === undefined ? [] : [[name, value]],
@@ -144,25 +144,25 @@ describe('a replica in its pod', () => {
     expect(pod().volumes[0].secret.secretName).toBe(the('Secret').metadata.name)
   })
 
-  test('is named in the consumer group as its pod, of which there is never a second', () => {
+  test('has the unique name of its pod in the consumer group', () => {
     expect(container().env).toContainEqual({
       name: 'SLS_CONSUMER',
       valueFrom: { fieldRef: { fieldPath: 'metadata.name' } },
     })
   })
 
-  test('is restarted only when it does not answer; whatever pauses it is told by readiness', () => {
+  test('is restarted only when it does not answer; readiness reports pauses', () => {
     expect(container().livenessProbe.httpGet).toEqual({ path: '/livez', port: 'admin' })
     expect(container().readinessProbe.httpGet).toEqual({ path: '/readyz', port: 'admin' })
     expect(container().ports).toContainEqual({ name: 'admin', containerPort: Number(environment()['ADMIN_PORT']) })
     expect(container().startupProbe).toBeUndefined()
   })
 
-  test('has longer to end than it takes to drain', () => {
+  test('has more time to stop than it needs to drain', () => {
     expect(pod().terminationGracePeriodSeconds).toBeGreaterThan(Number(environment()['SHUTDOWN_GRACE_SECONDS']))
   })
 
-  test('runs as nobody, writes only its dead letter, and passes as restricted', () => {
+  test('runs unprivileged, writes only its dead letter, and meets the restricted policy', () => {
     expect(pod()).toMatchObject({
       automountServiceAccountToken: false,
       securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: 'RuntimeDefault' } },
@@ -183,7 +183,7 @@ describe('a replica in its pod', () => {
     expect(persistentVolumeClaimRetentionPolicy).toEqual({ whenDeleted: 'Retain', whenScaled: 'Retain' })
   })
 
-  test('gets the memory that its byte budget asks for, and no processor limit', () => {
+  test('gets the memory that its byte budget needs, and no CPU limit', () => {
     const budget = Number(environment()['MAX_IN_FLIGHT_BYTES'])
     const { requests, limits } = container().resources
     expect(environment()['MAX_IN_FLIGHT_BYTES']).toBe(SETTINGS.MAX_IN_FLIGHT_BYTES.default)
@@ -194,7 +194,7 @@ describe('a replica in its pod', () => {
 })
 
 describe('around the replicas', () => {
-  test('everything that selects pods selects these', () => {
+  test('every pod selector selects these pods', () => {
     const { labels } = the('StatefulSet')['spec'].template.metadata
     const selectors = [
       the('StatefulSet')['spec'].selector.matchLabels,
@@ -207,7 +207,7 @@ describe('around the replicas', () => {
     expect(selectors).toEqual(selectors.map(() => labels))
   })
 
-  test('the network lets through what the configuration needs', () => {
+  test('the network policy allows what the configuration needs', () => {
     const { ingress, egress } = the('NetworkPolicy')['spec']
     const out = egress.flatMap(({ ports }: Manifest) => ports).map(({ port }: { port: number }) => port)
     for (const name of ['SLS_ENDPOINT', 'SPLUNK_HEC_URL']) {
@@ -218,18 +218,18 @@ describe('around the replicas', () => {
     expect(ingress[0].ports).toEqual([{ protocol: 'TCP', port: 'admin' }])
   })
 
-  test('a paused group keeps no node from being drained', () => {
+  test('a paused group does not block the drain of a node', () => {
     expect(the('PodDisruptionBudget')['spec']).toMatchObject({ unhealthyPodEvictionPolicy: 'AlwaysAllow' })
   })
 
-  test('Prometheus finds the metrics, and its rules are those of deploy/prometheus', () => {
+  test('Prometheus finds the metrics, and its rules equal deploy/prometheus', () => {
     const [endpoint] = the('PodMonitor')['spec'].podMetricsEndpoints
     expect(endpoint).toMatchObject({ port: 'admin', path: '/metrics' })
     expect([the('PrometheusRule')['spec']]).toEqual(parseYaml(file('deploy/prometheus/rules.yml')))
   })
 
-  test('the rules are a copy to the letter (vitest -u makes it)', async () => {
-    const head = `# A copy of deploy/prometheus/rules.yml; a test compares the two, and makes this one with vitest -u.
+  test('the rules are an exact copy (vitest -u writes it)', async () => {
+    const head = `# A copy of deploy/prometheus/rules.yml. A test compares the two; vitest -u writes this one.
 apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
 metadata:
@@ -241,7 +241,7 @@ spec:
     await expect(head + rules).toMatchFileSnapshot(join(REPOSITORY, FOLDER, 'prometheus-operator/prometheus-rule.yaml'))
   })
 
-  test('scaling asks for metrics that there are, of this installation alone, and is the only one to count replicas', () => {
+  test('scaling queries existing metrics of this installation only, and nothing else sets the number of replicas', () => {
     const { spec } = the('ScaledObject')
     const { query } = spec.triggers[0].metadata
     expect(queryErrors(query)).toBe('')

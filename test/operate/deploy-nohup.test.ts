@@ -8,12 +8,12 @@ import { Scenario } from '../support/scenario.ts'
 import { installation, REPOSITORY } from './installation.ts'
 
 const page = readFileSync(join(REPOSITORY, 'docs/running.md'), 'utf8')
-/** The commands of docs/running.md for nohup: to start a replica; to look at it and end it. */
+/** The commands for nohup in docs/running.md: one block starts a replica, the other inspects and stops it. */
 const [start, end] = [...(/## nohup\n(.*?)\n## /s.exec(page)?.[1] ?? '').matchAll(/```sh\n(.*?)```/gs)].map(
   ([, commands]) => commands as string,
 )
 
-/** What an operator's shell does with these commands and then is gone, leaving what it started behind. */
+/** Runs the commands in an operator's shell, which then exits and leaves its processes running. */
 async function shell(root: string, commands: string | undefined, env: Record<string, string> = {}): Promise<string> {
   const options = { cwd: root, env: { ...cleanEnvironment(), ...env } }
   return (await promisify(execFile)('bash', ['-c', commands as string], options)).stdout
@@ -37,7 +37,7 @@ function alive(pid: number): boolean {
 }
 
 describe('under nohup', () => {
-  test('a replica outlives its shell and the hang-up of its terminal, and ends as the page says', async () => {
+  test('a replica outlives its shell and the hang-up of its terminal, and stops as the page says', async () => {
     const scenario = await Scenario.start()
     const root = installation()
     const pid = await started(scenario, root)
@@ -54,7 +54,7 @@ describe('under nohup', () => {
     expect(readFileSync(join(root, 'bridge-1.err'), 'utf8')).toBe('')
   })
 
-  test('the log goes on in a new file when the current one has 20 MB, under the name that was given', async () => {
+  test('the log continues in a new file when the current one has 20 MB, under the given name', async () => {
     const scenario = await Scenario.start()
     const root = installation()
     mkdirSync(join(root, 'log'))

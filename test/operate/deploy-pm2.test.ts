@@ -7,16 +7,16 @@ const ECOSYSTEM = 'deploy/pm2/ecosystem.config.cjs'
 const REPLICAS = 3
 const CLEAN = '[0] via signal [SIGINT]'
 
-/** Three replicas under pm2 that share eight shards, and a stream of logs until `end`. */
+/** Starts three replicas under pm2 that share eight shards, and writes logs until `end`. */
 async function underLoad() {
-  // Two seconds between heartbeats: a starved machine must not cost a replica its shards, or events repeat for another reason.
-  // Acknowledgements take longer than pm2 waits unless it is told to.
+  // A heartbeat of two seconds: a busy machine must not cost a replica its shards, which would repeat events.
+  // Acknowledgements take longer than pm2 waits by default.
   const scenario = await Scenario.start({
     sls: { shards: 8 },
     hec: { ack: true, ackDelayMs: 2_500 },
     env: { SLS_HEARTBEAT_SECONDS: '2' },
   })
-  // As an operator has it: one environment for all, and the default port.
+  // Like an operator's setup: one environment for all, and the default port.
   const { ADMIN_PORT: _, ...environment } = scenario.environment()
   const pm2 = new Pm2(environment)
   await pm2.run('start', ECOSYSTEM)
@@ -56,7 +56,7 @@ function alive(pid: number): boolean {
 }
 
 describe('under pm2', () => {
-  test('a reload in the middle of the work loses nothing and repeats nothing', async () => {
+  test('a reload under load loses nothing and repeats nothing', async () => {
     const { scenario, pm2, shared, end } = await underLoad()
     const before = await pm2.list()
     const names = [...scenario.holders().keys()].sort()
@@ -73,7 +73,7 @@ describe('under pm2', () => {
     expect(scenario.commitsAhead()).toEqual([])
   })
 
-  test('more replicas and fewer take the shards over from one another without losing or repeating any', async () => {
+  test('scaling up and down hands shards over without losing or repeating anything', async () => {
     const { scenario, pm2, shared, end } = await underLoad()
     await pm2.run('scale', 'sls-siem-bridge', '4')
     await shared('2,2,2,2')
@@ -84,7 +84,7 @@ describe('under pm2', () => {
     expect(scenario.tally()).toMatchObject({ missing: [], duplicated: 0 })
   })
 
-  test('stop ends with exit code 0 and everything committed: after a start nothing is repeated', async () => {
+  test('stop ends with exit code 0 and everything committed; after a start nothing is repeated', async () => {
     const { scenario, pm2, end } = await underLoad()
     await pm2.run('stop', 'sls-siem-bridge')
     const stopped = await pm2.list()
@@ -95,7 +95,7 @@ describe('under pm2', () => {
     expect(scenario.tally()).toMatchObject({ missing: [], duplicated: 0 })
   })
 
-  test('a replica that is killed is started again, and nothing is lost', async () => {
+  test('pm2 restarts a killed replica, and nothing is lost', async () => {
     const { scenario, pm2, shared, end } = await underLoad()
     const [victim] = await pm2.list()
     process.kill(victim?.pid as number, 'SIGKILL')
@@ -108,7 +108,7 @@ describe('under pm2', () => {
     expect(scenario.commitsAhead()).toEqual([])
   })
 
-  test('when pm2 itself is killed, its replicas do not go on under names that its next ones will have', async () => {
+  test('when pm2 itself is killed, its replicas end too, so the next ones can use their names', async () => {
     const { scenario, pm2, end } = await underLoad()
     const orphans = column(await pm2.list(), 'pid')
     onTestFinished(() => {
@@ -121,7 +121,7 @@ describe('under pm2', () => {
     expect(scenario.tally().missing).toEqual([])
   })
 
-  test('a wrong configuration is not started over and over', async () => {
+  test('pm2 does not restart a wrong configuration again and again', async () => {
     const pm2 = new Pm2({})
     await pm2.run('start', ECOSYSTEM)
     const ended = { status: 'stopped', exitCode: 2, restarts: 0 }

@@ -13,7 +13,7 @@ function setting(name: string): string | undefined {
   return new RegExp(`^${name}=(.*)$`, 'm').exec(text)?.[1]
 }
 
-/** What `systemd-analyze` says of the unit, as if the repository lay where the unit expects it. */
+/** Output of `systemd-analyze` for the unit, with the repository at the path that the unit expects. */
 function analyzed(verb: string[], instance: string): { status: number | null; said: string } {
   const folder = mkdtempSync(join(tmpdir(), 'unit-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
@@ -26,20 +26,20 @@ function analyzed(verb: string[], instance: string): { status: number | null; sa
 }
 
 describe('the systemd unit', () => {
-  test('is one that systemd understands to the last line', () => {
+  test('has no line that systemd rejects', () => {
     expect(analyzed(['verify'], 'sls-siem-bridge@1.service')).toEqual({ status: 0, said: '' })
   })
 
-  test('leaves a replica next to nothing it could do', () => {
+  test('restricts a replica to what it needs', () => {
     const { status, said } = analyzed(['security', '--offline=true', '--no-pager', '--threshold=15'], UNIT)
     expect(status, said).toBe(0)
   })
 
-  test('gives a replica longer to end than it takes to drain', () => {
+  test('gives a replica more time to stop than it needs to drain', () => {
     expect(Number(setting('TimeoutStopSec'))).toBeGreaterThan(Number(SETTINGS.SHUTDOWN_GRACE_SECONDS.default))
   })
 
-  test('does not start a replica over and over that is configured wrongly', () => {
+  test('does not restart a replica with a wrong configuration again and again', () => {
     expect(setting('Restart')).toBe('always')
     expect(setting('RestartPreventExitStatus')).toBe('2')
   })

@@ -8,7 +8,7 @@ import { DASHBOARD, readDashboard } from './dashboard.ts'
 const grafana = fileURLToPath(new URL('.tools/grafana/', import.meta.url))
 const { panels, templating } = readDashboard()
 
-/** Where Grafana's own types of a panel's options and of the `custom` part of its fields are. */
+/** Paths of Grafana's own types for a panel's options and the `custom` part of its fields. */
 const PANEL_TYPES: Record<Panel['type'], string> = {
   stat: 'stat/panelcfg/x/StatPanelCfg_types.gen',
   table: 'table/panelcfg/x/TablePanelCfg_types.gen',
@@ -16,7 +16,7 @@ const PANEL_TYPES: Record<Panel['type'], string> = {
   'state-timeline': 'statetimeline/panelcfg/x/StateTimelinePanelCfg_types.gen',
 }
 
-/** The dashboard as a TypeScript literal of Grafana's types, whose enums JSON spells as their values. */
+/** The dashboard as a TypeScript literal of Grafana's types. JSON has the values of their enums. */
 function typed(json: string): string {
   const all = (JSON.parse(json) as ReturnType<typeof readDashboard>).panels
   const imports = Object.entries(PANEL_TYPES).map(
@@ -24,7 +24,7 @@ function typed(json: string): string {
   )
   const ofPanels = all.map((panel) => {
     const types = nameOf(panel.type)
-    // A stat's fields have nothing `custom`.
+    // The fields of a stat have no `custom` part.
     const custom = panel.type === 'stat' ? 'never' : `Json<Partial<${types}.FieldConfig>>`
     const shape = `{ options: Json<${types}.Options>; fieldConfig: { defaults: { custom?: ${custom} } } }`
     const { options, fieldConfig } = panel as unknown as {
@@ -59,16 +59,16 @@ function complaints(json: string): string {
   return stdout + stderr
 }
 
-test('Grafana’s own types have nothing to say against the dashboard', () => {
+test('Grafana’s own types accept the dashboard', () => {
   const json = readFileSync(DASHBOARD, 'utf8')
   expect(complaints(json)).toBe('')
-  // They do have a say: about a panel's options, a field, and the dashboard itself.
+  // The types do reject wrong options of a panel, a wrong field, and wrong settings of the dashboard.
   expect(complaints(json.replace('"showValue": "never"', '"showValue": "sometimes"'))).toContain('sometimes')
   expect(complaints(json.replace('"spanNulls": false', '"spanNuls": false'))).toContain('spanNuls')
   expect(complaints(json.replace('"graphTooltip": 1', '"graphTooltip": 9'))).toContain("'9'")
 })
 
-test('panels have ids, titles, descriptions and places of their own', () => {
+test('every panel has its own id, title, description and place', () => {
   const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) =>
     Array.from({ length: w * h }, (_, cell) => `${x + (cell % w)},${y + Math.floor(cell / w)}`),
   )
@@ -80,7 +80,7 @@ test('panels have ids, titles, descriptions and places of their own', () => {
   expect(panels.filter(({ description }) => !description.endsWith('.'))).toEqual([])
 })
 
-test('every question goes to the chosen Prometheus and is about the chosen jobs', () => {
+test('every query uses the chosen Prometheus and the chosen jobs', () => {
   expect(templating.list.map(({ name }) => name)).toEqual(['datasource', 'job'])
   const source = { type: 'prometheus', uid: '$datasource' }
   for (const { title, datasource, targets } of panels) {
@@ -93,7 +93,7 @@ test('every question goes to the chosen Prometheus and is about the chosen jobs'
   }
 })
 
-test('the dashboard shows what an operator asks for', () => {
+test('the dashboard has the panels that an operator needs', () => {
   const shown = panels.map(({ title }) => title)
   for (const title of [
     'Lag per shard',

@@ -1,7 +1,7 @@
 #!/bin/bash
-# What the operations tests need of others, by name: Prometheus with promtool, and Chromium, from Debian; playwright-core and
-# Grafana's own types from npm, into test/operate/.tools; docker compose, see containers.sh. Idempotent. OPERATE=prometheus,pm2
-# chooses parts; all by default. A part is one block: what is missing is installed, and what cannot be is named.
+# Installs third-party software for the operations tests: Prometheus with promtool, and Chromium, from Debian; playwright-core
+# and Grafana's own types from npm, into test/operate/.tools; docker compose, see containers.sh. Idempotent. OPERATE=prometheus,pm2
+# chooses parts; the default is all. Each part is one block. It installs what is missing and reports what it cannot install.
 set -euo pipefail
 cd "$(dirname "$0")"
 parts=",${OPERATE-prometheus,grafana,chromium,systemd,pm2,kubernetes,containers},"
@@ -10,7 +10,7 @@ echo '*' >.tools/.gitignore
 
 chosen() { [[ "$parts" == *",$1,"* ]]; }
 
-# debian PART COMMAND PACKAGE...: a missing command is installed, or named; the tests that need it then fail.
+# debian PART COMMAND PACKAGE...: installs a missing command, or reports it; the tests that need it then fail.
 debian() {
   local part=$1 command=$2
   shift 2
@@ -21,7 +21,7 @@ debian() {
   fi
   local apt=(apt-get -o DPkg::Lock::Timeout=600 -qq)
   "${apt[@]}" update
-  # Nothing is started: a Prometheus of the machine's own would take a port and read /etc.
+  # Starts no service: the machine's own Prometheus would take a port and read /etc.
   RUNLEVEL=1 "${apt[@]}" install -y --no-install-recommends "$@" >/dev/null
 }
 
@@ -55,8 +55,8 @@ if chosen pm2; then
   npm_package pm2 pm2 7.0.4
 fi
 
-# Schemas and types of what deploy/kubernetes is made of, together because they import one another; a parser; and kustomize
-# itself, a Go module that takes a minute or two to build.
+# Schemas and types of the kinds in deploy/kubernetes, together because they import one another; a parser; and kustomize, a Go
+# module that takes a minute or two to build.
 kubernetes=(kubernetes-models@5.1.0 @kubernetes-models/keda@2.0.0 @kubernetes-models/prometheus-operator@6.0.0 yaml@2.9.1)
 kustomize=sigs.k8s.io/kustomize/kustomize/v5@v5.7.1
 if chosen kubernetes && [ "$(cat .tools/kubernetes/stamp 2>/dev/null)" != "${kubernetes[*]} $kustomize" ]; then

@@ -7,8 +7,8 @@ import { onTestFinished } from 'vitest'
 export const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url))
 
 /**
- * The program as an operator has it, in a folder without anybody's `.env` or dead letter. What finds the rest from where it
- * lies itself is copied; the rest is the repository's own. Gone when the test ends.
+ * An operator's installation, in a folder without an `.env` or dead letter. Files that locate others by their own path are
+ * copied; the others are links into the repository. The folder is removed when the test ends.
  */
 export function installation(): string {
   const root = mkdtempSync(join(tmpdir(), 'installation-'))

@@ -11,17 +11,17 @@ export interface Manifest {
   apiVersion: string
   kind: string
   metadata: { name: string; namespace?: string }
-  // biome-ignore lint/suspicious/noExplicitAny: a manifest is any shape; its own schema judges it
+  // biome-ignore lint/suspicious/noExplicitAny: a manifest has any shape; its own schema validates it
   [field: string]: any
 }
 
-/** What `kubectl apply -k` would send. */
+/** The manifests that `kubectl apply -k` would send. */
 export function kustomized(folder: string): Manifest[] {
   const text = execFileSync(join(TOOLS, 'kustomize'), ['build', resolve(REPOSITORY, folder)], { encoding: 'utf8' })
   return parseYaml<Manifest>(text)
 }
 
-/** Kubernetes' own kinds have groups without a dot, or under k8s.io. */
+/** The API groups of Kubernetes' own kinds have no dot, or end in k8s.io. */
 const PACKAGES: Record<string, string> = {
   'keda.sh': '@kubernetes-models/keda/',
   'monitoring.coreos.com': '@kubernetes-models/prometheus-operator/',
@@ -31,13 +31,13 @@ function moduleOf({ apiVersion, kind }: Manifest): string {
   return `${PACKAGES[apiVersion.split('/')[0] as string] ?? 'kubernetes-models/'}${apiVersion}/${kind}`
 }
 
-/** Throws what the schema of its kind has against a manifest. Fields that it does not know pass: see `typeErrors`. */
+/** Throws the errors of a manifest against the schema of its kind. The schema accepts unknown fields: see `typeErrors`. */
 export async function validate(manifest: Manifest): Promise<void> {
   const models = await import(join(TOOLS, 'node_modules', `${moduleOf(manifest)}.js`))
   new models[manifest.kind](manifest).validate()
 }
 
-/** What the compiler has against the manifests as literals of their types: above all, fields that nobody knows. */
+/** Compiler errors of the manifests as literals of their types, above all unknown fields. */
 export function typeErrors(manifests: Manifest[]): string {
   const folder = mkdtempSync(join(TOOLS, 'typed-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))

@@ -8,7 +8,7 @@ import type { BridgeProcess } from '../support/bridge-process.ts'
 import { cleanEnvironment, MAIN, startCommand } from '../support/bridge-process.ts'
 import { Scenario } from '../support/scenario.ts'
 
-/** The procedures of docs/operations.md, as an operator follows them. */
+/** The procedures of docs/operations.md, as an operator runs them. */
 
 const page = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8')
 
@@ -24,14 +24,14 @@ function temporary(): string {
   return folder
 }
 
-/** Receive times have whole seconds: what is written from here on is later than `Date.now()` said. */
+/** Receive times are whole seconds. Waits for the next one, so that later logs have a later receive time. */
 async function nextSecond(scenario: Scenario): Promise<string> {
   const second = Math.floor(Date.now() / 1000)
   await scenario.eventually(() => Math.floor(Date.now() / 1000) > second)
   return new Date((second + 1) * 1000).toISOString()
 }
 
-/** Ends the old replica, as a supervisor does, and starts the new one under its name. */
+/** Stops the old replica, as a supervisor does, and starts the new one under its name. */
 async function restarted(scenario: Scenario, old: BridgeProcess, env: Record<string, string>): Promise<BridgeProcess> {
   expect(await old.kill('SIGTERM')).toEqual({ code: 0, signal: null })
   const replica = scenario.replica(env)
@@ -48,7 +48,7 @@ async function twoReplicas(scenario: Scenario, env: Record<string, string> = {})
 const paused = ({ lines }: BridgeProcess) => lines.filter(({ msg }) => /^paused/.test(msg))
 
 describe('backfill of a time range', () => {
-  test('delivers the range again, stops behind its end, and leaves the live group alone', async () => {
+  test('delivers the range again, stops after its end, and does not touch the live group', async () => {
     const scenario = await Scenario.start({ sls: { shards: 2 } })
     const live = scenario.replica()
     const ids = async (groups: number): Promise<string[]> => {
@@ -62,7 +62,7 @@ describe('backfill of a time range', () => {
     const within = await ids(10)
     const end = await nextSecond(scenario)
     await ids(4)
-    // The end has to be past by the whole seconds in which ages are told.
+    // `lag` shows ages in whole seconds, so the end must be at least one second ago.
     await nextSecond(scenario)
     const held = scenario.holders()
 
@@ -85,7 +85,7 @@ describe('backfill of a time range', () => {
     const log = readFileSync(join(root, 'backfill.log'), 'utf8')
     expect(log).toContain('whatever was held is delivered and committed')
 
-    // The live group noticed nothing.
+    // The live group is unchanged.
     expect(scenario.holders()).toEqual(held)
     expect(live.lines.filter(({ level }) => level !== 'info')).toEqual([])
     expect(scenario.tally()).toMatchObject({ wanted: 360, delivered: 360, missing: [] })
@@ -95,7 +95,7 @@ describe('backfill of a time range', () => {
 describe('rotating the HEC token', () => {
   const tokens = [{ token: 'old-token' }, { token: 'new-token' }]
 
-  test('both are good, the file is replaced, one replica after the other restarts under load: no pause, nothing twice', async () => {
+  test('both tokens are valid, the file is replaced, replicas restart one by one under load: no pause, no duplicates', async () => {
     const scenario = await Scenario.start({ sls: { shards: 4 }, hec: { tokens } })
     const file = join(temporary(), 'token')
     writeFileSync(file, 'old-token\n')
@@ -120,7 +120,7 @@ describe('rotating the HEC token', () => {
     })
   })
 
-  test('the old one is disabled too early: who has it pauses and says so; after a restart all is there, once', async () => {
+  test('the old token is disabled too early: replicas with it pause and say so; after a restart every event is there once', async () => {
     const scenario = await Scenario.start({ sls: { shards: 4 }, hec: { tokens } })
     const env = { SHUTDOWN_GRACE_SECONDS: '1' }
     const [a, b] = (await twoReplicas(scenario, { ...env, SPLUNK_HEC_TOKEN: 'old-token' })) as [
@@ -144,7 +144,7 @@ describe('moving to another index', () => {
   const indexOf = (scenario: Scenario) =>
     [...scenario.indexedById.values()].flatMap(({ events }) => events.map(({ envelope }) => envelope.index))
 
-  test('what was read before is in the old one, what comes later in the new one; one that is not allowed pauses', async () => {
+  test('events read before are in the old index, later ones in the new one; a forbidden index pauses', async () => {
     const scenario = await Scenario.start({ sls: { shards: 2 }, hec: { indexes: ['audit_old', 'audit_new'] } })
     const env = { SLS_CONSUMER: 'a', SHUTDOWN_GRACE_SECONDS: '1' }
     const old = scenario.replica({ ...env, SPLUNK_HEC_INDEX: 'audit_old' })
@@ -163,7 +163,7 @@ describe('moving to another index', () => {
     expect(scenario.tally()).toMatchObject({ duplicated: 0, deadLettered: 0, missing: [] })
   })
 
-  test('a dead letter names the index of its time, and goes there when it is replayed', async () => {
+  test('a dead letter keeps its original index and is replayed into it', async () => {
     const refuse = [{ contains: 'poison', code: 6 }]
     const scenario = await Scenario.start({ sls: { shards: 1 }, hec: { refuse, indexes: ['audit_old', 'audit_new'] } })
     scenario.replica({ SPLUNK_HEC_INDEX: 'audit_old' })
@@ -177,7 +177,7 @@ describe('moving to another index', () => {
 })
 
 describe('a dead-letter directory that cannot be written', () => {
-  test('pauses when an event is refused, ends within the grace, and goes on by itself when there is room', async () => {
+  test('pauses when an event is refused, and resumes by itself when there is space', async () => {
     const scenario = await Scenario.start({ sls: { shards: 1 }, hec: { refuse: [{ contains: 'poison', code: 6 }] } })
     const DEAD_LETTER_DIR = join(temporary(), 'letters')
     const replica = scenario.replica({ DEAD_LETTER_DIR })

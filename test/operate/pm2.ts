@@ -13,11 +13,11 @@ export interface Listed {
   name: string
   status: string
   restarts: number
-  /** Of its last end; absent before there was one. */
+  /** Exit code of its last run; absent before the first exit. */
   exitCode: number | undefined
 }
 
-/** pm2 with a daemon and an installation of its own; it and whatever it runs are gone when the test ends. */
+/** pm2 with its own daemon and installation. It and its processes end with the test. */
 export class Pm2 {
   readonly #root = installation()
   readonly #env: NodeJS.ProcessEnv
@@ -40,7 +40,7 @@ export class Pm2 {
     return Number(readFileSync(join(this.#root, 'pm2/pm2.pid'), 'utf8'))
   }
 
-  /** How its processes ended so far, in pm2's words: its list says 0 of one that it killed. */
+  /** How its processes exited so far, from pm2's log: its list says 0 for a process that it killed. */
   ends(): string[] {
     const log = readFileSync(join(this.#root, 'pm2/pm2.log'), 'utf8')
     return [...log.matchAll(/exited with code (.*)$/gm)].map(([, end]) => end as string)

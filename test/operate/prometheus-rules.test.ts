@@ -8,7 +8,7 @@ import { expect, onTestFinished, test } from 'vitest'
 const folder = fileURLToPath(new URL('../../deploy/prometheus/', import.meta.url))
 const rules = readFileSync(join(folder, 'rules.yml'), 'utf8')
 const operations = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8')
-/** `- alert: Name` and everything up to the next one. */
+/** Each alert's text, from `- alert: Name` to the next alert. */
 const alerts = rules.split(/(?=^ +- alert: )/m).slice(1)
 const names = alerts.map((alert) => /alert: (\w+)/.exec(alert)?.[1] as string)
 
@@ -18,7 +18,7 @@ function promtool(...args: string[]): { status: number | null; said: string } {
   return { status, said: stdout + stderr }
 }
 
-/** Alerts whose stories fail when every rule has this expression. */
+/** Alerts whose cases fail when every rule has this expression. */
 function caught(expression: string): string[] {
   const scratch = mkdtempSync(join(tmpdir(), 'rules-'))
   onTestFinished(() => rmSync(scratch, { recursive: true }))
@@ -36,20 +36,20 @@ test('the rules and the configuration of the compose demo are well-formed', () =
   expect(promtool('check', 'config', join(folder, 'prometheus.yml'))).toMatchObject({ status: 0 })
 })
 
-test('every alert fires when it should and is silent when it should be', () => {
+test('every alert fires when it should, and only then', () => {
   expect(promtool('test', 'rules', join(folder, 'rules.test.yml'))).toMatchObject({ status: 0 })
 })
 
-test('no alert’s stories would pass if it never fired', () => {
+test('each alert’s cases fail if it never fires', () => {
   expect(caught('vector(0) > 1').sort()).toEqual([...names].sort())
 })
 
-test('no alert’s stories would pass if it always fired', () => {
+test('each alert’s cases fail if it always fires', () => {
   expect(caught('vector(1)').sort()).toEqual([...names].sort())
 })
 
 test.each(alerts.map((alert, index) => [names[index], alert] as const))(
-  '%s links to a section of the operations manual that is about it',
+  '%s links to its section of the operations manual',
   (name, alert) => {
     const anchor = /runbook_url: docs\/operations\.md#(\S+)/.exec(alert)?.[1]
     const section = operations.split(/^(?=### )/m).find((text) => anchorOf(text) === anchor)
@@ -57,11 +57,11 @@ test.each(alerts.map((alert, index) => [names[index], alert] as const))(
   },
 )
 
-test('the manual explains no alert that is not there', () => {
+test('the manual explains only existing alerts', () => {
   expect([...operations.matchAll(/^`(SlsBridge\w+)`, /gm)].map(([, name]) => name).sort()).toEqual([...names].sort())
 })
 
-/** As GitHub makes them from headings. */
+/** The anchor that GitHub makes from a heading. */
 function anchorOf(section: string): string {
   const heading = /^#+ (.*)/.exec(section)?.[1] ?? ''
   return heading

@@ -8,7 +8,7 @@ import { Prometheus } from './prometheus.ts'
 const { panels } = readDashboard()
 const METRICS = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8')
 
-/** Two replicas that lived through a busy and a refusing SIEM, a poisoned event and a failing Log Service. */
+/** Two replicas that went through a busy and a refusing SIEM, a refused event and a failing Log Service. */
 async function eventfulGroup() {
   const scenario = await Scenario.start({
     sls: { shards: 4 },
@@ -30,7 +30,7 @@ function numbers(series: readonly Series[]): number[] {
     .filter((value) => !Number.isNaN(value))
 }
 
-/** What docs/metrics.md tells to watch. */
+/** The expressions that docs/metrics.md recommends. */
 function documented(): string[] {
   const expressions = [...METRICS.matchAll(/\| `([^`]*sls_bridge_[^`]*\)[^`]*)` \|$/gm)].map(
     ([, text]) => text as string,
@@ -39,12 +39,12 @@ function documented(): string[] {
   return expressions
 }
 
-/** As Grafana fills them in for an hour at this scrape interval. */
+/** Grafana's variables, with its values for one hour at this scrape interval. */
 function filledIn(expression: string): string {
   return expression.replaceAll('$job', '.*').replaceAll('$__rate_interval', '4s')
 }
 
-test('every panel shows something, and no rule or documented expression is in error, of a group that lived through something', async () => {
+test('after faults, every panel shows data, and every rule and documented expression is valid', async () => {
   const { scenario, prometheus } = await eventfulGroup()
   const state = async (name: string) => (await prometheus.rules()).find((rule) => rule.name === name)?.state
 
@@ -87,7 +87,7 @@ test('every panel shows something, and no rule or documented expression is in er
   expect(rules.length).toBeGreaterThan(10)
 })
 
-test('what happened is what the panels say', async () => {
+test('the panels show what happened', async () => {
   const { scenario, prometheus } = await eventfulGroup()
   await scenario.write(20)
   await scenario.writeLog({ message: 'poison' })
@@ -106,7 +106,7 @@ test('what happened is what the panels say', async () => {
   expect(numbers(await ask('Replicas'))).toEqual([2])
   expect(numbers(await ask('Paused'))).toEqual([0])
   expect(Math.round(numbers(await ask('Dead letters, 24 h'))[0] ?? 0)).toBeGreaterThanOrEqual(1)
-  // A rate begins with the second scrape that knows of an answer.
+  // A rate needs two scrapes that contain the answer.
   await scenario.eventually(async () => {
     await scenario.write(1)
     return (await ask('HEC answers')).some(({ metric }) => metric['status'] === '200' && metric['code'] === '0')

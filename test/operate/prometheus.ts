@@ -13,7 +13,7 @@ const RULES = fileURLToPath(new URL('../../deploy/prometheus/rules.yml', import.
 
 export interface Series {
   metric: Record<string, string>
-  /** Unix seconds and the number as text. */
+  /** Unix seconds, and the value as text. */
   values: Array<[at: number, value: string]>
 }
 
@@ -24,7 +24,7 @@ export interface Rule {
   state: 'inactive' | 'pending' | 'firing'
 }
 
-/** A real Prometheus with the repository's configuration, but that it looks every second, and at these addresses. */
+/** A real Prometheus with the repository's configuration, but with these addresses and a scrape every second. */
 export class Prometheus {
   readonly #url: string
   readonly #startedAt = Date.now() / 1000
@@ -80,7 +80,7 @@ export class Prometheus {
     return data
   }
 
-  /** From the start until now, second by second. Rejects when the expression is not one. */
+  /** Values from the start until now, one per second. Rejects an invalid expression. */
   async over(expression: string): Promise<Series[]> {
     const query = { query: expression, start: String(this.#startedAt), end: String(Date.now() / 1000), step: '1' }
     return (await this.#ask<{ result: Series[] }>('query_range', query)).result

@@ -8,7 +8,7 @@ import { Scenario } from '../support/scenario.ts'
 import { LOGSTORE, shardRef } from '../support/shard-ref.ts'
 import { observed } from '../unit/observability/observed.ts'
 
-/** As much of playwright-core as is used here; it lives in .tools and brings its types there. */
+/** The part of playwright-core that is used here. The package and its types are in .tools. */
 interface Browser {
   newPage(options: { viewport: { width: number; height: number } }): Promise<Page>
   close(): Promise<void>
@@ -30,13 +30,13 @@ async function chromium(): Promise<Browser> {
   const { chromium: type } = require('playwright-core') as {
     chromium: { launch(options: { executablePath: string; args: string[] }): Promise<Browser> }
   }
-  // The sandbox wants namespaces that containers do not give.
+  // The sandbox needs namespaces that containers do not provide.
   const browser = await type.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] })
   onTestFinished(() => browser.close())
   return browser
 }
 
-/** A page, and everything about it that nobody should see: errors, refusals of its policy, requests to anywhere else. */
+/** A page, and what must not happen on it: errors, violations of its policy, requests to other hosts. */
 async function opened(browser: Browser, url: string, viewport = { width: 1000, height: 900 }) {
   const page = await browser.newPage({ viewport })
   const trouble: string[] = []
@@ -53,12 +53,12 @@ async function opened(browser: Browser, url: string, viewport = { width: 1000, h
 }
 
 const text = (page: Page): Promise<string> => page.evaluate('document.body.innerText')
-// Not playwright's own waiting: that evaluates strings in the page, which its policy refuses.
+// Playwright's own waiting evaluates strings in the page, and the page's policy forbids that.
 const shows = (page: Page, wanted: string | RegExp): Promise<void> =>
   expect.poll(() => text(page), { timeout: 60_000 }).toMatch(typeof wanted === 'string' ? literally(wanted) : wanted)
 const literally = (wanted: string): RegExp => new RegExp(wanted.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
 
-/** Two replicas of one group; what their SIEM says comes from somebody who means harm. */
+/** Two replicas of one group whose SIEM sends hostile texts. */
 async function group() {
   const scenario = await Scenario.start({
     sls: { projects: { 'prod-audit': { actiontrail: { shards: 4 } } } },
@@ -69,12 +69,12 @@ async function group() {
   return { scenario, first: replicas[0] as (typeof replicas)[0], url: `${await replicas[0]?.adminUrl()}/` }
 }
 
-test('shows, live, what a replica does and what stands still, and lets nothing from outside be more than text', async () => {
+test('shows live what a replica does and what is paused, and treats outside input only as text', async () => {
   const [{ scenario, first, url }, browser] = await Promise.all([group(), chromium()])
   const { page, trouble } = await opened(browser, url)
   await shows(page, 'ready: logs flow')
   await shows(page, 'none since the start')
-  // The page is never loaded again, only its contents.
+  // Only the contents are refreshed; the page is not loaded again.
   await page.evaluate('void (globalThis.loadedOnce = true)')
 
   await scenario.write(60, { perSecond: 10 })
@@ -107,7 +107,7 @@ test('shows, live, what a replica does and what stands still, and lets nothing f
   expect(await page.title()).toBe('NO ANSWER')
 })
 
-test('its policy refuses what its own script and style are not', async () => {
+test('its policy refuses every script and style except its own', async () => {
   const [{ url }, browser] = await Promise.all([group(), chromium()])
   const { page, trouble } = await opened(browser, url)
   await page.evaluate(`{
@@ -127,7 +127,7 @@ test('its policy refuses what its own script and style are not', async () => {
     .toBeGreaterThanOrEqual(4)
 })
 
-/** Ten minutes of a replica whose SIEM was slow for a while, refused events, and now refuses the token. */
+/** Ten minutes of a replica whose SIEM was slow, refused events, and now refuses the token. */
 async function tenMinutes() {
   const { clock, metrics, health, status, telemetry, group } = await observed('silent', {
     consumer: 'sls-siem-bridge-0',
@@ -186,7 +186,7 @@ async function tenMinutes() {
   return `${server.url}/`
 }
 
-test('is readable on a phone, and is pictured in the documentation (DRAW=1 draws it again)', async () => {
+test('is readable on a phone, and its picture is in the documentation (DRAW=1 draws it again)', async () => {
   const [url, browser] = await Promise.all([tenMinutes(), chromium()])
   const { page, trouble } = await opened(browser, url, { width: 360, height: 740 })
   await shows(page, 'sls-siem-bridge-1')

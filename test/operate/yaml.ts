@@ -4,7 +4,7 @@ import { REPOSITORY } from './installation.ts'
 
 const tools = createRequire(join(REPOSITORY, 'test/operate/.tools/kubernetes/package.json'))
 
-/** Every document of a file; `<<` merges, as Compose has it. */
+/** Every document of a file. `<<` merges, as in Compose. */
 export function parseYaml<T>(text: string): T[] {
   const documents: Array<{ errors: Error[]; toJS(): T }> = tools('yaml').parseAllDocuments(text, { merge: true })
   return documents.map((document) => {

@@ -26,7 +26,7 @@ type options struct {
 	InOrder                                                                    bool
 }
 
-// A string that stands as hexadecimal in JSON.
+// A string that JSON contains as hexadecimal.
 type bytes string
 
 func (b bytes) MarshalText() ([]byte, error) { return []byte(hex.EncodeToString([]byte(b))), nil }

@@ -105,7 +105,7 @@ public final class Conformance {
         Thread running = new Thread(worker);
         Runtime.getRuntime().addShutdownHook(new Thread(() -> {
             worker.shutdown();
-            // Else the exit code would be that of the signal.
+            // Otherwise the signal would decide the exit code.
             Runtime.getRuntime().halt(0);
         }));
         running.start();

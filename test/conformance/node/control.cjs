@@ -1,9 +1,9 @@
-// Control calls with @alicloud/sls20201230, which signs V1 with SHA-256, or V4. See ../control.test.ts for what goes in and out.
+// Control calls with @alicloud/sls20201230, which signs V1 with SHA-256, or V4. Input and output: see ../control.test.ts.
 const dns = require('node:dns')
 const { createRequire } = require('node:module')
 const { join } = require('node:path')
 
-// `<project>.localhost` has no address everywhere, and the SDK has neither a proxy nor a lookup option that works.
+// Not every system resolves `<project>.localhost`, and the SDK has no working proxy or lookup option.
 dns.lookup = (_name, options, found = options) =>
   options?.all ? found(null, [{ address: '127.0.0.1', family: 4 }]) : found(null, '127.0.0.1', 4)
 
@@ -20,7 +20,7 @@ async function main() {
     }),
   )
   for (const [call, model, ...values] of calls) {
-    // The last value is the request, where the call takes one.
+    // The last value is the request, for calls that have one.
     if (model) values.push(new models[model](values.pop()))
     const answer = await client[call](project, ...values).then(
       ({ statusCode, body }) => ({ statusCode, body }),

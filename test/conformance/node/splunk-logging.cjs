@@ -1,4 +1,4 @@
-// Sends events with splunk-logging and prints what it was answered. See ../hec-clients.test.ts for what goes in and out.
+// Sends events with splunk-logging and prints the answers. Input and output: see ../hec-clients.test.ts.
 const { createRequire } = require('node:module')
 const { join } = require('node:path')
 

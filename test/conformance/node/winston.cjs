@@ -1,4 +1,4 @@
-// Logs with winston through winston-splunk-httplogger. See ../hec-clients.test.ts for what goes in and out.
+// Logs with winston through winston-splunk-httplogger. Input and output: see ../hec-clients.test.ts.
 const { createRequire } = require('node:module')
 const { join } = require('node:path')
 

@@ -35,7 +35,7 @@ def write():
 
 
 def hexadecimal(value):
-    # The SDK hands out text, and bytes where a value is no UTF-8.
+    # The SDK returns text, or bytes for a value that is not UTF-8.
     return (value if isinstance(value, bytes) else value.encode("utf-8")).hex()
 
 
