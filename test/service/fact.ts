@@ -1,47 +1,47 @@
 import { messageOf } from '../../src/core/errors.ts'
 
-/** One sentence we believe about a service that is not ours, and how to find out whether it is true. */
+/** One assumption about an external service, and how to test it. */
 export interface Fact {
   /** `sls/…` or `hec/…`. */
   id: string
   says: string
-  /** Document and section the sentence comes from. */
+  /** Document and section that the assumption comes from. */
   source: string
-  /** `verified`: documented by the vendor or measured by somebody. `unverified`: inferred, or sources contradict each other. */
+  /** `verified`: documented by the vendor or measured. `unverified`: inferred, or the sources contradict each other. */
   mark: 'verified' | 'unverified'
-  /** What is seen if it is true. Several where sources differ and the bridge copes with each; ours answers the first. */
+  /** Expected observation. Several where sources differ and the bridge handles each; the emulator answers the first. */
   believed: string | readonly string[]
-  /** What is wrong if it is not true: files of the emulator and of the bridge. */
+  /** Files of the emulator and the bridge that are wrong if the assumption is wrong. */
   reliedOnBy: readonly string[]
-  /** Looks, through the wire alone, and tells what it saw in few words. */
+  /** Observes, only over the network, and returns a short result. */
   observe: () => Promise<string>
-  /** Why our own emulator cannot show it. Only then may it be unobservable there. */
+  /** Why the emulator cannot show it. Required if it is unobservable there. */
   notOurs?: string
 }
 
 type Row = Omit<Fact, 'source' | 'reliedOnBy'> & Partial<Pick<Fact, 'source' | 'reliedOnBy'>>
 
-/** Facts from one place, relied on by the same files unless one says otherwise. */
+/** Facts with one source. The same files rely on them unless a fact names others. */
 export function section(source: string, reliedOnBy: readonly string[], rows: readonly Row[]): Fact[] {
   return rows.map((row) => ({ source, reliedOnBy, ...row }))
 }
 
-/** The observation needs what this run has not got. Not a failure: the reason stands in the table. */
+/** The observation needs something that this run lacks. It is no failure: the table has the reason. */
 class CannotObserve extends Error {}
 
 export function cannot(why: string): never {
   throw new CannotObserve(why)
 }
 
-/** For what no client can bring about: kept among the facts, so that nobody believes it was looked at. */
-export function nobodyCan(why: string): Pick<Fact, 'observe' | 'notOurs'> {
+/** For facts that no client can test. They stay in the list, so that the report shows them as not tested. */
+export function noClientCan(why: string): Pick<Fact, 'observe' | 'notOurs'> {
   return { observe: async () => cannot(why), notOurs: why }
 }
 
 export interface Verdict {
   fact: Fact
   outcome: 'agrees' | 'DIFFERS' | 'not seen' | 'failed'
-  /** What was seen, or why nothing was. */
+  /** The observation, or why there is none. */
   observed: string
 }
 
@@ -54,7 +54,7 @@ export async function judge(fact: Fact): Promise<Verdict> {
   }
 }
 
-/** What is wrong in our picture; `undefined` when nothing is. `ours`: the emulator was judged, not the real service. */
+/** What is wrong with our assumption, or `undefined`. `ours`: the emulator was tested, not the real service. */
 export function complaint({ fact, outcome, observed }: Verdict, ours: boolean): string | undefined {
   if (outcome === 'agrees' || (outcome === 'not seen' && (!ours || fact.notOurs !== undefined))) return undefined
   const wrong =
@@ -72,7 +72,7 @@ export function complaint({ fact, outcome, observed }: Verdict, ours: boolean): 
   ].join('\n')
 }
 
-/** One line per fact: outcome, id (`?` = unverified), what was believed, and what was seen where that is something else. */
+/** One line per fact: outcome, id (`?` = unverified), assumption, and the observation if it differs. */
 export function table(verdicts: readonly Verdict[]): string {
   const rows = verdicts.map(({ fact, outcome, observed }) => [
     outcome,

@@ -4,14 +4,14 @@ import { Secret } from '../../src/core/secret.ts'
 import { NO_TELEMETRY } from '../../src/core/telemetry.ts'
 import { preflight } from '../../src/sinks/splunk-hec/probe.ts'
 import type { Fact } from './fact.ts'
-import { nobodyCan, section } from './fact.ts'
+import { noClientCan, section } from './fact.ts'
 import type { HecRequest, HecService } from './hec-service.ts'
 import { GZIP, said } from './hec-service.ts'
 
 const reliedOnBy = ['src/emulator/hec/http.ts', 'src/emulator/hec/tokens.ts', 'src/sinks/splunk-hec/response.ts']
 const DEAD = { ...{ source: 'hec-protocol §5', mark: 'unverified' as const } }
 
-/** Paths, methods, tokens, health, connections: nothing here is ever indexed. */
+/** Paths, methods, tokens, health, connections. Nothing here is ever indexed. */
 export function accessFacts(hec: HecService): Fact[] {
   const answered = (request: HecRequest) => async () => said(await hec.send(request))
   const preflighted = (token: () => string | undefined) => async () => {
@@ -23,7 +23,7 @@ export function accessFacts(hec: HecService): Fact[] {
     const { ack, gzip } = await preflight(url, client, AbortSignal.timeout(60_000))
     return `acknowledgement ${ack ? 'on' : 'off'}, gzip ${gzip ? 'taken' : 'refused'}`
   }
-  /** Two requests, one after the other: does the connection survive the first? */
+  /** Sends two requests in a row: does the connection survive the first? */
   const kept = (userAgent: string | null) => async () => {
     await hec.send({ userAgent })
     return (await hec.send({ userAgent })).reused ? 'kept' : 'closed'
@@ -32,7 +32,7 @@ export function accessFacts(hec: HecService): Fact[] {
     ...section('hec-protocol §1', reliedOnBy, [
       {
         id: 'hec/options',
-        says: 'OPTIONS is answered without a token, and tells what is allowed',
+        says: 'OPTIONS needs no token and lists the allowed methods',
         mark: 'verified',
         believed: '200, POST allowed',
         observe: async () => {
@@ -42,21 +42,21 @@ export function accessFacts(hec: HecService): Fact[] {
       },
       {
         id: 'hec/unknown-path',
-        says: 'An unknown path is 404, in JSON with a code that is none of HEC’s',
+        says: 'An unknown path is 404, in JSON with a code that is not a HEC code',
         mark: 'verified',
         believed: '404 404',
         observe: answered({ path: '/no-such-thing' }),
       },
       {
         id: 'hec/get-event',
-        says: 'GET where POST is wanted is 405, with the same body',
+        says: 'GET instead of POST is 405, with the same body',
         mark: 'verified',
         believed: '405 404',
         observe: answered({ method: 'GET' }),
       },
       {
         id: 'hec/paths',
-        says: '/services/collector, /event and /event/1.0 are one and the same',
+        says: '/services/collector, /event and /event/1.0 are the same',
         mark: 'verified',
         believed: '400 5, 400 5, 400 5',
         observe: async () => {
@@ -66,7 +66,7 @@ export function accessFacts(hec: HecService): Fact[] {
       },
       {
         id: 'hec/connection',
-        says: 'A connection is kept for clients that introduce themselves',
+        says: 'A connection stays open for clients with a User-Agent',
         source: 'hec-protocol §2, §7',
         mark: 'verified',
         believed: 'kept',
@@ -104,7 +104,7 @@ export function accessFacts(hec: HecService): Fact[] {
       },
       {
         id: 'hec/health-wrong-token',
-        says: 'Health with a wrong token says so with a code of its own',
+        says: 'Health with a wrong token has its own code',
         source: 'hec-protocol §9',
         mark: 'verified',
         believed: '400 21',
@@ -121,14 +121,14 @@ export function accessFacts(hec: HecService): Fact[] {
       },
       {
         id: 'hec/bearer',
-        says: 'Bearer is no way to give a token',
+        says: 'A Bearer token is refused',
         mark: 'verified',
         believed: '401 3',
         observe: async () => said(await hec.send({ authorization: `Bearer ${hec.access.token}` })),
       },
       {
         id: 'hec/basic',
-        says: 'Basic with the token as password is taken, whoever the user',
+        says: 'Basic with the token as password is accepted, with any user',
         mark: 'verified',
         believed: '400 5',
         observe: async () => {
@@ -138,17 +138,17 @@ export function accessFacts(hec: HecService): Fact[] {
       },
       {
         id: 'hec/wrong-token',
-        says: 'A token nobody knows is refused, before the body is looked at',
+        says: 'An unknown token is refused before the body is checked',
         mark: 'verified',
         believed: '403 4',
         observe: answered({ authorization: 'Splunk no-such-token', body: 'no JSON' }),
       },
       {
         id: 'hec/query-token',
-        says: 'A token in the query is refused even beside a good header, unless it is switched on',
+        says: 'A token in the query is refused unless enabled, even with a valid header',
         mark: 'verified',
         believed: '400 16',
-        // Not the real one, which would end in an access log.
+        // Not the real token, which would appear in an access log.
         observe: answered({ path: '/event?token=no-such-token' }),
       },
       {
@@ -161,7 +161,7 @@ export function accessFacts(hec: HecService): Fact[] {
       },
       {
         id: 'hec/gzip-damaged',
-        says: 'A body that claims to be gzip and is not is an invalid data format',
+        says: 'A body with a false gzip header is an invalid data format',
         mark: 'unverified',
         believed: '400 6 #0',
         reliedOnBy: ['src/emulator/hec/body.ts', 'src/sinks/splunk-hec/response.ts'],
@@ -177,7 +177,7 @@ export function accessFacts(hec: HecService): Fact[] {
       },
       {
         id: 'hec/preflight',
-        says: 'The bridge’s own preflight finds a token without acknowledgement that takes gzip',
+        says: 'The bridge’s own preflight detects a token without acknowledgement that accepts gzip',
         source: 'hec-protocol §9',
         mark: 'verified',
         believed: 'acknowledgement off, gzip taken',
@@ -186,7 +186,7 @@ export function accessFacts(hec: HecService): Fact[] {
       },
       {
         id: 'hec/preflight-ack',
-        says: 'The bridge’s own preflight finds a token with acknowledgement',
+        says: 'The bridge’s own preflight detects a token with acknowledgement',
         source: 'hec-protocol §9',
         mark: 'verified',
         believed: 'acknowledgement on, gzip taken',
@@ -195,10 +195,10 @@ export function accessFacts(hec: HecService): Fact[] {
       },
       {
         id: 'hec/token-spreading',
-        says: 'A token is refused with code 4 for moments while it is being spread over a cluster',
+        says: 'A new token is briefly refused with code 4 while a cluster distributes it',
         ...DEAD,
         believed: '403 4',
-        ...nobodyCan('only an administrator who changes tokens of a cluster can see it'),
+        ...noClientCan('only an administrator who changes tokens of a cluster can see it'),
       },
       {
         id: 'hec/shutdown',
@@ -206,7 +206,7 @@ export function accessFacts(hec: HecService): Fact[] {
         source: 'hec-protocol §5, §7',
         mark: 'unverified',
         believed: '503 23',
-        ...nobodyCan('only whoever stops splunkd can see it'),
+        ...noClientCan('only the person who stops splunkd can see it'),
       },
     ]),
   ]

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Fact } from './fact.ts'
-import { nobodyCan, section } from './fact.ts'
+import { noClientCan, section } from './fact.ts'
 import type { HecAnswer, HecRequest, HecService } from './hec-service.ts'
 import { said } from './hec-service.ts'
 
@@ -10,7 +10,7 @@ const refusals = [
   'src/sinks/splunk-hec/posting.ts',
   'src/sinks/splunk-hec/response.ts',
 ]
-/** 28 is how Splunk Cloud says 10. */
+/** Splunk Cloud uses 28 instead of 10. */
 const CHANNEL_MISSING = ['400 10', '400 28']
 const ACK_SECONDS = 150
 
@@ -24,7 +24,7 @@ export function ackFacts(hec: HecService): Fact[] {
   }
   const ask = (channel: string, ids: number[], path = '/ack') =>
     sent({ path, channel, body: JSON.stringify({ acks: ids }) })
-  /** Asks until the id is told true, or for so long. */
+  /** Polls until the id is true, or until the time is over. */
   const told = async (channel: string, id: number, seconds = ACK_SECONDS): Promise<boolean> => {
     for (let second = 0; second < seconds; second++) {
       if ((await ask(channel, [id])).reply?.acks?.[id] === true) return true
@@ -36,7 +36,7 @@ export function ackFacts(hec: HecService): Fact[] {
     ...section('hec-protocol §2, §5, §9', refusals, [
       {
         id: 'hec/channel-missing',
-        says: 'On a token with acknowledgement the channel is looked at before the body: an empty POST tells the token apart',
+        says: 'A token with acknowledgement checks the channel before the body: an empty POST identifies such a token',
         mark: 'unverified',
         believed: CHANNEL_MISSING,
         reliedOnBy: [...refusals, 'src/sinks/splunk-hec/probe.ts'],
@@ -44,7 +44,7 @@ export function ackFacts(hec: HecService): Fact[] {
       },
       {
         id: 'hec/channel-given',
-        says: 'With a channel an empty POST is about the body',
+        says: 'With a channel, an empty POST is refused because of its body',
         mark: 'unverified',
         believed: '400 5',
         observe: answered({}),
@@ -58,14 +58,14 @@ export function ackFacts(hec: HecService): Fact[] {
       },
       {
         id: 'hec/channel-ignored',
-        says: 'A token without acknowledgement ignores the channel, even one that is no GUID',
+        says: 'A token without acknowledgement ignores the channel, even one that is not a GUID',
         mark: 'verified',
         believed: '400 5',
         observe: async () => said(await hec.send({ channel: 'no-guid' })),
       },
       {
         id: 'hec/channel-in-query',
-        says: 'The channel may stand in the query',
+        says: 'The channel may be in the query',
         mark: 'verified',
         believed: '400 5',
         observe: answered({ channel: null, path: `/event?channel=${randomUUID()}` }),
@@ -86,7 +86,7 @@ export function ackFacts(hec: HecService): Fact[] {
       },
       {
         id: 'hec/ack-true-once',
-        says: 'An id is told true, and false when asked about again',
+        says: 'An id is true once, and false when asked about again',
         mark: 'verified',
         believed: 'true, then false',
         observe: async () => {
@@ -98,7 +98,7 @@ export function ackFacts(hec: HecService): Fact[] {
       },
       {
         id: 'hec/ack-unknown-channel',
-        says: 'For a channel nobody used everything is false',
+        says: 'Every id of an unused channel is false',
         mark: 'verified',
         believed: '200 {"0":false,"7":false}',
         observe: async () => {
@@ -108,14 +108,14 @@ export function ackFacts(hec: HecService): Fact[] {
       },
       {
         id: 'hec/ack-channel-missing',
-        says: 'A question without a channel is refused',
+        says: 'An ack query without a channel is refused',
         mark: 'verified',
         believed: CHANNEL_MISSING,
         observe: answered({ path: '/ack', channel: null, body: '{"acks":[0]}' }),
       },
       {
         id: 'hec/ack-off',
-        says: 'A token without acknowledgement refuses the question',
+        says: 'A token without acknowledgement refuses ack queries',
         mark: 'verified',
         believed: '400 14',
         observe: async () => said(await hec.send({ path: '/ack', body: '{"acks":[0]}' })),
@@ -134,7 +134,7 @@ export function ackFacts(hec: HecService): Fact[] {
       },
       {
         id: 'hec/ack-get',
-        says: 'GET of /ack is taken, as the documents list it: without a body it holds no data',
+        says: 'GET /ack is accepted, as the documentation lists it; without a body it holds no data',
         source: 'hec-protocol §1',
         mark: 'unverified',
         believed: '400 5',
@@ -143,7 +143,7 @@ export function ackFacts(hec: HecService): Fact[] {
       },
       {
         id: 'hec/refused-on-ack',
-        says: 'A refused request gets no ack id, and takes none: the indexed prefix is never acknowledged',
+        says: 'A refused request gets no ack id and uses none; its indexed prefix is never acknowledged',
         source: 'hec-protocol §6',
         mark: 'unverified',
         believed: '400 12 #1 without id; the next request gets 0',
@@ -157,7 +157,7 @@ export function ackFacts(hec: HecService): Fact[] {
       },
       {
         id: 'hec/refused-never-true',
-        says: 'On a channel whose only request was refused, id 0 is never told true: a true there is a delivery',
+        says: 'On a channel whose only request was refused, id 0 is never true: a true means a delivery',
         source: 'hec-protocol §6, §8.5',
         mark: 'unverified',
         believed: 'never true',
@@ -170,10 +170,10 @@ export function ackFacts(hec: HecService): Fact[] {
       },
       {
         id: 'hec/ack-through-forwarder',
-        says: 'Through a heavy forwarder an ack means the forwarder’s own pipeline, not the indexer',
+        says: 'Through a heavy forwarder an ack covers only the forwarder’s pipeline, not the indexer',
         mark: 'unverified',
         believed: 'true before it is indexed',
-        ...nobodyCan('only whoever stops the indexers behind a forwarder can see it'),
+        ...noClientCan('only the person who stops the indexers behind a forwarder can see it'),
       },
     ]),
   ]

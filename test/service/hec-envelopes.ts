@@ -7,12 +7,12 @@ const reliedOnBy = ['src/emulator/hec/parser.ts', 'src/emulator/hec/collector.ts
 const encoder = ['src/emulator/hec/parser.ts', 'src/pipeline/reference/group-head.ts']
 const NO_DATA = ['400 5', '400 5 #0']
 
-/** What HEC answers to envelopes, good and bad. What of them was indexed is asked elsewhere. */
+/** HEC's answers to valid and invalid envelopes. `hec-indexed.ts` tests what was indexed. */
 export function envelopeFacts(hec: HecService): Fact[] {
   const marked = (what: string) => `${hec.mark()} ${what}`
   const answered = (envelopes: () => ReadonlyArray<object | string>, rest?: HecRequest) => async () =>
     said(await hec.post(envelopes(), rest))
-  /** Each envelope in a body of its own. */
+  /** Sends each envelope in its own body. */
   const each = (make: () => ReadonlyArray<object | string>) => async () => {
     const answers: string[] = []
     for (const envelope of make()) answers.push(said(await hec.post([envelope])))
@@ -43,7 +43,7 @@ export function envelopeFacts(hec: HecService): Fact[] {
       },
       {
         id: 'hec/no-json',
-        says: 'What is no JSON, or ends too early, is an invalid data format',
+        says: 'A body that is not JSON, or ends too early, is an invalid data format',
         mark: 'verified',
         believed: '400 6 #0, 400 6 #0',
         observe: each(() => ['hello', `{"event":"${marked('cut')}`]),
@@ -61,7 +61,7 @@ export function envelopeFacts(hec: HecService): Fact[] {
       },
       {
         id: 'hec/wrong-index',
-        says: 'An index the token may not write to is code 7, naming the event after the culprit',
+        says: 'A forbidden index is code 7 and names the event after the refused one',
         source: 'hec-protocol §6',
         mark: 'verified',
         believed: '400 7 #2',
@@ -95,7 +95,7 @@ export function envelopeFacts(hec: HecService): Fact[] {
       },
       {
         id: 'hec/event-types',
-        says: 'An event may be any JSON value but null and the empty text',
+        says: 'An event may be any JSON value except null and the empty text',
         mark: 'verified',
         believed: '200 0',
         observe: answered(() =>
@@ -104,7 +104,7 @@ export function envelopeFacts(hec: HecService): Fact[] {
       },
       {
         id: 'hec/array-body',
-        says: 'An array of envelopes is taken, against the documents',
+        says: 'An array of envelopes is accepted, contrary to the documentation',
         mark: 'unverified',
         believed: '200 0',
         observe: answered(() => [JSON.stringify([{ event: marked('first') }, { event: marked('second') }])]),
@@ -118,7 +118,7 @@ export function envelopeFacts(hec: HecService): Fact[] {
       },
       {
         id: 'hec/empty-host',
-        says: 'An empty host is taken: logs without __source__ have one',
+        says: 'An empty host is accepted: logs without __source__ have one',
         mark: 'unverified',
         believed: '200 0',
         reliedOnBy: encoder,
@@ -126,7 +126,7 @@ export function envelopeFacts(hec: HecService): Fact[] {
       },
       {
         id: 'hec/content-type',
-        says: 'The content type is not looked at',
+        says: 'The content type is ignored',
         source: 'hec-protocol §2',
         mark: 'verified',
         believed: '200 0',
@@ -134,7 +134,7 @@ export function envelopeFacts(hec: HecService): Fact[] {
       },
       {
         id: 'hec/raw-without-channel',
-        says: '/raw needs no channel on a token without acknowledgement, against the documents',
+        says: '/raw needs no channel on a token without acknowledgement, contrary to the documentation',
         source: 'hec-protocol §2',
         mark: 'unverified',
         believed: '200 0',
@@ -145,7 +145,7 @@ export function envelopeFacts(hec: HecService): Fact[] {
     ...section('hec-protocol §3.2, §3.3', encoder, [
       {
         id: 'hec/time-forms',
-        says: 'A time may be a number or a text, with any number of digits behind the point',
+        says: 'A time may be a number or a text, with any number of decimal places',
         mark: 'verified',
         believed: '200 0, 200 0, 200 0, 200 0',
         observe: each(() =>
@@ -161,7 +161,7 @@ export function envelopeFacts(hec: HecService): Fact[] {
       },
       {
         id: 'hec/time-nonsense',
-        says: 'A time that is no number is refused',
+        says: 'A time that is not a number is refused',
         mark: 'unverified',
         believed: '400 15 #0',
         observe: answered(() => [{ event: marked('yesterday'), time: 'yesterday' }]),
@@ -175,7 +175,7 @@ export function envelopeFacts(hec: HecService): Fact[] {
       },
       {
         id: 'hec/fields-scalars',
-        says: 'Fields may be numbers, booleans and null; one client’s authors met code 15 instead',
+        says: 'Fields may be numbers, booleans and null; the authors of one client report code 15 instead',
         mark: 'unverified',
         believed: '200 0, 200 0, 200 0',
         observe: each(() => [7, true, null].map((a) => ({ event: marked('scalar'), fields: { a } }))),
@@ -199,7 +199,7 @@ export const BAD: ReadonlyArray<object | string> = [
   { event: 'x', fields: { a: { b: 'c' } } },
 ]
 
-/** The fraction of `text` behind the present second: Splunk may not show what lies years back. */
+/** The current second with the fraction of `text`: Splunk may not show events that are years old. */
 function soon(text: string): string {
   return text.replace('1', String(Math.floor(Date.now() / 1000)))
 }

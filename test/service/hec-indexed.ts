@@ -1,5 +1,5 @@
 import type { Fact } from './fact.ts'
-import { cannot, nobodyCan, section } from './fact.ts'
+import { cannot, noClientCan, section } from './fact.ts'
 import { BAD } from './hec-envelopes.ts'
 import type { HecService } from './hec-service.ts'
 import { said } from './hec-service.ts'
@@ -12,9 +12,9 @@ const reliedOnBy = [
 const encoder = ['src/pipeline/reference/group-head.ts', 'src/pipeline/encoder.ts']
 const MIB = 1024 * 1024
 
-/** What is in the index afterwards. Needs a search, except with our own receiver. And how large things may be. */
+/** What is indexed afterwards, and size limits. Needs a search, except with our own receiver. */
 export function indexedFacts(hec: HecService): Fact[] {
-  /** Posts what is made of a mark; names the events of that mark that were indexed. */
+  /** Posts events with a mark and returns the names of those that were indexed. */
   const found = async (make: (mark: string) => ReadonlyArray<object | string>): Promise<string> => {
     hec.needSearch()
     const mark = hec.mark()
@@ -34,7 +34,7 @@ export function indexedFacts(hec: HecService): Fact[] {
     ...section('hec-protocol §3.1, §6', reliedOnBy, [
       {
         id: 'hec/prefix-indexed',
-        says: 'Of a refused body the events before the refused one are indexed, it and those after it are not',
+        says: 'Of a refused body, only the events before the refused one are indexed',
         mark: 'verified',
         believed: 'first, first, first, first',
         observe: async () => {
@@ -47,7 +47,7 @@ export function indexedFacts(hec: HecService): Fact[] {
       },
       {
         id: 'hec/wrong-index-indexed',
-        says: 'With a wrong index as well: the number that code 7 gives is one too high',
+        says: 'The same holds for a wrong index: the number of code 7 is one too high',
         mark: 'verified',
         believed: 'first',
         observe: async () => {
@@ -61,7 +61,7 @@ export function indexedFacts(hec: HecService): Fact[] {
       },
       {
         id: 'hec/unknown-key-indexed',
-        says: 'An unknown key drops its event and all after it, behind a 200',
+        says: 'An unknown key drops its event and all after it, with status 200',
         mark: 'verified',
         believed: 'first',
         reliedOnBy: ['src/emulator/hec/parser.ts', ...encoder],
@@ -106,7 +106,7 @@ export function indexedFacts(hec: HecService): Fact[] {
       },
       {
         id: 'hec/time-missing',
-        says: 'Without a time the event gets that of its arrival',
+        says: 'Without a time, the event gets its arrival time',
         mark: 'verified',
         believed: 'now',
         observe: async () => {
@@ -123,7 +123,7 @@ export function indexedFacts(hec: HecService): Fact[] {
       },
       {
         id: 'hec/long-field',
-        says: 'An indexed field of 1500 characters is kept whole; a user saw 1000',
+        says: 'An indexed field of 1500 characters is complete; a user saw a limit of 1000',
         mark: 'unverified',
         believed: '1500',
         observe: async () => {
@@ -133,7 +133,7 @@ export function indexedFacts(hec: HecService): Fact[] {
       },
       {
         id: 'hec/truncate',
-        says: 'An event is cut at the TRUNCATE of its source type, 10,000 bytes unless set, also on /event',
+        says: 'An event is cut at the TRUNCATE of its source type (default 10,000 bytes), also on /event',
         mark: 'unverified',
         believed: '10000 bytes',
         reliedOnBy: ['README.md'],
@@ -147,7 +147,7 @@ export function indexedFacts(hec: HecService): Fact[] {
     ...section('hec-protocol §4', reliedOnBy, [
       {
         id: 'hec/body-1-mb',
-        says: 'A body of 1,000,000 bytes, the most the bridge sends by default, is taken',
+        says: 'A body of 1,000,000 bytes, the bridge’s default maximum, is accepted',
         mark: 'verified',
         believed: '200 0',
         reliedOnBy: ['src/config/settings.ts'],
@@ -155,7 +155,7 @@ export function indexedFacts(hec: HecService): Fact[] {
       },
       {
         id: 'hec/body-6-mb',
-        says: 'A body of 6 MB is taken by Enterprise, and refused as event 0 by Cloud: our size cap is far below either',
+        says: 'Enterprise accepts a body of 6 MB, Cloud refuses it as event 0; our limit is far below both',
         mark: 'unverified',
         believed: ['200 0', '400 6 #0'],
         reliedOnBy: ['src/emulator/hec/http.ts', 'src/sinks/splunk-hec/delivery.ts'],
@@ -190,17 +190,17 @@ export function indexedFacts(hec: HecService): Fact[] {
     ...section('hec-protocol §5, §6', reliedOnBy, [
       {
         id: 'hec/busy',
-        says: 'A full queue is 503 with code 9, naming the first event that was not taken',
+        says: 'A full queue is 503 with code 9 and the number of the first event that was not accepted',
         mark: 'unverified',
         believed: '503 9 #1',
-        ...nobodyCan('only a load that fills the queue of the indexer can bring it about'),
+        ...noClientCan('only a load that fills the queue of the indexer can bring it about'),
       },
       {
         id: 'hec/capacity-codes',
-        says: 'With backpressureState=warn_at_80 capacity is told with 200 and 24 or 25, 429 and 26 or 27',
+        says: 'With backpressureState=warn_at_80, capacity is reported as 200 with 24 or 25, and 429 with 26 or 27',
         mark: 'unverified',
         believed: '200 24, 200 25, 429 26, 429 27',
-        ...nobodyCan('only a load that fills the queue of an indexer so configured can bring it about'),
+        ...noClientCan('only a load that fills the queue of an indexer so configured can bring it about'),
       },
       {
         id: 'hec/kv-mode',
@@ -208,7 +208,7 @@ export function indexedFacts(hec: HecService): Fact[] {
         source: 'hec-protocol §3.3',
         mark: 'unverified',
         believed: 'twice',
-        ...nobodyCan('it is up to the source types of whoever searches'),
+        ...noClientCan('it depends on the source types of the user who searches'),
       },
     ]),
   ]

@@ -12,12 +12,12 @@ import type { HecAccess, Subject } from './subject.ts'
 
 export interface HecRequest {
   method?: string
-  /** Behind `/services/collector`. Default `/event`. */
+  /** Path after `/services/collector`. Default `/event`. */
   path?: string
   token?: 'plain' | 'ack'
   /** Instead of the token; `null` sends none. */
   authorization?: string | null
-  /** Default: a GUID of its own, as the bridge always sends one; `null` sends none. */
+  /** Default: a new GUID, because the bridge always sends one; `null` sends none. */
   channel?: string | null
   headers?: Readonly<Record<string, string>>
   /** Default `sls-siem-bridge-conformance`; `null` sends none. */
@@ -29,9 +29,9 @@ export interface HecAnswer {
   status: number
   header: (name: string) => string | undefined
   text: string
-  /** What HEC itself said, if it did. */
+  /** HEC's own answer, if there is one. */
   reply: { code?: number; ackId?: number; 'invalid-event-number'?: number; acks?: Record<string, boolean> } | undefined
-  /** Whether it came on the connection of the request before. */
+  /** Whether it came on the previous request's connection. */
   reused: boolean
 }
 
@@ -39,11 +39,11 @@ export const GZIP = { 'Content-Encoding': 'gzip' }
 const PROLOGUE = 'slssiembridgeconformance'
 const SEARCH_SECONDS = 60
 
-/** The judged HTTP Event Collector, ours or a real one. */
+/** The tested HTTP Event Collector, our receiver or a real one. */
 export class HecService {
   readonly access: HecAccess
   readonly subject: Subject
-  /** When it is ours. */
+  /** Set if our receiver is tested. */
   readonly receiver: HecReceiver | undefined
   readonly #agent: HttpAgent
   readonly #run = Date.now().toString(36)
@@ -80,12 +80,12 @@ export class HecService {
     return this.receiver !== undefined || this.subject[what]
   }
 
-  /** A word that stands in no other event. */
+  /** A word that no other event contains. */
   mark(): string {
     return `${PROLOGUE}${this.#run}x${++this.#marks}`
   }
 
-  /** One request, on the connection of the one before if that is still there. */
+  /** Sends one request, on the previous connection if it is still open. */
   send(given: HecRequest = {}): Promise<HecAnswer> {
     const { method = 'POST', path = '/event', body, userAgent = 'sls-siem-bridge-conformance' } = given
     const { channel = randomUUID(), authorization = `Splunk ${this.#token(given.token ?? 'plain')}` } = given
@@ -119,18 +119,18 @@ export class HecService {
     })
   }
 
-  /** Posts envelopes back to back: objects, or text as it is. */
+  /** Posts concatenated envelopes: objects, or unchanged text. */
   post(envelopes: ReadonlyArray<object | string>, rest: HecRequest = {}): Promise<HecAnswer> {
     const texts = envelopes.map((envelope) => (typeof envelope === 'string' ? envelope : JSON.stringify(envelope)))
     return this.send({ body: texts.join('\n'), ...rest })
   }
 
-  /** To be asked before anything is posted that only a search can make sense of. */
+  /** Call this before posting events whose result only a search can show. */
   needSearch(): void {
     if (!this.receiver && !this.access.search) cannot('needs a look at the index: set SPLUNK_SEARCH_URL')
   }
 
-  /** Events with the mark, once a later event of the same mark was found: what is missing then was not indexed. */
+  /** Events with the mark, after a later event with the mark was found. Missing events were then not indexed. */
   async indexed(mark: string): Promise<FoundEvent[]> {
     const last = `${mark} sentinel`
     const without = (found: FoundEvent[]) => found.filter(({ raw }) => raw !== last)
@@ -147,7 +147,7 @@ export class HecService {
     throw new Error(`the last event was not found within ${SEARCH_SECONDS} s: may the user search that index?`)
   }
 
-  /** Waits on a real service only. */
+  /** Waits only for a real service. */
   async pass(ms: number): Promise<void> {
     if (!this.receiver) await sleep(ms)
   }
@@ -163,7 +163,7 @@ export class HecService {
   }
 }
 
-/** `400 12 #0`: status, HEC code, number of the refused event; or whose language the answer speaks. */
+/** `400 12 #0`: status, HEC code, number of the refused event; or the answer's format. */
 export function said({ status, reply, text }: HecAnswer): string {
   const number = reply?.['invalid-event-number']
   if (reply?.code !== undefined) return `${status} ${reply.code}${number === undefined ? '' : ` #${number}`}`
@@ -183,7 +183,7 @@ function replyOf(text: string): HecAnswer['reply'] {
 function keptEvents(receiver: HecReceiver, mark: string): FoundEvent[] {
   return receiver.events.flatMap(({ line, envelope: { event, fields, host } }) => {
     const raw = typeof event === 'string' ? event : JSON.stringify(event)
-    // From the text: a parsed number would have lost digits.
+    // From the text: parsing a number would lose digits.
     const time = /"time":"?([0-9.]+)/.exec(line)?.[1] ?? ''
     const long = String(fields?.['conformance_long'] ?? '')
     return line.includes(`${mark} `) ? [{ raw, time, host, long }] : []

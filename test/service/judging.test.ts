@@ -21,12 +21,12 @@ function fact(observe: Fact['observe'], rest: Partial<Fact> = {}): Fact {
   return { id: 'sls/this', says: 'It is so', believed: ['200', '201'], observe, ...where, ...rest }
 }
 
-describe('whom to judge', () => {
-  test('without credentials ours', () => {
+describe('choosing the service to test', () => {
+  test('without credentials the emulator is tested', () => {
     expect(subjectOf({ PATH: '/bin', SLS_ENDPOINT: '' })).toMatchObject({ sls: undefined, hec: undefined })
   })
 
-  test('with credentials nothing is done until writing is allowed, and what would be written is said', () => {
+  test('with credentials nothing happens until writing is allowed, and the message says what would be written', () => {
     expect(() => subjectOf({ ...SLS, ...HEC })).toThrow(
       /SERVICE_TEST_WRITE=yes is not set.*project audit of https:\/\/sls\.example .*sls-siem-bridge-conformance-.*deletes all of it.*splunk\.example:8088.*cannot delete/,
     )
@@ -35,7 +35,7 @@ describe('whom to judge', () => {
     expect(subject).toMatchObject({ sls: { project: 'audit', region: 'cn-x' }, hec: { token: 'the-token' } })
   })
 
-  test('half an access is refused, without showing its secrets', () => {
+  test('incomplete credentials are refused, without showing secrets', () => {
     const { SLS_PROJECT: _, ...half } = SLS
     expect(() => subjectOf({ ...half, SERVICE_TEST_WRITE: 'yes' })).toThrow(
       'SLS_ENDPOINT, SLS_AK_ID, SLS_AK_KEY given, but not SLS_PROJECT',
@@ -45,13 +45,13 @@ describe('whom to judge', () => {
   })
 })
 
-describe('judging a fact', () => {
-  test('any of what is believed agrees', async () => {
+describe('testing a fact', () => {
+  test('any of the expected observations agrees', async () => {
     const verdict = await judge(fact(async () => '201'))
     expect([verdict.outcome, complaint(verdict, false)]).toEqual(['agrees', undefined])
   })
 
-  test('a difference names what is believed, what was seen, and the files that rely on it', async () => {
+  test('a difference names the assumption, the observation, and the files that rely on it', async () => {
     const verdict = await judge(fact(async () => '404'))
     const said = complaint(verdict, false)
     expect(said).toMatch(/sls\/this: our picture of the service is wrong.*It is so \(somewhere, unverified\)/s)
@@ -59,7 +59,7 @@ describe('judging a fact', () => {
     expect(complaint(verdict, true)).toMatch(/either the definition or the emulator is wrong/)
   })
 
-  test('what cannot be observed is no failure on a real service, and on ours only where it is said why', async () => {
+  test('an unobservable fact is no failure on a real service; on the emulator it needs a reason', async () => {
     const blind = async () => cannot('needs a day')
     const verdict = await judge(fact(blind))
     expect([verdict.outcome, verdict.observed, complaint(verdict, false)]).toEqual([
@@ -71,7 +71,7 @@ describe('judging a fact', () => {
     expect(complaint(await judge(fact(blind, { notOurs: 'never' })), true)).toBeUndefined()
   })
 
-  test('an observation that breaks is a failure', async () => {
+  test('an observation that throws is a failure', async () => {
     const verdict = await judge(fact(() => Promise.reject(new Error('ECONNREFUSED'))))
     expect([verdict.outcome, complaint(verdict, false)]).toEqual(['failed', expect.stringContaining('ECONNREFUSED')])
   })
@@ -103,7 +103,7 @@ describe('a real Log Service', () => {
     return { sls, names: () => emulator.state().logstores.map(({ logstore }) => logstore) }
   }
 
-  test('gets logstores of a recognisable name, which are deleted in the end', async () => {
+  test('gets logstores with recognisable names, which are deleted at the end', async () => {
     const { sls, names } = await realService()
     const store = await TestLogstore.create(sls, 'logs', 1)
     await store.createGroup()
@@ -114,7 +114,7 @@ describe('a real Log Service', () => {
     expect(names()).toEqual(['audit'])
   })
 
-  test('a logstore that cannot be deleted is named', async () => {
+  test('the message names a logstore that cannot be deleted', async () => {
     const { sls } = await realService()
     const name = await sls.createLogstore('logs', 1)
     sls.access.project = 'another'
@@ -138,7 +138,7 @@ describe('a real Log Service', () => {
 })
 
 describe('a real Splunk', () => {
-  test('is searched until an event posted last is found; what is missing then was not indexed', async () => {
+  test('is searched until the last posted event is found; missing events were not indexed', async () => {
     const receiver = await startHecReceiver()
     onTestFinished(() => receiver.close())
     const search = await searchOf(receiver)
@@ -156,14 +156,14 @@ describe('a real Splunk', () => {
     expect(search.authorizations).toEqual(new Set(['Bearer search-token']))
   })
 
-  test('without a search says so before anything is posted', async () => {
+  test('without a search fails before anything is posted', async () => {
     const hec = await HecService.start(subjectOf({ ...HEC, SERVICE_TEST_WRITE: 'yes' }))
     expect(() => hec.needSearch()).toThrow('SPLUNK_SEARCH_URL')
     await hec.close()
   })
 })
 
-/** The search export of a Splunk that has indexed what the receiver has: previews first, and the newest at the second look. */
+/** A Splunk search export of the receiver's events: previews first, and the newest event only in the second search. */
 async function searchOf(receiver: HecReceiver): Promise<{ url: string; authorizations: Set<string | undefined> }> {
   const authorizations = new Set<string | undefined>()
   let looks = 0

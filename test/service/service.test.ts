@@ -1,23 +1,23 @@
 /**
- * What we believe about Log Service and Splunk HEC, fact by fact, against our own emulators or the real services.
- * Ends with a table of what was believed and what was seen.
+ * Tests our assumptions about Log Service and Splunk HEC, fact by fact, against our own emulators or the real services.
+ * Ends with a table of assumptions and observations.
  *
- * Without credentials the SLS emulator and the HEC receiver are started and judged. With these the real service is:
+ * Without credentials it starts and tests the SLS emulator and the HEC receiver. With these variables it tests the real service:
  *
  * | variable | |
  * |---|---|
  * | `SLS_ENDPOINT`, `SLS_AK_ID`, `SLS_AK_KEY`, `SLS_PROJECT` | Log Service; also `SLS_STS_TOKEN`, `SLS_REGION` |
  * | `SPLUNK_HEC_URL`, `SPLUNK_HEC_TOKEN` | Splunk, a token without acknowledgement; also `SPLUNK_HEC_TLS_*` |
  * | `SPLUNK_HEC_ACK_TOKEN` | a token with acknowledgement, on the same URL |
- * | `SPLUNK_SEARCH_URL` | management port (`https://host:8089`), to look at what was indexed, with `SPLUNK_SEARCH_TOKEN`, or `SPLUNK_SEARCH_USER` and `SPLUNK_SEARCH_PASSWORD` |
- * | `SERVICE_TEST_WRITE=yes` | required with any of them: a refusal without it says what a run would write |
- * | `SERVICE_TEST_LARGE=yes` | also what needs some megabytes |
+ * | `SPLUNK_SEARCH_URL` | management port (`https://host:8089`), to search indexed events, with `SPLUNK_SEARCH_TOKEN`, or `SPLUNK_SEARCH_USER` and `SPLUNK_SEARCH_PASSWORD` |
+ * | `SERVICE_TEST_WRITE=yes` | required with any of them; without it, the error says what a run would write |
+ * | `SERVICE_TEST_LARGE=yes` | also test facts that need some megabytes |
  * | `SERVICE_TEST_QUOTA=yes` | also create consumer groups until the service refuses |
- * | `SERVICE_TEST_OLD_LOGSTORE` | a logstore that is older than its retention, to see what an expired cursor does: read, never written |
+ * | `SERVICE_TEST_OLD_LOGSTORE` | a logstore that is older than its retention, to test an expired cursor: read, never written |
  * | `SERVICE_REPORT` | file for the results as JSON |
  *
- * SLS: the run creates logstores of its own (`sls-siem-bridge-conformance-…`), deletes them at the end, and refuses to
- * change anything else. The access key needs log:* on `logstore/sls-siem-bridge-conformance-*`. HEC: events cannot be
+ * SLS: the run creates its own logstores (`sls-siem-bridge-conformance-…`), deletes them at the end, and changes nothing
+ * else. The access key needs log:* on `logstore/sls-siem-bridge-conformance-*`. HEC: events cannot be
  * deleted; they go to the default index of the token. One fact alone: `-t sls/commit-by-other`.
  */
 import { existsSync, writeFileSync } from 'node:fs'
@@ -44,7 +44,7 @@ import { splitFacts } from './sls-splits.ts'
 import { writeFacts } from './sls-writes.ts'
 import { subjectOf } from './subject.ts'
 
-/** A real service takes its time to make a logstore, and to acknowledge an event. */
+/** A real service needs time to create a logstore and to acknowledge an event. */
 const MINUTES = 300_000
 
 const subject = subjectOf(process.env)
@@ -53,7 +53,7 @@ const hec = await HecService.start(subject)
 const verdicts: Verdict[] = []
 console.log(`judging ${sls.judged} (logstores ${sls.prefix}-*) and ${hec.judged}`)
 
-/** One shard for everything that is written and read again, two for what groups do with them. */
+/** One shard for writes and reads, two for consumer groups. */
 const logs = once(() => TestLogstore.create(sls, 'logs', 1))
 const groups = once(() => TestLogstore.create(sls, 'groups', 2))
 
@@ -99,7 +99,7 @@ describe.for([
   )
 })
 
-test('every fact has a name of its own, and the files it names exist', () => {
+test('every fact has a unique name, and its files exist', () => {
   const facts: Fact[] = [...SLS_FACTS, ...HEC_FACTS]
   const ids = facts.map(({ id }) => id)
   expect(ids.filter((id, index) => ids.indexOf(id) !== index)).toEqual([])

@@ -13,7 +13,7 @@ interface Entry {
   consumer: string
 }
 
-/** Who may commit what, and how a group tells it again. */
+/** Which commits are accepted, and how a group returns them. */
 export function commitFacts(sls: SlsService, groups: () => Promise<TestLogstore>): Fact[] {
   const watching = (observe: (crew: Crew) => Promise<string>) => async () =>
     (await groups()).withGroup((group) => observe(new Crew(sls, group)))
@@ -24,7 +24,7 @@ export function commitFacts(sls: SlsService, groups: () => Promise<TestLogstore>
   return section('sls-protocol §6.4', reliedOnBy, [
     {
       id: 'sls/commit-unknown',
-      says: 'A commit without force by a consumer nobody knows is refused',
+      says: 'A commit without force by an unknown consumer is refused',
       mark: 'verified',
       believed: '404 ConsumerNotExist',
       observe: answered('stranger', 'false'),
@@ -52,7 +52,7 @@ export function commitFacts(sls: SlsService, groups: () => Promise<TestLogstore>
     },
     {
       id: 'sls/commit-backwards',
-      says: 'A commit without force may go back: nobody checks that checkpoints grow',
+      says: 'A commit without force may move back: the service does not check the order',
       mark: 'unverified',
       believed: '200, and the earlier one is stored',
       observe: watching(async (crew) => {
@@ -67,7 +67,7 @@ export function commitFacts(sls: SlsService, groups: () => Promise<TestLogstore>
     },
     {
       id: 'sls/commit-forced',
-      says: 'With force anybody may commit, even nobody',
+      says: 'With force, anyone may commit, even without a consumer name',
       mark: 'verified',
       believed: '200, 200',
       observe: watching(async (crew) => {
@@ -92,7 +92,7 @@ export function commitFacts(sls: SlsService, groups: () => Promise<TestLogstore>
     },
     {
       id: 'sls/commit-no-cursor',
-      says: 'A checkpoint that is base64 but no cursor is taken',
+      says: 'A checkpoint that is base64 but not a cursor is accepted',
       mark: 'unverified',
       believed: '200',
       observe: answered('a', 'true', 0, 'bm8gY3Vyc29y'),
@@ -129,7 +129,7 @@ export function commitFacts(sls: SlsService, groups: () => Promise<TestLogstore>
     },
     {
       id: 'sls/checkpoint-time',
-      says: 'A checkpoint tells who wrote it, and when in microseconds',
+      says: 'A checkpoint has its consumer and its time in microseconds',
       source: 'sls-protocol §5.4',
       mark: 'verified',
       believed: 'by stranger, microseconds',

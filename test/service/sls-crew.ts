@@ -3,7 +3,7 @@ import { GROUP_TIMEOUT } from './sls-logstore.ts'
 import type { SlsAnswer, SlsService } from './sls-service.ts'
 import { said } from './sls-service.ts'
 
-/** Consumers of a group of two shards that obey: each reports what it was told last, unless told otherwise. */
+/** Consumers of a group with two shards. Each reports the shards it was last given, unless told otherwise. */
 export class Crew {
   readonly group: TestGroup
   readonly #sls: SlsService
@@ -23,7 +23,7 @@ export class Crew {
     return this.held(name).length
   }
 
-  /** Returns how many shards it is told to hold. */
+  /** Returns the number of shards it is told to hold. */
   async beat(name: string, reported = this.held(name)): Promise<number> {
     const answer = await this.group.beat(name, reported)
     if (answer.status !== 200) throw new Error(`heartbeat of ${name} reporting ${reported.length}: ${said(answer)}`)
@@ -32,7 +32,7 @@ export class Crew {
     return this.count(name)
   }
 
-  /** They beat every second until it is as wished, or for so long. */
+  /** Sends heartbeats every second until the condition holds, or until the time is over. */
   async settle(
     names: string[],
     wished: () => boolean,
@@ -54,7 +54,7 @@ export class Crew {
     await this.settle(['a', 'b'], () => this.count('a') === 1 && this.count('b') === 1)
   }
 
-  /** `a` holds both and has just been told that one must go to `b`. Returns both. */
+  /** `a` holds both and was just told to release one to `b`. Returns both. */
   async handingOver(): Promise<number[]> {
     await this.alone()
     const both = this.held('a')
@@ -63,7 +63,7 @@ export class Crew {
     return both
   }
 
-  /** `a` is silent from now on and `b` beats: when has it both shards? */
+  /** `a` is silent from now on and `b` sends heartbeats. Returns when `b` has both shards. */
   async takenOver(): Promise<string> {
     const silentSince = this.#lastBeatOfA
     await this.settle(['b'], () => this.count('b') === 2, { seconds: 3 * GROUP_TIMEOUT })

@@ -10,7 +10,7 @@ const reliedOnBy = ['src/emulator/sls/shard.ts', 'src/sls/cursor.ts', 'src/consu
 const lag = ['src/emulator/sls/pull-logs.ts', 'src/consumer/shard-lag.ts']
 const HOUR = 3600
 
-/** What cursors are, and what becomes of those that name no log group. */
+/** The form of cursors, and what happens to cursors without a log group. */
 export function cursorFacts(sls: SlsService, logs: () => Promise<TestLogstore>): Fact[] {
   return section('sls-protocol §6.1', reliedOnBy, [
     {
@@ -26,7 +26,7 @@ export function cursorFacts(sls: SlsService, logs: () => Promise<TestLogstore>):
     },
     {
       id: 'sls/cursor-steps',
-      says: 'Cursors of a shard grow by 1 per log group: event ids are made of them',
+      says: 'Cursors of a shard grow by 1 per log group; event ids contain them',
       mark: 'verified',
       believed: '+1 +1 +1',
       observe: async () => {
@@ -45,7 +45,7 @@ export function cursorFacts(sls: SlsService, logs: () => Promise<TestLogstore>):
     },
     {
       id: 'sls/cursor-end',
-      says: 'The end cursor is where the next log group will be: nothing is skipped and nothing repeated from there',
+      says: 'The end cursor is the position of the next log group; reading from it skips and repeats nothing',
       mark: 'verified',
       believed: '1 group',
       observe: async () => {
@@ -56,7 +56,7 @@ export function cursorFacts(sls: SlsService, logs: () => Promise<TestLogstore>):
     },
     {
       id: 'sls/cursor-by-receipt',
-      says: 'A cursor from unix seconds is the first group received at or after them, whatever time its logs carry',
+      says: 'A cursor from unix seconds is the first group received at or after them, whatever the time of its logs',
       mark: 'verified',
       believed: 'the later of two groups',
       reliedOnBy: [...reliedOnBy, 'src/consumer/shard-cursors.ts'],
@@ -90,7 +90,7 @@ export function cursorFacts(sls: SlsService, logs: () => Promise<TestLogstore>):
     },
     {
       id: 'sls/cursor-malformed',
-      says: 'A pull from a cursor that is no number is refused; an old page has ParameterInvalid',
+      says: 'A pull from a cursor that is not a number is refused; an old page has ParameterInvalid',
       mark: 'unverified',
       believed: ['400 InvalidCursor', '400 ParameterInvalid'],
       reliedOnBy: [...reliedOnBy, 'src/sls/errors.ts'],
@@ -98,7 +98,7 @@ export function cursorFacts(sls: SlsService, logs: () => Promise<TestLogstore>):
     },
     {
       id: 'sls/cursor-past-end',
-      says: 'A pull from a cursor behind the end is refused',
+      says: 'A pull from a cursor after the end is refused',
       mark: 'unverified',
       believed: '400 InvalidCursor',
       observe: async () => {
@@ -108,7 +108,7 @@ export function cursorFacts(sls: SlsService, logs: () => Promise<TestLogstore>):
     },
     {
       id: 'sls/cursor-before-first',
-      says: 'A pull from a cursor before the first group there ever was is refused',
+      says: 'A pull from a cursor before the very first group is refused',
       mark: 'unverified',
       believed: '400 InvalidCursor',
       observe: async () => {
@@ -126,7 +126,7 @@ export function cursorFacts(sls: SlsService, logs: () => Promise<TestLogstore>):
     },
     {
       id: 'sls/cursor-time',
-      says: 'GetCursorTime tells in unix seconds when the group at a cursor was received',
+      says: 'GetCursorTime returns the receive time of the group at a cursor, in unix seconds',
       source: 'sls-protocol §5.3, §6.1',
       mark: 'verified',
       believed: 'the time of receipt',
@@ -136,14 +136,14 @@ export function cursorFacts(sls: SlsService, logs: () => Promise<TestLogstore>):
         const answer = await store.at(0, { type: 'cursor_time', cursor: await store.written(logGroup('now')) })
         if (answer.status !== 200) return said(answer)
         const { cursor_time: time } = answer.json<{ cursor_time: unknown }>()
-        // Clocks may differ: what is wanted is the unit, and the group's time instead of the logstore's.
+        // Clocks may differ. This tests only the unit, and that it is the group's time, not the logstore's.
         const near = Number.isInteger(time) && Math.abs(Number(time) * 1000 - sls.now()) < 900_000
         return near ? 'the time of receipt' : String(time)
       },
     },
     {
       id: 'sls/cursor-time-of-end',
-      says: 'GetCursorTime of the end is refused, since there is no group',
+      says: 'GetCursorTime of the end is refused, because there is no group',
       mark: 'unverified',
       believed: '400 InvalidCursor',
       reliedOnBy: lag,
@@ -170,7 +170,7 @@ export function cursorFacts(sls: SlsService, logs: () => Promise<TestLogstore>):
   ])
 }
 
-/** Ours forgets groups when told; the real service only when a day has passed, so a user's old logstore must serve. */
+/** The emulator expires groups on request. The real service needs a day, so this uses an old logstore of the user. */
 async function expiredPull(sls: SlsService, logs: () => Promise<TestLogstore>): Promise<SlsAnswer> {
   const { oldLogstore } = sls.access
   if (sls.emulator) {
@@ -201,7 +201,7 @@ function seen(answer: SlsAnswer): string {
 }
 
 function moved(cursor: string, by: bigint): string {
-  return cursorOf((cursorNumber(cursor) ?? cannot('cursors are no numbers here')) + by)
+  return cursorOf((cursorNumber(cursor) ?? cannot('cursors are not numbers here')) + by)
 }
 
 function step(from: string, to: string): string {

@@ -15,11 +15,11 @@ interface Listed {
   order: boolean
 }
 
-/** Consumer groups as objects: their names, settings and number; and the shapes of all answers. */
+/** Names, settings and number of consumer groups, and the shapes of all answers. */
 export function groupFacts(sls: SlsService, groups: () => Promise<TestLogstore>): Fact[] {
   const create = ({ path }: TestLogstore, consumerGroup: string, timeout = 30): Promise<SlsAnswer> =>
     sls.call({ method: 'POST', path: `${path}/consumergroups`, body: { consumerGroup, timeout, order: false } })
-  /** Whether it could be created; it is gone again afterwards. */
+  /** Whether it could be created. It is deleted afterwards. */
   const creatable = async (store: TestLogstore, name: string, timeout?: number) => {
     const answer = await create(store, name, timeout)
     if (answer.status === 200) await sls.call({ method: 'DELETE', path: `${store.path}/consumergroups/${name}` })
@@ -68,7 +68,7 @@ export function groupFacts(sls: SlsService, groups: () => Promise<TestLogstore>)
     },
     {
       id: 'sls/group-exists',
-      says: 'A group that exists already is not created again',
+      says: 'An existing group is not created again',
       mark: 'verified',
       believed: '400 ConsumerGroupAlreadyExist',
       observe: async () => {
@@ -78,7 +78,7 @@ export function groupFacts(sls: SlsService, groups: () => Promise<TestLogstore>)
     },
     {
       id: 'sls/group-quota',
-      says: 'A logstore has at most 30 groups (5, 10, 20 in older pages), then creating is refused with 400 or 403',
+      says: 'A logstore has at most 30 groups (5, 10, 20 in older pages), then creation is refused with 400 or 403',
       mark: 'unverified',
       believed: ['30, then 400 ConsumerGroupQuotaExceed', '30, then 403 ConsumerGroupQuotaExceed'],
       reliedOnBy: [...reliedOnBy, 'src/cli/check.ts'],
@@ -94,7 +94,7 @@ export function groupFacts(sls: SlsService, groups: () => Promise<TestLogstore>)
     },
     {
       id: 'sls/group-timeout',
-      says: 'A timeout of 3 s is taken: SLS_HEARTBEAT_SECONDS=1 asks for it',
+      says: 'A timeout of 3 s is accepted: SLS_HEARTBEAT_SECONDS=1 needs it',
       mark: 'unverified',
       believed: '200',
       reliedOnBy: [...reliedOnBy, 'src/config/settings.ts'],
@@ -102,7 +102,7 @@ export function groupFacts(sls: SlsService, groups: () => Promise<TestLogstore>)
     },
     {
       id: 'sls/group-update',
-      says: 'PUT changes the timeout alone, or the order alone',
+      says: 'PUT changes only the timeout, or only the order',
       mark: 'verified',
       believed: 'timeout 77, order true',
       observe: async () => {
@@ -137,7 +137,7 @@ export function groupFacts(sls: SlsService, groups: () => Promise<TestLogstore>)
   ])
 }
 
-/** Every call of the bridge's own client, which refuses a shape it does not know. */
+/** Every call of the bridge's own client, which refuses unknown shapes. */
 async function shapes(sls: SlsService, store: TestLogstore): Promise<string> {
   const { endpoint, project, credentials, region } = sls.access
   const client = new SlsClient({

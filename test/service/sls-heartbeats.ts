@@ -8,7 +8,7 @@ import { said } from './sls-service.ts'
 
 const reliedOnBy = ['src/emulator/sls/consumer-group.ts', 'src/consumer/heartbeats.ts', 'src/consumer/worker.ts']
 
-/** Who is given which of two shards, and when they change hands. */
+/** Which consumer gets which of two shards, and when they move. */
 export function heartbeatFacts(sls: SlsService, groups: () => Promise<TestLogstore>): Fact[] {
   const watching = (observe: (crew: Crew) => Promise<string>) => async () =>
     (await groups()).withGroup((group) => observe(new Crew(sls, group)))
@@ -26,7 +26,7 @@ export function heartbeatFacts(sls: SlsService, groups: () => Promise<TestLogsto
     },
     {
       id: 'sls/beat-unknown-with-body',
-      says: 'A consumer nobody knows that reports shards is refused',
+      says: 'An unknown consumer that reports shards is refused',
       mark: 'verified',
       believed: '400 NotExistConsumerWithBody',
       observe: watching(async ({ group }) => said(await group.beat('stranger', [0]))),
@@ -50,7 +50,7 @@ export function heartbeatFacts(sls: SlsService, groups: () => Promise<TestLogsto
     },
     {
       id: 'sls/beat-idle',
-      says: 'With more consumers than shards one holds none',
+      says: 'With more consumers than shards, one holds none',
       mark: 'verified',
       believed: 'a 1, b 1, c 0',
       observe: watching(async (crew) => {
@@ -60,7 +60,7 @@ export function heartbeatFacts(sls: SlsService, groups: () => Promise<TestLogsto
     },
     {
       id: 'sls/hand-over',
-      says: 'A shard to be handed over is not told to its holder any more, and given away once that stops reporting it',
+      says: 'A shard to hand over disappears from its holder’s answers, and moves once the holder stops reporting it',
       mark: 'verified',
       believed: 'told 1 of 2; next has 0 while both are reported, 1 after',
       observe: watching(async (crew) => {
@@ -89,7 +89,7 @@ export function heartbeatFacts(sls: SlsService, groups: () => Promise<TestLogsto
     },
     {
       id: 'sls/time-out',
-      says: 'The shards of a consumer that falls silent are another’s after the timeout, and it is forgotten',
+      says: 'After the timeout, another consumer gets the shards of a silent one, and the service forgets the silent one',
       mark: 'verified',
       believed: 'after the timeout; then 400 NotExistConsumerWithBody, and 200 for []',
       observe: watching(async (crew) => {
@@ -101,7 +101,7 @@ export function heartbeatFacts(sls: SlsService, groups: () => Promise<TestLogsto
     },
     {
       id: 'sls/last-beat-empty',
-      says: 'A last heartbeat that reports nothing frees none of the shards it is told to hold: there is no leaving',
+      says: 'A last heartbeat without shards releases none of them: the protocol has no sign-off',
       source: 'sls-protocol §7.6',
       mark: 'unverified',
       believed: 'after the timeout',
@@ -113,7 +113,7 @@ export function heartbeatFacts(sls: SlsService, groups: () => Promise<TestLogsto
     },
     {
       id: 'sls/equal-names',
-      says: 'Two processes with one name are one consumer: both are told the same shards',
+      says: 'Two processes with one name are one consumer: both get the same shards',
       source: 'sls-protocol §10',
       mark: 'unverified',
       believed: 'both told 2 of 2',

@@ -5,19 +5,19 @@ import { lz4Decompress } from '../../src/sls/lz4.ts'
 import type { SlsAnswer, SlsRequest, SlsService } from './sls-service.ts'
 import { said } from './sls-service.ts'
 
-/** A real service needs up to a minute until every front end knows a new logstore or group. */
+/** A real service needs up to a minute until all its front ends know a new logstore or group. */
 const SPREAD_SECONDS = 90
 
-/** By hash key: so that the first shard is never empty. */
+/** Uses hash keys, so that the first shard is never empty. */
 const toFirstShard = ({ path }: { path: string }) => ({ path: `${path}/shards/route`, query: { key: '0'.repeat(32) } })
 
 export interface Read {
   groups: Buffer[]
-  /** Cursors from the one read from to the one behind the last pull. */
+  /** Cursors from the start to the one after the last pull. */
   cursors: string[]
 }
 
-/** A logstore this run created. */
+/** A logstore that this run created. */
 export class TestLogstore {
   readonly name: string
   readonly sls: SlsService
@@ -70,7 +70,7 @@ export class TestLogstore {
     return answer.json<{ cursor: string }>().cursor
   }
 
-  /** The end of shard 0, once it stands still: what an earlier fact wrote may become visible late. */
+  /** The end of shard 0 once it is stable: logs of an earlier fact may become visible late. */
   async end(): Promise<string> {
     let before = ''
     const look = async () => {
@@ -88,7 +88,7 @@ export class TestLogstore {
     return this.at(0, { type: 'log', cursor, count: '1000', ...query }, { ...rest, headers })
   }
 
-  /** Pulls shard 0 until `groups` have come, or no more do. */
+  /** Pulls shard 0 until `groups` have arrived, or no more arrive. */
   async read(from: string, groups: number): Promise<Read> {
     const read: Read = { groups: [], cursors: [from] }
     await this.sls.until(
@@ -103,7 +103,7 @@ export class TestLogstore {
     return read
   }
 
-  /** Writes the bodies, one request each, and returns the cursor in front of the first when all can be read. */
+  /** Writes the bodies, one request each. Returns the cursor of the first once all can be read. */
   async written(...bodies: Buffer[]): Promise<string> {
     const from = await this.end()
     for (const body of bodies) {
@@ -114,7 +114,7 @@ export class TestLogstore {
     return from
   }
 
-  /** A consumer group that is deleted afterwards: the service allows but few. */
+  /** A consumer group that is deleted afterwards: the service allows only a few. */
   async withGroup<T>(use: (group: TestGroup) => Promise<T>, settings: Record<string, unknown> = {}): Promise<T> {
     const group = await this.createGroup(settings)
     try {
@@ -174,7 +174,7 @@ export function logGroup(text: string, rest: Partial<LogGroupInput> = {}): Buffe
   })
 }
 
-/** The groups of a pull, whatever it was compressed with. */
+/** The groups of a pull with any compression. */
 export function groupsOf(answer: SlsAnswer): Buffer[] {
   const size = Number(answer.header('x-log-bodyrawsize'))
   if (size === 0) return []

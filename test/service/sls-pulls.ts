@@ -11,7 +11,7 @@ import { said } from './sls-service.ts'
 const reliedOnBy = ['src/emulator/sls/pull-logs.ts', 'src/sls/pull.ts']
 const LZ4 = 'lz4 block of the announced size'
 
-/** What a pull may ask for, and what it answers. */
+/** The options of a pull and its answers. */
 export function pullFacts(sls: SlsService, logs: () => Promise<TestLogstore>): Fact[] {
   const answered = (accepted: string | undefined) => async () => {
     const store = await logs()
@@ -26,28 +26,28 @@ export function pullFacts(sls: SlsService, logs: () => Promise<TestLogstore>): F
     ...section('sls-protocol §4', reliedOnBy, [
       {
         id: 'sls/pull-lz4',
-        says: 'LZ4 asked for is given, as a raw block that inflates to exactly x-log-bodyrawsize',
+        says: 'A requested LZ4 answer is a raw block that inflates to exactly x-log-bodyrawsize',
         mark: 'verified',
         believed: LZ4,
         observe: answered('lz4'),
       },
       {
         id: 'sls/pull-zstd',
-        says: 'zstd alone asked for is given',
+        says: 'A request for only zstd is answered with zstd',
         mark: 'verified',
         believed: 'zstd frame of the announced size',
         observe: answered('zstd'),
       },
       {
         id: 'sls/pull-both',
-        says: 'Of LZ4 and zstd, LZ4 is chosen',
+        says: 'Of LZ4 and zstd, the service chooses LZ4',
         mark: 'unverified',
         believed: LZ4,
         observe: answered('lz4, zstd'),
       },
       {
         id: 'sls/pull-plain',
-        says: 'Without Accept-Encoding a pull is compressed all the same: Go and Java read no other',
+        says: 'A pull is compressed even without Accept-Encoding: Go and Java rely on it',
         mark: 'unverified',
         believed: LZ4,
         observe: answered(undefined),
@@ -74,7 +74,7 @@ export function pullFacts(sls: SlsService, logs: () => Promise<TestLogstore>): F
     ...section('sls-protocol §4.1', reliedOnBy, [
       {
         id: 'sls/pull-end-flag',
-        says: 'x-log-end-of-cursor is 1 when the newest group was reached and 0 before: it paces reading',
+        says: 'x-log-end-of-cursor is 1 at the newest group and 0 before; it paces the reader',
         mark: 'verified',
         believed: '0 before, 1 with the last, 1 behind it',
         observe: async () => {
@@ -91,7 +91,7 @@ export function pullFacts(sls: SlsService, logs: () => Promise<TestLogstore>): F
       },
       {
         id: 'sls/pull-cursor-time',
-        says: 'x-log-cursor-time is when the last group of the answer was received, in unix seconds',
+        says: 'x-log-cursor-time is the receive time of the answer’s last group, in unix seconds',
         mark: 'verified',
         believed: 'that of the last group',
         observe: async () => {
@@ -116,7 +116,7 @@ export function pullFacts(sls: SlsService, logs: () => Promise<TestLogstore>): F
       },
       {
         id: 'sls/pull-count-1000',
-        says: 'A count of 1000 is taken',
+        says: 'A count of 1000 is accepted',
         mark: 'verified',
         believed: '200',
         observe: counted('1000'),
@@ -154,7 +154,7 @@ export function pullFacts(sls: SlsService, logs: () => Promise<TestLogstore>): F
       },
       {
         id: 'sls/pull-head',
-        says: 'HEAD answers the headers of a pull alone',
+        says: 'HEAD answers only the headers of a pull',
         mark: 'verified',
         believed: 'next cursor, 0 bytes',
         observe: async () => {
@@ -166,7 +166,7 @@ export function pullFacts(sls: SlsService, logs: () => Promise<TestLogstore>): F
       },
       {
         id: 'sls/pull-size',
-        says: 'A pull ends before it would be larger than 10 MiB, inflated; memory is planned for that',
+        says: 'A pull ends before it exceeds 10 MiB, inflated; the memory budget relies on it',
         source: 'sls-protocol §9',
         mark: 'unverified',
         believed: '10 of 12 groups of 1 MB',

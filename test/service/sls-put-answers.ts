@@ -9,7 +9,7 @@ import { said } from './sls-service.ts'
 const reliedOnBy = ['src/emulator/sls/put-logs.ts', 'src/emulator/sls/log-check.ts']
 const DAY = 86_400
 
-/** What PutLogs says to well-formed bodies. */
+/** Answers of PutLogs to well-formed bodies. */
 export function putAnswerFacts(
   sls: SlsService,
   logs: () => Promise<TestLogstore>,
@@ -21,7 +21,7 @@ export function putAnswerFacts(
   return section('sls-protocol §5.1, §9', reliedOnBy, [
     {
       id: 'sls/put-answer',
-      says: 'Success has an empty body and no JSON content type, which @alicloud/log would trip over',
+      says: 'Success has an empty body and no JSON content type; @alicloud/log fails on one',
       source: 'sls-protocol §5',
       mark: 'verified',
       believed: '200, empty, no JSON',
@@ -34,14 +34,14 @@ export function putAnswerFacts(
     },
     {
       id: 'sls/put-bare',
-      says: 'POST to the logstore itself writes as well, as Go does',
+      says: 'POST to the logstore itself also writes; Go uses it',
       mark: 'verified',
       believed: '200',
       observe: async () => put(logGroup('bare'), { path: (await logs()).path }),
     },
     {
       id: 'sls/put-route',
-      says: 'A hash key of 32 hex digits leads to the shard in whose range it is',
+      says: 'A hash key of 32 hex digits selects the shard whose range contains it',
       mark: 'verified',
       believed: '0 groups to shard 0, 2 to shard 1',
       reliedOnBy: ['src/emulator/sls/logstore.ts'],
@@ -68,14 +68,14 @@ export function putAnswerFacts(
     },
     {
       id: 'sls/put-old',
-      says: 'Logs 8 days old are taken; an old page has InvalidTimestamp',
+      says: 'Logs 8 days old are accepted; an old page has InvalidTimestamp',
       mark: 'unverified',
       believed: '200',
       observe: () => put(dated(-8 * DAY)),
     },
     {
       id: 'sls/put-future',
-      says: 'Logs 20 minutes ahead are taken; an old page has InvalidTimestamp',
+      says: 'Logs 20 minutes ahead are accepted; an old page has InvalidTimestamp',
       mark: 'unverified',
       believed: '200',
       observe: () => put(dated(1200)),

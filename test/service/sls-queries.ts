@@ -1,7 +1,7 @@
 import { cursorNumber } from '../../src/sls/cursor.ts'
 import { decodeLogGroup } from '../../src/sls/log-group.ts'
 import type { Fact } from './fact.ts'
-import { nobodyCan, section } from './fact.ts'
+import { noClientCan, section } from './fact.ts'
 import type { TestLogstore } from './sls-logstore.ts'
 import { groupsOf, logGroup } from './sls-logstore.ts'
 import type { SlsAnswer } from './sls-service.ts'
@@ -10,7 +10,7 @@ import { once, said } from './sls-service.ts'
 const reliedOnBy = ['src/emulator/sls/query.ts', 'src/emulator/sls/pull-logs.ts', 'src/consumer/shard-fetcher.ts']
 const ERRORS = "* | where level = 'error'"
 
-/** Pulls with SPL: what the service does to groups and cursors. */
+/** Pulls with SPL: their effect on groups and cursors. */
 export function queryFacts(logs: () => Promise<TestLogstore>): Fact[] {
   /** Three groups of one topic, source and set of tags; two logs of four are errors. */
   const written = once(async () => {
@@ -35,28 +35,28 @@ export function queryFacts(logs: () => Promise<TestLogstore>): Fact[] {
   return section('sls-protocol §4.1, §9', reliedOnBy, [
     {
       id: 'sls/query-rows',
-      says: 'A row filter leaves the rows that match',
+      says: 'A row filter keeps the matching rows',
       mark: 'verified',
       believed: '2 logs, all errors',
       observe: pulled(ERRORS, rows),
     },
     {
       id: 'sls/query-no-pull-mode',
-      says: 'A query is applied without pullMode as well, as Java sends it',
+      says: 'A query works without pullMode too, as Java sends it',
       mark: 'unverified',
       believed: '2 logs, all errors',
       observe: pulled(ERRORS, rows, {}),
     },
     {
       id: 'sls/query-regroups',
-      says: 'Groups are built anew: what shares topic, source and tags becomes one group',
+      says: 'The service rebuilds groups: logs with the same topic, source and tags become one group',
       mark: 'unverified',
       believed: '1 group of 3',
       observe: pulled('*', (answer) => `${answer.header('x-log-count')} group of 3`),
     },
     {
       id: 'sls/query-no-group-cursor',
-      says: 'A group built anew has no cursor: x-log-read-last-cursor is not sent, and ids must come from contents',
+      says: 'A rebuilt group has no cursor: x-log-read-last-cursor is absent, so ids must come from contents',
       mark: 'unverified',
       believed: 'not sent',
       observe: pulled(ERRORS, (answer) =>
@@ -72,7 +72,7 @@ export function queryFacts(logs: () => Promise<TestLogstore>): Fact[] {
     },
     {
       id: 'sls/query-nothing-left',
-      says: 'If no row matches, the count is 0 and the cursor moves all the same',
+      says: 'If no row matches, the count is 0 and the cursor still moves',
       mark: 'verified',
       believed: '0 groups, +3',
       observe: pulled(
@@ -82,14 +82,14 @@ export function queryFacts(logs: () => Promise<TestLogstore>): Fact[] {
     },
     {
       id: 'sls/query-raw-counts',
-      says: 'x-log-rawdatacount tells how many groups were scanned',
+      says: 'x-log-rawdatacount is the number of scanned groups',
       mark: 'verified',
       believed: '3',
       observe: pulled(ERRORS, (answer) => answer.header('x-log-rawdatacount') ?? 'not sent'),
     },
     {
       id: 'sls/query-nonsense',
-      says: 'A query nobody can read is refused',
+      says: 'An invalid query is refused',
       mark: 'unverified',
       believed: '400 ParameterInvalid',
       reliedOnBy: [...reliedOnBy, 'src/sls/errors.ts'],
@@ -100,7 +100,7 @@ export function queryFacts(logs: () => Promise<TestLogstore>): Fact[] {
       says: 'A consume processor excludes a query',
       mark: 'unverified',
       believed: '400 ParameterInvalid',
-      ...nobodyCan('a consume processor must be made in the console, and the bridge never names one'),
+      ...noClientCan('a consume processor must be made in the console, and the bridge never names one'),
     },
   ])
 }

@@ -1,5 +1,5 @@
 import type { Fact } from './fact.ts'
-import { nobodyCan } from './fact.ts'
+import { noClientCan } from './fact.ts'
 import type { TestLogstore } from './sls-logstore.ts'
 import { logGroup } from './sls-logstore.ts'
 import type { SlsRequest, SlsService } from './sls-service.ts'
@@ -17,7 +17,7 @@ const reliedOnBy = [
 ]
 const GARBAGE = Buffer.from('this is no log group')
 
-/** Status and code of what is wrong with a request before any log or group is looked at. */
+/** Status and code of requests that are refused before the service looks at logs or groups. */
 export function refusalFacts(sls: SlsService, logs: () => Promise<TestLogstore>): Fact[] {
   const shard = (query: Record<string, string>) => (path: string) => ({ path: `${path}/shards/0`, query })
   const put = (rest: Partial<SlsRequest>) => (path: string) => ({
@@ -134,7 +134,7 @@ export function refusalFacts(sls: SlsService, logs: () => Promise<TestLogstore>)
     })),
     {
       id: 'sls/error-body',
-      says: 'A refusal is JSON with errorCode and errorMessage, under a request id of 24 upper-case hex digits',
+      says: 'A refusal is JSON with errorCode and errorMessage, and has a request id of 24 upper-case hex digits',
       ...{ source: 'sls-protocol §5.6, §1.4', mark: 'verified', reliedOnBy },
       believed: 'application/json; errorCode, errorMessage; request id of 24 hex digits',
       observe: async () => {
@@ -148,7 +148,7 @@ export function refusalFacts(sls: SlsService, logs: () => Promise<TestLogstore>)
     },
     {
       id: 'sls/answer-time',
-      says: 'Every answer tells the server’s time in x-log-time, in unix seconds; the advice about clocks needs it',
+      says: 'Every answer has the server’s time in x-log-time, in unix seconds; the advice about clocks needs it',
       ...{ source: 'sls-protocol §1.4', mark: 'verified', believed: 'unix seconds on success and refusal' },
       reliedOnBy: ['src/emulator/sls/http.ts', 'src/sls/errors.ts', 'src/cli/check.ts'],
       observe: async () => {
@@ -162,7 +162,7 @@ export function refusalFacts(sls: SlsService, logs: () => Promise<TestLogstore>)
       id: 'sls/quotas',
       says: 'Read and write quotas are refused with 403 and ReadQuotaExceed, ShardReadQuotaExceed, WriteQuotaExceed …',
       ...{ source: 'sls-protocol §8', mark: 'verified', believed: '403 ShardReadQuotaExceed', reliedOnBy },
-      ...nobodyCan('quotas are met only with a load this run does not make'),
+      ...noClientCan('quotas need a load that this run does not make'),
     },
   ]
 }

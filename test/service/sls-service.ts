@@ -13,17 +13,17 @@ export interface SlsRequest {
   /** Decoded. */
   path: string
   query?: Readonly<Record<string, string>>
-  /** Laid over what is sent by itself; `undefined` leaves a header out. */
+  /** Overrides the default headers; `undefined` removes a header. */
   headers?: Readonly<Record<string, string | undefined>>
-  /** Anything but bytes is sent as JSON. */
+  /** Everything except bytes is sent as JSON. */
   body?: unknown
-  /** Default: as the bridge would with this access. */
+  /** Default: the bridge's signature with this access. */
   sign?: 'v1' | 'v1-sha256' | { region: string }
   credentials?: Partial<Credentials>
   project?: string
   /** Added to the date of the signature. */
   skewMs?: number
-  /** Changes headers behind the signature's back. */
+  /** Changes headers after signing. */
   tamper?: (headers: Record<string, string>) => void
 }
 
@@ -36,17 +36,17 @@ export interface SlsAnswer {
   json: <T>() => T
 }
 
-/** Refusals that are about the moment, not about the question: asked again a little later. */
+/** Temporary refusals, which are retried a little later. */
 const LATER = new Set(['ReadQuotaExceed', 'WriteQuotaExceed', 'ShardReadQuotaExceed', 'ShardWriteQuotaExceed'])
 const ATTEMPTS = 8
 
-/** The judged Log Service, ours or the real one. Only ever changes what it created itself. */
+/** The tested Log Service, our emulator or the real one. It changes only what it created itself. */
 export class SlsService {
-  /** Begins the name of everything it creates. */
+  /** Prefix of the names of everything it creates. */
   readonly prefix: string
   readonly access: SlsAccess
   readonly subject: Subject
-  /** When it is ours: for what only its owner can do. */
+  /** Set if the emulator is tested: for actions that only its owner can do. */
   readonly emulator: SlsEmulator | undefined
   readonly #agent = new Agent()
   readonly #created = new Set<string>()
@@ -83,7 +83,7 @@ export class SlsService {
     return this.emulator ? 'our SLS emulator' : `Log Service at ${this.access.endpoint}, project ${this.access.project}`
   }
 
-  /** Whether a test that needs much may run: always on ours. */
+  /** Whether a costly test may run; always true for the emulator. */
   allows(what: 'large' | 'quota'): boolean {
     return this.emulator !== undefined || this.subject[what]
   }
@@ -92,13 +92,13 @@ export class SlsService {
     return Date.now() + this.#clock.aheadMs
   }
 
-  /** Lets time pass: by turning the clock of our emulator, by waiting for the real service. */
+  /** Lets time pass: turns the emulator's clock, or waits for the real service. */
   async pass(ms: number): Promise<void> {
     if (this.emulator) this.#clock.aheadMs += ms
     else await sleep(ms)
   }
 
-  /** Looks every second until `done`; returns what it saw last, done or not. */
+  /** Observes every second until `done`. Returns the last observation, even if not done. */
   async until<T>(look: () => Promise<T>, done: (seen: T) => boolean, seconds = 30): Promise<T> {
     const deadline = this.now() + seconds * 1000
     for (;;) {
@@ -119,17 +119,17 @@ export class SlsService {
     }
   }
 
-  /** Created empty, kept for a day unless this run deletes it first, as it does. */
+  /** Creates an empty logstore with a retention of one day. This run deletes it. */
   async createLogstore(suffix: string, shards: number): Promise<string> {
     const name = `${this.prefix}-${suffix}`
     const body = { logstoreName: name, ttl: 1, shardCount: shards, autoSplit: false }
     const answer = await this.call({ method: 'POST', path: '/logstores', body })
-    // The name is this run's alone, so it exists already only if a first attempt got no answer.
+    // Only this run uses the name, so it exists already only if the first attempt got no answer.
     if (answer.status === 200 || answer.code === 'LogStoreAlreadyExist') return name
     throw new Error(`cannot create logstore ${name}: ${said(answer)}`)
   }
 
-  /** Deletes what was created. Throws what could not be, by name. */
+  /** Deletes everything it created. Throws the names that it could not delete. */
   async close(): Promise<void> {
     const left: string[] = []
     for (const name of this.#created) {
@@ -147,11 +147,11 @@ export class SlsService {
     const named = path === '/logstores' ? (body as { logstoreName?: unknown }).logstoreName : path.split('/')[2]
     const ours = path.startsWith('/logstores') && typeof named === 'string' && named.startsWith(`${this.prefix}-`)
     if (!ours || project !== undefined) throw new Error(`${method} ${path} would change what this run has not created`)
-    // Before it is sent: an answer may get lost.
+    // Recorded before the request, because the answer may get lost.
     if (path === '/logstores') this.#created.add(named)
   }
 
-  /** What was refused for good was not created, and may have a name that cannot even be asked to be deleted. */
+  /** A permanently refused logstore was not created. Its name may be invalid even for a delete request. */
   #forgetRefused({ method, path, body }: SlsRequest, { status, code }: SlsAnswer): void {
     if (method !== 'POST' || path !== '/logstores' || status < 400 || status >= 500) return
     if (code !== 'LogStoreAlreadyExist') this.#created.delete((body as { logstoreName: string }).logstoreName)
@@ -202,7 +202,7 @@ export function said({ status, code }: SlsAnswer): string {
   return status === 200 ? '200' : `${status} ${code}`
 }
 
-/** Runs `make` at the first call only: for what several facts look at. */
+/** Runs `make` only at the first call, for results that several facts use. */
 export function once<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined
   return () => {

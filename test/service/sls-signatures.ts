@@ -9,64 +9,64 @@ type Row = Pick<Fact, 'id' | 'says' | 'source' | 'mark' | 'believed'> & { ask: (
 
 const reliedOnBy = ['src/emulator/sls/signature.ts', 'src/sls/signature.ts', 'src/sls/errors.ts']
 const MINUTE_MS = 60_000
-/** Of a key that does not exist. */
+/** Credentials of a key that does not exist. */
 const UNKNOWN_KEY = { accessKeyId: 'LTAI5tConformanceNoSuch', accessKeySecret: new Secret('no-such-secret') }
 
-/** Which signatures are taken, and how those that are not are refused. Every request only lists shards. */
+/** Which signatures are accepted, and how others are refused. Every request only lists shards. */
 export function signatureFacts(sls: SlsService, logs: () => Promise<TestLogstore>): Fact[] {
   const section = (name: string) => `sls-protocol §${name}`
   const accepted: Row[] = [
     {
       id: 'sls/v1',
-      says: 'A request signed V1 with hmac-sha1 is taken',
+      says: 'A request signed V1 with hmac-sha1 is accepted',
       ...{ source: section('2.2'), mark: 'verified', believed: '200' },
       ask: () => ({ sign: 'v1' }),
     },
     {
       id: 'sls/v1-sha256',
-      says: 'V1 may be signed with hmac-sha256 as well',
+      says: 'V1 may also be signed with hmac-sha256',
       ...{ source: section('2.2'), mark: 'verified', believed: '200' },
       ask: () => ({ sign: 'v1-sha256' }),
     },
     {
       id: 'sls/v1-query',
-      says: 'V1 signs query values decoded, sorted by name, whatever characters they hold',
+      says: 'V1 signs decoded query values, sorted by name, with any characters',
       ...{ source: section('2.2'), mark: 'verified', believed: '200' },
       ask: () => ({ sign: 'v1', query: { z: "it's 100% * ~+中", a: '' } }),
     },
     {
       id: 'sls/v1-log-date-instead',
-      says: 'V1 without Date takes x-log-date as the date, and does not sign it as a header',
+      says: 'V1 without Date uses x-log-date as the date, and does not sign it as a header',
       ...{ source: section('2.2'), mark: 'verified', believed: '200' },
       ask: () => ({ sign: 'v1', tamper: (headers) => moveDate(headers, false) }),
     },
     {
       id: 'sls/v1-log-date-beside',
-      says: 'V1 does not mind a copy of Date in x-log-date that was added after signing, as Python does',
+      says: 'V1 accepts a copy of Date in x-log-date that was added after signing, as Python does',
       ...{ source: section('2.2'), mark: 'verified', believed: '200' },
       ask: () => ({ sign: 'v1', tamper: (headers) => moveDate(headers, true) }),
     },
     {
       id: 'sls/v4',
-      says: 'A request signed V4 for the region of the project is taken',
+      says: 'A request signed V4 for the project’s region is accepted',
       ...{ source: section('2.3'), mark: 'verified', believed: '200' },
       ask: () => ({ sign: { region: regionOf(sls) }, query: { z: "it's 100% * ~+中", a: '' } }),
     },
     {
       id: 'sls/v4-any-region',
-      says: 'V4 for any region is taken: the server reads the region out of the Credential scope',
+      says: 'V4 for any region is accepted: the server reads the region from the Credential scope',
       ...{ source: section('2.3'), mark: 'unverified', believed: '200' },
       ask: () => ({ sign: { region: 'cn-nowhere' } }),
     },
     {
       id: 'sls/clock-14-minutes-ahead',
-      says: 'A date 14 minutes ahead of the server’s clock is taken',
+      says: 'A date 14 minutes ahead of the server’s clock is accepted',
       ...{ source: section('2.2'), mark: 'verified', believed: '200' },
       ask: () => ({ skewMs: 14 * MINUTE_MS }),
     },
     {
       id: 'sls/clock-14-minutes-behind',
-      says: 'A date 14 minutes behind the server’s clock is taken',
+      says: 'A date 14 minutes behind the server’s clock is accepted',
       ...{ source: section('2.2'), mark: 'verified', believed: '200' },
       ask: () => ({ skewMs: -14 * MINUTE_MS }),
     },
@@ -93,7 +93,7 @@ export function signatureFacts(sls: SlsService, logs: () => Promise<TestLogstore
     },
     {
       id: 'sls/unknown-key',
-      says: 'An access key id that does not exist is refused with a code of its own',
+      says: 'An unknown access key id is refused with its own code',
       ...{ source: section('8'), mark: 'verified', believed: '401 InvalidAccessKeyId' },
       ask: () => ({ credentials: UNKNOWN_KEY }),
     },
@@ -123,7 +123,7 @@ export function signatureFacts(sls: SlsService, logs: () => Promise<TestLogstore
     },
     {
       id: 'sls/malformed-date',
-      says: 'V1 with a date that is none is refused',
+      says: 'V1 with an invalid date is refused',
       ...{ source: section('8'), mark: 'verified', believed: '400 InvalidDateFormat' },
       ask: () => ({ sign: 'v1', headers: { date: 'yesterday' } }),
     },
@@ -167,7 +167,7 @@ function moveDate(headers: Record<string, string>, keep: boolean): void {
   if (!keep) delete headers['date']
 }
 
-/** Region ids stand first in public endpoints: `cn-hangzhou-intranet.log.aliyuncs.com`. */
+/** Public endpoints begin with the region id: `cn-hangzhou-intranet.log.aliyuncs.com`. */
 function regionOf({ access, emulator }: SlsService): string {
   const inName = /^([a-z]+(-[a-z]+)*-\d+|[a-z]+-[a-z]+)(-intranet|-internal|-share)?\./.exec(
     new URL(access.endpoint).hostname,

@@ -4,7 +4,7 @@ import type { SlsAnswer, SlsService } from './sls-service.ts'
 import { once, said } from './sls-service.ts'
 
 const MIDDLE = '8'.padEnd(32, '0')
-/** Longer than the consumer of a group is silent between two facts about it. */
+/** Longer than a group's consumer is silent between two facts. */
 const GROUP_TIMEOUT_SECONDS = 300
 const CONSUMER = 'c'
 const SPREAD_SECONDS = 90
@@ -16,7 +16,7 @@ interface Shard {
   exclusiveEndKey: string
 }
 
-/** One shard with logs, read by one consumer in three groups, is split; then its children are merged. */
+/** Splits one shard with logs that one consumer reads in three groups, then merges the children. */
 export class SplitScenario {
   readonly #sls: SlsService
 
@@ -24,7 +24,7 @@ export class SplitScenario {
     this.#sls = sls
   }
 
-  /** Shard 0 has become 1 and 2. The checkpoint of `early` stood at its end before. */
+  /** Shard 0 was split into 1 and 2. The checkpoint of `early` was at its end before. */
   readonly split = once(async () => {
     const store = await TestLogstore.create(this.#sls, 'split', 1)
     const group = (order: boolean) => store.createGroup({ timeout: GROUP_TIMEOUT_SECONDS, order })
@@ -44,10 +44,10 @@ export class SplitScenario {
     return this.told(ordered, (now) => now.length === 2)
   })
 
-  /** 1 and 2, empty, have become 3. */
+  /** 1 and 2, both empty, were merged into 3. */
   readonly merged = once(async () => this.#reshard((await this.split()).store, 1, { action: 'merge' }, 4))
 
-  /** Reports what it is told until it is told what is wanted, or for so long. */
+  /** Reports its assigned shards until it has the expected ones, or until the time is over. */
   readonly told = async (group: TestGroup, wanted: (now: number[]) => boolean, seconds = 60): Promise<number[]> => {
     let held: number[] = []
     const beat = async () => {

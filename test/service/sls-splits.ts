@@ -7,7 +7,7 @@ import { SplitScenario, statuses } from './sls-split-scenario.ts'
 const groups = ['src/emulator/sls/consumer-group.ts', 'src/consumer/shard-consumer.ts']
 const shards = ['src/emulator/sls/logstore.ts', 'src/emulator/sls/shard-api.ts', 'src/consumer/shard-directory.ts']
 
-/** What a split, a merge and a deletion do to shards and to the groups that read them. In this order. */
+/** Effects of a split, a merge and a deletion on shards and their groups, in this order. */
 export function splitFacts(sls: SlsService): Fact[] {
   const scenario = new SplitScenario(sls)
   const { split, finished, merged, told } = scenario
@@ -15,7 +15,7 @@ export function splitFacts(sls: SlsService): Fact[] {
     ...section('sls-protocol §5.2', shards, [
       {
         id: 'sls/split-answer',
-        says: 'A split answers the parent, then the children that share its range at the key',
+        says: 'A split returns the parent, then the children with its range divided at the key',
         mark: 'verified',
         believed: '0 readonly, 1 readwrite, 2 readwrite; shared at the key',
         observe: async () => {
@@ -27,7 +27,7 @@ export function splitFacts(sls: SlsService): Fact[] {
       },
       {
         id: 'sls/split-parent-readable',
-        says: 'A read-only shard can be read, and its end stays where it is',
+        says: 'A read-only shard can be read, and its end does not move',
         mark: 'verified',
         believed: 'read to its end, end unmoved',
         observe: async () => {
@@ -41,21 +41,21 @@ export function splitFacts(sls: SlsService): Fact[] {
     ...section('sls-protocol §6.2, §6.3', groups, [
       {
         id: 'sls/split-ordered-waits',
-        says: 'An ordered group gives no child while the parent is not finished',
+        says: 'An ordered group assigns no child before the parent is finished',
         mark: 'verified',
         believed: 'told 0',
         observe: async () => `told ${await told((await split()).ordered, (now) => now.length > 1, 5)}`,
       },
       {
         id: 'sls/split-ordered-goes-on',
-        says: 'With its end committed the parent is over, and the children are given',
+        says: 'Once its end is committed, the parent is finished and the children are assigned',
         mark: 'verified',
         believed: 'told 1,2',
         observe: async () => `told ${await finished()}`,
       },
       {
         id: 'sls/split-end-stored-before',
-        says: 'A checkpoint that stood at the end before the split finishes the parent without another commit',
+        says: 'A checkpoint that was at the end before the split finishes the parent without another commit',
         mark: 'unverified',
         believed: 'over without another commit',
         observe: async () => {
@@ -69,14 +69,14 @@ export function splitFacts(sls: SlsService): Fact[] {
       },
       {
         id: 'sls/split-unordered',
-        says: 'A group without order gives the children at once, beside the parent',
+        says: 'A group without order assigns the children at once, together with the parent',
         mark: 'verified',
         believed: 'told 0,1,2',
         observe: async () => `told ${await told((await split()).plain, (now) => now.length === 3)}`,
       },
       {
         id: 'sls/commit-when-over',
-        says: 'A commit without force for a shard that is over is refused: nobody holds it',
+        says: 'A commit without force for a finished shard is refused: it has no holder',
         mark: 'unverified',
         believed: '400 ConsumerNotMatch',
         reliedOnBy: [...groups, 'src/sls/errors.ts'],
@@ -88,7 +88,7 @@ export function splitFacts(sls: SlsService): Fact[] {
       },
       {
         id: 'sls/over-reopened',
-        says: 'A checkpoint forced back opens a shard that is over again',
+        says: 'A checkpoint that is forced back reopens a finished shard',
         mark: 'verified',
         believed: 'told 0 again',
         observe: async () => {
@@ -103,7 +103,7 @@ export function splitFacts(sls: SlsService): Fact[] {
     ...section('sls-protocol §5.2', shards, [
       {
         id: 'sls/merge-answer',
-        says: 'A merge answers the new shard, then the two old ones',
+        says: 'A merge returns the new shard, then the two old ones',
         mark: 'verified',
         believed: '3 readwrite, 1 readonly, 2 readonly',
         observe: async () => statuses(await merged()),
@@ -127,7 +127,7 @@ export function splitFacts(sls: SlsService): Fact[] {
       },
       {
         id: 'sls/delete-writable-shard',
-        says: 'A shard that can be written cannot be deleted',
+        says: 'A writable shard cannot be deleted',
         mark: 'unverified',
         believed: '400 ParameterInvalid',
         observe: async () => {
@@ -137,7 +137,7 @@ export function splitFacts(sls: SlsService): Fact[] {
       },
       {
         id: 'sls/delete-readonly-shard',
-        says: 'A read-only shard can be deleted, and does not exist any more',
+        says: 'A read-only shard can be deleted and then no longer exists',
         mark: 'verified',
         believed: '200, then 404 ShardNotExist',
         reliedOnBy: [...shards, 'src/sls/errors.ts'],

@@ -13,9 +13,9 @@ import { said } from './sls-service.ts'
 const reliedOnBy = ['src/emulator/sls/put-logs.ts', 'src/emulator/sls/log-check.ts', 'src/sls/log-group.ts']
 const INVALID_UTF8 = Buffer.from([0xff, 0xfe, 0x61, 0x62, 0xed, 0xa0, 0x80])
 
-/** Whether what is written comes back as it was written. */
+/** Whether logs come back as they were written. */
 export function writeFacts(sls: SlsService, logs: () => Promise<TestLogstore>): Fact[] {
-  /** Writes one log and tells what `look` finds in it when it is read again. */
+  /** Writes one log and returns what `look` finds when it is read again. */
   const kept = (log: Partial<LogInput>, look: (log: ReturnType<typeof decoded>) => string) => async () => {
     const store = await logs()
     const from = await store.end()
@@ -37,7 +37,7 @@ export function writeFacts(sls: SlsService, logs: () => Promise<TestLogstore>): 
   return section('sls-protocol §0, §3, §5.1, §9', reliedOnBy, [
     {
       id: 'sls/put-one-group',
-      says: 'One PutLogs body is one log group is one cursor position: none is merged with its neighbours',
+      says: 'One PutLogs body is one log group and one cursor position; groups are never merged',
       mark: 'unverified',
       believed: '5 bodies, 5 groups, +5',
       observe: async () => {
@@ -75,28 +75,28 @@ export function writeFacts(sls: SlsService, logs: () => Promise<TestLogstore>): 
     },
     {
       id: 'sls/put-lz4',
-      says: 'PutLogs takes an LZ4 block',
+      says: 'PutLogs accepts an LZ4 block',
       mark: 'verified',
       believed: 'comes back',
       observe: compressed('lz4', (raw) => Buffer.from(lz4Compress(raw))),
     },
     {
       id: 'sls/put-zstd',
-      says: 'PutLogs takes a zstd frame',
+      says: 'PutLogs accepts a zstd frame',
       mark: 'verified',
       believed: 'comes back',
       observe: compressed('zstd', (raw) => zstdCompressSync(raw)),
     },
     {
       id: 'sls/put-deflate',
-      says: 'PutLogs takes a zlib stream as deflate',
+      says: 'PutLogs accepts a zlib stream as deflate',
       mark: 'verified',
       believed: 'comes back',
       observe: compressed('deflate', (raw) => deflateSync(raw)),
     },
     {
       id: 'sls/put-gzip',
-      says: 'PutLogs takes gzip, as some tools send it',
+      says: 'PutLogs accepts gzip, as some tools send it',
       mark: 'unverified',
       believed: 'comes back',
       observe: compressed('gzip', (raw) => gzipSync(raw)),
@@ -143,7 +143,7 @@ export function writeFacts(sls: SlsService, logs: () => Promise<TestLogstore>): 
     },
     {
       id: 'sls/put-1-mib',
-      says: 'A value of 1 MiB comes back whole',
+      says: 'A value of 1 MiB comes back complete',
       mark: 'verified',
       believed: '1048576 bytes',
       observe: kept({ contents: [['k', 'x'.repeat(1_048_576)]] }, ({ values: [value] }) => `${value?.length} bytes`),

@@ -4,7 +4,7 @@ import { tlsConnectOptions } from '../../src/net/tls.ts'
 
 export interface FoundEvent {
   raw: string
-  /** Epoch seconds with nine digits behind the point. */
+  /** Epoch seconds with nine decimal places. */
   time: string
   host: string
   /** The indexed field `conformance_long`. */
@@ -19,7 +19,7 @@ interface SearchAccess {
 
 const COLUMNS: ReadonlyArray<keyof FoundEvent> = ['raw', 'time', 'host', 'long']
 
-/** Everything indexed that holds the word, whenever its time says it happened, in no particular order. */
+/** Every indexed event with the word, over all time, in no particular order. */
 export async function searchEvents({ url, authorization, tls }: SearchAccess, word: string): Promise<FoundEvent[]> {
   const search = [
     `search index=* TERM(${word})`,

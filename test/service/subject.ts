@@ -10,7 +10,7 @@ export interface SlsAccess {
   credentials: Credentials
   /** Sign V4 for it, as the bridge does. */
   region: string | undefined
-  /** A logstore of the user's in which logs have expired: read once, never written. */
+  /** A user's logstore with expired logs: read once, never written. */
   oldLogstore: string | undefined
 }
 
@@ -19,12 +19,12 @@ export interface HecAccess {
   token: string
   ackToken: string | undefined
   tls: Tls
-  /** Splunk's management port, to look at what was indexed. */
+  /** Splunk's management port, to search indexed events. */
   search: { url: string; authorization: string } | undefined
 }
 
 export interface Subject {
-  /** `undefined`: our own emulator is judged. */
+  /** `undefined`: our own emulator is tested. */
   sls: SlsAccess | undefined
   hec: HecAccess | undefined
   /** Write some megabytes as well. */
@@ -40,7 +40,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 const SLS_NAMES = ['SLS_ENDPOINT', 'SLS_AK_ID', 'SLS_AK_KEY', 'SLS_PROJECT']
 const HEC_NAMES = ['SPLUNK_HEC_URL', 'SPLUNK_HEC_TOKEN']
 
-/** Whom to judge. Throws when only half of an access is given, or when a real service may not be written to. */
+/** The services to test. Throws for incomplete credentials, or when writing to a real service is not allowed. */
 export function subjectOf(environment: Environment): Subject {
   const env = withFiles(environment)
   const sls = chosen(env, SLS_NAMES) ? slsAccess(env) : undefined
@@ -56,7 +56,7 @@ export function subjectOf(environment: Environment): Subject {
   return subject
 }
 
-/** What a run with this access writes. */
+/** Description of what a run with this access writes. */
 function intentions({ sls, hec, large, quota }: Subject): string {
   const what: string[] = []
   if (sls) {
@@ -76,7 +76,7 @@ function intentions({ sls, hec, large, quota }: Subject): string {
   return `This is what the run does: ${what.join('; ')}.`
 }
 
-/** `NAME_FILE` in place of `NAME`, as the bridge takes it; an empty value counts as not set. */
+/** Supports `NAME_FILE` in place of `NAME`, like the bridge. An empty value counts as not set. */
 function withFiles(environment: Environment): Environment {
   const env: Record<string, string | undefined> = {}
   for (const [name, value] of Object.entries(environment)) {
