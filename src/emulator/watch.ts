@@ -24,7 +24,11 @@ export class Watch {
    * Resolves with the first truthy value of `met`. Rejects with what `met` throws, and with an Error that begins with
    * `describe()` after the timeout or when the server closes.
    */
-  until<T>(met: () => T, { timeoutMs = 10_000 }: WaitOptions = {}, describe = () => String(met)): Promise<T> {
+  until<T>(
+    met: () => T,
+    { timeoutMs = 10_000 }: WaitOptions = {},
+    describe = () => String(met),
+  ): Promise<NonNullable<T>> {
     return new Promise((resolve, reject) => {
       const end = () => {
         clearTimeout(timer)
@@ -37,6 +41,7 @@ export class Watch {
       const ask = () => {
         try {
           const value = met()
+          if (value instanceof Promise) throw new TypeError('the condition must answer at once, not with a promise')
           if (!value) return
           end()
           resolve(value)

@@ -45,17 +45,21 @@ export interface EventScript {
 
 export interface CollectorOptions {
   index: HecIndex
+  /** Milliseconds from acceptance to acknowledgement; Infinity never acknowledges. Default 0. */
   ackDelayMs?: number
+  /** Limits of channels and ack ids. Default: Splunk's own. */
   ackLimits?: AckLimits
   /** Bytes of one event. Default 5 MiB (`maxEventSize`). */
   maxEventSize?: number
   /** `warn_at_80` answers 200/24, 200/25, 429/26 and 429/27 where `off` (default) answers 200/0 and 503/9. */
   backpressure?: 'off' | 'warn_at_80'
+  /** A queue that fills up and drains. Default: no limit. */
   queue?: QueueOptions
   /** Whether a busy queue says how far it got. Default true. */
   busyNumber?: boolean
   /** Code for a missing channel: 10 (Enterprise, default) or 28 (Splunk Cloud). */
   channelCode?: 10 | 28
+  /** Events to refuse for good. */
   refuse?: readonly RefuseRule[]
   /** Events on ack tokens are indexed only when they become acknowledgeable; a restart loses those that did not. */
   loseUnackedOnRestart?: boolean

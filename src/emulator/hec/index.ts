@@ -86,8 +86,9 @@ export interface HecIndexOptions {
   output?: string | NodeJS.WritableStream
   /** Keep the events in memory. Default true. */
   keep?: boolean
-  /** Let go of kept events that were received longer ago than this. Default: never. */
+  /** Forget kept events that were received longer ago than this. Default: never. */
   keepMs?: number
+  /** Gets the events of each request when they are indexed, before the request is answered. */
   onIndexed?: (events: IndexedEvent[]) => void
   /** The output can't be written; from then on nothing is indexed and every request is answered with code 8. */
   onOutputFailed?: (error: Error) => void

@@ -175,7 +175,7 @@ class HecReceiver implements AsyncDisposable {
    * Resolves with the first truthy value of `met`, which is asked now and after every request. Rejects when that takes
    * too long, and when the receiver closes.
    */
-  until<T>(met: () => T, wait?: WaitOptions): Promise<T> {
+  until<T>(met: () => T, wait?: WaitOptions): Promise<NonNullable<T>> {
     return this.#watch.until(met, wait)
   }
 

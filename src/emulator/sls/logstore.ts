@@ -13,6 +13,7 @@ import { Shard } from './shard.ts'
 import type { LogstoreState } from './state.ts'
 import { groupState, shardState } from './state.ts'
 
+/** @internal */
 export interface LogstoreSettings {
   /** Days; 3650 keeps for ever. */
   ttl: number
@@ -39,7 +40,10 @@ export interface LogstoreOptions {
   groupTimeoutFloorSeconds?: number
 }
 
-/** Where a logstore is, and what it shares with the rest of the emulator. */
+/**
+ * Where a logstore is, and what it shares with the rest of the emulator.
+ * @internal
+ */
 export interface LogstorePlace {
   project: string
   name: string
@@ -83,6 +87,7 @@ export interface ExpireOptions {
   olderThanSeconds?: number
 }
 
+/** @internal */
 export interface GroupSettings {
   name: string
   timeoutSeconds: number

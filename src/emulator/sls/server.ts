@@ -149,7 +149,7 @@ class SlsEmulator implements AsyncDisposable {
    * Resolves with the first truthy value of `met`, which is asked now and after every request and write. Rejects when
    * that takes too long, and when the emulator closes.
    */
-  until<T>(met: () => T, wait?: WaitOptions): Promise<T> {
+  until<T>(met: () => T, wait?: WaitOptions): Promise<NonNullable<T>> {
     return this.#store.watch.until(met, wait)
   }
 

@@ -3,13 +3,17 @@ import type { StoredBlock } from './lz4-join.ts'
 import { framedSize } from './lz4-join.ts'
 import { SlsRefusal } from './refusal.ts'
 
-/** One PutLogs body, validated. */
+/**
+ * One PutLogs body, validated.
+ * @internal
+ */
 export interface StoredGroup extends StoredBlock {
   logs: number
   /** Unix milliseconds of the server's clock when it came in; never less than its predecessor's. */
   receivedAt: number
 }
 
+/** @internal */
 export interface ShardOptions {
   id: number
   /** 32 hex digits; the end is exclusive, except `ffff…`. */
@@ -20,12 +24,14 @@ export interface ShardOptions {
   parents?: readonly number[]
 }
 
+/** @internal */
 export interface ReadRange {
   /** Position of the first group. */
   from: number
   groups: readonly StoredGroup[]
 }
 
+/** @internal */
 export interface ReadLimits {
   count: number
   /** Stops before the group that would exceed this size of LogGroupList; one group is always read. */
@@ -43,9 +49,13 @@ export class Shard {
   readonly id: number
   readonly beginKey: string
   readonly endKey: string
+  /** Unix milliseconds. */
   readonly createdAt: number
   readonly parents: readonly number[]
-  /** Unix milliseconds; undefined while it can be written. */
+  /**
+   * Unix milliseconds; undefined while it can be written.
+   * @internal
+   */
   sealedAt: number | undefined
   readonly #base: bigint
   /** `#groups[0]` is at this position; positions before it have expired. */
@@ -57,6 +67,7 @@ export class Shard {
   #rawBytes = 0
   #storedBytes = 0
 
+  /** @internal */
   constructor(options: ShardOptions) {
     this.id = options.id
     this.beginKey = options.beginKey
@@ -88,12 +99,14 @@ export class Shard {
     }
   }
 
+  /** @internal */
   append(group: StoredGroup): void {
     const newest = this.#groups.at(-1)?.receivedAt ?? 0
     this.#groups.push(group.receivedAt < newest ? { ...group, receivedAt: newest } : group)
     this.#count(group, 1)
   }
 
+  /** Cursor of the log group at a position, or of the one that comes next at the end. */
   cursorAt(position: number): string {
     return cursorOf(this.number(position))
   }
@@ -115,7 +128,10 @@ export class Shard {
     return this.begin
   }
 
-  /** The position a cursor names, expired or not; undefined if it is none of this shard's. */
+  /**
+   * The position a cursor names, expired or not; undefined if it is none of this shard's.
+   * @internal
+   */
   find(cursor: string): number | undefined {
     const value = cursorNumber(cursor)
     if (value === undefined) return undefined
@@ -123,7 +139,10 @@ export class Shard {
     return position < 0 || position > this.end ? undefined : position
   }
 
-  /** First group received at or after `time` (ms); clamped to begin and end. */
+  /**
+   * First group received at or after `time` (ms); clamped to begin and end.
+   * @internal
+   */
   positionAt(time: number): number {
     let low = this.begin
     let high = this.end
@@ -140,6 +159,7 @@ export class Shard {
     return position < this.end ? this.#at(position).receivedAt : undefined
   }
 
+  /** @internal */
   read(from: number, limits: ReadLimits): ReadRange {
     const stop = limits.endCursor === undefined ? this.end : this.positionOf(limits.endCursor, 'oldest')
     const groups: StoredGroup[] = []
@@ -153,7 +173,10 @@ export class Shard {
     return { from, groups }
   }
 
-  /** Forgets every group before a position. */
+  /**
+   * Forgets every group before a position.
+   * @internal
+   */
   expireBefore(position: number): number {
     const stop = Math.min(position, this.end)
     const expired = Math.max(0, stop - this.#begin)
