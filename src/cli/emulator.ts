@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { choice, text, wholeNumber } from '../config/parsers.ts'
+import { choice, matching, text, wholeNumber } from '../config/parsers.ts'
 import { messageOf } from '../core/errors.ts'
 import type { SlsEmulator, SlsEmulatorOptions } from '../emulator/sls/server.ts'
 import { NOT_IMPLEMENTED, startSlsEmulator } from '../emulator/sls/server.ts'
@@ -48,7 +48,7 @@ export const emulatorCommand = command({
     port: defaulting('0', wholeNumber(0, 65_535)),
     host: defaulting('127.0.0.1', text),
     project: defaulting('emulator', text),
-    logstore: repeatable(text, ['audit']),
+    logstore: repeatable(matching(/^[^/]+(\/[^/]+)?$/, 'NAME or PROJECT/NAME'), ['audit']),
     shards: defaulting('2', wholeNumber(1, 20_000)),
     retentionSeconds: optional(count(1)),
     expiredCursor: defaulting('refuse', choice('refuse', 'oldest')),

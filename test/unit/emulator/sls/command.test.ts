@@ -3,6 +3,7 @@ import { PassThrough } from 'node:stream'
 import { expect, test } from 'vitest'
 import { EXIT } from '../../../../src/cli/command.ts'
 import { emulatorCommand } from '../../../../src/cli/emulator.ts'
+import type { SlsState } from '../../../../src/emulator/sls/server.ts'
 import { startSlsEmulator } from '../../../../src/emulator/sls/server.ts'
 import { send } from './requests.ts'
 
@@ -41,6 +42,37 @@ test('prints the environment to use when it is ready, and runs until the signal'
   await expect(send(keys, { path: '/logstores/logs/shards' })).rejects.toThrow('ECONNREFUSED')
 })
 
+test('makes several logstores, also of other projects, and prints the first', async () => {
+  const logstores = ['trail', 'errors', 'web/access'].flatMap((name) => ['--logstore', name])
+  const { exit, stdout, end } = run(['--project', 'proj', ...logstores, '--shards', '1'])
+  await once(stdout, 'readable')
+  const printed = String(stdout.read())
+  expect(printed).toMatch(/\nSLS_PROJECT=proj\nSLS_LOGSTORE=trail\n\n$/)
+  const { logstores: made } = (await (
+    await fetch(`${/^SLS_ENDPOINT=(\S+)$/m.exec(printed)?.[1]}/_emulator/state`)
+  ).json()) as SlsState
+  expect(made.map((each) => [each.project, each.logstore, each.shards.length])).toEqual([
+    ['proj', 'trail', 1],
+    ['proj', 'errors', 1],
+    ['web', 'access', 1],
+  ])
+  end()
+  expect(await exit).toBe(EXIT.done)
+})
+
+test('an STS token from the environment must be sent, and is not printed', async () => {
+  const keys = { SLS_AK_ID: 'my-id', SLS_AK_KEY: 'my-key', SLS_STS_TOKEN: 'my-token' }
+  const { exit, stdout, end } = run([], keys)
+  await once(stdout, 'readable')
+  const printed = String(stdout.read())
+  expect(printed).not.toContain('my-token')
+  const port = Number(/:(\d+)$/m.exec(printed)?.[1])
+  const unsigned = { port, accessKeyId: 'my-id', accessKeySecret: 'my-key', project: 'emulator' }
+  expect((await send(unsigned, { path: '/logstores/audit/shards' })).code).toBe('Unauthorized')
+  end()
+  await exit
+})
+
 test('without a key pair in the environment it makes one up, new each time', async () => {
   const keyOf = async () => {
     const { exit, stdout, end } = run([])
@@ -69,6 +101,7 @@ test.each<[string, string[], NodeJS.ProcessEnv, string]>([
   ['an unknown option', ['--prot', '1'], {}, '--prot'],
   ['a port out of range', ['--port', '70000'], {}, '--port is more than 65535; allowed: whole number from 0 to 65535'],
   ['no shards', ['--shards', '0'], {}, '--shards is less than 1'],
+  ['a logstore of a project of a project', ['--logstore', 'a/b/c'], {}, 'NAME or PROJECT/NAME'],
   ['an invalid project name', ['--project', 'Not Allowed'], {}, 'Not Allowed'],
   ['an unknown choice', ['--expired-cursor', 'never'], {}, '--expired-cursor'],
   ['half a key pair', [], { SLS_AK_ID: 'x' }, 'SLS_AK_KEY'],
