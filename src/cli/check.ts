@@ -1,8 +1,7 @@
 import pRetry from 'p-retry'
-import { readEnvironment } from '../config/environment.ts'
 import type { Config } from '../config/load.ts'
-import { loadConfig } from '../config/load.ts'
 import { wholeNumber } from '../config/parsers.ts'
+import type { Problem } from '../config/problems.ts'
 import { Fault, messageOf } from '../core/errors.ts'
 import { NO_TELEMETRY } from '../core/telemetry.ts'
 import { onOneLine } from '../core/text.ts'
@@ -11,10 +10,9 @@ import type { Check, Verdict } from './check/finding.ts'
 import { hecChecks } from './check/hec.ts'
 import { hostChecks } from './check/host.ts'
 import { slsChecks } from './check/sls.ts'
-import type { CommandIo } from './command.ts'
-import { command, defaulting, EXIT, flag } from './command.ts'
+import { command, defaulting, EXIT, flag, WrongConfiguration } from './command.ts'
 import { configurationOf } from './configuration.ts'
-import { mayPass } from './may-pass.ts'
+import { mayPass } from './persistently.ts'
 
 const HELP = `Validate the configuration and try both ends. Ingests nothing and commits nothing; makes DEAD_LETTER_DIR and
 the folder of LOG_FILE if they are missing.
@@ -56,18 +54,27 @@ export const checkCommand = command({
       lines.push(line)
       if (!json) io.stdout.write(asText(line))
     }
-    const configuration = configurationOf(io)
-    if (configuration) {
-      const { config, warnings } = configuration
-      const where = `${config.sls.project}/${config.sls.logstore} → ${config.hec.urls.join(', ')}`
-      tell(lineOf(CONFIGURATION, 'ok', where))
-      for (const found of warnings) tell(lineOf(CONFIGURATION, 'warn', found))
-      await runAll(config, { testEvent: sendTestEvent, deadline: performance.now() + wait * 1000 }, tell, io.signal)
-    } else if (json) for (const line of problemsOf(io)) tell(line)
-    const ok = !io.signal.aborted && lines.every(({ verdict }) => verdict !== 'fail')
-    if (json) io.stdout.write(`${JSON.stringify({ ok, checks: lines })}\n`)
-    if (!configuration) return EXIT.usage
-    return ok ? EXIT.done : EXIT.failed
+    const ended = (ok: boolean): number => {
+      if (json) io.stdout.write(`${JSON.stringify({ ok, checks: lines })}\n`)
+      return ok ? EXIT.done : EXIT.failed
+    }
+    let loaded: ReturnType<typeof configurationOf>
+    try {
+      loaded = configurationOf(io)
+    } catch (error) {
+      // They are listed on standard error, as by every command. A program that reads JSON gets them as checks that failed.
+      if (json && error instanceof WrongConfiguration) {
+        for (const problem of error.problems) tell(asLine(problem))
+        ended(false)
+      }
+      throw error
+    }
+    const { config, warnings } = loaded
+    const where = `${config.sls.project}/${config.sls.logstore} → ${config.hec.urls.join(', ')}`
+    tell(lineOf(CONFIGURATION, 'ok', where))
+    for (const found of warnings) tell(lineOf(CONFIGURATION, 'warn', found))
+    await runAll(config, { testEvent: sendTestEvent, deadline: performance.now() + wait * 1000 }, tell, io.signal)
+    return ended(!io.signal.aborted && lines.every(({ verdict }) => verdict !== 'fail'))
   },
 })
 
@@ -124,12 +131,7 @@ function asText({ check, verdict, found, advice }: Line): string {
   return advice === null ? first : `${first}${' '.repeat(29)}→ ${onOneLine(advice)}\n`
 }
 
-/** They have been told on standard error, as `run` tells them; a document that is empty instead would be no answer. */
-function problemsOf(io: CommandIo): Line[] {
-  const { env, problems } = readEnvironment(io.env, process.cwd())
-  const loaded = loadConfig(env, undefined, ['collector'])
-  return [...problems, ...('problems' in loaded ? loaded.problems : [])].map(({ variable, problem, allowed }) => {
-    const advice = allowed === undefined ? null : `allowed: ${allowed}`
-    return { ...lineOf(CONFIGURATION, 'fail', `${variable} ${problem}`, advice), code: variable }
-  })
+function asLine({ variable, problem, allowed }: Problem): Line {
+  const advice = allowed === undefined ? null : `allowed: ${allowed}`
+  return { ...lineOf(CONFIGURATION, 'fail', `${variable} ${problem}`, advice), code: variable }
 }

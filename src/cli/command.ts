@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import type { Parser } from '../config/parsers.ts'
+import type { Problem } from '../config/problems.ts'
 import { Fault, messageOf } from '../core/errors.ts'
 
 export const EXIT = { done: 0, failed: 1, usage: 2 } as const
@@ -17,6 +18,16 @@ export type Command = (argv: readonly string[], io: CommandIo) => Promise<number
 
 /** Arguments that do not make sense. Ends a command with one line on standard error and exit code 2. */
 export class UsageError extends Error {}
+
+/** A configuration that no command can work with; `message` shows all of it. Exit code 2. */
+export class WrongConfiguration extends Error {
+  readonly problems: readonly Problem[]
+
+  constructor(problems: readonly Problem[], message: string) {
+    super(message)
+    this.problems = problems
+  }
+}
 
 /** One option of a command. `value` makes what the command receives of the texts that were given, none or several. */
 export interface Option<T> {
@@ -82,10 +93,14 @@ export function command<const O extends Options, W extends string = never>(defin
       io.stdout.write(help)
       return EXIT.done
     } catch (error) {
-      if (error instanceof UsageError) io.stderr.write(`sls-siem-bridge ${name}: ${error.message} (see --help)\n`)
-      else if (error instanceof Fault) io.stderr.write(`sls-siem-bridge ${name}: ${withAdvice(error)}\n`)
-      else throw error
-      return error instanceof UsageError ? EXIT.usage : EXIT.failed
+      const told = (text: string, code: number): number => {
+        io.stderr.write(`${text}\n`)
+        return code
+      }
+      if (error instanceof UsageError) return told(`sls-siem-bridge ${name}: ${error.message} (see --help)`, EXIT.usage)
+      if (error instanceof WrongConfiguration) return told(error.message, EXIT.usage)
+      if (error instanceof Fault) return told(`sls-siem-bridge ${name}: ${withAdvice(error)}`, EXIT.failed)
+      throw error
     }
   }
 }

@@ -42,9 +42,7 @@ export const deadLetterCommand = command({
   words: ['list', 'replay'],
   options: { json: flag },
   async run({ json }, io, word) {
-    const configuration = configurationOf(io)
-    if (!configuration) return EXIT.usage
-    const { config } = configuration
+    const { config } = configurationOf(io)
     return word === 'list' ? list(config, json, io) : replay(config, io)
   },
 })

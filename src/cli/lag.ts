@@ -45,9 +45,7 @@ export const lagCommand = command({
   help: HELP,
   options: { watch: flag, json: flag },
   async run({ watch, json }, io) {
-    const configuration = configurationOf(io, [])
-    if (!configuration) return EXIT.usage
-    const { config } = configuration
+    const { config } = configurationOf(io, [])
     const client = slsClient(config, NO_TELEMETRY)
     try {
       do {

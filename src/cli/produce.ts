@@ -44,9 +44,7 @@ export const produceCommand = command({
     seed: optional(count(0)),
   },
   async run(plan, io) {
-    const env = environmentOf(io)
-    if (!env) return EXIT.usage
-    const client = clientOf(env)
+    const client = clientOf(environmentOf(io))
     const started = performance.now()
     try {
       const written = await writeAll(client, plan, io.signal)

@@ -12,13 +12,13 @@ import { USER_AGENT } from '../version.ts'
 import type { CommandIo } from './command.ts'
 import { command, defaulting, EXIT, flag, optional, repeatable, required, UsageError } from './command.ts'
 import { configurationOf } from './configuration.ts'
+import { persistently } from './persistently.ts'
 import type { Counts, MissingLog, ShardResult } from './reconcile/comparison.ts'
 import { compare, emptyResult, totalOf } from './reconcile/comparison.ts'
 import { readExportedIds } from './reconcile/exported-ids.ts'
 import { IdCounts } from './reconcile/id-counts.ts'
 import type { Period } from './reconcile/period.ts'
 import { periodOf } from './reconcile/period.ts'
-import { persistently } from './reconcile/persistently.ts'
 import type { Reconciliation } from './reconcile/report.ts'
 import { asJson, asText, NOTHING_COMPARED } from './reconcile/report.ts'
 import { countsOfPrefix, scopeOf } from './reconcile/spl.ts'
@@ -94,9 +94,7 @@ export const reconcileCommand = command({
   async run({ from, to, printSpl, ids, deadLetter, ...others }, io) {
     const period = periodOf(from, to, Date.now() / 1000)
     const asksSplunk = ids === undefined && !printSpl
-    const configuration = configurationOf(io, asksSplunk ? ['search'] : [])
-    if (!configuration) return EXIT.usage
-    const { config, warnings } = configuration
+    const { config, warnings } = configurationOf(io, asksSplunk ? ['search'] : [])
     if (printSpl) {
       const range = { from: Math.max(0, period.from - OLDER_SECONDS), to: period.to + NEWER_SECONDS }
       io.stdout.write(`${countsOfPrefix(scopeOf(config), `${config.sls.logstore}:`, range)}\n`)

@@ -17,10 +17,9 @@ export const runCommand = command({
   help: HELP,
   options: {},
   async run(_, io) {
-    const configuration = configurationOf(io)
-    if (!configuration) return EXIT.usage
+    const { config, warnings } = configurationOf(io)
     try {
-      return (await runReplica(configuration.config, configuration.warnings, io.signal)) ? EXIT.done : EXIT.failed
+      return (await runReplica(config, warnings, io.signal)) ? EXIT.done : EXIT.failed
     } catch (error) {
       if (!(error instanceof Fault)) throw error
       io.stderr.write(`sls-siem-bridge: ${withAdvice(error)}\n`)

@@ -5,7 +5,7 @@ import type { HecConnection } from '../../sinks/splunk-hec/client.ts'
 import { HecClient } from '../../sinks/splunk-hec/client.ts'
 import { CookieJar } from '../../sinks/splunk-hec/cookie-jar.ts'
 import { judge, judgeAck } from '../../sinks/splunk-hec/response.ts'
-import { mayPass } from '../may-pass.ts'
+import { mayPass } from '../persistently.ts'
 import type { Finding } from './finding.ts'
 import { ok } from './finding.ts'
 

@@ -1,5 +1,5 @@
+import { persistently } from '../persistently.ts'
 import type { Counts } from './comparison.ts'
-import { persistently } from './persistently.ts'
 import type { EventScope, TimeRange } from './spl.ts'
 import { ALL_TIME, countsOfIds, countsOfPrefix, timeRanges } from './spl.ts'
 import type { SplunkSearch } from './splunk-search.ts'

@@ -7,8 +7,8 @@ import type { SlsClient } from '../../sls/client.ts'
 import { cursorNumber, cursorOf } from '../../sls/cursor.ts'
 import type { GroupShard } from '../../sls/group-shards.ts'
 import { firstGroupOf } from '../../sls/pull.ts'
+import { persistently } from '../persistently.ts'
 import type { Period } from './period.ts'
-import { persistently } from './persistently.ts'
 
 interface WantedLog {
   /** Its own time, unix seconds: `_time` in the SIEM. */

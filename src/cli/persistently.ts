@@ -1,6 +1,13 @@
 import pRetry from 'p-retry'
-import { systemClock } from '../../core/clock.ts'
-import { mayPass } from '../may-pass.ts'
+import { systemClock } from '../core/clock.ts'
+import { Fault } from '../core/errors.ts'
+
+/** Whether the same question may be answered later although no one changes anything. */
+export function mayPass(error: unknown): error is Fault {
+  if (!(error instanceof Fault)) return false
+  // Without credentials a replica pauses, whatever the reason. A command asks again if their source is out of reach.
+  return error.kind === 'transient' || error.kind === 'ambiguous' || error.code === 'credentials_unreachable'
+}
 
 /** Asks again after a fault that may pass by itself. A command must end some time: the sixth fault is thrown. */
 export async function persistently<T>(ask: () => Promise<T>, signal: AbortSignal): Promise<T> {
