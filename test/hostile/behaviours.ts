@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib'
 import type { Behaviour, Met, TrueAnswer } from './front.ts'
 import { answerOf } from './front.ts'
 
-/** What no honest server does, on raw sockets. Each takes the place of an answer. */
+/** Hostile behaviour on raw sockets. Each takes the place of an answer. */
 
 export const JSON_TYPE = [['Content-Type', 'application/json']] as const
 
@@ -64,7 +64,7 @@ export function endless(head: string, piece: Buffer | string, everyMs = 0): Beha
   }
 }
 
-/** Until what was written is on its way, or nobody takes it any more. */
+/** Resolves when the written bytes have left, or the socket is closed. */
 async function settled(socket: Socket): Promise<void> {
   const ended = new AbortController()
   const { signal } = ended
@@ -86,10 +86,10 @@ export const halfCloses: Behaviour = ({ socket }) => void socket.end()
 
 export const hangsUp: Behaviour = ({ socket }) => void socket.resetAndDestroy()
 
-/** What a TLS server says to plain HTTP: a fatal alert, unexpected_message. */
+/** The answer of a TLS server to plain HTTP: a fatal alert, unexpected_message. */
 export const speaksTls: Behaviour = ({ socket }) => void socket.end(Buffer.from('15030100020250', 'hex'))
 
-/** A bomb behind a `Content-Encoding` nobody asked for. */
+/** A decompression bomb behind an unrequested `Content-Encoding`. */
 export function bomb(coding: string, head = ''): Behaviour {
   const zeros = Buffer.alloc(64 << 20)
   const body = gzipSync(Buffer.concat([Buffer.from(head), zeros]), { level: 9 })

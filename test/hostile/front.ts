@@ -30,7 +30,7 @@ export interface Met {
   /** Raw: whatever is written goes out as it is. */
   readonly socket: Socket
   readonly request: FrontRequest
-  /** What the server behind says to the request. Each call asks again. */
+  /** The answer of the server behind. Each call asks again. */
   trueAnswer(): Promise<TrueAnswer>
 }
 
@@ -54,7 +54,7 @@ export interface FrontOptions {
 
 /**
  * Stands before a real server on raw sockets and passes everything on, byte for byte; or, while a rule is set, answers as no
- * honest server would. Turned sane again, it cuts what it still holds, as a server does that is replaced.
+ * honest server would. When it becomes sane again, it cuts the connections that it still holds, like a replaced server.
  */
 export class HostileFront {
   readonly #options: FrontOptions
@@ -129,7 +129,7 @@ export class HostileFront {
     const socket = tls && !this.#rule ? new TLSSocket(plain, { isServer: true, ...tls }) : plain
     this.#sockets.add(socket)
     socket.once('close', () => this.#sockets.delete(socket))
-    socket.on('error', () => {}) // a client that cuts is what the tests are about
+    socket.on('error', () => {}) // these tests expect clients to cut connections
     if (tls && this.#rule) return await this.#refuseTls(socket)
     const incoming = new Incoming(socket)
     try {
@@ -226,7 +226,7 @@ class Incoming {
     })
   }
 
-  /** `undefined` when the client has gone, or what comes is no request. */
+  /** `undefined` when the client has gone, or sends no valid request. */
   async head(): Promise<Head | undefined> {
     let end = this.#buffered.indexOf('\r\n\r\n')
     while (end < 0) {

@@ -103,6 +103,6 @@ const environments = fc
     return Buffer.from(JSON.stringify({ env: Object.fromEntries([...settings.flat(), ...others]), files }))
   })
 
-test('any environment: a configuration or a list of what is wrong, and no secret in either', FUZZING, async () => {
+test('any environment: a configuration or a list of problems, and no secret in either', FUZZING, async () => {
   await fuzzGenerated(environment, environments)
 })

@@ -22,7 +22,7 @@ function sent(raw: Buffer, compression: (typeof COMPRESSIONS)[number]): Buffer {
   return Buffer.concat([head, compress[compression](raw)])
 }
 
-test('pulls in every compression: exactly what was announced and sent, or a Fault', FUZZING, async () => {
+test('pulls in every compression: exactly the announced bytes, or a Fault', FUZZING, async () => {
   const raws = [...pulledBodies(), Buffer.alloc(0)]
   const seeds = raws.flatMap((raw) => COMPRESSIONS.map((compression) => sent(raw, compression)))
   const zstdHeads = ['28b52ffd', '28b52ffd04', '28b52ffda0', '502a4d18', 'ffffff7f'].map((hex) =>

@@ -24,7 +24,7 @@ const ERRORS = [
   { errorCode: 'X', errorMessage: 'x'.repeat(300) },
 ]
 
-/** What JSON and those who write it by hand can do to a reader. */
+/** Odd JSON, also as written by hand. */
 const WORDS = [
   ...['null', 'true', '-1', '-0', '1e999', '-1e999', '1e-400', '9007199254740993', '9'.repeat(400), 'NaN', 'Infinity'],
   ...['""', '"\\ud800"', '"\\u0000"', '"\\r\\n\\u001b[31m"', '"\\u202e"', '"toString"', `"${'A'.repeat(9_000)}"`],

@@ -5,7 +5,7 @@ import { Mutator } from './mutator.ts'
 /** The acceptance run is minutes: FUZZ_SECONDS=120 npm run test:hostile. FUZZ_SEED repeats a run that was reported. */
 const SECONDS = Number(process.env['FUZZ_SECONDS'] ?? 3)
 const SEED = Number(process.env['FUZZ_SEED'] ?? Date.now() % 2 ** 31)
-/** For a test that fuzzes: time for that, and to make what it found small. */
+/** Limits of a fuzz test: time for the search, and for making a failing input small. */
 export const FUZZING = { timeout: SECONDS * 1000 + 60_000 }
 /** One input that takes longer than this was found by the fuzzer to be as good as a hang. */
 const SLOW_MS = 3_000
@@ -18,11 +18,11 @@ const CORPUS_LIMIT = 2_000
  */
 type Check = (input: Buffer) => string | Promise<string>
 
-/** Something that reads what others wrote. Inputs are bytes, so that any that failed can be kept as a fixture. */
+/** Code that reads foreign input. Inputs are bytes, so that each failing one can become a fixture. */
 export interface Target {
   /** Also the folder of its fixtures in test/fixtures/hostile. */
   name: string
-  /** Called once per test: starts what the checks share, to be closed by `onTestFinished`. */
+  /** Called once per test. Starts servers that the checks share; `onTestFinished` closes them. */
   open(): Check | Promise<Check>
 }
 
@@ -125,7 +125,7 @@ function failure(target: Target, input: Buffer, cause: unknown): Error {
 the smallest input found, ${input.length} bytes in hex:
 ${hex}\n
 repeat:  FUZZ_SEED=${SEED} FUZZ_SECONDS=${SECONDS} npm run test:hostile
-keep it (say in the name what it is about; \`npm test\` replays it from then on):
+keep it (name its subject; \`npm test\` replays it from then on):
   mkdir -p test/fixtures/hostile/${target.name} && node -e "fs.writeFileSync('test/fixtures/hostile/${target.name}/NAME.bin', Buffer.from('${hex}', 'hex'))"`,
   )
 }

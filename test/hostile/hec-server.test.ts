@@ -182,7 +182,7 @@ const BOMBS: Row[] = [
     times: 1,
   },
   {
-    name: 'twelve thousand acks nobody asked for',
+    name: 'twelve thousand unrequested acks',
     of: ['ack'],
     hec: { ack: true },
     behave: json(200, { acks: Object.fromEntries(Array.from({ length: 12_000 }, (_, id) => [id + 1000, true])) }),
@@ -311,7 +311,7 @@ const TEXTS: Row[] = [
   },
 ]
 
-/** Questions about what was posted; the probe's own question is let through. */
+/** Queries about posted events. The probe's own query passes. */
 function aboutEvents(): (request: FrontRequest) => boolean {
   const channels = new Set<string>()
   return ({ api, headers }) => {

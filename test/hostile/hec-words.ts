@@ -1,4 +1,4 @@
-/** Bodies HEC gives, and what can become of them on the way. */
+/** Bodies of HEC answers, and how proxies may change them. */
 export const HEC_BODIES = [
   ...[0, 24, 25].map((code) => `{"text":"Success","code":${code}}`),
   '{"text":"Success","code":0,"ackId":0}',

@@ -128,7 +128,7 @@ const FRAMING: Row[] = [
     says: /heartbeat failed.*took/,
   },
   { name: 'heartbeats never answered', of: BEATS, behave: behave.silence, says: /heartbeat failed.*took longer/ },
-  // Pulls are given a minute: what must hold is that nobody else waits for them.
+  // A pull may take a minute. Other calls must not wait for it.
   { name: 'pulls answered a byte at a time', behave: behave.dripped(300), times: 1 },
   { name: 'pulls never answered', behave: behave.silence, times: 1 },
   {
@@ -182,7 +182,7 @@ const FRAMING: Row[] = [
     says: /heartbeat failed.*longer than/,
   },
   {
-    name: 'continue, though nobody waits for it',
+    name: 'an unrequested 100 Continue',
     behave: behave.spoilt(({ bytes }) => Buffer.concat([Buffer.from('HTTP/1.1 100 Continue\r\n\r\n'), bytes])),
     says: /pull failed/,
   },

@@ -16,7 +16,7 @@ export interface Row {
   beforeBody?: boolean
   /** How often it is met before the server turns sane again. */
   times?: number
-  /** What one line of the log says about it; nothing when nothing is wrong as far as anybody can tell. */
+  /** The log line about it. Nothing where the bridge can't notice a fault. */
   says?: RegExp
   env?: Record<string, string>
   sls?: ScenarioOptions['sls']
@@ -25,7 +25,7 @@ export interface Row {
   tls?: { key: string; cert: string }
   /** Events refused for good. */
   deadLettered?: number
-  /** More of what must hold while the server is hostile and when all is over. */
+  /** Further conditions while the server is hostile, and at the end. */
   while?: (trial: Trial) => Promise<void>
   after?: (trial: Trial) => Promise<void>
 }

@@ -43,7 +43,7 @@ describe('wrong settings', () => {
   })
 })
 
-test('who stops reading what a command prints is no error', () => {
+test('a reader that stops reading the output of a command causes no error', () => {
   const command = '"$0" "$1" --help | :'
   const { stderr } = spawnSync('sh', ['-c', command, process.execPath, MAIN], { encoding: 'utf8' })
   expect(stderr).toBe('')
@@ -61,7 +61,7 @@ describe('check', () => {
     expect(scenario.hec.state().events).toBe(0)
   })
 
-  test('says what is wrong at each end and what to do, and shows no secret', async () => {
+  test('names the fault at each end with advice, and shows no secret', async () => {
     const scenario = await Scenario.start()
     const check = startCommand(['check'], {
       ...scenario.environment(),
@@ -81,7 +81,7 @@ describe('check', () => {
   test.each([
     { mode: 0o644, line: /warn +\.env +others may read \S+\.env.*\n +→ chmod 600 / },
     { mode: 0o600, line: /ok +\.env +only its owner/ },
-  ])('looks at who may read .env: $mode', async ({ mode, line }) => {
+  ])('checks the permissions of .env: $mode', async ({ mode, line }) => {
     const scenario = await Scenario.start()
     const prepare = (folder: string): void => {
       const path = join(folder, '.env')
@@ -93,7 +93,7 @@ describe('check', () => {
     expect(text(check.lines)).toMatch(line)
   })
 
-  test('beside a running replica with its environment warns of the one name, and not of its port', async () => {
+  test('with the environment of a running replica, warns of the shared consumer name and not of the port', async () => {
     const scenario = await Scenario.start()
     // A name is in use for three heartbeats after a commit, and `check` may take a while to start.
     const shared = { SLS_CONSUMER: 'one', SLS_HEARTBEAT_SECONDS: '10' }
@@ -135,7 +135,7 @@ describe('lag', () => {
 })
 
 describe('dead-letter', () => {
-  test('lists refused events with reason and origin, and replays them once the cause is mended', async () => {
+  test('lists refused events with reason and origin, and replays them after the cause is fixed', async () => {
     const scenario = await Scenario.start({
       sls: { shards: 1 },
       hec: { keep: true, refuse: [{ contains: 'poison', code: 6 }] },

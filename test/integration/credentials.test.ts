@@ -66,7 +66,7 @@ test('an access key pair in files is read again when it is refused', async () =>
   await scenario.heartbeats('replica-1', 3)
   expect(refusals(scenario).map(({ code }) => code)).toContain('InvalidAccessKeyId')
   expect((await replica.ready()).status).toBe(200)
-  // The scenario writes with the old one.
+  // The scenario writes with the old key pair.
   sls.credentials.set(old.accessKeyId, old)
   await scenario.write(10)
   await scenario.caughtUp()
@@ -128,7 +128,7 @@ describe('end to end', () => {
 })
 
 describe('check', () => {
-  test('says in one line what is wrong with a source, and what to do', async () => {
+  test('names the fault of a source on one line, and the advice on the next', async () => {
     const { scenario, endpoint, env } = await withUri()
     endpoint.behaviour = { status: 500, body: '{"AccessKeySecret":"hush"}' }
     const check = startCommand(['check'], { ...scenario.environment(), ...env })

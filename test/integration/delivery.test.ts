@@ -7,7 +7,7 @@ describe('one replica', () => {
     async (ack) => {
       const scenario = await Scenario.start({
         sls: { shards: 4 },
-        // Slower than commits come, so that one ahead of its acknowledgement shows.
+        // Slower than the commits, so that a commit ahead of its acknowledgement shows.
         hec: { ack, ackDelayMs: 2_500, faults: [{ times: 0, probability: 0.3, action: { delayMs: 1_500 } }] },
         env: { FILTER_TOPICS: 'audit_log,k8s_audit' },
       })
@@ -39,7 +39,7 @@ describe('one replica', () => {
     expect(Object.keys(fields ?? {})).toEqual(['sls_event_id'])
   })
 
-  test('metrics and readiness tell what happened', async () => {
+  test('metrics and readiness show the delivery', async () => {
     const scenario = await Scenario.start({ sls: { shards: 2 }, env: { FILTER_TOPICS: 'audit_log' } })
     await scenario.write(10, { kinds: ['audit', 'access'] })
     const replica = scenario.replica()

@@ -17,11 +17,11 @@ describe.each([
 ])('$shards shards and $replicas replicas on one simulated clock', async ({ shards, replicas, seed }) => {
   const report = await runScenario({ ...FLEET, shards, replicas, seed, happenings: 'everything' })
 
-  test('no shard is committed by two, none ahead of its acknowledgements, and all is delivered', () => {
+  test('two replicas never commit one shard, no commit is ahead of its acknowledgements, and everything is delivered', () => {
     expect(report.violations).toEqual([])
   })
 
-  test('who joins has its share after two heartbeats, and who is gone is replaced a heartbeat after its time-out', () => {
+  test('a new replica has its share after two heartbeats, and a lost one is replaced a heartbeat after its time-out', () => {
     const delivery = 3
     for (const event of ['cold start', 'one joins', 'a third more join']) {
       expect([event, secondsOf(report, event)]).toEqual([event, expect.toSatisfy((s) => s <= 2 * HEARTBEAT + delivery)])
@@ -31,7 +31,7 @@ describe.each([
     }
   })
 
-  test('no more shards move than must when replicas come or go', () => {
+  test('only as many shards move as must when replicas join or leave', () => {
     const moved = report.events.filter(({ name }) => !/start/.test(name))
     for (const { name, moves, leastMoves } of moved) expect([name, moves]).toEqual([name, leastMoves])
   })
@@ -42,7 +42,7 @@ describe.each([
   })
 })
 
-test('one seed tells one story', async () => {
+test('one seed gives one result', async () => {
   const options = { ...FLEET, shards: 10, replicas: 4, seed: 7, happenings: 'everything' } as const
   const [first, second] = [await runScenario(options), await runScenario(options)]
   expect(second).toEqual({ ...first, realSeconds: second.realSeconds })
@@ -57,20 +57,20 @@ describe('the judge of the simulation', () => {
     return judge
   }
 
-  test('sees a shard taken from somebody who holds it', () => {
+  test('sees a shard that is taken from its holder', () => {
     const judge = judged()
     judge.took('b', 0)
     expect(judge.violations).toEqual(['at 0 ms: shard 0 was taken by b while a held it'])
   })
 
-  test('sees a commit of somebody who does not hold the shard', () => {
+  test('sees a commit by a replica that does not hold the shard', () => {
     const judge = judged()
     judge.committed({ consumer: 'b', shard: 0, position: 1 })
     judge.committed({ consumer: 'a', shard: 1, position: 0 })
     expect(judge.violations.length).toBe(2)
   })
 
-  test('sees a commit ahead of what was acknowledged, gaps included', () => {
+  test('sees a commit ahead of the acknowledgements, gaps included', () => {
     const judge = judged()
     judge.acknowledged(0, 4, 5)
     judge.committed({ consumer: 'a', shard: 0, position: 3 })
@@ -79,7 +79,7 @@ describe('the judge of the simulation', () => {
     expect(judge.violations.length).toBe(1)
   })
 
-  test('sees what was not delivered, and what was twice', () => {
+  test('sees missing and duplicated deliveries', () => {
     const judge = judged()
     judge.accepted(0, 3, 6)
     expect(judge.duplicates).toBe(2)

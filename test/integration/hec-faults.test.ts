@@ -63,7 +63,7 @@ describe('a HEC that refuses for a while', () => {
     expect(scenario.tally()).toEqual({ wanted: 800, delivered: 800, deadLettered: 0, duplicated: 0, missing: [] })
   })
 
-  test('a login page with status 200 is no delivery: paused, and the log shows its first bytes', async () => {
+  test('a login page with status 200 is no delivery: the replica pauses, and the log shows the first bytes', async () => {
     const page = '<html><title>Please sign in</title></html>'
     const scenario = await Scenario.start({
       sls: { shards: 1 },

@@ -2,14 +2,14 @@ import { describe, expect, test } from 'vitest'
 import { startCommand } from '../support/bridge-process.ts'
 import { Scenario } from '../support/scenario.ts'
 
-/** The environment of somebody who may not even reach the SIEM. */
+/** An environment without access to the SIEM. */
 function withoutSiem(scenario: Scenario): Record<string, string> {
   const { SPLUNK_HEC_URL, SPLUNK_HEC_TOKEN, ...env } = scenario.environment()
   return env
 }
 
 describe('lag, with no replica running', () => {
-  test('shows shards nobody ever held next to those that were read', async () => {
+  test('shows shards that no consumer ever held next to those that were read', async () => {
     const scenario = await Scenario.start({ sls: { shards: 2 } })
     await scenario.write(4)
     await scenario.deliver()
@@ -27,7 +27,7 @@ describe('lag, with no replica running', () => {
     ])
   })
 
-  test('counts the seconds since the first log that waits came in', async () => {
+  test('counts the seconds since the oldest waiting log was received', async () => {
     let behindMs = 10_000
     const scenario = await Scenario.start({ sls: { shards: 1, now: () => Date.now() - behindMs } })
     await scenario.write(1)
@@ -43,7 +43,7 @@ describe('lag, with no replica running', () => {
     expect(seconds).toBeLessThanOrEqual((Date.now() - receivedAt) / 1000 + 1.5)
   })
 
-  test('--watch looks again and again, also after the service failed, and ends with 0', async () => {
+  test('--watch looks repeatedly, also after a failure of the service, and ends with exit code 0', async () => {
     const scenario = await Scenario.start({ sls: { shards: 1 } })
     await scenario.write(1)
     await scenario.deliver()
@@ -57,7 +57,7 @@ describe('lag, with no replica running', () => {
     expect(scenario.sls.faults.unfired()).toEqual([])
   })
 
-  test('does not look at settings of the SIEM that come from files', async () => {
+  test('ignores settings of the SIEM that come from files', async () => {
     const scenario = await Scenario.start({ sls: { shards: 1 } })
     await scenario.write(1)
     await scenario.deliver()
@@ -66,7 +66,7 @@ describe('lag, with no replica running', () => {
     expect((await lag.exited).code).toBe(0)
   })
 
-  test('of a group that is not there says so, with exit code 1', async () => {
+  test('says that the group does not exist, with exit code 1', async () => {
     const scenario = await Scenario.start()
     const lag = startCommand(['lag'], withoutSiem(scenario))
     expect((await lag.exited).code).toBe(1)

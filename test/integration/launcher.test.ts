@@ -17,7 +17,7 @@ async function launched(command: string, args: string[], env: NodeJS.ProcessEnv 
   return { child, url: first.replace('SLS_ENDPOINT=', '') }
 }
 
-/** This Node, and the machine's own, which may be too old to run the bridge itself: the launcher then starts a child. */
+/** This Node, and the machine's own. That one may be too old to run the bridge: the launcher then starts a child. */
 const NODES = [
   process.execPath,
   ...(process.env['PATH'] ?? '')
@@ -42,7 +42,7 @@ describe.runIf(existsSync(DIST))('the command that npm installs', () => {
     expect(await once(child, 'exit')).toEqual([0, null])
   })
 
-  test('has malloc map what is large, unless the environment says otherwise', async () => {
+  test('sets the threshold from which malloc maps memory, unless the environment does', async () => {
     const { MALLOC_MMAP_THRESHOLD_: _, ...env } = process.env
     for (const [given, expected] of [
       [env, '131072'],
@@ -56,7 +56,7 @@ describe.runIf(existsSync(DIST))('the command that npm installs', () => {
     }
   })
 
-  test('the image, which starts without it, and what is measured have malloc do the same', () => {
+  test('the image, the benchmark and the chaos suite, which start without the launcher, set the same threshold', () => {
     for (const file of ['deploy/Dockerfile', 'bench/end-to-end/measure.ts', 'test/chaos/subject.ts']) {
       const text = readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')
       expect(text.match(/MALLOC_MMAP_THRESHOLD_[=: '"]+(\d+)/)?.[1], file).toBe('131072')

@@ -34,7 +34,7 @@ describe('memory', () => {
 })
 
 describe('the byte budget', () => {
-  test('holds for logs that grow two hundred times on their way', async () => {
+  test('holds for logs that grow two hundred times when encoded', async () => {
     const limit = 8 * 1024 * 1024
     const scenario = await Scenario.start({
       sls: { shards: 2 },

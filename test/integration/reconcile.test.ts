@@ -30,7 +30,7 @@ interface Run {
   code: number
   stdout: string
   stderr: string
-  /** What `--json` gave. */
+  /** The output of `--json`. */
   said: Reconciled
 }
 
@@ -55,7 +55,7 @@ function search(scenario: Scenario): Record<string, string> {
 }
 
 describe('reconcile', () => {
-  test('of what was delivered finds everything once, and counts what the filter wants', async () => {
+  test('finds every delivered log once, and counts only logs that the filter wants', async () => {
     const scenario = await start({ sls: { shards: 2 }, env: { FILTER_TOPICS: 'audit_log' } })
     await scenario.write(4)
     await scenario.writeLog({ message: 'nobody wants this' }, 'other')
@@ -69,7 +69,7 @@ describe('reconcile', () => {
     expect(code).toBe(0)
   })
 
-  test('says so where a filter wants nothing at all, since that proves nothing', async () => {
+  test('says when the filter wants no log at all, since an empty comparison proves nothing', async () => {
     const scenario = await start({ env: { FILTER_TOPICS: 'audit_lgo' } })
     await scenario.write(2)
     await scenario.deliver()
@@ -79,10 +79,10 @@ describe('reconcile', () => {
     expect(code).toBe(0)
   })
 
-  test('names with shard and id what a SIEM acknowledged and lost', async () => {
+  test('names shard and id of each event that the SIEM acknowledged and lost', async () => {
     const scenario = await start({ sls: { shards: 2 }, env: { SPLUNK_HEC_MAX_BYTES: '4000' } })
     await scenario.write(6)
-    // A 200 for events that go nowhere: the one thing a bridge cannot see.
+    // A 200 for events that are not indexed. A bridge can't notice this.
     scenario.hec.faults.add({ match: { endpoint: 'event', encoding: 'gzip' }, after: 3, times: 2, action: { code: 0 } })
     await scenario.deliver()
     expect(scenario.hec.faults.unfired()).toEqual([])
@@ -105,7 +105,7 @@ describe('reconcile', () => {
     }
   })
 
-  test('counts what a killed replica sent again', async () => {
+  test('counts events that a killed replica sent again', async () => {
     const scenario = await start({ sls: { shards: 1 }, hec: { ack: true, ackDelayMs: Number.POSITIVE_INFINITY } })
     await scenario.write(3)
     const first = scenario.replica({ SLS_CONSUMER: 'one' })
@@ -153,7 +153,7 @@ describe('reconcile', () => {
     expect(code).toBe(0)
   })
 
-  test('calls what the bridge has not committed yet pending, not missing', async () => {
+  test('calls uncommitted logs pending, not missing', async () => {
     const scenario = await start({ sls: { shards: 1 } })
     await scenario.write(2)
     await scenario.deliver()
@@ -170,13 +170,13 @@ describe('reconcile', () => {
     const { said } = await reconcile(scenario, ['--json'], { SPLUNK_HEC_INDX: 'audit' })
     expect(said.total).toMatchObject({ wanted: 2, found: 2, missing: 0, duplicated: 0 })
     expect(said.notes.join()).toMatch(/SLS_QUERY/)
-    // What is wrong with the settings may be why something is missing.
+    // A fault in the settings may be why something is missing.
     expect(said.notes.join()).toMatch(/SPLUNK_HEC_INDX/)
   })
 })
 
 describe('reconcile without the REST API', () => {
-  test('--print-spl gives the search, and --ids takes what it found', async () => {
+  test('--print-spl prints the search, and --ids reads its result', async () => {
     const scenario = await start({ sls: { shards: 1 } })
     await scenario.write(2)
     await scenario.deliver()
@@ -201,7 +201,7 @@ describe('reconcile without the REST API', () => {
   })
 })
 
-describe('reconcile says what is in the way', () => {
+describe('reconcile names the obstacle', () => {
   test('a wrong search token: clearly, without showing it, exit code 1', async () => {
     const scenario = await start({ sls: { shards: 1 } })
     await scenario.write(1)
@@ -214,7 +214,7 @@ describe('reconcile says what is in the way', () => {
     expect(stderr).not.toMatch(/not-the-token|\n\s+at /)
   })
 
-  test('no search head and no file, a period that is none: exit code 2', async () => {
+  test('no search head and no file, or a period that ends before it begins: exit code 2', async () => {
     const scenario = await start()
     const none = await reconcile(scenario, [], { SPLUNK_SEARCH_URL: '' })
     expect(none.code).toBe(2)

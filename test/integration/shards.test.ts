@@ -35,24 +35,21 @@ describe('shards that change', () => {
 })
 
 describe('SLS_START=end', () => {
-  test.for(['true', 'false'])(
-    'reads shards that are born later from their beginning (in order: %s)',
-    async (inOrder) => {
-      const scenario = await Scenario.start({ sls: { shards: 2 }, env: { SLS_START: 'end', SLS_IN_ORDER: inOrder } })
-      await scenario.write(10)
-      const replica = scenario.replica()
-      await scenario.eventually(() => scenario.holders().size === 1)
-      for (const shard of [0, 1]) {
-        scenario.logstore.split(shard)
-        await scenario.write(20)
-      }
-      await scenario.eventually(() => scenario.hec.state().events >= 800)
-      expect((await replica.kill('SIGTERM')).code).toBe(0)
-      expect(scenario.hec.state()).toMatchObject({ events: 800, duplicateIds: 0 })
-    },
-  )
+  test.for(['true', 'false'])('reads shards of a later split from their beginning (in order: %s)', async (inOrder) => {
+    const scenario = await Scenario.start({ sls: { shards: 2 }, env: { SLS_START: 'end', SLS_IN_ORDER: inOrder } })
+    await scenario.write(10)
+    const replica = scenario.replica()
+    await scenario.eventually(() => scenario.holders().size === 1)
+    for (const shard of [0, 1]) {
+      scenario.logstore.split(shard)
+      await scenario.write(20)
+    }
+    await scenario.eventually(() => scenario.hec.state().events >= 800)
+    expect((await replica.kill('SIGTERM')).code).toBe(0)
+    expect(scenario.hec.state()).toMatchObject({ events: 800, duplicateIds: 0 })
+  })
 
-  test('a replica that is killed before its first checkpoint skips nothing that came meanwhile', async () => {
+  test('a replica that is killed before its first checkpoint skips no log written meanwhile', async () => {
     const scenario = await Scenario.start({ sls: { shards: 1 }, env: { SLS_START: 'end' } })
     scenario.hec.stall()
     const first = scenario.replica()
@@ -65,7 +62,7 @@ describe('SLS_START=end', () => {
     await scenario.eventually(() => scenario.hec.state().uniqueIds === 200)
   })
 
-  test('a group that is deleted under its replicas goes on where it was', async () => {
+  test('a group that is deleted under its replicas continues where it was', async () => {
     const scenario = await Scenario.start({ sls: { shards: 4 }, env: { SLS_START: 'end' } })
     const replicas = [scenario.replica(), scenario.replica()]
     await scenario.eventually(() => scenario.holders().size === 2)
@@ -79,7 +76,7 @@ describe('SLS_START=end', () => {
 })
 
 describe('two processes with one consumer name', () => {
-  test('are warned of when it shows', async () => {
+  test('cause a warning', async () => {
     const scenario = await Scenario.start({ sls: { shards: 2 } })
     const twins = [scenario.replica({ SLS_CONSUMER: 'twin' }), scenario.replica({ SLS_CONSUMER: 'twin' })]
     let loaded = true
@@ -95,8 +92,8 @@ describe('two processes with one consumer name', () => {
   })
 })
 
-describe('a shard that is gone', () => {
-  test('what was pulled of it is still delivered', async () => {
+describe('a shard that was deleted', () => {
+  test('its pulled logs are still delivered', async () => {
     const scenario = await Scenario.start({
       sls: { shards: 1 },
       hec: { faults: [{ match: { endpoint: 'event' }, times: 0, action: { delayMs: 1_500 } }] },
@@ -109,7 +106,7 @@ describe('a shard that is gone', () => {
 })
 
 describe('a frozen replica', () => {
-  test('that wakes up after its lease ended delivers and commits nothing more', async () => {
+  test('that wakes up after its lease has ended delivers and commits nothing more', async () => {
     const scenario = await Scenario.start({ sls: { shards: 2 }, hec: { keep: true } })
     const zombie = scenario.replica()
     await scenario.write(10)
@@ -145,7 +142,7 @@ describe('a checkpoint that has expired', () => {
     return { scenario, second }
   }
 
-  test('resumes at the oldest log retained, loudly and counted', async () => {
+  test('resumes at the oldest retained log, with a warning and a count', async () => {
     const { scenario, second } = await expired('begin')
     const line = await second.line(/expired/i)
     expect(['warn', 'error']).toContain(line.level)
@@ -174,7 +171,7 @@ describe('a checkpoint that has expired', () => {
     await scenario.eventually(async () => /expired/.test((await second.ready()).text))
     expect((await second.ready()).status).toBe(503)
     expect(scenario.sls.commits.length).toBe(committed)
-    // The way out: somebody sets the checkpoint. It must not be taken for a foreign write and undone.
+    // The remedy: an operator sets the checkpoint. The bridge must not take it for a foreign write and undo it.
     const shard = scenario.logstore.shard(0)
     const checkpoint = shard.cursorAt(shard.begin)
     scenario.logstore.group('scenario').commit({ shard: 0, checkpoint, force: true })

@@ -7,7 +7,7 @@ import type { AddressInfo, Server } from 'node:net'
 import { onTestFinished } from 'vitest'
 import { Happenings } from './happenings.ts'
 
-/** What one answer gave. */
+/** The credentials of one answer. */
 export interface GivenKeys {
   accessKeyId: string
   accessKeySecret: string
@@ -38,7 +38,7 @@ const ROLE = 'audit-role'
 const METADATA_TOKEN = 'metadata-token'
 
 /**
- * Stands in for what gives Alibaba users their credentials, new ones with every request: the metadata server of an ECS
+ * Stands in for the sources of Alibaba credentials, and gives new ones with every request: the metadata server of an ECS
  * instance (token, role name, credentials), the Security Token Service (`AssumeRoleWithOIDC`), and a credentials URI
  * (any other path).
  */
@@ -47,7 +47,7 @@ export class CredentialEndpoint {
   readonly seen: SeenRequest[] = []
   behaviour: Behaviour = 'answers'
   lifeMs: number
-  /** IMDSv2 alone, both, or IMDSv1 alone: who asks for a token is told so, or told nothing. */
+  /** IMDSv2 alone, both, or IMDSv1 alone. With IMDSv1, a request for a token is refused, or never answered. */
   metadataTokens: 'required' | 'supported' | 'unknown' | 'swallowed' = 'required'
   readonly #onGiven: (keys: GivenKeys) => void
   readonly #server: Server & { closeAllConnections(): void }

@@ -8,7 +8,7 @@ import type { EndpointOptions } from './credential-endpoints.ts'
 import { CredentialEndpoint } from './credential-endpoints.ts'
 import { Scenario } from './scenario.ts'
 
-/** Empties what a scenario sets. */
+/** Unsets the key pair of a scenario. */
 export const NO_PAIR = { SLS_AK_ID: '', SLS_AK_KEY: '' }
 
 /** An endpoint whose credentials the emulator takes until they expire. */
@@ -31,7 +31,7 @@ export function temporary(): string {
   return directory
 }
 
-/** Neither the log nor what the admin server shows holds a secret of any credentials there have been. */
+/** The log and the pages of the admin server hold no secret of any credentials so far. */
 export async function expectSilence(replica: BridgeProcess, endpoint: CredentialEndpoint): Promise<void> {
   const url = await replica.adminUrl()
   const pages = await Promise.all(['/', '/metrics', '/readyz'].map(async (path) => (await fetch(url + path)).text()))

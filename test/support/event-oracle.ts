@@ -28,7 +28,7 @@ interface Group {
   LogTags?: Pair[]
 }
 
-/** What the encoder must produce for a body: the envelopes as bytes, made the plain and slow way from objects. */
+/** The envelopes that the encoder must produce for a body, as bytes. Made from objects, the plain and slow way. */
 export function expectedEvents(
   options: EncoderOptions,
   body: Uint8Array,

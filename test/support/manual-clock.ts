@@ -12,7 +12,7 @@ const STUCK_MS = 30_000
 const WALL_START = Date.UTC(2026, 0, 1)
 
 /**
- * Time that passes only when a test says so. What happens between two timers is real: `advance` lets promises, sockets and
+ * Time that passes only when a test says so. Work between two timers is real: `advance` lets promises, sockets and
  * everything else that is `busy` come to rest before it goes on to the next timer.
  */
 export class ManualClock implements Clock {
@@ -48,7 +48,7 @@ export class ManualClock implements Clock {
       this.#timers.push(timer)
     })
 
-  /** Time passes: what falls due happens in its order, each before the next. */
+  /** Time passes. Timers ring in the order in which they fall due, and each has its effect before the next. */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms
     await this.#quiet()
@@ -66,12 +66,12 @@ export class ManualClock implements Clock {
     return this.advance(0)
   }
 
-  /** Time passes and nothing runs, as for a process that is stopped: what fell due is late. */
+  /** Time passes and nothing runs, as in a stopped process. Timers that fell due ring late. */
   freeze(ms: number): void {
     this.#now += ms
   }
 
-  /** Somebody sets the wall clock. */
+  /** The wall clock is set. */
   setWallAhead(ms: number): void {
     this.#wallAhead = ms
   }

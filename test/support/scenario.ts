@@ -45,8 +45,8 @@ export interface Tally {
 }
 
 /**
- * An SLS emulator, a HEC receiver and real bridge processes, with the judge between them: what must arrive is read from the
- * emulator's store, what did arrive from the receiver, and every checkpoint commit is held against both.
+ * An SLS emulator, a HEC receiver and real bridge processes, with a judge. The emulator's store says which events must
+ * arrive, and the receiver which did. Every checkpoint commit is compared with both.
  */
 export class Scenario {
   readonly sls: SlsEmulator
@@ -161,8 +161,8 @@ export class Scenario {
   }
 
   /**
-   * A bridge in this process reads everything there is, delivers and commits it, and ends. What starts and ends one as a
-   * program is tested elsewhere, and takes longer.
+   * A bridge in this process reads, delivers and commits everything there is, and ends. This is faster than a process, whose
+   * start and end other tests cover.
    */
   async deliver(consumer = 'replica-1'): Promise<void> {
     const loaded = loadConfig({ ...this.environment(), SLS_CONSUMER: consumer })

@@ -6,7 +6,7 @@ import { fault, observed } from '../../unit/observability/observed.ts'
 import type { Target } from '../fuzz.ts'
 import { must } from '../fuzz.ts'
 
-/** What a server that HEC or Log Service hides behind may have said: it shows on pages, but is no part of them. */
+/** Text of a hostile proxy in front of HEC or Log Service. Pages show it as text only. */
 const SAID = '<script>alert(1)</script>\u001b[2J"\r\nSet-Cookie: a=b'
 /** An answer is read so long, or until it ends. */
 const PATIENCE_MS = 25

@@ -44,7 +44,7 @@ export const deadLetters: Target = {
       must(letters + damaged === lines, 'every line is read, or told to be damaged')
       must(letters >= 2, 'a damaged line damages no other')
       const listed = await list(dir)
-      must(listed.code === 0, 'the command lists what there is')
+      must(listed.code === 0, 'the command lists every letter')
       must(listed.out.split('\n').length === letters + 1, 'one line for each event')
       must(!/[\p{Cc}\p{Zl}\p{Zp}]/u.test(listed.out.replaceAll('\n', '')), 'nothing that a terminal would obey')
       return `${letters} letters, ${damaged} damaged`

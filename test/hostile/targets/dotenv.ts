@@ -38,7 +38,7 @@ export const dotenv: Target = {
   },
 }
 
-/** What a file without quotes, comments and escapes says, as anybody would read it; of a file with them nothing. */
+/** The plain meaning of a file without quotes, comments and escapes. For a file with them: nothing. */
 function plainLines(input: Buffer): Map<string, string> {
   const text = input.toString().replace(/^\uFEFF/, '')
   if (/["'`#\\$]|export|[^\n\x20-\x7e]/.test(text)) return new Map()

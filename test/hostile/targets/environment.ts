@@ -36,7 +36,7 @@ export const environment: Target = {
           : `${inspect(loaded.config, { depth: null })}${JSON.stringify(loaded.config)}${loaded.warnings.join('\n')}`
       must(!printed.includes(SECRET), `no secret shows: ${printed.slice(Math.max(0, printed.indexOf(SECRET) - 200))}`)
       if (!('problems' in loaded)) return 'accepted'
-      must(loaded.problems.length > 0, 'what is refused is refused for a reason')
+      must(loaded.problems.length > 0, 'a refusal has a reason')
       for (const { variable, value = '', problem } of loaded.problems) {
         must(/^[A-Z_]+$/.test(variable), 'a problem names its variable')
         must(value.length < 200 && problem.length < 500, 'a problem is told in short')

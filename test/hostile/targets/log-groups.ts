@@ -28,7 +28,7 @@ export const logGroups: Target = {
       must(canonical !== undefined, 'nothing malformed is taken')
       const expected = expectedEvents(defaults, canonical as Buffer, position)
       must(Buffer.concat(expected.events).equals(outcome), 'the events are those of the contract')
-      // What is not wanted is not looked into, so more may pass, but never less.
+      // Filtered groups are not decoded, so more may pass, but never less.
       must(typeof filtered !== 'string', 'choosing topics refuses nothing more')
       return outcome.length === 0 ? 'no events' : 'events'
     }

@@ -34,13 +34,13 @@ export const lz4: Target = {
       const expected = referenceInflated(block, size)
       must(
         (typeof outcome !== 'string') === (expected !== undefined),
-        'it takes what the format allows and nothing else',
+        'it takes exactly the blocks that the format allows',
       )
       const foreign = foreignInflated(block, size)
       if (typeof outcome === 'string') {
         must(fast === undefined, 'the kernel takes nothing that is refused')
         // The other decoder takes no block at all for an empty one.
-        must(foreign === undefined || block.length === 0, 'it takes what another decoder takes')
+        must(foreign === undefined || block.length === 0, 'it takes the blocks that another decoder takes')
         return outcome
       }
       must(outcome.equals(expected as Buffer), 'the bytes are those of the format')
@@ -71,7 +71,7 @@ function inflatedByKernel(kernel: Kernel, block: Buffer, size: number): Buffer |
   }
 }
 
-/** The result, or the message of the Fault. What is written past the memory that was given is found. */
+/** The result, or the message of the Fault. Detects writes past the given memory. */
 function inflated(block: Buffer, size: number): Buffer | string {
   let memory = Buffer.alloc(0)
   try {

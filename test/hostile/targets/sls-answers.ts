@@ -5,7 +5,7 @@ import { clientOf, scriptedServer } from '../../unit/sls/scripted-server.ts'
 import type { Target } from '../fuzz.ts'
 import { must } from '../fuzz.ts'
 
-/** What the consumer goes on with: whole numbers it keeps count with, and cursors it sends back in the next request. */
+/** Values that the consumer uses further: whole numbers that it counts with, and cursors that it sends in the next request. */
 interface Used {
   numbers: number[]
   cursors: string[]
