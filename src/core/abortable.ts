@@ -1,6 +1,6 @@
 /**
- * Waits for `promise`, but no longer than until `signal` is aborted (then rejects with its reason). What the promise
- * does afterwards is nobody's concern any more, so a late rejection of it is not an unhandled one.
+ * Waits for `promise` until `signal` is aborted, then rejects with the signal's reason. A rejection of the promise that
+ * comes later is not an unhandled one.
  */
 export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {

@@ -1,20 +1,20 @@
 import type { ShardRef } from './shard.ts'
 
-/** Where a batch came from; goes into dead letters and logs. */
+/** The pull from which a batch was made, for dead letters and logs. */
 export interface BatchOrigin extends ShardRef {
-  /** Cursor (as SLS spells it) of the pull the batch was made from. */
+  /** Cursor of the pull from which the batch was made, as SLS spells it. */
   readonly cursor: string
 }
 
 /**
- * Encoded events on their way to a sink: one run of bytes, never an object per event.
- * All events come from one pull of one shard, so a batch lives and dies with that shard's lease.
+ * Encoded events on their way to a sink: one run of bytes, never an object per event. All of them come from one pull of one
+ * shard, so the batch may be delivered as long as the lease of that shard is held.
  */
 export interface Batch {
   readonly origin: BatchOrigin
-  /** `count` envelopes, each ending in `\n`. Owned by the batch, not written again. */
+  /** `count` envelopes, each ending in `\n`. The batch owns them, and they do not change. */
   readonly bytes: Buffer
-  /** `ends[i]` = offset just past event i (its `\n` included). Length `count`. */
+  /** `ends[i]` is the offset just past event i, its `\n` included. Length `count`. */
   readonly ends: Uint32Array
   readonly count: number
 }
@@ -50,7 +50,7 @@ function offsetOf(batch: Batch, index: number): number {
   return index === 0 ? 0 : (batch.ends[index - 1] as number)
 }
 
-/** Where a pull stands, for origins and event ids. */
+/** The position of a pull, for origins and event ids. */
 export interface PullPosition extends BatchOrigin {
   /** Position of the first log group; `undefined` when groups have no cursors of their own (SPL, opaque cursors). */
   readonly firstGroup: bigint | undefined
@@ -61,12 +61,12 @@ export function originOf({ source, project, logstore, shard, cursor }: PullPosit
   return { source, project, logstore, shard, cursor }
 }
 
-/** What became of one pull's logs. */
+/** Counts of the logs of one pull. */
 export interface EncodeCounts {
   groups: number
-  /** All logs of the body, those nobody wanted included. */
+  /** All logs of the body, filtered ones included. */
   logs: number
-  /** Logs of the groups whose topic nobody wanted. */
+  /** Logs of the groups whose topic is filtered out. */
   filteredLogs: number
   events: number
 }

@@ -1,21 +1,21 @@
-/** Smaller ones come and go with the garbage: kept, thousands of them would crowd out the large and be searched each time. */
+/** Smaller buffers are left to the garbage collector. Thousands of them would crowd out the large ones and slow down each search. */
 const LEAST_KEPT = 64 * 1024
-/** What nobody has wanted for so long, or up to twice as long, goes back to the operating system. */
+/** A buffer that was not used for this long, or up to twice as long, goes back to the operating system. */
 const LONGEST_IDLE_MS = 10_000
 
 /**
- * Large buffers used again instead of left to the garbage collector, which sees memory outside its heap late: at full speed
- * a replica would otherwise hold several times what it works on (432 MB against 300 were measured while draining a backlog).
+ * Large buffers that are used again. The garbage collector sees memory outside its heap late: without the pool a replica
+ * holds several times what it works on (432 MB instead of 300 MB, measured while it drained a backlog).
  */
 export class BufferPool {
   readonly #keepBytes: number
   readonly #mostRoom: number
-  /** Whoever was given back last comes last, and is taken first: what is not needed sinks. */
+  /** The buffer given back last comes last and is taken first, so those that are not needed come first. */
   readonly #idle: Array<{ buffer: Buffer; since: number }> = []
   #idleBytes = 0
   #sweeps: NodeJS.Timeout | undefined
 
-  /** `keepBytes`: how much is kept for later at the most. `mostRoom`: one this many times as large as asked will do (4/3 or more). */
+  /** `keepBytes`: the most that is kept. `mostRoom`: a buffer may be this many times as large as asked for (4/3 or more). */
   constructor(keepBytes: number, mostRoom = 4) {
     this.#keepBytes = keepBytes
     this.#mostRoom = mostRoom
@@ -37,18 +37,18 @@ export class BufferPool {
     return found.buffer.subarray(0, size)
   }
 
-  /** Gives back what `take` returned. Nobody may look at it any more. */
+  /** Gives back what `take` returned. It must not be used afterwards. */
   give(buffer: Buffer): void {
     const whole = Buffer.from(buffer.buffer)
     if (whole.length < LEAST_KEPT) return
     this.#idle.push({ buffer: whole, since: performance.now() })
     this.#idleBytes += whole.length
-    // Of a size that nobody asks for any more there would otherwise be ever more, and no room for others.
+    // The pool evicts buffers that were not used for the longest time: sizes change, and old ones would take all the room.
     while (this.#idleBytes > this.#keepBytes) this.#forgetOldest()
     this.#sweeps ??= setInterval(() => this.#sweep(), LONGEST_IDLE_MS).unref()
   }
 
-  /** By a timer, for when nobody comes any more. */
+  /** By a timer, because there may be no more calls. */
   #sweep(): void {
     const wanted = performance.now() - LONGEST_IDLE_MS
     while ((this.#idle[0]?.since ?? Number.POSITIVE_INFINITY) <= wanted) this.#forgetOldest()

@@ -1,16 +1,16 @@
-// Not the global ones: tests stop those, and this is the real time.
+// Not the global ones: tests fake those, and this clock is the real one.
 import { clearTimeout, setTimeout } from 'node:timers'
 
 /**
- * Time as the consumer and the sinks see it, so that tests and the scaling simulation can turn it by hand.
+ * Time for the consumer and the sinks. Tests and the simulation of large groups have clocks of their own.
  * Lease deadlines use `monotonic`: a wall clock that jumps must neither extend nor end a lease.
  */
 export interface Clock {
-  /** Milliseconds, never goes back, goes on while the process is stopped (SIGSTOP). */
+  /** Milliseconds. It never goes back, and it goes on while the process is stopped (SIGSTOP). */
   monotonic(): number
   /** Milliseconds since the Unix epoch. */
   wall(): number
-  /** Resolves after `ms`; rejects with the signal's reason when it is aborted first. */
+  /** Resolves after `ms`. Rejects with the signal's reason when that is aborted first. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
 }
 
@@ -20,7 +20,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1
 export const systemClock: Clock = {
   monotonic: () => performance.now(),
   wall: () => Date.now(),
-  // By hand: `timers/promises` makes an error with a stack whenever a sleep is cut short, which happens with every request.
+  // Not `timers/promises`: it makes an error with a stack whenever a sleep is cut short, which happens with every request.
   sleep: (ms, signal) =>
     new Promise((resolve, reject) => {
       if (signal?.aborted) {

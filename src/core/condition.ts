@@ -1,4 +1,4 @@
-/** Waiting for a state that changes by events in this process: whoever changes it notifies, whoever waits looks again. */
+/** Waiting for a state that changes in this process. Code that changes it notifies; waiting code then looks again. */
 export class Condition {
   readonly #waiting = new Set<() => void>()
 
@@ -6,7 +6,7 @@ export class Condition {
     for (const wake of [...this.#waiting]) wake()
   }
 
-  /** Resolves once `met()`; rejects with the signal's reason when that is aborted first. */
+  /** Resolves once `met()` is true. Rejects with the signal's reason when that is aborted first. */
   async until(met: () => boolean, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
     while (!met()) {

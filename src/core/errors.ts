@@ -1,26 +1,26 @@
 /**
- * What a fault means for the data, which is all that decides what happens next:
+ * What a fault means for the data. It alone decides what happens next:
  * - `event`: this one event is refused for good → dead letter.
- * - `configuration`: somebody must change something → pause, keep the data upstream, say what to do.
- * - `transient`: nothing was accepted, later it may be → retry for ever.
- * - `ambiguous`: it may or may not have been accepted → retry, counted apart, duplicates possible.
+ * - `configuration`: somebody must change something → pause, keep the data in SLS, say what to do.
+ * - `transient`: nothing was accepted, and it may be later → retry for ever.
+ * - `ambiguous`: it may or may not have been accepted → retry; duplicates are possible and counted apart.
  * - `lease`: the shard is no longer ours → stop at once, commit nothing.
  */
 export type FaultKind = 'event' | 'configuration' | 'transient' | 'ambiguous' | 'lease'
 
 export interface FaultDetails {
-  /** Stable, machine-readable: the server's own code where it has one (`LogStoreNotExist`, `4`), else ours in lower case. */
+  /** Stable: the server's own code where it has one (`LogStoreNotExist`, `4`), otherwise ours in lower case. */
   code: string
-  /** HTTP status, where there was one. */
+  /** Status of the answer, if one came. */
   status?: number
-  /** What the user should do about it: one sentence, no secrets. */
+  /** What the user should do: one sentence, no secrets. */
   advice?: string
-  /** The other side asked us to wait this long. */
+  /** The server asked us to wait this long. */
   retryAfterMs?: number
   cause?: unknown
 }
 
-/** Every failure this program reasons about. Anything else that is thrown is a bug and ends the process loudly. */
+/** A failure that the program handles. Any other error is a bug, and ends the process with its stack in the log. */
 export class Fault extends Error {
   readonly kind: FaultKind
   readonly code: string

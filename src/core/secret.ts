@@ -2,10 +2,10 @@ import { inspect } from 'node:util'
 
 const MASK = '[secret]'
 
-/** A value that cannot be printed by accident: string conversion, JSON, inspect and structured logging all show a mask. */
+/** A value that is not printed by accident: string conversion, JSON, inspect and the logger show a mask. */
 export class Secret {
   readonly #value: string
-  /** As it is, and as JSON spells it: some proxies show the request they refuse. */
+  /** The value, and how JSON spells it: some proxies quote the request that they refuse. */
   readonly #spellings: ReadonlySet<string>
 
   constructor(value: string) {
@@ -14,7 +14,7 @@ export class Secret {
     this.#spellings = new Set([value, inJson, inJson.replaceAll('/', '\\/')])
   }
 
-  /** The only way to the value. Call it where the bytes go on the wire, nowhere else. */
+  /** The only way to the value. Call it only where the bytes go on the wire. */
   reveal(): string {
     return this.#value
   }

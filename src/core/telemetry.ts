@@ -35,8 +35,8 @@ export interface ShardState {
 }
 
 /**
- * One method per happening; each makes the log line and the metric together, so neither can be forgotten. Called per
- * request or per batch, never per event. Implemented in observability/telemetry.ts; tests record calls instead.
+ * One method for each thing that happens. It makes the log line and the metric together, so that neither is forgotten.
+ * Called per request or per batch, never per event. Implemented in observability/telemetry.ts; tests record the calls.
  */
 export interface Telemetry {
   // consumer
@@ -87,7 +87,7 @@ export interface Telemetry {
 
 const ignore = (): void => {}
 
-/** For commands that look at one thing and say it themselves. */
+/** For commands that print their own result. */
 export const NO_TELEMETRY: Telemetry = {
   heartbeat: ignore,
   rebalanced: ignore,

@@ -1,9 +1,9 @@
 const waiting: Array<() => void> = []
 
 /**
- * Resolves when the event loop has gone round and nobody else was given that round: pieces of work that take a millisecond or
- * more begin with it, each of its own, so that heartbeats, answers and the admin server come between any two of them.
- * (`setImmediate` alone runs everything that asked for the next round in that one round.)
+ * Resolves in a round of the event loop that no other caller gets. Each piece of work that takes a millisecond or more begins
+ * with it, so that heartbeats, answers and the admin server run between any two pieces. (`setImmediate` alone runs all
+ * callers in the same round.)
  */
 export function ownTurn(): Promise<void> {
   return new Promise((resolve) => {
@@ -12,8 +12,8 @@ export function ownTurn(): Promise<void> {
 }
 
 /**
- * Runs it to its end, each piece between two `yield`s in a turn of its own. Nobody else is given one in between, so its pieces
- * may share memory with other such work, and half done there is never more than one.
+ * Runs the generator to its end, each piece between two `yield`s in a turn of its own. No other work gets a turn in between,
+ * so at most one such piece of work is half done, and all of it may share memory.
  */
 export async function inTurns<Result>(pieces: Generator<void, Result>): Promise<Result> {
   await ownTurn()
@@ -24,7 +24,7 @@ export async function inTurns<Result>(pieces: Generator<void, Result>): Promise<
   }
 }
 
-/** Runs it to its end in this turn. */
+/** Runs the generator to its end in this turn. */
 export function atOnce<Result>(pieces: Generator<void, Result>): Result {
   for (;;) {
     const { done, value } = pieces.next()
@@ -32,7 +32,7 @@ export function atOnce<Result>(pieces: Generator<void, Result>): Result {
   }
 }
 
-/** For who has the turn: before all who wait. */
+/** The next turn for the work that has this one, before all work that waits. */
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => {
     if (waiting.unshift(resolve) === 1) setImmediate(giveTurn)

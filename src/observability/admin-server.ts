@@ -10,9 +10,9 @@ import { CONTENT_SECURITY_POLICY, statusPage } from './status-page.ts'
 
 export interface AdminServerOptions {
   host: string
-  /** 0 takes a free one. */
+  /** 0 takes a free port. */
   port: number
-  /** A default port that is taken means the next free one above it; a port that was set and is taken is an error. */
+  /** If a default port is taken, the next free one above it is used. A port that was set and is taken is an error. */
   portWasSet: boolean
   registry: Registry
   health: Health
@@ -25,13 +25,13 @@ export interface AdminServer {
   readonly port: number
   /** `http://host:port` */
   readonly url: string
-  /** Resolves when the port is free again; does not wait for clients that keep their connection open. */
+  /** Resolves when the port is free again. It closes the connections that clients keep open. */
   close(): Promise<void>
 }
 
 const PORTS_TRIED = 100
 
-/** Rejects with a `configuration` Fault when there is no port to listen on. */
+/** Rejects with a `configuration` Fault when it cannot listen on the port. */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
   const { host, telemetry } = options
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000 }, (request, response) => {
@@ -118,7 +118,7 @@ async function answer(options: AdminServerOptions, request: IncomingMessage, res
   }
 }
 
-/** One reason per line, or `{"ready","reasons"}` for who asks for JSON. */
+/** One reason per line, or `{"ready","reasons"}` if the client asks for JSON. */
 function readiness(health: Health, request: IncomingMessage, response: ServerResponse): void {
   const { ready, reasons } = health.ready()
   const status = ready ? 200 : 503

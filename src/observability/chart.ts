@@ -3,11 +3,11 @@ import { html } from './html.ts'
 
 const HEIGHT = 24
 
-/** A small line of values, oldest first; where nothing is known the line has a gap. The scale is the chart's own, from 0. */
+/** A small line chart of values, oldest first, with a gap where nothing is known. The scale starts at 0. */
 export function chart(values: ReadonlyArray<number | null>, label: string): Html {
   const highest = Math.max(0, ...values.map((value) => value ?? 0))
   const y = (value: number): string => (HEIGHT - 1 - (highest === 0 ? 0 : (value / highest) * (HEIGHT - 2))).toFixed(1)
-  // A value by itself is drawn as well: as a line from its step to the next.
+  // A value between two gaps is drawn as a line from its step to the next.
   const path = values
     .map((value, x) => {
       if (value === null) return ''

@@ -1,9 +1,10 @@
-/** Often enough that what keeps others waiting for long is rarely missed, seldom enough to cost nothing. */
+/** Short enough to see most long delays, long enough to cost nothing. */
 const EVERY_MS = 20
 
 /**
- * Tells how late (seconds) a timer rings that should ring every 20 ms: as late are heartbeats, acks and the admin server.
- * Returns what ends it. (The delay of `perf_hooks`, which prom-client shows too, has its own interval in every value.)
+ * Reports the delay of the event loop: how late a timer of 20 ms fires, in seconds. Heartbeats, acknowledgements and the
+ * admin server wait as long. Returns a function that ends it. (`perf_hooks`, which prom-client uses, adds its own interval to
+ * every value.)
  */
 export function watchEventLoop(late: (seconds: number) => void): () => void {
   let due = performance.now() + EVERY_MS

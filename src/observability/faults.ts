@@ -1,7 +1,7 @@
 import { Fault, messageOf } from '../core/errors.ts'
 import { onOneLine } from '../core/text.ts'
 
-/** A fault is something the program reasons about, so it is told by its facts; where in the code it arose says nothing. */
+/** A fault is logged without a stack: the program handles it, so the place in the code says nothing. */
 export function faultFields(fault: Fault): Record<string, unknown> {
   const { kind, code, status, advice, message, cause } = fault
   return {
@@ -14,7 +14,7 @@ export function faultFields(fault: Fault): Record<string, unknown> {
   }
 }
 
-/** Any other error is a bug: told with its stack. */
+/** Any other error is a bug, and is logged with its stack. */
 export function errorFields(error: Error): Record<string, unknown> {
   if (error instanceof Fault) return faultFields(error)
   return {

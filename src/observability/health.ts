@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts'
 import { onOneLine } from '../core/text.ts'
 import type { Pause, Pauses } from './pauses.ts'
 
-/** What `/readyz` answers from: ready means that logs flow, or would if there were any. */
+/** The answer of `/readyz`. Ready means that logs flow, or would if there were any. */
 export class Health {
   readonly #clock: Clock
   readonly #groupTimeoutMs: number
@@ -10,7 +10,7 @@ export class Health {
   #lastHeartbeat: number | undefined
   #stopping = false
 
-  /** `groupTimeoutMs`: after so long without a heartbeat the service gives this replica's shards to others. */
+  /** `groupTimeoutMs`: after this long without a heartbeat the service gives the shards to other replicas. */
   constructor({ clock, groupTimeoutMs, pauses }: { clock: Clock; groupTimeoutMs: number; pauses: Pauses }) {
     this.#clock = clock
     this.#pauses = pauses
@@ -21,7 +21,7 @@ export class Health {
     this.#lastHeartbeat = this.#clock.monotonic()
   }
 
-  /** For good: a replica that drains does not become ready again. */
+  /** A replica that drains does not become ready again. */
   stopping(): void {
     this.#stopping = true
   }

@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock.ts'
 const STEP_MS = 10_000
 const STEPS = 60
 
-/** The last ten minutes of a number, a value for every ten seconds. */
+/** A number over the last ten minutes, one value for every ten seconds. */
 export class History {
   static readonly minutes = (STEPS * STEP_MS) / 60_000
 
@@ -16,7 +16,7 @@ export class History {
     this.#firstStep = this.#step()
   }
 
-  /** The value of this step; the last one told counts. */
+  /** Sets the value of this step; the last call of a step counts. */
   set(value: number): void {
     const step = this.#step()
     this.#slots[step % STEPS] = { step, value }
@@ -29,7 +29,7 @@ export class History {
     else this.#slots[step % STEPS] = { step, value: amount }
   }
 
-  /** Oldest first; the last one is the step under way. `null` where nothing was told. */
+  /** Oldest first; the last one is the step under way. `null` where nothing is known. */
   values(): Array<number | null> {
     const last = this.#step()
     return Array.from({ length: STEPS }, (_, index) => {
@@ -39,7 +39,7 @@ export class History {
     })
   }
 
-  /** What was added in each step that is over, oldest first: 0 where it was nothing, `null` before this began. */
+  /** The sum of each step that is over, oldest first: 0 where nothing was added, `null` before the start. */
   counts(): Array<number | null> {
     const first = this.#firstStep - (this.#step() - STEPS + 1)
     return this.values()
@@ -47,7 +47,7 @@ export class History {
       .slice(0, -1)
   }
 
-  /** What was added in about the last minute, per second, for a process that has been up for `upMs`. */
+  /** The rate of the last minute, per second, of a process that has been up for `upMs`. */
   perSecond(upMs: number): number {
     const recent = this.values().slice(-6)
     const coveredMs = Math.min(upMs, (recent.length - 1) * STEP_MS + (this.#clock.monotonic() % STEP_MS))

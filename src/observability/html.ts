@@ -1,6 +1,6 @@
 const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
 
-/** Markup that is fit to be sent: only `html` makes it, and escapes what it did not make. */
+/** Markup that is safe to send: only `html` makes it, and it escapes everything else. */
 export class Html {
   readonly #markup: string
 
@@ -15,7 +15,7 @@ export class Html {
 
 export type HtmlValue = Html | string | number | undefined | readonly HtmlValue[]
 
-/** Markup with what is put into it escaped, for text and for attributes in double quotes. */
+/** Markup whose values are escaped, for text and for attributes in double quotes. */
 export function html(parts: TemplateStringsArray, ...values: readonly HtmlValue[]): Html {
   return new Html(parts, values)
 }

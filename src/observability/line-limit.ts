@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts'
 
 const KEYS_KEPT = 200
 
-/** Keeps a failure that repeats from filling the log: the first line of each key at once, then one per interval. */
+/** Keeps a repeated failure from filling the log: the first line of each key at once, then one per interval. */
 export class LineLimit {
   readonly #clock: Clock
   readonly #intervalMs: number
@@ -13,7 +13,7 @@ export class LineLimit {
     this.#intervalMs = intervalMs
   }
 
-  /** Whether to write a line for `key` now; if so, how many were left out since its last one. */
+  /** Defined when a line for `key` is due: how many were left out since its last one. */
   admit(key: string): { suppressed: number } | undefined {
     const now = this.#clock.monotonic()
     const entry = this.#keys.get(key)
@@ -21,7 +21,7 @@ export class LineLimit {
       entry.suppressed++
       return undefined
     }
-    // Re-inserted, so that the first key of the map is the one whose last line is oldest.
+    // Inserted again, so that the first key of the map has the oldest last line.
     this.#keys.delete(key)
     this.#keys.set(key, { lineAt: now, suppressed: 0 })
     const [oldest] = this.#keys.keys()

@@ -12,11 +12,11 @@ export type { Logger }
 export interface LoggerOptions {
   /** A pino level. */
   level: string
-  /** Rotating file instead of standard output; the terminal, if that is one, still gets every line. */
+  /** Rotating file instead of standard output. If standard output is a terminal, it still gets every line. */
   file?: string
   /** Size at which the next file begins, as pino-roll writes it. Default `20m`. */
   fileSize?: string
-  /** Stands in every line, next to the process id. */
+  /** Part of every line, like the process id. */
   consumer: string
   /** File descriptor of the standard output. Default 1. */
   fd?: number
@@ -24,13 +24,13 @@ export interface LoggerOptions {
 
 export interface OpenLogger {
   log: Logger
-  /** Call before the process exits: afterwards every line is out. */
+  /** Writes every line that still waits. Call it before the process exits. */
   flush(): void
 }
 
 /**
- * Writes are synchronous: lines are few (one per happening, failures rate-limited), and the last ones before an exit are
- * those somebody needs. Rejects with a `configuration` Fault when the file cannot be opened.
+ * Writes are synchronous: lines are few, because failures are rate-limited, and the last ones before an exit matter most.
+ * Rejects with a `configuration` Fault when the file cannot be opened.
  */
 export async function openLogger({
   level,
@@ -52,7 +52,7 @@ export async function openLogger({
       level,
       base: { consumer, pid: process.pid },
       timestamp: stdTimeFunctions.isoTime,
-      // pino's own serializer for `err` would add a type and an empty stack to what the formatter has told already.
+      // pino's own serializer for `err` would add a type and an empty stack to what the formatter has written.
       serializers: { err: (told: unknown) => told },
       formatters: { level: (label) => ({ level: label }), log: withErrorsTold },
     },
@@ -68,7 +68,7 @@ export async function openLogger({
   }
 }
 
-/** Errors are found by type, whatever the key: so no caller can log a fault with a stack or an error without one. */
+/** Finds errors by type, whatever their key, so that a fault never has a stack in the log and a bug always has one. */
 function withErrorsTold(fields: Record<string, unknown>): Record<string, unknown> {
   const told = Object.entries(fields).map(([key, value]) => [key, value instanceof Error ? errorFields(value) : value])
   return Object.fromEntries(told)
@@ -82,11 +82,11 @@ async function prettyTerminal(fd: number): Promise<DestinationStream> {
 }
 
 const FILES_KEPT = 5
-/** Lines wait in memory while the disk is full; beyond this they are dropped, and standard error says so. */
+/** Lines that wait in memory while the disk is full. Beyond this they are dropped, which standard error tells. */
 const WAITING_CHARACTERS = 1 << 20
 
 async function openFile(file: string, size: string): Promise<RollingFile> {
-  // Not with everything else: it brings a calendar of 300 modules and 13 MB.
+  // Loaded only here: it brings 300 modules and 13 MB.
   const { default: roll } = await import('pino-roll')
   let rolling: RollingFile
   try {
@@ -110,15 +110,15 @@ async function openFile(file: string, size: string): Promise<RollingFile> {
   return rolling
 }
 
-/** pino-roll numbers its files; people and `tail -F` want the name they gave. */
+/** pino-roll numbers its files. People and `tail -F` want the name that was configured. */
 function link(file: string, rolling: RollingFile, log: Logger): void {
   const existing = lstatSync(file, { throwIfNoEntry: false })
   if (existing !== undefined && !existing.isSymbolicLink()) {
-    log.warn(`${file} is a file of somebody else: the log is in ${rolling.file}`)
+    log.warn(`${file} is not a link of this program, so the log is in ${rolling.file}`)
     return
   }
   const point = () => {
-    // Renamed into place: replicas that share the file never find the name missing.
+    // Renamed into place, so that replicas that share the file never find the name missing.
     const fresh = join(dirname(file), `.${basename(file)}.${process.pid}`)
     symlinkSync(basename(rolling.file), fresh)
     renameSync(fresh, file)

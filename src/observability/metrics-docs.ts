@@ -34,16 +34,16 @@ const NOTES = `## What to watch
 
 | question | expression |
 |---|---|
-| Does something wait for a person? | \`max by (reason) (${PREFIX}paused) > 0\` |
+| Is something paused until somebody acts? | \`max by (reason) (${PREFIX}paused) > 0\` |
 | Is anything falling behind? | \`max by (shard) (${PREFIX}shard_lag_seconds) > 600\` |
-| Is a shard read by nobody? | \`sum by (project, logstore, shard) (${PREFIX}shard_leased) == 0\` |
+| Is there a shard that no replica reads? | \`sum by (project, logstore, shard) (${PREFIX}shard_leased) == 0\` |
 | Were logs deleted before they were read? | \`increase(${PREFIX}expired_cursor_total[1h]) > 0\` |
 | Does the SIEM refuse events? | \`sum by (reason) (rate(${PREFIX}events_dead_lettered_total[5m])) > 0\` |
 | How many duplicates to expect? | \`sum by (reason) (rate(${PREFIX}hec_resends_total[5m]))\` |
 
 More of them, as alerts that say what to do: \`deploy/prometheus/rules.yml\` and [operations.md](operations.md). As panels: \`deploy/grafana\`.
 
-Label values of a server's making (\`status\` with \`code\`, and \`reason\` of dead letters) are cut to 64 plain characters, and from the 200th different one on they count as \`other\`: a server gone wild cannot make the number of series grow without bound.
+A server chooses some label values (\`status\` with \`code\`, and \`reason\` of dead letters). They are cut to 64 plain characters. From the 200th different value on they count as \`other\`, so that a broken server cannot make the number of series grow without bound.
 
 ## The process
 
@@ -51,6 +51,6 @@ prom-client's standard metrics, on Linux:`
 
 if (import.meta.main) {
   writeFileSync(new URL('../../docs/metrics.md', import.meta.url), await renderMetricsDocs())
-  // The GC observer of the standard metrics would keep this script alive.
+  // The GC observer of the standard metrics would keep this script running.
   process.exit()
 }

@@ -8,8 +8,8 @@ interface Definition<K extends 'counter' | 'gauge' | 'histogram', L extends stri
   labels: readonly L[]
   help: string
   /**
-   * Label values that exist from the start at 0, so that `rate()` sees the first occurrence and an alert can tell
-   * "never happened" from "not reported". Only where the set is closed.
+   * Label values that exist from the start at 0. So `rate()` sees the first occurrence, and an alert can tell "never
+   * happened" from "not reported". Only for closed sets.
    */
   known?: readonly Record<L, string>[]
   buckets?: number[]
@@ -38,29 +38,29 @@ const perShard = ['project', 'logstore', 'shard'] as const
 
 const HEARTBEAT_RESULTS = ['ok', 'failed', 'rejected'] as const
 const COMMIT_RESULTS = ['ok', 'failed', 'foreign'] as const
-/** HEC codes that are about one event, an HTTP status that is, and our own limit. */
+/** HEC codes and an HTTP status that are about one event, and our own limit. */
 const DEAD_LETTER_REASONS = ['6', '12', '13', '15', 'http_413', 'event_too_large'] as const
 
-/** Every metric of ours, once; names without the prefix. docs/metrics.md comes from this table. */
+/** Our metrics, without the prefix. docs/metrics.md is made from this table. */
 export const METRICS = {
   shard_lag_seconds: gauge(
     'Age of the oldest log of the shard that is not yet acknowledged; 0 when caught up. Only for shards held now.',
     perShard,
   ),
   shard_leased: gauge(
-    '1 while this replica holds the shard. 0 once it gave it up or lost it, so that a sum of 0 over all replicas means nobody reads the shard. (A shard that the service deleted after a split or merge keeps its 0 until the replica restarts.)',
+    '1 while this replica holds the shard, 0 once it has given it up or lost it. A sum of 0 over all replicas means that no replica reads the shard. (A shard that the service deleted after a split or merge keeps its 0 until the replica restarts.)',
     perShard,
   ),
   shard_checkpoint_age_seconds: gauge(
-    'Time since the last successful commit of the shard’s checkpoint, or since it was taken. Only for shards held now.',
+    'Time since the last successful commit of the shard’s checkpoint, or since the shard was taken. Only for shards held now.',
     perShard,
   ),
   logs_read_total: counter('Logs pulled from Log Service.'),
   raw_bytes_read_total: counter('Bytes pulled from Log Service, uncompressed.'),
-  logs_filtered_total: counter('Logs read and left out on purpose.', ['reason'], [{ reason: 'topic' }]),
+  logs_filtered_total: counter('Logs that were read and filtered out.', ['reason'], [{ reason: 'topic' }]),
   events_delivered_total: counter('Events the SIEM acknowledged.', ['sink']),
   events_dead_lettered_total: counter(
-    'Events the SIEM refused for good, now in the dead letter.',
+    'Events that the SIEM refused for good. They are in the dead letter.',
     ['reason'],
     DEAD_LETTER_REASONS.map((reason) => ({ reason })),
   ),
@@ -77,54 +77,54 @@ export const METRICS = {
     'Time from a request’s answer to its indexer acknowledgement.',
     [0.1, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600],
   ),
-  hec_ambiguous_total: counter('Requests whose events may or may not have been accepted; they are sent again.'),
+  hec_ambiguous_total: counter('Requests whose events may or may not have been accepted. The events are sent again.'),
   hec_resends_total: counter(
-    'Times events were sent again that Splunk may already have.',
+    'Requests that sent events again that Splunk may already have.',
     ['reason'],
     RESEND_REASONS.map((reason) => ({ reason })),
   ),
   checkpoint_commits_total: counter(
-    'Checkpoint commits. `foreign`: a commit of ours was found overwritten by another consumer, and is repaired.',
+    'Checkpoint commits. `foreign`: another consumer has overwritten a checkpoint of ours, which is repaired.',
     ['result'],
     COMMIT_RESULTS.map((result) => ({ result })),
   ),
   heartbeats_total: counter(
-    'Heartbeats to the consumer group. `rejected`: the service no longer knew this consumer, so its shards were gone.',
+    'Heartbeats to the consumer group. `rejected`: the service no longer knew this consumer, which lost its shards.',
     ['result'],
     HEARTBEAT_RESULTS.map((result) => ({ result })),
   ),
-  rebalances_total: counter('Times the set of shards this replica holds changed.'),
+  rebalances_total: counter('Changes of the set of shards that this replica holds.'),
   sls_requests_total: counter('Requests to Log Service by call, HTTP status (`error`: no answer) and error code.', [
     'api',
     'status',
     'code',
   ]),
   paused: gauge(
-    '1 while something stands still until somebody mends it; its logs wait in Log Service. `/readyz` says what to do.',
+    '1 while something is paused until somebody fixes it. The logs wait in Log Service. `/readyz` says what to do.',
     ['reason'],
     PAUSE_REASONS.map((reason) => ({ reason })),
   ),
-  expired_cursor_total: counter('Checkpoints that had expired: logs were deleted upstream before they were read.'),
+  expired_cursor_total: counter('Checkpoints that had expired: Log Service deleted logs before they were read.'),
   expired_cursor_lost_log_groups_total: counter(
-    'Estimate of how many log groups those gaps hold, where one can be made.',
+    'Estimate of the log groups that were deleted before they were read, where one can be made.',
   ),
   event_loop_delay_seconds: histogram(
-    'How late a timer rang that should ring every 20 ms: as late as heartbeats, acks and the admin server are.',
+    'Delay of the event loop, in seconds. Heartbeats, acknowledgements and the admin server wait as long.',
     [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1],
   ),
-  build_info: gauge('Always 1; the label tells the version.', ['version']),
+  build_info: gauge('Always 1. The label is the version.', ['version']),
 }
 
 type Name = keyof typeof METRICS
 type Instance<D> =
   D extends Definition<infer K, infer L> ? { counter: Counter<L>; gauge: Gauge<L>; histogram: Histogram<L> }[K] : never
 
-/** The registered metrics under their names, and the registry to expose them. */
+/** The registered metrics by name, and the registry that exposes them. */
 export type Metrics = { registry: Registry } & { [N in Name]: Instance<(typeof METRICS)[N]> }
 
 const CLASSES = { counter: Counter, gauge: Gauge, histogram: Histogram }
 
-/** Registers everything of `METRICS`, and prom-client's process, heap, GC and event loop metrics under their usual names. */
+/** Registers `METRICS` and prom-client's standard metrics. `sinks`: names for the label, to exist from the start. */
 export function createMetrics({ version, sinks }: { version: string; sinks: readonly string[] }): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })

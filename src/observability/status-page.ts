@@ -5,7 +5,7 @@ import type { Html } from './html.ts'
 import { html } from './html.ts'
 import type { FaultShown, PauseShown, ShardShown, StatusSnapshot } from './status.ts'
 
-/** What the page may do: run this style and this script, and ask where it came from. */
+/** Allows the page this style, this script, and requests to its own server. */
 export const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   `style-src '${hashOf(style())}'`,
@@ -17,8 +17,8 @@ export const CONTENT_SECURITY_POLICY = [
 ].join('; ')
 
 /**
- * The status page, complete as it is sent: without a script it is merely not live. The script asks for the same page again and
- * puts its <main> in place of the old one.
+ * The status page. It is complete without its script, which only keeps it live: it asks for the same page again and replaces
+ * <main>.
  */
 export function statusPage(now: StatusSnapshot): string {
   const { about } = now
@@ -51,7 +51,7 @@ ${shards(now)}
 ${faults(now.faults)}
 </main>`}
 <footer><a href="metrics">metrics</a> <a href="readyz">readyz</a> <a href="livez">livez</a> <a href="status.json">status.json</a>
-This page asks every two seconds, shows one replica, and changes nothing.
+This page updates every two seconds, shows one replica, and changes nothing.
 The whole group: <code>sls-siem-bridge lag</code></footer>
 <script>${script()}</script>
 </body>
@@ -61,9 +61,9 @@ The whole group: <code>sls-siem-bridge lag</code></footer>
 
 function state({ ready, reasons, pauses }: StatusSnapshot): Html {
   if (ready) return html`<p class="state good">ready: logs flow, or would if there were any</p>`
-  // What is paused is told below, with more room.
+  // The pauses follow below, with more room.
   const others = reasons.filter((reason) => !reason.startsWith('paused: '))
-  const told = [...(pauses.length > 0 ? ['something stands still until somebody mends it'] : []), ...others]
+  const told = [...(pauses.length > 0 ? ['something is paused until somebody fixes it'] : []), ...others]
   return html`<p class="state bad">not ready: ${told.join('; ')}</p>`
 }
 
@@ -71,7 +71,7 @@ function pause({ reason, scope, seconds: since, message, advice }: PauseShown): 
   return html`<section class="pause"><h2>Paused for ${duration(since)}: ${reason}, ${scope}</h2>
 <p>${message}</p>
 <p><b>What to do:</b> ${advice ?? 'see docs/operations.md, Paused'}</p>
-<p class="quiet">Nothing is lost meanwhile: the logs wait in Log Service. It goes on by itself once this is mended.</p></section>`
+<p class="quiet">Nothing is lost: the logs wait in Log Service. Work resumes by itself once this is fixed.</p></section>`
 }
 
 function number(label: string, value: string, meaning: string): Html {
@@ -82,7 +82,7 @@ function shards({ shards: all, groupProblem }: StatusSnapshot): Html {
   const problem =
     groupProblem === null
       ? undefined
-      : html`<p class="warning">Log Service could not be asked for the shards of others: ${groupProblem}</p>`
+      : html`<p class="warning">The shards of other replicas are unknown. Asking Log Service failed: ${groupProblem}</p>`
   if (all.length === 0) return html`${problem}<p class="quiet">none known yet</p>`
   return html`${problem}<table>
 <thead><tr><th>shard<th>read by<th>lag<th>last ${History.minutes} min<th>committed</tr></thead>
@@ -101,7 +101,7 @@ function shardRow(shown: ShardShown): Html {
 `
 }
 
-/** The service does not say who holds a shard, only who committed last. */
+/** The service does not tell which consumer holds a shard, only which one committed last. */
 function owner({ held, consumer }: ShardShown): Html {
   if (held) return html`<b>this replica</b>`
   return consumer === null ? html`<span class="quiet">nobody yet</span>` : html`${consumer}`
@@ -186,14 +186,14 @@ async function look() {
     const answer = await fetch(location.pathname, { signal: AbortSignal.timeout(5000) })
     if (!answer.ok) throw new Error('HTTP ' + answer.status)
     const page = new DOMParser().parseFromString(await answer.text(), 'text/html')
-    // Whoever is copying a fault keeps what they selected.
+    // A selection is kept, so that a fault can be copied.
     if (getSelection().isCollapsed) main.replaceChildren(...page.querySelector('main').childNodes)
     document.title = page.title
     answered = Date.now()
     silence.hidden = true
   } catch {
     silence.textContent = 'The replica has not answered for ' + Math.round((Date.now() - answered) / 1000) +
-      ' s. What is below is old. If it ended, others take its shards over.'
+      ' s. The page is out of date. If the replica ended, other replicas take over its shards.'
     silence.hidden = false
     document.title = 'NO ANSWER'
   }

@@ -9,11 +9,11 @@ import type { Health } from './health.ts'
 import { History } from './history.ts'
 import type { Pauses } from './pauses.ts'
 
-/** A shard as Log Service has it; who holds it, only the service and its holder know. */
+/** A shard as Log Service lists it. The service does not tell which consumer holds it. */
 export interface GroupShard {
   shard: number
   status: 'readwrite' | 'readonly'
-  /** Who committed its checkpoint last, `''` if nobody yet. */
+  /** The consumer that committed its checkpoint last, `''` if none has. */
   consumer: string
   /** Unix milliseconds; `undefined` if never. */
   committedAt: number | undefined
@@ -24,13 +24,13 @@ export interface StatusOptions {
   health: Health
   pauses: Pauses
   about: About
-  /** Whose shards `askGroup` lists. */
+  /** The logstore whose shards `askGroup` lists. */
   logstore: LogstoreRef
-  /** Asks Log Service; only while somebody looks. */
+  /** Asks Log Service. Called only while the page is open. */
   askGroup: (signal: AbortSignal) => Promise<GroupShard[]>
 }
 
-/** Which replica this is. */
+/** The replica and what it reads. */
 export interface About {
   version: string
   consumer: string
@@ -39,7 +39,7 @@ export interface About {
   logstore: string
 }
 
-/** What `/status.json` answers and the status page shows. Texts are one line each and not yet escaped for anything. */
+/** The content of `/status.json` and of the status page. Each text is one line and not escaped. */
 export interface StatusSnapshot {
   about: About
   ready: boolean
@@ -54,7 +54,7 @@ export interface StatusSnapshot {
   deadLettered: number
   pauses: PauseShown[]
   shards: ShardShown[]
-  /** Why the shards of others are not known, or not any more. */
+  /** Why the shards of other replicas are unknown or out of date. */
   groupProblem: string | null
   faults: FaultShown[]
 }
@@ -72,10 +72,10 @@ export interface ShardShown {
   /** By this replica. */
   held: boolean
   status: 'readwrite' | 'readonly' | null
-  /** Who committed last, and how long ago, as the service tells it. */
+  /** The consumer that committed last, and how long ago, by the service's word. */
   consumer: string | null
   committedSecondsAgo: number | null
-  /** Of shards held only. */
+  /** Only of shards that this replica holds. */
   lagSeconds: number | null
   checkpointAgeSeconds: number | null
   lag: Array<number | null>
@@ -109,7 +109,7 @@ const GROUP_IS_FRESH_MS = 10_000
 const GROUP_TIMEOUT_MS = 5_000
 const FAULTS_KEPT = 20
 
-/** What happened lately, for people: bounded, and kept whether or not anybody looks. */
+/** What happened lately, for people. Its memory is bounded, and it is kept even while the page is closed. */
 export class Status {
   readonly #options: StatusOptions
   readonly #startedAt: number
@@ -156,19 +156,19 @@ export class Status {
     this.#inFlightBytes = bytes
   }
 
-  /** Something went wrong; the same again only counts. */
+  /** Keeps a fault. The same fault again only raises its count. */
   fault(what: string, fault?: Fault): void {
     const { clock } = this.#options
     const key = `${what} ${fault?.kind} ${fault?.code}`
     const times = (this.#faults.get(key)?.times ?? 0) + 1
-    // Re-inserted, so that the first key of the map is the one that happened longest ago.
+    // Inserted again, so that the first key of the map happened longest ago.
     this.#faults.delete(key)
     this.#faults.set(key, { what, fault, times, wall: clock.wall(), monotonic: clock.monotonic() })
     const [oldest] = this.#faults.keys()
     if (this.#faults.size > FAULTS_KEPT && oldest !== undefined) this.#faults.delete(oldest)
   }
 
-  /** Never waits: what the group looks like is asked for behind the back of whoever looks, and shown the next time. */
+  /** Does not wait: it starts to ask for the group, and the next snapshot shows the answer. */
   snapshot(): StatusSnapshot {
     const { about, health, pauses, clock } = this.#options
     void this.#lookAtGroup()
@@ -227,7 +227,7 @@ export class Status {
       })
   }
 
-  /** However many look, the service is asked once in a while, and a question is given up before the next. */
+  /** Asks the service every 10 s at most, however many pages are open. A question is given up before the next. */
   async #lookAtGroup(): Promise<void> {
     const { clock, askGroup } = this.#options
     if (clock.monotonic() - this.#groupAskedAt < GROUP_IS_FRESH_MS) return
@@ -236,7 +236,7 @@ export class Status {
       this.#group = await askGroup(AbortSignal.timeout(GROUP_TIMEOUT_MS))
       this.#groupProblem = undefined
     } catch (error) {
-      // Whatever it is, the bridge does not depend on what its page could not find out.
+      // Every error is only shown: the bridge does not depend on its page.
       this.#groupProblem = onOneLine(messageOf(error))
     }
   }

@@ -26,8 +26,9 @@ const REPEATED_PAUSE_MS = 300_000
 const LABEL_VALUES = 200
 
 /**
- * Makes the log line and the metric of each happening. Lifecycle is `info`; what is retried is `warn` and rate-limited per
- * happening, kind and code; a pause is `error`, once when it begins or changes, seldom while it lasts, and once at its end.
+ * Makes the log line and the metric of everything that happens. Lifecycle is `info`. Faults that are retried are `warn`,
+ * rate-limited by text, kind and code. A pause is `error`: when it begins or changes, every five minutes while it lasts; its
+ * end is `info`.
  */
 export class BridgeTelemetry implements Telemetry {
   readonly #log: Logger
@@ -92,7 +93,7 @@ export class BridgeTelemetry implements Telemetry {
     this.#metrics.shard_checkpoint_age_seconds.remove(labels)
     this.#metrics.shard_leased.set(labels, 0)
     this.#log.info({ shard: shard.shard, how }, `released ${shardName(shard)}`)
-    // What stood still about this shard is its next owner's to report; here it would keep the replica unready for ever.
+    // The next owner reports the pauses of this shard. Here they would keep the replica unready for ever.
     for (const { key } of this.#pauses.ofShard(shard)) this.resumed(key)
   }
 
@@ -148,7 +149,7 @@ export class BridgeTelemetry implements Telemetry {
   }
 
   shardState(shard: ShardRef, state: ShardState): void {
-    // A report that comes in after the shard was released would leave a lag that nobody ever updates.
+    // A report that comes in after the release would leave a lag that is never updated.
     if (!this.#held.has(shardKey(shard))) return
     this.#status.shardState(shard, state)
     const { lagSeconds, checkpointAgeSeconds } = state
@@ -261,7 +262,7 @@ export class BridgeTelemetry implements Telemetry {
     return { project, logstore, shard }
   }
 
-  /** Statuses as well as codes are of a server's making, and each pair of them makes a series that stays. */
+  /** A server chooses statuses and codes, and each pair makes a series that stays, so the number of pairs is limited. */
   #answer(of: string, status: number | 'error', code: string): { status: number | string; code: string } {
     const plain = labelOf(code)
     return this.#admits(of, `${status} ${plain}`) ? { status, code: plain } : { status: 'other', code: 'other' }
@@ -272,7 +273,7 @@ export class BridgeTelemetry implements Telemetry {
     return this.#admits(label, plain) ? plain : 'other'
   }
 
-  /** Whether another value of this label is one too many. */
+  /** Whether the label may have this value: it is known, or the limit is not reached. */
   #admits(label: string, value: string): boolean {
     const values = this.#labelValues.get(label) ?? new Set()
     this.#labelValues.set(label, values)
