@@ -14,7 +14,7 @@ function paths(name) {
 }
 
 export default {
-  forbidden: [{ name: 'no-circle', severity: 'error', from: { pathNot: '^src/pipeline/' }, to: { circular: true } }],
+  forbidden: [{ name: 'no-circle', severity: 'error', from: {}, to: { circular: true } }],
   allowed: [
     ...Object.entries(ALLOWED).map(([name, imported]) => ({
       from: { path: paths(name) },
@@ -22,7 +22,10 @@ export default {
     })),
     // One sink imports itself and no other.
     { from: { path: `^(${SINK})/[^/]+$` }, to: { path: '^$1/[^/]+$' } },
-    { from: { path: '^engine/' }, to: { path: '^engine/|^assemblyscript/|^node_modules/assemblyscript/' } },
+    {
+      from: { path: '^engine/' },
+      to: { path: '^engine/|^src/pipeline/wasm/memory-layout.ts$|^assemblyscript/|^node_modules/assemblyscript/' },
+    },
     { from: { path: '^engine/build.ts$' }, to: { path: paths('node') } },
   ],
   allowedSeverity: 'error',

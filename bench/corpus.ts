@@ -1,7 +1,7 @@
 import { compressSync } from 'lz4-napi'
 import type { SampleKind } from '../src/emulator/sample-logs.ts'
 import { SampleLogs } from '../src/emulator/sample-logs.ts'
-import { encodeLogGroup, encodeLogGroupList } from '../src/sls/log-group.ts'
+import { decodeLogGroup, encodeLogGroup, encodeLogGroupList, splitLogGroupList } from '../src/sls/log-group.ts'
 
 /** One pull: the block as it arrives, and what it inflates to. */
 export interface Pulled {
@@ -9,6 +9,8 @@ export interface Pulled {
   block: Buffer
 }
 
+const GROUP_HASH = Buffer.alloc(28)
+const LENGTH = Buffer.alloc(4)
 const BODY_BYTES = 2_000_000
 const BODIES = 8
 /** How the official producers batch: about this much goes into one log group. */
@@ -35,6 +37,15 @@ export function textCorpus(text: string): Pulled[] {
   const log = { time: 1_790_000_000, contents: [['message', value]] satisfies Array<[string, string]> }
   const group = encodeLogGroup({ topic: 'text', source: '', tags: [], logs: Array.from({ length: 200 }, () => log) })
   return Array.from({ length: BODIES }, () => pulled(bodyOf(() => group)))
+}
+
+/** Of each log the bytes whose hash is its event id where groups have no positions, about. */
+export function hashedContents({ body }: Pulled): Buffer[] {
+  const logs = splitLogGroupList(body).flatMap((group) => decodeLogGroup(group).logs)
+  return logs.map(({ time, timeNs, contents }) => {
+    const parts = [GROUP_HASH, Buffer.from(`${time}.${timeNs}`), ...contents.flat()]
+    return Buffer.concat(parts.flatMap((part) => [LENGTH, part]))
+  })
 }
 
 /** Log groups as a producer writes them, `logs` in each. */

@@ -1,6 +1,7 @@
 import { copy } from './copy.ts'
 import { writeDecimal, writeNineDigits } from './digits.ts'
 import { clearHighBytes, highBytes, MAX_ESCAPED, writeEscaped } from './escape.ts'
+import { CONTENTS_FRAMES, canFrame, frame, isHashed, writeLogHash } from './event-id.ts'
 import { HEAD, headLength, TAIL, tailLength } from './head.ts'
 import { beginEvent, framedLength, takeKey, writeKey } from './keys.ts'
 import { isUtf8 } from './utf8.ts'
@@ -8,18 +9,23 @@ import { CONTENTS, passField, TIME, TIME_NS, tag, uint32, VALUE } from './wire.t
 
 const NANOS: u32 = 1_000_000_000
 const CLOSE: u32 = 0x0a7d7d22 // "}}\n
-/** The time, the index of the log, what closes the event, and what is written too much. */
+/** The time, the index of the log or a hash, what closes the event, and what is written too much. */
 const FIXED_BYTES: usize = 96
 
 /** `{"time":1790000000.`, kept since most logs have the second of the log before them. */
 const SECONDS: usize = memory.data(64, 16)
+/** Length of `{"time":`. */
+const TIME_OPEN: usize = 8
+/** Tag and length before a key. */
+const KEY_FRAMING: usize = 2
 let seconds: u32 = 0
 let secondsLength: usize = 0
 
-/** An event of a log of `length` bytes has at most this many, what is written too much included. */
-export function eventBound(length: usize): usize {
+/** Whether the event of a log of `length` bytes fits into `room` bytes for certain, what is written too much included. */
+export function canWrite(length: usize, room: usize): bool {
   // A pair that is written here takes six bytes on the wire besides its key and value, which makes up for its punctuation.
-  return FIXED_BYTES + headLength + tailLength + MAX_ESCAPED * length
+  const most = FIXED_BYTES + headLength + tailLength + MAX_ESCAPED * length
+  return most <= room && (!isHashed() || canFrame(length))
 }
 
 /** Writes the event of the well-formed log in `[from, end)` with this index; its end, or 0 when it is left to the host. */
@@ -36,6 +42,8 @@ export function writeEvent(start: usize, from: usize, end: usize, index: u32): u
   store<u8>(nanosAt + 8, 0x30)
   let out = copy(nanosAt + 9, HEAD, headLength)
   const contentsAt = out
+  const hashed = isHashed()
+  let frames = CONTENTS_FRAMES
   beginEvent()
   clearHighBytes()
   while (at < end) {
@@ -70,6 +78,7 @@ export function writeEvent(start: usize, from: usize, end: usize, index: u32): u
         }
       }
       if (value + valueLength !== stop) return 0
+      if (hashed) frames = frame(frame(frames, pair + KEY_FRAMING, keyEnd), value, stop)
       out = writeKey(entry, out)
       out = writeEscaped(out, value, stop)
       at = stop
@@ -86,7 +95,8 @@ export function writeEvent(start: usize, from: usize, end: usize, index: u32): u
   }
   if (highBytes && !isUtf8(contentsAt, out)) return 0
   out = copy(out, TAIL, tailLength)
-  out = writeDecimal(out, index)
+  if (hashed) out = writeLogHash(out, frames, SECONDS + TIME_OPEN, SECONDS + secondsLength, nanosAt)
+  else out = writeDecimal(out, index)
   store<u32>(out, CLOSE)
   return out + 4
 }
@@ -94,7 +104,7 @@ export function writeEvent(start: usize, from: usize, end: usize, index: u32): u
 function writeSeconds(out: usize, time: u32): usize {
   if (time !== seconds || secondsLength === 0) {
     store<u64>(SECONDS, ((<u64>0x3a22656d) << 32) | 0x6974227b) // {"time":
-    const end = writeDecimal(SECONDS + 8, time)
+    const end = writeDecimal(SECONDS + TIME_OPEN, time)
     store<u8>(end, 0x2e)
     seconds = time
     secondsLength = end + 1 - SECONDS

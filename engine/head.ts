@@ -1,23 +1,24 @@
-import { copy, same } from './copy.ts'
-import { writeDecimal } from './digits.ts'
-import { clearHighBytes, highBytes, MAX_ESCAPED, writeEscaped } from './escape.ts'
 import {
   AFTER_HOST,
   AFTER_HOST_LENGTH,
-  config,
   FIRST_GROUP,
   GROUP_STOP,
   HOST,
   HOST_LENGTH,
   ID_PREFIX,
+  ID_PREFIX_BYTES,
   ID_PREFIX_LENGTH,
   SOURCE_START,
   SOURCE_STOP,
   TAGS_AT,
   TOPIC_START,
   TOPIC_STOP,
-  WALK,
-} from './layout.ts'
+} from '../src/pipeline/wasm/memory-layout.ts'
+import { copy, same } from './copy.ts'
+import { writeDecimal } from './digits.ts'
+import { clearHighBytes, highBytes, MAX_ESCAPED, writeEscaped } from './escape.ts'
+import { beginGroupHash, endGroupHash, frame, isHashed } from './event-id.ts'
+import { config, inGroup, walk64 } from './layout.ts'
 import { isUtf8 } from './utf8.ts'
 import { fieldEnd, fieldStart, KEY, LOG_TAGS, passField, tag, VALUE } from './wire.ts'
 
@@ -29,11 +30,10 @@ const FIXED_BYTES: usize = 64
 const MAX_TAGS: usize = 32
 /** Bytes of JSON that a tag is given: `","__tag__:`, `":"`. */
 const TAG_PUNCTUATION: usize = 16
-/** A number has twenty digits at the most, and a colon. */
-const TAIL_BYTES: usize = 1024
 
 export const HEAD: usize = memory.data(32 * 1024 + 64, 16)
-export const TAIL: usize = memory.data(1024 + 64, 16)
+/** Room behind the prefix for the twenty digits of a number, a colon, and what is written too much. */
+export const TAIL: usize = memory.data(ID_PREFIX_BYTES + 64, 16)
 /** Place and length of the key of each tag. */
 const TAG_KEYS: usize = memory.data(32 * 8, 16)
 
@@ -53,13 +53,15 @@ const BEFORE_TAG: usize = memory.data<u8>(
 
 export let headLength: usize = 0
 export let tailLength: usize = 0
+/** End of what is hashed of the group so far. */
+let frames: usize = 0
 
 /** Writes the head of the group at this place in GROUPS. False when its events are left to the host. */
 export function writeHead(group: usize): bool {
-  const topicStart = <usize>load<u32>(group + TOPIC_START)
-  const topicEnd = <usize>load<u32>(group + TOPIC_STOP)
-  const sourceStart = <usize>load<u32>(group + SOURCE_START)
-  const sourceEnd = <usize>load<u32>(group + SOURCE_STOP)
+  const topicStart = inGroup(group, TOPIC_START)
+  const topicEnd = inGroup(group, TOPIC_STOP)
+  const sourceStart = inGroup(group, SOURCE_START)
+  const sourceEnd = inGroup(group, SOURCE_STOP)
   const hostLength: usize = config(HOST) === 0 ? 0 : config(HOST_LENGTH)
   const values = topicEnd - topicStart + 2 * (sourceEnd - sourceStart)
   let room = HEAD_BYTES - FIXED_BYTES
@@ -75,18 +77,20 @@ export function writeHead(group: usize): bool {
   out = writeEscaped(out, topicStart, topicEnd)
   out = copy(out, BEFORE_SOURCE, 16)
   out = writeEscaped(out, sourceStart, sourceEnd)
+  if (isHashed()) frames = frame(frame(beginGroupHash(), topicStart, topicEnd), sourceStart, sourceEnd)
   out = writeTags(out, group, room)
   if (out === 0 || (highBytes && !isUtf8(HEAD, out))) return false
+  if (isHashed()) endGroupHash(frames)
   headLength = out - HEAD
   return true
 }
 
 /** 0 when they cannot just be written one after the other, or not into `room` bytes. */
 function writeTags(start: usize, group: usize, room: usize): usize {
-  const end = <usize>load<u32>(group + GROUP_STOP)
+  const end = inGroup(group, GROUP_STOP)
   let out = start
   let count: usize = 0
-  let at = <usize>load<u32>(group + TAGS_AT)
+  let at = inGroup(group, TAGS_AT)
   while (at < end) {
     at = passField(at, end)
     if (tag !== LOG_TAGS) continue
@@ -106,6 +110,7 @@ function writeTags(start: usize, group: usize, room: usize): usize {
     store<u32>(TAG_KEYS + (count << 3), <u32>key)
     store<u32>(TAG_KEYS + (count << 3) + 4, <u32>(keyEnd - key))
     count++
+    if (isHashed()) frames = frame(frame(frames, key, keyEnd), fieldStart, fieldEnd)
     out = copy(out, BEFORE_TAG, 11)
     out = writeEscaped(out, key, keyEnd)
     store<u32>(out, 0x00223a22) // ":"
@@ -114,10 +119,12 @@ function writeTags(start: usize, group: usize, room: usize): usize {
   return out
 }
 
-/** Writes the end of events of the group with this index in the pull, up to the index of the log. */
-export function writeTail(index: u32): void {
-  let out = copy(TAIL, config(ID_PREFIX), min(config(ID_PREFIX_LENGTH), TAIL_BYTES - 32))
-  out = writeDecimal(out, load<u64>(WALK + FIRST_GROUP) + <u64>index)
-  store<u8>(out, 0x3a)
-  tailLength = out + 1 - TAIL
+/** Writes the end of events of the group with this index in the pull, up to the part of the id that differs within the group. */
+export function writeTail(index: usize): void {
+  let out = copy(TAIL, config(ID_PREFIX), config(ID_PREFIX_LENGTH))
+  if (!isHashed()) {
+    out = writeDecimal(out, walk64(FIRST_GROUP) + <u64>index)
+    store<u8>(out++, 0x3a)
+  }
+  tailLength = out - TAIL
 }

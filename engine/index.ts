@@ -1,18 +1,15 @@
-import { eventBound, writeEvent } from './events.ts'
-import { writeHead, writeTail } from './head.ts'
 import {
-  CONFIG,
-  config,
+  DONE,
   ENDS,
   EVENTS,
+  FULL,
   GROUP,
   GROUP_COUNT,
   GROUP_END,
   GROUP_INDEX,
-  GROUP_SIZE,
   GROUP_START,
   GROUP_STOP,
-  GROUPS,
+  LEFT,
   LOG,
   LOG_END,
   LOG_INDEX,
@@ -20,22 +17,15 @@ import {
   MAX_BATCH,
   OUTPUT,
   OUTPUT_END,
-  setWalk,
   USED,
-  WALK,
-  walk,
-} from './layout.ts'
+} from '../src/pipeline/wasm/memory-layout.ts'
+import { canWrite, writeEvent } from './events.ts'
+import { writeHead, writeTail } from './head.ts'
+import { CONFIG, config, GROUPS, groupAt, inGroup, setWalk, WALK, walk } from './layout.ts'
 import { fieldEnd, fieldStart, LOGS, passField, tag } from './wire.ts'
 
 export { inflate, inflatePausedFrom, inflatePausedTo } from './lz4.ts'
 export { examine } from './well-formed.ts'
-
-// What `encode` stopped for.
-const DONE = 0
-/** The next event does not fit into the batch. */
-const FULL = 1
-/** The log in LOG … LOG_END is left to the host, which moves LOGS_AT and LOG_INDEX past it. */
-const LEFT = 2
 
 /** Whether events of the group the walk is in can be written here. */
 let headIsWritten: bool = false
@@ -59,10 +49,10 @@ export function freeFrom(): usize {
 
 /** Takes up the walk and the groups that the host has put in place. */
 export function resume(): void {
-  if (walk(GROUP) > 0) beginGroup(GROUPS + (walk(GROUP) - 1) * GROUP_SIZE)
+  if (walk(GROUP) > 0) beginGroup(groupAt(walk(GROUP) - 1))
 }
 
-/** Writes events until one of the above happens. The body must have been examined. */
+/** Writes events of an examined body until the batch is full, a log is left to the host, or all is done. */
 export function encode(): i32 {
   const output = config(OUTPUT)
   const outputEnd = config(OUTPUT_END)
@@ -74,7 +64,7 @@ export function encode(): i32 {
     const logEnd = walk(LOG_END)
     const index = walk(LOG_INDEX)
     let end: usize = 0
-    if (headIsWritten && eventBound(logEnd - log) <= outputEnd - start) end = writeEvent(start, log, logEnd, <u32>index)
+    if (headIsWritten && canWrite(logEnd - log, outputEnd - start)) end = writeEvent(start, log, logEnd, <u32>index)
     if (end === 0) return LEFT
     const events = walk(EVENTS)
     if (events > 0 && end - output > maxBatch) return FULL
@@ -101,10 +91,10 @@ function nextLog(): bool {
     }
     const number = walk(GROUP)
     if (number === walk(GROUP_COUNT)) return false
-    const group = GROUPS + number * GROUP_SIZE
+    const group = groupAt(number)
     setWalk(GROUP, number + 1)
-    setWalk(LOGS_AT, <usize>load<u32>(group + GROUP_START))
-    setWalk(GROUP_END, <usize>load<u32>(group + GROUP_STOP))
+    setWalk(LOGS_AT, inGroup(group, GROUP_START))
+    setWalk(GROUP_END, inGroup(group, GROUP_STOP))
     setWalk(LOG_INDEX, 0)
     beginGroup(group)
   }
@@ -112,5 +102,5 @@ function nextLog(): bool {
 
 function beginGroup(group: usize): void {
   headIsWritten = writeHead(group)
-  writeTail(load<u32>(group + GROUP_INDEX))
+  writeTail(inGroup(group, GROUP_INDEX))
 }

@@ -1,11 +1,7 @@
-import { same } from './copy.ts'
 import {
-  config,
   GROUP_INDEX,
-  GROUP_SIZE,
   GROUP_START,
   GROUP_STOP,
-  GROUPS,
   MAX_GROUPS,
   SOURCE_START,
   SOURCE_STOP,
@@ -14,54 +10,59 @@ import {
   TOPIC_START,
   TOPIC_STOP,
   TOPICS,
-} from './layout.ts'
+} from '../src/pipeline/wasm/memory-layout.ts'
+import { same } from './copy.ts'
+import { config, groupAt, inGroup, setInGroup } from './layout.ts'
 
-/** The group whose place is being written down, the one after those that are kept. */
-let group: usize = GROUPS
+/** How many groups are kept. */
+let kept: usize = 0
+/** The group whose place is being written down: the one after those that are kept. */
+let group: usize = 0
 
 export function keptGroups(): usize {
-  return (group - GROUPS) / GROUP_SIZE
+  return kept
 }
 
 export function keepNoGroups(): void {
-  group = GROUPS
+  kept = 0
 }
 
 /** False when there is no more room. */
 export function beginGroup(start: usize, end: usize, index: u32): bool {
-  if (keptGroups() === MAX_GROUPS) return false
-  store<u32>(group + GROUP_START, <u32>start)
-  store<u32>(group + GROUP_STOP, <u32>end)
-  store<u32>(group + GROUP_INDEX, index)
+  if (kept === MAX_GROUPS) return false
+  group = groupAt(kept)
+  setInGroup(group, GROUP_START, start)
+  setInGroup(group, GROUP_STOP, end)
+  setInGroup(group, GROUP_INDEX, index)
   setTopic(start, start)
   setSource(start, start)
-  store<u32>(group + TAGS_AT, <u32>end)
+  setInGroup(group, TAGS_AT, end)
   return true
 }
 
 /** Of a repeated Topic or Source the last counts. */
 export function setTopic(start: usize, end: usize): void {
-  store<u32>(group + TOPIC_START, <u32>start)
-  store<u32>(group + TOPIC_STOP, <u32>end)
+  setInGroup(group, TOPIC_START, start)
+  setInGroup(group, TOPIC_STOP, end)
 }
 
 export function setSource(start: usize, end: usize): void {
-  store<u32>(group + SOURCE_START, <u32>start)
-  store<u32>(group + SOURCE_STOP, <u32>end)
+  setInGroup(group, SOURCE_START, start)
+  setInGroup(group, SOURCE_STOP, end)
 }
 
 export function sawTag(at: usize): void {
-  if (load<u32>(group + TAGS_AT) === load<u32>(group + GROUP_STOP)) store<u32>(group + TAGS_AT, <u32>at)
+  if (inGroup(group, TAGS_AT) === inGroup(group, GROUP_STOP)) setInGroup(group, TAGS_AT, at)
 }
 
 export function keepGroup(): void {
-  group += GROUP_SIZE
+  kept++
 }
 
 /** Whether the topic of the group is one of those to deliver. */
 export function isWanted(): bool {
-  const topicStart = <usize>load<u32>(group + TOPIC_START)
-  const length = <usize>load<u32>(group + TOPIC_STOP) - topicStart
+  const topicStart = inGroup(group, TOPIC_START)
+  const length = inGroup(group, TOPIC_STOP) - topicStart
   const count = config(TOPIC_COUNT)
   let topic = config(TOPICS)
   for (let index: usize = 0; index < count; index++) {

@@ -1,3 +1,5 @@
+import { INFLATED, PAUSED, REFUSED } from '../src/pipeline/wasm/memory-layout.ts'
+
 const MIN_MATCH: usize = 4
 
 /** For each offset below 16, where in the bytes of a match the bytes of one stride come from: index % offset. */
@@ -14,13 +16,6 @@ const REPEATED: usize = memory.data<u8>(
   16,
 )
 
-// What `inflate` ended with.
-/** The bytes are not a block of that size; the host finds out what is wrong with them. */
-const REFUSED = 0
-const INFLATED = 1
-/** `pause` is reached, at the places below. */
-const PAUSED = 2
-
 let pausedFrom: usize = 0
 let pausedTo: usize = 0
 
@@ -34,7 +29,7 @@ export function inflatePausedTo(): usize {
 
 /**
  * Inflates the rest of a raw LZ4 block, `[from, fromEnd)`, to exactly `[to, toEnd)`; what was inflated before it lies in
- * `[start, to)`. Stops between two sequences once `pause` is reached. Reads and writes up to SLACK bytes past either end.
+ * `[start, to)`. Stops between two sequences once `pause` is reached. Up to 32 bytes past either end are read and written.
  */
 export function inflate(from: usize, fromEnd: usize, start: usize, to: usize, toEnd: usize, pause: usize): i32 {
   while (from < fromEnd) {

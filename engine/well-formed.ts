@@ -4,12 +4,10 @@ import {
   COUNT_FILTERED,
   COUNT_GROUPS,
   COUNT_LOGS,
-  config,
   GROUP_COUNT,
-  setWalk,
   TOPIC_COUNT,
-  walk,
-} from './layout.ts'
+} from '../src/pipeline/wasm/memory-layout.ts'
+import { config, setWalk, walk } from './layout.ts'
 import { beginGroup, isWanted, keepGroup, keepNoGroups, keptGroups, sawTag, setSource, setTopic } from './log-group.ts'
 import {
   CONTENTS,

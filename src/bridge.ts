@@ -4,9 +4,13 @@ import { Worker } from './consumer/worker.ts'
 import { BufferPool } from './core/buffer-pool.ts'
 import { systemClock } from './core/clock.ts'
 import type { Telemetry } from './core/telemetry.ts'
-import { credentialSource, encoderOptions, hecSink, logstoreOf, slsClient } from './parts.ts'
+import { credentialSource, engineOptions, hecSink, logstoreOf, slsClient } from './parts.ts'
+import { BatchMemory } from './pipeline/batch-memory.ts'
 import { Encoder } from './pipeline/encoder.ts'
+import type { EngineOptions } from './pipeline/engine.ts'
+import { ReferenceEngine } from './pipeline/reference/engine.ts'
 import { KernelBodies } from './pipeline/wasm/bodies.ts'
+import { WasmEngine } from './pipeline/wasm/engine.ts'
 import { Kernel } from './pipeline/wasm/kernel.ts'
 import { DeadLetter } from './sinks/dead-letter.ts'
 import type { Sink } from './sinks/sink.ts'
@@ -22,8 +26,9 @@ const KERNEL_BODY_BYTES = 1 << 30
  *
  *   worker        heartbeats; holds shards as the consumer group says            consumer/worker.ts
  *   shard         pulls log groups within the byte budget, opens a ticket         consumer/shard-consumer.ts
- *   kernel        the encoder's and LZ4's inner loops in WebAssembly              pipeline/wasm/kernel.ts
- *   encoder       selects by topic, turns protobuf bytes into HEC JSON batches    pipeline/encoder.ts
+ *   engine        selects by topic, turns protobuf bytes into HEC JSON batches    pipeline/engine.ts
+ *     reference     says in TypeScript what an engine does                        pipeline/reference/engine.ts
+ *     kernel        does the same in WebAssembly, and inflates LZ4                pipeline/wasm/engine.ts
  *   sink          posts, retries, cuts out refused events, awaits indexer acks    sinks/splunk-hec/sink.ts
  *   tracker       the highest cursor with nothing unsettled before it             consumer/checkpoint-tracker.ts
  *   committer     writes it back as the shard's checkpoint                        consumer/checkpoint-committer.ts
@@ -40,7 +45,12 @@ export class Bridge {
     const { sls } = config
     const client = slsClient(config, telemetry, credentials)
     const budget = new ByteBudget(config.maxInFlightBytes, (bytes) => telemetry.inFlight(bytes))
-    const kernel = openKernel(config, budget, telemetry)
+    // As much as can be in flight: acknowledgements come many at a time, and as many batches are wanted again at once.
+    const memory = new BatchMemory(config.maxInFlightBytes)
+    const options = engineOptions(config, memory)
+    const kernel = openKernel(options, budget, telemetry)
+    const reference = new ReferenceEngine(options)
+    const engine = kernel === undefined ? reference : new WasmEngine(kernel, reference, memory)
     const bodies = new BufferPool(KEPT_BODY_BYTES)
     const deadLetter = new DeadLetter({ dir: config.deadLetterDir, consumer: sls.consumer })
     const sink = hecSink(config, telemetry, deadLetter)
@@ -63,8 +73,7 @@ export class Bridge {
       downstream: {
         budget,
         bodies: kernel === undefined ? bodies : new KernelBodies(kernel, bodies),
-        // As much as can be in flight: acknowledgements come many at a time, and as many batches are wanted again at once.
-        encoder: new Encoder({ ...encoderOptions(config), keptBytes: config.maxInFlightBytes }, kernel),
+        encoder: new Encoder(engine, memory),
         deliver: (batch, lease, started) => sink.deliver(batch, lease, started),
       },
       clock: systemClock,
@@ -93,8 +102,8 @@ export class Bridge {
 }
 
 /** Room for what the budget lets us hold, and for blocks while they are inflated; only what is used becomes resident. */
-function openKernel(config: Config, budget: ByteBudget, telemetry: Telemetry): Kernel | undefined {
-  const kernel = Kernel.open(encoderOptions(config), Math.min(KERNEL_BODY_BYTES, budget.pullLimit + KEPT_BODY_BYTES))
+function openKernel(options: EngineOptions, budget: ByteBudget, telemetry: Telemetry): Kernel | undefined {
+  const kernel = Kernel.open(options, Math.min(KERNEL_BODY_BYTES, budget.pullLimit + KEPT_BODY_BYTES))
   telemetry.notice('debug', `pulls are encoded in ${kernel ? 'WebAssembly' : 'JavaScript'}`)
   return kernel
 }

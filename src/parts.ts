@@ -3,6 +3,11 @@ import { DEFAULT_SINK, DEFAULT_SOURCE } from './config/names.ts'
 import { systemClock } from './core/clock.ts'
 import type { LogstoreRef } from './core/shard.ts'
 import type { Telemetry } from './core/telemetry.ts'
+import { BatchMemory } from './pipeline/batch-memory.ts'
+import { Encoder } from './pipeline/encoder.ts'
+import type { EngineOptions } from './pipeline/engine.ts'
+import { ReferenceEngine } from './pipeline/reference/engine.ts'
+import { TopicSelection } from './pipeline/select.ts'
 import type { DeadLetter } from './sinks/dead-letter.ts'
 import type { HecConnection } from './sinks/splunk-hec/client.ts'
 import { SplunkHecSink } from './sinks/splunk-hec/sink.ts'
@@ -60,15 +65,19 @@ export function hecSink(config: Config, telemetry: Telemetry, deadLetter: DeadLe
   return new SplunkHecSink({ ...config.hec, ...hecConnection(config, telemetry), deadLetter, telemetry })
 }
 
-export function encoderOptions({ sls, filter, hec }: Config) {
-  return {
-    project: sls.project,
-    logstore: sls.logstore,
-    maxBatchBytes: hec.maxBytes,
-    topics: filter.topics,
+/** For an engine whose batches come from `memory`. */
+export function engineOptions({ filter, hec }: Config, memory: BatchMemory): EngineOptions {
+  const layout = {
     source: hec.source,
     sourcetype: hec.sourcetype,
     ...(hec.host === undefined ? {} : { host: hec.host }),
     ...(hec.index === undefined ? {} : { index: hec.index }),
   }
+  return { topics: new TopicSelection(filter.topics), layout, maxBatchBytes: hec.maxBytes, memory }
+}
+
+/** For commands that make the bridge's events without its speed. */
+export function referenceEncoder(config: Config): Encoder {
+  const memory = new BatchMemory()
+  return new Encoder(new ReferenceEngine(engineOptions(config, memory)), memory)
 }

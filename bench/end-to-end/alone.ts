@@ -2,7 +2,7 @@
 import { gzipSync } from 'node:zlib'
 import type { SampleKind } from '../../src/emulator/sample-logs.ts'
 import { corpus } from '../corpus.ts'
-import { batchesOf, OPTIONS } from '../micro/micro.ts'
+import { batchesOf, LAYOUT } from '../micro/micro.ts'
 import { bytesOfEnvelopes, envelopesOf } from '../micro/naive.ts'
 
 export interface AloneOptions {
@@ -19,7 +19,7 @@ const batches = batchesOf(pulls)
 const work: Record<AloneOptions['what'], (index: number) => unknown> = {
   // Level 1 as the bridge asks for it, on the batches it would send.
   gzip: (index) => batches[index]?.map((batch) => gzipSync(batch, { level: 1, memLevel: 9, chunkSize: 512 << 10 })),
-  naive: (index) => bytesOfEnvelopes(envelopesOf(OPTIONS, pulls[index]?.body as Buffer)),
+  naive: (index) => bytesOfEnvelopes(envelopesOf(LAYOUT, pulls[index]?.body as Buffer)),
 }
 
 function rateOf(seconds: number): number {

@@ -4,26 +4,33 @@
  * collection, compilation and zlib's threads included; a MB is a million bytes of inflated protobuf.
  */
 import { fork } from 'node:child_process'
+import { hash } from 'node:crypto'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { connect } from 'node:net'
 import type { ZlibOptions } from 'node:zlib'
 import { gzipSync } from 'node:zlib'
+import type { PullPosition } from '../../src/core/batch.ts'
 import { BufferPool } from '../../src/core/buffer-pool.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { NO_TELEMETRY } from '../../src/core/telemetry.ts'
 import type { SampleKind } from '../../src/emulator/sample-logs.ts'
 import { SAMPLE_KINDS } from '../../src/emulator/sample-logs.ts'
-import type { EncoderOptions } from '../../src/pipeline/encoder.ts'
+import { BatchMemory } from '../../src/pipeline/batch-memory.ts'
 import { Encoder } from '../../src/pipeline/encoder.ts'
+import type { EngineOptions } from '../../src/pipeline/engine.ts'
+import type { HecLayout } from '../../src/pipeline/hec-layout.ts'
+import { ReferenceEngine } from '../../src/pipeline/reference/engine.ts'
+import { TopicSelection } from '../../src/pipeline/select.ts'
 import { KernelBodies } from '../../src/pipeline/wasm/bodies.ts'
+import { WasmEngine } from '../../src/pipeline/wasm/engine.ts'
 import { Kernel } from '../../src/pipeline/wasm/kernel.ts'
 import { gzip } from '../../src/sinks/gzip/gzip.ts'
 import { HecClient } from '../../src/sinks/splunk-hec/client.ts'
 import { lz4Decompress } from '../../src/sls/lz4.ts'
 import type { Pulled } from '../corpus.ts'
-import { corpus, mixedTopics, textCorpus } from '../corpus.ts'
+import { corpus, hashedContents, mixedTopics, textCorpus } from '../corpus.ts'
 import type { SinkReady } from '../end-to-end/sink.ts'
 import type { Report } from '../report.ts'
 import { median, shown } from '../report.ts'
@@ -32,15 +39,8 @@ import { bytesOfEnvelopes, envelopesOf } from './naive.ts'
 const ROUND_MS = 12
 /** A request takes a while, and the connection rests between two. */
 const POST_ROUND_MS = 150
-export const OPTIONS: EncoderOptions = {
-  project: 'bench',
-  logstore: 'audit',
-  maxBatchBytes: 1_000_000,
-  topics: [],
-  source: 'sls://bench/audit',
-  sourcetype: 'aliyun:sls',
-}
-const POSITION = {
+export const LAYOUT: HecLayout = { source: 'sls://bench/audit', sourcetype: 'aliyun:sls' }
+const POSITION: PullPosition = {
   ...{ source: 'default', project: 'bench', logstore: 'audit', shard: 0 },
   ...{ cursor: '', firstGroup: 1_447_299_606_896_632_356n },
 }
@@ -49,25 +49,34 @@ const POSITION = {
 type Variant = (pulled: Pulled, index: number) => unknown
 type Rates = Record<string, number>
 
-/** An encoder with all that stands around it in the bridge. */
-function engine(options: EncoderOptions, withKernel: boolean) {
+/** As `SLS_QUERY` makes it: the service regroups what it returns, so groups have no positions. */
+const WITH_QUERY: PullPosition = { ...POSITION, firstGroup: undefined }
+
+function engineOptions(topics: readonly string[]): EngineOptions {
+  return { topics: new TopicSelection(topics), layout: LAYOUT, maxBatchBytes: 1_000_000, memory: new BatchMemory() }
+}
+
+/** An engine with all that stands around it in the bridge. */
+function engine(language: 'WebAssembly' | 'TypeScript', topics: readonly string[] = []) {
+  const options = engineOptions(topics)
   const pool = new BufferPool(24 << 20)
-  const kernel = withKernel ? Kernel.open(options, 64 << 20) : undefined
-  if (withKernel && kernel === undefined) throw new Error('no WebAssembly here')
+  const kernel = language === 'WebAssembly' ? Kernel.open(options, 64 << 20) : undefined
+  if (language === 'WebAssembly' && kernel === undefined) throw new Error('no WebAssembly here')
   const bodies = kernel && new KernelBodies(kernel, pool)
   const memory = bodies ?? pool
-  const encoder = new Encoder(options, kernel)
+  const reference = new ReferenceEngine(options)
+  const encoder = new Encoder(kernel ? new WasmEngine(kernel, reference, options.memory) : reference, options.memory)
   const inflated = ({ block, body }: Pulled): Buffer =>
     lz4Decompress(block, body.length, (size) => memory.take(size), bodies?.inflate)
-  const encodeAll = (body: Buffer): void => {
-    for (const batch of encoder.encode(body, POSITION)) encoder.recycle(batch)
+  const encodeAll = (body: Buffer, at = POSITION): void => {
+    for (const batch of encoder.encode(body, at)) encoder.recycle(batch)
   }
   return {
     inflate: (pulled: Pulled): void => memory.give(inflated(pulled)),
     /** The same bodies each time, as they lie in memory once they are inflated. */
-    encode: (pulls: readonly Pulled[]): Variant => {
+    encode: (pulls: readonly Pulled[], at = POSITION): Variant => {
       const kept = pulls.map(inflated)
-      return (_, index) => encodeAll(kept[index] as Buffer)
+      return (_, index) => encodeAll(kept[index] as Buffer, at)
     },
     both: (pulled: Pulled): void => {
       const body = inflated(pulled)
@@ -79,7 +88,8 @@ function engine(options: EncoderOptions, withKernel: boolean) {
 
 /** The batches of each pull, as they would leave. */
 export function batchesOf(pulls: readonly Pulled[]): Buffer[][] {
-  const encoder = new Encoder(OPTIONS)
+  const options = engineOptions([])
+  const encoder = new Encoder(new ReferenceEngine(options), options.memory)
   return pulls.map(({ body }) => [...encoder.encode(body, POSITION)].map(({ bytes }) => Buffer.from(bytes)))
 }
 
@@ -147,19 +157,24 @@ const goals = (ratios: Record<string, number>, least: number): Record<string, nu
 async function encoding(rounds: number): Promise<Report> {
   const byKind = await forEachKind((kind) => {
     const pulls = corpus(kind)
-    const typescript = engine(OPTIONS, false)
-    const wasm = engine(OPTIONS, true)
+    const typescript = engine('TypeScript')
+    const wasm = engine('WebAssembly')
+    const hashed = pulls.map(hashedContents)
     const copy = Buffer.allocUnsafeSlow(4_000_000)
-    const ready = pulls.map(({ body }) => envelopesOf(OPTIONS, body))
+    const ready = pulls.map(({ body }) => envelopesOf(LAYOUT, body))
     return measure(pulls, rounds, {
       'memory copy (floor)': ({ body }) => copy.set(body),
       'LZ4, WebAssembly': wasm.inflate,
       'LZ4, TypeScript': typescript.inflate,
       'transcode, WebAssembly': wasm.encode(pulls),
       'transcode, TypeScript': typescript.encode(pulls),
+      'transcode with a query, WebAssembly': wasm.encode(pulls, WITH_QUERY),
+      'SHA-256 of the contents alone (floor)': (_, index) => {
+        for (const contents of hashed[index] ?? []) hash('sha256', contents, 'hex')
+      },
       'LZ4 + transcode, WebAssembly': wasm.both,
       'LZ4 + transcode, TypeScript': typescript.both,
-      'protobufjs + JSON.stringify': ({ body }) => bytesOfEnvelopes(envelopesOf(OPTIONS, body)),
+      'protobufjs + JSON.stringify': ({ body }) => bytesOfEnvelopes(envelopesOf(LAYOUT, body)),
       'JSON.stringify of ready objects (floor of objects)': (_, index) =>
         bytesOfEnvelopes(ready[index] as (typeof ready)[number]),
     })
@@ -174,9 +189,9 @@ async function encoding(rounds: number): Promise<Report> {
 async function selecting(rounds: number): Promise<Report> {
   const byKind = await forEachKind((kind) => {
     const pulls = mixedTopics(kind)
-    const tenth = engine({ ...OPTIONS, topics: ['wanted'] }, true)
-    const none = engine({ ...OPTIONS, topics: ['neither'] }, true)
-    const typescript = engine({ ...OPTIONS, topics: ['wanted'] }, false)
+    const tenth = engine('WebAssembly', ['wanted'])
+    const none = engine('WebAssembly', ['neither'])
+    const typescript = engine('TypeScript', ['wanted'])
     return measure(pulls, rounds, {
       'LZ4 alone': tenth.inflate,
       'walk alone (nothing is wanted)': none.encode(pulls),
@@ -206,8 +221,8 @@ async function escaping(rounds: number): Promise<Report> {
   for (const [name, text] of Object.entries(TEXTS)) {
     const pulls = textCorpus(text)
     byText[name] = await measure(pulls, rounds, {
-      WebAssembly: engine(OPTIONS, true).encode(pulls),
-      TypeScript: engine(OPTIONS, false).encode(pulls),
+      WebAssembly: engine('WebAssembly').encode(pulls),
+      TypeScript: engine('TypeScript').encode(pulls),
     })
   }
   return { id: 'escaping', title: 'Logs of one long text: mostly escaping', ...table(byText) }

@@ -1,5 +1,5 @@
 import protobuf from 'protobufjs'
-import type { EncoderOptions } from '../../src/pipeline/encoder.ts'
+import type { HecLayout } from '../../src/pipeline/hec-layout.ts'
 
 // What one would write first: protobufjs and JSON.stringify. Not as right as the product (duplicate keys, keys that look like
 // numbers, nanoseconds); it is here for its speed.
@@ -29,7 +29,7 @@ interface Group {
 /** One event as an object, ready for JSON.stringify. */
 export type Envelope = Record<string, unknown>
 
-export function envelopesOf(options: EncoderOptions, body: Buffer): Envelope[] {
+export function envelopesOf({ source, sourcetype }: HecLayout, body: Buffer): Envelope[] {
   const { LogGroups } = LogGroupList.decode(body) as unknown as { LogGroups: Group[] }
   const envelopes: Envelope[] = []
   for (const [groupIndex, group] of LogGroups.entries()) {
@@ -41,10 +41,10 @@ export function envelopesOf(options: EncoderOptions, body: Buffer): Envelope[] {
       envelopes.push({
         time: log.Time + log.Time_ns / 1e9,
         host: group.Source,
-        source: options.source,
-        sourcetype: options.sourcetype,
+        source,
+        sourcetype,
         event,
-        fields: { sls_event_id: `${options.logstore}:0:${groupIndex}:${logIndex}` },
+        fields: { sls_event_id: `audit:0:${groupIndex}:${logIndex}` },
       })
     }
   }

@@ -4,8 +4,7 @@ import type { Parser } from '../config/parsers.ts'
 import { text, wholeNumber } from '../config/parsers.ts'
 import { Fault, messageOf } from '../core/errors.ts'
 import { NO_TELEMETRY } from '../core/telemetry.ts'
-import { encoderOptions, logstoreOf, slsClient } from '../parts.ts'
-import { Encoder } from '../pipeline/encoder.ts'
+import { logstoreOf, referenceEncoder, slsClient } from '../parts.ts'
 import { readDeadLetters } from '../sinks/dead-letter.ts'
 import { shardsOfGroup } from '../sls/group-shards.ts'
 import { USER_AGENT } from '../version.ts'
@@ -179,7 +178,7 @@ async function reconcile(
     notes.add('with SLS_QUERY identical logs share an id: of those, what is missing or duplicated is an estimate')
   }
   const shards = await persistently(() => shardsOfGroup(client, sls.consumerGroup, signal), signal)
-  const encoder = new Encoder(encoderOptions(config))
+  const encoder = referenceEncoder(config)
   const letters = onlyOnce(() => deadLettersOf(config, deadLetterDirs, notes))
   const results: ShardResult[] = []
   const missing: MissingLog[] = []

@@ -2,10 +2,10 @@ import { Fault } from '../core/errors.ts'
 
 /** Wire types that carry a value; 3 and 4 bracket a (deprecated) group and are only ever skipped. */
 export const VARINT = 0
-export const FIXED64 = 1
+const FIXED64 = 1
 export const BYTES = 2
-export const GROUP_START = 3
-export const GROUP_END = 4
+const GROUP_START = 3
+const GROUP_END = 4
 export const FIXED32 = 5
 
 const MAX_VARINT_BYTES = 10

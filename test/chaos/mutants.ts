@@ -20,7 +20,7 @@ type Edit = readonly [quote: string, replacement: string]
 
 /** A bug in the TypeScript engine shows only when that engine runs. */
 const WITHOUT_KERNEL: Edit = [
-  'const kernel = openKernel(config, budget, telemetry)',
+  'const kernel = openKernel(options, budget, telemetry)',
   'const kernel = undefined as ReturnType<typeof openKernel>',
 ]
 
@@ -169,25 +169,22 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     bug: 'nanoseconds are cut to microseconds',
-    edits: [WITHOUT_KERNEL, ['this.nanos = nanos', 'this.nanos = nanos - (nanos % 1000)']],
+    edits: [WITHOUT_KERNEL, ['nanos: nanos % NANOS', 'nanos: (nanos % NANOS) - (nanos % 1000)']],
     ...{ ordeal: 'quiet', caughtBy: 'altered' },
   },
   {
     bug: 'the event id counts the logs of a pull, not of their group',
-    edits: [
-      WITHOUT_KERNEL,
-      ['writeDecimal(target.buffer, at, this.#group.logIndex)', 'writeDecimal(target.buffer, at, this.counts.events)'],
-    ],
+    edits: [WITHOUT_KERNEL, ['events.eventOf(log, logIndex++)', 'events.eventOf(log, this.counts.events)']],
     ...{ ordeal: 'quiet', caughtBy: 'altered' },
   },
   {
     bug: 'the filter lets everything through',
-    edits: [WITHOUT_KERNEL, ['this.#wanted.length === 0', 'this.#wanted.length >= 0']],
+    edits: [WITHOUT_KERNEL, ['this.topics.length === 0', 'this.topics.length >= 0']],
     ...{ ordeal: 'quiet', caughtBy: 'invented' },
   },
   {
     bug: 'the kernel lets every topic through',
-    edits: [['Kernel.open(encoderOptions(config),', 'Kernel.open({ ...encoderOptions(config), topics: [] },']],
+    edits: [['Kernel.open(options,', 'Kernel.open({ ...options, topics: { topics: [] } },']],
     ...{ ordeal: 'quiet', caughtBy: 'invented' },
   },
   {

@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto'
 import protobuf from 'protobufjs'
-import type { EncodeCounts, EncoderOptions, PullPosition } from '../../src/pipeline/encoder.ts'
+import type { EncodeCounts, PullPosition } from '../../src/core/batch.ts'
+import type { HecLayout } from '../../src/pipeline/hec-layout.ts'
 
 /** The schema of Log Service; nothing is `required`, since a missing field is a default here, and strings are bytes. */
 const SCHEMA = `
@@ -28,9 +30,16 @@ interface Group {
   LogTags?: Pair[]
 }
 
+/** The options of an encoder, as plain values. */
+export interface Encoding extends HecLayout {
+  /** Exact `__topic__` values to deliver; empty = all. */
+  topics: readonly string[]
+  maxBatchBytes: number
+}
+
 /** The envelopes that the encoder must produce for a body, as bytes. Made from objects, the plain and slow way. */
 export function expectedEvents(
-  options: EncoderOptions,
+  options: Encoding,
   body: Uint8Array,
   at: PullPosition,
 ): { events: Buffer[]; counts: EncodeCounts } {
@@ -45,7 +54,11 @@ export function expectedEvents(
       continue
     }
     for (const [logIndex, log] of logs.entries()) {
-      const id = `${options.logstore}:${at.shard}:${(at.firstGroup as bigint) + BigInt(groupIndex)}:${logIndex}`
+      const place =
+        at.firstGroup === undefined
+          ? `h:${contentHash(at.shard, group, log)}`
+          : `${at.firstGroup + BigInt(groupIndex)}:${logIndex}`
+      const id = `${at.logstore}:${at.shard}:${place}`
       events.push(Buffer.from(envelope(options, group, log, id)))
     }
   }
@@ -53,7 +66,7 @@ export function expectedEvents(
   return { events, counts }
 }
 
-function envelope(options: EncoderOptions, group: Group, log: NonNullable<Group['Logs']>[number], id: string): string {
+function envelope(options: Encoding, group: Group, log: Log, id: string): string {
   const pairs = new Map<string, string>([
     ['__topic__', text(group.Topic)],
     ['__source__', text(group.Source)],
@@ -61,9 +74,9 @@ function envelope(options: EncoderOptions, group: Group, log: NonNullable<Group[
   for (const tag of group.LogTags ?? []) pairs.set(`__tag__:${text(tag.Key)}`, text(tag.Value))
   for (const content of log.Contents ?? []) pairs.set(text(content.Key), text(content.Value))
 
-  const nanos = BigInt(log.Time ?? 0) * 1_000_000_000n + BigInt(log.Time_ns ?? 0)
+  const nanos = timeOf(log)
   const members: Array<[string, string]> = [
-    ['time', `${nanos / 1_000_000_000n}.${String(nanos % 1_000_000_000n).padStart(9, '0')}`],
+    ['time', `${nanos / NANOS}.${String(nanos % NANOS).padStart(9, '0')}`],
     ['host', JSON.stringify(options.host ?? text(group.Source))],
     ['source', JSON.stringify(options.source)],
     ['sourcetype', JSON.stringify(options.sourcetype)],
@@ -72,6 +85,38 @@ function envelope(options: EncoderOptions, group: Group, log: NonNullable<Group[
   members.push(['event', objectOf([...pairs].map(([key, value]) => [key, JSON.stringify(value)]))])
   members.push(['fields', objectOf([['sls_event_id', JSON.stringify(id)]])])
   return `${objectOf(members)}\n`
+}
+
+type Log = NonNullable<Group['Logs']>[number]
+
+/** The first 128 bits of a SHA-256 over the group's own and what the log says, each part behind its length. */
+function contentHash(shard: number, { Topic, Source, LogTags = [] }: Group, log: Log): string {
+  const group = sha256(framed([Buffer.from(String(shard)), Topic, Source, ...LogTags.flatMap(parts)]))
+  const { Contents = [] } = log
+  const time = timeOf(log)
+  const text = Buffer.from(`${time / NANOS}.${time % NANOS}`)
+  return sha256(Buffer.concat([group, framed([text, ...Contents.flatMap(parts)])])).toString('hex', 0, 16)
+}
+
+const parts = ({ Key, Value }: Pair) => [Key, Value]
+const sha256 = (bytes: Buffer): Buffer => createHash('sha256').update(bytes).digest()
+
+function framed(all: ReadonlyArray<Uint8Array | undefined>): Buffer {
+  return Buffer.concat(
+    all.flatMap((part) => {
+      // The default of a missing field is an array.
+      const bytes = Buffer.from(part ?? [])
+      const length = Buffer.alloc(4)
+      length.writeUInt32LE(bytes.length)
+      return [length, bytes]
+    }),
+  )
+}
+
+const NANOS = 1_000_000_000n
+
+function timeOf({ Time, Time_ns }: Log): bigint {
+  return BigInt(Time ?? 0) * NANOS + BigInt(Time_ns ?? 0)
 }
 
 function objectOf(members: Array<[key: string, json: string]>): string {

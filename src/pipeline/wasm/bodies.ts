@@ -2,7 +2,7 @@ import type { BufferPool } from '../../core/buffer-pool.ts'
 import type { Inflate } from '../../sls/lz4.ts'
 import { PIECE_BYTES } from '../../sls/lz4.ts'
 import type { Kernel } from './kernel.ts'
-import { INFLATED, PAUSED } from './kernel.ts'
+import { INFLATED, PAUSED } from './memory-layout.ts'
 
 /** Bodies of pulls where the kernel can work on them, as far as there is room; the others are as good for the other engine. */
 export class KernelBodies {

@@ -1,42 +1,37 @@
-import type { EncoderOptions } from '../encoder.ts'
-import { EnvelopeConstants } from '../reference/group-head.ts'
+import { hash } from 'node:crypto'
+import type { EncodeCounts, PullPosition } from '../../core/batch.ts'
+import type { EngineOptions } from '../engine.ts'
+import { eventIdPrefix } from '../event-id.ts'
+import { constantMembers } from '../hec-layout.ts'
 import { KERNEL } from './binary.ts'
+import {
+  BODY,
+  BODY_END,
+  CONFIG_SIZE,
+  COUNT_FILTERED,
+  COUNT_GROUPS,
+  COUNT_LOGS,
+  EVENTS,
+  FIRST_GROUP,
+  GROUP,
+  GROUP_COUNT,
+  GROUP_INDEX,
+  GROUP_SIZE,
+  GROUP_START,
+  GROUP_STOP,
+  HASHED,
+  ID_PREFIX_BYTES,
+  ID_PREFIX_LENGTH,
+  LOG,
+  LOG_END,
+  LOG_INDEX,
+  LOGS_AT,
+  MAX_GROUPS,
+  SHARD,
+  USED,
+  WALK_SIZE,
+} from './memory-layout.ts'
 import { Slots } from './slots.ts'
-
-/** What `encode` stopped for (engine/index.ts). */
-export const DONE = 0
-export const FULL = 1
-export const LEFT = 2
-
-/** What `inflate` ended with, 0 being neither (engine/lz4.ts). */
-export const INFLATED = 1
-export const PAUSED = 2
-
-/** Places in the walk, in units of 32 bits (engine/layout.ts). */
-export const WALK = {
-  body: 0,
-  bodyEnd: 1,
-  groupCount: 2,
-  group: 3,
-  logsAt: 4,
-  log: 6,
-  logEnd: 7,
-  logIndex: 8,
-  used: 9,
-  batchEvents: 10,
-  groups: 11,
-  logs: 12,
-  filteredLogs: 13,
-  firstGroup: 14,
-} as const
-const WALK_INTS = 16
-/** The one place in the config that changes. */
-const CONFIG_ID_PREFIX_LENGTH = 11
-const CONFIG_INTS = 12
-/** Places in each of the groups. */
-export const GROUP_INTS = 8
-export const GROUP = { start: 0, stop: 1, index: 2 } as const
-const MAX_GROUPS = 8192
 
 interface Exports {
   configAt(): number
@@ -51,54 +46,84 @@ interface Exports {
   encode(): number
 }
 
+/** Where a pull stands. */
+export interface Position {
+  readonly counts: EncodeCounts
+  readonly walk: Int32Array
+  readonly groups: Int32Array
+  readonly idPrefix: Buffer
+}
+
+/** A log that the kernel leaves to the host: bytes in the kernel's memory, and indexes in the pull and in the group. */
+export interface LeftLog {
+  readonly group: Buffer
+  readonly groupIndex: number
+  readonly log: Buffer
+  readonly logIndex: number
+}
+
+type KernelOptions = Pick<EngineOptions, 'topics' | 'layout' | 'maxBatchBytes'>
+
 const PAGE = 65_536
+/** Memory that the kernel lays out itself is less than this. */
+const STATIC_BYTES = 3 << 20
 /** An event is only begun when it fits in for certain, and it may be six times its log. */
 const HEADROOM = 8 << 20
-/** Batches over this are not for us: a call would keep the event loop waiting too long. */
+/** Larger batches are left to the other engine: a call would keep the event loop waiting too long. */
 const MAX_BATCH_BYTES = 16 << 20
 /** No event is shorter. */
 const MIN_EVENT_BYTES = 64
-/** Room for what stands before the id of every event of a pull. */
-const ID_PREFIX_BYTES = 960
+/** Positions of log groups from here on may not fit into 64 bits. */
+const MAX_FIRST_GROUP = 2n ** 63n
 const SLACK = 64
 
 /**
- * The WebAssembly engine: LZ4, the walk over a body and the writing of events, in a memory of fixed size that also holds the
- * bodies. The TypeScript one next door is its reference, and takes over wherever it says no.
+ * The WebAssembly module (engine/): LZ4, the walk over a body and the writing of events, in a memory of fixed size that also
+ * holds the bodies.
  */
 export class Kernel {
   readonly exports: Exports
   /** All of its memory. */
   readonly bytes: Buffer
-  /** Where the pull stands that has the kernel, and its groups. */
-  readonly walk: Int32Array
-  readonly groups: Int32Array
   readonly slots: Slots
-  readonly maxBatchBytes: number
+  readonly #maxBatchBytes: number
+  readonly #walk: Int32Array
+  readonly #firstGroup: BigInt64Array
+  readonly #groups: Int32Array
+  readonly #config: Int32Array
   readonly #output: number
   readonly #outputEnd: number
   readonly #ends: number
   readonly #idPrefix: number
-  readonly #config: Int32Array
-  /** The pull whose walk stands in the memory. */
-  current: object | undefined
+  /** Of the pull whose walk stands in the memory. */
+  #current: Position | undefined
 
-  private constructor(options: EncoderOptions, bodyBytes: number) {
-    const { maxBatchBytes, topics } = options
+  private constructor({ topics: { topics }, layout, maxBatchBytes }: KernelOptions, bodyBytes: number) {
     const endsBytes = 4 * (Math.ceil(maxBatchBytes / MIN_EVENT_BYTES) + 1)
-    const { host, afterHost } = new EnvelopeConstants(options)
-    const wanted = topics.map((topic) => Buffer.from(topic))
-    const texts = wanted.reduce((sum, topic) => sum + topic.length + 4, (host?.length ?? 0) + afterHost.length)
-    const own = (1 << 20) + ID_PREFIX_BYTES + texts + endsBytes + maxBatchBytes + HEADROOM + 16 * SLACK
+    const host = layout.host === undefined ? undefined : insideOf(layout.host)
+    const afterHost = Buffer.from(`",${constantMembers(layout)},"event":{`)
+    const wanted = topicList(topics)
+    const texts = wanted.length + (host?.length ?? 0) + afterHost.length
+    const own = STATIC_BYTES + ID_PREFIX_BYTES + texts + endsBytes + maxBatchBytes + HEADROOM + 16 * SLACK
     const pages = Math.ceil((own + bodyBytes) / PAGE)
     // Never grown: that would pull the memory away from under the bodies that are being worked on.
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages })
-    this.exports = new WebAssembly.Instance(compiled(), { env: { memory } }).exports as Exports
-    this.bytes = Buffer.from(memory.buffer)
-    this.walk = new Int32Array(memory.buffer, this.exports.walkAt(), WALK_INTS)
-    this.groups = new Int32Array(memory.buffer, this.exports.groupsAt(), MAX_GROUPS * GROUP_INTS)
-    this.#config = new Int32Array(memory.buffer, this.exports.configAt(), CONFIG_INTS)
-    this.maxBatchBytes = maxBatchBytes
+    const { buffer } = memory
+    this.bytes = Buffer.from(buffer)
+    this.exports = new WebAssembly.Instance(compiled(), {
+      env: { memory },
+      // Node's SHA-256 uses the processor's own instructions, which WebAssembly cannot.
+      digest: {
+        digest: (from: number, to: number, out: number): void => {
+          this.bytes.write(hash('sha256', new Uint8Array(buffer, from, to - from), 'binary'), out, 'latin1')
+        },
+      },
+    }).exports as Exports
+    this.#walk = new Int32Array(buffer, this.exports.walkAt(), WALK_SIZE)
+    this.#firstGroup = new BigInt64Array(buffer, this.#walk.byteOffset + 4 * FIRST_GROUP, 1)
+    this.#groups = new Int32Array(buffer, this.exports.groupsAt(), MAX_GROUPS * GROUP_SIZE)
+    this.#config = new Int32Array(buffer, this.exports.configAt(), CONFIG_SIZE)
+    this.#maxBatchBytes = maxBatchBytes
 
     let free = this.exports.freeFrom()
     const reserve = (size: number): number => {
@@ -116,15 +141,15 @@ export class Kernel {
     this.#output = reserve(maxBatchBytes + HEADROOM)
     this.#outputEnd = this.#output + maxBatchBytes + HEADROOM
     this.#config.set([
-      ...[this.#output, this.#outputEnd, maxBatchBytes, this.#ends, put(topicList(wanted)), wanted.length],
+      ...[this.#output, this.#outputEnd, maxBatchBytes, this.#ends, put(wanted), topics.length],
       ...(host === undefined ? [0, 0] : [put(host), host.length]),
       ...[put(afterHost), afterHost.length, this.#idPrefix, 0],
     ])
     this.slots = new Slots(reserve(0), this.bytes.length)
   }
 
-  /** `undefined` where it cannot be had; there is always the other engine. Bodies get `bodyBytes` of its memory. */
-  static open(options: EncoderOptions, bodyBytes: number): Kernel | undefined {
+  /** `undefined` where it cannot be had. Bodies get `bodyBytes` of its memory. */
+  static open(options: KernelOptions, bodyBytes: number): Kernel | undefined {
     if (options.maxBatchBytes > MAX_BATCH_BYTES) return undefined
     try {
       return new Kernel(options, bodyBytes)
@@ -138,43 +163,116 @@ export class Kernel {
     return bytes.buffer === this.bytes.buffer
   }
 
-  /** Puts the walk before the beginning of a body. False when the kernel is not sure to get through it. */
-  examine(body: Buffer): boolean {
-    this.walk.fill(0)
-    this.walk[WALK.body] = body.byteOffset
-    this.walk[WALK.bodyEnd] = body.byteOffset + body.length
-    return this.exports.examine() !== 0
+  /**
+   * Examines a body and stands before its beginning. `undefined` when the kernel is not sure to get through it, as with
+   * malformed ones: the other engine knows what is wrong with them.
+   */
+  begin(body: Buffer, at: PullPosition): Position | undefined {
+    const { shard, firstGroup } = at
+    if (!this.holds(body)) return undefined
+    if (firstGroup !== undefined && (firstGroup < 0n || firstGroup >= MAX_FIRST_GROUP)) return undefined
+    const idPrefix = Buffer.concat([BEFORE_ID, insideOf(eventIdPrefix(at))])
+    if (idPrefix.length > ID_PREFIX_BYTES) return undefined
+    this.#current = undefined
+    const walk = this.#walk
+    walk.fill(0)
+    walk[BODY] = body.byteOffset
+    walk[BODY_END] = body.byteOffset + body.length
+    walk[HASHED] = firstGroup === undefined ? 1 : 0
+    walk[SHARD] = shard
+    this.#firstGroup[0] = firstGroup ?? 0n
+    if (this.exports.examine() === 0) return undefined
+    this.#setIdPrefix(idPrefix)
+    const [logs, filteredLogs] = [this.#in(COUNT_LOGS), this.#in(COUNT_FILTERED)]
+    this.#current = {
+      counts: { groups: this.#in(COUNT_GROUPS), logs, filteredLogs, events: logs - filteredLogs },
+      walk: walk.slice(),
+      groups: this.#groups.slice(0, GROUP_SIZE * this.#in(GROUP_COUNT)),
+      idPrefix,
+    }
+    return this.#current
   }
 
-  /** False when it is too long. */
-  setIdPrefix(prefix: Buffer): boolean {
-    if (prefix.length > ID_PREFIX_BYTES) return false
-    this.bytes.set(prefix, this.#idPrefix)
-    this.#config[CONFIG_ID_PREFIX_LENGTH] = prefix.length
-    return true
+  /** Goes on where a pull stands. */
+  enter(position: Position): void {
+    if (this.#current === position) return
+    this.#current = position
+    this.#setIdPrefix(position.idPrefix)
+    this.#walk.set(position.walk)
+    this.#groups.set(position.groups)
+    this.exports.resume()
   }
 
-  /** What has been written of the batch that is being filled, and where its events end. Good until more is written. */
-  get written(): Buffer {
-    return this.bytes.subarray(this.#output, this.#output + (this.walk[WALK.used] as number))
+  /** Notes where the pull now stands: the next one to enter may be another. */
+  leave(position: Position): void {
+    position.walk.set(this.#walk)
   }
 
-  get ends(): Uint32Array {
-    return new Uint32Array(this.bytes.buffer, this.#ends, this.walk[WALK.batchEvents])
+  /** Writes events until it is DONE, the batch is FULL, or a log is LEFT. */
+  encode(): number {
+    return this.exports.encode()
+  }
+
+  /** The log that `encode` left. */
+  get left(): LeftLog {
+    const group = (this.#in(GROUP) - 1) * GROUP_SIZE
+    const ofGroup = (field: number): number => this.#groups[group + field] as number
+    return {
+      group: this.bytes.subarray(ofGroup(GROUP_START), ofGroup(GROUP_STOP)),
+      groupIndex: ofGroup(GROUP_INDEX),
+      log: this.bytes.subarray(this.#in(LOG), this.#in(LOG_END)),
+      logIndex: this.#in(LOG_INDEX),
+    }
+  }
+
+  /** Moves past the log that `encode` left. */
+  passLeft(): void {
+    this.#walk[LOGS_AT] = this.#in(LOG_END)
+    this.#walk[LOG_INDEX] = this.#in(LOG_INDEX) + 1
+  }
+
+  /** Whether the batch that is being filled may take an event of so many bytes. */
+  fits(bytes: number): boolean {
+    return this.#in(EVENTS) === 0 || this.#in(USED) + bytes <= this.#maxBatchBytes
   }
 
   /** Adds an event that was written elsewhere; false when there is no room for it at all. */
   append(event: Buffer): boolean {
-    const used = this.walk[WALK.used] as number
+    const [used, events] = [this.#in(USED), this.#in(EVENTS)]
     const end = used + event.length
     if (this.#output + end > this.#outputEnd) return false
     this.bytes.set(event, this.#output + used)
-    const events = this.walk[WALK.batchEvents] as number
     this.bytes.writeUInt32LE(end, this.#ends + 4 * events)
-    this.walk[WALK.batchEvents] = events + 1
-    this.walk[WALK.used] = end
+    this.#walk[USED] = end
+    this.#walk[EVENTS] = events + 1
     return true
   }
+
+  /** Takes out what has been written of the batch, and where its events end. Good until more is written. */
+  takeBatch(): { bytes: Buffer; ends: Uint32Array } {
+    const bytes = this.bytes.subarray(this.#output, this.#output + this.#in(USED))
+    const ends = new Uint32Array(this.bytes.buffer, this.#ends, this.#in(EVENTS))
+    this.#walk[USED] = 0
+    this.#walk[EVENTS] = 0
+    return { bytes, ends }
+  }
+
+  #in(place: number): number {
+    return this.#walk[place] as number
+  }
+
+  #setIdPrefix(prefix: Buffer): void {
+    this.bytes.set(prefix, this.#idPrefix)
+    this.#config[ID_PREFIX_LENGTH] = prefix.length
+  }
+}
+
+/** Stands between the contents and the id of an event. */
+const BEFORE_ID = Buffer.from('"},"fields":{"sls_event_id":"')
+
+/** The inside of a JSON string. */
+function insideOf(text: string): Buffer {
+  return Buffer.from(JSON.stringify(text).slice(1, -1))
 }
 
 let module: WebAssembly.Module | undefined

@@ -9,6 +9,6 @@ declare namespace WebAssembly {
   }
   class Instance {
     readonly exports: object
-    constructor(module: Module, imports: { env: { memory: Memory } })
+    constructor(module: Module, imports: Record<string, Record<string, unknown>>)
   }
 }

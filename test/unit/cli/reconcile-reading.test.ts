@@ -6,12 +6,12 @@ import { persistently } from '../../../src/cli/persistently.ts'
 import { wantedWindows } from '../../../src/cli/reconcile/wanted.ts'
 import { Fault } from '../../../src/core/errors.ts'
 import { Secret } from '../../../src/core/secret.ts'
-import { Encoder } from '../../../src/pipeline/encoder.ts'
 import { SlsClient } from '../../../src/sls/client.ts'
 import { cursorNumber, cursorOf } from '../../../src/sls/cursor.ts'
 import { encodeLogGroup, encodeLogGroupList } from '../../../src/sls/log-group.ts'
 import { lz4Compress } from '../../../src/sls/lz4.ts'
 import { LOGSTORE } from '../../support/shard-ref.ts'
+import { referenceEncoder } from '../pipeline/encode-all.ts'
 
 const signal = new AbortController().signal
 const FIRST = 1000
@@ -63,9 +63,7 @@ function group(): Buffer {
 
 /** Positions read, by whether they lie before the checkpoint. */
 async function read(client: SlsClient, checkpoint: number): Promise<{ committed: number[]; pending: number[] }> {
-  const encoder = new Encoder({
-    ...{ project: 'p', logstore: 'l', maxBatchBytes: 1_000_000, topics: [], source: 's', sourcetype: 't' },
-  })
+  const encoder = referenceEncoder()
   const found = { committed: [] as number[], pending: [] as number[] }
   const period = { from: FIRST, to: FIRST + 7 }
   const of = { shard: 0, checkpoint: cursorOf(BigInt(checkpoint)) }

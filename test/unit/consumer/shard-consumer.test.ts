@@ -174,7 +174,7 @@ describe('reading a shard', () => {
     const recycled: Batch[] = []
     const sls = await SlsDouble.start()
     sls.join()
-    const encoder = oneLogABatch(sls)
+    const encoder = oneLogABatch()
     const { clock, deliveries, lease } = await takenShard({
       ...{ sls, written: 2 },
       encoder: { encode: (body, at) => encoder.encode(body, at), recycle: (batch) => void recycled.push(batch) },

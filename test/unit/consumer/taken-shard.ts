@@ -9,8 +9,9 @@ import { ShardConsumer } from '../../../src/consumer/shard-consumer.ts'
 import { ShardDirectory } from '../../../src/consumer/shard-directory.ts'
 import { BufferPool } from '../../../src/core/buffer-pool.ts'
 import type { Telemetry } from '../../../src/core/telemetry.ts'
-import { Encoder } from '../../../src/pipeline/encoder.ts'
+import type { Encoder } from '../../../src/pipeline/encoder.ts'
 import type { SlsClient } from '../../../src/sls/client.ts'
+import { referenceEncoder } from '../pipeline/encode-all.ts'
 import { DeliveryScript } from './delivery-script.ts'
 import { changesTold, drawnArrows } from './life-drawing.ts'
 import { GROUP, SlsDouble } from './sls-double.ts'
@@ -24,10 +25,8 @@ export interface Chosen extends Partial<Reading>, Partial<Downstream> {
   commitIntervalMs?: number
 }
 
-/** One batch a log, of topic `audit`. */
-export function oneLogABatch({ ref: { project, logstore } }: SlsDouble): Encoder {
-  return new Encoder({ project, logstore, maxBatchBytes: 1, topics: ['audit'], source: 's', sourcetype: 't' })
-}
+/** Encodes the logs of topic `audit`. */
+export const oneLogABatch = (): Encoder => referenceEncoder({ maxBatchBytes: 1, topics: ['audit'] })
 
 /** The surroundings of a shard. */
 export function surroundings(sls: SlsDouble, deliveries: DeliveryScript, chosen: Chosen): ShardSurroundings {
@@ -39,7 +38,7 @@ export function surroundings(sls: SlsDouble, deliveries: DeliveryScript, chosen:
     budget = new ByteBudget(1 << 20),
     bodies = new BufferPool(0),
     deliver = deliveries.deliver,
-    encoder = oneLogABatch(sls),
+    encoder = oneLogABatch(),
   } = chosen
   const group = { name: GROUP, timeoutSeconds: 60, inOrder }
   return {

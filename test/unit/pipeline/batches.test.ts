@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Batch } from '../../../src/core/batch.ts'
 import { bytesOf } from '../../../src/core/batch.ts'
-import { Encoder } from '../../../src/pipeline/encoder.ts'
-import { defaults, encodeAll, encoderWith, envelopes, idOf, position } from './encode-all.ts'
+import { encodeAll, encoderWith, envelopes, idOf, position, referenceEncoder } from './encode-all.ts'
 import type { Field } from './wire.ts'
 import { content, group, list, log, source, tag, time, timeNs, topic } from './wire.ts'
 
@@ -95,7 +94,7 @@ describe('batches', () => {
     const body = list(group(logOf(10), logOf(10), logOf(10)), Buffer.of(0x0a, 0x05))
     const generator = encoderWith({ maxBatchBytes: 1 }).encode(body, position)
     expect(() => generator.next()).toThrow(expect.objectContaining({ code: 'corrupt_log_group' }))
-    const one = new Encoder({ ...defaults, maxBatchBytes: 1 })
+    const one = referenceEncoder({ maxBatchBytes: 1 })
     expect(() => one.encode(body, position), 'before one is asked for').toThrow(
       expect.objectContaining({ code: 'corrupt_log_group' }),
     )
@@ -200,6 +199,30 @@ describe('event ids without cursors', () => {
     expect(idsOf(log(time(1)), shuffled, ...base)[1]).toBe(id)
     const small = encodeAll(encoderWith({ maxBatchBytes: 1 }), list(group(), group(log(), original, ...base)), opaque)
     expect(envelopes(small.text).map(idOf)[1]).toBe(id)
+  })
+
+  test('stay the same from release to release', () => {
+    const odd = log(time(1790000000), content('k', '1'), content('k', ''), content('', Buffer.of(0xff)))
+    expect(idsOf(original, odd, ...base)).toEqual([
+      'audit:3:h:aaf998601e07187e35b36506e8e8e98d',
+      'audit:3:h:1ae48a1756f0236faf083f16a92133af',
+    ])
+  })
+
+  test('are the same whichever engine writes the log, in any batch', () => {
+    const odd = log(time(7), content('a', '1'), content('a', '2'))
+    const huge = log(time(7), content('k', Buffer.alloc(3 << 20, 'v')))
+    const body = list(
+      group(original, odd, original, huge, odd, original, ...base),
+      group(odd),
+      group(original, topic('u')),
+    )
+    const whole = idsOf(original, odd, huge, ...base)
+    for (const maxBatchBytes of [1, 500, 1_000_000]) {
+      const ids = envelopes(encodeAll(encoderWith({ maxBatchBytes }), body, opaque).text).map(idOf)
+      expect(ids.slice(0, 6)).toEqual([0, 1, 0, 2, 1, 0].map((index) => whole[index]))
+      expect(new Set(ids).size).toBe(5)
+    }
   })
 
   test('are shared by identical logs only', () => {

@@ -1,24 +1,52 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Batch } from '../../../src/core/batch.ts'
-import type { EncodeCounts, EncoderOptions, PullPosition } from '../../../src/pipeline/encoder.ts'
+import type { Batch, EncodeCounts, PullPosition } from '../../../src/core/batch.ts'
+import { BatchMemory } from '../../../src/pipeline/batch-memory.ts'
 import { Encoder } from '../../../src/pipeline/encoder.ts'
+import type { EngineOptions } from '../../../src/pipeline/engine.ts'
+import { ReferenceEngine } from '../../../src/pipeline/reference/engine.ts'
+import { TopicSelection } from '../../../src/pipeline/select.ts'
+import { WasmEngine } from '../../../src/pipeline/wasm/engine.ts'
 import { Kernel } from '../../../src/pipeline/wasm/kernel.ts'
+import type { Encoding } from '../../support/event-oracle.ts'
 
 export const position: PullPosition = {
   ...{ source: 'default', project: 'p', logstore: 'audit', shard: 3 },
   ...{ cursor: 'MTIz', firstGroup: 1447299606896632356n },
 }
 
+export const defaults: Encoding = {
+  maxBatchBytes: 1_000_000,
+  topics: [],
+  source: 'sls://p/audit',
+  sourcetype: 'aliyun:sls',
+}
+
+export function engineOptions(encoding: Partial<Encoding> = {}): EngineOptions {
+  const { topics, maxBatchBytes, ...layout } = { ...defaults, ...encoding }
+  return { topics: new TopicSelection(topics), layout, maxBatchBytes, memory: new BatchMemory() }
+}
+
+export function referenceEncoder(encoding: Partial<Encoding> = {}): Encoder {
+  const options = engineOptions(encoding)
+  return new Encoder(new ReferenceEngine(options), options.memory)
+}
+
+const KERNEL_BODY_BYTES = 16 << 20
+
 /** Both engines at once, which must agree on everything: every test of the one is a test of the other. */
 export class Engines {
-  readonly reference: Encoder
   readonly kernel: Kernel | undefined
+  readonly #reference: Encoder
   readonly #fast: Encoder
 
-  constructor(options: EncoderOptions) {
-    this.reference = new Encoder(options)
+  constructor(encoding: Encoding) {
+    const options = engineOptions(encoding)
+    const reference = new ReferenceEngine(options)
     this.kernel = Kernel.open(options, KERNEL_BODY_BYTES)
-    this.#fast = new Encoder(options, this.kernel)
+    this.#reference = new Encoder(reference, options.memory)
+    this.#fast = this.kernel
+      ? new Encoder(new WasmEngine(this.kernel, reference, options.memory), options.memory)
+      : this.#reference
   }
 
   *encode(body: Buffer, at: PullPosition): Generator<Batch, EncodeCounts> {
@@ -26,7 +54,7 @@ export class Engines {
     const placed = place === undefined ? undefined : this.kernel?.bytes.subarray(place, place + body.length)
     placed?.set(body)
     const fast = begun(() => this.#fast.encode(placed ?? body, at))
-    const reference = begun(() => this.reference.encode(body, at))
+    const reference = begun(() => this.#reference.encode(body, at))
     try {
       for (;;) {
         const found = outcomeOf(fast)
@@ -43,11 +71,9 @@ export class Engines {
   }
 
   recycle(batch: Batch): void {
-    this.reference.recycle(batch)
+    this.#reference.recycle(batch)
   }
 }
-
-const KERNEL_BODY_BYTES = 16 << 20
 
 type Outcome = IteratorResult<Batch, EncodeCounts> | { thrown: unknown }
 
@@ -91,17 +117,8 @@ function difference(found: Outcome, expected: Outcome): string {
   return `…${one.slice(Math.max(0, at - 60), at + 60)} ≠ …${other.slice(Math.max(0, at - 60), at + 60)}`
 }
 
-export function encoderWith(options: Partial<EncoderOptions> = {}): Engines {
-  return new Engines({ ...defaults, ...options })
-}
-
-export const defaults: EncoderOptions = {
-  project: 'p',
-  logstore: 'audit',
-  maxBatchBytes: 1_000_000,
-  topics: [],
-  source: 'sls://p/audit',
-  sourcetype: 'aliyun:sls',
+export function encoderWith(encoding: Partial<Encoding> = {}): Engines {
+  return new Engines({ ...defaults, ...encoding })
 }
 
 export function encodeAll(

@@ -1,11 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { EncoderOptions } from '../../../src/pipeline/encoder.ts'
+import type { Encoding } from '../../support/event-oracle.ts'
 import { expectedBatches, expectedEvents } from '../../support/event-oracle.ts'
 import { bodies } from './bodies.ts'
 import { defaults, encodeAll, encoderWith, position } from './encode-all.ts'
 
-const variants: EncoderOptions[] = [
+/** Of pulls whose groups have positions, and of those whose ids are hashes. */
+const positions = [position, { ...position, firstGroup: undefined }]
+const variants: Encoding[] = [
   defaults,
   { ...defaults, maxBatchBytes: 1 },
   { ...defaults, maxBatchBytes: 700, index: 'main' },
@@ -16,13 +18,16 @@ const variants: EncoderOptions[] = [
 describe('any log groups', () => {
   test('come out as the contract renders them, byte for byte, packed into full batches', () => {
     // One encoder (of each kind) for all runs, as in the process: keys seen in one body must not change the next.
-    const encoders = variants.map((options) => ({ options, encoder: encoderWith(options) }))
+    const encoders = variants.flatMap((options) => {
+      const encoder = encoderWith(options)
+      return positions.map((at) => ({ options, encoder, at }))
+    })
     let runs = 0
     const property = fc.property(bodies, (body) => {
-      for (const { options, encoder } of encoders) {
-        const expected = expectedEvents(options, body, position)
+      for (const { options, encoder, at } of encoders) {
+        const expected = expectedEvents(options, body, at)
         const packed = expectedBatches(expected.events, options.maxBatchBytes)
-        const { batches, counts } = encodeAll(encoder, body)
+        const { batches, counts } = encodeAll(encoder, body, at)
         expect(counts).toEqual(expected.counts)
         expect(batches.map((batch) => batch.bytes.toString('latin1'))).toEqual(
           packed.map((events) => Buffer.concat(events).toString('latin1')),

@@ -76,8 +76,9 @@ describe('the envelope', () => {
   })
 
   test('escapes what the configuration puts into it', () => {
-    const encoder = encoderWith({ source: 'a"\\\n', sourcetype: 'b"', index: 'c"', logstore: 'd"' })
-    const [envelope] = envelopes(encodeAll(encoder, list(group(log(time(1))))).text)
+    const encoder = encoderWith({ source: 'a"\\\n', sourcetype: 'b"', index: 'c"' })
+    const at = { ...position, logstore: 'd"' }
+    const [envelope] = envelopes(encodeAll(encoder, list(group(log(time(1)))), at).text)
     expect(envelope).toMatchObject({ source: 'a"\\\n', sourcetype: 'b"', index: 'c"' })
     expect(idOf(envelope)).toMatch(/^d":3:/)
   })

@@ -5,15 +5,17 @@ import { BufferPool } from '../../../src/core/buffer-pool.ts'
 import { atOnce } from '../../../src/core/turns.ts'
 import { SampleLogs, seededRandom } from '../../../src/emulator/sample-logs.ts'
 import { Encoder } from '../../../src/pipeline/encoder.ts'
+import { ReferenceEngine } from '../../../src/pipeline/reference/engine.ts'
 import { KernelBodies } from '../../../src/pipeline/wasm/bodies.ts'
+import { WasmEngine } from '../../../src/pipeline/wasm/engine.ts'
 import { Kernel } from '../../../src/pipeline/wasm/kernel.ts'
 import { Slots } from '../../../src/pipeline/wasm/slots.ts'
 import { encodeLogGroup, encodeLogGroupList } from '../../../src/sls/log-group.ts'
 import { lz4Compress, lz4Decompress, PIECE_BYTES } from '../../../src/sls/lz4.ts'
-import { defaults, position } from './encode-all.ts'
+import { engineOptions, position } from './encode-all.ts'
 
 function open(bodyBytes = 1 << 20) {
-  const kernel = Kernel.open(defaults, bodyBytes) as Kernel
+  const kernel = Kernel.open(engineOptions(), bodyBytes) as Kernel
   return { kernel, bodies: new KernelBodies(kernel, new BufferPool(0)) }
 }
 
@@ -124,7 +126,8 @@ describe('inflating in the kernel', () => {
 
   test('pauses, and lets others use the kernel meanwhile', () => {
     const roomy = open(64 << 20)
-    const encoder = new Encoder(defaults, roomy.kernel)
+    const options = engineOptions()
+    const engine = new WasmEngine(roomy.kernel, new ReferenceEngine(options), options.memory)
     const texts = [25, 50, 75].map((groups, seed) => {
       const logs = new SampleLogs(seed).group('audit', 500).logs
       const group = encodeLogGroup({
@@ -151,7 +154,7 @@ describe('inflating in the kernel', () => {
           continue
         }
         expect(value && one.body.equals(one.text)).toBe(true)
-        encodings.push(encoder.encode(one.body, position))
+        encodings.push(new Encoder(engine, options.memory).encode(one.body, position))
         running.splice(running.indexOf(one), 1)
       }
     }

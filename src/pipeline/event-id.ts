@@ -1,0 +1,9 @@
+import type { PullPosition } from '../core/batch.ts'
+
+/**
+ * The part of an id that the events of one pull share: `<logstore>:<shard>:`. It is followed by the log group's own cursor
+ * and the log's index in the group or, where groups have no cursor of their own, by `h:` and a hash of what the log says.
+ */
+export function eventIdPrefix({ logstore, shard, firstGroup }: PullPosition): string {
+  return `${logstore}:${shard}:${firstGroup === undefined ? 'h:' : ''}`
+}

@@ -1,0 +1,88 @@
+import type { Batch, EncodeCounts, PullPosition } from '../../core/batch.ts'
+import { originOf } from '../../core/batch.ts'
+import type { Engine, EngineOptions, Walk } from '../engine.ts'
+import { GroupEvents } from './events.ts'
+import { LogGroup, logGroupsOf } from './log-group.ts'
+import { assertWellFormed } from './well-formed.ts'
+
+/**
+ * What an engine does, said as plainly as possible: nothing here is for speed. It judges the bytes of the WebAssembly engine,
+ * and writes what that one leaves to it.
+ */
+export class ReferenceEngine implements Engine {
+  readonly #options: EngineOptions
+
+  constructor(options: EngineOptions) {
+    this.#options = options
+  }
+
+  open(body: Buffer, at: PullPosition): Walk {
+    assertWellFormed(body, this.#options.topics)
+    return new ReferenceWalk(this.#options, body, at)
+  }
+
+  /** The events of one log group, for an engine that leaves some of them to this one. */
+  eventsOf(group: Buffer, index: number, at: PullPosition): GroupEvents {
+    return new GroupEvents(this.#options.layout, at, new LogGroup(group), index)
+  }
+}
+
+class ReferenceWalk implements Walk {
+  readonly counts: EncodeCounts = { groups: 0, logs: 0, filteredLogs: 0, events: 0 }
+  readonly #options: EngineOptions
+  readonly #at: PullPosition
+  readonly #events: Iterator<Buffer>
+  /** The event that did not fit into the last batch. */
+  #waiting: Buffer | undefined
+
+  constructor(options: EngineOptions, body: Buffer, at: PullPosition) {
+    this.#options = options
+    this.#at = at
+    this.#events = this.#eventsOf(body)
+  }
+
+  nextBatch(): Batch | undefined {
+    const { maxBatchBytes, memory } = this.#options
+    const events: Buffer[] = []
+    const ends: number[] = []
+    let used = 0
+    for (;;) {
+      const event = this.#waiting ?? this.#nextEvent()
+      this.#waiting = undefined
+      if (event === undefined) break
+      if (events.length > 0 && used + event.length > maxBatchBytes) {
+        this.#waiting = event
+        break
+      }
+      used += event.length
+      events.push(event)
+      ends.push(used)
+    }
+    return used === 0 ? undefined : memory.batchOf(originOf(this.#at), Buffer.concat(events), Uint32Array.from(ends))
+  }
+
+  #nextEvent(): Buffer | undefined {
+    const { done, value } = this.#events.next()
+    return done ? undefined : value
+  }
+
+  *#eventsOf(body: Buffer): Generator<Buffer, undefined> {
+    const { layout, topics } = this.#options
+    for (const bytes of logGroupsOf(body)) {
+      const group = new LogGroup(bytes)
+      const index = this.counts.groups++
+      this.counts.logs += group.logCount
+      if (!topics.wants(group.topic)) {
+        this.counts.filteredLogs += group.logCount
+        continue
+      }
+      const events = new GroupEvents(layout, this.#at, group, index)
+      let logIndex = 0
+      for (const log of group.logs()) {
+        this.counts.events++
+        yield events.eventOf(log, logIndex++)
+      }
+    }
+    return undefined
+  }
+}
