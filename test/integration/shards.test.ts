@@ -131,24 +131,21 @@ describe('a frozen replica', () => {
 describe('a checkpoint that has expired', () => {
   async function expired(policy: string) {
     const scenario = await Scenario.start({ sls: { shards: 1 }, env: { SLS_EXPIRED_CURSOR: policy } })
-    const first = scenario.replica()
     await scenario.write(5)
-    await scenario.caughtUp()
-    await first.kill('SIGTERM')
+    await scenario.deliver('first')
     await scenario.write(10)
     const shard = scenario.logstore.shard(0)
     shard.expireBefore(shard.end - 4)
-    const second = scenario.replica()
-    return { scenario, second }
+    return { scenario, replica: scenario.replica() }
   }
 
   test('resumes at the oldest retained log, with a warning and a count', async () => {
-    const { scenario, second } = await expired('begin')
-    const line = await second.line(/expired/i)
+    const { scenario, replica } = await expired('begin')
+    const line = await replica.line(/expired/i)
     expect(['warn', 'error']).toContain(line.level)
     await scenario.caughtUp()
     expect(scenario.tally().missing).toEqual([])
-    expect(await second.metrics()).toMatch(/^sls_bridge_expired_cursor_total(\{[^}]*\})? 1$/m)
+    expect(await replica.metrics()).toMatch(/^sls_bridge_expired_cursor_total(\{[^}]*\})? 1$/m)
   })
 
   test('a service that refuses every cursor is asked at a falling rate, and reading goes on when it stops', async () => {
@@ -166,18 +163,19 @@ describe('a checkpoint that has expired', () => {
   })
 
   test('with SLS_EXPIRED_CURSOR=fail waits, not ready, and commits nothing', async () => {
-    const { scenario, second } = await expired('fail')
+    const { scenario, replica } = await expired('fail')
     const committed = scenario.sls.commits.length
-    await scenario.eventually(async () => /expired/.test((await second.ready()).text))
-    expect((await second.ready()).status).toBe(503)
+    await replica.line(/^paused .*expired/)
+    expect(await replica.ready()).toMatchObject({ status: 503, text: expect.stringMatching(/expired/) })
     expect(scenario.sls.commits.length).toBe(committed)
     // The remedy: an operator sets the checkpoint. The bridge must not take it for a foreign write and undo it.
     const shard = scenario.logstore.shard(0)
     const checkpoint = shard.cursorAt(shard.begin)
     scenario.logstore.group('scenario').commit({ shard: 0, checkpoint, force: true })
     await scenario.caughtUp()
-    await scenario.eventually(async () => (await second.ready()).status === 200)
+    await replica.line(/^resumed/)
+    expect((await replica.ready()).status).toBe(200)
     expect(scenario.tally().missing).toEqual([])
-    expect((await second.kill('SIGTERM')).code).toBe(0)
+    expect((await replica.kill('SIGTERM')).code).toBe(0)
   })
 })
