@@ -114,6 +114,6 @@ function explain(error: unknown): string {
   if (code === 'EADDRINUSE') return `port ${port} is taken; choose another with --port (0 takes a free one)`
   if (code === 'EACCES' && port !== undefined) return `port ${port} needs more rights; choose one above 1023`
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
-    return `this machine has no address ${address ?? 'like that of --host'}`
+    return `this machine has no address ${address ?? '(see --host)'}`
   return messageOf(error)
 }

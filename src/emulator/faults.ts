@@ -1,6 +1,6 @@
 /**
- * Scripted faults, the same for both servers. A rule says which requests it hits and what happens to them. It fires once
- * unless it says otherwise. `unfired` names the rules that never did, so that a test can fail on them.
+ * Scripted faults, the same for both servers. A rule says which requests it hits and what happens to them. It fires
+ * once unless it says otherwise. `unfired` names the rules that never did, so that a test can fail on them.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -8,7 +8,7 @@ import { seededRandom } from './sample-logs.ts'
 import type { WaitOptions } from './watch.ts'
 import { Watch } from './watch.ts'
 
-/** What a rule can match on in a request: `api`, `shard`, `consumer`, `path` and so on. */
+/** Attributes of a request that a rule can match: `api`, `shard`, `consumer`, `path` and so on. */
 export type FaultAttributes = Readonly<Record<string, unknown>>
 
 export interface FaultAction {
@@ -30,7 +30,9 @@ export interface FaultAction {
 export interface FaultRule<Action extends FaultAction = FaultAction> {
   /** Default `fault-<n>`; a rule with an id that is taken replaces it. */
   id?: string
-  /** Every attribute must have this value, or one of these. Numbers match their decimal spelling. Default: all requests. */
+  /**
+   * Every attribute must have this value, or one of these. Numbers match their decimal spelling. Default: all requests.
+   */
   match?: Record<string, MatchValue | MatchValue[]>
   /** How often it fires; 0 = until it is removed. Default 1. */
   times?: number
@@ -58,7 +60,7 @@ export interface FaultScriptOptions<Action extends FaultAction> {
   watch?: Watch
 }
 
-/** What the rules of one server may say. */
+/** The words that the rules of one server may use. */
 export interface FaultWords<Action extends FaultAction> {
   /** Names that `match` knows. */
   attributes: readonly string[]
@@ -90,8 +92,8 @@ export class FaultScript<Action extends FaultAction = FaultAction> {
   }
 
   /**
-   * Appends rules and returns their ids. The first rule that matches a request wins. Throws a TypeError, adding none, if
-   * one of them could never fire or asks for something the server does not know.
+   * Appends rules and returns their ids. The first rule that matches a request wins. Throws a TypeError, adding none,
+   * if one of them could never fire or asks for something the server does not know.
    */
   add(...rules: ReadonlyArray<FaultRule<Action>>): string[] {
     for (const rule of rules) {
@@ -117,15 +119,15 @@ export class FaultScript<Action extends FaultAction = FaultAction> {
     return rules.length
   }
 
-  /** Forgets every rule and what it did. */
+  /** Forgets every rule and its counts. */
   clear(): void {
     this.#rules.clear()
     this.#wasted.length = 0
   }
 
   /**
-   * Resolves once the rule has fired so often (default once), without an id once every rule has fired. Rejects when that
-   * takes too long and when there is no such rule.
+   * Resolves once the rule has fired so often (default once), without an id once every rule has fired. Rejects when
+   * that takes too long and when there is no such rule.
    */
   async fired(id?: string, { times = 1, ...wait }: WaitOptions & { times?: number } = {}): Promise<void> {
     const missing = () => this.list().filter((rule) => (id === undefined || rule.id === id) && rule.fired < times)
@@ -138,7 +140,7 @@ export class FaultScript<Action extends FaultAction = FaultAction> {
   }
 
   /**
-   * What to do to a request with these attributes. Counts as fired: call it once per request.
+   * The action for a request with these attributes, if a rule fires. Counts as fired: call it once per request.
    * @internal
    */
   take(attributes: FaultAttributes): Action | undefined {
@@ -167,8 +169,8 @@ export class FaultScript<Action extends FaultAction = FaultAction> {
 }
 
 /**
- * The part of an action that comes before a request is looked at: the delay, then `hang` or `cut: 'before'`. Returns how
- * the request ended, if it did. A server that closes ends the delay, and with it the request.
+ * The part of an action that comes before a request is looked at: the delay, then `hang` or `cut: 'before'`. Returns
+ * how the request ended, if it did. A server that closes ends the delay, and with it the request.
  */
 export async function intercept(
   { delayMs, hang, cut }: FaultAction,

@@ -13,7 +13,7 @@ export interface ListenOptions {
   tls?: TlsOptions
 }
 
-/** An HTTP or HTTPS server on one port: where it listens, and who is connected. */
+/** An HTTP or HTTPS server on one port, with its address and a count of its connections. */
 export class Listener {
   readonly connections = { open: 0, total: 0 }
   readonly #host: string
@@ -51,7 +51,7 @@ export class Listener {
     return this.#port
   }
 
-  /** `http://host:port`, or https; a host that stands for every address is written as loopback. */
+  /** `http://host:port`, or https; an address that means all of them is shown as 127.0.0.1. */
   get url(): string {
     const host = ['0.0.0.0', '::'].includes(this.#host) ? '127.0.0.1' : this.#host
     return `${this.#scheme}://${host.includes(':') ? `[${host}]` : host}:${this.port}`

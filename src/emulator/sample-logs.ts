@@ -1,5 +1,5 @@
 /**
- * Generated logs that look like what users carry, seeded so that a run can be repeated: cloud audit (about 700 bytes, 16
+ * Generated logs that look like those of users, seeded so that a run can be repeated: cloud audit (about 700 bytes, 16
  * keys), Kubernetes audit (one JSON string of 2–3 KB), web access (about 300 bytes, 10 keys). Only the shapes are real.
  */
 

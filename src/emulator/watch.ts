@@ -15,7 +15,7 @@ export class Watch {
   readonly #waiting = new Set<Waiting>()
   #closed = false
 
-  /** Something happened that a caller may be waiting for. */
+  /** Asks every condition again. */
   changed(): void {
     for (const { ask } of this.#waiting) ask()
   }
@@ -58,7 +58,7 @@ export class Watch {
     })
   }
 
-  /** Rejects whatever still waits. */
+  /** Rejects every wait that is left. */
   close(): void {
     this.#closed = true
     for (const { giveUp } of this.#waiting) giveUp(CLOSED)

@@ -4,13 +4,13 @@ export interface AckLimits {
   /** Unqueried ack ids of one channel, and of all together. */
   idsPerChannel?: number
   ids?: number
-  /** A channel nobody posts to or polls for this long is removed, and its acks answer false for ever. */
+  /** A channel without a post or a poll for this long is removed, and its acks answer false for ever. */
   maxIdleMs?: number
-  /** What a full channel does: refuse events until it is polled, or forget its oldest ids from 90 % on. */
+  /** A full channel refuses events until it is polled (`off`), or forgets its oldest ids from 90 % on. */
   expiryMode?: 'off' | 'expire_at_90'
 }
 
-/** What became of one request on an ack token. Times are milliseconds since the epoch. */
+/** The acknowledgement of one request. Times are milliseconds since the epoch. */
 export interface AckRecord {
   readonly channel: string
   readonly ackId: number
@@ -23,7 +23,7 @@ export interface AckRecord {
 interface Channel {
   nextId: number
   usedAtMs: number
-  /** Ids nobody was told about yet. */
+  /** Ids that no client was told `true` about yet. */
   readonly pending: Map<number, AckRecord>
 }
 
@@ -79,7 +79,7 @@ export class AckChannels {
     return record
   }
 
-  /** `true` for what is acknowledged and was not told before; `false` for everything else, known or not. */
+  /** `true` for an id that is acknowledged and was not told before; `false` for every other, known or not. */
   query(token: string, channelId: string, ids: readonly number[]): Record<string, boolean> {
     this.#dropIdle()
     const channel = this.#use(token, channelId, false)
@@ -98,7 +98,7 @@ export class AckChannels {
     return answer
   }
 
-  /** What a restart does: every channel and every id is gone, and new ids start from 0. */
+  /** Forgets every channel and every id, as a restart does; new ids start from 0. */
   forget(): void {
     for (const channel of this.#channels.values()) this.#drop(channel)
     this.#channels.clear()

@@ -17,11 +17,11 @@ export interface RefuseRule {
   contains: string
   /** Default 6. */
   code?: number
-  /** What `invalid-event-number` says instead of the truth; `none` leaves it out. */
+  /** A false `invalid-event-number`; `none` leaves it out. Default: the true one. */
   number?: unknown
 }
 
-/** How the rest of splunkd is doing, which a sender feels. */
+/** The state of the rest of splunkd, as far as a sender notices it. */
 export interface Condition {
   /** How full the input queue is; set to null it is simulated again. Answers never say null. */
   queue: QueueLevel | null
@@ -31,7 +31,7 @@ export interface Condition {
   ackDelayMs: number | null
 }
 
-/** What a scripted fault does to the handling of one `/event` body. */
+/** How a scripted fault changes the handling of one `/event` body. */
 export interface EventScript {
   /** Stop before this object, as a queue does that fills up there. */
   accept?: number
@@ -95,7 +95,7 @@ const CONDITIONS: ReadonlyMap<string, (value: unknown) => boolean> = new Map([
 const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 const TIME = /^\d+(\.\d+)?$/
 
-/** What splunkd does behind its HTTP layer: channels, envelopes, prefix semantics, queue, acknowledgement, health. */
+/** The part of splunkd behind its HTTP layer: channels, envelopes, prefix semantics, queue, acknowledgement, health. */
 export class HecCollector {
   readonly acks: AckChannels
   readonly queue: InputQueue
@@ -121,7 +121,7 @@ export class HecCollector {
     return this.#shuttingDown
   }
 
-  /** Sets what is given and returns everything as it is now. Throws a TypeError on a name or value it does not know. */
+  /** Sets the conditions that are given and returns all of them. Throws a TypeError on an unknown name or value. */
   condition(given: Partial<Condition>): Condition {
     const wrong = Object.entries(given).find(([name, value]) => !CONDITIONS.get(name)?.(value))
     if (wrong) throw new TypeError(`there is no condition ${wrong[0]}: ${JSON.stringify(wrong[1])}`)

@@ -6,8 +6,8 @@ import { HEC_CODES, hecReply, htmlReply, JSON_TYPE } from './response.ts'
 
 /**
  * What a fault can do to a HEC request, beyond what both servers know. A `code` is HEC's own and brings its status and
- * text. A `status` alone answers HTML, as a load balancer would. `headers` alone change the true answer, and may lie about
- * its `content-length`. `cut: 'after'` loses the answer after the events were indexed and the ack ids issued.
+ * text. A `status` alone answers HTML, as a load balancer would. `headers` alone change the true answer, and may lie
+ * about its `content-length`. `cut: 'after'` loses the answer after the events were indexed and the ack ids issued.
  */
 export interface HecAction extends FaultAction, EventScript {
   code?: number

@@ -37,7 +37,9 @@ export interface HttpLimits {
   cloudCap: number | undefined
 }
 
-/** From an HTTP request to its answer: routes, authorization, body limits, scripted faults, and the counts of it all. */
+/**
+ * From an HTTP request to its answer: routes, authorization, body limits, scripted faults, and the counts of it all.
+ */
 export class HecHttp {
   /** Count by `<path> <status> <code>`. */
   readonly requests = new Map<string, number>()

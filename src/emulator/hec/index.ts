@@ -4,7 +4,7 @@ import type { AckRecord } from './acks.ts'
 import { IdCounter } from './ids.ts'
 import type { Lines } from './lines.ts'
 
-/** An envelope as it was indexed: what the sender gave, with the defaults of request and token applied. */
+/** An envelope as it was indexed: the sender's, with the defaults of request and token applied. */
 export interface HecEnvelope {
   time: number | string
   host: string
@@ -15,7 +15,7 @@ export interface HecEnvelope {
   fields?: Record<string, unknown>
 }
 
-/** What the client was told about a request; empty until the answer leaves, and for good when it never does. */
+/** The answer that a request got. Empty until the answer leaves; an answer that never leaves keeps it empty. */
 export interface HecAnswer {
   status?: number
   code?: number
@@ -64,7 +64,7 @@ export class IndexedEvent {
   }
 }
 
-/** Appends to a file synchronously, so that what a client was told is indexed can be read by then. */
+/** Appends to a file synchronously: an event can be read there before its client is told that it was indexed. */
 class FileOutput {
   readonly #fd: number
 
@@ -94,7 +94,7 @@ export interface HecIndexOptions {
   onOutputFailed?: (error: Error) => void
 }
 
-/** What was indexed, in order: to the output, to the callback, in memory, and in counts. */
+/** The indexed events, in order: in the output, in memory, as counts, and told to the callback. */
 export class HecIndex {
   readonly ids = new IdCounter()
   events = 0
@@ -148,7 +148,7 @@ export class HecIndex {
     if (this.#stream && !this.#stream.write(lines.bytes)) await this.#drain(this.#stream)
   }
 
-  /** Counts without looking at anything, for benchmarks. */
+  /** Only counts, for benchmarks. */
   count(events: number, bytes: number): void {
     this.events += events
     this.bytes += bytes
@@ -161,7 +161,7 @@ export class HecIndex {
     return this.#blocks.slice(firstBlock).flatMap((block) => eventsOf(block, seq))
   }
 
-  /** Forgets events and counts; the output keeps what it has. */
+  /** Forgets events and counts; the output stays as it is. */
   clear(): void {
     this.#blocks.length = 0
     this.ids.clear()

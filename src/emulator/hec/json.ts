@@ -1,8 +1,10 @@
-/** What `JsonScanner.value` found. Numbers, so that the hot loop compares small integers. */
+/** Kinds of values that `JsonScanner.value` finds. They are numbers so that the hot loop compares small integers. */
 export const KIND = { malformed: 0, null: 1, boolean: 2, number: 3, string: 4, object: 5, array: 6 } as const
 export type Kind = (typeof KIND)[keyof typeof KIND]
 
-/** Deeper nesting than this is called malformed: the scanner recurses, and a hostile body must not exhaust the stack. */
+/**
+ * Deeper nesting than this is called malformed: the scanner recurses, and a hostile body must not exhaust the stack.
+ */
 const MAX_DEPTH = 512
 
 const QUOTE = 0x22

@@ -12,14 +12,14 @@ const EVENT_ID = Buffer.from('sls_event_id')
 const METRIC_NAME = Buffer.from('metric_name')
 
 /**
- * One object of an `/event` body: byte offsets and facts, no values. The reader owns it and fills it anew for each
+ * One object of an `/event` body: byte offsets and facts, no values. The reader owns it and fills it again for each
  * object. A `…Kind` of `KIND.malformed` (0) means the key is absent.
  */
 export class Envelope {
   start = 0
   /** Just past the closing brace. */
   end = 0
-  /** Line ends stand between its tokens. */
+  /** There are line ends between its tokens. */
   folded = false
   eventKind: Kind = 0
   eventStart = 0
@@ -207,12 +207,12 @@ function isMetricName(bytes: Buffer, start: number, end: number): boolean {
   return sameBytes(bytes, start, Math.min(end, nameEnd), METRIC_NAME) && (end <= nameEnd || bytes[nameEnd] === 0x3a)
 }
 
-/** What HEC makes of a well-formed envelope: index it, skip it silently, or refuse it with a code. */
+/** The verdict on a well-formed envelope: index it, skip it silently, or refuse it with a code. */
 export type Verdict = 'index' | 'skip' | 6 | 12 | 13 | 15
 
 /**
- * `index` permission (code 7) is the token's business and not judged here. Where measurements are silent (a metadata
- * value that is not a string, a `time` that is no number) the nearest documented code is given.
+ * The token judges the permission for an index (code 7), not this function. Some answers were never measured, such as a
+ * metadata value that is not a string or a `time` that is no number. They get the nearest documented code.
  */
 export function judge(body: Buffer, envelope: Envelope, maxEventSize: number): Verdict {
   if (envelope.metaMistyped) return 6
@@ -235,7 +235,7 @@ export function judge(body: Buffer, envelope: Envelope, maxEventSize: number): V
 function isLonger(body: Buffer, { eventKind, eventStart, eventEnd }: Envelope, limit: number): boolean {
   const length = eventEnd - eventStart
   if (length <= limit) return false
-  // An escape is at most six times as long as what it stands for.
+  // An escape is at most six times as long as its character.
   if (eventKind !== KIND.string || length > 6 * limit + 2) return true
   return Buffer.byteLength(JSON.parse(body.toString('utf8', eventStart, eventEnd)) as string) > limit
 }

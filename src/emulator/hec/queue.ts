@@ -7,7 +7,7 @@ export interface QueueOptions {
   drainBytesPerSecond?: number
 }
 
-/** The input queue between HEC and indexing: fills with what is accepted, drains at a steady rate. */
+/** The input queue between HEC and indexing. Accepted events fill it; it drains at a steady rate. */
 export class InputQueue {
   /** Set by hand: overrules the simulated level until unset. */
   forced: QueueLevel | undefined
@@ -28,7 +28,7 @@ export class InputQueue {
     return this.#fill >= this.#capacity * 0.8 ? 'warn' : 'ok'
   }
 
-  /** Takes an event unless the queue is full; the last one taken may stand over the brim, so that any size passes. */
+  /** Takes an event unless the queue is full. The last one taken may exceed the capacity, so that any size passes. */
   offer(bytes: number): boolean {
     if (this.#capacity === Infinity) return this.forced !== 'full'
     if (this.level === 'full') return false

@@ -1,12 +1,12 @@
 /**
- * The search of a splunkd that `reconcile` uses, on the receiver's own port: `POST /services/search/v2/jobs/export`, also
- * under its older name. Understood are exactly
+ * The search of a splunkd that `reconcile` uses, on the receiver's own port: `POST /services/search/v2/jobs/export`,
+ * also under its older name. It understands exactly
  *
  *     | tstats count where index=<index> source="<source>" sls_event_id="<text>*" by sls_event_id
  *     | tstats count where index=<index> source="<source>" (sls_event_id="<id>" OR …) by sls_event_id
  *
- * with `earliest_time`, `latest_time` (unix seconds, the latter exclusive) and `output_mode=json`. Any other search is
- * refused, so that nobody takes a made-up result for Splunk's.
+ * with `earliest_time`, `latest_time` (unix seconds, the latter exclusive) and `output_mode=json`. Every other search
+ * is refused, so that an invented result is never mistaken for Splunk's.
  */
 import type { IncomingMessage } from 'node:http'
 import { readBody } from './body.ts'
@@ -34,7 +34,7 @@ export function isSearch(path: string): boolean {
   return PATHS.includes(path)
 }
 
-/** `token` is what an authentication token or session key must be; without one every request is refused. */
+/** A request must show `token` as its authentication token or session key; without one every request is refused. */
 export async function answerSearch(
   index: HecIndex,
   token: string | undefined,

@@ -2,15 +2,15 @@
  * A Splunk HTTP Event Collector that real HEC clients can't tell from a splunkd, over real sockets.
  *
  * Implemented: `/services/collector`, `/event`, `/raw`, `/ack`, `/health` (each also as `/1.0`) and OPTIONS; several
- * tokens (ack, allowed indexes, disabled), Splunk and Basic authorization, query-token refusal; channels; gzip; body and
- * event size limits (Enterprise and Cloud style); the envelope stream with its prefix semantics, unknown-key trap and
- * code 7 off by one; a queue that fills up; acknowledgement told once, forgotten on restart and when idle; health.
- * Where splunkd's behaviour is not known from measurements the code nearest to it says so.
+ * tokens (ack, allowed indexes, disabled), Splunk and Basic authorization, query-token refusal; channels; gzip; body
+ * and event size limits (Enterprise and Cloud style); the envelope stream with its prefix semantics, unknown-key trap
+ * and code 7 off by one; a queue that fills up; acknowledgement told once, forgotten on restart and when idle; health.
+ * Where splunkd's behaviour was not measured, a comment at that place says so.
  *
  * Not implemented: `NOT_IMPLEMENTED` below.
  *
- * This module is the package's `sls-siem-bridge/emulator/hec`: what it exports is documented in docs/emulator.md, and
- * members marked `@internal` are left out of the published types.
+ * This module is the package's `sls-siem-bridge/emulator/hec`. docs/emulator.md documents its exports. Members marked
+ * `@internal` are left out of the published types.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ListenOptions } from '../listener.ts'
@@ -206,12 +206,14 @@ class HecReceiver implements AsyncDisposable {
     this.#collector.refuse.length = 0
   }
 
-  /** Sets what is given and returns everything as it is now. */
+  /** Sets the conditions that are given and returns all of them. */
   condition(given: Partial<Condition> = {}): Condition {
     return this.#collector.condition(given)
   }
 
-  /** Disables or enables a token, or its acknowledgement: the first token, unless one is named. Throws if there is none. */
+  /**
+   * Disables or enables a token, or its acknowledgement: the first token, unless one is named. Throws if there is none.
+   */
   setToken(change: TokenChange): void {
     this.#tokens.change(change)
   }
@@ -221,7 +223,7 @@ class HecReceiver implements AsyncDisposable {
     this.#collector.acks.forget()
   }
 
-  /** As if splunkd was killed and started again: channels, acks and connections are gone, what was indexed stays. */
+  /** Acts as if splunkd was killed and started again: it loses channels, acks and connections, and keeps its events. */
   async restart(): Promise<void> {
     await this.#collector.restart()
     this.#listener.cutConnections()
@@ -238,7 +240,7 @@ class HecReceiver implements AsyncDisposable {
     this.#stall = undefined
   }
 
-  /** Forgets events and counts. Channels, faults and rules stay, and the output keeps what it has. */
+  /** Forgets events and counts. Channels, faults, rules and the output stay. */
   clear(): void {
     this.#index.clear()
     this.#http.clear()

@@ -40,7 +40,7 @@ export interface TokenChange {
   ack?: boolean
 }
 
-/** The token a request is let in with, or the HEC code it is refused with. */
+/** The token of an authorized request, or the HEC code of its refusal. */
 export type Authorization = TokenState | 1 | 2 | 3 | 4 | 16
 
 export class HecTokens {
@@ -86,8 +86,8 @@ export class HecTokens {
   }
 
   /**
-   * Judges header and `?token=`. A query token is looked at first: it is refused with code 16 even beside a good header,
-   * but without one an unknown token is code 4 before the question arises whether the query may carry it.
+   * Judges header and `?token=`. A query token is refused with code 16 even beside a good header. Without a good header
+   * an unknown query token is code 4.
    */
   authorize(header: string | undefined, queryToken: string | null): Authorization {
     const fromHeader = this.#fromHeader(header)

@@ -8,8 +8,8 @@ import type { HecReply } from './response.ts'
 const DRAIN_MS = 10_000
 
 /**
- * Puts an answer on the wire with the headers splunkd sends; a reply's own headers win, even when they lie. A `cut` sends
- * nothing of it (`after`) or half (`midway`).
+ * Puts an answer on the wire with the headers splunkd sends; a reply's own headers win, even when they lie. A `cut`
+ * sends nothing of it (`after`) or half (`midway`).
  */
 export async function sendReply(
   request: IncomingMessage,
@@ -51,7 +51,7 @@ export async function sendReply(
   if (Object.keys(reply.headers ?? {}).some(isContentLength)) socket.end()
 }
 
-/** `own` with `given` laid over it, whatever the case of the names. */
+/** `own` overridden by `given`; names are compared without case. */
 function merge(given: Record<string, string> = {}, own: Record<string, string>): Record<string, string> {
   const names = new Set(Object.keys(given).map((name) => name.toLowerCase()))
   const rest = Object.entries(own).filter(([name]) => !names.has(name.toLowerCase()))

@@ -31,11 +31,11 @@ export const SLS_APIS = [
 ] as const
 export type SlsApi = (typeof SLS_APIS)[number]
 
-/** Where a request is meant to go; the path is decoded. */
+/** Path, query and host of a request; the path is decoded. */
 export interface Target {
   path: string
   rawQuery: string
-  /** Of the absolute-form target if there is one (the client takes us for its forward proxy), else the Host header. */
+  /** From the absolute-form target if there is one (the client uses us as its forward proxy), else the Host header. */
   authority: string
 }
 
@@ -207,7 +207,10 @@ export function jsonReply(value: unknown): SlsReply {
   return { status: 200, headers: { 'Content-Type': 'application/json' }, body: Buffer.from(JSON.stringify(value)) }
 }
 
-/** Success without a body: and without a JSON content type, for `@alicloud/log` parses whatever claims to be JSON. */
+/**
+ * Success without a body. It has no JSON content type, because `@alicloud/log` parses every body that claims to be
+ * JSON.
+ */
 export function emptyReply(): SlsReply {
   return { status: 200, headers: {}, body: Buffer.alloc(0) }
 }

@@ -1,15 +1,15 @@
 /**
- * The consumer-group state machine of Log Service: who may work on which shard, and how far each shard was read. Pure:
- * it knows no sockets and no logs, and time is what `now` says. States of a shard in the group:
+ * The consumer-group state machine of Log Service: which consumer may work on which shard, and how far each shard was
+ * read. It knows no sockets and no logs; `now` is its clock. States of a shard in the group:
  *
- *   W waits for its ancestors (ordered groups) · N nobody's · A allocated to a holder · T on its way from its holder to
- *   the next consumer, once the holder stops reporting it · O over: read-only and read to its end
+ *   W waits for its ancestors (ordered groups) · N free · A allocated to a holder · T on its way from its holder to the
+ *   next consumer, once the holder stops reporting it · O over: read-only and read to its end
  *
- * A consumer counts for what it holds (A) and what is on its way to it (T). After every call no two live consumers
- * differ by more than one, and no shard is N while a consumer lives.
+ * The load of a consumer is the shards it holds (A) and those on their way to it (T). After every call the loads of two
+ * live consumers differ by at most one, and no shard is free while a consumer lives.
  *
- * Not known about the real service, decided here: a shard on its way may be given to another next consumer, or back to
- * its holder, when the group changes meanwhile; a commit without force to a shard that is over is ConsumerNotMatch.
+ * Two rules are not known of the real service and were decided here. When the group changes, a shard on its way may go
+ * to another next consumer, or back to its holder. A commit without force to a shard that is over is ConsumerNotMatch.
  */
 import { SlsRefusal } from './refusal.ts'
 
@@ -21,7 +21,7 @@ export interface ShardCheckpointEntry {
   checkpoint: string
   /** Microseconds since the epoch; 0 if never. */
   updateTime: number
-  /** Who wrote it; `''` if nobody. */
+  /** The consumer that wrote it; `''` if none. */
   consumer: string
 }
 
@@ -116,7 +116,7 @@ export class ConsumerGroup {
   update(changes: { timeoutSeconds?: number; order?: boolean }): void {
     if (changes.timeoutSeconds !== undefined) this.#timeoutMs = changes.timeoutSeconds * 1000
     if (changes.order !== undefined) this.#order = changes.order
-    // Ordering switched on concerns only shards that come later; switched off it frees whoever waits.
+    // Switching order on concerns only later shards; switching it off frees the shards that wait.
     if (!this.#order) for (const slot of this.#waiting) this.#release(slot)
     this.#settle()
   }
@@ -156,7 +156,7 @@ export class ConsumerGroup {
   }
 
   /**
-   * A consumer's sign of life. `reported` is every shard it still works on; the answer is what it may hold, ascending.
+   * A consumer's sign of life. `reported` is every shard it still works on. Returns the shards it may hold, ascending.
    * Refuses with NotExistConsumerWithBody when a consumer that is unknown (new or timed out) reports shards.
    */
   heartbeat(consumer: string, reported: readonly number[]): number[] {
@@ -208,7 +208,7 @@ export class ConsumerGroup {
       .sort((a, b) => a.shard - b.shard)
   }
 
-  /** For tests and people: everything the group knows about its shards at this instant. */
+  /** Everything the group knows about its shards at this instant. */
   allocations(): ShardAllocation[] {
     this.refresh()
     return this.checkpoints().map((entry) => {
@@ -227,7 +227,7 @@ export class ConsumerGroup {
     }))
   }
 
-  /** Evaluates what has timed out or ended since the last call. */
+  /** Takes notice of consumers that timed out and shards that ended since the last call. */
   refresh(): void {
     this.#expireMembers()
     this.#settle()
@@ -265,7 +265,7 @@ export class ConsumerGroup {
     if (this.#unbalanced) this.#balance()
   }
 
-  /** Looked at in every call, not only at commits: a checkpoint may have stood at the end before the shard was split. */
+  /** Checked in every call, not only at commits: a checkpoint may have been at the end before the shard was split. */
   #closeEnded(): void {
     for (const slot of this.#ending) {
       if (slot.state === 'W' || slot.checkpoint === '' || slot.checkpoint !== this.#readonlyEnd(slot.id)) continue
@@ -276,7 +276,7 @@ export class ConsumerGroup {
   }
 
   #wakeWaiting(): void {
-    // One pass may end an ancestor of another: a checkpoint set by force can stand at the end of a shard that waited.
+    // One pass may end an ancestor of another: a forced checkpoint can be at the end of a shard that waited.
     for (let woken = this.#waiting.size > 0; woken; ) {
       woken = false
       for (const slot of this.#waiting) {
@@ -297,7 +297,10 @@ export class ConsumerGroup {
     })
   }
 
-  /** Gives free shards to whoever has least, then moves shards from who has too many to who has too few. */
+  /**
+   * Gives free shards to the consumers with the fewest, then moves shards from consumers with too many to those with
+   * too few.
+   */
   #balance(): void {
     // The largest loads keep the larger shares, so that nothing moves that need not.
     const members = [...this.#members.values()].sort((a, b) => loadOf(b) - loadOf(a))
@@ -322,7 +325,9 @@ export class ConsumerGroup {
     this.#unbalanced = false
   }
 
-  /** Takes one shard off a consumer's count: one still on its way if there is one, for that costs nobody a hand-over. */
+  /**
+   * Takes one shard from a consumer's load. One that is still on its way is preferred: it costs no further hand-over.
+   */
   #move(from: Member, to: Member): void {
     const [onItsWay] = from.arriving
     const slot = onItsWay ?? (from.held.values().next().value as Slot)
@@ -354,7 +359,7 @@ export class ConsumerGroup {
     this.#unbalanced = true
   }
 
-  /** Takes a shard out of every list it is in, whatever its state. */
+  /** Takes a shard out of every list it is in. */
   #detach(slot: Slot): void {
     this.#free.delete(slot)
     this.#waiting.delete(slot)

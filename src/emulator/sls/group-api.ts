@@ -1,4 +1,6 @@
-/** Consumer groups: create, list, update, delete, heartbeat, checkpoints. Lists are bare arrays: no SDK reads others. */
+/**
+ * Consumer groups: create, list, update, delete, heartbeat, checkpoints. Lists are bare arrays: no SDK reads others.
+ */
 import type { SlsCall, SlsReply } from './call.ts'
 import { emptyReply, field, jsonBody, jsonObject, jsonReply, parameter } from './call.ts'
 import type { Logstore } from './logstore.ts'

@@ -14,7 +14,7 @@ import type { Credential } from './signature.ts'
 import { verifySignature } from './signature.ts'
 import type { SlsStore } from './store.ts'
 
-/** `code`: what it counts as, `ok` or the error code. */
+/** `code` is `ok` or the error code; requests are counted by it. */
 type Answer = SlsReply & { code: string }
 
 const LOOPBACK = /^(::ffff:)?127\.|^::1$/

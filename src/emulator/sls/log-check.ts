@@ -1,14 +1,14 @@
 /**
- * Checks a PutLogs body without decoding it: well-formed protobuf with all required fields, within the service's limits.
- * Offsets instead of views, because writers send gigabytes; and its own walk over the bytes, because it is also the
- * emulator's opinion of what the client's encoder makes.
+ * Checks a PutLogs body without decoding it: well-formed protobuf with all required fields, within the service's
+ * limits. It works with offsets instead of views, because writers send gigabytes. It shares no code with the client's
+ * encoder, whose bytes it also judges.
  */
 import { SlsRefusal } from './refusal.ts'
 
 const MAX_KEY_BYTES = 128
 const MAX_VALUE_BYTES = 1_048_576
 
-/** What is wrong with the wire bytes; becomes PostBodyInvalid. */
+/** The wire bytes are malformed; becomes PostBodyInvalid. */
 class Malformed extends Error {}
 
 export interface LogGroupFacts {

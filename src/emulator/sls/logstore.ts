@@ -30,7 +30,7 @@ export interface LogstoreOptions {
   retentionSeconds?: number
   /** Default: none. */
   readQuota?: ReadQuotaOptions
-  /** What a pull from an expired cursor gets: InvalidCursor (`refuse`, the default) or the oldest log groups. */
+  /** The answer to a pull from an expired cursor: InvalidCursor (`refuse`, the default) or the oldest log groups. */
   expiredCursor?: 'refuse' | 'oldest'
   /** Refuse logs older than 7 days or newer than 15 minutes. Default false. */
   strictLogTimes?: boolean
@@ -41,7 +41,7 @@ export interface LogstoreOptions {
 }
 
 /**
- * Where a logstore is, and what it shares with the rest of the emulator.
+ * Names of a logstore, its metadata, and the clock and the watch that it shares with the rest of the emulator.
  * @internal
  */
 export interface LogstorePlace {
@@ -56,7 +56,7 @@ export interface LogstorePlace {
 /** The contents of one log, by key. Bytes are stored as they are, UTF-8 or not. */
 export type LogContents = Readonly<Record<string, string | Uint8Array>>
 
-/** What the logs of one group share. */
+/** Fields that the logs of one group share. */
 export interface LogGroupFields {
   topic?: string
   source?: string
@@ -83,7 +83,7 @@ export interface ExpireOptions {
   keep?: number
   /** Keep from this cursor on. */
   cursor?: string
-  /** Keep what came in within so many seconds. */
+  /** Keep log groups that came in within so many seconds. */
   olderThanSeconds?: number
 }
 
@@ -102,8 +102,9 @@ const HASH_KEY = /^[0-9a-f]{32}$/
 const GROUP_NAME = /^[a-z0-9][a-z0-9_-]{0,61}[a-z0-9]$/
 
 /**
- * One logstore of a project: shards over the 128-bit hash space, the log groups in them, and the consumer groups that read
- * them. Its methods act at once, as a client's calls would; what the service refuses they throw, with the service's text.
+ * One logstore of a project: shards over the 128-bit hash space, the log groups in them, and the consumer groups that
+ * read them. Its methods act at once, as a client's calls would. They throw where the service would refuse, with its
+ * text.
  */
 export class Logstore {
   readonly project: string
@@ -176,7 +177,9 @@ export class Logstore {
     return this.logs()
   }
 
-  /** Resolves when the checkpoints of a consumer group are at the end of every shard. Rejects when that takes too long. */
+  /**
+   * Resolves when the checkpoints of a consumer group are at the end of every shard. Rejects when that takes too long.
+   */
   async caughtUp(group: string, wait?: WaitOptions): Promise<void> {
     const behind = () => this.state().consumerGroups.find(({ name }) => name === group)?.shards
     const met = () => behind()?.every((shard) => shard.behind === 0) ?? false
@@ -222,7 +225,7 @@ export class Logstore {
     this.#modifiedAt = this.#now()
   }
 
-  /** All shards, ascending; what has expired is gone. */
+  /** All shards, ascending, without those that have expired. */
   shards(): Shard[] {
     for (const shard of this.#shards.values()) this.#expire(shard)
     return [...this.#shards.values()]
@@ -237,7 +240,7 @@ export class Logstore {
   }
 
   /**
-   * Stores one log group: in the shard whose range holds `key` (32 hex digits), or in turn in each writable one.
+   * Stores one log group in the shard whose range holds `key` (32 hex digits), or in turn in each writable one.
    * Refuses with LogStoreWithoutShard, ParameterInvalid.
    * @internal
    */

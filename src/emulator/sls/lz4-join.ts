@@ -1,7 +1,7 @@
 /**
- * Makes the LZ4 block of a LogGroupList out of the stored LZ4 blocks of its groups, without inflating them. A block is a
- * run of sequences (literals, then a match that reaches back at most to the block's own start), so blocks can stand one
- * after the other as they are; only the literals at each seam, with the protobuf tag and length between the groups, are
+ * Makes the LZ4 block of a LogGroupList out of the stored LZ4 blocks of its groups, without inflating them. A block is
+ * a run of sequences: literals, then a match that reaches back at most to the block's own start. So blocks can follow
+ * one another unchanged. Only the literals at each seam, with the protobuf tag and length between the groups, are
  * written into one new sequence. A pull of 10 MB costs a copy of its compressed bytes.
  */
 import { lz4Compress } from '../../sls/lz4.ts'
@@ -22,7 +22,7 @@ interface Sequence {
   end: number
 }
 
-/** What makes a block safe for every decoder (LZ4 block format: end-of-block restrictions). */
+/** A block that ends like this is safe for every decoder (LZ4 block format: end-of-block restrictions). */
 const LAST_LITERALS = 5
 const LAST_MATCH_START = 12
 
@@ -44,13 +44,13 @@ export function tailOf(block: Buffer): number | undefined {
 }
 
 /**
- * Compresses a LogGroup for the store, unless the writer did (`sent`, a valid block): then its bytes are kept, if every
- * decoder will take them when they end a pull.
+ * Compresses a LogGroup for the store. If the writer already did (`sent`, a valid block), its bytes are kept, unless
+ * some decoder would refuse them at the end of a pull.
  */
 export function storedBlock(raw: Buffer, sent?: Buffer): StoredBlock {
   const tail = sent && tailOf(sent)
   if (sent && tail !== undefined) return { bytes: sent, rawSize: raw.length, tail }
-  // Copied: the encoder's buffer has room for the worst case, which is not to be kept.
+  // Copied, because the encoder's buffer has room for the worst case and would stay in memory.
   const bytes = Buffer.from(lz4Compress(raw))
   const own = tailOf(bytes)
   if (own === undefined) throw new Error('the LZ4 encoder broke the end-of-block rules')

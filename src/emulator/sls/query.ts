@@ -1,6 +1,6 @@
 /**
- * The little of SPL this server can evaluate: `*`, and `* | where <field> = '<value>'` as a row filter. What matches is
- * put into new groups, as the real service does: one per topic, source and set of tags, in the order they first occur.
+ * The part of SPL that this server can evaluate: `*`, and `* | where <field> = '<value>'` as a row filter. Rows that match
+ * are put into new groups, as the real service does: one per topic, source and set of tags, in the order they first occur.
  */
 import type { LogGroupInput } from '../../sls/log-group.ts'
 import { decodeLogGroup, encodeLogGroup } from '../../sls/log-group.ts'
@@ -23,7 +23,9 @@ export interface FilteredGroups {
 const ALL = /^\s*\*\s*$/
 const WHERE = /^\s*\*\s*\|\s*where\s+(?:"([^"]+)"|([\w.-]+))\s*=\s*'((?:[^']|'')*)'\s*$/i
 
-/** Refuses with ParameterInvalid what it cannot evaluate, rather than answer rows the real service would not. */
+/**
+ * Refuses a query that it can't evaluate with ParameterInvalid: a guess might return rows that the service would not.
+ */
 export function parseQuery(query: string): RowFilter {
   if (ALL.test(query)) return { value: '' }
   const where = WHERE.exec(query)
@@ -43,7 +45,7 @@ export function filterGroups(raw: readonly Buffer[], filter: RowFilter): Filtere
     const key = JSON.stringify([topic, source, tags])
     for (const log of group.logs) {
       scanned += 1
-      // Contents override what the group says, the last of several wins: as the SDKs flatten a log.
+      // As the SDKs flatten a log: contents override fields of the group, and the last of several values wins.
       const own = log.contents.findLast(([name]) => name.toString() === filter.field)?.[1].toString()
       if (filter.field !== undefined && (own ?? shared.get(filter.field)) !== filter.value) continue
       matched += 1

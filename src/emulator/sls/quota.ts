@@ -17,8 +17,8 @@ interface Balance {
 }
 
 /**
- * One second's worth per shard, refilled steadily. Soft, like the service's: a pull is answered whole as long as
- * anything is left, and what it takes too much is waited for.
+ * One second's worth per shard, refilled steadily. It is soft, like the service's: a pull is answered whole as long as
+ * anything is left, and later pulls wait until the excess is made up.
  */
 export class ReadQuota {
   readonly #options: ReadQuotaOptions

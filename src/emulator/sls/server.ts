@@ -9,8 +9,8 @@
  *
  * Not implemented: `NOT_IMPLEMENTED` below. Everything is in memory.
  *
- * This module is the package's `sls-siem-bridge/emulator/sls`: what it exports is documented in docs/emulator.md, and
- * members marked `@internal` are left out of the published types.
+ * This module is the package's `sls-siem-bridge/emulator/sls`. docs/emulator.md documents its exports. Members marked
+ * `@internal` are left out of the published types.
  */
 import { randomBytes } from 'node:crypto'
 import type { ListenOptions } from '../listener.ts'
@@ -41,9 +41,11 @@ export const NOT_IMPLEMENTED = [
   'durability: everything is in memory and gone when the process ends',
 ]
 
-/** The options of a logstore stand here for every logstore that has none of its own. */
+/** Options of a logstore, given here, count for every logstore that has none of its own. */
 export interface SlsEmulatorOptions extends ListenOptions, LogstoreOptions {
-  /** Projects made at the start, each with its logstores and their own options. Default `{ emulator: { audit: {} } }`. */
+  /**
+   * Projects made at the start, each with its logstores and their own options. Default `{ emulator: { audit: {} } }`.
+   */
   projects?: Readonly<Record<string, Readonly<Record<string, LogstoreOptions>>>>
   /** Default: made up. */
   accessKeyId?: string
@@ -108,7 +110,7 @@ class SlsEmulator implements AsyncDisposable {
     return this.#listener.port
   }
 
-  /** `http://host:port`, or https: what a client takes as its endpoint. */
+  /** `http://host:port`, or https: the endpoint of a client. */
   get url(): string {
     return this.#listener.url
   }
@@ -153,7 +155,7 @@ class SlsEmulator implements AsyncDisposable {
     return this.#store.watch.until(met, wait)
   }
 
-  /** Stops listening, cuts every connection, and rejects what still waits. */
+  /** Stops listening, cuts every connection, and rejects every wait that is left. */
   async close(): Promise<void> {
     this.#http.close()
     this.#store.watch.close()

@@ -91,7 +91,7 @@ export class Shard {
     return this.#begin + this.#groups.length - this.#dead
   }
 
-  /** What is retained. */
+  /** Sums over the log groups that are retained. */
   get totals(): { groups: number; logs: number; rawBytes: number; storedBytes: number } {
     return {
       ...{ groups: this.end - this.begin, logs: this.#logs },
@@ -117,8 +117,8 @@ export class Shard {
   }
 
   /**
-   * The position a cursor names: from `begin` to `end`. Refuses with InvalidCursor a cursor that is malformed, not this
-   * shard's or past the end; an expired one too, unless `expired` says to read on at the oldest group.
+   * The position a cursor names, from `begin` to `end`. Refuses with InvalidCursor a cursor that is malformed, another
+   * shard's or past the end. An expired one is refused too, unless `expired` says to read on at the oldest group.
    */
   positionOf(cursor: string, expired: 'refuse' | 'oldest' = 'refuse'): number {
     const position = this.find(cursor)
@@ -184,7 +184,7 @@ export class Shard {
       this.#count(this.#groups[this.#dead] as StoredGroup, -1)
       this.#groups[this.#dead++] = EXPIRED
     }
-    // In large steps, or a shard that expires group by group would move its whole array each time.
+    // Cut in large steps: a shard that expires group by group would otherwise move its whole array each time.
     if (this.#dead > 1024 && this.#dead * 2 > this.#groups.length) {
       this.#groups = this.#groups.slice(this.#dead)
       this.#dead = 0

@@ -1,7 +1,7 @@
 /**
- * Verifies request signatures as Log Service does; written from the protocol, on purpose not from the client's signing
- * code. V1 (`LOG ak:signature`, hmac-sha1 or hmac-sha256), V4 (`SLS4-HMAC-SHA256`, any region), STS tokens, 15 minutes
- * of clock skew. Not implemented: query-string signatures, V4 of object uploads (hash of an empty body).
+ * Verifies request signatures as Log Service does. It is written from the protocol and shares no code with the client's
+ * signing. V1 (`LOG ak:signature`, hmac-sha1 or hmac-sha256), V4 (`SLS4-HMAC-SHA256`, any region), STS tokens, 15
+ * minutes of clock skew. Not implemented: query-string signatures, V4 of object uploads (hash of an empty body).
  */
 import { createHash, createHmac } from 'node:crypto'
 import { SlsRefusal } from './refusal.ts'
@@ -109,7 +109,7 @@ function verifyV4(request: SignedRequest, credential: Credential, claim: V4Claim
   const iso = date.replace(V4_DATE, '$1-$2-$3T$4:$5:$6Z')
   assertSkew(V4_DATE.test(date) ? Date.parse(iso) : Number.NaN, date, now)
   if (!date.startsWith(claim.day)) {
-    throw new SlsRefusal('SignatureNotMatch', `the credential's date ${claim.day} is not that of x-log-date ${date}`)
+    throw new SlsRefusal('SignatureNotMatch', `the credential's date ${claim.day} differs from x-log-date ${date}`)
   }
   const hash = createHash('sha256').update(request.body).digest('hex')
   if (headerOf(request, 'x-log-content-sha256') !== hash) {

@@ -25,7 +25,7 @@ export interface ShardState {
   /** Cursors of the oldest log group and of the next one to come. */
   begin: string
   end: string
-  /** What is retained. */
+  /** Sums over the log groups that are retained. */
   groups: number
   logs: number
   rawBytes: number
@@ -51,7 +51,10 @@ export interface ConsumerGroupState {
     updateTime: number
     /** The consumer that wrote the checkpoint. */
     consumer: string
-    /** Log groups from the checkpoint (without one: from the oldest) to the end; null for a checkpoint that is no cursor of the shard. */
+    /**
+     * Log groups from the checkpoint (without one: from the oldest) to the end; null for a checkpoint that is no cursor
+     * of the shard.
+     */
     behind: number | null
   }>
 }

@@ -13,7 +13,9 @@ export interface Ran {
   output: string
 }
 
-/** A project of somebody else in which this package is installed as npm would: packed from a fresh build, then unpacked. */
+/**
+ * A foreign project in which this package is installed as npm would do it: packed from a fresh build, then unpacked.
+ */
 export class InstalledPackage {
   readonly project: string
   readonly #folder: string

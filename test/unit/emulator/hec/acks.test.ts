@@ -114,7 +114,7 @@ describe('the delay until acknowledgement', () => {
   })
 })
 
-describe('what is forgotten', () => {
+describe('forgetting', () => {
   test('a restart forgets every id, and ids start from 0 again', async () => {
     const receiver = await receiverFor({ ack: true })
     await ackId(receiver)
@@ -124,7 +124,7 @@ describe('what is forgotten', () => {
     expect(receiver.state().acks.forgotten).toBe(1)
   })
 
-  test('a restart ends the connections and keeps what was indexed', async () => {
+  test('a restart ends the connections and keeps the events', async () => {
     const receiver = await receiverFor({ ack: true })
     receiver.stall()
     const waiting = post(receiver, [{ event: 'lost' }], { channel: CHANNEL })
@@ -152,7 +152,7 @@ describe('what is forgotten', () => {
     expect(await ackId(receiver, OTHER)).toMatchObject({ ackId: 0 })
   })
 
-  test('events not yet acknowledgeable are lost with a restart, where that is asked for', async () => {
+  test('events not yet acknowledgeable are lost with a restart, with loseUnackedOnRestart', async () => {
     const receiver = await receiverFor({ ack: true, ackDelayMs: Infinity, loseUnackedOnRestart: true })
     await ackId(receiver)
     await receiver.restart()
@@ -166,7 +166,7 @@ describe('what is forgotten', () => {
     expect(indexed(receiver)).toEqual(['x'])
   })
 
-  test('and are indexed once they are due, though nobody polls and their acks were forgotten', async () => {
+  test('and are indexed once they are due, even when no client polls and their acks were forgotten', async () => {
     const receiver = await receiverFor({ ack: true, ackDelayMs: 20, loseUnackedOnRestart: true })
     await ackId(receiver)
     receiver.forgetAcks()

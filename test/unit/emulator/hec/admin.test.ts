@@ -7,7 +7,7 @@ function control(receiver: HecReceiver, method: string, path: string, given?: un
   return send(receiver, `/_receiver/${path}`, { method, authorization: undefined, ...body })
 }
 
-test('GET state tells requests, events, ids, bytes, connections and acks', async () => {
+test('GET state counts requests, events, ids, bytes, connections and acks', async () => {
   const receiver = await receiverFor({ ack: true })
   const events = [
     { event: 'a', fields: { sls_event_id: '1' } },
@@ -79,7 +79,7 @@ describe('faults', () => {
   })
 })
 
-test('events can be refused for good, and let in again', async () => {
+test('events can be refused for good, and accepted again', async () => {
   const receiver = await receiverFor()
   await control(receiver, 'POST', 'refuse', { contains: 'poison', code: 6 })
   expect((await post(receiver, [{ event: 'poison' }])).json).toMatchObject({ code: 6 })
@@ -108,7 +108,7 @@ test('queue, ack service, shut-down and ack delay are set and told', async () =>
   expect((await health()).json).toMatchObject({ code: 17 })
 })
 
-test('stalled, it accepts connections and answers nothing; resumed, it goes on', async () => {
+test('a stalled receiver accepts connections and answers nothing until it is resumed', async () => {
   const receiver = await receiverFor()
   await control(receiver, 'POST', 'stall')
   const waiting = post(receiver, [{ event: 'late' }])

@@ -74,7 +74,7 @@ test('a condition is set, shown and ended; one that does not exist is an error',
   expect(answer).toMatchObject({ status: 400, json: { error: 'there is no condition queue: "fulll"' } })
 })
 
-test('ends with its block: a wait that is left over says why it ended, and a delayed answer is not waited for', async () => {
+test('ends with its block: a wait that is left rejects, and a delayed answer is not waited for', async () => {
   let [left, delayed]: Array<Promise<unknown> | undefined> = []
   {
     await using receiver = await startHecReceiver({ token: TOKEN, faults: [{ action: { delayMs: 3_600_000 } }] })

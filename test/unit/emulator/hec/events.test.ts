@@ -45,7 +45,7 @@ describe('an index the token may not write to', () => {
   const tokens = [{ token: 'a', indexes: ['main', 'web'] }]
   const authorization = 'Splunk a'
 
-  test('is code 7 naming the object after it; what came before is indexed', async () => {
+  test('is code 7 naming the object after it; the events before are indexed', async () => {
     const receiver = await receiverFor({ tokens })
     const events = [GOOD('a'), { event: 'b', index: 'secret' }, GOOD('c')]
     const answer = await post(receiver, events, { authorization })
@@ -73,7 +73,7 @@ describe('an index the token may not write to', () => {
 })
 
 describe('silent losses', () => {
-  test('an unknown key: 200, but only what came before is indexed', async () => {
+  test('an unknown key: 200, but only the events before are indexed', async () => {
     const receiver = await receiverFor()
     const answer = await post(receiver, [GOOD('a'), { event: 'b', severity: 'x' }, GOOD('c')])
     expect(answer).toMatchObject({ status: 200, json: SUCCESS })
@@ -130,8 +130,8 @@ test('an array of envelopes is accepted, as real versions do', async () => {
   expect(indexed(receiver)).toEqual([1, 2])
 })
 
-describe('what is indexed', () => {
-  test('has the sender’s own bytes, with what was missing added', async () => {
+describe('an indexed event', () => {
+  test('has the sender’s own bytes, with the missing metadata added', async () => {
     const receiver = await receiverFor({ tokens: [{ token: 'a', name: 'n', sourcetype: 't', host: 'h' }] })
     const text = '{"time":1790000000.123456789,"event":{"k":"é\\u00e9 1.10"},"fields":{"sls_event_id":"i"}'
     await send(receiver, EVENT, { body: `${text}}`, authorization: 'Splunk a' })
@@ -207,7 +207,7 @@ describe('a queue that fills up', () => {
     expect(indexed(receiver)).toEqual(['aaaaaaa', 'bbbbbbb'])
   })
 
-  test('may keep the number to itself', async () => {
+  test('may leave out the number', async () => {
     const receiver = await receiverFor({ queue, busyNumber: false })
     expect((await post(receiver, events)).json).toEqual({ text: 'Server is busy', code: 9 })
     expect(receiver.state().events).toBe(2)

@@ -134,7 +134,7 @@ describe('partial acceptance', () => {
   })
 })
 
-test('an event refused for good is refused every time, wherever it stands', async () => {
+test('an event refused for good is refused every time, at any place in a body', async () => {
   const receiver = await receiverFor({ refuse: [{ contains: 'poison', code: 13 }] })
   expect((await post(receiver, EVENTS)).json).toMatchObject({ code: 13, 'invalid-event-number': 1 })
   expect((await post(receiver, EVENTS.slice(1))).json).toMatchObject({ code: 13, 'invalid-event-number': 0 })

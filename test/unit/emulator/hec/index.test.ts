@@ -21,7 +21,7 @@ function eventsIn(lines: string): unknown[] {
     .map((line) => (JSON.parse(line) as { event: unknown }).event)
 }
 
-test('with keepMs old events are let go of and stay counted', async () => {
+test('with keepMs old events are forgotten and stay counted', async () => {
   const receiver = await receiverFor({ keepMs: 0 })
   await post(receiver, [{ event: 'old' }, { event: 'old' }])
   const [{ request }] = receiver.events as [IndexedEvent]
@@ -32,14 +32,14 @@ test('with keepMs old events are let go of and stay counted', async () => {
 })
 
 describe('the output file', () => {
-  test('holds an event before its sender is told it was taken', async () => {
+  test('holds an event before its sender is told that it was indexed', async () => {
     const output = await temporaryFile()
     const receiver = await receiverFor({ output })
     await post(receiver, [{ event: 1 }, { event: 2 }])
     expect(eventsIn(await readFile(output, 'utf8'))).toEqual([1, 2])
   })
 
-  test('has the lines that are kept, in the same order, whoever sent them', async () => {
+  test('has the lines that are kept, in the same order, from all senders', async () => {
     const output = await temporaryFile()
     const receiver = await receiverFor({ output })
     await Promise.all(Array.from({ length: 20 }, (_, i) => post(receiver, [{ event: `${i}a` }, { event: `${i}b` }])))

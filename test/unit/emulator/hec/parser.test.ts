@@ -29,7 +29,7 @@ function verdict(text: string): Verdict | string {
 }
 
 describe('the JSON scanner', () => {
-  test('accepts what JSON.parse accepts and refuses what it refuses, on damaged JSON', () => {
+  test('agrees with JSON.parse about damaged JSON', () => {
     const damaged = fc
       .tuple(
         fc.json(),
@@ -71,7 +71,7 @@ describe('the JSON scanner', () => {
 })
 
 describe('the envelope reader', () => {
-  test('finds the byte range of every envelope, whatever separates them', () => {
+  test('finds the byte range of every envelope, with any separators', () => {
     const envelopes = fc.array(
       fc.record({ event: fc.jsonValue(), host: fc.string(), fields: fc.dictionary(fc.string(), fc.string()) }),
       { maxLength: 6 },

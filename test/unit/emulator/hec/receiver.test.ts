@@ -88,7 +88,7 @@ describe('hec-receiver', () => {
     expect((await deliver(url, token, ' '.repeat(101))).status).toBe(413)
   })
 
-  test('--help names the limits of the stand-in, and ends with 0', async () => {
+  test('--help lists what is not implemented, and ends with 0', async () => {
     const { done, out } = start(['--help'])
     expect(await done).toBe(0)
     expect(out()).toMatch(/--ack-delay-ms/)

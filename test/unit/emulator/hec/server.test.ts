@@ -187,7 +187,7 @@ describe('bodies', () => {
     expect(answer).toMatchObject({ status: 415, headers: html })
   })
 
-  test('what is no gzip is code 6', async () => {
+  test('a body that is not gzip is code 6', async () => {
     const answer = await post(await receiverFor(), [{ event: 1 }], { headers: { 'Content-Encoding': 'gzip' } })
     expect(answer).toMatchObject({ status: 400, json: { code: 6 } })
   })

@@ -104,7 +104,7 @@ test('shards are split, merged and made read-only', async () => {
   expect((await admin('POST', 'split', {})).json).toMatchObject({ errorCode: 'MissingParameter' })
 })
 
-test('log groups are expired: but for the newest, up to a cursor, by age, or all', async () => {
+test('log groups are expired: all but the newest, up to a cursor, by age, or all', async () => {
   await put(20)
   const [first, second] = emulator.logstore().shards()
   expect((await admin('POST', 'expire', { shard: 0, keep: 8 })).json).toEqual({ expired: 2 })
@@ -115,7 +115,7 @@ test('log groups are expired: but for the newest, up to a cursor, by age, or all
   expect(second?.totals).toEqual({ groups: 0, logs: 0, rawBytes: 0, storedBytes: 0 })
 })
 
-test('logstores are made, with their project', async () => {
+test('logstores are created, with their project', async () => {
   const wanted = { project: 'other', logstore: 'more', shards: 3, ttl: 5 }
   expect((await admin('POST', 'logstores', wanted)).json).toEqual({ project: 'other', logstore: 'more' })
   expect((await admin('POST', 'logstores', { logstore: 'same' })).json).toEqual({ project: 'proj', logstore: 'same' })

@@ -181,7 +181,7 @@ describe('the emulator', () => {
     expect(sls.requests()).toEqual([{ api: 'PutLogs', status: 200, code: 'ok', count: 2 }])
   })
 
-  test('ends with its block; a wait that is left over says why it ended, and a request under way is cut', async () => {
+  test('ends with its block: a wait that is left rejects, and a request under way is cut', async () => {
     let [left, hanging]: Array<Promise<unknown> | undefined> = []
     {
       await using sls = await startSlsEmulator({ faults: [{ action: { hang: true } }] })

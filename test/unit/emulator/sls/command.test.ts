@@ -73,7 +73,7 @@ test('an STS token from the environment must be sent, and is not printed', async
   await exit
 })
 
-test('without a key pair in the environment it makes one up, new each time', async () => {
+test('without a key pair in the environment it generates one, new each time', async () => {
   const keyOf = async () => {
     const { exit, stdout, end } = run([])
     await once(stdout, 'readable')
@@ -112,7 +112,7 @@ test.each<[string, string[], NodeJS.ProcessEnv, string]>([
   expect(err).toContain(text)
 })
 
-test('--help names the limits of the stand-in', async () => {
+test('--help lists what is not implemented', async () => {
   const { code, out } = await finished(['--help'])
   expect(code).toBe(EXIT.done)
   expect(out).toContain('--retention-seconds')

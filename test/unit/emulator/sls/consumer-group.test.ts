@@ -54,7 +54,7 @@ describe('joining and time-outs', () => {
     expect(group.heartbeat('a', [])).toEqual([0, 1, 2, 3])
   })
 
-  test('a consumer that is silent for exactly the timeout lives; a moment longer and its shards go to the others', () => {
+  test('a consumer may be silent for exactly the timeout; a moment later its shards go to the others', () => {
     const { group, pass } = scene()
     group.heartbeat('a', [])
     pass(TIMEOUT)
@@ -81,7 +81,7 @@ describe('joining and time-outs', () => {
 })
 
 describe('transfer', () => {
-  test('a shard leaves its holder’s answer at once but reaches the next consumer only when it is no longer reported', () => {
+  test('a shard leaves its holder’s answer at once, and reaches the next consumer when it is no longer reported', () => {
     const { group, stateOf, nextOf } = scene()
     group.heartbeat('a', [])
     expect(group.heartbeat('b', [])).toEqual([])
@@ -153,7 +153,7 @@ describe('checkpoints', () => {
     ])
   })
 
-  test('without force only a live holder may commit; with force anybody may', () => {
+  test('without force only a live holder may commit; with force every consumer may', () => {
     const { group, pass } = scene()
     const commit = (consumer: string | undefined, force: boolean) => () =>
       group.commit({ shard: 0, checkpoint: C1, force, ...(consumer !== undefined && { consumer }) })
@@ -167,7 +167,7 @@ describe('checkpoints', () => {
     expect(codeOf(commit('zombie', true))).toBe('ok')
   })
 
-  test('what is not base64, or for no shard, is refused', () => {
+  test('a checkpoint that is not base64 is refused, and so is an unknown shard', () => {
     const { group } = scene()
     const commit = (shard: number, checkpoint: string) => () => group.commit({ shard, checkpoint, force: true })
     for (const bad of ['', 'not base64!', 'MTA', '=MTA']) expect(codeOf(commit(0, bad))).toBe('InvalidShardCheckPoint')
@@ -190,7 +190,7 @@ describe('the end of a read-only shard', () => {
     )
   })
 
-  test('a checkpoint that stood at the end before the shard was sealed counts too', () => {
+  test('a checkpoint that was at the end before the shard was sealed counts too', () => {
     const { group, seal, stateOf } = scene()
     group.heartbeat('a', [])
     group.commit({ shard: 0, checkpoint: C2, consumer: 'a', force: false })
@@ -199,7 +199,7 @@ describe('the end of a read-only shard', () => {
     expect(group.heartbeat('a', [0, 1, 2, 3])).toEqual([1, 2, 3])
   })
 
-  test('an empty read-only shard is not over before somebody commits its end', () => {
+  test('an empty read-only shard is over when a consumer commits its end', () => {
     const { group, seal, stateOf } = scene()
     group.heartbeat('a', [])
     seal(0, C1)
@@ -236,7 +236,7 @@ describe('ordered groups', () => {
     expect(group.heartbeat('a', [])).toEqual([3])
   })
 
-  test('without order nobody waits, and switching it off releases who does', () => {
+  test('without order no shard waits, and switching order off releases the shards that do', () => {
     expect(scene({ shards: FAMILY }).group.heartbeat('a', [])).toEqual([0, 1, 2, 3])
     const { group, seal } = scene({ shards: FAMILY, order: true })
     for (const shard of [0, 1, 2]) seal(shard, C2)
@@ -265,7 +265,7 @@ describe('ordered groups', () => {
     expect([0, 1, 9].map(stateOf)).toEqual(['N', 'O', 'W'])
   })
 
-  test('a shard that waits is not over, whatever its checkpoint says, until its ancestors are', () => {
+  test('a shard that waits is not over until its ancestors are, even with its checkpoint at the end', () => {
     const { group, seal, stateOf } = scene({ shards: FAMILY, order: true })
     for (const shard of [0, 1, 2]) seal(shard, C2)
     group.commit({ shard: 1, checkpoint: C2, force: true })
@@ -274,7 +274,7 @@ describe('ordered groups', () => {
     expect([0, 1, 2, 3].map(stateOf)).toEqual(['O', 'O', 'N', 'W'])
   })
 
-  test('a parent that was deleted holds nobody up', () => {
+  test('a parent that was deleted does not delay its children', () => {
     const { group, seal } = scene({ shards: FAMILY.slice(0, 2), order: true })
     seal(0, C2)
     group.heartbeat('a', [])
@@ -305,7 +305,7 @@ test('ten thousand shards and a thousand consumers stay balanced at a small pric
   expect(new Set([...held.values()].map(({ length }) => length))).toEqual(new Set([10]))
 })
 
-describe('whatever happens', () => {
+describe('in any order of events', () => {
   type Event = { kind: 'beat' | 'drain' | 'die' | 'split' | 'end' | 'pass'; consumer: number; pick: number }
   const events = fc.array(
     fc.record<Event>({

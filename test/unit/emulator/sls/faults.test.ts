@@ -25,7 +25,7 @@ describe('a fault script', () => {
     expect(script.list().map((rule) => rule.fired)).toEqual([1, 2])
   })
 
-  test('matches exact values or one of several, numbers by their spelling, and never what a request has not', () => {
+  test('matches an exact value or one of several, numbers by their spelling, and no request that lacks the attribute', () => {
     const match = { api: ['PullLogs', 'GetCursor'], shard: 3 }
     const script = new FaultScript<FaultAction>(WORDS, { rules: [{ match, times: 0, action: { status: 1 } }] })
     const hit = (attributes: Record<string, unknown>) => script.take(attributes) !== undefined
@@ -51,7 +51,7 @@ describe('a fault script', () => {
     expect(run(7)).not.toEqual(run(8))
   })
 
-  test('names what never fired, removed or not', () => {
+  test('lists the rules that never fired, removed or not', () => {
     const ids = (script: FaultScript) => script.unfired().map(({ id }) => id)
     const rules = ['a', 'b', 'c'].map((api) => ({ id: api, match: { api }, action: { status: 1 } }))
     const script = new FaultScript<FaultAction>(WORDS, { rules })
@@ -113,7 +113,7 @@ function counted(api: string): Array<[number, string, number]> {
 }
 
 describe('faults of the SLS emulator', () => {
-  test('an error instead of the work: code brings its status, status its body', async () => {
+  test('answers an error instead of handling: a code brings its status, a status its body', async () => {
     emulator.faults.add(
       { match: { api: 'PutLogs' }, action: { code: 'ShardWriteQuotaExceed', message: 'slow down' } },
       { match: { api: 'PutLogs' }, action: { status: 503 } },
@@ -187,7 +187,7 @@ describe('faults of the SLS emulator', () => {
     },
   )
 
-  test('an empty pull that is to be corrupted announces a log group it has not', async () => {
+  test('a corrupted empty pull announces a log group that it does not have', async () => {
     emulator.faults.add({ match: { api: 'PullLogs' }, action: { corrupt: 'flip' } })
     const answer = await pull()
     expect([answer.header('x-log-count'), answer.header('x-log-bodyrawsize')]).toEqual(['1', '0'])

@@ -78,7 +78,7 @@ describe('consumer groups over HTTP', () => {
     expect([gone.status, gone.code]).toEqual([404, 'ConsumerGroupNotExist'])
   })
 
-  test('forceSuccess is read in any case and decides who may commit', async () => {
+  test('forceSuccess is read in upper and lower case, and decides which consumer may commit', async () => {
     await create()
     const at = await cursor(0, 'end')
     expect((await commit(0, at, { consumer: 'c', forceSuccess: 'false' })).code).toBe('ConsumerNotExist')
@@ -128,7 +128,7 @@ describe('shards over HTTP', () => {
     expect(Math.abs(Number(shards[0]?.['createTime']) - Date.now() / 1000)).toBeLessThan(10)
   })
 
-  test('writes go round, or where their hash key belongs', async () => {
+  test('writes go to each shard in turn, or to the one of their hash key', async () => {
     const counts = () => emulator.state().logstores[0]?.shards.map(({ groups }) => groups)
     for (let index = 0; index < 4; index++) await put()
     expect(counts()).toEqual([2, 2])
@@ -192,7 +192,7 @@ describe('shards over HTTP', () => {
     expect((await put()).code).toBe('LogStoreWithoutShard')
   })
 
-  test('an ordered group reads the children after the parent, though its checkpoint stood at the end before the split', async () => {
+  test('an ordered group reads the children after the parent, even when its checkpoint was at the end before the split', async () => {
     await start({ shards: 1 })
     await create('cg', { order: true })
     expect((await beat('c', [])).json()).toEqual([0])

@@ -75,7 +75,7 @@ async function everything(query: Record<string, string> = {}): Promise<Buffer[]>
 }
 
 describe('writing', () => {
-  test('comes back byte for byte, however it was compressed and whatever the route', async () => {
+  test('logs come back byte for byte, with every compression and route', async () => {
     const noise = Buffer.from([0x0a, 2, 0x08, 5, 0xa2, 0x06, 3, 0xff, 0, 0xfe])
     const bodies = [
       group('raw'),
@@ -104,7 +104,7 @@ describe('writing', () => {
     expect(await everything()).toEqual(bodies)
   })
 
-  test('a body without a size or in chunks is taken; an empty answer does not claim to be JSON', async () => {
+  test('a body without a size or in chunks is accepted; an empty answer does not claim to be JSON', async () => {
     const body = group('chunked')
     const headers = { ...PROTOBUF, 'transfer-encoding': 'chunked', 'x-log-bodyrawsize': '' }
     const answer = await send(emulator, { method: 'POST', path: '/logstores/audit', body, headers })
@@ -142,7 +142,7 @@ describe('writing', () => {
     expect(answer.code).toBe('MissingBodyRawSize')
   })
 
-  test('log times count only if asked to', async () => {
+  test('log times are checked only with strictLogTimes', async () => {
     const at = (time: number) => encodeLogGroup({ logs: [{ time, contents: [] }] })
     const now = Math.floor(Date.now() / 1000)
     const codes = async () => [(await put(at(now - 8 * 86_400))).code, (await put(at(now + 1000))).code]
@@ -288,7 +288,7 @@ describe('query', () => {
     for (const body of [written('a', 'error', 'info'), written('b', 'info'), written('a', 'error')]) await put(body)
   })
 
-  test('a row filter answers new groups, and headers about what was scanned', async () => {
+  test('a row filter answers new groups, and headers that count the scanned rows', async () => {
     const begin = await cursor('begin')
     const answer = await pull(begin, { query: "* | where level = 'error'", pullMode: 'scan_on_stream' })
     expect(rows(groupsOf(answer))).toEqual([['a', ['error', 'error']]])
@@ -312,7 +312,7 @@ describe('query', () => {
     expect(rows(await everything({ query: "* | where __topic__ = 'b'" }))).toEqual([['b', ['info']]])
   })
 
-  test('what cannot be evaluated is refused, not ignored', async () => {
+  test('a query that cannot be evaluated is refused, not ignored', async () => {
     const begin = await cursor('begin')
     for (const query of ['error', '* | project level', "* | where level != 'error'"]) {
       expect((await pull(begin, { query })).code).toBe('ParameterInvalid')
@@ -331,7 +331,7 @@ describe('read quota', () => {
     expect([await codes(), await codes()]).toEqual(['ok', 'ReadQuotaExceed'])
   })
 
-  test('bytes per second: soft, what was taken too much is waited for', async () => {
+  test('bytes per second: soft, later pulls wait until the excess is made up', async () => {
     await start({ ...handClock(), readQuota: { bytesPerSecond: 1000, code: 'ShardReadQuotaExceed' } })
     await put(group('x'.repeat(2900)))
     const begin = await cursor('begin')

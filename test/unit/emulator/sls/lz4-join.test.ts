@@ -40,7 +40,7 @@ describe('joining stored blocks', () => {
     )
   })
 
-  test('a block whose end strict decoders refuse is compressed anew, a proper one is kept as it was sent', () => {
+  test('a block whose end strict decoders refuse is compressed again; a proper one is kept as it was sent', () => {
     const raw = Buffer.from('abcdabcdabcdabcdabcd')
     // Literals `abcd`, a match of 15, then a single literal: four too few at the end.
     const loose = Buffer.from([0x4b, ...Buffer.from('abcd'), 4, 0, 0x10, ...Buffer.from('d')])
@@ -68,7 +68,7 @@ describe('checking a written log group', () => {
     }
   }
 
-  test('what the official proto allows passes: unknown fields, non-UTF-8 values, Time_ns, no logs at all', () => {
+  test('everything that the official proto allows passes: unknown fields, non-UTF-8 values, Time_ns, no logs at all', () => {
     const group = encodeLogGroup({
       topic: 't',
       source: 's',

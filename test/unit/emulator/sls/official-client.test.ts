@@ -44,7 +44,7 @@ function stored() {
 }
 
 describe('@alicloud/log', () => {
-  test.each(['localhost', '127.0.0.1'])('writes through %s what the store then holds', async (host) => {
+  test.each(['localhost', '127.0.0.1'])('writes logs through %s, and the store holds the same', async (host) => {
     const before = stored().length
     await client(host).postLogStoreLogs(PROJECT, 'audit', {
       topic: 'login',
@@ -90,7 +90,7 @@ describe('@alicloud/log', () => {
     expect(logstore).toMatchObject({ logstoreName: 'audit', ttl: 30, shardCount: 1 })
   })
 
-  test('understands what the emulator refuses', async () => {
+  test('understands the refusals of the emulator', async () => {
     const write = (by: Client, logstore: string) =>
       by.postLogStoreLogs(PROJECT, logstore, { logs: [{ timestamp: TIME, content: { a: 'b' } }] })
     await expect(write(client('localhost'), 'other')).rejects.toMatchObject({ code: 'LogStoreNotExist' })

@@ -96,7 +96,7 @@ describe('one emulator with several projects', () => {
     expect(await codeOf('web', 'errors')).toBe('ServerBusy')
   })
 
-  test('quota, retention and expired cursors are settings of a logstore; those of the emulator are the default', async () => {
+  test('quota, retention and expired cursors are options of a logstore; the emulator’s are the default', async () => {
     let now = Date.now()
     const limited = { readQuota: { requestsPerSecond: 1 }, retentionSeconds: 5, expiredCursor: 'oldest' } as const
     const sls = await started({ projects: { web: { small: limited, large: {} } }, shards: 1, now: () => now })

@@ -175,7 +175,7 @@ function changed(name: string, headers: Record<string, string | undefined>, rest
   return outcome({ ...base, ...rest, request: { ...base.request, headers: { ...base.request.headers, ...headers } } })
 }
 
-describe('what official clients signed is accepted', () => {
+describe('a request that official clients signed is accepted', () => {
   test.each(VECTORS)('$name', (each) => {
     expect(outcome(each)).toBe(each.name.includes('Go SDK') ? 'mockAccessKeyID' : AK)
   })
