@@ -4,10 +4,10 @@ import type { Given } from './given.ts'
 import type { CredentialsChoice, SettingName, Values } from './settings.ts'
 import { SETTINGS } from './settings.ts'
 
-/** How Log Service is to know us. */
+/** Where the credentials for Log Service come from. */
 export type CredentialsConfig = AccessKeyConfig | VendorConfig
 
-/** A pair as it was given, and the files it came from, if any: they may hold another one by now. */
+/** An access key pair, and the files it was read from, if any. The files may change while the process runs. */
 export interface AccessKeyConfig {
   source: 'access_key'
   accessKeyId: string
@@ -18,9 +18,9 @@ export interface AccessKeyConfig {
 
 interface VendorConfig {
   source: Exclude<CredentialsChoice, 'access_key'>
-  /** The settings that are called `ALIBABA_CLOUD_…` and were given, under their names. */
+  /** The settings named `ALIBABA_CLOUD_…` that were given. */
   environment: Readonly<Record<string, string>>
-  /** What else goes by such a name and may be a key: the vendor's library knows more of them than we do. */
+  /** Other variables with such a name. The vendor's library knows more of them than we do, and some are keys. */
   others: Readonly<Record<string, Secret>>
   stsEndpoint?: string
 }
@@ -29,8 +29,8 @@ type GivenSettings = ReadonlyMap<SettingName, Given>
 
 export const ACCESS_KEY_SETTINGS = ['SLS_AK_ID', 'SLS_AK_KEY', 'SLS_STS_TOKEN'] as const
 
-/** What tells of a source without naming it, in this order; RRSA injects all three of the first. */
-const TELLING = [
+/** Variables that imply a source of credentials; the first match counts. RRSA injects all three of the first source. */
+const IMPLIED_BY = [
   ['oidc', ['ALIBABA_CLOUD_ROLE_ARN', 'ALIBABA_CLOUD_OIDC_PROVIDER_ARN', 'ALIBABA_CLOUD_OIDC_TOKEN_FILE']],
   ['uri', ['ALIBABA_CLOUD_CREDENTIALS_URI']],
   ['profile', ['ALIBABA_CLOUD_CREDENTIALS_FILE']],
@@ -38,14 +38,14 @@ const TELLING = [
   ['ecs_ram_role', ['ALIBABA_CLOUD_ECS_METADATA']],
 ] as const satisfies ReadonlyArray<readonly [CredentialsChoice, readonly SettingName[]]>
 
-/** An access key pair says it all, whatever else the environment holds. `named` is `SLS_CREDENTIALS`. */
+/** An access key pair is used whatever else the environment holds. `named` is the value of `SLS_CREDENTIALS`. */
 export function credentialsChoice(
   named: CredentialsChoice | undefined,
   wasGiven: (name: SettingName) => boolean,
 ): CredentialsChoice {
   if (named !== undefined) return named
   if (ACCESS_KEY_SETTINGS.some(wasGiven)) return 'access_key'
-  return TELLING.find(([, names]) => names.every(wasGiven))?.[0] ?? 'access_key'
+  return IMPLIED_BY.find(([, names]) => names.every(wasGiven))?.[0] ?? 'access_key'
 }
 
 export function credentialsConfig(
@@ -77,7 +77,7 @@ function accessKey(values: Values, given: GivenSettings): AccessKeyConfig {
   const [accessKeyId, accessKeySecret, securityToken] = ACCESS_KEY_SETTINGS.map((name) => given.get(name)?.path)
   return {
     source: 'access_key',
-    // Without them the configuration was refused.
+    // A configuration without the pair was refused before.
     accessKeyId: values.SLS_AK_ID as string,
     accessKeySecret: values.SLS_AK_KEY as Secret,
     ...(values.SLS_STS_TOKEN && { securityToken: values.SLS_STS_TOKEN }),

@@ -8,16 +8,16 @@ import { SETTINGS } from './settings.ts'
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /**
- * The process's environment over the `.env` of the working directory, if there is one. A variable of the process wins even
- * when it is empty, which is how one switches a line of `.env` off; and since `NAME` and `NAME_FILE` are two ways to give
- * one thing, either of them in the process hides both in the file.
+ * The process's environment, and below it the `.env` of the working directory, if there is one. A variable of the process
+ * wins even when it is empty, so that a user can switch off a line of `.env`. `NAME` and `NAME_FILE` give the same setting:
+ * either of them in the process hides both in the file.
  */
 export function readEnvironment(processEnv: Environment, cwd: string): { env: Environment; problems: Problem[] } {
   const file = readDotEnv(join(cwd, '.env'))
   if (Array.isArray(file)) return { env: processEnv, problems: file }
   const env: Record<string, string | undefined> = { ...processEnv }
   for (const [name, value] of Object.entries(file)) {
-    // A name that ends so by itself (LOG_FILE) is no twin of another.
+    // LOG_FILE is a setting of its own, not the file of a setting LOG.
     const twin = Object.hasOwn(SETTINGS, name) ? `${name}_FILE` : name.replace(/_FILE$/, '')
     if (processEnv[name] === undefined && !processEnv[twin]) env[name] = value
   }
@@ -38,7 +38,7 @@ function readDotEnv(path: string): Environment | Problem[] {
 
 const ASSIGNMENT = /^\s*(?:export\s+)?[A-Za-z_][A-Za-z0-9_]*\s*=\s*(.*)$/
 
-/** `parseEnv` skips what it does not understand; a skipped line is a setting somebody believes is in force. */
+/** `parseEnv` skips lines that it does not understand, and the user would believe that they are in force. */
 function malformedLines(content: string): Omit<Problem, 'variable'>[] {
   const problems: Omit<Problem, 'variable'>[] = []
   const allowed = 'NAME=value lines, # comments, and values in one kind of quotes'
@@ -50,11 +50,11 @@ function malformedLines(content: string): Omit<Problem, 'variable'>[] {
     }
     if (/^\s*(#.*)?$/.test(line)) continue
     const value = ASSIGNMENT.exec(line)?.[1]
-    // The line itself may hold a secret: only its number is shown.
+    // The line may hold a secret, so the problem shows only its number.
     if (value === undefined) problems.push({ problem: `line ${index + 1} is not NAME=value`, allowed })
     const quote = value?.charAt(0) ?? ''
     if (['"', "'", '`'].includes(quote) && !value?.includes(quote, 1)) open = { quote, line: index + 1 }
   }
-  if (open !== undefined) problems.push({ problem: `the quote opened on line ${open.line} is never closed`, allowed })
+  if (open !== undefined) problems.push({ problem: `the quote opened on line ${open.line} has no end`, allowed })
   return problems
 }

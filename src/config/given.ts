@@ -5,25 +5,25 @@ import { shown, withoutPath } from './problems.ts'
 import type { SettingName } from './settings.ts'
 import { SETTING_NAMES, SETTINGS } from './settings.ts'
 
-/** What the user gave for one setting: trimmed text, and the variable it came through. */
+/** One setting as the user gave it: trimmed text, and the variable that held it. */
 export interface Given {
   text: string
   variable: string
-  /** The file it was read from, if any. */
+  /** The file that the text was read from, if any. */
   path?: string
 }
 
 export interface Collected {
   given: Map<SettingName, Given>
-  /** Settings that were meant to be given, but whose text could not be had. */
+  /** Settings that were given, but whose text could not be read. */
   unusable: Map<SettingName, Problem>
 }
 
 const fileVariable = (name: SettingName) => `${name}_FILE`
 
 /**
- * Collects the text of every setting among `names` that was given, from `NAME` or from the file `NAME_FILE` names
- * (Kubernetes secrets). Surrounding white space goes: a secret made with `echo` ends in a newline that is no part of it.
+ * Collects the text of every setting among `names` that was given, from `NAME` or from the file that `NAME_FILE` names
+ * (Kubernetes secrets). Surrounding white space is removed: a secret made with `echo` ends in a newline.
  */
 export function collectGiven(env: Environment, names: readonly SettingName[]): Collected {
   const given = new Map<SettingName, Given>()
@@ -46,7 +46,7 @@ function givenTwice(name: SettingName): Problem {
   const { example } = SETTINGS[name]
   return {
     variable: name,
-    problem: `is given twice: as ${name} and as ${fileVariable(name)}`,
+    problem: `is set twice: as ${name} and as ${fileVariable(name)}`,
     allowed: 'one of the two',
     example: `${name}=${example}`,
   }
@@ -54,7 +54,7 @@ function givenTwice(name: SettingName): Problem {
 
 function readGivenFile(name: SettingName, path: string): string | Problem {
   const variable = fileVariable(name)
-  // Of a secret the path is not shown either: people put the secret itself there.
+  // The path of a secret's file is not shown either, since people put the secret itself there.
   const { secret } = SETTINGS[name]
   const help = {
     variable,
@@ -71,8 +71,8 @@ function readGivenFile(name: SettingName, path: string): string | Problem {
 }
 
 /**
- * Variables that look like ours and are not are most likely typing errors. Not so those that Kubernetes makes for every
- * Service of the namespace, one of which may well be called `splunk-hec`, nor those of this program's launcher.
+ * Variables that look like ours and are not. Most of them are typing errors. Exceptions are the variables of this program's
+ * launcher, and those that Kubernetes makes for every Service of the namespace, which may be called `splunk-hec`.
  */
 export function unknownVariables(env: Environment): string[] {
   const known = SETTING_NAMES.flatMap((name) => [name, fileVariable(name)])
@@ -93,7 +93,7 @@ function isServiceLink(name: string, value: string): boolean {
 }
 
 function nearest(name: string, candidates: readonly string[]): string {
-  // A name cut short (SPLUNK_HEC_TLS_CA) is far from the whole one by edit distance, and yet plainly meant.
+  // A name that was cut short (SPLUNK_HEC_TLS_CA) is far from the whole name by edit distance, but the intention is clear.
   const distance = (candidate: string) => (candidate.startsWith(`${name}_`) ? 1 : editDistance(name, candidate))
   const ranked = candidates.map((candidate) => ({ candidate, distance: distance(candidate) }))
   return ranked.reduce((best, next) => (next.distance < best.distance ? next : best)).candidate

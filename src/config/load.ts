@@ -16,7 +16,7 @@ import { crossCheck } from './rules.ts'
 import type { CredentialsChoice, Peer, Setting, SettingName, Values } from './settings.ts'
 import { PEERS, SETTINGS, settingsToAsk } from './settings.ts'
 
-/** Everything a replica needs to know, checked and frozen. */
+/** The settings of a replica, checked, ready to use and frozen. Times are milliseconds. */
 export interface Config {
   sls: {
     /** `http(s)://host[:port]`, without the project. */
@@ -42,7 +42,7 @@ export interface Config {
   /** Empty `topics`: all of them. */
   filter: { topics: readonly string[] }
   hec: {
-    /** Base URLs without trailing slash; what follows them is `/services/collector…`. None where it is not asked. */
+    /** Base URLs without trailing slash, to which `/services/collector…` is added. Empty if the command does not ask HEC. */
     urls: readonly string[]
     token: Secret
     index?: string
@@ -59,7 +59,7 @@ export interface Config {
     concurrency: number
     tls: TlsConfig
   }
-  /** Only `reconcile` looks here. */
+  /** Only for `reconcile`. */
   search: {
     url?: string
     token?: SearchToken
@@ -72,7 +72,7 @@ export interface Config {
   log: { level: string; file?: string }
 }
 
-/** PEM as it was read at the start, and the files it came from: they may hold another one by now. */
+/** PEM texts as they were read at the start, and the files they came from. The files may change while the process runs. */
 interface TlsConfig {
   verify: boolean
   ca?: string
@@ -84,7 +84,7 @@ interface TlsConfig {
 
 export type Loaded = { config: Config; warnings: string[] } | { problems: Problem[] }
 
-/** What a configuration depends on besides the environment. */
+/** What the configuration depends on besides the environment. */
 export interface Surroundings {
   hostname: string
   pid: number
@@ -93,7 +93,7 @@ export interface Surroundings {
 
 const here = (): Surroundings => ({ hostname: hostname(), pid: process.pid, nowSeconds: Date.now() / 1000 })
 
-/** In place of what says how to reach a peer that is not asked. */
+/** Values of the settings about a connection to a peer that the command does not ask. */
 const NOT_ASKED = {
   SPLUNK_HEC_URL: [],
   SPLUNK_HEC_TOKEN: new Secret('not-asked'),
@@ -102,8 +102,8 @@ const NOT_ASKED = {
 } satisfies Partial<Values>
 
 /**
- * Either a whole configuration or everything that is wrong with it, at once. How a peer is reached that the command does not
- * ask is nobody's concern: an operator's machine has not the certificates of a replica, nor the other way round.
+ * Returns a whole configuration, or everything that is wrong with it at once. Settings about the connection to a peer that
+ * the command does not ask are not looked at: an operator's machine lacks the certificates of a replica, and the reverse.
  */
 export function loadConfig(
   env: Environment,
@@ -130,7 +130,7 @@ export function loadConfig(
   return { config: freeze(build(understood, surroundings)), warnings }
 }
 
-/** Looked at before everything else, for it decides what is required. */
+/** Decided before everything else, because it decides which settings are required. */
 function choiceOf(given: Collected['given'], unusable: Collected['unusable']): CredentialsChoice {
   const text = given.get('SLS_CREDENTIALS')?.text
   const named = text === undefined ? undefined : SETTINGS.SLS_CREDENTIALS.parser.parse(text)
@@ -167,11 +167,11 @@ function missing({ neededBy }: Setting<unknown>): string {
   return 'is required and not set, unless SLS_CREDENTIALS names another source of credentials'
 }
 
-/** Part of the contract. */
+/** Documented with SLS_HEARTBEAT_SECONDS. */
 const GROUP_TIMEOUT_HEARTBEATS = 3
 /**
- * A crash repeats this much, and what was in flight. One write per shard and interval is little for the service. A shorter
- * heartbeat asks for shorter take-overs, and so for less to repeat.
+ * After a crash, events of this interval and those in flight are repeated. One write per shard and interval is little for
+ * the service. A user with a shorter heartbeat wants shorter take-overs and less repetition.
  */
 const COMMIT_INTERVAL_MS = 3_000
 
@@ -236,7 +236,7 @@ function hec(values: Values, given: Understood['given'], pem: Understood['pem'])
     ackPollMs: ms(values.SPLUNK_HEC_ACK_POLL_SECONDS),
     ackTimeoutMs: ms(values.SPLUNK_HEC_ACK_TIMEOUT_SECONDS),
     gzip: values.SPLUNK_HEC_GZIP,
-    // Who only lowers the memory limit should not have to know that the default body would no longer fit under it.
+    // A user who lowers only the memory limit need not know that the default body would no longer fit below it.
     maxBytes: given.has('SPLUNK_HEC_MAX_BYTES') ? maxBytes : Math.min(maxBytes, values.MAX_IN_FLIGHT_BYTES),
     concurrency: values.SPLUNK_HEC_CONCURRENCY,
     tls: {
@@ -271,7 +271,7 @@ function ms(seconds: number): number {
   return Math.round(seconds * 1000)
 }
 
-/** Leaves out what is undefined: an absent option, not one that is set to nothing. */
+/** Leaves out options that are undefined. */
 function present<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   const entries = Object.entries(options).filter(([, value]) => value !== undefined)
   return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> }

@@ -4,14 +4,14 @@ import { shown } from './problems.ts'
 
 export type Parsed<T> = { readonly value: T } | { readonly refused: string }
 
-/** Turns the text of one variable (trimmed, not empty) into its value, or says why not. */
+/** Turns the text of one setting or option into its value, or says what is wrong with the text. */
 export interface Parser<T> {
-  /** What is allowed, for the documentation and for whoever got it wrong. */
+  /** The allowed texts in words, for the documentation and for the problem that is printed. */
   readonly allowed: string
   parse(text: string): Parsed<T>
 }
 
-/** `max` is part of the promise: a typing slip (two digits too many) must not become a working configuration. */
+/** Every setting has a `max`, so that a typing slip (two digits too many) does not become a working configuration. */
 export function wholeNumber(min: number, max: number): Parser<number> {
   return {
     allowed: `whole number from ${min} to ${max}`,
@@ -38,7 +38,7 @@ export function choice<const T extends string>(...options: readonly T[]): Parser
     allowed: options.join(', '),
     parse(text) {
       const found = options.find((option) => option === text.toLowerCase())
-      return found === undefined ? { refused: 'is none of the choices' } : { value: found }
+      return found === undefined ? { refused: 'is not one of the choices' } : { value: found }
     },
   }
 }
@@ -77,8 +77,8 @@ export const multiLine: Parser<string> = {
 }
 
 /**
- * Secrets and identifiers travel in HTTP headers, where a stray newline or quote from a copied value ends as a puzzling
- * "invalid header" much later.
+ * For secrets and identifiers, which travel in HTTP headers. A newline or quote that was copied with the value would show
+ * much later, as a puzzling "invalid header".
  */
 export const printable: Parser<string> = {
   allowed: 'printable ASCII without spaces',
@@ -96,14 +96,14 @@ export const secret: Parser<Secret> = {
   },
 }
 
-/** A HEC token is often copied together with the scheme of its `Authorization` header. */
+/** Users often copy a HEC token together with the scheme of its `Authorization` header. */
 export const hecToken: Parser<Secret> = {
   allowed: `${secret.allowed}; the token alone`,
   parse: (value) =>
     /^splunk\s/i.test(value) ? { refused: 'starts with "Splunk ": give the token alone' } : secret.parse(value),
 }
 
-/** How a request to Splunk's REST API proves who asks. */
+/** How a request to Splunk's REST API authenticates. */
 export interface SearchToken {
   /** `Bearer` for an authentication token, `Splunk` for a session key. */
   readonly scheme: 'Bearer' | 'Splunk'
@@ -142,7 +142,7 @@ export const slsEndpoint: Parser<string> = {
   },
 }
 
-/** HEC base URLs. Value: without trailing slash and without the collector's path, which people copy along. */
+/** HEC base URLs. Value: without trailing slash and without the collector's path, which users copy with the URL. */
 export const hecUrls: Parser<readonly string[]> = {
   allowed: 'http:// or https:// URL of the collector, several separated by commas; no credentials, query or fragment',
   parse(value) {
@@ -157,12 +157,12 @@ export const hecUrls: Parser<readonly string[]> = {
 }
 
 /**
- * Splunk HEC paths: `/services/collector`, then optionally the kind of endpoint and its version. What stands before
- * `/services/collector` is a reverse proxy's prefix and stays.
+ * Splunk HEC paths: `/services/collector`, then optionally the kind of endpoint and its version. A path before
+ * `/services/collector` is the prefix of a reverse proxy and is kept.
  */
 const COLLECTOR_PATH = /^(?:|\/services|(.*)\/services\/collector(?:\/(?:event|raw|ack|health)(?:\/1\.0)?)?)$/
 
-/** Looks at a run of slashes once, however many there are. */
+/** Takes linear time, however many slashes there are. */
 const TRAILING_SLASHES = /(?<!\/)\/+$/
 
 function hecBase(item: string): Parsed<string> {
@@ -174,7 +174,7 @@ function hecBase(item: string): Parsed<string> {
   return { value: `${url.value.origin}${path[1] ?? ''}` }
 }
 
-/** Splunk's management URL. Value: without trailing slash and without `/services…`, which people copy along. */
+/** Splunk's management URL. Value: without trailing slash and without `/services…`, which users copy with the URL. */
 export const searchUrl: Parser<string> = {
   allowed: 'http:// or https:// URL of the management port; no credentials, query or fragment',
   parse(value) {

@@ -1,33 +1,33 @@
 import { messageOf } from '../core/errors.ts'
 import { escaped } from '../core/text.ts'
 
-/** One thing wrong with the configuration, with everything a person needs to put it right. */
+/** One problem of the configuration, with everything that a person needs to fix it. */
 export interface Problem {
   /** The variable as it was given (`SLS_AK_KEY_FILE` when that is where the value came from), or a file's name. */
   readonly variable: string
-  /** What was given; absent for secrets and for what was not given at all. */
+  /** The value as given. Absent for secrets, and if none was given. */
   readonly value?: string
   readonly problem: string
   readonly allowed?: string
-  /** A whole line that would work, `NAME=value`. */
+  /** A line that would work: `NAME=value`. */
   readonly example?: string
 }
 
 const SHOWN_CHARACTERS = 120
 
 /**
- * Makes a value fit to print: on one line, of bounded length, and without the places where URLs carry credentials. (A
- * setting marked secret is not shown at all; this is for the password somebody puts where none belongs.)
+ * Makes a value fit to print: on one line, of bounded length, and without the parts of a URL that carry credentials. This
+ * is for passwords in the wrong place; the value of a setting that is marked secret is never shown.
  */
 export function shown(value: string): string {
-  // Who gives the key instead of the path of its file has not asked for it to be printed.
+  // A user may have given a private key instead of the path of its file.
   if (value.includes('-----BEGIN')) return '[PEM]'
   const harmless = value.replace(/^([a-z]+:\/\/)?.*@/is, '$1[secret]@').replace(/([?#]).*/s, '$1[…]')
   const line = escaped(harmless)
   return line.length <= SHOWN_CHARACTERS ? line : `${line.slice(0, SHOWN_CHARACTERS)}… (${value.length} characters)`
 }
 
-/** Why a file cannot be used, without its path: that is shown where the value is, made fit for it. */
+/** Why a file cannot be used, without its path. The problem shows the path as the value, made fit to print. */
 export function withoutPath(error: unknown): string {
   const { code } = error as NodeJS.ErrnoException
   return code?.startsWith('ERR_') ? code : messageOf(error).replace(/, \w+ '.*'$/s, '')

@@ -7,7 +7,7 @@ const groups = Object.entries(GROUPS).map(
   ([group, title]) => [title, settings.filter(([, setting]) => setting.group === group)] as const,
 )
 
-/** `.env.example`: what is required to be filled in, everything else commented out with its default or an example. */
+/** `.env.example`: required settings to fill in, all others commented out with their default or an example. */
 export function renderEnvExample(): string {
   const sections = groups.map(([title, members]) => {
     const entries = members.map(([name, setting]) => {
@@ -23,8 +23,8 @@ export function renderEnvExample(): string {
   return `${[ENV_INTRO, ...sections].join('\n\n')}\n`
 }
 
-const ENV_INTRO = `# Copy to .env and fill in. The environment of the process wins over this file; an empty value counts as not set.
-# Every variable can also be given as NAME_FILE=/path of a file that holds the value.`
+const ENV_INTRO = `# Copy to .env and fill in. The environment of the process wins over this file. An empty value counts as not set.
+# Every variable can also be given as NAME_FILE=/path, where the file holds the value.`
 
 /** `docs/configuration.md`. */
 export function renderDocs(): string {
@@ -42,13 +42,13 @@ const DOCS_INTRO = `# Configuration
 
 <!-- Made from src/config/settings.ts by \`node src/config/render.ts\`; a test compares the two. -->
 
-Everything is set by environment variables. A file \`.env\` in the working directory is read as well; the environment of the process wins over it.
+All settings are environment variables. A file \`.env\` in the working directory is read too; the environment of the process wins over it.
 
-- Every variable can also be given as \`NAME_FILE=/path\`: the value is then the content of that file, which is how Kubernetes and Docker secrets are used. Giving both \`NAME\` and \`NAME_FILE\` is an error.
+- Every variable can also be given as \`NAME_FILE=/path\`: the value is then the content of that file. Kubernetes and Docker secrets are used in this way. Both \`NAME\` and \`NAME_FILE\` together are an error.
 - Spaces and line ends around a value are removed. An empty value counts as not set.
 - \`sls-siem-bridge run\` and \`sls-siem-bridge check\` report all problems at once and exit with code 2. Values of secrets are never shown.
-- A command looks only at what it needs: \`lag\` and \`reconcile\` do without the collector's URL, token and certificates, and only \`reconcile\` looks at \`SPLUNK_SEARCH_…\`.
-- A variable starting with \`SLS_\`, \`SPLUNK_HEC_\`, \`SPLUNK_SEARCH_\` or \`FILTER_\` that is not listed here is reported as a warning, with the nearest name that is.`
+- A command reads only the settings that it needs. \`lag\` and \`reconcile\` work without the collector's URL, token and certificates. Only \`reconcile\` reads \`SPLUNK_SEARCH_…\`.
+- A variable starting with \`SLS_\`, \`SPLUNK_HEC_\`, \`SPLUNK_SEARCH_\` or \`FILTER_\` that is not listed here causes a warning, with the nearest name from this page.`
 
 function defaultCell(setting: Setting<unknown>): string {
   if (setting.required) return '**required**'

@@ -10,7 +10,7 @@ import { shown, withoutPath } from './problems.ts'
 import type { CredentialsChoice, SettingName, Values } from './settings.ts'
 import { SETTINGS } from './settings.ts'
 
-/** What the rules look at: values that could be parsed (defaults included) and what the user gave. */
+/** What the rules look at: the values that could be parsed, defaults included, and what the user gave. */
 export interface Known {
   values: Partial<Values>
   given: ReadonlyMap<SettingName, Given>
@@ -24,15 +24,15 @@ export interface Findings {
   warnings: string[]
 }
 
-/** Rules that need more than one variable, or a look at a file. */
+/** Checks that need more than one variable, or a file. */
 export function crossCheck(known: Known): Findings {
   const findings: Findings = { problems: [], warnings: [] }
-  for (const rule of [accessKey, vendorCredentials, endpoint, start, ack, sizes, clearText, tls, paths, shutdown])
+  for (const rule of [accessKey, vendorCredentials, endpoint, start, ack, sizes, encryption, tls, paths, shutdown])
     rule(known, findings)
   return findings
 }
 
-/** A problem with one of the variables that take part in a rule. */
+/** A problem with one of the variables of a rule. */
 function problem({ given }: Known, name: SettingName, text: string, allowed: string, example?: string): Problem {
   const value = given.get(name)
   return {
@@ -48,20 +48,15 @@ function accessKey(known: Known, { problems }: Findings): void {
   const { credentials, given } = known
   const extra = ACCESS_KEY_SETTINGS.find((name) => given.has(name))
   if (credentials !== 'access_key' && extra !== undefined) {
-    const text = `says where credentials come from, and ${extra} gives some`
-    const allowed = 'access_key, or another source and no SLS_AK_ID, SLS_AK_KEY and SLS_STS_TOKEN'
+    const text = `names another source of credentials, but ${extra} is set`
+    const allowed = 'access_key; or another source, without SLS_AK_ID, SLS_AK_KEY and SLS_STS_TOKEN'
     problems.push(problem(known, 'SLS_CREDENTIALS', text, allowed))
     return
   }
   const pair = known.given.has('SLS_AK_ID') || known.given.has('SLS_AK_KEY')
   if (known.given.has('SLS_STS_TOKEN') && !pair) {
     problems.push(
-      problem(
-        known,
-        'SLS_STS_TOKEN',
-        'stands alone: it belongs to an access key pair',
-        'with SLS_AK_ID and SLS_AK_KEY',
-      ),
+      problem(known, 'SLS_STS_TOKEN', 'is set without an access key pair', 'together with SLS_AK_ID and SLS_AK_KEY'),
     )
   }
 }
@@ -69,18 +64,20 @@ function accessKey(known: Known, { problems }: Findings): void {
 const ROLE = /^acs:ram::\d+:role\/\S+$/
 const OIDC_PROVIDER = /^acs:ram::\d+:oidc-provider\/\S+$/
 
-/** The vendor's variables may be there for others, so they are looked at only where they are used. */
+/** Other programs may use the vendor's variables too, so their values are checked only if this program uses them. */
 function vendorCredentials(known: Known, { problems, warnings }: Findings): void {
   const { credentials, values, given } = known
   if (given.has('SLS_STS_ENDPOINT') && credentials !== 'oidc') {
     warnings.push(
-      `SLS_STS_ENDPOINT has no effect: it is asked with SLS_CREDENTIALS=oidc alone, and this is ${credentials}`,
+      `SLS_STS_ENDPOINT has no effect: only SLS_CREDENTIALS=oidc uses it, and the credentials come from ${credentials}`,
     )
   }
   const form = (name: 'ALIBABA_CLOUD_ROLE_ARN' | 'ALIBABA_CLOUD_OIDC_PROVIDER_ARN', pattern: RegExp) => {
     const value = values[name]
     if (value === undefined || pattern.test(value)) return
-    problems.push(problem(known, name, 'is not such an ARN', SETTINGS[name].example.replace(/\d{16}/, '<account id>')))
+    problems.push(
+      problem(known, name, 'is not an ARN of this kind', SETTINGS[name].example.replace(/\d{16}/, '<account id>')),
+    )
   }
   if (credentials === 'oidc') {
     form('ALIBABA_CLOUD_ROLE_ARN', ROLE)
@@ -97,18 +94,22 @@ function endpoint({ values }: Known, { warnings }: Findings): void {
   if (SLS_ENDPOINT === undefined) return
   const { hostname } = new URL(SLS_ENDPOINT)
   if (SLS_PROJECT !== undefined && hostname.startsWith(`${SLS_PROJECT}.`)) {
-    warnings.push('SLS_ENDPOINT starts with the project, which is put there anyway: taken without it')
+    warnings.push(
+      'SLS_ENDPOINT starts with the project. Set the endpoint without it; the project is added to every request',
+    )
   }
   const region = /(?:^|\.)([a-z0-9-]+?)(?:-intranet|-internal|-share)?\.(?:log|sls)\.aliyuncs\.com$/.exec(hostname)?.[1]
   if (SLS_REGION !== undefined && region !== undefined && region !== SLS_REGION) {
-    warnings.push(`SLS_REGION is ${SLS_REGION}, but SLS_ENDPOINT belongs to ${region}: signatures will be refused`)
+    warnings.push(
+      `SLS_REGION is ${SLS_REGION}, but SLS_ENDPOINT is in ${region}: the service will refuse the signatures`,
+    )
   }
 }
 
 function start({ values, nowSeconds }: Known, { warnings }: Findings): void {
   const position = values.SLS_START
   if (position?.kind === 'time' && position.unixSeconds > nowSeconds) {
-    warnings.push('SLS_START lies in the future: shards without a checkpoint start with new logs')
+    warnings.push('SLS_START is in the future: shards without a checkpoint start with new logs')
   }
 }
 
@@ -140,7 +141,7 @@ function sizes(known: Known, { problems }: Findings): void {
       problem(
         known,
         'SPLUNK_HEC_MAX_BYTES',
-        `one request could not be filled: only MAX_IN_FLIGHT_BYTES=${inFlight} may be in flight`,
+        `is more than MAX_IN_FLIGHT_BYTES (${inFlight}), so a request could never be full`,
         `at most MAX_IN_FLIGHT_BYTES (${inFlight})`,
         String(Math.min(inFlight, 1_000_000)),
       ),
@@ -148,17 +149,19 @@ function sizes(known: Known, { problems }: Findings): void {
   }
 }
 
-function clearText({ values, credentials }: Known, { warnings }: Findings): void {
+function encryption({ values, credentials }: Known, { warnings }: Findings): void {
   const look = (name: SettingName, text: string | undefined, what: string) => {
     const url = URL.parse(text ?? '')
     if (url?.protocol !== 'http:' || LOOPBACK.test(url.hostname)) return
-    warnings.push(`${name}: ${url.origin} ${what} in clear text`)
+    warnings.push(
+      `${name}: the connection to ${url.origin} is not encrypted. Anyone on the network can read ${what}. Use https://.`,
+    )
   }
-  look('SLS_ENDPOINT', values.SLS_ENDPOINT, 'gives all logs, and gets the STS token if there is one,')
-  for (const base of values.SPLUNK_HEC_URL ?? []) look('SPLUNK_HEC_URL', base, 'gets the token and all logs')
-  look('SPLUNK_SEARCH_URL', values.SPLUNK_SEARCH_URL, 'gets the token')
+  look('SLS_ENDPOINT', values.SLS_ENDPOINT, 'all logs, and the STS token if there is one')
+  for (const base of values.SPLUNK_HEC_URL ?? []) look('SPLUNK_HEC_URL', base, 'the token and all logs')
+  look('SPLUNK_SEARCH_URL', values.SPLUNK_SEARCH_URL, 'the token')
   const uri = credentials === 'uri' ? values.ALIBABA_CLOUD_CREDENTIALS_URI : undefined
-  look('ALIBABA_CLOUD_CREDENTIALS_URI', uri, 'gives the keys')
+  look('ALIBABA_CLOUD_CREDENTIALS_URI', uri, 'the keys')
 }
 
 const LOOPBACK = /^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/
@@ -171,16 +174,18 @@ function tls(known: Known, findings: Findings): void {
     .filter((name) => given.has(name))
   const urls = values.SPLUNK_HEC_URL ?? []
   if (names.length > 0 && urls.length > 0 && urls.every((url) => url.startsWith('http://'))) {
-    warnings.push(`${names.join(', ')}: no effect, SPLUNK_HEC_URL is http://`)
+    warnings.push(`${names.join(', ')}: no effect, because SPLUNK_HEC_URL is http://`)
   } else if (values.SPLUNK_HEC_TLS_VERIFY === false) {
     warnings.push(
-      'SPLUNK_HEC_TLS_VERIFY is off: whoever stands between here and Splunk can read the token and the logs',
+      'SPLUNK_HEC_TLS_VERIFY is off: a server in between can read the token and the logs. Use it only for experiments',
     )
     if (given.has('SPLUNK_HEC_TLS_CA_FILE'))
       warnings.push('SPLUNK_HEC_TLS_CA_FILE has no effect: SPLUNK_HEC_TLS_VERIFY is off')
   }
   if (values.SPLUNK_SEARCH_TLS_VERIFY === false && values.SPLUNK_SEARCH_URL?.startsWith('https://')) {
-    warnings.push('SPLUNK_SEARCH_TLS_VERIFY is off: whoever stands between here and the search head can read the token')
+    warnings.push(
+      'SPLUNK_SEARCH_TLS_VERIFY is off: a server in between can read the token. Use it only for experiments',
+    )
     if (given.has('SPLUNK_SEARCH_TLS_CA_FILE'))
       warnings.push('SPLUNK_SEARCH_TLS_CA_FILE has no effect: SPLUNK_SEARCH_TLS_VERIFY is off')
   }
@@ -189,7 +194,7 @@ function tls(known: Known, findings: Findings): void {
     ['SPLUNK_HEC_TLS_KEY_FILE', 'SPLUNK_HEC_TLS_CERT_FILE'],
   ] as const) {
     if (given.has(has) && !given.has(lacks)) {
-      problems.push(problem(known, lacks, `is missing: ${has} is set, and mutual TLS needs both`, 'path of a PEM file'))
+      problems.push(problem(known, lacks, `is not set, but ${has} is: mutual TLS needs both`, 'path of a PEM file'))
     }
   }
   tlsFiles(known, findings)
@@ -217,7 +222,7 @@ function tlsFiles(known: Known, { problems }: Findings): void {
     usable('SPLUNK_HEC_TLS_CERT_FILE', () => createSecureContext({ cert, key }))
 }
 
-/** A secure context ignores a broken certificate among the authorities, so each is parsed by itself. */
+/** A secure context ignores a broken certificate among the authorities, so each certificate is parsed here. */
 function certificatesOf(pem: string): X509Certificate[] {
   const blocks = pem.match(/-----BEGIN (?:\w+ )?CERTIFICATE-----.*?(?:-----END (?:\w+ )?CERTIFICATE-----|$)/gs)
   if (blocks === null) throw new Error('contains no certificate')
@@ -243,6 +248,8 @@ function paths(known: Known, { problems }: Findings): void {
 
 function shutdown({ values }: Known, { warnings }: Findings): void {
   if (values.SHUTDOWN_GRACE_SECONDS === 0) {
-    warnings.push('SHUTDOWN_GRACE_SECONDS is 0: nothing is drained at the end, so its events are sent again by others')
+    warnings.push(
+      'SHUTDOWN_GRACE_SECONDS is 0: nothing is drained at the end, so another replica sends the events in flight again',
+    )
   }
 }

@@ -27,7 +27,7 @@ export const GROUPS = {
   tls: 'TLS to Splunk',
   data: 'Dead letter and memory',
   process: 'Process',
-  search: 'Splunk search, for `reconcile` alone',
+  search: 'Splunk search, only for `reconcile`',
 } as const
 
 interface About {
@@ -35,11 +35,11 @@ interface About {
   doc: string
   /** A value that would work. */
   example: string
-  /** Never shown, neither in problems nor in logs. */
+  /** Its value never shows, neither in problems nor in logs. */
   secret?: true
-  /** The default in words, where it is computed from something else. */
+  /** The default in words, where it is computed. */
   computed?: string
-  /** Required when credentials come from here. */
+  /** Required when the credentials come from this source. */
   neededBy?: CredentialsChoice
 }
 
@@ -71,7 +71,7 @@ const project = matching(
   '3 to 63 of a-z, 0-9 and -; first and last a letter or digit',
 )
 const hostName = matching(/^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$/, 'host name')
-/** A consumer group with another name than this ends as endless 405 answers, so it is refused here. */
+/** The service answers 405 to every request about a group with another name, so such a name is refused here. */
 const storeOrGroup = matching(
   /^[a-z0-9][a-z0-9_-]{0,61}[a-z0-9]$/,
   '2 to 63 of a-z, 0-9, _ and -; first and last a letter or digit',
@@ -87,7 +87,7 @@ export type CredentialsChoice = (typeof CREDENTIALS)[number]
 export const SETTINGS = {
   SLS_ENDPOINT: required(slsEndpoint, {
     group: 'sls',
-    doc: 'Where Log Service is. The scheme is optional (https). An IP or `localhost` with a port is connected to directly and sent `Host: <project>.<host:port>`, for emulators.',
+    doc: 'Endpoint of Log Service, without the project. The scheme is optional (https). An IP address or `localhost` with a port is for emulators: it is connected to directly and sent `Host: <project>.<host:port>`.',
     example: 'https://cn-hangzhou.log.aliyuncs.com',
   }),
   SLS_AK_ID: optional(printable, {
@@ -111,7 +111,7 @@ export const SETTINGS = {
   }),
   SLS_REGION: optional(matching(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'region id: a-z, 0-9 and -'), {
     group: 'sls',
-    doc: 'With it, requests are signed V4 for this region; without, V1.',
+    doc: 'Region of the project. If it is set, requests are signed with V4 for this region; if not, with V1.',
     example: 'cn-hangzhou',
   }),
   SLS_PROJECT: required(project, { group: 'sls', doc: 'Project to read from.', example: 'audit-prod' }),
@@ -123,18 +123,18 @@ export const SETTINGS = {
   }),
   SLS_CONSUMER: optional(matching(/^[A-Za-z0-9._:@-]{1,200}$/, '1 to 200 of A-Z, a-z, 0-9 and . _ : @ -'), {
     group: 'sls',
-    doc: 'Name of this replica. Two running replicas with one name would both read the same shards.',
+    doc: 'Name of this replica, unique in the group. Two running replicas with the same name read the same shards.',
     example: 'siem-bridge-0',
     computed: '`<SLS_CG>-<hostname>-<pid>`',
   }),
   SLS_START: defaulting('begin', startPosition, {
     group: 'sls',
-    doc: 'Where a shard without a checkpoint starts: the oldest log retained, only new logs, or a time of arrival at the service. `end` is the end when the group starts; shards born later, by a split or merge, are read from their beginning.',
+    doc: 'Where a shard without a checkpoint starts: at the oldest log retained, with new logs only, or at a time of arrival at the service. `end` is the end of each shard when the group starts. Shards that a later split or merge makes are read from their beginning.',
     example: '2026-01-31T00:00:00+08:00',
   }),
   SLS_HEARTBEAT_SECONDS: defaulting('20', wholeNumber(1, 600), {
     group: 'sls',
-    doc: 'Heartbeat interval. The consumer group’s timeout, after which a dead replica’s shards move, is 3 times this. The same for all replicas of a group: one with a shorter interval shortens the timeout for those with a longer one, whose shards then move between their heartbeats (events repeated, none lost).',
+    doc: 'Heartbeat interval. The consumer group’s timeout is 3 times this; after it, the shards of a dead replica move to others. Give all replicas of a group the same value. A replica with a shorter interval shortens the timeout of the whole group, and shards of the slower replicas then move between two heartbeats: events repeat, none is lost.',
   }),
   SLS_FETCH_INTERVAL_SECONDS: defaulting('1', seconds(0, 3600), {
     group: 'sls',
@@ -144,16 +144,16 @@ export const SETTINGS = {
   SLS_FETCH_COUNT: defaulting('1000', wholeNumber(1, 1000), { group: 'sls', doc: 'Log groups per pull, at most.' }),
   SLS_QUERY: optional(multiLine, {
     group: 'sls',
-    doc: 'SPL the service applies before it answers a pull (row filter, column pruning). Event ids are then hashes of shard, time and contents, so identical logs share one.',
+    doc: 'SPL that the service applies before it answers a pull (row filter, column pruning). Event ids are then hashes of shard, time and contents, so identical logs share an id.',
     example: "* | where eventType = 'login'",
   }),
   SLS_IN_ORDER: defaulting('false', boolean, {
     group: 'sls',
-    doc: 'Read the shards a split or merge made only after those they came from are finished.',
+    doc: 'After a split or merge, read the new shards only when the old ones are finished.',
   }),
   SLS_EXPIRED_CURSOR: defaulting('begin', choice('begin', 'fail'), {
     group: 'sls',
-    doc: 'When a checkpoint points before the oldest log retained: resume there, loudly (`begin`), or stop that shard until somebody decides (`fail`).',
+    doc: 'What to do with a checkpoint that is older than the oldest log retained: resume at the oldest log, with a warning and a metric (`begin`), or stop this shard until an operator sets the checkpoint (`fail`).',
   }),
   SLS_CREDENTIALS: optional(choice(...CREDENTIALS), {
     group: 'credentials',
@@ -176,41 +176,41 @@ export const SETTINGS = {
   }),
   ALIBABA_CLOUD_OIDC_TOKEN_FILE: optional(text, {
     group: 'credentials',
-    doc: 'File with the OIDC token; read again whenever the role is assumed.',
+    doc: 'File with the OIDC token. It is read each time the role is assumed.',
     example: '/var/run/secrets/ack.alibabacloud.com/rrsa-tokens/token',
     neededBy: 'oidc',
   }),
   ALIBABA_CLOUD_STS_REGION: optional(text, {
     group: 'credentials',
-    doc: 'Region whose Security Token Service is asked.',
+    doc: 'Region of the Security Token Service.',
     example: 'cn-hangzhou',
     computed: '`sts.aliyuncs.com`, without a region',
   }),
   ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED: optional(text, {
     group: 'credentials',
-    doc: '`true`: that service inside the region’s VPC network, without the internet.',
+    doc: '`true` uses the endpoint of the Security Token Service inside the region’s VPC network, without the internet.',
     example: 'true',
   }),
   SLS_STS_ENDPOINT: optional(matching(/^[A-Za-z0-9.-]+(:\d{1,5})?$/, 'host name, optionally with a port; no scheme'), {
     group: 'credentials',
-    doc: 'Host of the Security Token Service where it is another one (private clouds). Asked over HTTPS.',
+    doc: 'Host of the Security Token Service in a private cloud. The connection uses HTTPS.',
     example: 'sts.cloud.example.com',
   }),
   ALIBABA_CLOUD_CREDENTIALS_URI: optional(text, {
     group: 'credentials',
-    doc: 'What answers with `AccessKeyId`, `AccessKeySecret`, `SecurityToken` and `Expiration` as JSON.',
+    doc: 'URL that answers with `AccessKeyId`, `AccessKeySecret`, `SecurityToken` and `Expiration` as JSON.',
     example: 'http://127.0.0.1:7002/credentials',
     neededBy: 'uri',
   }),
   ALIBABA_CLOUD_CREDENTIALS_FILE: optional(text, {
     group: 'credentials',
-    doc: 'File of profiles.',
+    doc: 'File with profiles of credentials.',
     example: '/etc/sls-siem-bridge/credentials',
     computed: '`~/.alibabacloud/credentials`',
   }),
   ALIBABA_CLOUD_PROFILE: optional(text, {
     group: 'credentials',
-    doc: 'Profile in that file.',
+    doc: 'Name of the profile to use.',
     example: 'audit',
     computed: '`default`',
   }),
@@ -218,7 +218,7 @@ export const SETTINGS = {
     group: 'credentials',
     doc: 'Name of the RAM role of the ECS instance.',
     example: 'sls-siem-bridge',
-    computed: 'asked of the metadata server',
+    computed: 'the role that the metadata server names',
   }),
   FILTER_TOPICS: optional(commaList, {
     group: 'filter',
@@ -228,7 +228,7 @@ export const SETTINGS = {
   }),
   SPLUNK_HEC_URL: required(hecUrls, {
     group: 'hec',
-    doc: 'Base URL of the HTTP Event Collector; several share the load. A path up to `/services/collector/event/1.0` may follow and is normalised.',
+    doc: 'Base URL of the HTTP Event Collector. Several URLs share the load. A path up to `/services/collector/event/1.0` may follow; it makes no difference.',
     example: 'https://splunk.example.com:8088',
   }),
   SPLUNK_HEC_TOKEN: required(hecToken, {
@@ -239,9 +239,9 @@ export const SETTINGS = {
   }),
   SPLUNK_HEC_INDEX: optional(matching(/^[a-z0-9_][a-z0-9_-]{0,254}$/, 'a-z, 0-9, _ and -; not - first'), {
     group: 'hec',
-    doc: 'Index of the events. The token must be allowed to write to it.',
+    doc: 'Index of the events. The token must have the right to write to it.',
     example: 'aliyun_audit',
-    computed: 'the token’s',
+    computed: 'the default index of the token',
   }),
   SPLUNK_HEC_SOURCETYPE: defaulting('aliyun:sls', text, { group: 'hec', doc: 'Source type of the events.' }),
   SPLUNK_HEC_SOURCE: optional(text, {
@@ -258,34 +258,37 @@ export const SETTINGS = {
   }),
   SPLUNK_HEC_ACK: defaulting('auto', autoOrBoolean, {
     group: 'hec',
-    doc: 'Indexer acknowledgement: `auto` finds out by probing whether the token has it.',
+    doc: 'Indexer acknowledgement. `auto` asks the collector whether the token has it.',
   }),
   SPLUNK_HEC_TIMEOUT_SECONDS: defaulting('120', seconds(0.1, 3600), {
     group: 'hec',
-    doc: 'How long one request may take.',
+    doc: 'Longest time for one request.',
   }),
   SPLUNK_HEC_ACK_POLL_SECONDS: defaulting('2', seconds(0.01, 3600), {
     group: 'hec',
-    doc: 'How often unacknowledged requests are asked about.',
+    doc: 'Interval between two questions whether requests are acknowledged.',
   }),
   SPLUNK_HEC_ACK_TIMEOUT_SECONDS: defaulting('300', seconds(0.1, 86_400), {
     group: 'hec',
-    doc: 'Events without an acknowledgement for this long are sent again.',
+    doc: 'Events that are not acknowledged within this time are sent again.',
   }),
   SPLUNK_HEC_GZIP: defaulting('true', boolean, { group: 'hec', doc: 'Compress request bodies.' }),
   SPLUNK_HEC_MAX_BYTES: defaulting('1000000', wholeNumber(1, 838_860_800), {
     group: 'hec',
-    doc: 'Size of a request body before compression. Keep it under `max_content_length` of Splunk and any proxy.',
-    computed: '`1000000`, or `MAX_IN_FLIGHT_BYTES` if that is less',
+    doc: 'Largest request body before compression. Keep it below `max_content_length` of Splunk and below the limit of every proxy.',
+    computed: '`1000000`, or `MAX_IN_FLIGHT_BYTES` if this is less',
   }),
-  SPLUNK_HEC_CONCURRENCY: defaulting('4', wholeNumber(1, 256), { group: 'hec', doc: 'Requests in flight.' }),
+  SPLUNK_HEC_CONCURRENCY: defaulting('4', wholeNumber(1, 256), {
+    group: 'hec',
+    doc: 'Most requests in flight at the same time.',
+  }),
   SPLUNK_HEC_TLS_VERIFY: defaulting('true', boolean, {
     group: 'tls',
-    doc: 'Verify the certificate of Splunk. Turning it off is for experiments.',
+    doc: 'Verify the certificate of Splunk. Turn this off only for experiments.',
   }),
   SPLUNK_HEC_TLS_CA_FILE: optional(text, {
     group: 'tls',
-    doc: 'PEM file of the certificate authorities to trust instead of the public ones.',
+    doc: 'PEM file with the certificate authorities to trust instead of the public ones.',
     example: '/etc/sls-siem-bridge/ca.pem',
   }),
   SPLUNK_HEC_TLS_CERT_FILE: optional(text, {
@@ -295,35 +298,35 @@ export const SETTINGS = {
   }),
   SPLUNK_HEC_TLS_KEY_FILE: optional(text, {
     group: 'tls',
-    doc: 'PEM file of the client certificate’s key, without a passphrase.',
+    doc: 'PEM file with the key of the client certificate. The key must have no passphrase.',
     example: '/etc/sls-siem-bridge/client.key',
   }),
   SPLUNK_HEC_TLS_SERVER_NAME: optional(hostName, {
     group: 'tls',
-    doc: 'The name to expect in the certificate, where it differs from the URL’s.',
+    doc: 'Name to expect in the certificate, if it is not the host name of the URL.',
     example: 'splunk.internal',
   }),
   DEAD_LETTER_DIR: defaulting('./dead-letter', text, {
     group: 'data',
-    doc: 'Directory for JSON-lines files of the events the SIEM refused for good.',
+    doc: 'Directory for the events that the SIEM refused for good, as JSON-lines files.',
     example: '/var/lib/sls-siem-bridge/dead-letter',
   }),
   MAX_IN_FLIGHT_BYTES: defaulting('67108864', wholeNumber(1, 17_179_869_184), {
     group: 'data',
-    doc: 'Bytes pulled and not yet acknowledged, all shards together. Bounds the memory the process needs.',
+    doc: 'Most bytes that are pulled and not yet acknowledged, all shards together. This limits the memory of the process.',
   }),
   ADMIN_HOST: defaulting('127.0.0.1', matching(/^[A-Za-z0-9.:_[\]-]+$/, 'host name or IP address'), {
     group: 'process',
-    doc: 'Address `/metrics`, `/livez` and `/readyz` listen on. In a container: `0.0.0.0`.',
+    doc: 'Address on which `/metrics`, `/livez` and `/readyz` listen. In a container: `0.0.0.0`.',
     example: '0.0.0.0',
   }),
   ADMIN_PORT: defaulting('9464', wholeNumber(0, 65_535), {
     group: 'process',
-    doc: 'Their port; 0 takes a free one. If the default is taken, the next free port above it is used, so that replicas on one host can share an environment; a port set here that is taken is an error. The log says which it is.',
+    doc: 'Port on which they listen; 0 takes a free one. If the default port is taken, the next free port above it is used, so that replicas on one host can share an environment. A port that is set here and taken is an error. The log says which port it is.',
   }),
   SHUTDOWN_GRACE_SECONDS: defaulting('25', seconds(0, 3600), {
     group: 'process',
-    doc: 'Time to drain after SIGTERM. Keep it under what the supervisor allows before it kills (Kubernetes: 30).',
+    doc: 'Time to drain after SIGTERM. Keep it below the time after which the supervisor kills the process (Kubernetes: 30).',
   }),
   LOG_LEVEL: defaulting('info', choice('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'), {
     group: 'process',
@@ -331,17 +334,17 @@ export const SETTINGS = {
   }),
   LOG_FILE: optional(text, {
     group: 'process',
-    doc: 'Log to files that rotate at 20 MB, the 5 newest kept, instead of standard output: `bridge.log` becomes a link to the current one of `bridge.1.log`, `bridge.2.log`, … A terminal still sees every line.',
+    doc: 'Log to files instead of standard output. The files rotate at 20 MB, and the 5 newest are kept. `bridge.log` is a link to the current one of `bridge.1.log`, `bridge.2.log`, … A terminal still shows every line.',
     example: '/var/log/sls-siem-bridge/bridge.log',
   }),
   SPLUNK_SEARCH_URL: optional(searchUrl, {
     group: 'search',
-    doc: 'Management URL of a search head, where `reconcile` asks what arrived. Not the collector’s.',
+    doc: 'Management URL of a search head, which `reconcile` asks for the events that arrived. This is not the URL of the collector.',
     example: 'https://splunk.example.com:8089',
   }),
   SPLUNK_SEARCH_TOKEN: optional(searchToken, {
     group: 'search',
-    doc: 'Authentication token of a user who may search the index. With `Splunk ` before it, a session key.',
+    doc: 'Authentication token of a user with the right to search the index. A session key needs `Splunk ` before it.',
     example: 'eyJraWQiOiJzcGx1bmsifQ',
     secret: true,
   }),
@@ -351,12 +354,12 @@ export const SETTINGS = {
   }),
   SPLUNK_SEARCH_TLS_CA_FILE: optional(text, {
     group: 'search',
-    doc: 'PEM file of the certificate authorities to trust instead of the public ones.',
+    doc: 'PEM file with the certificate authorities to trust instead of the public ones.',
     example: '/etc/sls-siem-bridge/ca.pem',
   }),
   SPLUNK_SEARCH_TLS_SERVER_NAME: optional(hostName, {
     group: 'search',
-    doc: 'The name to expect in the certificate, where it differs from the URL’s.',
+    doc: 'Name to expect in the certificate, if it is not the host name of the URL.',
     example: 'splunk.internal',
   }),
 } as const
@@ -365,7 +368,7 @@ export type SettingName = keyof typeof SETTINGS
 export type Values = { [K in SettingName]: (typeof SETTINGS)[K] extends Setting<infer T> ? T : never }
 export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[]
 
-/** Whom a command asks besides Log Service: the HTTP Event Collector, a search head. */
+/** What a command asks besides Log Service: the HTTP Event Collector or a search head. */
 export type Peer = 'collector' | 'search'
 export const PEERS: readonly Peer[] = ['collector', 'search']
 
@@ -374,7 +377,7 @@ const REACHES: Record<Peer, RegExp> = {
   search: /^SPLUNK_SEARCH_/,
 }
 
-/** All but those that say how a peer is reached that is not asked: they may be wrong, and their files elsewhere. */
+/** All settings except those about the connection to a peer that the command does not ask. They may be wrong, or their files missing. */
 export function settingsToAsk(asked: readonly Peer[]): SettingName[] {
   const spared = PEERS.filter((peer) => !asked.includes(peer)).map((peer) => REACHES[peer])
   return SETTING_NAMES.filter((name) => !spared.some((pattern) => pattern.test(name)))

@@ -1,13 +1,13 @@
 import type { StartPosition } from '../core/start-position.ts'
 import type { Parsed, Parser } from './parsers.ts'
 
-/** The year 5138 in seconds, March 1973 in milliseconds: a number beyond it was meant as milliseconds. */
+/** The year 5138 in seconds, or March 1973 in milliseconds. A larger number was meant as milliseconds. */
 const LARGEST_SECONDS = 99_999_999_999
 
 const ISO_8601 =
   /^(\d{4})-(\d{2})-(\d{2})(?:[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?([Zz]|[+-]\d{2}(?::?\d{2})?)?)?$/
 
-/** `begin`, `end`, a time in ISO 8601 (UTC unless it names its zone; fractions of a second are cut), or unix seconds. */
+/** `begin`, `end`, a time in ISO 8601 (UTC unless it has a time zone; fractions of a second are cut off), or unix seconds. */
 export const startPosition: Parser<StartPosition> = {
   allowed: 'begin, end, ISO 8601 time (UTC unless it has a time zone), or unix seconds',
   parse(text) {
@@ -28,7 +28,7 @@ function isoTime(text: string): Parsed<StartPosition> {
   if (match === null) return { refused: 'is neither begin, end, an ISO 8601 time nor unix seconds' }
   const [year, month, day, hour, minute, second] = match.slice(1, 7).map((part) => Number(part ?? 0))
   const local = new Date(Date.UTC(year ?? 0, (month ?? 0) - 1, day, hour, minute, second))
-  // Date.UTC carries 30 February over into March; only what comes back as it went in is a date and time of day.
+  // Date.UTC makes 2 March of 30 February. A date that exists comes back unchanged.
   const back = [local.getUTCMonth() + 1, local.getUTCDate(), local.getUTCHours(), local.getUTCMinutes()]
   if (back.join() !== [month, day, hour, minute].join() || local.getUTCSeconds() !== second) {
     return { refused: 'is not a date and time that exists' }

@@ -44,9 +44,9 @@ describe('docker-compose.yml', () => {
     expect(bridge.deploy?.replicas).toBeGreaterThanOrEqual(2)
     expect(loaded).toMatchObject({
       warnings: [
-        expect.stringMatching(/^SLS_ENDPOINT: .*in clear text/),
-        expect.stringMatching(/^SPLUNK_HEC_URL: .*in clear text/),
-        expect.stringMatching(/^SPLUNK_SEARCH_URL: .*in clear text/),
+        expect.stringMatching(/^SLS_ENDPOINT: .*the connection to .* is not encrypted/),
+        expect.stringMatching(/^SPLUNK_HEC_URL: .*the connection to .* is not encrypted/),
+        expect.stringMatching(/^SPLUNK_SEARCH_URL: .*the connection to .* is not encrypted/),
       ],
       config: { admin: { host: '0.0.0.0', port: 9464 } },
     })

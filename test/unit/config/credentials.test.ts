@@ -13,7 +13,7 @@ const URI = { ALIBABA_CLOUD_CREDENTIALS_URI: 'http://127.0.0.1:7002/credentials'
 const sourceOf = (env: Record<string, string | undefined>) => accepted(env).config.sls.credentials.source
 
 describe('without SLS_CREDENTIALS', () => {
-  test('an access key pair is taken, whatever the vendor’s variables say', () => {
+  test('an access key pair is used, whatever the vendor’s variables say', () => {
     expect(sourceOf({ ...OIDC, ...URI, ALIBABA_CLOUD_ECS_METADATA: 'role' })).toBe('access_key')
   })
 
@@ -28,13 +28,13 @@ describe('without SLS_CREDENTIALS', () => {
     expect(sourceOf({ ...NO_PAIR, ...env })).toBe(source)
   })
 
-  test('nothing at all asks for the pair, and says that there are other ways', () => {
+  test('an empty environment asks for the pair and mentions other sources', () => {
     const problems = refused(NO_PAIR)
     expect(problems.map(({ variable }) => variable)).toEqual(['SLS_AK_ID', 'SLS_AK_KEY'])
     for (const { problem } of problems) expect(problem).toContain('SLS_CREDENTIALS')
   })
 
-  test('half a pair is half a pair, not a reason to look elsewhere', () => {
+  test('half a pair is a problem, and no other source is tried', () => {
     expect(blamed({ SLS_AK_KEY: undefined, ...URI })).toEqual(['SLS_AK_KEY'])
     expect(blamed({ ...NO_PAIR, ...URI, SLS_STS_TOKEN: 'token' })).toEqual(['SLS_AK_ID', 'SLS_AK_KEY', 'SLS_STS_TOKEN'])
     expect(blamed({ ...NO_PAIR, ...URI, SLS_AK_KEY_FILE: '/no/such/file' })).toEqual(['SLS_AK_ID', 'SLS_AK_KEY_FILE'])
@@ -54,7 +54,7 @@ describe('SLS_CREDENTIALS', () => {
     expect(blamed({ ...NO_PAIR, SLS_CREDENTIALS: source })).toEqual(names)
   })
 
-  test('that names another source than the pair that is there is one problem', () => {
+  test('that names another source while a pair is set is one problem', () => {
     const problems = refused({ SLS_CREDENTIALS: 'ecs_ram_role', SLS_STS_TOKEN: 'hush' })
     expect(problems).toEqual([
       {
@@ -67,13 +67,13 @@ describe('SLS_CREDENTIALS', () => {
     ])
   })
 
-  test('that is none of the choices is one problem, too', () => {
+  test('that is not one of the choices is one problem', () => {
     expect(blamed({ SLS_CREDENTIALS: 'rrsa' })).toEqual(['SLS_CREDENTIALS'])
   })
 })
 
-describe('what the vendor’s variables must look like', () => {
-  test('is judged where they are used', () => {
+describe('the form of the vendor’s variables', () => {
+  test('is checked if they are used', () => {
     const wrong = { ALIBABA_CLOUD_ROLE_ARN: 'audit', ALIBABA_CLOUD_OIDC_PROVIDER_ARN: OIDC.ALIBABA_CLOUD_ROLE_ARN }
     expect(blamed({ ...NO_PAIR, ...OIDC, ...wrong })).toEqual(Object.keys(wrong))
     expect(blamed({ ...NO_PAIR, ALIBABA_CLOUD_CREDENTIALS_URI: 'localhost:7002' })).toEqual([
@@ -81,7 +81,7 @@ describe('what the vendor’s variables must look like', () => {
     ])
   })
 
-  test('is nobody’s concern where they are not', () => {
+  test('is not checked if they are not used', () => {
     const theirs = { ALIBABA_CLOUD_ROLE_ARN: 'audit', ALIBABA_CLOUD_CREDENTIALS_URI: 'localhost:7002' }
     expect(accepted(theirs).warnings).toEqual([])
   })
@@ -92,7 +92,7 @@ describe('what the vendor’s variables must look like', () => {
   })
 })
 
-test('the source gets the variables under the vendor’s names, from wherever they came', () => {
+test('the source gets the variables under the vendor’s names, also from files', () => {
   const { write } = temporaryFiles()
   const { ALIBABA_CLOUD_ROLE_ARN, ...others } = OIDC
   const { config } = accepted({
@@ -111,7 +111,7 @@ test('the source gets the variables under the vendor’s names, from wherever th
   })
 })
 
-test('it also gets what is no variable of ours but goes by the vendor’s names, and keeps that as a secret', () => {
+test('it also gets other variables with the vendor’s names, as secrets', () => {
   const { config } = accepted({
     ...NO_PAIR,
     SLS_CREDENTIALS: 'default',
@@ -145,10 +145,10 @@ test.each([
   expect(accepted({ ...NO_PAIR, ...OIDC, ...stsEndpoint }).warnings).toEqual([])
 })
 
-test('credentials over http:// are worth a warning, but on this machine', () => {
+test('credentials over http:// are a warning, except on this machine', () => {
   const from = (uri: string) => accepted({ ...NO_PAIR, ALIBABA_CLOUD_CREDENTIALS_URI: uri }).warnings
   expect(from('http://keys.example.com/path?key=hush')).toEqual([
-    expect.stringMatching(/^ALIBABA_CLOUD_CREDENTIALS_URI: http:\/\/keys\.example\.com .*clear text/),
+    expect.stringMatching(/^ALIBABA_CLOUD_CREDENTIALS_URI: .* http:\/\/keys\.example\.com is not encrypted/),
   ])
   expect(from('https://keys.example.com/')).toEqual([])
   expect(from('http://localhost:7002/')).toEqual([])
@@ -161,7 +161,7 @@ test('a pair remembers the files it came from', () => {
   expect(credentials).toMatchObject({ source: 'access_key', files: { accessKeySecret: path } })
 })
 
-test('the new names are known', () => {
+test('the variables of credentials are known', () => {
   expect(accepted({ SLS_CREDENTIAL: 'x', SLS_STS_ENPOINT: 'x' }).warnings).toEqual([
     'SLS_CREDENTIAL is not a variable of this program; did you mean SLS_CREDENTIALS?',
     'SLS_STS_ENPOINT is not a variable of this program; did you mean SLS_STS_ENDPOINT?',

@@ -41,7 +41,7 @@ test.each([
   expect(withDotEnv(`${name}_FILE=/run/name`, { [name]: '/path' }).env).toEqual({ [name]: '/path' })
 })
 
-test('a byte order mark is no part of the first name', () => {
+test('a byte order mark is not part of the first name', () => {
   expect(withDotEnv('\uFEFFA=1').env).toEqual({ A: '1' })
 })
 

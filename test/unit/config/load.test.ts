@@ -60,11 +60,11 @@ describe('defaults', () => {
     expect(blamed({ MAX_IN_FLIGHT_BYTES: '500000', SPLUNK_HEC_MAX_BYTES: '500001' })).toEqual(['SPLUNK_HEC_MAX_BYTES'])
   })
 
-  test('a port that was set is told from the default, even when it is the same number', () => {
+  test('a port that was set differs from the default port, even when the number is the same', () => {
     expect(accepted({ ADMIN_PORT: '9464' }).config.admin.portWasSet).toBe(true)
   })
 
-  test('a host name becomes part of the consumer name only as far as it is fit for one', () => {
+  test('characters of the host name that a consumer name may not have are replaced', () => {
     const loaded = loadConfig(minimal, { hostname: 'Büro PC', pid: 7, nowSeconds: 0 })
     expect('config' in loaded && loaded.config.sls.consumer).toBe('siem-B-ro-PC-7')
   })
@@ -184,7 +184,7 @@ describe('problems', () => {
     })
   })
 
-  test('print as a list for a terminal that ends with where to read on', () => {
+  test('print as a list for a terminal, and the last line says where to read more', () => {
     const text = formatProblems(refused({ SLS_FETCH_COUNT: '1e3', SLS_CG: undefined }))
     expect(text).toContain('2 problems')
     expect(text).toMatch(/SLS_CG\n +is required.*\n +allowed: .*\n +example: SLS_CG=/)
@@ -209,7 +209,7 @@ describe('problems', () => {
     expect(JSON.stringify(problems) + formatProblems(problems)).not.toContain('hush')
   })
 
-  test('show a long or many-lined value on one line of bounded length', () => {
+  test('show a value that is long or has many lines on one line of bounded length', () => {
     const [problem] = refused({ SLS_PROJECT: `a\n\u001b[31m${'x'.repeat(5000)}` })
     expect(problem?.value).toMatch(/^\P{Cc}{1,200}$/u)
   })
@@ -231,7 +231,7 @@ describe('unknown variables', () => {
     expect(warnings[0]).not.toContain('hush')
   })
 
-  test('other programs’ variables, empty ones and those Kubernetes makes for a Service are none of our business', () => {
+  test('do not include empty ones, other programs’ ones and those that Kubernetes makes for a Service', () => {
     const { warnings } = accepted({
       PATH: '/bin',
       SLS_TYPO: '',
@@ -244,7 +244,7 @@ describe('unknown variables', () => {
     expect(warnings).toEqual([])
   })
 
-  test('SPLUNK_HEC_PORT written by hand is not mistaken for a Service’s', () => {
+  test('include SPLUNK_HEC_PORT when a person wrote it', () => {
     expect(accepted({ SPLUNK_HEC_PORT: '8088' }).warnings).toHaveLength(1)
   })
 })

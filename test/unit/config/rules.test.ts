@@ -37,7 +37,7 @@ describe('NAME_FILE', () => {
     expect(config.hec.urls).toEqual(['https://other:8088'])
   })
 
-  test('next to NAME is a problem, and only one', () => {
+  test('together with NAME is one problem', () => {
     const { write } = temporaryFiles()
     const problems = refused({ SPLUNK_HEC_TOKEN_FILE: write('token', 'hush') })
     expect(problems).toHaveLength(1)
@@ -46,7 +46,7 @@ describe('NAME_FILE', () => {
     expect(JSON.stringify(problems)).not.toContain('hush')
   })
 
-  test('that cannot be read or is empty is a problem, and the variable is not called missing as well', () => {
+  test('that cannot be read or is empty is one problem; the variable is not reported as missing too', () => {
     const { directory, write } = temporaryFiles()
     for (const path of ['/no/such/file', directory, write('empty', '\n')]) {
       const problems = refused({ SLS_LOGSTORE: undefined, SLS_LOGSTORE_FILE: path })
@@ -55,13 +55,13 @@ describe('NAME_FILE', () => {
     }
   })
 
-  test('of a secret is not shown: people put the secret itself there', () => {
+  test('of a secret is not shown, since people put the secret itself there', () => {
     const problems = refused({ SLS_AK_KEY: undefined, SLS_AK_KEY_FILE: 'the-secret-itself' })
     expect(problems).toHaveLength(1)
     expect(JSON.stringify(problems)).not.toContain('the-secret-itself')
   })
 
-  test('is named as the place a wrong value came from', () => {
+  test('is named as the variable that held a wrong value', () => {
     const { write } = temporaryFiles()
     const problems = refused({ SLS_FETCH_COUNT_FILE: write('count', 'many') })
     expect(problems[0]).toMatchObject({ variable: 'SLS_FETCH_COUNT_FILE', value: 'many' })
@@ -69,17 +69,17 @@ describe('NAME_FILE', () => {
 })
 
 describe('credentials', () => {
-  test('half an access key pair names the other half', () => {
+  test('half an access key pair is a problem that names the other half', () => {
     expect(blamed({ SLS_AK_KEY: '' })).toEqual(['SLS_AK_KEY'])
     expect(blamed({ SLS_AK_ID: '' })).toEqual(['SLS_AK_ID'])
   })
 
-  test('an STS token without an access key pair is a problem of its own', () => {
+  test('an STS token without an access key pair is a problem', () => {
     expect(blamed({ SLS_AK_ID: '', SLS_AK_KEY: '', SLS_STS_TOKEN: 'x' })).toContain('SLS_STS_TOKEN')
     expect(accepted({ SLS_STS_TOKEN: 'x' }).warnings).toEqual([])
   })
 
-  test('a region other than the endpoint’s is worth a warning', () => {
+  test('a region other than the endpoint’s is a warning', () => {
     expect(accepted({ SLS_REGION: 'cn-shanghai' }).warnings.join()).toContain('SLS_REGION')
     for (const host of ['cn-hangzhou', 'cn-hangzhou-intranet']) {
       const env = { SLS_REGION: 'cn-hangzhou', SLS_ENDPOINT: `https://${host}.log.aliyuncs.com` }
@@ -89,38 +89,40 @@ describe('credentials', () => {
 })
 
 describe('acknowledgement', () => {
-  test('must be polled more often than it is given up', () => {
+  test('needs a poll interval shorter than its timeout', () => {
     expect(blamed({ SPLUNK_HEC_ACK_POLL_SECONDS: '300' })).toEqual(['SPLUNK_HEC_ACK_POLL_SECONDS'])
     expect(blamed({ SPLUNK_HEC_ACK_TIMEOUT_SECONDS: '2' })).toEqual(['SPLUNK_HEC_ACK_TIMEOUT_SECONDS'])
     expect(accepted({ SPLUNK_HEC_ACK_TIMEOUT_SECONDS: '2.1' }).warnings).toEqual([])
   })
 
-  test('settings of it while it is off are worth a warning', () => {
+  test('settings of it have no effect while it is off, which is a warning', () => {
     const { warnings } = accepted({ SPLUNK_HEC_ACK: 'false', SPLUNK_HEC_ACK_POLL_SECONDS: '1' })
     expect(warnings.join()).toContain('SPLUNK_HEC_ACK_POLL_SECONDS')
   })
 })
 
-test('a body may be as large as what may be in flight, and no larger', () => {
+test('a body may not be larger than the bytes in flight may be', () => {
   const sizes = (body: string, inFlight: string) => ({ SPLUNK_HEC_MAX_BYTES: body, MAX_IN_FLIGHT_BYTES: inFlight })
   expect(accepted(sizes('5000', '5000')).config.hec.maxBytes).toBe(5000)
   expect(blamed(sizes('5001', '5000'))).toEqual(['SPLUNK_HEC_MAX_BYTES'])
 })
 
-describe('clear text', () => {
+describe('a connection without encryption', () => {
   test.each([
     ['SLS_ENDPOINT', 'http://cn-hangzhou.log.aliyuncs.com'],
     ['SPLUNK_HEC_URL', 'http://splunk.example.com:8088'],
     ['SPLUNK_SEARCH_URL', 'http://splunk.example.com:8089'],
-  ])('to another machine is worth a warning: %s', (name, url) => {
-    expect(accepted({ [name]: url }).warnings).toEqual([expect.stringMatching(`^${name}: ${url} .*clear text`)])
+  ])('to another machine is a warning: %s', (name, url) => {
+    expect(accepted({ [name]: url }).warnings).toEqual([
+      expect.stringMatching(`^${name}: the connection to ${url} is not encrypted`),
+    ])
     expect(accepted({ [name]: url.replace('http:', 'https:') }).warnings).toEqual([])
     for (const host of ['localhost', '127.0.0.1', '[::1]'])
       expect(accepted({ [name]: `http://${host}:8080` }).warnings).toEqual([])
   })
 })
 
-describe('a peer that is not asked', () => {
+describe('a peer that the command does not ask', () => {
   const missing = '/no/such.pem'
   const COLLECTOR = {
     SPLUNK_HEC_TLS_CA_FILE: missing,
@@ -137,7 +139,7 @@ describe('a peer that is not asked', () => {
     SPLUNK_SEARCH_TLS_CA_FILE: missing,
   }
 
-  test('may be anywhere: what says how to reach it is not looked at', () => {
+  test('may have wrong connection settings', () => {
     expect(accepted({ ...COLLECTOR, ...SEARCH }, []).warnings).toEqual([])
     expect(accepted({ SPLUNK_HEC_URL: undefined, SPLUNK_HEC_TOKEN: undefined }, []).config.hec.urls).toEqual([])
     const url = 'http://splunk.example.com:8089'
@@ -145,7 +147,7 @@ describe('a peer that is not asked', () => {
     expect(accepted(SEARCH, ['collector']).config.search).toEqual({ tls: { verify: true, files: {} } })
   })
 
-  test('hides nothing of another that is', () => {
+  test('does not hide problems of another peer', () => {
     expect(blamed({ ...COLLECTOR, ...SEARCH }, ['search'])).toEqual(expect.arrayContaining(Object.keys(SEARCH)))
     expect(blamed({ ...COLLECTOR, ...SEARCH }, ['search']).join()).not.toContain('SPLUNK_HEC')
     expect(blamed({ ...COLLECTOR, ...SEARCH }, ['collector']).join()).not.toContain('SPLUNK_SEARCH')
@@ -155,18 +157,18 @@ describe('a peer that is not asked', () => {
     ])
   })
 
-  test('leaves what events look like as it is: a search is for those', () => {
+  test('leaves the settings of events in force, since a search looks for those events', () => {
     const { hec } = accepted({ SPLUNK_HEC_INDEX: 'audit', SPLUNK_HEC_SOURCE: 's' }, ['search']).config
     expect(hec).toMatchObject({ index: 'audit', source: 's' })
     expect(blamed({ SPLUNK_HEC_INDEX: '-' }, ['search'])).toEqual(['SPLUNK_HEC_INDEX'])
   })
 
-  test('has variables that are known all the same', () => {
+  test('has variables that are known', () => {
     expect(accepted(SEARCH, ['collector']).warnings).toEqual([])
   })
 })
 
-test('no time to drain is worth a warning', () => {
+test('no time to drain is a warning', () => {
   expect(accepted({ SHUTDOWN_GRACE_SECONDS: '0' }).warnings.join()).toContain('SHUTDOWN_GRACE_SECONDS')
 })
 
@@ -227,19 +229,19 @@ describe('TLS', () => {
     expect(JSON.stringify(problems)).not.toContain(KEY.slice(30, 60))
   })
 
-  test('options of it on http:// are worth a warning', () => {
+  test('options on http:// are a warning', () => {
     const env = { SPLUNK_HEC_URL: 'http://127.0.0.1:8088', SPLUNK_HEC_TLS_SERVER_NAME: 'splunk' }
     expect(accepted(env).warnings.join()).toContain('SPLUNK_HEC_TLS_SERVER_NAME')
   })
 
-  test('without verification is worth a warning, and so is a CA nobody then looks at', () => {
+  test('without verification is a warning, and so is a CA that then has no effect', () => {
     const { write } = temporaryFiles()
     const env = { SPLUNK_HEC_TLS_VERIFY: 'false', SPLUNK_HEC_TLS_CA_FILE: write('ca.pem', CERTIFICATE) }
     expect(accepted(env).warnings).toHaveLength(2)
   })
 })
 
-test('a search head whose certificate nobody looks at is worth a warning, and so is a CA nobody then looks at', () => {
+test('a search head without verification is a warning, and so is a CA that then has no effect', () => {
   const { write } = temporaryFiles()
   const off = { SPLUNK_SEARCH_URL: 'https://splunk.example.com:8089', SPLUNK_SEARCH_TLS_VERIFY: 'false' }
   expect(accepted(off).warnings).toEqual([expect.stringMatching(/^SPLUNK_SEARCH_TLS_VERIFY is off: .*token/)])
