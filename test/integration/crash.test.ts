@@ -4,7 +4,7 @@ import type { BridgeProcess } from '../support/bridge-process.ts'
 import { Scenario } from '../support/scenario.ts'
 
 /** A kill comes at any of so many requests after the one before: in each state of a start, a hand-over, a delivery, a commit. */
-const REQUESTS_BETWEEN = 300
+const REQUESTS_BETWEEN = 200
 
 /** The acceptance run is fifty: KILLS=50 npx vitest run --project integration test/integration/crash.test.ts */
 const KILLS = Number(process.env['KILLS'] ?? 8)

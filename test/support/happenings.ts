@@ -17,7 +17,7 @@ export class Happenings {
   }
 
   /** Looks at once and after each happening. Resolves with what `look` gave as soon as that is not false or undefined. */
-  async until<T>(look: () => T | Promise<T>, withinMs = 5_000): Promise<Exclude<Awaited<T>, false | undefined>> {
+  async until<T>(look: () => T | Promise<T>, withinMs = 9_000): Promise<Exclude<Awaited<T>, false | undefined>> {
     const limit = AbortSignal.timeout(withinMs)
     for (;;) {
       const next = this.#next.promise

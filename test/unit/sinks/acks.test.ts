@@ -63,15 +63,17 @@ describe('a token with acknowledgement', () => {
   test('the number of unacknowledged requests is bounded', async () => {
     const hec = await startHec({ ack: true })
     hec.acknowledging = false
-    const { deliver } = await sinkTo([hec.url], { concurrency: 20, speed: 10 })
+    const { clock } = hec
+    const { deliver } = await sinkTo([hec.url], { clock, concurrency: 20 })
     const deliveries = names(530).map((id) => deliver(batchOf([id])))
     const watch = watched(Promise.race(deliveries))
     await hec.posted(512)
-    await hec.queried(A_FEW_QUERIES)
+    await clock.advance(A_FEW_QUERIES * ACK_POLL_MS)
     expect(watch.settled).toBe(false)
     expect(hec.posts).toHaveLength(512)
     hec.acknowledging = true
     hec.acknowledge()
+    await clock.advance(A_FEW_QUERIES * ACK_POLL_MS)
     await Promise.all(deliveries)
     expect(hec.indexed).toHaveLength(530)
   })
