@@ -1,10 +1,10 @@
 import type { Clock } from '../core/clock.ts'
+import { sleepUnlessAborted } from '../core/clock.ts'
 import { Fault } from '../core/errors.ts'
-import { backoffMs } from '../core/retry.ts'
+import { backoffMs, LONGEST_PROBE_GAP_MS } from '../core/retry.ts'
 import type { PauseKey, Telemetry } from '../core/telemetry.ts'
 
 const FIRST_PROBE_MS = 1_000
-const LONGEST_PROBE_GAP_MS = 15_000
 
 export interface PauseGateOptions {
   readonly key: PauseKey
@@ -116,23 +116,16 @@ export class PauseGate {
     })
   }
 
+  /** Probes at growing gaps, and opens when a probe and then a leader have passed. */
   async #tryUntilOpen(): Promise<void> {
+    const { clock, probe } = this.#options
     const stop = this.#stop.signal
-    for (let attempt = 1; ; attempt++) {
-      const slept = await this.#options.clock
-        .sleep(backoffMs(attempt, FIRST_PROBE_MS, LONGEST_PROBE_GAP_MS), stop)
-        .then(
-          () => true,
-          () => false, // closed: the only thing that ends this sleep early
-        )
-      if (!slept) return
-      const fault = await this.#options.probe?.(stop)
+    const gapMs = (attempt: number): number => backoffMs(attempt, FIRST_PROBE_MS, LONGEST_PROBE_GAP_MS)
+    for (let attempt = 1; await sleepUnlessAborted(clock, gapMs(attempt), stop); attempt++) {
+      const fault = await probe?.(stop)
       if (stop.aborted) return
-      if (fault) {
-        if (fault.kind === 'configuration') this.trip(fault)
-        continue
-      }
-      if ((await this.#sendLeader()) === 'passed') return this.#open()
+      if (fault?.kind === 'configuration') this.trip(fault)
+      if (!fault && (await this.#sendLeader()) === 'passed') return this.#open()
     }
   }
 

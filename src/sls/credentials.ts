@@ -1,7 +1,7 @@
 import { abortable } from '../core/abortable.ts'
 import type { Clock } from '../core/clock.ts'
 import { Fault } from '../core/errors.ts'
-import { backoffMs } from '../core/retry.ts'
+import { retryDelayMs } from '../core/retry.ts'
 import type { Telemetry } from '../core/telemetry.ts'
 import type { Credentials } from './signature.ts'
 
@@ -39,8 +39,7 @@ export interface RenewedCredentialsOptions {
 /** A request waits at most this long for a source. */
 const FETCH_TIMEOUT_MS = 10_000
 /** A source that failed is not asked again before this backoff. */
-const RETRY_MIN_MS = 1_000
-const RETRY_MAX_MS = 10_000
+const RETRY = { minMs: 1_000, maxMs: 10_000 }
 /** Credentials are renewed this long before they expire, or in the last third of their life if that is shorter. */
 const RENEWAL_MS = 15 * 60_000
 /** Credentials that do not say when they expire are renewed after this long. */
@@ -117,7 +116,7 @@ export class RenewedCredentials implements CredentialSource {
     } catch (error) {
       this.#failures++
       this.#failure = error instanceof Fault ? error : noCredentials(from, 'it cannot be used')
-      this.#notBefore = clock.monotonic() + backoffMs(this.#failures, RETRY_MIN_MS, RETRY_MAX_MS)
+      this.#notBefore = clock.monotonic() + retryDelayMs(this.#failure, this.#failures, RETRY)
       const { expiresAt } = this.#good() ?? {}
       if (this.#failures > 1 || !this.#good()) return
       const until = expiresAt === undefined ? 'they are refused' : new Date(expiresAt).toISOString()

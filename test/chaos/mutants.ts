@@ -77,7 +77,12 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     bug: 'delivery gives up after five attempts',
-    edits: [['if (!isPassing(error)) throw error', 'if (!isPassing(error) || failures === 5) throw error']],
+    edits: [
+      [
+        "if (fault.kind !== 'transient' && fault.kind !== 'ambiguous') throw fault",
+        "if ((fault.kind !== 'transient' && fault.kind !== 'ambiguous') || failures === 5) throw fault",
+      ],
+    ],
     ...{ ordeal: 'errors of HEC', caughtBy: 'died' },
   },
   {

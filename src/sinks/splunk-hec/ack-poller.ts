@@ -1,6 +1,7 @@
 import pLimit from 'p-limit'
 import { abortable } from '../../core/abortable.ts'
 import type { Clock } from '../../core/clock.ts'
+import { sleepUnlessAborted } from '../../core/clock.ts'
 import { Fault } from '../../core/errors.ts'
 import type { Telemetry } from '../../core/telemetry.ts'
 import type { AckResult, Posting } from './ack-channel.ts'
@@ -184,19 +185,16 @@ export class AckPoller {
     const { clock, pollMs, timeoutMs } = this.#options
     const stop = this.#stop.signal
     this.#polling = true
-    for (;;) {
-      const slept = await clock.sleep(Math.min(pollMs, timeoutMs), stop).then(
-        () => true,
-        () => false, // closed: the only thing that ends this sleep early
-      )
-      if (!slept) return
+    while (await sleepUnlessAborted(clock, Math.min(pollMs, timeoutMs), stop)) {
       const waiting = [...this.#channels].filter((channel) => !channel.idle)
-      if (waiting.length === 0) break
       for (const channel of waiting) {
         if (!channel.asking && channel.ids().length > 0) void this.#ask(channel)
       }
+      if (waiting.length === 0) {
+        this.#polling = false
+        return
+      }
     }
-    this.#polling = false
   }
 
   async #ask(channel: AckChannel): Promise<void> {

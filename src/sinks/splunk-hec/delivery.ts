@@ -2,9 +2,8 @@ import { abortable } from '../../core/abortable.ts'
 import type { Batch } from '../../core/batch.ts'
 import { sizeOf } from '../../core/batch.ts'
 import type { Clock } from '../../core/clock.ts'
-import { Fault } from '../../core/errors.ts'
 import type { Lease } from '../../core/lease.ts'
-import { backoffMs } from '../../core/retry.ts'
+import { backoffMs, retryDelayMs, untilSuccess } from '../../core/retry.ts'
 import type { Telemetry } from '../../core/telemetry.ts'
 import type { DeadLetter } from '../dead-letter.ts'
 import type { DeadLetterReason } from '../dead-letter-line.ts'
@@ -23,8 +22,7 @@ import { eventRange, halvesOf, isSingle, splitAt } from './range.ts'
 const LARGEST_EVENT_BYTES = 5_242_880
 /** After so many single events were cut out of a batch, halving is cheaper than sending the rest again each time. */
 const MOST_CUTS = 16
-const FIRST_RETRY_MS = 250
-const LONGEST_RETRY_MS = 30_000
+const RETRY = { minMs: 250, maxMs: 30_000 }
 
 /** What all deliveries of a sink share. */
 export interface Shared {
@@ -108,7 +106,7 @@ export class Delivery {
     let range = first
     let failures = 0
     /** A failure is thrown as its fault: the gate closes on it, and the endpoint rests. */
-    const attempt = async (pass: Pass, endpoint: Endpoint): Promise<Posted> => {
+    const postOnce = async (pass: Pass, endpoint: Endpoint): Promise<Posted> => {
       const posted = await this.#post(range, endpoint, pass)
       if (posted.is !== 'failed') return posted
       if (posted.rest.from > range.from) failures = 0
@@ -116,21 +114,24 @@ export class Delivery {
       range = posted.rest
       throw posted.fault
     }
-    for (;;) {
-      try {
-        await deadLetterGate.opened(signal)
-        const posted = await gate.through(signal, (pass) => endpoints.using((endpoint) => attempt(pass, endpoint)))
-        signal.throwIfAborted()
-        return posted
-      } catch (error) {
-        signal.throwIfAborted()
-        if (!isPassing(error)) throw error
-        failures++
-        telemetry.deliveryFailed(sink, error, failures)
-        const asked = endpoints.anyHealthy ? 0 : (error.retryAfterMs ?? 0)
-        await clock.sleep(Math.max(asked, backoffMs(failures, FIRST_RETRY_MS, LONGEST_RETRY_MS)), signal)
-      }
+    const attempt = async (): Promise<Posted> => {
+      await deadLetterGate.opened(signal)
+      return await gate.through(signal, (pass) => endpoints.using((endpoint) => postOnce(pass, endpoint)))
     }
+    const posted = await untilSuccess(attempt, {
+      clock,
+      signal,
+      failed: (fault) => {
+        if (fault.kind !== 'transient' && fault.kind !== 'ambiguous') throw fault
+        failures++
+        telemetry.deliveryFailed(sink, fault, failures)
+        return endpoints.anyHealthy
+          ? backoffMs(failures, RETRY.minMs, RETRY.maxMs)
+          : retryDelayMs(fault, failures, RETRY)
+      },
+    })
+    signal.throwIfAborted() // an answer that came after the lease ended settles nothing
+    return posted
   }
 
   #post(range: EventRange, endpoint: Endpoint, pass: Pass): Promise<Posted | Failed> {
@@ -224,8 +225,4 @@ export class Delivery {
     await deadLetterGate.through(this.#lease.signal, () => deadLetter.write([entry]))
     telemetry.deadLettered(sink, reason.code, 1)
   }
-}
-
-function isPassing(error: unknown): error is Fault {
-  return error instanceof Fault && (error.kind === 'transient' || error.kind === 'ambiguous')
 }
