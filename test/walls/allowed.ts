@@ -1,12 +1,13 @@
-const CODEC = 'sls/protobuf.ts sls/lz4.ts sls/log-group.ts'
+/** What an engine is made of. */
+const ENGINE =
+  'pipeline/engine.ts pipeline/select.ts pipeline/hec-layout.ts pipeline/event-id.ts pipeline/batch-memory.ts'
 
 /** Each place in `src`, everything of ours that it may import besides itself, and the packages. */
 const TABLE: readonly (readonly [place: string, ours: string, packages: string])[] = [
   ['main.ts', 'cli/** version.ts', 'node'],
   [
     'cli/**',
-    'replica.ts parts.ts version.ts config observability sls sinks sinks/* emulator emulator/sls emulator/hec ' +
-      'pipeline net core',
+    'replica.ts parts.ts version.ts config pipeline sinks sinks/* sls emulator emulator/sls emulator/hec net core',
     'node undici p-limit p-retry',
   ],
   ['replica.ts', 'bridge.ts parts.ts version.ts config observability sls core', 'node:events'],
@@ -14,17 +15,21 @@ const TABLE: readonly (readonly [place: string, ours: string, packages: string])
   ['parts.ts', 'version.ts config pipeline pipeline/reference sinks sinks/* sls core', ''],
   ['consumer', 'sls core', ''],
   ['pipeline', 'core', ''],
-  ['pipeline/reference', 'pipeline core sls/protobuf.ts', 'node:crypto'],
-  ['pipeline/wasm', 'pipeline pipeline/reference core sls/lz4.ts', 'node:crypto'],
-  ['sinks', 'net core', 'node:crypto node:fs node:fs/promises node:path p-limit'],
+  ['pipeline/reference', `${ENGINE} core sls/protobuf.ts`, 'node:crypto'],
+  [
+    'pipeline/wasm',
+    `${ENGINE} pipeline/reference/engine.ts pipeline/reference/events.ts core sls/lz4.ts`,
+    'node:crypto',
+  ],
+  ['sinks', 'core', 'node:crypto node:fs node:fs/promises node:path p-limit'],
   ['sinks/gzip', 'core', 'node:util node:zlib'],
   ['sinks/*', 'sinks sinks/gzip net core', 'node undici p-limit'],
   ['sls', 'net core', 'node undici p-limit @alicloud/log @alicloud/credentials'],
   ['config', 'core', 'node'],
   ['observability', 'core', 'node pino pino-pretty pino-roll prom-client'],
-  ['emulator', 'core', 'node'],
-  ['emulator/sls', `emulator core sls/cursor.ts ${CODEC}`, 'node'],
-  ['emulator/hec', 'emulator core', 'node'],
+  ['emulator', '', 'node'],
+  ['emulator/sls', 'emulator core sls/cursor.ts sls/lz4.ts sls/log-group.ts', 'node'],
+  ['emulator/hec', 'emulator', 'node'],
   ['net', 'core', 'node undici'],
   ['core', '', 'node:timers node:util'],
   ['version.ts', '', 'node:fs'],

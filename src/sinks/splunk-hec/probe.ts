@@ -50,7 +50,7 @@ async function probeWithoutAck(client: HecClient, options: ProbeOptions): Promis
 }
 
 /** Does the endpoint take gzip? Posts a compressed empty body, so again nothing is ingested. */
-export async function probeGzip(client: HecClient, options: ProbeOptions): Promise<boolean> {
+async function probeGzip(client: HecClient, options: ProbeOptions): Promise<boolean> {
   const answer = await ask(client, options, 'event', NOTHING, true)
   return answer.status !== 415
 }
