@@ -43,7 +43,7 @@ export interface FaultRule<Action extends FaultAction = FaultAction> {
   action: Action
 }
 
-export type MatchValue = string | number | boolean
+type MatchValue = string | number | boolean
 
 export interface FaultReport<Action extends FaultAction = FaultAction> extends FaultRule<Action> {
   id: string

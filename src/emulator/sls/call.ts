@@ -75,7 +75,7 @@ export function targetOf(url: string, host: string | undefined): Target {
 }
 
 /** `proj.anything[:port]` → `proj`; a bare address names none. */
-export function projectOf(authority: string): string | undefined {
+function projectOf(authority: string): string | undefined {
   const host = authority.replace(/:\d*$/, '').toLowerCase()
   const label = host.split('.')[0] ?? ''
   if (label === '' || host === 'localhost' || isIP(host.replace(/^\[|\]$/g, '')) !== 0) return undefined
