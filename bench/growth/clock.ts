@@ -10,9 +10,9 @@ interface Timer {
 const WALL_START = Date.UTC(2026, 0, 1)
 
 /**
- * Time of a whole fleet, which passes only while `advance` runs: from one timer to the next, with every promise between two
- * milliseconds done first. Timers of one millisecond ring in the order they were set, so a run is the same each time. Made
- * for millions of timers, which the clock of the unit tests is not.
+ * Time of a whole fleet. It passes only while `advance` runs: from one timer to the next, after every promise that can
+ * settle. Timers of one millisecond fire in the order in which they were set, so that runs can be repeated. It is made for
+ * millions of timers, which the clock of the unit tests is not.
  */
 export class SimulatedClock {
   readonly #busy: () => boolean
@@ -20,7 +20,7 @@ export class SimulatedClock {
   #now = 0
   #orders = 0
 
-  /** `busy`: somebody waits for a turn of the event loop (`setImmediate`) rather than for a promise. */
+  /** `busy`: some work waits for a turn of the event loop (`setImmediate`), not for a promise. */
   constructor(busy: () => boolean) {
     this.#busy = busy
   }
@@ -30,7 +30,7 @@ export class SimulatedClock {
   /** Milliseconds since the epoch. */
   readonly wall = (): number => WALL_START + this.#now
 
-  /** Rings once after `ms`; call the result to have it not ring. */
+  /** Fires once after `ms`. Call the result to cancel it. */
   after(ms: number, ring: () => void): () => void {
     const timer: Timer = { at: Math.ceil(this.#now + Math.max(0, ms)), order: this.#orders++, ring }
     this.#push(timer)
@@ -86,7 +86,7 @@ export class SimulatedClock {
   }
 }
 
-/** The clock one process goes by. When the process is killed nothing it waits for ever comes. */
+/** The clock of one process. Once the process is killed, none of its sleeps ends. */
 export class ProcessClock implements Clock {
   readonly #time: SimulatedClock
   #killed = false

@@ -3,24 +3,24 @@ import { STEP_MS } from './fleet.ts'
 import type { Random } from './random.ts'
 import { randomOf } from './random.ts'
 
-/** Something that happens to a fleet, and what it took until every shard was held and no replica had two more than another. */
+/** An event in the life of a fleet, and what it took to balance: every shard held, and no replica with two more than another. */
 export interface EventReport {
   name: string
   /** Members before and after. */
   before: number
   after: number
-  /** `undefined`: not within the time allowed. */
+  /** `undefined` if it took longer than allowed. */
   secondsToBalance: number | undefined
-  /** Shards taken by somebody, and the least that would have done. */
+  /** Shards taken, and the least that would have been enough. */
   moves: number
   leastMoves: number
-  /** The longest that one shard was read by nobody, in seconds. */
+  /** The longest time that a shard had no reader, in seconds. */
   longestGapSeconds: number
   duplicates: number
   /** Requests in the busiest second, of all kinds and heartbeats only. */
   peakRequests: number
   peakHeartbeats: number
-  /** Most requests one replica had under way at a time. */
+  /** The most requests that one replica had under way at a time. */
   connections: number
 }
 
@@ -65,7 +65,7 @@ export class Events {
     return this.#measure('one leaves', this.#leastMoves([oldest], 0), async () => this.#fleet.stop(oldest))
   }
 
-  /** Nobody hears of the oldest again. */
+  /** SIGKILL to the oldest. */
   die(name: string, replicas: number): Promise<EventReport> {
     const dying = this.#fleet.members.slice(0, replicas)
     return this.#measure(name, this.#leastMoves(dying, 0), async () => {
@@ -75,7 +75,7 @@ export class Events {
 
   /**
    * As a Kubernetes deployment does it: a quarter of the replacements are started, and some heartbeats later a quarter of the
-   * old ones told to stop, whatever the group makes of it.
+   * old ones are stopped, without waiting for the group.
    */
   rollingRestart(name: string, heartbeats: number): Promise<EventReport> {
     const { members, options } = this.#fleet
@@ -104,7 +104,7 @@ export class Events {
 
   async #measure(name: string, leastMoves: number, happen: () => Promise<void>): Promise<EventReport> {
     const { judge, time, options, sls } = this.#fleet
-    // Where everybody stands between two heartbeats decides much.
+    // The phase between two heartbeats matters, so it is random.
     await this.#fleet.advance(this.#random() * options.heartbeatSeconds * 1000)
     const before = this.#fleet.members.length
     const { takes, duplicates } = judge
@@ -117,7 +117,7 @@ export class Events {
     const balanced = this.#fleet.balanced
     const secondsToBalance = balanced ? Math.round((time.now() - from) / 100) / 10 : undefined
     if (!balanced) judge.failed('the group', `is not in balance after ${name}`)
-    // What is in balance stays so: nothing moves in the round of heartbeats after it.
+    // A balanced group stays balanced: no shard moves in the round of heartbeats after it.
     const settled = judge.takes
     await this.#fleet.advance(options.heartbeatSeconds * 1000)
     if (judge.takes !== settled) judge.failed('the group', `moved shards although in balance, after ${name}`)
@@ -131,7 +131,7 @@ export class Events {
     }
   }
 
-  /** The shards of those who go, and what those who stay have too much of once others have come. */
+  /** The shards of replicas that leave, and the surplus of those that stay once others have joined. */
   #leastMoves(going: readonly string[], coming: number): number {
     const { members, options } = this.#fleet
     const orphaned = going.reduce((sum, name) => sum + this.#fleet.load(name), 0)

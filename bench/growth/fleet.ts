@@ -17,7 +17,7 @@ export interface FleetOptions {
   seed: number
   heartbeatSeconds: number
   fetchSeconds: number
-  /** Each shard gets one log group in this many seconds; 0: none. */
+  /** Each shard gets one log group in this many seconds. 0: none. */
   writeSeconds: number
 }
 
@@ -27,7 +27,7 @@ interface Replica {
   readonly worker: Worker
   /** Held and not being given up. */
   readonly kept: Set<number>
-  /** Told to stop; counts no more. */
+  /** Told to stop, and no longer counted. */
   leaving: boolean
 }
 
@@ -43,8 +43,8 @@ const LOGSTORE = { source: 'default', project: 'simulated', logstore: 'simulated
 const NO_ENDS = new Uint32Array(0)
 
 /**
- * Replicas of the bridge on one simulated clock: each is the real `Worker` and all it is made of. Simulated are the network,
- * the service's storage, what turns a pull into batches (one batch a pull, nothing is encoded) and the SIEM.
+ * Replicas of the bridge on one simulated clock. Each is a real `Worker` with its real parts. Simulated are the network, the
+ * service's storage, the encoder (one batch a pull, nothing is encoded) and the SIEM.
  */
 export class Fleet {
   readonly options: FleetOptions
@@ -54,7 +54,7 @@ export class Fleet {
   readonly #random: Random
   readonly #replicas = new Map<string, Replica>()
   #started = 0
-  /** Shards of replicas that are told to give them up. */
+  /** Shards that replicas were told to give up. */
   #draining = 0
   /** Bodies read and not yet encoded to their end. */
   #encoding = 0
@@ -139,7 +139,7 @@ export class Fleet {
     }
   }
 
-  /** Every shard is held, by the replicas that are to stay, and none by two more than any other. */
+  /** Every shard is held by a replica that stays, and no replica has two more than another. */
   get balanced(): boolean {
     const members = [...this.#replicas.values()].filter(({ leaving }) => !leaving)
     if (this.#draining > 0 || members.length === 0) return false
@@ -165,7 +165,7 @@ export class Fleet {
     this.#writing = false
   }
 
-  /** Call when everything had time to arrive. */
+  /** Call it when there was time for everything to arrive. */
   assertNothingLost(): void {
     for (const { id, end } of this.sls.logstore.shards()) this.judge.assertDelivered(id, end)
   }

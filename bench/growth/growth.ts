@@ -34,7 +34,7 @@ const FLEETS: ReadonlyArray<readonly [shards: number, replicas: number]> = value
       ...[3, 10, 100, 1_000].map((replicas) => [1_000, replicas] as const),
       ...[3, 10, 100, 1_000].map((replicas) => [10_000, replicas] as const),
     ]
-/** From this many shards on, what happens to a fleet is simulated with fewer pulls than the default makes: they decide nothing. */
+/** From this many shards on, events are simulated with fewer pulls than the default: pulls do not affect them. */
 const MANY_SHARDS = 1_000
 const FEWER_PULLS = { fetchSeconds: 5, writeSeconds: 60 }
 

@@ -1,6 +1,6 @@
 import type { Committed } from './sls.ts'
 
-/** Positions of one shard that are done, in whatever order they were: the first that is not, and those after it that are. */
+/** Positions of one shard that are done, in any order: the first one that is not, and those after it that are. */
 class Progress {
   #mark = 0
   readonly #ahead = new Set<number>()
@@ -22,9 +22,9 @@ class Progress {
   }
 }
 
-/** Sees everything each replica takes, delivers, commits and lets go, and holds it against what was promised. */
+/** Checks all that replicas take, deliver, commit and release against the contract. */
 export class Judge {
-  /** What must never be; empty when all is well. */
+  /** Violations of the contract; empty when all is well. */
   readonly violations: string[] = []
   /** By shard. */
   readonly holders: Array<string | undefined>
@@ -33,7 +33,7 @@ export class Judge {
   /** Log groups the SIEM took more than once. */
   duplicates = 0
   commits = 0
-  /** The longest a shard was held by nobody since `forgetGaps`, in milliseconds. */
+  /** The longest time that a shard had no holder since `forgetGaps`, in milliseconds. */
   longestGapMs = 0
   readonly #now: () => number
   readonly #freeSince: number[]
@@ -50,7 +50,7 @@ export class Judge {
 
   forgetGaps(): void {
     this.longestGapMs = 0
-    // What is free at the moment counts from now on.
+    // The gap of a shard that is free now counts from here.
     for (const [shard, holder] of this.holders.entries()) if (!holder) this.#freeSince[shard] = this.#now()
   }
 
@@ -73,7 +73,7 @@ export class Judge {
     this.duplicates += (this.#accepted[shard] as Progress).add(from, to)
   }
 
-  /** … and the replica knows it. */
+  /** The replica knows that the SIEM has them. */
   acknowledged(shard: number, from: number, to: number): void {
     ;(this.#acknowledged[shard] as Progress).add(from, to)
   }
@@ -86,7 +86,7 @@ export class Judge {
     if (!(position <= mark)) this.#violated(`shard ${shard} was committed at ${position}, acknowledged to ${mark}`)
   }
 
-  /** Once no more is written and everything had time: whether a shard was delivered to its end. */
+  /** Checks that a shard was delivered to its end. Call it after the last write, when there was time for everything. */
   assertDelivered(shard: number, end: number): void {
     const { mark } = this.#accepted[shard] as Progress
     if (mark !== end) this.#violated(`shard ${shard} has ${end} log groups, delivered to ${mark}`)

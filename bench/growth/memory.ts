@@ -5,15 +5,15 @@ import { Fleet } from './fleet.ts'
 
 export interface IdleMemory {
   shards: number
-  /** Of the JavaScript heap, for each shard that is held and idle; connections and the service's side are not in it. */
+  /** JavaScript heap for each held, idle shard, in bytes, without connections and the service's side. */
   heapBytesPerShard: number
-  /** Of a processor, for a thousand shards at the default fetch interval, the simulation included. */
+  /** Share of a processor for a thousand shards at the default fetch interval, the simulation included. */
   cpuPercentPerThousand: number
 }
 
 const WATCHED_MS = 60_000
 
-/** One replica that holds every shard and is written nothing. */
+/** One replica that holds every shard, while nothing is written. */
 export async function idleMemory(shards: number, seed: number): Promise<IdleMemory> {
   const fleet = new Fleet({ shards, seed, heartbeatSeconds: 20, fetchSeconds: 1, writeSeconds: 0 })
   const before = heapUsed()

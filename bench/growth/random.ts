@@ -1,7 +1,7 @@
 /** Uniform in [0, 1). */
 export type Random = () => number
 
-/** Mulberry32: small, quick, and the same everywhere for one seed. */
+/** Mulberry32: small, fast, and the same on every machine for one seed. */
 export function randomOf(seed: number): Random {
   let state = seed >>> 0
   return () => {

@@ -5,13 +5,13 @@ import type { FleetOptions } from './fleet.ts'
 import { Fleet } from './fleet.ts'
 import { randomOf } from './random.ts'
 
-/** What happens to a fleet after its cold start. */
+/** Events in the life of a fleet after its cold start. */
 export type Happenings = 'everything' | 'the essentials' | 'nothing'
 
 export interface ScenarioOptions extends FleetOptions {
   replicas: number
   happenings: Happenings
-  /** How long the steady state is watched. */
+  /** Length of the steady state. */
   steadyHeartbeats: number
 }
 
@@ -20,7 +20,7 @@ interface Load {
   api: SlsApi | 'all'
   mean: number
   peak: number
-  /** Of JSON answers, per second. */
+  /** Bytes of JSON answers per second. */
   bytes: number
 }
 
@@ -28,19 +28,19 @@ export interface ScenarioReport {
   options: ScenarioOptions
   events: EventReport[]
   steady: Load[]
-  /** Most requests one replica had under way at a time in the steady state. */
+  /** The most requests that one replica had under way at a time in the steady state. */
   steadyConnections: number
   violations: string[]
   simulatedSeconds: number
   realSeconds: number
 }
 
-/** Between the waves of a slow restart: the group's timeout and a heartbeat, so that who left is forgotten before others leave. */
+/** Gap between the waves of a slow restart: the group's timeout and a heartbeat, so that the group has forgotten the last wave. */
 const WAITING_HEARTBEATS = 4.5
-/** For a delivery and the commit after it. */
+/** Time for a delivery and the commit after it. */
 const SETTLE_MS = 10_000
 
-/** One fleet from its cold start on, through everything that may happen to it. */
+/** One fleet, from its cold start through all events. */
 export async function runScenario(options: ScenarioOptions): Promise<ScenarioReport> {
   const started = performance.now()
   const random = Math.random

@@ -18,7 +18,7 @@ import { Traffic } from './traffic.ts'
 export const GROUP = 'growth'
 const PROJECT = 'growth'
 const LOGSTORE = 'audit'
-/** Of one log group in a pull, inflated. */
+/** Size of one log group in a pull, inflated. */
 export const GROUP_BYTES = 1024
 const STORED: Omit<StoredGroup, 'receivedAt'> = { bytes: Buffer.alloc(0), rawSize: GROUP_BYTES, tail: 0, logs: 1 }
 /** One way, in milliseconds: a service in the same region, seen over TLS. */
@@ -92,7 +92,7 @@ export class SimulatedSls {
 
 const CONTENTS = Buffer.alloc(64 << 20)
 
-/** What a replica calls `SlsClient`: the same calls, shapes and limits, with the network in between only as time. */
+/** The `SlsClient` of a replica: the same calls, shapes and limits, with the network simulated as time. */
 export class SimulatedClient extends SlsClient {
   readonly #sls: SimulatedSls
   readonly #clock: ProcessClock
@@ -100,7 +100,7 @@ export class SimulatedClient extends SlsClient {
   readonly #pulling = pLimit(PULLS_AT_ONCE)
   #underWay = 0
 
-  /** `bodyRead` is told of each body that was handed over to be encoded. */
+  /** `bodyRead` is called for each body that was handed over to be encoded. */
   constructor(sls: SimulatedSls, clock: ProcessClock, bodyRead: () => void) {
     super({
       ...{ endpoint: 'http://127.0.0.1:1', project: PROJECT, logstore: LOGSTORE, userAgent: 'growth' },
@@ -225,7 +225,7 @@ export class SimulatedClient extends SlsClient {
   /** Nothing is open. */
   override async close(): Promise<void> {}
 
-  /** There, the service's doing, and back; what is under way when the process is killed ends where it is. */
+  /** One way, the service's work, and back. A call under way ends where it is when the process is killed. */
   async #ask<T>(api: SlsApi, signal: AbortSignal | undefined, handle: () => Handled<T>): Promise<T> {
     this.#sls.traffic.underWay(++this.#underWay)
     try {

@@ -81,7 +81,7 @@ export function memoryTable(reports: readonly IdleMemory[]): string {
   )
 }
 
-/** One row a fleet, one column an event; what was not simulated is a dash. */
+/** One row a fleet, one column an event. A dash: not simulated. */
 function byEvent(reports: readonly ScenarioReport[], show: (event: EventReport) => string): string {
   const names = reports[0]?.events.map(({ name }) => name) ?? []
   return table(

@@ -5,12 +5,12 @@ interface Tally {
   bytes: number
 }
 
-/** What a fleet asked of Log Service, by simulated second. Bytes are those of JSON answers. */
+/** The requests of a fleet to Log Service, by simulated second. Bytes are bytes of JSON answers. */
 export class Traffic {
   readonly #now: () => number
   readonly #seconds = new Map<SlsApi, Map<number, Tally>>()
 
-  /** Most calls one replica had under way at a time since this was last set: each needs a connection. */
+  /** The most calls that one replica had under way at a time since this was last set. Each needs a connection. */
   mostUnderWay = 0
 
   constructor(now: () => number) {

@@ -112,7 +112,11 @@ export class RunningShard {
     const fetcher = new ShardFetcher({
       shard: lease.shard,
       client: membership.client,
-      ...{ reading, downstream, life, clock, telemetry },
+      reading,
+      downstream,
+      life,
+      clock,
+      telemetry,
       cursorExpired: (expired, signal) => this.#afterExpiry(expired, signal),
     })
     let { cursor } = from

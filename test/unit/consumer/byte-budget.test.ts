@@ -18,7 +18,7 @@ describe('byte budget', () => {
     expect(budget.used).toBe(30)
   })
 
-  test('a batch waits until it fits, and what it took is free when it is settled', async () => {
+  test('a batch waits until it fits, and its bytes are free once it is settled', async () => {
     const budget = new ByteBudget(100)
     const settled = await budget.admitBatch(80, never)
     const second = budget.admitBatch(30, never)
@@ -28,7 +28,7 @@ describe('byte budget', () => {
     expect(budget.used).toBe(30)
   })
 
-  test('of many that wait only as many pass as fit', async () => {
+  test('of many waiting batches only as many pass as fit', async () => {
     const budget = new ByteBudget(100)
     const settled = await budget.admitBatch(100, never)
     const waiting = Array.from({ length: 10 }, () => budget.admitBatch(40, never))
@@ -38,7 +38,7 @@ describe('byte budget', () => {
     expect(await Promise.all(waiting.slice(0, 3).map(settledNow))).toEqual([true, true, false])
   })
 
-  test('something larger than the whole budget passes, but only alone', async () => {
+  test('a batch larger than the whole budget passes, but only alone', async () => {
     const budget = new ByteBudget(100)
     const small = await budget.reservePull(1, never)
     const large = budget.reservePull(500, never)
@@ -51,7 +51,7 @@ describe('byte budget', () => {
     batch()
   })
 
-  test('bodies that use up their share never keep a first batch from leaving', async () => {
+  test('bodies that use up their share never block a first batch', async () => {
     const budget = new ByteBudget(10)
     await budget.reservePull(500, never)
     await budget.admitBatch(400, never)
@@ -80,7 +80,7 @@ describe('byte budget', () => {
     expect(budget.used).toBe(700)
   })
 
-  test('an aborted wait leaves the queue and lets those behind it go', async () => {
+  test('an aborted wait leaves the queue, and those behind it go on', async () => {
     const budget = new ByteBudget(100)
     await budget.reservePull(45, never)
     const stop = new AbortController()
@@ -92,7 +92,7 @@ describe('byte budget', () => {
     expect(budget.used).toBe(50)
   })
 
-  test('in flight is what was pulled and is not settled, not what a poll reserves', async () => {
+  test('bytes that are only reserved do not count as in flight', async () => {
     let inFlight = -1
     const budget = new ByteBudget(100, (bytes) => {
       inFlight = bytes

@@ -22,7 +22,7 @@ async function committing({ committed }: { committed?: number } = {}) {
   return {
     ...{ sls, clock, lease, committer },
     commit: (position: number, flags?: { evenIfUnchanged: boolean }) => committer.commit(sls.cursor(position), flags),
-    /** What reading the group's checkpoints back would say now. */
+    /** The result of reading the group's checkpoints now. */
     seen: () => {
       const [entry] = sls.logstore.group(GROUP).checkpoints(0)
       return { checkpoint: entry?.checkpoint ?? '', consumer: entry?.consumer ?? '' }
@@ -45,7 +45,7 @@ describe('a commit', () => {
     expect(sls.recorder.of('checkpointCommitted').map(({ args }) => args)).toEqual([[sls.shard(), sls.cursor(3)]])
   })
 
-  test('of what the service has already is not sent, unless it must be', async () => {
+  test('of the cursor that the service already has is sent only when asked for', async () => {
     const { sls, commit } = await committing({ committed: 3 })
     expect(await commit(3)).toBe(true)
     expect(sls.of(COMMIT).length).toBe(0)
@@ -66,14 +66,14 @@ describe('a commit', () => {
     expect(sls.commits()).toEqual([3, 5])
   })
 
-  test('that fails does not keep later ones from being made', async () => {
+  test('that fails does not block later ones', async () => {
     const { sls, commit } = await committing()
     sls.script(COMMIT, failure(500, 'InternalServerError'))
     expect(await Promise.all([commit(3), commit(5)])).toEqual([false, true])
     expect(sls.commits()).toEqual([5])
   })
 
-  test('that hangs is given up soon enough for another before a shutdown’s grace is over', async () => {
+  test('that hangs is given up in time for another within the grace of a shutdown', async () => {
     const { sls, commit } = await committing()
     await commit(1)
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
@@ -97,7 +97,7 @@ describe('a commit and the lease', () => {
     expect(sls.of(COMMIT).length).toBe(0)
   })
 
-  test('a commit that waited behind a slow one asks for the lease when its turn comes', async () => {
+  test('a commit that waited behind a slow one checks the lease when its turn comes', async () => {
     const { sls, clock, commit, expireLease } = await committing()
     const slow = sls.hold(COMMIT)
     const first = commit(3)
@@ -110,7 +110,7 @@ describe('a commit and the lease', () => {
     expect(sls.commits()).toEqual([3])
   })
 
-  test('one that is under way is cut off when the lease is lost', async () => {
+  test('a commit under way is aborted when the lease is lost', async () => {
     const { sls, clock, commit, lease } = await committing()
     sls.script(COMMIT, silence)
     const rejected = expect(commit(3)).rejects.toMatchObject({ kind: 'lease', message: expect.stringMatching(/gone/) })
@@ -152,7 +152,7 @@ describe('a commit that is refused', () => {
     expect(lease.signal.aborted).toBe(true)
   })
 
-  test('as not ours, though the service has it already, is no loss: a shard that is closed is nobody’s', async () => {
+  test('as not ours, although the service already has it, does not end the lease: no consumer holds a closed shard', async () => {
     const { sls, commit, lease } = await committing({ committed: 3 })
     sls.script(COMMIT, failure(400, 'ConsumerNotMatch'))
     expect(await commit(3, { evenIfUnchanged: true })).toBe(true)
@@ -160,7 +160,7 @@ describe('a commit that is refused', () => {
     expect(sls.recorder.of('checkpointFailed')).toEqual([])
   })
 
-  test('until somebody acts pauses, keeps the lease, and resumes by itself', async () => {
+  test('for a configuration fault pauses, keeps the lease, and resumes by itself', async () => {
     const { sls, commit, lease } = await committing()
     sls.script(COMMIT, failure(401, 'Unauthorized'))
     expect(await commit(3)).toBe(false)
@@ -171,7 +171,7 @@ describe('a commit that is refused', () => {
     expect(sls.recorder.of('resumed').map(({ args }) => args)).toEqual([[key]])
   })
 
-  test('by a page that some proxy serves with status 200 did not happen', async () => {
+  test('by a proxy’s page with status 200 does not count as made', async () => {
     const { sls, commit } = await committing()
     sls.script(COMMIT, raw('<html>Log in</html>'))
     expect(await commit(3)).toBe(false)
@@ -186,7 +186,7 @@ describe('reading the checkpoint back', () => {
     expect(foreign()).toEqual([])
   })
 
-  test('finds a foreign checkpoint, says whose it is, and the next commit repairs it', async () => {
+  test('finds a foreign checkpoint, reports its consumer, and the next commit repairs it', async () => {
     const { sls, committer, commit, seen, overwrite, foreign } = await committing()
     await commit(7)
     overwrite(2, 'zombie')
@@ -197,7 +197,7 @@ describe('reading the checkpoint back', () => {
     expect(sls.checkpoint()).toBe(7)
   })
 
-  test('notices another process that goes by our name', async () => {
+  test('notices another process with our consumer name', async () => {
     const { committer, commit, seen, overwrite, foreign } = await committing()
     await commit(7)
     overwrite(2, CONSUMER)
@@ -205,7 +205,7 @@ describe('reading the checkpoint back', () => {
     expect(foreign()).toMatchObject([{ sameName: true }])
   })
 
-  test('does not take a commit of our own, made meanwhile, for a foreign one', async () => {
+  test('does not take our own commit, made meanwhile, for a foreign one', async () => {
     const { committer, commit, seen, foreign } = await committing()
     await commit(3)
     const before = committer.changes
@@ -215,7 +215,7 @@ describe('reading the checkpoint back', () => {
     expect(foreign()).toEqual([])
   })
 
-  test('does not take a commit of our own, still under way, for a foreign one', async () => {
+  test('does not take our own commit, still under way, for a foreign one', async () => {
     const { sls, clock, committer, commit, seen, foreign } = await committing({ committed: 3 })
     const slow = sls.hold(COMMIT, 'answering')
     const before = committer.changes
@@ -228,7 +228,7 @@ describe('reading the checkpoint back', () => {
     expect(foreign()).toEqual([])
   })
 
-  test('learns that a commit whose answer was lost was made', async () => {
+  test('accepts a commit of ours whose answer was lost', async () => {
     const { sls, committer, commit, seen, foreign } = await committing({ committed: 1 })
     sls.script(COMMIT, lostAnswer)
     expect(await commit(3)).toBe(false)
@@ -238,7 +238,7 @@ describe('reading the checkpoint back', () => {
     expect(foreign()).toEqual([])
   })
 
-  test('learns of a commit whose answer was lost also when the next one did not get through', async () => {
+  test('accepts a commit of ours whose answer was lost, also when the next one failed', async () => {
     const { sls, committer, commit, seen, foreign } = await committing({ committed: 1 })
     sls.script(COMMIT, lostAnswer, failure(500, 'InternalServerError'))
     expect(await commit(3)).toBe(false)
@@ -249,7 +249,7 @@ describe('reading the checkpoint back', () => {
     expect(sls.checkpoint()).toBe(5)
   })
 
-  test('finds a commit of ours that came in after a later one, and has it made again', async () => {
+  test('finds an earlier commit of ours that arrived after a later one, and the later one is made again', async () => {
     const { sls, committer, commit, seen, foreign } = await committing({ committed: 1 })
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     onTestFinished(() => void vi.useRealTimers())
@@ -266,7 +266,7 @@ describe('reading the checkpoint back', () => {
     expect(sls.checkpoint()).toBe(5)
   })
 
-  test('finds that a group was made anew without its checkpoints, and the next commit writes them again', async () => {
+  test('finds that the group was deleted and created again, and the next commit writes the checkpoint', async () => {
     const { sls, committer, commit, foreign } = await committing({ committed: 1 })
     await commit(3)
     expect(committer.verify({ checkpoint: '', consumer: '' }, committer.changes)).toBe(true)
@@ -277,7 +277,7 @@ describe('reading the checkpoint back', () => {
 })
 
 describe('the age of a checkpoint', () => {
-  test('counts from when the shard was taken, and from each commit that was made', async () => {
+  test('counts from the moment the shard was taken, and from each commit made', async () => {
     const { sls, clock, committer, commit } = await committing()
     clock.freeze(4_000)
     expect(committer.ageSeconds).toBe(4)

@@ -31,7 +31,7 @@ describe('checkpoint tracker', () => {
     expect(tracker.mark).toBe('c2')
   })
 
-  test('a pull whose batches settle while it is still being cut waits for its seal', () => {
+  test('a pull whose batches settle while more are made waits for its seal', () => {
     const tracker = new CheckpointTracker('c0', () => {})
     const ticket = tracker.open('c1')
     ticket.add()
@@ -41,7 +41,7 @@ describe('checkpoint tracker', () => {
     expect(tracker.mark).toBe('c1')
   })
 
-  test('a pull of which nothing has been cut yet is not passed with the one before it', () => {
+  test('the mark does not pass a pull without batches that is not sealed yet', () => {
     const tracker = new CheckpointTracker('c0', () => {})
     const first = tracker.open('c1')
     const second = tracker.open('c2')
@@ -52,7 +52,7 @@ describe('checkpoint tracker', () => {
     expect(tracker.mark).toBe('c1')
   })
 
-  test('whatever the order of settling, the mark is the last cursor before the first unsettled pull', () => {
+  test('in any order of settling, the mark is the last cursor before the first unsettled pull', () => {
     const pulls = fc.array(fc.nat({ max: 4 }), { minLength: 1, maxLength: 30 })
     fc.assert(
       fc.property(pulls, fc.infiniteStream(fc.nat()), (owed, choices) => {

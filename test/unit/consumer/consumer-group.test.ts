@@ -21,14 +21,14 @@ async function ensuring({ startAtEnd, shards = 2 }: { startAtEnd?: StartAtEnd; s
 }
 
 describe('the consumer group', () => {
-  test('is made with our timeout and order', async () => {
+  test('is created with our timeout and order', async () => {
     const { ensure, group, asked } = await ensuring()
     await ensure()
     expect(group()).toMatchObject({ timeoutSeconds: 60, order: true })
     expect(asked()).toEqual(['CreateConsumerGroup'])
   })
 
-  test('that is as we want it is left alone, and one that is not is changed', async () => {
+  test('is changed only when its timeout or order differs', async () => {
     const { sls, ensure, group, asked } = await ensuring()
     sls.logstore.createGroup({ name: 'another', timeoutSeconds: 5, order: false })
     sls.logstore.createGroup({ name: GROUP, timeoutSeconds: 60, order: true })
@@ -42,7 +42,7 @@ describe('the consumer group', () => {
     expect(sls.logstore.group('another')).toMatchObject({ timeoutSeconds: 5, order: false })
   })
 
-  test('is tried for until it is there, however often that fails', async () => {
+  test('is retried until it exists, however often that fails', async () => {
     const { sls, clock, ensure, group } = await ensuring()
     sls.script('CreateConsumerGroup', failure(500, 'InternalServerError'), lostAnswer)
     sls.script('ListConsumerGroup', failure(503, 'ServerBusy'))
@@ -52,7 +52,7 @@ describe('the consumer group', () => {
     expect(group().timeoutSeconds).toBe(60)
   })
 
-  test('that somebody must do something for is tried for at most 15 s apart, said once and resumed by itself', async () => {
+  test('with a configuration fault is probed at most 15 s apart, reported once, and resumes by itself', async () => {
     const { sls, clock, ensure } = await ensuring()
     sls.rule('CreateConsumerGroup', failure(400, 'ConsumerGroupQuotaExceed'))
     const made = ensure()
@@ -68,7 +68,7 @@ describe('the consumer group', () => {
     expect(sls.recorder.of('resumed').map(({ args }) => args[0])).toEqual([key])
   })
 
-  test('is tried for no longer than we are wanted', async () => {
+  test('is no longer retried once the worker stops', async () => {
     const { sls, clock, ensure, stop } = await ensuring()
     sls.rule('CreateConsumerGroup', failure(500, 'InternalServerError'))
     const reason = new Error('stopped')
@@ -92,7 +92,7 @@ describe('a group that starts at the end', () => {
     expect(asked()).not.toContain('ConsumerGroupHeartBeat')
   })
 
-  test('that has a checkpoint has started already', async () => {
+  test('that has any checkpoint has already started', async () => {
     const { sls, ensure, group } = await ensuring({ startAtEnd: nothing })
     sls.write(3, { shard: 0 })
     sls.createGroup()
@@ -102,7 +102,7 @@ describe('a group that starts at the end', () => {
     expect(sls.of('ConsumerGroupUpdateCheckPoint').length).toBe(0)
   })
 
-  test('and was deleted under us starts where we were, and elsewhere at the end', async () => {
+  test('and was deleted starts where this process was, and elsewhere at the end', async () => {
     const remembered = new Map<number, string>()
     const { sls, ensure } = await ensuring({ startAtEnd: { remembered } })
     sls.write(3, { shard: 0 })
@@ -129,7 +129,7 @@ describe('a group that starts at the end', () => {
     },
   )
 
-  test('of which nobody can say where a shard ends does not start', async () => {
+  test('does not start before the end of each shard is known', async () => {
     const { sls, clock, ensure } = await ensuring({ startAtEnd: nothing })
     sls.rule('GetCursor', failure(500, 'InternalServerError'))
     let made = false

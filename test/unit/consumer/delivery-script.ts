@@ -7,7 +7,7 @@ import type { Asked, SlsDouble } from './sls-double.ts'
 export interface Delivery {
   readonly batch: Batch
   readonly shard: number
-  /** Of its log group. */
+  /** Position of its log group. */
   readonly position: number
   readonly log: number
   /** Its first request goes out. */
@@ -16,21 +16,21 @@ export interface Delivery {
   fail(error: unknown): void
 }
 
-/** A sink of which the test says when each batch is delivered, and the judge of every commit. */
+/** A sink whose deliveries the test settles. It also judges every commit. */
 export class DeliveryScript {
-  /** Not yet settled, in the order they came. */
+  /** Deliveries not yet settled, in the order in which they came. */
   readonly pending: Delivery[] = []
-  /** `shard:position:log` of every batch handed over, repeated ones as often as they were. */
+  /** `shard:position:log` of every batch handed over, with repetitions. */
   readonly seen: string[] = []
-  /** Commits that came while something before them was neither acknowledged nor unwanted. */
+  /** Commits ahead of a wanted log that was not acknowledged. */
   readonly ahead: string[] = []
   /** Whether the first request of a batch goes out at once. */
   starting = true
-  /** Acknowledges whatever comes at once. */
+  /** Acknowledges each batch at once. */
   acknowledging = false
-  /** Up to here everything was delivered in an earlier life of the shard. */
+  /** Everything before this position was delivered in an earlier life of the shard. */
   deliveredBefore = 0
-  /** What earlier lives of the shard had seen and not settled may have expired before this one could read it. */
+  /** Batches seen in earlier lives of the shard. Those not settled may have expired before this life could read them. */
   seenEarlier = 0
   readonly #sls: SlsDouble
   readonly #acked = new Set<string>()
@@ -68,13 +68,13 @@ export class DeliveryScript {
     return promise
   }
 
-  /** Acknowledges what is pending of these positions, or of all. */
+  /** Acknowledges the pending deliveries of these positions, or all. */
   ack(...positions: number[]): void {
     const meant = ({ position }: Delivery): boolean => positions.length === 0 || positions.includes(position)
     for (const delivery of this.pending.filter(meant)) delivery.ack()
   }
 
-  /** Positions of what was written and wanted, is retained, and was never acknowledged. */
+  /** Positions of retained, wanted logs that were never acknowledged. */
   missing(shard = 0): number[] {
     const { begin } = this.#sls.logstore.shard(shard)
     return [...(this.#sls.written.get(shard) ?? []).entries()]

@@ -7,7 +7,7 @@ import { takenShard } from './taken-shard.ts'
 const COMMIT = 'ConsumerGroupUpdateCheckPoint'
 
 describe('a read-only shard', () => {
-  test('is committed at its end when everything is settled, and then held without being read', async () => {
+  test('is committed at its end when everything is settled, and then held without pulls', async () => {
     const { sls, clock, deliveries, outcome, pulls } = await takenShard({ written: 2 })
     sls.logstore.split(0)
     await clock.advance(2_000)
@@ -35,14 +35,14 @@ describe('a read-only shard', () => {
     expect(sls.commits()).toEqual([0])
   })
 
-  test('is committed at its end also if that is where it stood before it was split', async () => {
+  test('is committed at its end also if its checkpoint was already there before the split', async () => {
     const { sls, clock, deliveries, outcome } = await takenShard({ written: 1 })
     deliveries.acknowledging = true
     await clock.advance(5_000)
     expect(sls.commits()).toEqual([1])
     sls.logstore.seal(0)
     await clock.advance(10_000)
-    // The emulator has noticed without it, and refuses it as not ours any more, which is no reason to speak of a loss.
+    // The emulator closed the shard with the first commit and refuses the second as not ours. That is no lost lease.
     expect(sls.of(COMMIT).map((asked) => asked.json())).toEqual(Array(2).fill({ shard: 0, checkpoint: sls.cursor(1) }))
     expect(outcome()).toBeUndefined()
   })
@@ -54,7 +54,7 @@ describe('a read-only shard', () => {
     expect(sls.commits()).toEqual([0])
   })
 
-  test('whose end the service did not take is committed until it does', async () => {
+  test('whose end was not committed is committed again until it is', async () => {
     const { sls, clock, lease } = await takenShard()
     sls.logstore.split(0)
     sls.rule(COMMIT, failure(500, 'InternalServerError'))
@@ -66,7 +66,7 @@ describe('a read-only shard', () => {
     expect(lease.signal.aborted).toBe(false)
   })
 
-  test('is not at its end where the last look at it was, when more was written before it was closed', async () => {
+  test('is read on when more was written between the last pull and the split', async () => {
     const { sls, clock, deliveries } = await takenShard({ written: 1 })
     deliveries.acknowledging = true
     const look = sls.hold('ListShards', 'answering')
@@ -77,16 +77,16 @@ describe('a read-only shard', () => {
     await clock.advance(10_000)
     expect(deliveries.seen).toEqual(['0:0:0', '0:1:0', '0:2:0'])
     expect(sls.commits().at(-1)).toBe(3)
-    // Known to be read-only now, but the answer to the pull is older than that.
+    // The shard is known to be read-only now, but the answer to the pull is older.
     expect(sls.logstore.group(GROUP).allocations()[0]).toMatchObject({ state: 'O' })
   })
 
-  test('of which the service does not say that it is one is looked at again later', async () => {
+  test('is found later when the service does not answer at first', async () => {
     const { sls, clock } = await takenShard()
     sls.logstore.split(0)
     sls.script('ListShards', failure(500, 'InternalServerError'), failure(401, 'Unauthorized'))
     const answered: Reply = (_, asked) => asked.pass()
-    // Asked for the start and for the lag before.
+    // The first two calls ask for the start and for the lag.
     sls.script('GetCursor', answered, answered, failure(500, 'InternalServerError'))
     await clock.advance(2_000)
     expect(sls.commits()).toEqual([])
@@ -94,7 +94,7 @@ describe('a read-only shard', () => {
     expect(sls.commits()).toEqual([0])
   })
 
-  test('that is drained at the very moment the service fails to say so is drained all the same', async () => {
+  test('that is drained while the service fails to answer is drained all the same', async () => {
     const { sls, clock, consumer, outcome } = await takenShard()
     await clock.settle()
     sls.logstore.split(0)
@@ -108,7 +108,7 @@ describe('a read-only shard', () => {
 })
 
 describe('a shard that is gone', () => {
-  test('is let go when what was pulled of it is delivered', async () => {
+  test('is let go when everything pulled of it is delivered', async () => {
     const { sls, clock, deliveries, lease, outcome } = await takenShard({ written: 2 })
     await clock.settle()
     sls.rule('PullLogs', failure(404, 'ShardNotExist'))
@@ -122,7 +122,7 @@ describe('a shard that is gone', () => {
     expect(lease.signal.aborted).toBe(true)
   })
 
-  test('is let go at once when there is nothing to commit it to', async () => {
+  test('is let go at once when its commit finds it gone', async () => {
     const { sls, clock, deliveries, outcome } = await takenShard({ written: 2, fetchCount: 1 })
     await clock.settle()
     deliveries.ack(0)
@@ -131,7 +131,7 @@ describe('a shard that is gone', () => {
     expect(outcome()).toBe('lost')
   })
 
-  test('while it is drained does not keep what was pulled from being delivered', async () => {
+  test('while it is drained still delivers what was pulled', async () => {
     const { sls, clock, consumer, deliveries, outcome } = await takenShard({ written: 1 })
     await clock.settle()
     sls.rule('PullLogs', failure(404, 'ShardNotExist'))

@@ -19,7 +19,7 @@ async function expiredShard(expired: 'begin' | 'fail', options: { commitInterval
 }
 
 describe('a cursor that has expired, with SLS_EXPIRED_CURSOR=begin', () => {
-  test('is followed by the oldest log retained, loudly, and the checkpoint follows', async () => {
+  test('is followed by the oldest log retained, which is reported, and the checkpoint follows', async () => {
     const { sls, clock, deliveries } = await expiredShard('begin')
     expect(deliveries.seen).toEqual(['0:6:0', '0:7:0', '0:8:0', '0:9:0'])
     expect(sls.recorder.of('cursorExpired').map(({ args }) => args[1])).toMatchObject([{ lostGroupsEstimate: 5 }])
@@ -33,7 +33,7 @@ describe('a cursor that has expired, with SLS_EXPIRED_CURSOR=begin', () => {
     expect(sls.commits()).toEqual([6, 10])
   })
 
-  test('while earlier pulls are on their way moves the checkpoint only when they are settled', async () => {
+  test('moves the checkpoint only when earlier pulls are settled', async () => {
     const { sls, clock, deliveries, mark } = await takenShard({ written: 2, fetchCount: 1 })
     await clock.settle()
     sls.write(6)
@@ -49,13 +49,13 @@ describe('a cursor that has expired, with SLS_EXPIRED_CURSOR=begin', () => {
     expect(sls.commits()).toEqual([1, 8])
   })
 
-  test('is noticed also if the service answers from a later one instead of refusing it', async () => {
+  test('is noticed also if the service answers from a later cursor instead of refusing it', async () => {
     const { sls, deliveries } = await expiredShard('begin', { answer: 'oldest' })
     expect(deliveries.seen).toEqual(['0:6:0', '0:7:0', '0:8:0', '0:9:0'])
     expect(sls.recorder.of('cursorExpired').length).toBe(1)
   })
 
-  test('keeps what is settled from being repeated, if the shard is drained before anybody could say where to go on', async () => {
+  test('does not lose what is settled when the shard is drained before the oldest cursor is known', async () => {
     const { sls, clock, consumer, deliveries, outcome } = await takenShard({ written: 2, commitIntervalMs: 60_000 })
     await clock.settle()
     deliveries.ack()
@@ -68,7 +68,7 @@ describe('a cursor that has expired, with SLS_EXPIRED_CURSOR=begin', () => {
     expect(sls.commits()).toEqual([2])
   })
 
-  test('that is refused again and again is asked for at a falling rate', async () => {
+  test('that is refused again and again is retried with backoff', async () => {
     const { sls, clock, deliveries, pulls } = await takenShard({ written: 1 })
     sls.rule('PullLogs', failure(400, 'InvalidCursor'))
     await clock.advance(120_000)
@@ -81,7 +81,7 @@ describe('a cursor that has expired, with SLS_EXPIRED_CURSOR=begin', () => {
 })
 
 describe('a cursor that has expired, with SLS_EXPIRED_CURSOR=fail', () => {
-  test('stops reading until somebody sets the checkpoint, and reading goes on there', async () => {
+  test('stops reading until an operator sets the checkpoint, and reading goes on there', async () => {
     const { sls, clock, deliveries, setCheckpoint } = await expiredShard('fail')
     await clock.advance(120_000)
     expect(deliveries.seen).toEqual([])
@@ -100,7 +100,7 @@ describe('a cursor that has expired, with SLS_EXPIRED_CURSOR=fail', () => {
     expect(sls.checkpoint()).toBe(10)
   })
 
-  test('neither commits nor repairs while somebody must set the checkpoint, or it would undo what they do', async () => {
+  test('neither commits nor repairs until an operator sets the checkpoint', async () => {
     const { sls, clock, consumer, deliveries, setCheckpoint } = await takenShardThatExpires()
     deliveries.ack()
     await clock.advance(60_000)
@@ -112,7 +112,7 @@ describe('a cursor that has expired, with SLS_EXPIRED_CURSOR=fail', () => {
     expect(sls.checkpoint()).toBe(8)
   })
 
-  test('does not take the checkpoint that was set for a foreign one afterwards', async () => {
+  test('does not take the operator’s checkpoint for a foreign one', async () => {
     const { sls, clock, consumer, setCheckpoint } = await expiredShard('fail', { commitIntervalMs: 60_000 })
     await clock.advance(1_000)
     setCheckpoint(8)
@@ -121,7 +121,7 @@ describe('a cursor that has expired, with SLS_EXPIRED_CURSOR=fail', () => {
     expect(sls.recorder.of('checkpointForeign')).toEqual([])
   })
 
-  test('can be drained, and then leaves the checkpoint alone', async () => {
+  test('can be drained, and leaves the checkpoint as it is', async () => {
     const { sls, clock, consumer, outcome } = await expiredShard('fail')
     await clock.advance(60_000)
     consumer.drain()
@@ -130,7 +130,7 @@ describe('a cursor that has expired, with SLS_EXPIRED_CURSOR=fail', () => {
     expect(sls.commits()).toEqual([])
   })
 
-  test('that is drained right after somebody set the checkpoint does not undo that', async () => {
+  test('that is drained right after an operator set the checkpoint keeps it', async () => {
     const { sls, clock, consumer, deliveries, setCheckpoint, outcome } = await takenShardThatExpires()
     deliveries.ack()
     await clock.advance(1_000)
@@ -142,7 +142,7 @@ describe('a cursor that has expired, with SLS_EXPIRED_CURSOR=fail', () => {
     expect(sls.checkpoint()).toBe(8)
   })
 
-  /** Pulled up to 2, of which nothing is committed; what is there now begins at 6. */
+  /** A shard pulled up to 2 with nothing committed. Its oldest log is now at 6. */
   async function takenShardThatExpires() {
     const taken = await takenShard({ written: 2, expired: 'fail', commitIntervalMs: 3_000 })
     const { sls, clock } = taken

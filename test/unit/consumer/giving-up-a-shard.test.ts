@@ -8,7 +8,7 @@ import { takenShard } from './taken-shard.ts'
 const COMMIT = 'ConsumerGroupUpdateCheckPoint'
 
 describe('a shard that is drained', () => {
-  test('is read no further, waits for what was pulled, commits it, and is done', async () => {
+  test('is read no further, and is drained when everything pulled is delivered and committed', async () => {
     const { sls, clock, consumer, deliveries, outcome, pulls } = await takenShard({ written: 3 })
     await clock.settle()
     consumer.drain()
@@ -27,7 +27,7 @@ describe('a shard that is drained', () => {
     expect(sls.recorder.of('shardReleased').map(({ args }) => args)).toEqual([[sls.shard(), 'drained']])
   })
 
-  test('goes on to write its checkpoint and to say how it is while it waits', async () => {
+  test('still writes its checkpoint and reports its state while it waits', async () => {
     const { sls, clock, consumer, deliveries } = await takenShard({ written: 2, fetchCount: 1 })
     await clock.settle()
     consumer.drain()
@@ -38,7 +38,7 @@ describe('a shard that is drained', () => {
     expect(sls.recorder.of('shardState').at(-1)?.args[1]).toMatchObject({ lagSeconds: 10 })
   })
 
-  test('finishes a pull of which a part has left, for half a pull could never be committed', async () => {
+  test('finishes a pull of which a part has left, because half a pull could never be committed', async () => {
     const { sls, clock, consumer, deliveries, outcome } = await takenShard({
       ...{ written: 3, budget: new ByteBudget(400) },
     })
@@ -55,7 +55,7 @@ describe('a shard that is drained', () => {
     expect(sls.commits()).toEqual([3])
   })
 
-  test('drops a pull of which nothing has come yet', async () => {
+  test('drops a pull that was not answered yet', async () => {
     const { sls, clock, consumer, deliveries, outcome } = await takenShard()
     const pull = sls.hold('PullLogs')
     sls.write(3)
@@ -72,7 +72,7 @@ describe('a shard that is drained', () => {
   test.for([
     ['while the service hangs', silence],
     ['between two attempts', failure(500, 'InternalServerError')],
-  ] as const)('before its start is known (%s) leaves no trace', async ([, reply]) => {
+  ] as const)('before its start is known (%s) reads and commits nothing', async ([, reply]) => {
     const sls = await SlsDouble.start()
     sls.join()
     sls.script('GetCheckPoint', reply)
@@ -86,7 +86,7 @@ describe('a shard that is drained', () => {
     expect(consumer.mark).toBeUndefined()
   })
 
-  test('does not wait for a pause to be over: at the end, after a fault, or for the byte budget', async () => {
+  test('does not wait: not at the end, not after a fault, not for the byte budget', async () => {
     const budget = new ByteBudget(100)
     await budget.admitBatch(100, new AbortController().signal)
     for (const options of [{ fetchIntervalMs: 3_600_000 }, { budget }]) {
@@ -106,7 +106,7 @@ describe('a shard that is drained', () => {
     expect(resumed).toContainEqual({ reason: 'sls_configuration', scope: { of: 'pull', shard: sls.shard() } })
   })
 
-  test('is not done before the service has taken its checkpoint', async () => {
+  test('is drained only when its checkpoint is committed', async () => {
     const { sls, clock, consumer, deliveries, outcome } = await takenShard({ written: 1 })
     await clock.settle()
     sls.rule(COMMIT, failure(500, 'InternalServerError'))
@@ -121,7 +121,7 @@ describe('a shard that is drained', () => {
     expect(sls.commits()).toEqual([1])
   })
 
-  test('waits for a commit that is under way, and then commits what settled meanwhile', async () => {
+  test('waits for a commit under way, and then commits what settled meanwhile', async () => {
     const { sls, clock, consumer, deliveries, outcome } = await takenShard({ written: 2, fetchCount: 1 })
     await clock.settle()
     const slow = sls.hold(COMMIT)
@@ -150,7 +150,7 @@ describe('a shard that is drained', () => {
 })
 
 describe('the last commit before a deadline', () => {
-  test('writes what is settled, whatever is still on its way', async () => {
+  test('writes what is settled, although deliveries are under way', async () => {
     const { sls, clock, consumer, deliveries, outcome } = await takenShard({ written: 3, fetchCount: 1 })
     await clock.settle()
     consumer.drain()
@@ -175,7 +175,7 @@ describe('the last commit before a deadline', () => {
     expect(sls.of(COMMIT).length).toBe(0)
   })
 
-  test('is refused by a lease that is over by the clock', async () => {
+  test('is not sent when the lease is over by the clock', async () => {
     const { sls, clock, consumer, deliveries, endLeaseByTheClock, run } = await takenShard({ written: 1 })
     await clock.settle()
     deliveries.ack()
@@ -188,7 +188,7 @@ describe('the last commit before a deadline', () => {
 })
 
 describe('a shard whose lease is lost', () => {
-  test('stops at once: deliveries are cut off, nothing is committed, nothing is read', async () => {
+  test('stops at once: deliveries are aborted, nothing is committed, nothing is read', async () => {
     const { sls, clock, lease, deliveries, outcome, pulls } = await takenShard({ written: 3, fetchCount: 1 })
     await clock.settle()
     deliveries.ack(0)
@@ -206,7 +206,7 @@ describe('a shard whose lease is lost', () => {
     expect(sls.recorder.of('shardReleased').map(({ args }) => args)).toEqual([[sls.shard(), 'lost']])
   })
 
-  test('hands no further batch of a pull over', async () => {
+  test('hands over no further batch of a pull', async () => {
     const { clock, lease, deliveries, outcome } = await takenShard({ written: 3, budget: new ByteBudget(400) })
     await clock.settle()
     lease.lose('gone')
@@ -215,7 +215,7 @@ describe('a shard whose lease is lost', () => {
     expect(deliveries.seen).toEqual(['0:0:0'])
   })
 
-  test('by the clock only, after a freeze: the next commit notices', async () => {
+  test('by the clock, after a freeze, is found lost by the next commit', async () => {
     const { sls, clock, deliveries, outcome, endLeaseByTheClock } = await takenShard({ written: 1 })
     await clock.settle()
     deliveries.ack()
@@ -225,7 +225,7 @@ describe('a shard whose lease is lost', () => {
     expect(sls.of(COMMIT).length).toBe(0)
   })
 
-  test('while it drains does not count as drained', async () => {
+  test('while it drains is lost, not drained', async () => {
     const { sls, clock, consumer, lease, outcome } = await takenShard({ written: 1 })
     await clock.settle()
     consumer.drain()
@@ -272,10 +272,10 @@ describe('a shard whose lease is lost', () => {
   })
 })
 
-describe('an error nobody foresaw', () => {
-  const bug = new TypeError('nobody foresaw this')
+describe('a bug', () => {
+  const bug = new TypeError('a bug')
 
-  test('of a delivery ends the shard, uncommitted, and is told', async () => {
+  test('in a delivery ends the shard without a commit, and is thrown', async () => {
     const { sls, clock, lease, deliveries, run } = await takenShard({ written: 2, fetchCount: 1 })
     await clock.settle()
     deliveries.ack(0)
@@ -286,7 +286,7 @@ describe('an error nobody foresaw', () => {
     expect(sls.of(COMMIT).length).toBe(0)
   })
 
-  test('of the encoder too', async () => {
+  test('in the encoder does so too', async () => {
     const encode = (): never => {
       throw bug
     }
@@ -295,7 +295,7 @@ describe('an error nobody foresaw', () => {
     await expect(run).rejects.toBe(bug)
   })
 
-  test('of the telemetry, in the midst of a commit, too', async () => {
+  test('in the telemetry, during a commit, does so too', async () => {
     const checkpointCommitted = (): never => {
       throw bug
     }
@@ -308,7 +308,7 @@ describe('an error nobody foresaw', () => {
     await expect(run).rejects.toBe(bug)
   })
 
-  test('stays the one that is told, whatever else breaks because of it', async () => {
+  test('is the one that is thrown, whatever else fails because of it', async () => {
     const { clock, deliveries, run } = await takenShard({ written: 2 })
     await clock.settle()
     const [first, second] = deliveries.pending

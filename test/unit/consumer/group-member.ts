@@ -17,7 +17,7 @@ export interface MemberOptions extends Chosen {
   written?: number
 }
 
-/** A running worker that sends a heartbeat every 20 s, and is forgotten after 60. */
+/** A running worker that sends a heartbeat every 20 s. The service forgets it after 60 s. */
 export async function groupMember({ sls: given, shards = 2, written = 0, ...chosen }: MemberOptions = {}) {
   const sls = given ?? (await SlsDouble.start({ shards }))
   for (let shard = 0; shard < shards; shard++) sls.write(written, { shard })
@@ -46,7 +46,7 @@ export async function groupMember({ sls: given, shards = 2, written = 0, ...chos
   }
 }
 
-/** The service counts us in, and answers that we may hold these. */
+/** The service takes the heartbeat and answers that we may hold these shards. */
 export function entitledTo(...shards: number[]): Reply {
   return async (response, asked) => {
     await asked.handle()

@@ -7,7 +7,7 @@ import { GROUP, lostAnswer, SlsDouble } from './sls-double.ts'
 const HEARTBEAT = 'ConsumerGroupHeartBeat'
 const refused = failure(500, 'InternalServerError')
 
-/** Heartbeats of a process that works on what it may, and lets go of what it loses. */
+/** Heartbeats of a process that holds the shards of each answer and lets go of those it loses. */
 async function beating({ intervalMs = 20_000, timeoutMs = 60_000 } = {}) {
   const sls = await SlsDouble.start({ shards: 2 })
   sls.createGroup()
@@ -52,7 +52,7 @@ async function beating({ intervalMs = 20_000, timeoutMs = 60_000 } = {}) {
 }
 
 describe('heartbeats', () => {
-  test('go out at once and then on their interval, and report what is still worked on', async () => {
+  test('are sent at once and then on their interval, and report every shard still worked on', async () => {
     const { clock, answers, sent, reported } = await beating()
     await clock.advance(40_000)
     expect(sent()).toEqual([0, 20_000, 40_000])
@@ -60,7 +60,7 @@ describe('heartbeats', () => {
     expect(answers).toEqual(Array(3).fill([0, 1]))
   })
 
-  test('renew the lease from when they were sent, however late the answer comes', async () => {
+  test('renew the lease from the time they were sent, however late the answer comes', async () => {
     const { sls, clock, heartbeats } = await beating()
     const slow = sls.hold(HEARTBEAT, 'answering')
     await clock.advance(7_000)
@@ -71,7 +71,7 @@ describe('heartbeats', () => {
     expect(heartbeats.renewedUntil()).toBe(27_000 + 60_000)
   })
 
-  test('that fail are repeated sooner than on the interval, and renew nothing', async () => {
+  test('that fail are sent again before the interval is over, and renew nothing', async () => {
     const { sls, clock, heartbeats, sent, lost } = await beating()
     await clock.settle()
     sls.script(HEARTBEAT, refused, refused, refused)
@@ -83,7 +83,7 @@ describe('heartbeats', () => {
     expect(sls.recorder.of('heartbeat').map(({ args }) => args[1])).toEqual(['ok', 'failed', 'failed', 'failed', 'ok'])
   })
 
-  test('of which none succeeds any more end the lease once, a group timeout after the last good one was sent', async () => {
+  test('that all fail end the lease once, a group timeout after the last successful one was sent', async () => {
     const { sls, clock, heartbeats, lost, reported } = await beating()
     await clock.advance(20_000)
     sls.rule(HEARTBEAT, refused)
@@ -100,7 +100,7 @@ describe('heartbeats', () => {
     expect(reported().slice(before, before + 2)).toEqual([[], [0, 1]])
   })
 
-  test('whose answers get lost do not count, though the service heard them', async () => {
+  test('whose answers get lost do not count, although they reached the service', async () => {
     const { sls, clock, lost } = await beating()
     await clock.settle()
     sls.rule(HEARTBEAT, lostAnswer)
@@ -131,7 +131,7 @@ describe('heartbeats', () => {
     expect(heartbeats.renewedUntil()).toBeGreaterThan(1_100)
   })
 
-  test('answered after the lease has ended begin a new one, for nobody claims the old', async () => {
+  test('answered after the lease has ended begin a new lease', async () => {
     const { sls, clock, lost, answers, heartbeats } = await beating()
     await clock.settle()
     const slow = sls.hold(HEARTBEAT, 'answering')
@@ -144,7 +144,7 @@ describe('heartbeats', () => {
     expect(heartbeats.renewedUntil()).toBe(20_000 + 60_000)
   })
 
-  test('answered after a freeze that was longer than the lease end it before they are obeyed', async () => {
+  test('answered after a freeze longer than the lease end it before they are obeyed', async () => {
     const { sls, clock, events, lost, answers, lossesBefore } = await beating()
     await clock.settle()
     const slow = sls.hold(HEARTBEAT, 'answering')
@@ -170,7 +170,7 @@ describe('heartbeats', () => {
     expect(reported()).toEqual([[], []])
   })
 
-  test('do not care about the wall clock', async () => {
+  test('do not depend on the wall clock', async () => {
     const { clock, lost, sent } = await beating()
     await clock.settle()
     clock.setWallAhead(-86_400_000)
@@ -181,7 +181,7 @@ describe('heartbeats', () => {
     expect(lost).toEqual([])
   })
 
-  test('that are refused because the service forgot us end everything at once, and join again without waiting', async () => {
+  test('that are refused because the service forgot us end every lease at once, and join again without waiting', async () => {
     const { sls, clock, lost, answers, reported, sent } = await beating()
     await clock.settle()
     sls.script(HEARTBEAT, failure(400, 'NotExistConsumerWithBody'))
@@ -201,7 +201,7 @@ describe('heartbeats', () => {
     expect(sent().length).toBeLessThan(20)
   })
 
-  test('find the group missing: everything is lost, and nothing is sent until it was made again', async () => {
+  test('that find no group end every lease, and none is sent until the group exists again', async () => {
     const { sls, clock, lost, sent, reported, onGroupMissing } = await beating()
     await clock.settle()
     const made = Promise.withResolvers<void>()
@@ -218,7 +218,7 @@ describe('heartbeats', () => {
     expect(lost.length).toBe(1)
   })
 
-  test('poked go out now, and the interval counts from there', async () => {
+  test('that are poked are sent now, and the interval counts from there', async () => {
     const { clock, heartbeats, sent } = await beating()
     await clock.advance(5_000)
     heartbeats.poke()
@@ -226,7 +226,7 @@ describe('heartbeats', () => {
     expect(sent()).toEqual([0, 5_000, 25_000])
   })
 
-  test('poked while one is under way are followed by another', async () => {
+  test('that are poked while one is under way are followed by another', async () => {
     const { sls, clock, heartbeats, sent } = await beating()
     const slow = sls.hold(HEARTBEAT)
     await clock.advance(3_000)
@@ -238,7 +238,7 @@ describe('heartbeats', () => {
     expect(sent()).toEqual([0, 3_000])
   })
 
-  test('that need somebody to act say so, probe at most 15 s apart, and say when it is over', async () => {
+  test('with a configuration fault pause, probe at most 15 s apart, and resume', async () => {
     const { sls, clock, sent, lost } = await beating()
     await clock.settle()
     sls.rule(HEARTBEAT, failure(401, 'Unauthorized'))
@@ -260,7 +260,7 @@ describe('heartbeats', () => {
     ).toEqual([key])
   })
 
-  test('asked to stay away for longer than the lease come back within the interval', async () => {
+  test('with a Retry-After longer than the lease are sent again within the interval', async () => {
     const { sls, clock, sent, lost } = await beating()
     await clock.settle()
     sls.script(HEARTBEAT, failure(503, 'ServerBusy', 'busy', { 'retry-after': '3600' }))
@@ -269,7 +269,7 @@ describe('heartbeats', () => {
     expect(lost).toEqual([])
   })
 
-  test('asked to stay away for a while do', async () => {
+  test('with a short Retry-After wait that long', async () => {
     const { sls, clock, sent } = await beating()
     await clock.settle()
     sls.script(HEARTBEAT, failure(503, 'ServerBusy', 'busy', { 'retry-after': '9' }))
@@ -277,7 +277,7 @@ describe('heartbeats', () => {
     expect(sent()).toEqual([0, 20_000, 29_000])
   })
 
-  test('end when they are told to, also while one hangs, and lose nothing by it', async () => {
+  test('end when they are stopped, also while one hangs, and lose no lease by it', async () => {
     const { sls, clock, stop, run, lost, sent } = await beating()
     await clock.settle()
     sls.script(HEARTBEAT, silence)
@@ -290,7 +290,7 @@ describe('heartbeats', () => {
     expect(sls.recorder.of('heartbeat').map(({ args }) => args[1])).toEqual(['ok'])
   })
 
-  test('whose answer is no list of shards fail, and take nothing away', async () => {
+  test('whose answer is no list of shards fail, and take no shard away', async () => {
     const { sls, clock, answers, lost } = await beating()
     await clock.settle()
     sls.script(HEARTBEAT, json({ shards: [] }), json(['0']), json(null))
@@ -302,11 +302,11 @@ describe('heartbeats', () => {
     expect(lost).toEqual([])
   })
 
-  test('do not swallow a bug of whoever is told', async () => {
+  test('do not swallow a bug of their callbacks', async () => {
     const sls = await SlsDouble.start()
     sls.createGroup()
     const stop = new AbortController()
-    const bug = new TypeError('nobody foresaw this')
+    const bug = new TypeError('a bug')
     const heartbeats = new Heartbeats({
       ...{ membership: sls.membership(), clock: sls.clock, telemetry: sls.telemetry },
       ...{ reported: () => [], lost: () => {}, groupMissing: async () => {} },

@@ -19,7 +19,7 @@ describe('the lease of a shard', () => {
     expect(() => lease.assertHeld()).toThrow(expect.objectContaining({ kind: 'lease', code: 'lease_lost' }))
   })
 
-  test('is found to be over by the clock after a freeze, before any timer could have said so', () => {
+  test('is over by the clock after a freeze, before any timer fires', () => {
     const { clock, lease } = leaseUntil(60_000)
     clock.freeze(3_600_000)
     expect(lease.signal.aborted).toBe(false)
@@ -28,7 +28,7 @@ describe('the lease of a shard', () => {
     expect(lease.signal.reason).toMatchObject({ kind: 'lease' })
   })
 
-  test('moves with every heartbeat', () => {
+  test('is extended by every heartbeat', () => {
     const { clock, heartbeats, lease } = leaseUntil(60_000)
     clock.freeze(50_000)
     heartbeats.renewedUntil = 110_000
@@ -36,7 +36,7 @@ describe('the lease of a shard', () => {
     lease.assertHeld()
   })
 
-  test('that was lost is lost, whatever heartbeats say later', () => {
+  test('stays lost, whatever later heartbeats renew', () => {
     const { heartbeats, lease } = leaseUntil(60_000)
     lease.lose('the service gave it away')
     heartbeats.renewedUntil = 1_000_000
@@ -45,7 +45,7 @@ describe('the lease of a shard', () => {
     expect(lease.signal.reason.message).toMatch(/gave it away/)
   })
 
-  test('neither ends nor lives longer when somebody sets the wall clock', () => {
+  test('does not depend on the wall clock', () => {
     const { clock, lease } = leaseUntil(60_000)
     clock.setWallAhead(86_400_000)
     lease.assertHeld()

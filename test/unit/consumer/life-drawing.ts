@@ -24,7 +24,7 @@ function arrowsOf(line: string): string[] {
   })
 }
 
-/** The changes of phase that were told, in their order, each as `from → to`. */
+/** The changes of phase that were reported, in their order, each as `from → to`. */
 export function changesTold(recorder: Recorder): string[] {
   return recorder.of('shardPhase').map(({ args: [, from, to] }) => `${from} → ${to}`)
 }

@@ -5,7 +5,7 @@ import { SlsDouble } from './sls-double.ts'
 
 const SHARDS = 64
 
-test('a replica that is given many shards at once does not open as many connections', async () => {
+test('a replica that gets many shards at once does not open as many connections', async () => {
   const { sls, clock, worker } = await groupMember({ shards: SHARDS })
   await clock.settle()
   expect(worker.shards.length).toBe(SHARDS)
@@ -15,7 +15,7 @@ test('a replica that is given many shards at once does not open as many connecti
   expect(started.size).toBe(SHARDS)
 })
 
-test('a shard that is given up before its turn to start is let go at once, and never read', async () => {
+test('a shard that is given up before its turn to start is released at once, and never read', async () => {
   const { sls, clock, worker, group } = await groupMember({ shards: SHARDS })
   await clock.settle()
   await worker.stop(1_000)

@@ -49,7 +49,7 @@ const life = fc.record({
   budgetBytes: fc.constantFrom(600, 2_000, 1 << 20),
 })
 
-/** What happens outside of the shard consumer, in this world's time. */
+/** Makes one thing happen outside of the shard consumer. */
 async function happen(sls: SlsDouble, deliveries: DeliveryScript, happening: Act): Promise<void> {
   switch (happening.kind) {
     case 'write':
@@ -81,7 +81,7 @@ async function happen(sls: SlsDouble, deliveries: DeliveryScript, happening: Act
   await sls.clock.settle()
 }
 
-test('whatever comes together, no commit is ahead of an acknowledgement or goes back, and nothing retained is lost', async () => {
+test('in any order of events no commit is ahead of an acknowledgement or goes back, and no retained log is lost', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(life, { minLength: 1, maxLength: 3 }), async (lives) => {
       const sls = await SlsDouble.start()
@@ -97,13 +97,13 @@ test('whatever comes together, no commit is ahead of an acknowledgement or goes 
         if (end === 'drain') {
           taken.consumer.drain()
           for (let turn = 0; turn < 300 && taken.outcome() === undefined; turn++) {
-            // The last first: the mark has nowhere to go until the end.
+            // The last one first, so that the mark cannot move until the end.
             deliveries.pending.at(-1)?.ack()
             await clock.advance(200)
           }
           expect(taken.outcome()).toBe('drained')
           expect(deliveries.pending.length).toBe(0)
-          // Nothing will be repeated by whoever comes next.
+          // The next owner repeats nothing.
           const delivered = deliveries.seen.slice(seenBefore).map((id) => Number(id.split(':')[1]))
           expect(sls.checkpoint() ?? 0).toBeGreaterThan(Math.max(-1, ...delivered))
         } else {
@@ -126,7 +126,7 @@ test('whatever comes together, no commit is ahead of an acknowledgement or goes 
   )
 }, 120_000)
 
-/** Reads what the others have left, undisturbed. */
+/** A life without faults, which reads what the others have left. */
 const lastLife = {
   acts: Array<Act[]>(10)
     .fill([{ kind: 'time', ms: 2_000 }, { kind: 'ack all' }])

@@ -8,7 +8,7 @@ import { oneLogABatch, takenShard } from './taken-shard.ts'
 const COMMIT = 'ConsumerGroupUpdateCheckPoint'
 
 describe('the checkpoint of a shard', () => {
-  test('follows acknowledgements in whatever order they come, and passes none that is missing', async () => {
+  test('follows acknowledgements in whatever order they come, and never passes a missing one', async () => {
     const { sls, clock, deliveries, mark } = await takenShard({ written: 4, fetchCount: 1 })
     await clock.advance(3_000)
     expect(deliveries.positions()).toEqual([0, 1, 2, 3])
@@ -39,7 +39,7 @@ describe('the checkpoint of a shard', () => {
     expect(sls.commits()).toEqual([2])
   })
 
-  test('does not move while a pull is still being handed over, though all so far is acknowledged', async () => {
+  test('does not move while a pull is still being handed over, although all batches so far are acknowledged', async () => {
     const { sls, clock, deliveries, mark } = await takenShard({ written: 1, logs: 2, budget: new ByteBudget(400) })
     await clock.settle()
     expect(deliveries.seen).toEqual(['0:0:0'])
@@ -50,7 +50,7 @@ describe('the checkpoint of a shard', () => {
     expect(sls.commits()).toEqual([])
   })
 
-  test('passes at once what nobody wants', async () => {
+  test('passes filtered logs at once', async () => {
     const { sls, clock, deliveries } = await takenShard()
     sls.write(3, { topic: 'noise' })
     await clock.advance(4_000)
@@ -58,7 +58,7 @@ describe('the checkpoint of a shard', () => {
     expect(sls.commits()).toEqual([3])
   })
 
-  test('waits for an earlier delivery even if nobody wants what comes after', async () => {
+  test('waits for an earlier delivery even if all later logs are filtered', async () => {
     const { sls, clock, deliveries } = await takenShard({ written: 1 })
     await clock.settle()
     sls.write(3, { topic: 'noise' })
@@ -69,7 +69,7 @@ describe('the checkpoint of a shard', () => {
     expect(sls.commits()).toEqual([4])
   })
 
-  test('is written on its interval, once for each place', async () => {
+  test('is written on its interval, once for each cursor', async () => {
     const { sls, clock, deliveries } = await takenShard({ written: 1 })
     deliveries.acknowledging = true
     await clock.advance(2_999)
@@ -78,7 +78,7 @@ describe('the checkpoint of a shard', () => {
     expect(sls.commits()).toEqual([1])
   })
 
-  test('is not written for a start at which whoever comes next would arrive again', async () => {
+  test('is not written for a start at which the next owner starts as well', async () => {
     const { sls, clock, consumer, run } = await takenShard()
     await clock.advance(10_000)
     consumer.drain()
@@ -96,7 +96,7 @@ describe('the checkpoint of a shard', () => {
     expect(deliveries.seen).toEqual(['0:2:0'])
   })
 
-  test('that could not be written is written again, and until then everything goes on', async () => {
+  test('that could not be written is written again, and reading goes on meanwhile', async () => {
     const { sls, clock, deliveries } = await takenShard({ written: 1 })
     deliveries.acknowledging = true
     sls.script(COMMIT, failure(500, 'InternalServerError'), failure(500, 'InternalServerError'))
@@ -124,7 +124,7 @@ describe('reading a shard', () => {
     )
   })
 
-  test('takes an empty answer whose cursor has moved for progress', async () => {
+  test('counts an empty answer whose cursor has moved as progress', async () => {
     const { sls, clock } = await takenShard({ query: '* | where n = 1' })
     sls.write(8, { topic: 'noise' })
     const scanned = (position: number) =>
@@ -158,7 +158,7 @@ describe('reading a shard', () => {
     expect(pulls()).toBe(5)
   })
 
-  test('goes only so far past what does not settle', async () => {
+  test('stops 512 pulls past one that does not settle', async () => {
     const { clock, deliveries, pulls } = await takenShard({ written: 600, fetchCount: 1 })
     await clock.settle()
     expect(pulls()).toBe(512)
@@ -170,7 +170,7 @@ describe('reading a shard', () => {
     expect(pulls()).toBe(514)
   }, 60_000)
 
-  test('gives the memory of a batch back when it is delivered, and not when it is not', async () => {
+  test('gives back the memory of a batch only when it is delivered', async () => {
     const recycled: Batch[] = []
     const sls = await SlsDouble.start()
     sls.join()
@@ -187,7 +187,7 @@ describe('reading a shard', () => {
     expect(recycled).toEqual([first?.batch])
   })
 
-  test('says how far behind it is, and that it has caught up as soon as it has', async () => {
+  test('reports its lag, and at once when it has caught up', async () => {
     const { sls, clock, deliveries } = await takenShard({ written: 1 })
     await clock.advance(5_000)
     expect(sls.recorder.of('shardState').at(-1)?.args).toEqual([
@@ -200,8 +200,8 @@ describe('reading a shard', () => {
   })
 })
 
-describe('a checkpoint that somebody else wrote', () => {
-  test('is noticed and repaired, also on a shard that never needed one of its own', async () => {
+describe('a foreign checkpoint', () => {
+  test('is noticed and repaired, also on a shard that needed no checkpoint of its own', async () => {
     const { sls, clock, consumer } = await takenShard({ written: 2 })
     await clock.advance(3_000)
     const seen = { checkpoint: sls.cursor(2), consumer: 'zombie' }
@@ -212,7 +212,7 @@ describe('a checkpoint that somebody else wrote', () => {
     expect(sls.checkpoint()).toBe(0)
   })
 
-  test('is nobody’s business before the start is known', async () => {
+  test('is ignored before the start is known', async () => {
     const { sls, clock, consumer } = await takenShard()
     const start = sls.hold('GetCheckPoint')
     expect(consumer.commitChanges).toBe(-1)

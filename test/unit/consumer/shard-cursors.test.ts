@@ -36,19 +36,19 @@ describe('a shard starts', () => {
     expect(sls.of('GetCursor')).toEqual([])
   })
 
-  test('without one at what this process remembers of it', async () => {
+  test('without a checkpoint at the cursor that this process remembers', async () => {
     const { sls, cursors, signal, taken } = await cursorsOf({ remembered: 'MTE=', start: { kind: 'end' } })
     expect(await cursors.start(signal)).toEqual({ cursor: 'MTE=', checkpoint: '', implied: false })
     expect(taken()).toEqual([[sls.shard(), 'MTE=', 'remembered']])
   })
 
-  test('with nothing known at the oldest log', async () => {
+  test('without either at the oldest log', async () => {
     const { sls, cursors, signal, taken } = await cursorsOf()
     expect(await cursors.start(signal)).toEqual({ cursor: sls.cursor(0), checkpoint: '', implied: true })
     expect(taken()).toEqual([[sls.shard(), sls.cursor(0), 'start']])
   })
 
-  test('at the oldest log also with SLS_START=end, for a shard without checkpoint is younger than the group', async () => {
+  test('at the oldest log also with SLS_START=end, because a shard without a checkpoint is younger than the group', async () => {
     const { sls, cursors, signal } = await cursorsOf({ start: { kind: 'end' } })
     expect(await cursors.start(signal)).toMatchObject({ cursor: sls.cursor(0) })
   })
@@ -59,7 +59,7 @@ describe('a shard starts', () => {
     expect(await cursors.start(signal)).toMatchObject({ cursor: sls.cursor(6), implied: true })
   })
 
-  test('when the service lets it, and is asked again until then', async () => {
+  test('after retries while the service fails', async () => {
     const { sls, clock, cursors, signal } = await cursorsOf()
     sls.script('GetCheckPoint', failure(500, 'InternalServerError'), json([{ shard: 0 }]))
     sls.script('GetCursor', failure(503, 'ServerBusy', 'busy', { 'retry-after': '30' }))
@@ -72,7 +72,7 @@ describe('a shard starts', () => {
     expect(sls.recorder.of('pullFailed').map(({ args }) => args[2])).toEqual([1, 2, 1])
   })
 
-  test('after a pause that says what to do, when somebody must act', async () => {
+  test('after a pause that says what to do, for a configuration fault', async () => {
     const { sls, clock, cursors, signal } = await cursorsOf()
     sls.rule('GetCheckPoint', failure(401, 'Unauthorized'))
     const started = cursors.start(signal)
@@ -88,13 +88,13 @@ describe('a shard starts', () => {
     expect(sls.recorder.of('resumed')[0]?.args).toEqual([key])
   })
 
-  test('never, if it is gone', async () => {
+  test('never, if the shard is gone', async () => {
     const { sls, cursors, signal } = await cursorsOf()
     sls.script('GetCursor', failure(404, 'ShardNotExist'))
     await expect(cursors.start(signal)).rejects.toMatchObject({ reaction: 'shard_gone' })
   })
 
-  test('never, once it is given up: also while the service hangs, and while waiting to ask again', async () => {
+  test('never, once it is given up, also while the service hangs and between two attempts', async () => {
     const { sls, clock, cursors } = await cursorsOf()
     const reason = new Error('given up')
     for (const reply of [silence, failure(500, 'InternalServerError')]) {
@@ -109,7 +109,7 @@ describe('a shard starts', () => {
 })
 
 describe('a cursor that has expired', () => {
-  test('goes on at the oldest log retained, and how much is gone is told', async () => {
+  test('goes on at the oldest log retained, and the gap is reported', async () => {
     const { sls, cursors, signal } = await cursorsOf()
     sls.logstore.shard(0).expireBefore(7)
     expect(await cursors.afterExpiry(sls.cursor(2), signal)).toBe(sls.cursor(7))
@@ -118,7 +118,7 @@ describe('a cursor that has expired', () => {
     ])
   })
 
-  test('of which nobody can say how much is gone, or of which nothing is, is told as such', async () => {
+  test('reports an unknown gap and an empty gap as such', async () => {
     const { sls, cursors, signal } = await cursorsOf()
     await cursors.afterExpiry('not a cursor', signal)
     await cursors.afterExpiry(sls.cursor(3), signal)
@@ -128,7 +128,7 @@ describe('a cursor that has expired', () => {
     ])
   })
 
-  test('with SLS_EXPIRED_CURSOR=fail waits until somebody sets another checkpoint, and goes on there', async () => {
+  test('with SLS_EXPIRED_CURSOR=fail waits until an operator sets another checkpoint, and goes on there', async () => {
     const { sls, clock, cursors, signal, setCheckpoint } = await cursorsOf({ expired: 'fail' })
     setCheckpoint(2)
     let resumedAt: string | undefined
@@ -146,7 +146,7 @@ describe('a cursor that has expired', () => {
     expect(sls.of('GetCursor')).toEqual([])
   })
 
-  test('with SLS_EXPIRED_CURSOR=fail does not take a group made anew without checkpoints for an answer', async () => {
+  test('with SLS_EXPIRED_CURSOR=fail does not go on when the group was created again without checkpoints', async () => {
     const { sls, clock, cursors, signal, setCheckpoint } = await cursorsOf({ expired: 'fail' })
     setCheckpoint(2)
     let resumedAt: string | undefined

@@ -8,7 +8,7 @@ async function directoryOf() {
   return { sls, clock: sls.clock, directory: new ShardDirectory(sls.client, sls.clock, 5_000) }
 }
 
-test('many that want to know which shards are read-only ask the service once in a while', async () => {
+test('however many shard consumers ask, the service is asked once in a while', async () => {
   const { sls, clock, directory } = await directoryOf()
   sls.logstore.split(1)
   expect(await Promise.all([0, 1, 2, 3].map((shard) => directory.isReadonly(shard)))).toEqual([
@@ -25,7 +25,7 @@ test('many that want to know which shards are read-only ask the service once in 
   expect(sls.of('ListShards').length).toBe(2)
 })
 
-test('a question the service did not answer is asked again by the next who wants to know', async () => {
+test('a question that failed is asked again by the next caller', async () => {
   const { sls, directory } = await directoryOf()
   sls.logstore.seal(0)
   sls.script('ListShards', failure(500, 'InternalServerError'))

@@ -3,7 +3,7 @@ import { ShardLag } from '../../../src/consumer/shard-lag.ts'
 import { failure } from '../sls/scripted-server.ts'
 import { SlsDouble } from './sls-double.ts'
 
-/** A shard with a log group received at 0, 10 and 20 s; it is 20 s. */
+/** A shard with log groups received at 0, 10 and 20 s. The time is 20 s. */
 async function lagging() {
   const sls = await SlsDouble.start()
   for (const seconds of [10, 10, 0]) {
@@ -17,7 +17,7 @@ async function lagging() {
 }
 
 describe('the lag of a shard', () => {
-  test('is the age of the oldest log not acknowledged, by when the service received it', async () => {
+  test('is the age of the oldest log not acknowledged, counted from when the service received it', async () => {
     const { clock, secondsAt } = await lagging()
     expect(await secondsAt(0)).toBe(20)
     expect(await secondsAt(1)).toBe(10)
@@ -32,7 +32,7 @@ describe('the lag of a shard', () => {
     expect(await secondsAt(3)).toBe(0)
   })
 
-  test('at an end that was seen just now is 0 without asking the service', async () => {
+  test('is 0 at an end that was seen just now, without asking the service', async () => {
     const { sls, clock, lag, secondsAt } = await lagging()
     lag.sawEnd(sls.cursor(3))
     await clock.advance(10_000)
@@ -69,7 +69,7 @@ describe('the lag of a shard', () => {
     expect(sls.of('GetCursor').length).toBe(1)
   })
 
-  test('is not known before the service has answered, and grows from what is known when it no longer does', async () => {
+  test('is unknown before the service has answered, and grows when it no longer answers', async () => {
     const { sls, clock, secondsAt } = await lagging()
     sls.rule('GetCursorTime', failure(500, 'InternalServerError'))
     sls.rule('GetCursor', failure(500, 'InternalServerError'))
@@ -81,7 +81,7 @@ describe('the lag of a shard', () => {
     expect(await secondsAt(1)).toBe(27)
   })
 
-  test('is nobody’s question any more when the shard is given up', async () => {
+  test('is not asked for once the shard is given up', async () => {
     const { sls, lag } = await lagging()
     const reason = new Error('given up')
     await expect(lag.seconds(sls.cursor(0), AbortSignal.abort(reason))).rejects.toBe(reason)

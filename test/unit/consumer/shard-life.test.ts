@@ -15,7 +15,7 @@ const NAMES = {
   ...{ finished: true, gone: true, draining: true, drained: true, lost: true },
 } satisfies Record<Phase, true>
 
-/** The call that is kept waiting in a phase that would be over at once. */
+/** The call that is held in a phase that would otherwise be over at once. */
 const HELD: Partial<Record<string, SlsApi>> = { starting: 'GetCheckPoint', pulling: 'PullLogs' }
 const gone = failure(404, 'ShardNotExist')
 const closed = { shardID: 0, status: 'readonly', inclusiveBeginKey: '00', exclusiveEndKey: 'ff', createTime: 1 }
@@ -41,7 +41,7 @@ const into: Record<string, (taken: Taken) => void | Promise<void>> = {
   },
 }
 
-/** What brings it into the next phase. */
+/** Brings a shard from any phase into the next one. */
 const onward: Record<string, (taken: Taken) => void | Promise<void>> = {
   pulling: ({ sls, deliveries }) => {
     sls.rule('PullLogs')
@@ -77,7 +77,7 @@ describe('the drawing of a shard’s life', () => {
     expect(drawnArrows()).toEqual([...new Set(drawnArrows())])
   })
 
-  // Every other test of a shard asks the reverse: that each change it went through is drawn.
+  // All tests of shards check the reverse: each change of phase is drawn (taken-shard.ts, group-member.ts).
   test.for(drawnArrows())('%s happens', async (arrow) => {
     const [from, to] = arrow.split(' → ') as [string, string]
     const sls = await SlsDouble.start()

@@ -31,7 +31,7 @@ export interface Asked extends SeenRequest {
   api: SlsApi
   /** In the path, the query or the body. */
   shard: number
-  /** When it came, by the clock's `monotonic`. */
+  /** Time of arrival, by the clock's `monotonic`. */
   at: number
   json(): unknown
   /** Has the emulator handle the request, and leaves it to the caller to answer. */
@@ -40,17 +40,17 @@ export interface Asked extends SeenRequest {
   pass(): Promise<void>
 }
 
-/** May answer, `pass`, or do neither: then the client waits until it gives up. */
+/** Answers or passes the request. If it does neither, the client waits until it gives up. */
 export type Reply = (response: ServerResponse, asked: Asked) => void | Promise<void>
 
 export interface Held {
-  /** The request is here. */
+  /** The request has arrived. */
   readonly arrived: Promise<void>
-  /** Lets it go on; resolves when it was handled, also when its client has left. */
+  /** Lets it go on. Resolves when it was handled, also when its client has left. */
   release(): Promise<void>
 }
 
-/** The service does what it was asked, and nobody learns of it. */
+/** The service does what it was asked, and its answer is lost. */
 export const lostAnswer: Reply = async (response, asked) => {
   await asked.handle()
   response.destroy()
@@ -60,8 +60,8 @@ export const GROUP = 'my-group'
 export const CONSUMER = 'me'
 
 /**
- * The SLS emulator on a clock turned by hand, behind a server that can be told to answer otherwise, late, or never. The
- * clock's `advance` waits for every call that nobody keeps from being answered.
+ * The SLS emulator on a manual clock, behind a server that a test can script to answer otherwise, late, or never. The
+ * clock's `advance` waits for every call that the test does not hold.
  */
 export class SlsDouble {
   readonly requests: Asked[] = []
@@ -71,14 +71,14 @@ export class SlsDouble {
   readonly client: SlsClient
   /** Sees each request before it is answered. */
   onRequest: (asked: Asked) => void = () => {}
-  /** Sees the end of each call before its caller does; `code` is the service's, or ours. */
+  /** Sees the end of each call before its caller does. `code` is the service's or ours. */
   onAnswer: (api: string, code: string) => void = () => {}
-  /** What was written, by shard; the index is the position. */
+  /** The log groups written, by shard. The index is the position. */
   readonly written = new Map<number, Array<{ topic: string; logs: number }>>()
   readonly #agent = new Agent({ keepAlive: true })
   readonly #next: Array<{ api: SlsApi; reply: Reply }> = []
   readonly #rules = new Map<SlsApi, Reply>()
-  /** Requests nobody is working on: they wait for the test. */
+  /** Requests that wait for the test. */
   readonly #parked = new Set<Asked>()
   #callsUnderWay = 0
   #close = async (): Promise<void> => {}
@@ -89,7 +89,7 @@ export class SlsDouble {
       endpoint: `http://127.0.0.1:${port}`,
       project: emulator.logstore().project,
       logstore: emulator.logstore().name,
-      // Asked at the beginning of each call, as `onRequest` is told at its end.
+      // Called at the beginning of each call, as `onRequest` is called at its end.
       credentials: async () => {
         this.#callsUnderWay++
         return { accessKeyId: emulator.accessKeyId, accessKeySecret: new Secret(emulator.accessKeySecret) }
@@ -97,7 +97,7 @@ export class SlsDouble {
       userAgent: 'sls-siem-bridge/test',
       onRequest: (api, _status, code) => {
         this.#callsUnderWay--
-        // The server will see the connection go, but later.
+        // The server sees the closed connection only later.
         const left = [...this.#parked].find((parked) => parked.api === api)
         if (left && ['aborted', 'timeout'].includes(code)) this.#parked.delete(left)
         this.onAnswer(api, code)
@@ -144,18 +144,18 @@ export class SlsDouble {
     return this.recorder.telemetry
   }
 
-  /** Answers for the calls of an API to come, one each. */
+  /** Scripts the answers to the next calls of an API, one each. */
   script(api: SlsApi, ...replies: Reply[]): void {
     this.#next.push(...replies.map((reply) => ({ api, reply })))
   }
 
-  /** The answer for every call of an API that has no scripted one; without a reply the emulator's again. */
+  /** Sets the answer to every call of an API without a scripted one. Without `reply` the emulator answers again. */
   rule(api: SlsApi, reply?: Reply): void {
     if (reply) this.#rules.set(api, reply)
     else this.#rules.delete(api)
   }
 
-  /** Keeps the next call of an API waiting: before the service handles it, or with its answer. */
+  /** Holds the next call of an API: before the service handles it, or before its answer. */
   hold(api: SlsApi, before: 'handling' | 'answering' = 'handling'): Held {
     const arrived = Promise.withResolvers<void>()
     const released = Promise.withResolvers<void>()
@@ -209,7 +209,7 @@ export class SlsDouble {
     this.logstore.createGroup({ name: GROUP, timeoutSeconds, order: false })
   }
 
-  /** Makes the group, and the consumer for ever its member that holds every shard. */
+  /** Creates the group with our consumer as its only member, which holds every shard for ever. */
   join(): void {
     this.createGroup(1e9)
     this.logstore.group(GROUP).heartbeat(CONSUMER, [])
@@ -295,7 +295,7 @@ function send(response: ServerResponse, { status, headers, body }: Answer): void
   response.writeHead(status, headers).end(body)
 }
 
-/** Tells of bodies being read, which is part of a pull though its call is over. */
+/** Reports bodies that are being read, which is part of a pull although its call is over. */
 class WatchedClient extends SlsClient {
   readonly #underWay: (change: 1 | -1) => void
 

@@ -6,7 +6,7 @@ import { groupMember, HEARTBEAT } from './group-member.ts'
 const COMMIT = 'ConsumerGroupUpdateCheckPoint'
 
 describe('a worker that is stopped', () => {
-  test('drains and commits everything, is done as soon as it is, and leaves with a clean record', async () => {
+  test('drains and commits everything, ends at once after that, and reports a clean stop', async () => {
     const { sls, clock, worker, deliveries, ended } = await groupMember({ written: 1 })
     await clock.settle()
     const stopped = worker.stop(25_000)
@@ -21,7 +21,7 @@ describe('a worker that is stopped', () => {
     expect(deliveries.seen.length).toBe(2)
   })
 
-  test('stays in the group while it drains, reports what is left, and takes nothing new', async () => {
+  test('stays in the group while it drains, reports the shards left, and takes no new ones', async () => {
     const { sls, clock, worker, deliveries, reported, beats } = await groupMember({ written: 1 })
     await clock.settle()
     const stopped = worker.stop(300_000)
@@ -35,7 +35,7 @@ describe('a worker that is stopped', () => {
     expect(await stopped).toBe(true)
   })
 
-  test('at its deadline commits what is settled, says what is not, and cuts the rest off', async () => {
+  test('at its deadline commits what is settled, reports the rest, and aborts it', async () => {
     const { sls, clock, worker, deliveries, run } = await groupMember({
       ...{ written: 3, fetchCount: 1, commitIntervalMs: 600_000 },
     })
@@ -57,7 +57,7 @@ describe('a worker that is stopped', () => {
     expect(notices.map(({ args }) => args[2])).toEqual([{ shards: [0, 1] }])
   })
 
-  test('is gone within its grace, though the last commits hang', async () => {
+  test('ends within its grace, although the last commits hang', async () => {
     const { sls, clock, worker, deliveries, ended } = await groupMember({ written: 2, fetchCount: 1 })
     await clock.settle()
     sls.rule(COMMIT, silence)
@@ -69,7 +69,7 @@ describe('a worker that is stopped', () => {
     expect(ended()).toBe(true)
   })
 
-  test('with little grace keeps a part of it for the last commits', async () => {
+  test('keeps a part of a short grace for the last commits', async () => {
     const { sls, clock, worker, deliveries } = await groupMember({ written: 2, fetchCount: 1 })
     await clock.settle()
     deliveries.ack(0)
@@ -79,7 +79,7 @@ describe('a worker that is stopped', () => {
     expect([sls.checkpoint(0), sls.checkpoint(1)]).toEqual([1, 1])
   })
 
-  test('and loses its lease while it drains has not left cleanly', async () => {
+  test('and loses its lease while it drains has not stopped cleanly', async () => {
     const { sls, clock, worker, ended } = await groupMember({ written: 1 })
     await clock.settle()
     sls.script(HEARTBEAT, failure(400, 'NotExistConsumerWithBody'))
@@ -89,7 +89,7 @@ describe('a worker that is stopped', () => {
     expect(ended()).toBe(true)
   })
 
-  test('and loses one shard while the others drain has not left cleanly', async () => {
+  test('and loses one shard while the others drain has not stopped cleanly', async () => {
     const { sls, clock, worker, deliveries } = await groupMember({ written: 1 })
     await clock.settle()
     const wrongOwner = failure(400, 'ConsumerNotMatch')
@@ -101,7 +101,7 @@ describe('a worker that is stopped', () => {
     expect(sls.checkpoint(0)).toBe(1)
   })
 
-  test('before it holds anything is done at once: also while the group cannot be made', async () => {
+  test('before it holds a shard ends at once, also while the group cannot be created', async () => {
     const { clock, worker, ended } = await groupMember({ shards: 1 })
     expect(await worker.stop(25_000)).toBe(true)
     await clock.settle()
@@ -116,7 +116,7 @@ describe('a worker that is stopped', () => {
     expect(stuck.beats()).toEqual([])
   })
 
-  test('commits nothing more when it is gone', async () => {
+  test('commits nothing after it has ended', async () => {
     const { sls, clock, worker, deliveries } = await groupMember({ written: 2, fetchCount: 1 })
     await clock.settle()
     const stopped = worker.stop(4_000)
@@ -129,10 +129,10 @@ describe('a worker that is stopped', () => {
   })
 })
 
-describe('an error nobody foresaw', () => {
-  const bug = new TypeError('nobody foresaw this')
+describe('a bug', () => {
+  const bug = new TypeError('a bug')
 
-  test('in one shard ends the worker, with every shard uncommitted', async () => {
+  test('in one shard ends the worker without another commit', async () => {
     const { sls, clock, deliveries, run } = await groupMember({ written: 2, fetchCount: 1 })
     await clock.settle()
     deliveries.ack(0)
@@ -144,7 +144,7 @@ describe('an error nobody foresaw', () => {
     expect(sls.of(COMMIT).length).toBe(0)
   })
 
-  test('while it is being stopped does not keep the process waiting', async () => {
+  test('while the worker stops does not keep the process waiting', async () => {
     const { clock, worker, deliveries, run } = await groupMember({ written: 1 })
     await clock.settle()
     const stopped = worker.stop(300_000)
@@ -153,7 +153,7 @@ describe('an error nobody foresaw', () => {
     await expect(run).rejects.toBe(bug)
   })
 
-  test('when the group is made ends the worker before it begins', async () => {
+  test('while the group is created ends the worker before its first heartbeat', async () => {
     const notice = (): never => {
       throw bug
     }
@@ -163,7 +163,7 @@ describe('an error nobody foresaw', () => {
     expect(beats()).toEqual([])
   })
 
-  test('in what is told about a heartbeat ends the worker', async () => {
+  test('in the telemetry of a heartbeat ends the worker', async () => {
     const rebalanced = (): never => {
       throw bug
     }

@@ -63,7 +63,7 @@ export interface TakenOptions extends Chosen {
   delivered?: number
 }
 
-/** Shard 0, taken under a lease that holds for ever, with deliveries that wait for the test. */
+/** Shard 0 under a lease that holds for ever, with deliveries that wait for the test. */
 export async function takenShard({ sls: given, ...options }: TakenOptions = {}) {
   const { written = 0, logs = 1, delivered } = options
   const sls = given ?? (await SlsDouble.start())

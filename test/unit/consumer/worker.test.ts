@@ -8,7 +8,7 @@ import { CONSUMER, GROUP, SlsDouble } from './sls-double.ts'
 const COMMIT = 'ConsumerGroupUpdateCheckPoint'
 const forgotten = failure(400, 'NotExistConsumerWithBody')
 
-/** Whose pulls do not notice that nobody waits for them any more, until they are let go. */
+/** A client whose pulls ignore that they are aborted, until the test lets them go. */
 async function clingingClient() {
   const sls = await SlsDouble.start()
   const pull = Promise.withResolvers<never>()
@@ -20,7 +20,7 @@ async function clingingClient() {
 }
 
 describe('a worker obeys the answers to its heartbeats', () => {
-  test('joins the group, and reads what it is given', async () => {
+  test('joins the group, and reads the shards that it gets', async () => {
     const { sls, clock, worker, deliveries, reported, rebalanced, group } = await groupMember({ written: 1 })
     await clock.advance(20_000)
     expect(group()).toMatchObject({ timeoutSeconds: 60, order: false })
@@ -31,7 +31,7 @@ describe('a worker obeys the answers to its heartbeats', () => {
     expect(sls.of('CreateConsumerGroup').length).toBe(1)
   })
 
-  test('reports a shard it must give up until it is drained, and then hands it over without waiting', async () => {
+  test('reports a shard that it must give up until it is drained, and then hands it over at once', async () => {
     const { sls, clock, worker, deliveries, reported, beats, group } = await groupMember({ written: 1 })
     await clock.settle()
     group().heartbeat('other', [])
@@ -54,7 +54,7 @@ describe('a worker obeys the answers to its heartbeats', () => {
     expect(deliveries.seen).not.toContain('0:1:0')
   })
 
-  test('takes a shard that comes back while it is drained only when it is drained, and goes on where it was', async () => {
+  test('takes a shard that comes back during its drain only after the drain, and goes on where it was', async () => {
     const { sls, clock, deliveries, rebalanced, reported } = await groupMember({ written: 1 })
     await clock.settle()
     sls.rule(HEARTBEAT, entitledTo(0))
@@ -77,7 +77,7 @@ describe('a worker obeys the answers to its heartbeats', () => {
     ])
   })
 
-  test('starts nothing twice, however often it is told', async () => {
+  test('starts a shard once, however many answers name it', async () => {
     const { sls, clock } = await groupMember()
     await clock.advance(100_000)
     expect(
@@ -91,7 +91,7 @@ describe('a worker obeys the answers to its heartbeats', () => {
 })
 
 describe('a worker that loses', () => {
-  test('one shard, for its commit was refused, lets go of that one only, and takes it again when it may', async () => {
+  test('one shard, because its commit was refused, lets go of that one only, and takes it again when it may', async () => {
     const { sls, clock, worker, deliveries, reported, released } = await groupMember({ written: 1 })
     await clock.settle()
     const wrongOwner = failure(400, 'ConsumerNotMatch')
@@ -107,7 +107,7 @@ describe('a worker that loses', () => {
     expect(worker.shards).toEqual([0, 1])
   })
 
-  test('everything, for the service forgot it, delivers and commits nothing more, and joins again empty-handed', async () => {
+  test('every shard, because the service forgot it, delivers and commits nothing more, and joins again without shards', async () => {
     const { sls, clock, deliveries, reported, released } = await groupMember({ written: 2, fetchCount: 1 })
     await clock.settle()
     deliveries.ack(0)
@@ -128,7 +128,7 @@ describe('a worker that loses', () => {
     expect(reported().at(-1)).toEqual([])
     await heartbeat.release()
     await clock.settle()
-    // What was settled is remembered, or it would come again.
+    // What was settled is remembered. Otherwise it would be delivered again.
     expect(
       sls.recorder
         .of('shardTaken')
@@ -137,7 +137,7 @@ describe('a worker that loses', () => {
     ).toEqual([0, 1].map((shard) => [sls.shard(shard), sls.cursor(1, shard), 'remembered']))
   })
 
-  test('touch with the service lets go of everything when its lease ends, not before and not later', async () => {
+  test('contact with the service lets go of every shard when the lease ends, neither earlier nor later', async () => {
     const { sls, clock, worker, deliveries } = await groupMember({ written: 1 })
     await clock.advance(20_000)
     sls.rule(HEARTBEAT, failure(500, 'InternalServerError'))
@@ -152,7 +152,7 @@ describe('a worker that loses', () => {
     expect(sls.requests.filter(({ api }) => api === COMMIT || api === 'PullLogs').length).toBe(length)
   })
 
-  test('a shard for a moment starts it again only when its last life is over', async () => {
+  test('a shard for a moment starts it again only when its last run is over', async () => {
     const { sls, client, letGo } = await clingingClient()
     const { clock, worker } = await groupMember({ sls, client, shards: 1 })
     await clock.settle()
@@ -166,11 +166,11 @@ describe('a worker that loses', () => {
     expect(asked()).toBe(2)
   })
 
-  test('a shard reports it no longer, though it has not let go of everything yet', async () => {
+  test('a shard no longer reports it, although the run is not over yet', async () => {
     const { sls, client } = await clingingClient()
     const { clock, worker, reported, group } = await groupMember({ sls, client, shards: 1, written: 2 })
     await clock.settle()
-    // Something to commit, though nothing was pulled: a foreign checkpoint is found after a minute.
+    // A foreign checkpoint, found after a minute, is something to commit although nothing was pulled.
     group().commit({ shard: 0, checkpoint: sls.cursor(2), consumer: 'zombie', force: true })
     sls.rule(COMMIT, failure(400, 'ConsumerNotMatch'))
     await clock.advance(80_000)
@@ -180,7 +180,7 @@ describe('a worker that loses', () => {
 })
 
 describe('a worker whose group is deleted', () => {
-  test('makes it again, and goes on at what was settled, committed or not', async () => {
+  test('creates it again, and goes on at what was settled, committed or not', async () => {
     const { sls, clock, deliveries, group } = await groupMember({
       written: 3,
       fetchCount: 1,
@@ -206,7 +206,7 @@ describe('a worker whose group is deleted', () => {
     expect(deliveries.seen.filter((id) => id === '0:1:0').length).toBe(1)
   })
 
-  test('and that starts at the end begins nowhere past what was settled, though a shard has not let go yet', async () => {
+  test('and that starts at the end begins no shard past what was settled, although a run is not over yet', async () => {
     const { sls, client } = await clingingClient()
     const { clock } = await groupMember({ sls, client, shards: 1, start: { kind: 'end' } })
     await clock.settle()
@@ -216,7 +216,7 @@ describe('a worker whose group is deleted', () => {
     expect(sls.commits()).toEqual([0, 0])
   })
 
-  test('remembers the checkpoints of others too, as it last saw them', async () => {
+  test('also remembers the checkpoints of other consumers, as it last saw them', async () => {
     const { sls, clock, deliveries, group } = await groupMember({ written: 3 })
     deliveries.deliveredBefore = 2
     sls.rule(HEARTBEAT, entitledTo(0))
@@ -260,7 +260,7 @@ describe('checkpoints are read back', () => {
     ).toEqual([0, 60_000])
   })
 
-  test('while nobody else writes them, and nothing is found, however much is committed', async () => {
+  test('without a foreign writer finds nothing, however much is committed', async () => {
     const { sls, clock, deliveries } = await groupMember({
       heartbeatMs: 1_000,
       commitIntervalMs: 1_000,
@@ -299,7 +299,7 @@ describe('checkpoints are read back', () => {
     },
   )
 
-  test('as a safeguard only: a service that does not answer this changes nothing', async () => {
+  test('only as a safeguard: a service that does not answer this changes nothing', async () => {
     const { sls, clock, worker } = await groupMember()
     await clock.settle()
     sls.rule('GetCheckPoint', failure(401, 'Unauthorized'))

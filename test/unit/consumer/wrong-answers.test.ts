@@ -4,7 +4,7 @@ import { json } from '../sls/scripted-server.ts'
 import type { Reply } from './sls-double.ts'
 import { takenShard } from './taken-shard.ts'
 
-test('a shard that was said to be read-only and is not is read on: one wrong word does not silence it for good', async () => {
+test('a shard that is wrongly listed as read-only is read on: one wrong answer does not stop it for good', async () => {
   const { sls, clock, deliveries } = await takenShard({ written: 1 })
   deliveries.acknowledging = true
   const shard = { shardID: 0, status: 'readonly', inclusiveBeginKey: '00', exclusiveEndKey: 'ff', createTime: 1 }
@@ -17,10 +17,10 @@ test('a shard that was said to be read-only and is not is read on: one wrong wor
   expect(sls.commits().at(-1)).toBe(3)
 })
 
-test('a server that sends more log groups than were asked for, too large to be read, is not asked again without a pause', async () => {
+test('a service that sends more log groups than asked for, too large to be read, is retried with backoff', async () => {
   const { sls, clock } = await takenShard({ written: 1 })
   await clock.settle()
-  // Half of the budget of one MiB would be let in.
+  // More than half of the budget of one MiB.
   const tooLarge: Reply = (response, { query }) => {
     const headers = { 'x-log-cursor': String(query['cursor']), 'x-log-count': '5', 'x-log-bodyrawsize': '600000' }
     response.writeHead(200, headers).end(Buffer.alloc(1_000))
@@ -31,7 +31,7 @@ test('a server that sends more log groups than were asked for, too large to be r
   expect(faults[0]).toMatchObject({ kind: 'transient', code: 'corrupt_response' })
   expect(faults[0]?.message).toContain('5 log groups came')
   expect(sls.of('PullLogs').length).toBeLessThan(12)
-  // Such a server is paused about, like one that sends broken bodies.
+  // The shard is paused, as for a service that sends broken bodies.
   await clock.advance(20_000)
   expect(sls.recorder.of('paused').map(({ args }) => args[0])).toContainEqual({
     reason: 'corrupt_data',

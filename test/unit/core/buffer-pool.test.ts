@@ -5,7 +5,7 @@ import { BufferPool } from '../../../src/core/buffer-pool.ts'
 const KB = 1024
 const MB = KB * KB
 
-test('what is kept serves the next of its size, whatever that is; what could not is not kept', () => {
+test('a buffer that was given back serves the next request of about its size', () => {
   fc.assert(
     fc.property(fc.oneof(fc.integer({ min: 0, max: 200 * KB }), fc.integer({ min: 0, max: 20 * MB })), (size) => {
       const pool = new BufferPool(32 * MB, 4 / 3)
@@ -20,14 +20,14 @@ test('what is kept serves the next of its size, whatever that is; what could not
   )
 })
 
-test('small ones leave nothing behind', () => {
+test('small buffers are not kept', () => {
   const pool = new BufferPool(32 * MB)
   for (let i = 0; i < 1_000; i++) pool.give(pool.take(i % 300))
   for (let i = 0; i < 1_000; i++) pool.give(pool.take(5 * KB + 10 * i))
   expect(pool.keptBytes).toBe(0)
 })
 
-test('two that are out at the same time are two, and no more is kept than was said', () => {
+test('two buffers in use do not share memory, and no more than the limit is kept', () => {
   const pool = new BufferPool(3 * MB)
   const out = [1, 2, 3, 4].map(() => pool.take(MB))
   expect(new Set(out.map(({ buffer }) => buffer)).size).toBe(4)
@@ -35,7 +35,7 @@ test('two that are out at the same time are two, and no more is kept than was sa
   expect(pool.keptBytes).toBe(3 * MB)
 })
 
-test('one that is much too large for what is asked stays for those who need it', () => {
+test('a buffer that is much too large for a request is not used for it', () => {
   const pool = new BufferPool(32 * MB)
   const large = pool.take(10 * MB)
   pool.give(large)
@@ -43,7 +43,7 @@ test('one that is much too large for what is asked stays for those who need it',
   expect(pool.take(8 * MB).buffer).toBe(large.buffer)
 })
 
-test('a size that is asked for once and again is found, however many of another nobody wants any more were given', () => {
+test('a size in use is found, however many buffers of an unused size were given back', () => {
   const pool = new BufferPool(8 * MB, 4 / 3)
   const rare = Array.from({ length: 20 }, () => pool.take(500 * KB))
   const usual = pool.take(MB)
@@ -58,7 +58,7 @@ test('a size that is asked for once and again is found, however many of another 
   expect(pool.keptBytes).toBeLessThanOrEqual(8 * MB)
 })
 
-test('what nobody has wanted for a while is given back, though nobody comes again', () => {
+test('a buffer that was not used for a while is released, also without another call', () => {
   vi.useFakeTimers({ toFake: ['performance', 'setInterval', 'clearInterval'] })
   onTestFinished(() => void vi.useRealTimers())
   const pool = new BufferPool(32 * MB)

@@ -19,7 +19,7 @@ describe('is hidden in a text', () => {
     expect(secret.hiddenIn(`${spelling}, and again ${spelling}`)).toBe('[secret], and again [secret]')
   })
 
-  test('which otherwise stays as it is', () => {
+  test('and the rest of the text stays as it is', () => {
     expect(secret.hiddenIn('nothing of it')).toBe('nothing of it')
   })
 })

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { inTurns, ownTurn } from '../../../src/core/turns.ts'
 
-test('each piece of work has a round of the event loop for itself, in the order they came', async () => {
+test('each piece of work gets a round of the event loop of its own, in order of arrival', async () => {
   const happened: string[] = []
   let rounds = 0
   const round = (): void => {
@@ -25,7 +25,7 @@ test('each piece of work has a round of the event loop for itself, in the order 
   expect(happened.slice(second, third)).toContain('round')
 })
 
-test('a timer that is due comes between two pieces of work', async () => {
+test('a due timer fires between two pieces of work', async () => {
   const happened: string[] = []
   await ownTurn()
   const due = setTimeout(() => happened.push('timer'), 1)
@@ -38,7 +38,7 @@ test('a timer that is due comes between two pieces of work', async () => {
   clearTimeout(due)
 })
 
-test('others come between two pieces of one work, and the next work after its last', async () => {
+test('timers fire between two pieces of one work, and other work waits for its end', async () => {
   const happened: string[] = []
   function* work(name: string) {
     happened.push(`${name}, first`)

@@ -15,7 +15,7 @@ async function started(given: Partial<AdminServerOptions> = {}) {
   return { ...it, server, get: (path: string, init: RequestInit = {}) => fetch(server.url + path, init) }
 }
 
-/** A port that is taken, on which nothing answers; and one with room for a few free ones above it. */
+/** A port that is taken and does not answer, with a few free ports above it. */
 async function takenPort(): Promise<number> {
   const blocker = createServer()
   blocker.listen(0, '127.0.0.1')
@@ -63,7 +63,7 @@ describe('endpoints', () => {
     ])
   })
 
-  test('/readyz is JSON for who asks for it', async () => {
+  test('/readyz is JSON for a client that asks for JSON', async () => {
     const { get } = await started()
     const response = await get('/readyz', { headers: { accept: 'application/json' } })
     expect(response.status).toBe(503)
@@ -95,18 +95,18 @@ describe('endpoints', () => {
     })
   })
 
-  test('what is not there is answered with what is', async () => {
+  test('a path that does not exist is answered with the list of those that do', async () => {
     const { get } = await started()
     const text = await (await get('/nothing')).text()
     for (const path of ['/ ', '/status.json', '/metrics', '/livez', '/readyz']) expect(text).toContain(path)
   })
 
-  test.each(['POST', 'PUT', 'DELETE', 'PATCH'])('nothing takes %s', async (method) => {
+  test.each(['POST', 'PUT', 'DELETE', 'PATCH'])('no path accepts %s', async (method) => {
     const { get } = await started()
     for (const path of ['/', '/status.json', '/metrics']) expect((await get(path, { method })).status).toBe(405)
   })
 
-  test('a query does not matter, another path is 404, another method 405', async () => {
+  test('a query is ignored, an unknown path is 404, another method 405', async () => {
     const { get } = await started()
     expect((await get('/livez?probe=1')).status).toBe(200)
     expect((await get('/nothing')).status).toBe(404)
@@ -122,13 +122,13 @@ describe('endpoints', () => {
 })
 
 describe('the port', () => {
-  test('0 takes a free one and the log says which', async () => {
+  test('0 takes a free port, and the log says which', async () => {
     const { server, lines } = await started()
     expect(server.port).toBeGreaterThan(0)
     expect(lines()[0]).toMatchObject({ level: 'info', msg: expect.stringContaining(`http://127.0.0.1:${server.port}`) })
   })
 
-  test('a default that is taken means one above it, and the log says so', async () => {
+  test('a taken default port means the next free one above it, and the log says so', async () => {
     const port = await takenPort()
     const { server, lines, get } = await started({ port, portWasSet: false })
     expect(server.port).toBeGreaterThan(port)
@@ -138,33 +138,33 @@ describe('the port', () => {
     expect((await get('/livez')).status).toBe(200)
   })
 
-  test('two replicas with one default get two ports, the second right above what is taken', async () => {
+  test('two replicas with one default port get two ports', async () => {
     const port = await takenPort()
     const first = await started({ port, portWasSet: false })
     const second = await started({ port, portWasSet: false })
     expect(second.server.port).toBeGreaterThan(first.server.port)
   })
 
-  test('a default that is free is taken as it is', async () => {
+  test('a free default port is used', async () => {
     const { server } = await started()
     await server.close()
     const again = await started({ port: server.port, portWasSet: false })
     expect(again.server.port).toBe(server.port)
   })
 
-  test('one that was set and is taken is a configuration fault that names it', async () => {
+  test('a port that was set and is taken is a configuration fault that names it', async () => {
     const port = await takenPort()
     const refused = started({ port, portWasSet: true })
     await expect(refused).rejects.toMatchObject({ name: 'Fault', kind: 'configuration', code: 'admin_port_in_use' })
     await expect(refused).rejects.toThrow(String(port))
   })
 
-  test('an address that is not this machine’s is a configuration fault', async () => {
+  test('an address of another machine is a configuration fault', async () => {
     await expect(started({ host: '192.0.2.1' })).rejects.toMatchObject({ name: 'Fault', kind: 'configuration' })
   })
 })
 
-test('closing waits neither for a kept-alive connection nor for half a request, and frees the port', async () => {
+test('closing frees the port, and waits neither for a kept-alive connection nor for half a request', async () => {
   const { server, get } = await started()
   await (await get('/livez')).text()
   const half = connect(server.port, '127.0.0.1')

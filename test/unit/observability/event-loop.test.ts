@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
 import { watchEventLoop } from '../../../src/observability/event-loop.ts'
 
-test('who keeps the event loop busy is seen, by how long the others wait', async () => {
+test('work that blocks the event loop shows as its delay', async () => {
   const { promise: blocked, resolve } = Promise.withResolvers<void>()
   const seconds: number[] = []
   const end = watchEventLoop((late) => {
     seconds.push(late)
-    // The first ring: from here the next one is due in 20 ms, and this takes ten times as long.
+    // The timer fired once. It is due again in 20 ms, and this work takes ten times as long.
     if (seconds.length === 1) for (const until = performance.now() + 200; performance.now() < until; );
     else resolve()
   })

@@ -10,7 +10,7 @@ function health() {
   return { clock, pauses, health: new Health({ clock, groupTimeoutMs: 60_000, pauses }) }
 }
 
-test('a replica is not ready before its first heartbeat succeeded, and is from then on', () => {
+test('a replica is ready once its first heartbeat has succeeded', () => {
   const { health: it } = health()
   expect(it.ready().ready).toBe(false)
   expect(it.ready().reasons).toHaveLength(1)
@@ -18,7 +18,7 @@ test('a replica is not ready before its first heartbeat succeeded, and is from t
   expect(it.ready()).toEqual({ ready: true, reasons: [] })
 })
 
-test('without a heartbeat for longer than the group waits it is not ready, until one succeeds', () => {
+test('without a successful heartbeat for longer than the group timeout it is not ready, until one succeeds', () => {
   const { health: it, clock } = health()
   it.heartbeatSucceeded()
   clock.pass(60)
@@ -30,14 +30,14 @@ test('without a heartbeat for longer than the group waits it is not ready, until
   expect(it.ready().ready).toBe(true)
 })
 
-test('while it stops it is not ready, whatever succeeds', () => {
+test('while it stops it is not ready, although heartbeats succeed', () => {
   const { health: it } = health()
   it.stopping()
   it.heartbeatSucceeded()
   expect(it.ready()).toEqual({ ready: false, reasons: ['stopping'] })
 })
 
-test('every pause is a reason of one line, the latest fault of each', () => {
+test('every pause is a reason of one line with its latest fault', () => {
   const { health: it, pauses } = health()
   it.heartbeatSucceeded()
   pauses.set(

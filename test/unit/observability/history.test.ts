@@ -25,7 +25,7 @@ test('a value for every ten seconds, of the last ten minutes, oldest first', () 
   expect(history.values().every((value) => value === null)).toBe(true)
 })
 
-test('what is added within ten seconds is one value', () => {
+test('additions within ten seconds are one value', () => {
   const clock = new HandClock()
   const history = new History(clock)
   history.add(2)
@@ -36,7 +36,7 @@ test('what is added within ten seconds is one value', () => {
   expect(history.values().slice(-2)).toEqual([5, 7])
 })
 
-test('the rate is that of the last minute, and of a young process that of its life', () => {
+test('the rate covers the last minute, or the life of a younger process', () => {
   const clock = new HandClock()
   const history = new History(clock)
   for (let second = 0; second < 20; second++) {
@@ -53,7 +53,7 @@ test('the rate is that of the last minute, and of a young process that of its li
   expect(history.perSecond(180_000)).toBe(0)
 })
 
-test('nothing added is 0 once it began, and the step under way is not counted yet', () => {
+test('a step without additions is 0 after the start, and the step under way is not counted yet', () => {
   const clock = new HandClock()
   const history = new History(clock)
   history.add(2)

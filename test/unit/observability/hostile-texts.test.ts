@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { onOneLine } from '../../../src/core/text.ts'
 import { observed } from './observed.ts'
 
-test('a server that makes up statuses and codes does not make the metrics grow without bound', async () => {
+test('a server that invents statuses and codes does not make the metrics grow without bound', async () => {
   const { telemetry, metrics } = await observed('fatal')
   const size = async (): Promise<number> => (await metrics.registry.metrics()).length
   const apis = ['PullLogs', 'ConsumerGroupHeartBeat', 'GetCursor']
@@ -17,11 +17,11 @@ test('a server that makes up statuses and codes does not make the metrics grow w
   const full = await size()
   expect(full).toBeLessThan(128 * 1024)
   answers(3_000)
-  // The numbers get longer, the lines no more.
+  // The numbers get longer, but no lines are added.
   expect(await size()).toBeLessThan(full * 1.02)
 })
 
-test('what is told of an answer too many counts as other, what was known before as before', async () => {
+test('answers beyond the limit count as other, and known ones as before', async () => {
   const { telemetry, samples } = await observed('fatal')
   telemetry.sinkRequest('splunk_hec', 200, '0', 0.1)
   for (let n = 0; n < 5_000; n++) telemetry.sinkRequest('splunk_hec', 100 + (n % 900), String(n % 29), 0.1)

@@ -39,7 +39,7 @@ describe('a line', () => {
     expect(lines().map(({ msg }) => msg)).toEqual(['yes'])
   })
 
-  test('shows a mask where a secret stands, however deep', async () => {
+  test('shows a mask instead of a secret, however deep', async () => {
     const { log, text } = await logged()
     const token = new Secret('hush')
     log.info({ token, options: { list: [token] } }, `token ${token}`)
@@ -48,7 +48,7 @@ describe('a line', () => {
     expect(text()).toContain('[secret]')
   })
 
-  test('tells a fault by its facts, without a stack, under whatever key', async () => {
+  test('has the facts of a fault, without a stack, under any key', async () => {
     const { log, lines } = await logged()
     const cause = new Error('connect refused')
     const fault = new Fault('configuration', 'Invalid\ntoken', { code: '4', status: 403, advice: 'change it', cause })
@@ -59,7 +59,7 @@ describe('a line', () => {
     expect(lines()[1]?.['because']).toEqual({ ...facts, cause: 'connect refused' })
   })
 
-  test('tells any other error with its stack and its causes', async () => {
+  test('has any other error with its stack and its causes', async () => {
     const { log, lines } = await logged()
     log.fatal({ err: new TypeError('bug', { cause: new Error('root') }) }, 'x')
     expect(lines()[0]?.['err']).toMatchObject({
@@ -71,7 +71,7 @@ describe('a line', () => {
   })
 })
 
-test('the last line before the process exits is there, in a pipe and in a file', async () => {
+test('the last line before the process exits is written, in a pipe and in a file', async () => {
   const file = join(temporaryDirectory(), 'bridge.log')
   const module = new URL('../../../src/observability/logger.ts', import.meta.url).href
   const script = (options: string) => `
@@ -102,7 +102,7 @@ describe('LOG_FILE', () => {
   }
   const numbered = (directory: string) => readdirSync(directory).filter((name) => /\.\d+\./.test(name))
 
-  test('makes its directory, and is the name of the newest file', async () => {
+  test('creates its directory, and is a link to the newest file', async () => {
     const directory = join(temporaryDirectory(), 'new', 'logs')
     await filled(join(directory, 'bridge.log'), 4)
     expect(lstatSync(join(directory, 'bridge.log')).isSymbolicLink()).toBe(true)
@@ -110,7 +110,7 @@ describe('LOG_FILE', () => {
     expect(linesOf(join(directory, 'bridge.log')).at(-1)?.msg).toMatch(/^3 /)
   })
 
-  test('keeps the 5 newest files, also of the process before, and no line is in none of them', async () => {
+  test('keeps the 5 newest files, also across processes, and loses no line of them', async () => {
     const directory = temporaryDirectory()
     writeFileSync(join(directory, 'other.log'), 'not ours\n')
     for (let start = 0; start < 3; start++) await filled(join(directory, 'bridge.log'), 12)
@@ -131,7 +131,7 @@ describe('LOG_FILE', () => {
     await expect(opened).rejects.toMatchObject({ name: 'Fault', kind: 'configuration' })
   })
 
-  test('never replaces a file somebody else made under that name', async () => {
+  test('never replaces a file of that name that it did not make', async () => {
     const directory = temporaryDirectory()
     writeFileSync(join(directory, 'bridge.log'), 'precious')
     await filled(join(directory, 'bridge.log'), 1)
@@ -140,7 +140,7 @@ describe('LOG_FILE', () => {
   })
 })
 
-/** Resolves once a change of the directory, or an earlier one, has made `done` true. */
+/** Resolves once `done` is true, which each change of the directory may make it. */
 async function untilChanged(directory: string, done: () => boolean): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   const look = (): void => {

@@ -4,7 +4,7 @@ import { DEFAULT_SINK } from '../../../src/config/names.ts'
 import { createMetrics } from '../../../src/observability/metrics.ts'
 import { renderMetricsDocs } from '../../../src/observability/metrics-docs.ts'
 
-/** The list of the contract, typed in from there; `project` and `logstore` are labels wherever `shard` is. */
+/** The metrics of the contract. `project` and `logstore` are labels wherever `shard` is. */
 const CONTRACT: Record<string, [type: string, ...labels: string[]]> = {
   shard_lag_seconds: ['gauge', 'project', 'logstore', 'shard'],
   shard_leased: ['gauge', 'project', 'logstore', 'shard'],
@@ -38,12 +38,12 @@ describe('the registry', () => {
     expect(metric).toMatchObject({ type, labelNames: labels })
   })
 
-  test('refuses a label it does not have', () => {
+  test('refuses an unknown label', () => {
     const metrics = createMetrics({ version: '0', sinks: [DEFAULT_SINK] })
     expect(() => metrics.heartbeats_total.inc({ shard: '1' } as never)).toThrow()
   })
 
-  test('has the process, its heap and the delay of its event loop as well', async () => {
+  test('also has the process, its heap and the delay of its event loop', async () => {
     const text = await createMetrics({ version: '0', sinks: [DEFAULT_SINK] }).registry.metrics()
     expect(text).toMatch(/^process_resident_memory_bytes \d+/m)
     expect(text).toMatch(/^nodejs_eventloop_lag_p99_seconds \d/m)
@@ -70,7 +70,7 @@ describe('the registry', () => {
     expect(text.split('\n')).toContain(`sls_bridge_${series} 0`)
   })
 
-  test('tells the version', async () => {
+  test('has the version', async () => {
     expect(await createMetrics({ version: '9.8.7', sinks: [DEFAULT_SINK] }).registry.metrics()).toContain(
       'sls_bridge_build_info{version="9.8.7"} 1',
     )
@@ -109,13 +109,13 @@ describe.each([
   const registry = createMetrics({ version: '0', sinks: [DEFAULT_SINK] }).registry
   const text = file(name)
 
-  test('names only metrics there are', () => {
+  test('names only metrics that exist', () => {
     const named = [...text.matchAll(/\bsls_bridge_\w+/g)].map(([metric]) => metric.replace(/_(bucket|sum|count)$/, ''))
     expect(named.length).toBeGreaterThan(0)
     expect(named.filter((metric) => registry.getSingleMetric(metric) === undefined)).toEqual([])
   })
 
-  test('selects by labels they have', () => {
+  test('selects only by labels that they have', () => {
     const own = /^(job|instance|le)$/
     for (const [, metric = '', selected = ''] of text.matchAll(/\b(sls_bridge_\w+)\{([^}]*)\}/g)) {
       const { labelNames } = registry.getSingleMetric(metric.replace(/_(bucket|sum|count)$/, '')) as unknown as {

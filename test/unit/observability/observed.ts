@@ -46,7 +46,7 @@ export function fault(kind: FaultKind, code: string, message = 'it said no', adv
   return new Fault(kind, message, { code, status: 400, ...(advice !== undefined && { advice }) })
 }
 
-/** Telemetry as the bridge has it, writing to a file, with its time turned by hand. */
+/** The telemetry of the bridge, with its log in a file and a manual clock. */
 export async function observed(level = 'info', about: Partial<About> = {}) {
   const path = join(temporaryDirectory(), 'out')
   const clock = new HandClock()
@@ -73,11 +73,11 @@ export async function observed(level = 'info', about: Partial<About> = {}) {
     metrics,
     health,
     status,
-    /** What Log Service answers about the group, and how often it was asked. */
+    /** The answer of Log Service about the group, and how often it was asked. */
     group,
     telemetry,
     lines: () => linesOf(path),
-    /** Samples of one metric as Prometheus reads them: `{labels}` to value. */
+    /** Samples of one metric as Prometheus reads them, by `{labels}`. */
     async samples(name: string): Promise<Record<string, number>> {
       const text = await metrics.registry.metrics()
       const found = [...text.matchAll(/^(\w+)(\{.*\})? (\S+)$/gm)].filter(

@@ -7,7 +7,7 @@ import { fault, observed } from './observed.ts'
 
 const HOSTILE = `</main><script>alert(1)</script><img src=x onerror="alert(2)">'&"`
 
-/** A replica to which everything that comes from outside was hostile. */
+/** A replica that got only hostile texts from outside. */
 async function attacked() {
   const it = await observed('silent')
   it.group.shards = [{ shard: 1, status: 'readwrite', consumer: HOSTILE, committedAt: 1 }]
@@ -31,7 +31,7 @@ async function attacked() {
 }
 
 describe('html', () => {
-  test('escapes what is put into it, and keeps its own', () => {
+  test('escapes values, and keeps its own markup', () => {
     expect(String(html`<b title="${'"<'}">${"&<>'"}${html`<i>${1}</i>`}${['<', html`<hr>`]}${undefined}</b>`)).toBe(
       '<b title="&quot;&lt;">&amp;&lt;&gt;&#39;<i>1</i>&lt;<hr></b>',
     )
@@ -39,7 +39,7 @@ describe('html', () => {
 })
 
 describe('the page', () => {
-  test('shows texts from outside as text', async () => {
+  test('shows hostile markup as text', async () => {
     const it = await attacked()
     const page = statusPage(it.status.snapshot())
     expect(page).toContain('&lt;img src=x onerror=&quot;alert(2)&quot;&gt;')
@@ -50,7 +50,7 @@ describe('the page', () => {
     expect(page.match(/&lt;script&gt;/g)?.length).toBeGreaterThanOrEqual(10)
   })
 
-  test('runs its own script and style and nothing else', async () => {
+  test('runs only its own script and style', async () => {
     const page = statusPage((await observed()).status.snapshot())
     for (const element of ['style', 'script']) {
       const text = new RegExp(`<${element}>([\\s\\S]*?)</${element}>`).exec(page)?.[1] ?? ''
@@ -62,12 +62,12 @@ describe('the page', () => {
     expect(page).not.toMatch(/ style="| on\w+="|https?:\/\/|\/\/\w+\.|@import|url\(/)
   })
 
-  test('offers nothing that changes anything', async () => {
+  test('has no form, button or link that changes anything', async () => {
     const page = statusPage((await observed()).status.snapshot())
     expect(page).not.toMatch(/<form|<button|<input|method:/)
   })
 
-  test('says what stands still and what to do', async () => {
+  test('shows what is paused and what to do', async () => {
     const it = await observed()
     it.telemetry.heartbeat(LOGSTORE, 'ok')
     it.telemetry.paused(
@@ -78,7 +78,7 @@ describe('the page', () => {
     it.telemetry.heartbeat(LOGSTORE, 'ok')
     const page = statusPage(it.status.snapshot())
     expect(page).toContain('Paused for 3 min: hec_configuration, sink')
-    // Once under what stands still and once among the faults.
+    // Once among the pauses and once among the faults.
     expect(page.match(/HEC answered HTTP 403: Invalid token/g)).toHaveLength(2)
     expect(page).toMatch(/What to do:<\/b> Check SPLUNK_HEC_TOKEN\./)
     expect(page).toContain('<title>NOT READY – replica-1</title>')

@@ -11,7 +11,7 @@ const ofGroup = (shard: number, more: Partial<GroupShard> = {}): GroupShard => (
   ...more,
 })
 
-/** The group is asked behind the back of whoever looks, so it shows the second time. */
+/** A snapshot starts the question about the group, and the next one shows the answer. */
 async function settled(it: Awaited<ReturnType<typeof observed>>) {
   it.status.snapshot()
   await new Promise(setImmediate)
@@ -19,7 +19,7 @@ async function settled(it: Awaited<ReturnType<typeof observed>>) {
 }
 
 describe('shards', () => {
-  test('held here have lag, its history and the age of their checkpoint', async () => {
+  test('held here have a lag, its history and the age of their checkpoint', async () => {
     const it = await observed()
     it.telemetry.shardTaken(shardRef(3), 'MQ==', 'checkpoint')
     it.telemetry.shardState(shardRef(3), { lagSeconds: 40, checkpointAgeSeconds: 5 })
@@ -31,14 +31,14 @@ describe('shards', () => {
     expect(lagSeconds).toBe(50)
   })
 
-  test('whose lag is not known are not called caught up', async () => {
+  test('with an unknown lag are not shown as caught up', async () => {
     const it = await observed()
     it.telemetry.shardTaken(shardRef(3), 'MQ==', 'checkpoint')
     it.telemetry.shardState(shardRef(3), { lagSeconds: undefined, checkpointAgeSeconds: 5 })
     expect(it.status.snapshot()).toMatchObject({ lagSeconds: null, shards: [{ lagSeconds: null }] })
   })
 
-  test('of the rest of the group are shown with who committed them last, in their order', async () => {
+  test('of the rest of the group are shown in order, with the consumer that committed them last', async () => {
     const it = await observed()
     it.telemetry.shardTaken(shardRef(2), 'MQ==', 'checkpoint')
     it.group.shards = [
@@ -65,7 +65,7 @@ describe('shards', () => {
 })
 
 describe('asking about the group', () => {
-  test('happens only when somebody looks, and once in ten seconds however many do', async () => {
+  test('happens only while a page is open, and once in ten seconds however many are', async () => {
     const it = await observed()
     expect(it.group.asked).toBe(0)
     for (let look = 0; look < 50; look++) await settled(it)
@@ -75,7 +75,7 @@ describe('asking about the group', () => {
     expect(it.group.asked).toBe(2)
   })
 
-  test('that fails is said, and what was known stays', async () => {
+  test('that fails is shown, and the last answer stays', async () => {
     const it = await observed()
     it.group.shards = [ofGroup(1)]
     await settled(it)
@@ -89,7 +89,7 @@ describe('asking about the group', () => {
 })
 
 describe('throughput', () => {
-  test('counts what was delivered, is dead and is in flight', async () => {
+  test('counts events delivered and dead-lettered, and bytes in flight', async () => {
     const it = await observed()
     it.telemetry.delivered('splunk_hec', 600)
     it.telemetry.deadLettered('splunk_hec', '6', 2)
@@ -106,7 +106,7 @@ describe('throughput', () => {
 })
 
 describe('pauses', () => {
-  test('say since when, why and what to do, until they end', async () => {
+  test('show since when, why and what to do, until they end', async () => {
     const it = await observed()
     const key = { reason: 'hec_configuration', scope: { of: 'sink', sink: 'splunk_hec' } } as const
     it.telemetry.paused(key, fault('configuration', '4', 'Invalid token', 'check SPLUNK_HEC_TOKEN'))
@@ -122,7 +122,7 @@ describe('pauses', () => {
 })
 
 describe('recent faults', () => {
-  test('are counted when they repeat, also those the log leaves out, the latest first', async () => {
+  test('are counted when they repeat, also those that the log leaves out, the latest first', async () => {
     const it = await observed()
     for (let attempt = 1; attempt <= 5; attempt++) {
       it.telemetry.deliveryFailed('splunk_hec', fault('transient', '9', `Server is busy ${attempt}`, 'wait'), attempt)
@@ -138,7 +138,7 @@ describe('recent faults', () => {
     expect(faults[1]?.at).toBe(new Date(it.clock.wall() - 3_000).toISOString())
   })
 
-  test('include everything that is told as a warning or an error', async () => {
+  test('include everything that is logged as a warning or an error', async () => {
     const it = await observed()
     const { telemetry } = it
     telemetry.heartbeat(LOGSTORE, 'rejected', fault('lease', 'ConsumerNotExist'))
@@ -162,7 +162,7 @@ describe('recent faults', () => {
     expect(warnings).toHaveLength(12)
   })
 
-  test('are the last twenty, on one line each and of bounded length, whatever a server sends', async () => {
+  test('are the last twenty, each on one line of bounded length, whatever a server sends', async () => {
     const it = await observed('silent')
     for (let i = 0; i < 100; i++)
       it.telemetry.deliveryFailed('splunk_hec', fault('transient', `code-${i}`, `${'\u001b[31m\n'.repeat(1000)}x`), 1)

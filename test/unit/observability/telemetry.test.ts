@@ -6,7 +6,7 @@ import { fault, observed } from './observed.ts'
 const shardLabels = (shard: number) => `{project="p",logstore="l",shard="${shard}"}`
 
 describe('counting', () => {
-  test('each happening counts where the contract says', async () => {
+  test('each method counts in the metric of the contract', async () => {
     const { telemetry, samples } = await observed()
     telemetry.heartbeat(LOGSTORE, 'ok')
     telemetry.heartbeat(LOGSTORE, 'rejected', fault('lease', 'NotExistConsumerWithBody'))
@@ -48,7 +48,7 @@ describe('counting', () => {
     expect(await samples('hec_resends_total')).toMatchObject({ '{reason="ack_timeout"}': 1 })
   })
 
-  test('a server that makes up codes cannot make series without bound', async () => {
+  test('a server that invents codes cannot make series without bound', async () => {
     const { telemetry, samples } = await observed('silent')
     for (let i = 0; i < 500; i++) telemetry.slsRequest('PullLogs', 400, `Code${i}`, 0)
     telemetry.slsRequest('PullLogs', 400, 'Code1', 0)
@@ -62,7 +62,7 @@ describe('counting', () => {
 })
 
 describe('shard gauges', () => {
-  test('show lag and checkpoint age of a shard that is held', async () => {
+  test('show lag and checkpoint age of a held shard', async () => {
     const { telemetry, samples } = await observed()
     telemetry.shardTaken(shardRef(3), 'MQ==', 'checkpoint')
     expect(await samples('shard_leased')).toEqual({ [shardLabels(3)]: 1 })
@@ -87,7 +87,7 @@ describe('shard gauges', () => {
   })
 })
 
-describe('warnings about what is retried', () => {
+describe('warnings about retries', () => {
   test('come at once, then at most every 30 s with a count of those left out', async () => {
     const { telemetry, clock, lines } = await observed()
     for (let i = 0; i < 30; i++) {
@@ -102,7 +102,7 @@ describe('warnings about what is retried', () => {
     expect(warnings[1]).toMatchObject({ suppressed: 14 })
   })
 
-  test('of another code, kind or happening are not held back by each other', async () => {
+  test('with another text, code or kind do not hold each other back', async () => {
     const { telemetry, lines } = await observed()
     telemetry.deliveryFailed('splunk_hec', fault('transient', '9'), 1)
     telemetry.deliveryFailed('splunk_hec', fault('transient', '8'), 1)
@@ -111,7 +111,7 @@ describe('warnings about what is retried', () => {
     expect(lines()).toHaveLength(4)
   })
 
-  test('are all counted, whether or not there is a line', async () => {
+  test('are all counted, with or without a line', async () => {
     const { telemetry, samples } = await observed()
     for (let i = 0; i < 5; i++) telemetry.outcomeUnknown('splunk_hec', fault('ambiguous', 'timeout'))
     expect(await samples('hec_ambiguous_total')).toEqual({ '': 5 })
@@ -122,7 +122,7 @@ describe('a pause', () => {
   const sink = { reason: 'hec_configuration', scope: { of: 'sink', sink: 'splunk_hec' } } as const
   const refused = fault('configuration', '4', 'Invalid token', 'set SPLUNK_HEC_TOKEN')
 
-  test('is one error with text and advice, a gauge at 1 and a reason not to be ready', async () => {
+  test('is one error with text and advice, a gauge at 1 and a reason on /readyz', async () => {
     const { telemetry, health, lines, samples } = await observed()
     telemetry.heartbeat(LOGSTORE, 'ok')
     telemetry.paused(sink, refused)
@@ -136,7 +136,7 @@ describe('a pause', () => {
     expect(health.ready().reasons.join()).toMatch(/hec_configuration.*Invalid token.*set SPLUNK_HEC_TOKEN/)
   })
 
-  test('that lasts is repeated every 5 minutes; a new code is told at once', async () => {
+  test('that lasts is repeated every 5 minutes, and a new code at once', async () => {
     const { telemetry, clock, lines } = await observed()
     for (let minute = 0; minute < 12; minute++) {
       for (let i = 0; i < 4; i++) {
@@ -151,7 +151,7 @@ describe('a pause', () => {
     expect(lines()[3]?.msg).toContain('Incorrect index')
   })
 
-  test('that ends is one line, and a replica that is ready again', async () => {
+  test('that ends is one line, and the replica is ready again', async () => {
     const { telemetry, health, clock, lines, samples } = await observed()
     telemetry.heartbeat(LOGSTORE, 'ok')
     telemetry.paused(sink, refused)
@@ -165,7 +165,7 @@ describe('a pause', () => {
     expect(health.ready()).toEqual({ ready: true, reasons: [] })
   })
 
-  test('that begins again soon after it ended is told again', async () => {
+  test('that begins again soon after its end is logged again', async () => {
     const { telemetry, lines } = await observed()
     telemetry.paused(sink, refused)
     telemetry.resumed(sink)
@@ -173,7 +173,7 @@ describe('a pause', () => {
     expect(lines().filter(({ level }) => level === 'error')).toHaveLength(2)
   })
 
-  test('of one scope does not end when another of the same reason does', async () => {
+  test('of one shard does not end with one of another shard', async () => {
     const { telemetry, samples } = await observed()
     telemetry.paused({ reason: 'corrupt_data', scope: { of: 'pull', shard: shardRef(1) } }, refused)
     telemetry.paused({ reason: 'corrupt_data', scope: { of: 'pull', shard: shardRef(2) } }, refused)
@@ -181,7 +181,7 @@ describe('a pause', () => {
     expect(await samples('paused')).toMatchObject({ '{reason="corrupt_data"}': 1 })
   })
 
-  test('of a shard ends with its release, and only that shard’s', async () => {
+  test('of a shard ends with its release, and no other pause does', async () => {
     const { telemetry, health, samples } = await observed()
     telemetry.heartbeat(LOGSTORE, 'ok')
     telemetry.paused({ reason: 'corrupt_data', scope: { of: 'pull', shard: shardRef(1) } }, refused)
@@ -196,14 +196,14 @@ describe('a pause', () => {
     expect(health.ready().reasons).toHaveLength(1)
   })
 
-  test('has a series for every reason there is', async () => {
+  test('has a series for every reason', async () => {
     const { samples } = await observed()
     expect(Object.keys(await samples('paused'))).toEqual(PAUSE_REASONS.map((reason) => `{reason="${reason}"}`))
   })
 })
 
 describe('the log', () => {
-  test('has lifecycle at info and the wire below it', async () => {
+  test('has lifecycle at info, and requests below', async () => {
     const { telemetry, lines } = await observed()
     telemetry.slsRequest('PullLogs', 200, 'ok', 0.1)
     telemetry.sinkRequest('splunk_hec', 200, '0', 0.1)
@@ -218,7 +218,7 @@ describe('the log', () => {
     expect(lines().map(({ level }) => level)).toEqual(['info', 'info', 'info', 'info'])
   })
 
-  test('says when heartbeats fail and when they succeed again', async () => {
+  test('shows when heartbeats fail and when they succeed again', async () => {
     const { telemetry, lines } = await observed()
     telemetry.heartbeat(LOGSTORE, 'ok')
     telemetry.heartbeat(LOGSTORE, 'failed', fault('transient', 'ECONNREFUSED'))
@@ -230,14 +230,14 @@ describe('the log', () => {
     ])
   })
 
-  test('is loud about an expired checkpoint and tells the gap', async () => {
+  test('reports an expired checkpoint and its gap as an error', async () => {
     const { telemetry, lines } = await observed()
     telemetry.cursorExpired(shardRef(3), { expired: 'MQ==', resumedAt: 'OTk=', lostGroupsEstimate: 98 })
     expect(lines()[0]).toMatchObject({ level: 'error', shard: 3, expired: 'MQ==', resumedAt: 'OTk=' })
     expect(lines()[0]?.msg).toContain('98')
   })
 
-  test('tells two replicas with one name from a foreign writer', async () => {
+  test('distinguishes two replicas with one name from a foreign writer', async () => {
     const { telemetry, lines } = await observed()
     const info = { seen: 'MQ==', expected: 'Mg==', consumer: 'x' }
     telemetry.checkpointForeign(shardRef(1), { ...info, sameName: true })
@@ -246,7 +246,7 @@ describe('the log', () => {
     expect(lines()[1]?.msg).not.toContain('SLS_CONSUMER')
   })
 
-  test('a server’s text cannot break its line or write to the terminal', async () => {
+  test('a server’s text cannot break a line or write to the terminal', async () => {
     const { telemetry, lines } = await observed()
     telemetry.deliveryFailed('splunk_hec', fault('transient', '9', `a\nb\u001b[2J${'x'.repeat(5000)}`), 1)
     expect(lines()[0]?.msg).toMatch(/^\P{Cc}{1,1100}$/u)
