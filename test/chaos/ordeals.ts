@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { polled } from '../support/polled.ts'
 import { faultNamed } from './faults/catalog.ts'
-import { until } from './faults/fault.ts'
 import { performOne } from './schedule.ts'
 import type { TrialOptions } from './trial.ts'
 import { STEADY } from './world.ts'
@@ -87,7 +87,7 @@ export const ORDEALS = {
     async ordeal(world) {
       // Whichever replica is cut off, it holds shards.
       const holders = () => new Set(world.group?.shards.flatMap(({ holder }) => holder ?? []))
-      await until(() => holders().size === world.replicas.length, 10_000)
+      await polled(() => holders().size === world.replicas.length, 10_000)
       // What was pulled before waits until the lease is over and the shards are somebody else's; the outage lasts longer
       // than whoever was refused for five seconds waits before it tries again.
       const busy = world.hec.faults.add({ match: { endpoint: 'event' }, times: 0, action: { code: 9 } })

@@ -1,7 +1,7 @@
 import { seededRandom } from '../../src/emulator/sample-logs.ts'
+import { polled } from '../support/polled.ts'
 import { CATALOG } from './faults/catalog.ts'
 import type { Claim, Draw, Fault } from './faults/fault.ts'
-import { until } from './faults/fault.ts'
 import type { World } from './world.ts'
 
 /** One fault as chance set it: which, in which of the lanes, how long, and a seed for whatever else is to be decided. */
@@ -69,7 +69,7 @@ function drawOf(world: World, forMs: number, seed: number, claimed: Set<string>)
     const first = below(world.replicas.length)
     const order = world.replicas.map((_, i) => world.replicas[(first + i) % world.replicas.length])
     const free = () => order.find((each) => each?.running && !claimed.has(each.name))
-    if (!(await until(() => free() !== undefined, CLAIM_MS))) throw new Error('no replica is free for a fault')
+    if (!(await polled(() => free() !== undefined, CLAIM_MS))) throw new Error('no replica is free for a fault')
     const chosen = free() as World['replicas'][number]
     claimed.add(chosen.name)
     return { replica: chosen, [Symbol.dispose]: () => claimed.delete(chosen.name) }

@@ -12,6 +12,7 @@ import { SampleLogs, seededRandom } from '../../src/emulator/sample-logs.ts'
 import type { SlsEmulator, SlsEmulatorOptions } from '../../src/emulator/sls/server.ts'
 import { startSlsEmulator } from '../../src/emulator/sls/server.ts'
 import { OfficialClient } from '../../src/sls/official-client.ts'
+import { polled } from '../support/polled.ts'
 import { Host } from './host.ts'
 import type { Consequence, Holding, Injury, Run, Violation } from './judge.ts'
 import { Ledger, SERIAL } from './ledger.ts'
@@ -291,11 +292,8 @@ export class World implements AsyncDisposable {
 
   /** Resolves once something was delivered; throws when nothing is within half a minute. */
   async working(): Promise<void> {
-    const deadline = performance.now() + 30_000
-    while (this.hec.state().events === 0) {
-      if (performance.now() > deadline) throw new Error(`nothing was delivered; see ${this.logs}`)
-      await sleep(50)
-    }
+    if (await polled(() => this.hec.state().events > 0, 30_000)) return
+    throw new Error(`nothing was delivered; see ${this.logs}`)
   }
 
   /** Resolves once the checkpoints of the group have been at the end of every shard, which is a moment while logs are written. */
@@ -313,11 +311,12 @@ export class World implements AsyncDisposable {
 
   /** Waits until no shard is `behind`; after that long, how many groups each is. */
   async #behindAfter(withinMs: number, behind: (groups: number) => boolean): Promise<number[] | undefined> {
-    for (const deadline = performance.now() + withinMs; ; await sleep(50)) {
-      const groups = this.group?.shards.map((shard) => shard.behind ?? -1) ?? [-1]
-      if (!groups.some((left) => left < 0 || behind(left))) return undefined
-      if (performance.now() > deadline) return groups
-    }
+    let groups: number[] = []
+    const settled = await polled(() => {
+      groups = this.group?.shards.map((shard) => shard.behind ?? -1) ?? [-1]
+      return !groups.some((left) => left < 0 || behind(left))
+    }, withinMs)
+    return settled ? undefined : groups
   }
 
   /** Asks every process to leave, and tells what there is to judge. */

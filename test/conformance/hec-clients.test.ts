@@ -7,6 +7,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import type { IndexedEvent } from '../../src/emulator/hec/index.ts'
 import type { HecReceiver, HecReceiverOptions } from '../../src/emulator/hec/server.ts'
 import { startHecReceiver } from '../../src/emulator/hec/server.ts'
+import { polled } from '../support/polled.ts'
 import { selfSigned } from '../unit/emulator/hec/certificate.ts'
 import { chosen } from './client.ts'
 import { temporaryFolder } from './collector.ts'
@@ -35,7 +36,7 @@ async function watched(hec: HecReceiver): Promise<{ url: string; seen: Set<strin
 }
 
 async function eventually(met: () => boolean): Promise<void> {
-  await expect.poll(met, { timeout: 30_000, interval: 50 }).toBe(true)
+  expect(await polled(met, 30_000)).toBe(true)
 }
 
 /** The envelope with the original text of its time. */

@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { onTestFinished } from 'vitest'
 import type { IndexedEvent } from '../../src/emulator/hec/index.ts'
 import type { HecReceiver } from '../../src/emulator/hec/server.ts'
@@ -10,6 +9,7 @@ import type { SlsEmulator } from '../../src/emulator/sls/server.ts'
 import { startSlsEmulator } from '../../src/emulator/sls/server.ts'
 import type { BridgeProcess } from '../support/bridge-process.ts'
 import { startCommand } from '../support/bridge-process.ts'
+import { polled } from '../support/polled.ts'
 import type { ClientProcess, Language } from './client.ts'
 import { chosen, startClient } from './client.ts'
 import type { Consumed } from './consumption.ts'
@@ -232,12 +232,8 @@ export class MixedGroup {
   }
 
   async eventually(met: () => boolean, what: string, withinMs = 40_000): Promise<void> {
-    const deadline = performance.now() + withinMs
-    while (!met()) {
-      if (performance.now() > deadline)
-        throw new Error(`no ${what} within ${withinMs} ms: ${JSON.stringify(this.shards())}`)
-      await sleep(50)
-    }
+    if (await polled(met, withinMs)) return
+    throw new Error(`no ${what} within ${withinMs} ms: ${JSON.stringify(this.shards())}`)
   }
 
   async #close(): Promise<void> {

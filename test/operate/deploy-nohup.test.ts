@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { cleanEnvironment } from '../support/bridge-process.ts'
+import { polled } from '../support/polled.ts'
 import { Scenario } from '../support/scenario.ts'
 import { installation, REPOSITORY } from './installation.ts'
 
@@ -47,7 +48,7 @@ describe('under nohup', () => {
     expect(scenario.tally()).toMatchObject({ missing: [], duplicated: 0 })
     const log = await shell(root, end)
     expect(log).toContain('"consumer":"siem-')
-    await scenario.eventually(() => !alive(pid))
+    expect(await polled(() => !alive(pid))).toBe(true)
     expect(readFileSync(join(root, 'log/bridge-1.log'), 'utf8')).toContain(
       'whatever was held is delivered and committed',
     )
@@ -61,9 +62,10 @@ describe('under nohup', () => {
     writeFileSync(join(root, 'log/bridge-1.1.log'), '')
     truncateSync(join(root, 'log/bridge-1.1.log'), 20 * 1024 * 1024 - 100)
     const pid = await started(scenario, root)
-    await scenario.eventually(() => readlinkSync(join(root, 'log/bridge-1.log')) === 'bridge-1.2.log')
+    const current = join(root, 'log/bridge-1.log')
+    expect(await polled(() => readlinkSync(current) === 'bridge-1.2.log')).toBe(true)
     process.kill(pid, 'SIGTERM')
-    await scenario.eventually(() => !alive(pid))
+    expect(await polled(() => !alive(pid))).toBe(true)
     const older = readFileSync(join(root, 'log/bridge-1.1.log'), 'utf8')
     const newer = readFileSync(join(root, 'log/bridge-1.log'), 'utf8')
     expect(older).toContain('metrics and health at')

@@ -1,4 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { polled } from '../support/polled.ts'
 import { Scenario } from '../support/scenario.ts'
 import type { Listed } from './pm2.ts'
 import { Pm2 } from './pm2.ts'
@@ -99,7 +100,7 @@ describe('under pm2', () => {
     const { scenario, pm2, shared, end } = await underLoad()
     const [victim] = await pm2.list()
     process.kill(victim?.pid as number, 'SIGKILL')
-    await scenario.eventually(async () => column(await pm2.list(), 'restarts').join() === '1,0,0')
+    expect(await polled(async () => column(await pm2.list(), 'restarts').join() === '1,0,0')).toBe(true)
     await shared()
     const [successor] = await pm2.list()
     expect(successor?.pid).not.toBe(victim?.pid)
@@ -115,7 +116,7 @@ describe('under pm2', () => {
       for (const pid of orphans) if (alive(pid)) process.kill(pid, 'SIGKILL')
     })
     process.kill(pm2.daemon(), 'SIGKILL')
-    await scenario.eventually(() => !orphans.some(alive))
+    expect(await polled(() => !orphans.some(alive))).toBe(true)
     await pm2.run('start', ECOSYSTEM)
     await end()
     expect(scenario.tally().missing).toEqual([])

@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { BridgeProcess } from '../support/bridge-process.ts'
 import { cleanEnvironment, MAIN, startCommand } from '../support/bridge-process.ts'
+import { polled } from '../support/polled.ts'
 import { Scenario } from '../support/scenario.ts'
 
 /** The procedures of docs/operations.md, as an operator runs them. */
@@ -25,9 +26,9 @@ function temporary(): string {
 }
 
 /** Receive times are whole seconds. Waits for the next one, so that later logs have a later receive time. */
-async function nextSecond(scenario: Scenario): Promise<string> {
+async function nextSecond(): Promise<string> {
   const second = Math.floor(Date.now() / 1000)
-  await scenario.eventually(() => Math.floor(Date.now() / 1000) > second)
+  await polled(() => Math.floor(Date.now() / 1000) > second)
   return new Date((second + 1) * 1000).toISOString()
 }
 
@@ -58,12 +59,12 @@ describe('backfill of a time range', () => {
       return [...scenario.indexedById.keys()].filter((id) => !before.has(id))
     }
     const before = await ids(4)
-    const begin = await nextSecond(scenario)
+    const begin = await nextSecond()
     const within = await ids(10)
-    const end = await nextSecond(scenario)
+    const end = await nextSecond()
     await ids(4)
     // `lag` shows ages in whole seconds, so the end must be at least one second ago.
-    await nextSecond(scenario)
+    await nextSecond()
     const held = scenario.holders()
 
     const root = temporary()

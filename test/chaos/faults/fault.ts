@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Consequence } from '../judge.ts'
 import type { Replica } from '../replica.ts'
 import type { World } from '../world.ts'
@@ -24,12 +23,4 @@ export interface Draw {
 
 export interface Claim extends Disposable {
   readonly replica: Replica
-}
-
-/** Waits for what a fault needs before it can hit anything. */
-export async function until(met: () => boolean | Promise<boolean>, withinMs: number): Promise<boolean> {
-  for (const deadline = performance.now() + withinMs; performance.now() < deadline; await sleep(50)) {
-    if (await met()) return true
-  }
-  return false
 }
