@@ -4,8 +4,8 @@ import { bridge } from './subject.ts'
 import { described, trial } from './trial.ts'
 
 /**
- * Faults drawn at random, against real processes. What must hold is in `judge.ts`, what can happen in `faults/`.
- * CHAOS_SEED replays what was drawn; CHAOS_SECONDS says for how long faults are inflicted in each run.
+ * Faults drawn at random, against real processes. The rules are in `judge.ts`, the faults in `faults/`.
+ * CHAOS_SEED replays a run; CHAOS_SECONDS is the duration of faults in each run.
  */
 const SECONDS = Number(process.env['CHAOS_SECONDS'] ?? 150)
 const SEED = Number(process.env['CHAOS_SEED'] ?? Date.now() % 1_000_000)

@@ -1,5 +1,5 @@
 /**
- * Measures what each fault costs, one fault a run, and writes the table of docs/evidence.md.
+ * Measures the cost of each fault, one fault a run, and writes the table of docs/evidence.md.
  *
  *   node test/chaos/evidence.ts [--only TEXT] [--seed N] [--sample sync_data_to_splunk.py] [--output docs/evidence.md]
  *
@@ -40,7 +40,7 @@ type Row = Pick<TrialOptions, 'ordeal' | 'load' | 'hec'> & {
 const ONE_OF_MANY = /^(HEC answers with code|a balancer answers for HEC with)/
 const STANDS_FOR_OTHERS = /code (4|7|8|9|23) |with (404|503) /
 
-/** What one row of the table is made of: every kind of fault there is, alone, and some that are no single fault. */
+/** The rows of the table: every kind of fault alone, and some combinations. */
 function rowsOf(seed: number): Row[] {
   return [
     { name: 'no fault', ordeal: () => sleep(3_000) },
@@ -72,7 +72,7 @@ async function pileUp(world: World): Promise<void> {
   world.hec.resume()
 }
 
-/** Nobody reads for a while, and the older half of what was written meanwhile is forgotten by the service. */
+/** No replica reads for a while, and the service deletes the older half of the logs written meanwhile. */
 async function expireUnread(world: World): Promise<void> {
   for (const replica of world.replicas) await replica.end('SIGKILL')
   const before = new Map(world.logstore.shards().map((shard) => [shard.id, shard.end]))
@@ -110,7 +110,7 @@ async function measure(row: Row, { ack, subject }: Column, seed: number): Promis
     ...{ subject, seed, ack, replicas: REPLICAS, shards: 4, load, ordeal, settleMs: SETTLE_MS },
     ...(hec && { hec }),
   })
-  // The sample makes no promise that could be broken: of it only what arrived is counted.
+  // The vendor's sample promises nothing: only its delivered events are counted.
   if (subject.keepsTheContract && verdict.violations.length > 0) throw new Error(`${row.name}: ${described(verdict)}`)
   return verdict
 }

@@ -10,11 +10,11 @@ const run = promisify(execFile)
 
 /** How the network between a host and one port of the world fails. */
 export type Outage =
-  /** Nothing gets through, and nobody says so. */
+  /** Packets are dropped silently. */
   | 'silence'
   /** Requests arrive, answers do not: every outcome is ambiguous. */
   | 'deaf'
-  /** Nothing of ours arrives; what was on its way to us still does. */
+  /** Our packets are dropped; packets on their way to us still arrive. */
   | 'mute'
   /** Every packet is answered with a reset. */
   | 'reset'
@@ -26,7 +26,7 @@ const FAKETIME = ['x86_64', 'aarch64']
   .find((path) => existsSync(path))
 const MEMORY_V1 = '/sys/fs/cgroup/memory'
 
-/** What this needs from the machine; empty when everything is there. */
+/** Tools that the machine lacks; empty when it has all. */
 function missingTools(): string[] {
   const missing = ['ip', 'iptables', 'ss', 'nsenter', 'mount']
     .filter((tool) => !['/usr/sbin', '/sbin', '/usr/bin', '/bin'].some((dir) => existsSync(`${dir}/${tool}`)))
@@ -38,14 +38,14 @@ function missingTools(): string[] {
 
 let hosts = 0
 const alive = new Set<Host>()
-// A run that is interrupted, or fails where nobody waits, leaves nothing behind either.
+// An interrupted or crashed run leaves nothing behind either.
 process.on('exit', () => {
   for (const host of alive) host.sweep()
 })
 
 /**
  * A small machine of its own: a network namespace with one address, a small disk for the dead letter, a clock that can
- * be set, and a memory limit. Everything done to it can be undone, and everything done to the network counts what it hit.
+ * be set, and a memory limit. Every change can be undone, and every fault of the network counts its hits.
  */
 export class Host implements AsyncDisposable {
   readonly name: string
@@ -100,7 +100,7 @@ export class Host implements AsyncDisposable {
     alive.delete(this)
   }
 
-  /** What is left of this host, at once. */
+  /** Removes the rest of this host, at once. */
   sweep(): void {
     const sweeping = [
       `ip netns pids ${this.name} | xargs -r kill -9`,
@@ -217,7 +217,7 @@ export class Host implements AsyncDisposable {
     return {
       hits: () => {
         const met = number('memory.failcnt') - before
-        // What was taken was only cache, and it does with the rest: less and less is given, never more.
+        // Only cache was taken, and the process does with the rest: the limit only falls, and never rises.
         limit = Math.min(limit, number('memory.usage_in_bytes') + 256 * 1024)
         if (met === 0) writeFileSync(file('memory.limit_in_bytes'), `${limit}`)
         return met

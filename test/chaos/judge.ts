@@ -2,8 +2,8 @@ import type { Commit } from '../../src/emulator/sls/group-api.ts'
 import type { DeadLetterSeen, Delivery, Entry, Ledger, Written } from './ledger.ts'
 
 /**
- * What must hold whatever happens. A run is judged from what others saw: the emulator's store and its record of commits,
- * what the HEC receiver indexed and answered, and the files of the dead letter.
+ * The rules that hold under every fault. A run is judged from outside: by the emulator's store and its record of commits,
+ * the events and answers of the HEC receiver, and the files of the dead letter.
  */
 const PROPERTIES = {
   lost: 'Every wanted log is at the SIEM, or in the dead letter; but for those the service forgot before anybody read them.',
@@ -30,11 +30,11 @@ export interface Violation {
   readonly entry?: Entry
 }
 
-/** What a fault may excuse. */
+/** The consequences that a fault may excuse. */
 export type Consequence =
-  /** An answer, or word of an acknowledgement, did not arrive: what was delivered is delivered again. */
+  /** An answer or an acknowledgement did not arrive: delivered events are delivered again. */
   | 'answers lost'
-  /** A process or its lease ended: what was not committed by then is delivered again, by whoever comes next. */
+  /** A process or its lease ended: the next holder delivers uncommitted events again. */
   | 'lease ends'
   /** Reading starts again somewhere else: anything may be delivered again. */
   | 'cursor moves'
@@ -53,7 +53,7 @@ export interface Injury {
   readonly aheadMs?: number
 }
 
-/** Who held a shard from an instant on: a consumer, or nobody. */
+/** The holder of a shard from an instant on: a consumer, or none. */
 export interface Holding {
   readonly at: number
   readonly holder: string | null
@@ -74,7 +74,7 @@ export interface Run {
   readonly ackTimeoutMs: number
   readonly peakMemoryMb: number
   readonly memoryLimitMb: number
-  /** What was noticed while it happened: `stuck` and `died`. */
+  /** Violations found during the run: `stuck` and `died`. */
   readonly noticed: readonly Violation[]
 }
 
@@ -179,7 +179,7 @@ function acknowledgedAt({ at, request }: Delivery, ack: boolean): number {
   if (ack) return token?.toldAtMs ?? Number.POSITIVE_INFINITY
   if (answer.cut || answer.status === undefined) return Number.POSITIVE_INFINITY
   const accepted = answer.status === 200 && [0, 24, 25].includes(answer.code ?? -1)
-  // What stands before the event that is named was taken: the answer says so by its number.
+  // The events before the named one were taken: the answer says so by its number.
   const prefix = [6, 7, 9, 12, 13, 15].includes(answer.code ?? -1)
   return accepted || prefix ? at : Number.POSITIVE_INFINITY
 }
@@ -202,7 +202,7 @@ function explained(written: Written, first: Delivery, second: Delivery, record: 
   })
 }
 
-/** Position of the shard's checkpoint at an instant: what stands before it was committed. */
+/** Position of the shard's checkpoint at an instant: everything before it was committed. */
 function committedBy({ ledger, commitsOf }: Case, shard: number, at: number): number {
   const commits = commitsOf.get(shard) ?? []
   let [low, high] = [0, commits.length]
@@ -227,10 +227,10 @@ function trespassed({ shard }: Written, { replica, request }: Delivery, record: 
   if (isOf(holder, replica)) return false
   return !record.injuries.some(({ replica: hit, may, from, to }) => {
     if (from > at || (hit !== undefined && hit !== replica)) return false
-    // What a broken network, or a receiver that stood still, held back was sent while the lease was good; the kernel tries
+    // A broken network, or a stalled receiver, held back bytes that were sent while the lease was good; the kernel tries
     // again at intervals that grow with the outage.
     if (may.includes('answers lost') && at <= to + 2 * (to - from) + 1_000) return true
-    // A group that is deleted takes every lease along, and who had one hears of it with the next heartbeat.
+    // Deleting a group ends every lease, and its holders learn of it with the next heartbeat.
     return may.includes('cursor moves') && at <= to + record.leaseMs
   })
 }

@@ -10,13 +10,13 @@ import { lz4Decompress } from '../../src/sls/lz4.ts'
 /** Every log written in a run has this content, unique in the run: the ledger does not trust the bridge's own event id. */
 export const SERIAL = 'serial'
 
-/** One log on its way: where it stands in SLS, and what reached the SIEM of it. */
+/** One log: its place in SLS, and its deliveries to the SIEM. */
 export interface Entry {
   readonly serial: string
   /** Absent while it has only been seen at the SIEM. */
   written?: Written
   readonly deliveries: Delivery[]
-  /** Of every replica: one that read the shard anew buries a log again. */
+  /** Of every replica: one that reads the shard again writes a dead letter again. */
   readonly deadLetters: DeadLetterSeen[]
   /** The service forgot it, whether anybody had read it by then or not. */
   expired?: boolean
@@ -54,7 +54,7 @@ export interface Delivery {
   readonly request: IndexedRequest
 }
 
-/** What was written, read from the emulator's store; what arrived, from the receiver; what was refused, from the dead letters. */
+/** Written logs from the emulator's store, delivered ones from the receiver, refused ones from the dead letters. */
 export class Ledger {
   readonly entries = new Map<string, Entry>()
   /** Per shard, the serials of each log group. */
@@ -76,7 +76,7 @@ export class Ledger {
     return this.#count(({ written }) => written?.wanted === true)
   }
 
-  /** Reads what came into the store since the last time. Must be called before anything of it expires. */
+  /** Reads the logs that came into the store since the last time. Must be called before any of them expires. */
   scan(): void {
     for (const shard of this.#logstore.shards()) {
       const known = this.groups.get(shard.id) ?? []
@@ -99,7 +99,7 @@ export class Ledger {
     return this.#logstore.shard(shard).find(checkpoint) ?? Number.POSITIVE_INFINITY
   }
 
-  /** Marks what stands before a position as forgotten: from then on nobody can be blamed for not delivering it. */
+  /** Marks the logs before a position as expired: from then on a missing delivery is no violation. */
   expireBefore(shard: number, position: number): void {
     for (const serial of (this.groups.get(shard) ?? []).slice(0, position).flat()) this.#entry(serial).expired = true
   }

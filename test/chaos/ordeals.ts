@@ -88,7 +88,7 @@ export const ORDEALS = {
       // Whichever replica is cut off, it holds shards.
       const holders = () => new Set(world.group?.shards.flatMap(({ holder }) => holder ?? []))
       await polled(() => holders().size === world.replicas.length, 10_000)
-      // What was pulled before waits until the lease is over and the shards are somebody else's; the outage lasts longer
+      // Logs pulled before wait until the lease has ended and other replicas hold the shards; the outage lasts longer
       // than whoever was refused for five seconds waits before it tries again.
       const busy = world.hec.faults.add({ match: { endpoint: 'event' }, times: 0, action: { code: 9 } })
       await sleep(500)

@@ -21,9 +21,9 @@ export class Replica {
   readonly host: Host
   readonly logFile: string
   peakMemoryMb = 0
-  /** Called when a process ends that nobody asked to. */
+  /** Called when a process ends unasked. */
   onDeath: (exit: Exit) => void = () => {}
-  /** Whether its end may be somebody else's doing, as under memory pressure. */
+  /** Whether a fault may have ended it, such as memory pressure. */
   mayDie = false
   readonly #subject: Subject
   readonly #place: Omit<Place, 'host' | 'consumer'>
@@ -50,7 +50,7 @@ export class Replica {
     const consumer = `${this.name}.${++this.#starts}`
     const { program, args, env } = this.#subject.start({ ...this.#place, host: this.host, consumer })
     const [command, commandArgs] = this.host.command(program, args)
-    // In its own folder, so that no `.env` is picked up and what it writes is swept away.
+    // In its own folder, so that it reads no `.env` and its files are deleted.
     const child = spawn(command, commandArgs, { env, cwd: this.host.directory, stdio: ['ignore', 'pipe', 'pipe'] })
     const log = createWriteStream(this.logFile, { flags: 'a' })
     log.write(`--- ${consumer}, pid ${child.pid}, at ${Date.now()}\n`)

@@ -14,7 +14,7 @@ export interface Act {
 }
 
 const LONGEST_GAP_MS = 800
-/** Nobody needs a replica for longer. */
+/** No fault needs a replica for longer. */
 const CLAIM_MS = 60_000
 
 /** Acts for about `seconds`, in `lanes` that run side by side; every kind comes once before any comes again. */

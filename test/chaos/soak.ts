@@ -1,6 +1,6 @@
 /**
  * A steady rate for an hour with a fault now and then: nothing is lost, and memory and handles stay flat. One replica, the
- * witness, is never ended, so that what it holds can be watched.
+ * witness, is never ended, so that its memory can be watched.
  *
  *   node test/chaos/soak.ts [--minutes 60] [--seed N]
  */
@@ -22,7 +22,7 @@ const TOPICS = ['audit_log', 'k8s_audit']
 const CALM_MS = 15_000
 /** Some 15 MB for each shard, so that pulls are as large as they get. */
 const BACKLOG = { groups: 90, logsPerGroup: 1_000, tagBytes: 10, logBytes: 1_000 }
-/** What may be added between the first third and the last. */
+/** The allowed growth between the first third and the last. */
 const GROWTH_MB = 15
 const GROWTH_DESCRIPTORS = 10
 

@@ -5,14 +5,14 @@ import type { Host } from './host.ts'
 /** A program that carries logs from SLS to HEC, and how to start one replica of it. */
 export interface Subject {
   readonly name: string
-  /** What it wants of a logstore with several topics. */
+  /** The topics that it wants. */
   readonly topics: readonly string[]
   /** It dead-letters, and gives each event an id. */
   readonly keepsTheContract: boolean
   start(place: Place): { program: string; args: string[]; env: NodeJS.ProcessEnv }
 }
 
-/** Where a replica runs and what it talks to. */
+/** Host, service and SIEM of a replica. */
 export interface Place {
   readonly host: Host
   readonly consumer: string
@@ -27,7 +27,7 @@ const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 const SAMPLE = fileURLToPath(new URL('vendor_sample.py', import.meta.url))
 const PYTHON = fileURLToPath(new URL('../conformance/.tools/python/bin/python', import.meta.url))
 
-/** What the launcher and the image set (bin/sls-siem-bridge.cjs). */
+/** The environment that the launcher and the image set (bin/sls-siem-bridge.cjs). */
 const AS_INSTALLED = { MALLOC_MMAP_THRESHOLD_: '131072' }
 
 /** Short times, so that a lease ends and a time-out passes within seconds. */

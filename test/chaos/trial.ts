@@ -7,7 +7,7 @@ import { World } from './world.ts'
 
 export interface TrialOptions extends WorldOptions {
   load?: Load
-  /** What is done to the world while it works. */
+  /** The faults of the world while it works. */
   ordeal: (world: World) => Promise<void>
   /** Bound of progress: from the last fault's end until everything is delivered and committed. */
   settleMs?: number

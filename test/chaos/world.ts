@@ -37,7 +37,7 @@ export interface WorldOptions {
   shards?: number
   ack?: boolean
   inOrder?: boolean
-  /** What a dead letter may fill. Default 256, which a fault fills quickly; an hour of refused events needs more. */
+  /** Size limit of a dead letter. Default 256, which a fault fills quickly; an hour of refused events needs more. */
   diskKb?: number
   sls?: SlsEmulatorOptions
   hec?: HecReceiverOptions
@@ -69,11 +69,11 @@ export interface Strike {
   heal(): unknown
 }
 
-/** What costs a lease of three seconds on a busy machine: a look that comes so late, and so much of the time spent waiting. */
+/** A busy machine costs a lease of three seconds when a look comes so late, and so much of the time is spent waiting. */
 const STANDSTILL_MS = 700
 const STARVED_SHARE = 0.5
 
-/** What is on its way at any moment while all is well. */
+/** Log groups on their way at any moment without a fault. */
 const CAUGHT_UP_GROUPS = 30
 
 /** How much longer a fault may take to hit something. */
@@ -194,7 +194,7 @@ export class World implements AsyncDisposable {
     this.logstore.deleteGroup(GROUP)
   }
 
-  /** Writes until `stopWriting`: two topics that are wanted and one that is not, and now and then a log nobody will take. */
+  /** Writes until `stopWriting`: two wanted topics and one other, and now and then a log that the SIEM refuses for good. */
   startWriting({ groupsPerSecond, logsPerGroup, poisonEvery }: Load = STEADY): void {
     let stopped = false
     const kinds: SampleKind[] = ['audit', 'access', 'kubernetes']
@@ -244,7 +244,7 @@ export class World implements AsyncDisposable {
     }
   }
 
-  /** What the service may or may not have taken is written again: the store says what is there. */
+  /** Repeats writes whose outcome is unknown: the store tells which logs are there. */
   async #write(group: Parameters<OfficialClient['write']>[0]): Promise<void> {
     for (;;) {
       try {
@@ -257,7 +257,7 @@ export class World implements AsyncDisposable {
 
   /**
    * A fault from its first instant to its last. It lasts as long as it was meant to, and longer until it has hit something:
-   * a rule nobody met proves nothing.
+   * a rule that no request met proves nothing.
    */
   async injure(
     { fault, may, replica, forMs, aheadMs }: InjuryPlan,
@@ -302,14 +302,14 @@ export class World implements AsyncDisposable {
     if (left) throw new Error(`log groups behind after ${withinMs / 1000} s: ${left.join(', ')}`)
   }
 
-  /** Resolves once the checkpoints of the group are at the end of every shard, or it is noted that they are not. */
+  /** Resolves once the checkpoints of the group are at the end of every shard, or records that they are not. */
   async settle(withinMs: number): Promise<void> {
     await this.stopWriting()
     const left = await this.#behindAfter(withinMs, (groups) => groups !== 0)
     if (left) this.notice('stuck', `log groups behind after ${withinMs / 1000} s: ${left.join(', ')}`)
   }
 
-  /** Waits until no shard is `behind`; after that long, how many groups each is. */
+  /** Waits until no shard is `behind`. When that takes too long: by how many groups each shard is. */
   async #behindAfter(withinMs: number, behind: (groups: number) => boolean): Promise<number[] | undefined> {
     let groups: number[] = []
     const settled = await polled(() => {
@@ -319,7 +319,7 @@ export class World implements AsyncDisposable {
     return settled ? undefined : groups
   }
 
-  /** Asks every process to leave, and tells what there is to judge. */
+  /** Asks every process to leave, and returns the record for the judge. */
   async finish(): Promise<Run> {
     await Promise.all(
       this.replicas.map(async (replica) => {

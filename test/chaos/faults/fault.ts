@@ -2,7 +2,7 @@ import type { Consequence } from '../judge.ts'
 import type { Replica } from '../replica.ts'
 import type { World } from '../world.ts'
 
-/** One kind of fault: what can be done to a world, and what it may excuse. */
+/** One kind of fault: a change to a world, and the consequences that it may excuse. */
 export interface Fault {
   readonly name: string
   readonly may: readonly Consequence[]
@@ -13,10 +13,10 @@ export interface Fault {
   inflict(world: World, draw: Draw): Promise<void>
 }
 
-/** What chance decided about one fault. */
+/** The random choices for one fault. */
 export interface Draw {
   readonly forMs: number
-  /** A replica that nobody else is doing anything to; given back when the fault is over. */
+  /** A replica without another fault; given back when the fault is over. */
   replica(): Promise<Claim>
   below(limit: number): number
 }

@@ -14,7 +14,7 @@ interface Rule {
   times?: number
   lasts?: [number, number]
   ack?: true
-  /** Nobody can tell from the answer whether the events were taken. */
+  /** The answer does not tell whether the events were taken. */
   ambiguous?: boolean
 }
 
@@ -22,7 +22,7 @@ const LOST: Consequence[] = ['answers lost']
 let rules = 0
 
 /**
- * What the receiver answered is on record with every event, so most of these need no excuse. With acknowledgement an
+ * The record has the receiver's answer for every event, so most of these need no excuse. With acknowledgement an
  * ambiguous answer also puts those in doubt whose ids it may have taken.
  */
 function scripted(rule: Rule): Fault {

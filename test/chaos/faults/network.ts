@@ -12,7 +12,7 @@ const OUTAGES: Array<[Outage, string]> = [
   ['reset', 'every packet is reset between a replica and'],
   ['lossy', 'three packets in ten are lost between a replica and'],
 ]
-/** Without heartbeats the lease ends; without answers nobody knows. */
+/** Without heartbeats the lease ends; without answers the outcome of a request is unknown. */
 const MAY: Record<Side, Consequence[]> = { SLS: ['lease ends'], HEC: ['answers lost'] }
 
 function portOf(world: World, side: Side): number {

@@ -23,7 +23,7 @@ export const PROCESS_FAULTS: Fault[] = [
     },
   },
   {
-    // No excuse for anything: what is planned repeats nothing.
+    // Excuses nothing: a planned restart repeats no event.
     ...{ name: 'SIGTERM and a new start', may: [], lasts: [0, 500] },
     async inflict(world, { forMs, replica }) {
       using claim = await replica()
@@ -109,7 +109,7 @@ function clockJump(name: string, seconds: number): Fault {
       await world.injure({ fault: name, may: this.may, replica: claim.replica, forMs, aheadMs: seconds * 1000 }, () => {
         const before = skewed()
         host.setClock(seconds)
-        // A small jump is refused by nobody; it is there for the timers.
+        // No server refuses a small jump; it tests the timers.
         return { hits: () => (beyond ? skewed() - before : 1), heal: () => host.setClock(0) }
       })
       // Noticed within a second; until then requests are refused.
