@@ -1,6 +1,6 @@
 /**
- * What everything costs, in ratios that carry over to other machines: `npm run bench [-- --only PART,… --rounds N --keep]`.
- * Rivals take part where bench/install.sh has installed them. docs/performance.md says how to read it.
+ * Measures costs as ratios that hold on other machines: `npm run bench [-- --only PART,… --rounds N --keep]`. Rivals take part if
+ * bench/install.sh has installed them. docs/performance.md says how to read the results.
  */
 import { parseArgs } from 'node:util'
 import { endToEnd, moreReplicas } from './end-to-end/end-to-end.ts'

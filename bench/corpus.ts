@@ -3,7 +3,7 @@ import type { SampleKind } from '../src/emulator/sample-logs.ts'
 import { SampleLogs } from '../src/emulator/sample-logs.ts'
 import { decodeLogGroup, encodeLogGroup, encodeLogGroupList, splitLogGroupList } from '../src/sls/log-group.ts'
 
-/** One pull: the block as it arrives, and what it inflates to. */
+/** One pull: the compressed block, and its inflated body. */
 export interface Pulled {
   body: Buffer
   block: Buffer
@@ -13,16 +13,16 @@ const GROUP_HASH = Buffer.alloc(28)
 const LENGTH = Buffer.alloc(4)
 const BODY_BYTES = 2_000_000
 const BODIES = 8
-/** How the official producers batch: about this much goes into one log group. */
+/** Logs in one log group, as the official producers batch them. */
 const LOGS_PER_GROUP: Record<SampleKind, number> = { audit: 256, access: 349, kubernetes: 76 }
 
-/** Bodies of about 2 MB, enough of them that they do not stay in the cache next to each other. */
+/** Bodies of about 2 MB, too many to fit into the CPU cache together. */
 export function corpus(kind: SampleKind): Pulled[] {
   const samples = new SampleLogs(1)
   return Array.from({ length: BODIES }, () => pulled(bodyOf(() => groupOf(samples, kind, LOGS_PER_GROUP[kind]))))
 }
 
-/** Small groups of which one in ten has the topic `wanted`. */
+/** Small groups; one in ten has the topic `wanted`. */
 export function mixedTopics(kind: SampleKind): Pulled[] {
   const samples = new SampleLogs(1)
   let groups = 0
@@ -31,7 +31,7 @@ export function mixedTopics(kind: SampleKind): Pulled[] {
   )
 }
 
-/** Logs whose one value is about a KB of `text` over and over. */
+/** Logs with one value: `text` repeated to about a KB. */
 export function textCorpus(text: string): Pulled[] {
   const value = text.repeat(Math.ceil(1_000 / Buffer.byteLength(text)))
   const log = { time: 1_790_000_000, contents: [['message', value]] satisfies Array<[string, string]> }
@@ -61,7 +61,7 @@ function bodyOf(nextGroup: () => Buffer): Buffer {
   return encodeLogGroupList(groups)
 }
 
-/** Made by liblz4's format, which lz4-napi wraps in a size of four bytes. */
+/** Compresses with lz4-napi and removes its four bytes of size. */
 function pulled(body: Buffer): Pulled {
   return { body, block: compressSync(body).subarray(4) }
 }

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Installs the rivals by name into bench/.tools: the vendor's Python SDK on CPython, and on PyPy where pypy3 is there (Debian:
-# pypy3 pypy3-venv pypy3-dev and a C compiler; root installs them). Idempotent.
+# Installs the rivals into bench/.tools: the vendor's Python SDK on CPython, and on PyPy if pypy3 is installed (Debian: pypy3
+# pypy3-venv pypy3-dev and a C compiler; installed automatically as root). Idempotent.
 set -euo pipefail
 cd "$(dirname "$0")"
 requirements=../test/conformance/python/requirements.txt

@@ -1,16 +1,16 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { cpus, release, totalmem } from 'node:os'
 
-/** What a part of the benchmark found: for people as a table, for the baseline as ratios. */
+/** Result of a part of the benchmark: a table for people, ratios for the baseline. */
 export interface Report {
-  /** Names the table's place in docs/performance.md. */
+  /** Id of the table's place in docs/performance.md. */
   readonly id: string
   readonly title: string
   readonly columns: readonly string[]
   readonly rows: ReadonlyArray<readonly string[]>
-  /** What carries over to other machines, by name. */
+  /** Ratios that hold on other machines, by name. */
   readonly ratios?: Readonly<Record<string, number>>
-  /** The least each should be (issue: "As fast as the machine allows"); told, never an error. */
+  /** Minimum of each ratio. A missed goal is printed and is no error. */
   readonly goals?: Readonly<Record<string, number>>
 }
 
@@ -29,7 +29,7 @@ export function print({ title, columns, rows, ratios = {}, goals = {} }: Report)
   }
 }
 
-/** Puts the tables and ratios in place of the last ones. */
+/** Replaces the stored tables and ratios. */
 export function keep(reports: readonly Report[]): void {
   let text = readFileSync(DOCS, 'utf8')
   for (const { id, columns, rows } of reports) {
@@ -59,7 +59,7 @@ function markdown(columns: readonly string[], rows: ReadonlyArray<readonly strin
   return [line(columns), line(ruler), ...rows.map(line)].join('\n')
 }
 
-/** Three digits that mean something. */
+/** Three significant digits. */
 export function shown(value: number): string {
   if (!Number.isFinite(value)) return '–'
   return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2)

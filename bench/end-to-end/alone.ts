@@ -1,4 +1,4 @@
-/** One step without everything around it, as a process of its own (fork it): sends its MB per CPU-second. */
+/** Runs one step alone in its own process (fork it) and sends its MB per CPU-second. */
 import { gzipSync } from 'node:zlib'
 import type { SampleKind } from '../../src/emulator/sample-logs.ts'
 import { corpus } from '../corpus.ts'
@@ -17,7 +17,7 @@ const { what, kind } = JSON.parse(process.argv[2] ?? '{}') as AloneOptions
 const pulls = corpus(kind)
 const batches = batchesOf(pulls)
 const work: Record<AloneOptions['what'], (index: number) => unknown> = {
-  // Level 1 as the bridge asks for it, on the batches it would send.
+  // Level 1 with the bridge's options, on the batches it would send.
   gzip: (index) => batches[index]?.map((batch) => gzipSync(batch, { level: 1, memLevel: 9, chunkSize: 512 << 10 })),
   naive: (index) => bytesOfEnvelopes(envelopesOf(LAYOUT, pulls[index]?.body as Buffer)),
 }

@@ -1,23 +1,23 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-/** A program that carries the backlog to the sink. */
+/** A program that delivers the backlog to the sink. */
 export interface Contender {
   readonly name: string
   readonly program: string
   readonly args: readonly string[]
-  /** Besides what source and sink tell. */
+  /** Added to the settings of source and sink. */
   readonly env?: Record<string, string>
   /** Indexer acknowledgement. */
   readonly ack?: boolean
   /** On both sides. */
   readonly tls?: boolean
   readonly replicas?: number
-  /** What it reaches about, MB of raw logs per CPU-second: decides how much it is given. */
+  /** Approximate speed, MB of raw logs per CPU-second. It decides the size of the backlog. */
   readonly about: number
-  /** CPU-seconds its compilers need before anything counts. */
+  /** CPU-seconds that its compilers need before the measurement starts. */
   readonly warmUpSeconds: number
-  /** One request per event, so that the sink can tell whether all came. */
+  /** One request per event, so that the sink can count all events. */
   readonly singles?: boolean
 }
 
@@ -37,17 +37,17 @@ export const BRIDGE = {
   }),
   tls: bridge('bridge, HTTPS both ways', 200, { tls: true, env: PLAIN }),
   gzip: bridge('bridge, gzip', 130, { env: { SPLUNK_HEC_GZIP: 'true' } }),
-  /** What a configuration that sets none of this has. */
+  /** The default configuration. */
   gzipTls: bridge('bridge, gzip, HTTPS both ways', 120, { tls: true, env: { SPLUNK_HEC_GZIP: 'true' } }),
   twoPlain: bridge('bridge, two replicas', 300, { env: PLAIN, replicas: 2 }),
   twoGzip: bridge('bridge, two replicas, gzip', 130, { env: { SPLUNK_HEC_GZIP: 'true' }, replicas: 2 }),
 } satisfies Record<string, Contender>
 
-/** The vendor's SDK doing what its sample does; those that are installed (bench/install.sh). */
+/** The vendor's SDK with its sample's behaviour, on the installed interpreters (bench/install.sh). */
 export function rivals(): Contender[] {
   const runtimes = [
     { runtime: 'CPython', shipped: 0.5, batched: 12, warmUpSeconds: 1 },
-    // 25 to 45 s until it is as fast as it gets.
+    // It needs 25 to 45 s to reach full speed.
     { runtime: 'PyPy', shipped: 1.2, batched: 9, warmUpSeconds: 30 },
   ]
   return runtimes.flatMap(({ runtime, shipped, batched, warmUpSeconds }) => {

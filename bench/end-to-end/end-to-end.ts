@@ -1,8 +1,8 @@
 /**
- * The whole way, each part a process of its own: SLS emulator → contender → a HEC that takes everything. The CPU time is the
- * operating system's for all threads of the contender; a MB is a million bytes of inflated protobuf; the backlog's beginning
- * is for compilers. Contenders take turns, and medians are given. A bridge that did not deliver and commit everything is an
- * error, not a figure.
+ * The whole path, each part in its own process: SLS emulator → contender → a HEC that accepts everything. CPU time is the
+ * operating system's figure for all threads of the contender. A MB is a million bytes of inflated protobuf. The beginning of the
+ * backlog warms up the compilers. Contenders take turns; the result is the median. If the bridge does not deliver and commit
+ * everything, the run is an error.
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -23,7 +23,7 @@ import { measure } from './measure.ts'
 
 export interface EndToEndOptions {
   rounds: number
-  /** Measured of each contender in each round. */
+  /** Measured for each contender in each round. */
   cpuSeconds: number
 }
 
@@ -31,8 +31,8 @@ const GZIP_ALONE = 'gzip level 1 alone (floor)'
 const NAIVE_ALONE = 'protobufjs + JSON.stringify alone (no network)'
 const ALONE = [GZIP_ALONE, NAIVE_ALONE]
 /**
- * MB per CPU-second that the bridge is to reach on a core where protobufjs + JSON.stringify alone does so many: the goals were
- * set on a faster one, and only their ratio can be met elsewhere.
+ * Goals of the bridge in MB per CPU-second, on a core where protobufjs + JSON.stringify alone reaches `naive`. That core was
+ * faster, so other machines compare only the ratio.
  */
 const GOALS: Record<SampleKind, { plain: number; tls: number; gzip: number; naive: number }> = {
   audit: { plain: 600, tls: 400, gzip: 170, naive: 82 },
@@ -44,7 +44,7 @@ const PYPY_SHIPPED = 'sample on PyPy, as shipped'
 export async function* endToEnd(options: EndToEndOptions): AsyncGenerator<Report> {
   const { plain, acknowledged, tls, gzip, gzipTls } = BRIDGE
   const ours = [plain, acknowledged, tls, gzip, gzipTls]
-  // So far away that once is enough, and slow.
+  // Rivals run only in the first round: they are slow and far behind.
   const found = await turns((round) => (round === 0 ? [...ours, ...rivals()] : ours), options)
   yield rates(found)
   yield* asides(found)
@@ -81,7 +81,7 @@ async function turns(
   return found
 }
 
-/** For as long as this program runs. */
+/** Exists until this program ends. */
 async function issued(): Promise<Certificates> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-'))
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
@@ -89,8 +89,8 @@ async function issued(): Promise<Certificates> {
 }
 
 /**
- * On two cores at once: while a contender runs, source and sink keep the other core busy, which on a virtual machine may be the
- * other half of the same one.
+ * Runs two at once. While a contender runs, source and sink keep the other core busy, and on a virtual machine both may be halves
+ * of one physical core.
  */
 async function alone(what: AloneOptions['what'], kind: SampleKind): Promise<Measured> {
   const options: AloneOptions = { what, kind }
@@ -132,7 +132,7 @@ function rates(found: Found): Report {
   }
 }
 
-/** What else was seen of the same runs. */
+/** Other results of the same runs. */
 function* asides(found: Found): Generator<Report> {
   const names = [...found.keys()].filter((name) => !ALONE.includes(name))
   yield {
@@ -161,8 +161,8 @@ function eventLoops(found: Found, bridges: readonly string[]): Report {
   ])
   return {
     id: 'event-loop',
-    title: 'How late the event loop was in those runs',
-    columns: ['more than 10 ms late, %; the latest, ms (upper end of its bucket)', ...SAMPLE_KINDS],
+    title: 'Delay of the event loop in those runs',
+    columns: ['timers more than 10 ms late, %; largest delay, ms (upper end of its bucket)', ...SAMPLE_KINDS],
     rows: bridges.map((name) => [
       name,
       ...SAMPLE_KINDS.map((kind) => `${latePercent(name, kind).toFixed(2)}; ${latestMs(name, kind)}`),
@@ -175,7 +175,7 @@ function eventLoops(found: Found, bridges: readonly string[]): Report {
 function replicas(found: Found): Report {
   return {
     id: 'replicas',
-    title: 'One replica and two, on two cores that source and sink use too',
+    title: 'One replica and two, on two cores that source and sink also use',
     columns: ['MB per CPU-second, and per second of the clock', ...SAMPLE_KINDS],
     rows: [...found.keys()]
       .filter((name) => !ALONE.includes(name))

@@ -11,27 +11,27 @@ import type { SinkOptions, SinkReady, SinkState } from './sink.ts'
 import type { SourceOptions, SourceReady, SourceState } from './source.ts'
 
 export interface Measured {
-  /** MB of raw logs per second of all its processes' CPU time, and of the clock. */
+  /** MB of raw logs per second of CPU time of all its processes, and per second of the clock. */
   readonly perCpuSecond: number
   readonly perSecond: number
   /** Highest resident size of the first process, MB. */
   readonly residentMb: number
-  /** Of a bridge: how many in 100 timers rang more than 10 ms late, and how late the latest was, seconds (upper end of a bucket). */
+  /** For a bridge: percentage of timers more than 10 ms late, and the largest delay in seconds (upper end of a bucket). */
   readonly late?: { readonly percent: number; readonly most: number }
 }
 
 const SHARDS = 4
-/** What is left of the backlog then does not count: shards run dry one by one. */
+/** The rest of the backlog does not count, because shards run dry one by one. */
 const TO = 0.97
 const SAMPLE_MS = 100
-/** Linux counts CPU time in these. */
+/** Linux's unit of CPU time. */
 const TICKS_PER_SECOND = 100
 const LONGEST_MS = 600_000
 
-/** What the launcher and the image set (bin/sls-siem-bridge.cjs). */
+/** Set by the launcher and the image too (bin/sls-siem-bridge.cjs). */
 export const AS_INSTALLED = { MALLOC_MMAP_THRESHOLD_: '131072' }
 
-/** One contender carries one backlog, of which `cpuSeconds` are measured. Throws when not all of it arrived by way of the bridge. */
+/** Lets one contender deliver one backlog and measures `cpuSeconds` of it. Throws if the bridge did not deliver all of it. */
 export async function measure(
   contender: Contender,
   kind: SampleKind,
@@ -63,7 +63,7 @@ export async function measure(
       warm = (await metrics(ADMIN_PORT)) || undefined
     })
     const done = samples.at(-1) as Sample
-    // A rival may lose a log; its figure is none the less right.
+    // A rival may lose logs; its figure is still valid.
     if (contender.singles && done.requests !== logs)
       process.stderr.write(`  ${done.requests} of ${logs} logs arrived\n`)
     const exposed = contender.singles ? [] : await Promise.all(processes.map((_, index) => metrics(ADMIN_PORT + index)))
@@ -87,7 +87,7 @@ export async function measure(
 }
 
 const ADMIN_PORT = 19_464
-/** The goal: no work on the event loop for longer. */
+/** The goal: no work blocks the event loop for longer. */
 const IN_TIME_SECONDS = 0.01
 const DELIVERED = /^sls_bridge_events_delivered_total\S* (\d+)/m
 
@@ -145,7 +145,7 @@ function cpuSecondsOf({ pid }: ChildProcess): number {
   return (Number(user) + Number(system)) / TICKS_PER_SECOND
 }
 
-/** As the operating system counts it: at its highest, or now. */
+/** Resident size by the operating system, highest or current. */
 export function residentMb({ pid }: ChildProcess, what: 'VmHWM' | 'VmRSS'): number {
   const status = readFileSync(`/proc/${pid}/status`, 'latin1')
   return ((numberOf(status, new RegExp(`^${what}:\\s+(\\d+)`, 'm')) ?? 0) * 1024) / 1e6
@@ -156,7 +156,7 @@ async function metrics(port: number): Promise<string> {
   return (await response?.text()) ?? ''
 }
 
-/** Between two moments of one process. */
+/** Difference between two moments of one process. */
 function lateness(before: string, after: string): { percent: number; most: number } {
   const earlier = delays(before)
   const buckets = delays(after).map(({ le, count }, index) => ({ le, count: count - (earlier[index]?.count ?? 0) }))

@@ -1,5 +1,5 @@
 /**
- * A HEC that takes everything and looks at nothing, as a process of its own (fork it): what is measured must not wait for it.
+ * A HEC that accepts everything unread, in its own process (fork it), so that the measured program never waits for it.
  */
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -14,20 +14,20 @@ export interface SinkOptions {
   ack: boolean
   /** PEM files. */
   tls?: { cert: string; key: string }
-  /** Takes requests with events and never answers them. */
+  /** Accepts requests with events and never answers them. */
   stalled?: boolean
 }
 
 /** Sent when it is ready. */
 export interface SinkReady {
   url: string
-  /** Where bare bytes are read and forgotten. */
+  /** Port that reads and discards raw bytes. */
   drainPort: number
 }
 
-/** Sent every now and then. */
+/** Sent from time to time. */
 export interface SinkState {
-  /** Requests with events, and the bytes of their bodies as they came. */
+  /** Requests with events, and the bytes of their bodies as received. */
   requests: number
   bytes: number
 }
@@ -69,7 +69,7 @@ function serve(request: IncomingMessage, response: ServerResponse): void {
   })
 }
 
-/** Everything was indexed at once. */
+/** Reports everything as indexed at once. */
 async function asked(request: IncomingMessage): Promise<[status: number, body: object]> {
   const chunks: Buffer[] = []
   for await (const chunk of request) chunks.push(chunk as Buffer)

@@ -1,6 +1,6 @@
 /**
- * SLS with a backlog, as a process of its own (fork it): the emulator with its signatures, leases and checkpoints. In its
- * shards the same few hundred log groups come again and again, each compressed once.
+ * SLS with a backlog, in its own process (fork it): the emulator with its signatures, leases and checkpoints. Its shards repeat
+ * the same few hundred log groups, each compressed once.
  */
 import { readFileSync } from 'node:fs'
 import { compressSync } from 'lz4-napi'
@@ -24,9 +24,9 @@ export interface SourceReady {
   logs: number
 }
 
-/** Sent every now and then. */
+/** Sent from time to time. */
 export interface SourceState {
-  /** Log groups that are not before a checkpoint yet. */
+  /** Log groups that no checkpoint has passed yet. */
   behind: number
 }
 
@@ -53,7 +53,7 @@ while (rawBytes < megabytes * 1e6) {
   groups += 1
 }
 const env = {
-  // Certificates are for names, and Node takes one that ends in a number for none.
+  // Certificates are for names. Node does not accept a host that ends in a number as a name.
   SLS_ENDPOINT: tls ? `https://localhost:${emulator.port}` : emulator.url,
   SLS_AK_ID: emulator.accessKeyId,
   SLS_AK_KEY: emulator.accessKeySecret,

@@ -53,7 +53,7 @@ export class SimulatedClock {
     this.#now = end
   }
 
-  /** One turn of the event loop comes after everything that promises alone can do. */
+  /** A turn of the event loop comes after all pending promises. */
   async #quiet(): Promise<void> {
     do await new Promise(setImmediate)
     while (this.#busy())

@@ -17,7 +17,7 @@ export interface EventReport {
   /** The longest time that a shard had no reader, in seconds. */
   longestGapSeconds: number
   duplicates: number
-  /** Requests in the busiest second, of all kinds and heartbeats only. */
+  /** Requests in the busiest second: all kinds, and only heartbeats. */
   peakRequests: number
   peakHeartbeats: number
   /** The most requests that one replica had under way at a time. */
@@ -59,7 +59,7 @@ export class Events {
     return this.#measure(name, this.#leastMoves([], replicas), () => this.#startSpread(replicas))
   }
 
-  /** SIGTERM to the oldest. */
+  /** Sends SIGTERM to the oldest. */
   leave(): Promise<EventReport> {
     const [oldest] = this.#fleet.members as [string]
     return this.#measure('one leaves', this.#leastMoves([oldest], 0), async () => this.#fleet.stop(oldest))

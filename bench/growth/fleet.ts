@@ -25,7 +25,7 @@ interface Replica {
   readonly name: string
   readonly clock: ProcessClock
   readonly worker: Worker
-  /** Held and not being given up. */
+  /** Held and not being released. */
   readonly kept: Set<number>
   /** Told to stop, and no longer counted. */
   leaving: boolean
@@ -56,7 +56,7 @@ export class Fleet {
   #started = 0
   /** Shards that replicas were told to give up. */
   #draining = 0
-  /** Bodies read and not yet encoded to their end. */
+  /** Bodies read and not yet completely encoded. */
   #encoding = 0
   #written = 0
   #writing: boolean
@@ -70,12 +70,12 @@ export class Fleet {
     this.sls = new SimulatedSls(this.time, this.#random, options.shards, (commit) => this.judge.committed(commit))
   }
 
-  /** Live and meant to stay, the oldest first. */
+  /** Live replicas that are not leaving, the oldest first. */
   get members(): string[] {
     return [...this.#replicas.values()].filter(({ leaving }) => !leaving).map(({ name }) => name)
   }
 
-  /** Shards a replica keeps. */
+  /** Number of shards that a replica keeps. */
   load(name: string): number {
     return this.#replicas.get(name)?.kept.size ?? 0
   }
@@ -113,7 +113,7 @@ export class Fleet {
     worker.run().catch((error) => this.judge.failed(name, `ended with ${error}`))
   }
 
-  /** SIGTERM. The process ends when it is drained. */
+  /** Sends SIGTERM. The process ends when it is drained. */
   stop(name: string): void {
     const replica = this.#replicas.get(name)
     if (!replica) return
@@ -170,7 +170,7 @@ export class Fleet {
     for (const { id, end } of this.sls.logstore.shards()) this.judge.assertDelivered(id, end)
   }
 
-  /** The shards in turn, at an even rate. */
+  /** Writes to the shards in turn, at an even rate. */
   #write(): void {
     const { shards, writeSeconds } = this.options
     const due = Math.floor((this.time.now() / 1000) * (shards / writeSeconds))
@@ -203,7 +203,7 @@ export class Fleet {
     }
   }
 
-  /** One batch a pull: its bytes are never looked at. Before and after it the fetcher waits for turns of the event loop. */
+  /** Makes one batch a pull and never reads its bytes. The fetcher waits for turns of the event loop before and after it. */
   #encoder(): PullEncoder {
     const ended = (): void => void this.#encoding--
     function* encode(body: Buffer, at: PullPosition): Generator<Batch, EncodeCounts> {

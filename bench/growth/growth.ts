@@ -1,7 +1,7 @@
 /**
- * How the bridge grows: `node bench/growth/growth.ts [--quick] [--seed N]` prints the tables of docs/scaling.md;
- * `--shards N --replicas N [--heartbeat S] [--fetch S] [--write S]` runs one fleet through everything. See fleet.ts for what is
- * real and what is simulated.
+ * How the bridge scales: `node bench/growth/growth.ts [--quick] [--seed N]` prints the tables of docs/scaling.md;
+ * `--shards N --replicas N [--heartbeat S] [--fetch S] [--write S]` runs one fleet through all events. fleet.ts says which parts
+ * are real and which are simulated.
  */
 import { parseArgs } from 'node:util'
 import { idleMemory } from './memory.ts'
@@ -85,7 +85,7 @@ async function matrix(): Promise<void> {
   console.log(`\n## Requests\n\n${loadTable(loads)}`)
   console.log(`\n## Time to balance\n\n${balanceTable(lives)}`)
   console.log(`\n## Moves\n\n${movesTable(lives)}`)
-  console.log(`\n## Standing still\n\n${gapTable(lives)}`)
+  console.log(`\n## Unread shards\n\n${gapTable(lives)}`)
 }
 
 async function variants(): Promise<void> {

@@ -10,7 +10,7 @@ class Progress {
     return this.#mark
   }
 
-  /** How many of `from` to `to` (exclusive) were done already. */
+  /** Number of positions from `from` to `to` (exclusive) that were done already. */
   add(from: number, to: number): number {
     let again = 0
     for (let position = from; position < to; position++) {
@@ -28,9 +28,9 @@ export class Judge {
   readonly violations: string[] = []
   /** By shard. */
   readonly holders: Array<string | undefined>
-  /** Shards being taken, in all. */
+  /** Total number of times that a shard was taken. */
   takes = 0
-  /** Log groups the SIEM took more than once. */
+  /** Log groups that the SIEM got more than once. */
   duplicates = 0
   commits = 0
   /** The longest time that a shard had no holder since `forgetGaps`, in milliseconds. */

@@ -15,7 +15,7 @@ export interface ScenarioOptions extends FleetOptions {
   steadyHeartbeats: number
 }
 
-/** Requests per second of one kind in the steady state. */
+/** Requests per second of one kind, in the steady state. */
 interface Load {
   api: SlsApi | 'all'
   mean: number

@@ -21,7 +21,7 @@ const LOGSTORE = 'audit'
 /** Size of one log group in a pull, inflated. */
 export const GROUP_BYTES = 1024
 const STORED: Omit<StoredGroup, 'receivedAt'> = { bytes: Buffer.alloc(0), rawSize: GROUP_BYTES, tail: 0, logs: 1 }
-/** One way, in milliseconds: a service in the same region, seen over TLS. */
+/** Latency in one direction, in milliseconds: a service in the same region, over TLS. */
 const LEAST_LATENCY_MS = 2
 const LATENCY_SPREAD_MS = 10
 
@@ -55,7 +55,7 @@ export class SimulatedSls {
     })
   }
 
-  /** A log group in a shard. */
+  /** Writes a log group to a shard. */
   write(shard: number): void {
     this.logstore.shard(shard).append({ ...STORED, receivedAt: this.#time.wall() })
   }
@@ -64,7 +64,7 @@ export class SimulatedSls {
     return this.logstore.group(GROUP)
   }
 
-  /** One way over the network. */
+  /** Latency in one direction. */
   latency(): number {
     return LEAST_LATENCY_MS + LATENCY_SPREAD_MS * this.#random()
   }
@@ -74,7 +74,7 @@ export class SimulatedSls {
     this.#committed({ consumer, shard, position: this.logstore.shard(shard).find(checkpoint) ?? Number.NaN })
   }
 
-  /** The answer to ListShards, made once: nothing splits here. */
+  /** The answer to ListShards. It is made once because nothing splits here. */
   get listing(): { json: unknown; bytes: number } {
     if (!this.#listing) {
       const json = this.logstore.shards().map((shard) => ({
@@ -222,7 +222,7 @@ export class SimulatedClient extends SlsClient {
     })
   }
 
-  /** Nothing is open. */
+  /** Does nothing: there are no connections. */
   override async close(): Promise<void> {}
 
   /** One way, the service's work, and back. A call under way ends where it is when the process is killed. */

@@ -1,4 +1,4 @@
-/** From PutLogs accepted to the answer of HEC at a low rate, and the pulls it takes, by SLS_FETCH_INTERVAL_SECONDS. */
+/** Time from an accepted PutLogs to HEC's answer at a low rate, and the number of pulls, by SLS_FETCH_INTERVAL_SECONDS. */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -16,7 +16,7 @@ import type { Report } from '../report.ts'
 const INTERVALS_SECONDS = [0.1, 0.25, 0.5, 1, 2, 5]
 const SHARDS = 4
 const LOGS = 150
-/** Between two logs, so that none meets the next. */
+/** Time between two logs, so that each is delivered alone. */
 const GAP_MS = 150
 const DAY_MS = 86_400_000
 
@@ -45,7 +45,7 @@ async function measured(seconds: number): Promise<{ delaysMs: number[]; pullsPer
       const now = performance.now()
       for (const { envelope } of events) {
         const { serial } = envelope.event as { serial: string }
-        // It may be there before its writer heard that it was accepted.
+        // A log may arrive before its writer learns that it was accepted.
         delaysMs.push(Math.max(0, now - (writtenAt.get(serial) ?? now)))
       }
     },
@@ -72,7 +72,7 @@ async function measured(seconds: number): Promise<{ delaysMs: number[]; pullsPer
     writtenAt.set(serial, performance.now())
   }
   try {
-    // Every shard is held and has been read to its end once.
+    // Every shard has an owner and was read to its end once.
     while (pulls(sls.requests()) < 3 * SHARDS) await sleep(50)
     const [before, begun] = [pulls(sls.requests()), performance.now()]
     const random = seededRandom(1)

@@ -1,4 +1,4 @@
-/** What a replica holds: shards × budget × what goes on. Resident size as the operating system counts it. */
+/** Memory of a replica by shards, budget and activity: the operating system's resident size. */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -18,7 +18,7 @@ const SHARDS_FOR_BUDGETS = 16
 const IDLE_MS = 20_000
 const STALLED_MS = 10_000
 const LONGEST_MS = 300_000
-/** Enough for every pool to be as full as it gets. */
+/** Enough to fill every pool. */
 const BACKLOG_MB = 3_000
 const ADMIN_PORT = 19_474
 
@@ -53,7 +53,7 @@ async function rows(cases: Array<{ name: string; shards: number; budgetMb: numbe
   return { columns: ['MB', ...STATES, '150 MB + 2 × budget'], rows: table, idle }
 }
 
-/** Idle: after a while without logs. Busy: the highest while a backlog drains. Stalled: HEC has stopped answering. */
+/** Idle: after some time without logs. Busy: the highest while a backlog drains. Stalled: HEC has stopped answering. */
 async function resident(state: State, shards: number, budgetMb: number): Promise<number> {
   const megabytes = state === 'idle' ? 0 : BACKLOG_MB
   const source = helper<SourceOptions, SourceReady, SourceState>('source', { kind: 'audit', shards, megabytes })

@@ -1,5 +1,5 @@
-"""What the vendor's sample for Splunk does with its SDK: a consumer group worker, log groups flattened to dicts, one POST
-per log, and a checkpoint after each pull. `batched` differs by one thing: a POST takes a megabyte of events.
+"""Does what the vendor's Splunk sample does with its SDK: a consumer group worker, log groups flattened to dicts, one POST per
+log, and a checkpoint after each pull. `batched` differs in one thing: a POST carries a megabyte of events.
 
 usage: sample.py shipped|batched, with SLS_* and SPLUNK_HEC_* in the environment
 """
@@ -12,7 +12,7 @@ import requests
 from aliyun.log.consumer import ConsumerProcessorBase, ConsumerWorker, CursorPosition, LogHubConfig
 from aliyun.log.pulllog_response import PullLogResponse
 
-# The SDK asks for http://<project>.<host>: the emulator takes that as its HTTP proxy.
+# The SDK requests http://<project>.<host>. The emulator accepts that as an HTTP proxy.
 os.environ.update(http_proxy=os.environ["SLS_ENDPOINT"], no_proxy="127.0.0.1")
 BATCHED = sys.argv[1] == "batched"
 BATCH_BYTES = 1_000_000

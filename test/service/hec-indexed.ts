@@ -193,14 +193,14 @@ export function indexedFacts(hec: HecService): Fact[] {
         says: 'A full queue is 503 with code 9 and the number of the first event that was not accepted',
         mark: 'unverified',
         believed: '503 9 #1',
-        ...noClientCan('only a load that fills the queue of the indexer can bring it about'),
+        ...noClientCan('only a load that fills the queue of the indexer can cause it'),
       },
       {
         id: 'hec/capacity-codes',
         says: 'With backpressureState=warn_at_80, capacity is reported as 200 with 24 or 25, and 429 with 26 or 27',
         mark: 'unverified',
         believed: '200 24, 200 25, 429 26, 429 27',
-        ...noClientCan('only a load that fills the queue of an indexer so configured can bring it about'),
+        ...noClientCan('only a load that fills the queue of such an indexer can cause it'),
       },
       {
         id: 'hec/kv-mode',
