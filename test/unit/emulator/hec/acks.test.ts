@@ -1,5 +1,6 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { HecReceiver } from '../../../../src/emulator/hec/server.ts'
+import { nextRequest } from '../../../support/next-request.ts'
 import { CHANNEL, EVENT, indexed, post, receiverFor, send } from './client.ts'
 
 const ACK = '/services/collector/ack'
@@ -127,8 +128,10 @@ describe('forgetting', () => {
   test('a restart ends the connections and keeps the events', async () => {
     const receiver = await receiverFor({ ack: true })
     receiver.stall()
+    const arrived = nextRequest()
     const waiting = post(receiver, [{ event: 'lost' }], { channel: CHANNEL })
-    await expect.poll(() => receiver.state().connections.open).toBe(1)
+    await arrived
+    expect(receiver.state().connections.open).toBe(1)
     await receiver.restart()
     await expect(waiting).rejects.toThrow()
     receiver.resume()

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { HecReceiver } from '../../../../src/emulator/hec/server.ts'
+import { nextRequest } from '../../../support/next-request.ts'
 import { CHANNEL, EVENT, indexed, post, receiverFor, send } from './client.ts'
 
 function control(receiver: HecReceiver, method: string, path: string, given?: unknown) {
@@ -111,8 +112,9 @@ test('queue, ack service, shut-down and ack delay are set and told', async () =>
 test('a stalled receiver accepts connections and answers nothing until it is resumed', async () => {
   const receiver = await receiverFor()
   await control(receiver, 'POST', 'stall')
+  const arrived = nextRequest()
   const waiting = post(receiver, [{ event: 'late' }])
-  await expect.poll(() => receiver.state().connections.open).toBeGreaterThan(0)
+  await arrived
   expect((await control(receiver, 'GET', 'state')).json).toMatchObject({ stalled: true, events: 0 })
   await control(receiver, 'POST', 'resume')
   expect((await waiting).status).toBe(200)
@@ -123,7 +125,7 @@ test('restart forgets acks', async () => {
   const receiver = await receiverFor({ ack: true })
   await post(receiver, [{ event: 1 }], { channel: CHANNEL })
   expect((await control(receiver, 'POST', 'restart')).status).toBe(200)
-  await expect.poll(() => receiver.state().acks.forgotten).toBe(1)
+  await receiver.until(() => receiver.state().acks.forgotten === 1)
 })
 
 test('clear forgets events and counts', async () => {

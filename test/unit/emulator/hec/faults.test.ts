@@ -89,7 +89,7 @@ describe('a cut connection', () => {
   test('hang: no answer, and the connection stays', async () => {
     const receiver = await receiverFor({ faults: [{ action: { hang: true } }] })
     const waiting = post(receiver, EVENTS)
-    await expect.poll(() => receiver.state().requests).toEqual({ [`${EVENT} hang`]: 1 })
+    await receiver.until(() => receiver.state().requests[`${EVENT} hang`] === 1)
     expect(receiver.state()).toMatchObject({ events: 0, connections: { open: 1 } })
     await receiver.restart()
     await expect(waiting).rejects.toThrow()

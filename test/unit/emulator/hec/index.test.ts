@@ -2,10 +2,11 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { IdCounter } from '../../../../src/emulator/hec/ids.ts'
 import type { IndexedEvent } from '../../../../src/emulator/hec/index.ts'
 import { startHecReceiver } from '../../../../src/emulator/hec/server.ts'
+import { Happenings } from '../../../support/happenings.ts'
 import { CHANNEL, indexed, post, receiverFor, send } from './client.ts'
 
 async function temporaryFile(): Promise<string> {
@@ -25,7 +26,8 @@ test('with keepMs old events are forgotten and stay counted', async () => {
   const receiver = await receiverFor({ keepMs: 0 })
   await post(receiver, [{ event: 'old' }, { event: 'old' }])
   const [{ request }] = receiver.events as [IndexedEvent]
-  await expect.poll(() => Date.now()).toBeGreaterThan(request.receivedAtMs)
+  vi.useFakeTimers({ toFake: ['Date'], now: request.receivedAtMs + 1 })
+  onTestFinished(() => void vi.useRealTimers())
   await post(receiver, [{ event: 'new' }])
   expect(receiver.events.map(({ seq, envelope }) => [seq, envelope.event])).toEqual([[2, 'new']])
   expect(receiver.state()).toMatchObject({ events: 3 })
@@ -82,22 +84,24 @@ test('after an output stream failed every request is code 8', async () => {
 test('a slow output stream holds back the answer', async () => {
   const written: string[] = []
   const pending: Array<() => void> = []
+  const writes = new Happenings()
   const output = new Writable({
     highWaterMark: 1,
     write(chunk, _, done) {
       written.push(String(chunk))
       pending.push(done)
+      writes.notify()
     },
   })
   const receiver = await receiverFor({ output })
   let answered = false
   const answer = post(receiver, [{ event: 1 }]).then(() => (answered = true))
-  await expect.poll(() => written).toHaveLength(1)
+  await writes.until(() => written.length === 1)
   expect(answered).toBe(false)
   pending.shift()?.()
   await answer
   const closed = receiver.close()
-  await expect.poll(() => pending).toHaveLength(1)
+  await writes.until(() => pending.length === 1)
   pending.shift()?.()
   await closed
   expect(eventsIn(written.join(''))).toEqual([1])

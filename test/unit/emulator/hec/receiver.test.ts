@@ -7,12 +7,19 @@ import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { hecReceiverCommand } from '../../../../src/cli/hec-receiver.ts'
+import { Happenings } from '../../../support/happenings.ts'
 import { CHANNEL, EVENT, TOKEN } from './client.ts'
 
-function text(stream: PassThrough): () => string {
+/** The text that a stream has given so far. */
+function text(stream: PassThrough) {
   let all = ''
-  stream.on('data', (chunk) => (all += String(chunk)))
-  return () => all
+  const given = new Happenings(() => all)
+  stream.on('data', (chunk) => {
+    all += String(chunk)
+    given.notify()
+  })
+  const read = () => all
+  return Object.assign(read, { matches: (pattern: RegExp) => given.until(() => pattern.test(all)) })
 }
 
 /** Starts the command; `stop` ends it the way a signal does and gives the exit code. */
@@ -30,8 +37,8 @@ function start(argv: string[], env: NodeJS.ProcessEnv = {}) {
 }
 
 /** The environment it prints when it is ready. */
-async function ready(out: () => string): Promise<{ url: string; token: string }> {
-  await expect.poll(out).toMatch(/\n\n/)
+async function ready(out: ReturnType<typeof text>): Promise<{ url: string; token: string }> {
+  await out.matches(/\n\n/)
   const [, url = '', token = ''] = /^SPLUNK_HEC_URL=(\S+)\nSPLUNK_HEC_TOKEN=(\S+)\n\n/.exec(out()) ?? []
   return { url, token }
 }
@@ -131,7 +138,7 @@ describe('hec-receiver', () => {
 
 test('--search-token keeps the events and answers the search of reconcile at the address it prints', async () => {
   const { out } = start(['--port', '0', '--token', TOKEN, '--search-token', 'searcher'])
-  await expect.poll(out).toMatch(/\n\n/)
+  await out.matches(/\n\n/)
   const [, url = '', search = '', token = ''] =
     /^SPLUNK_HEC_URL=(\S+)\nSPLUNK_HEC_TOKEN=\S+\nSPLUNK_SEARCH_URL=(\S+)\nSPLUNK_SEARCH_TOKEN=(\S+)\n\n/.exec(out()) ??
     []

@@ -252,7 +252,7 @@ describe('bodies', () => {
     socket.write(`${head}Content-Length: 1000\r\n\r\n{"event":"x"}`)
     socket.resume().end()
     await once(socket, 'close')
-    await expect.poll(() => receiver.state().abortedBodies).toBe(1)
+    await receiver.until(() => receiver.state().abortedBodies === 1)
     expect(receiver.events).toEqual([])
   })
 })
