@@ -14,7 +14,7 @@ const PATHS = new Set(
     if (entry.isFile()) return [`/${entry.name}`]
     if (!FOLDERS.includes(entry.name)) return []
     const below = readdirSync(`${ROOT}/${entry.name}`, { withFileTypes: true, recursive: true })
-    const within = below.filter((it) => !it.parentPath.includes('.mutants'))
+    const within = below.filter((it) => !/\.(mutants|tools)/.test(it.parentPath))
     return [
       `/${entry.name}/`,
       ...within.map((it) => `/${it.parentPath.slice(ROOT.length)}/${it.name}${it.isDirectory() ? '/' : ''}`),
