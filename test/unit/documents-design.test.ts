@@ -44,6 +44,17 @@ describe('DESIGN.md', () => {
     expect(named(name)).toHaveLength(1)
   })
 
+  test('links to pages that exist', () => {
+    const links = [...DESIGN.matchAll(/\]\(([\w./-]+)/g)].map(([, link]) => `/${link}`)
+    expect(links.filter((link) => !PATHS.has(link))).toEqual([])
+  })
+
+  test('says where everything in src is', () => {
+    const places = readdirSync(`${ROOT}/src`, { withFileTypes: true })
+    const map = section('Where things are')
+    for (const place of places) expect(map).toContain(`| \`src/${place.name}${place.isDirectory() ? '/' : ''}\` |`)
+  })
+
   test('names only scripts, variables, types and functions that are there', () => {
     const files = [...PATHS].filter(
       (path) => /^\/(src|engine|bin|deploy|test|package\.json)/.test(path) && /\.(ts|cjs|json)$/.test(path),
