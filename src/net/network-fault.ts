@@ -10,7 +10,7 @@ export interface Progress {
   readonly answering: boolean
 }
 
-/** What advice calls the settings of a connection: the name of each as the user wrote it. */
+/** Names of the settings of a connection as the user wrote them, for advice. */
 export interface SettingNames {
   readonly address: string
   readonly tlsVerify: string

@@ -1,6 +1,6 @@
 import type { Secret } from '../core/secret.ts'
 
-/** How a TLS connection is verified and what we show. Certificates and keys are PEM. */
+/** How we verify the server of a TLS connection, and our own certificate. All are PEM. */
 export interface Tls {
   readonly verify: boolean
   /** Authorities to trust in place of the public ones. */
@@ -31,7 +31,7 @@ export function tlsConnectOptions({ verify, ca, cert, key, serverName }: Tls): T
 }
 
 /**
- * What an error of a TLS connection says, by its code:
+ * The problem behind an error of a TLS connection:
  * - `other_name`: the certificate is for another host.
  * - `not_trusted`: the certificate is expired, revoked, or not signed by a CA that we trust.
  * - `client_refused`: the server refuses our certificate or our ciphers.

@@ -44,7 +44,7 @@ function readEventId(envelope: Buffer): string | null {
     const { fields } = JSON.parse(envelope.toString('utf8')) as { fields?: { sls_event_id?: unknown } }
     return typeof fields?.sls_event_id === 'string' ? fields.sls_event_id : null
   } catch {
-    // An envelope that is no JSON is what HEC refuses with code 6: keep it, nameless.
+    // HEC refuses an envelope that is no JSON with code 6: it is kept without an id.
     return null
   }
 }
@@ -71,7 +71,7 @@ const EVENT_KEY = ',"event":'
 
 /** Throws when the line is not a whole dead letter. */
 export function decodeDeadLetter(line: string): DeadLetterLine {
-  // The key can only be found outside a string, where quotes are bare; no other key of the line is spelt like it.
+  // Inside a string the quotes would be escaped, and no earlier key of the line contains this text.
   const at = line.indexOf(EVENT_KEY)
   if (at < 0 || !line.endsWith('}')) throw new SyntaxError('not a dead letter')
   const { reason, origin, at: time } = JSON.parse(`${line.slice(0, at)}}`) as Record<string, unknown>

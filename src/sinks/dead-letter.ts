@@ -55,7 +55,7 @@ export class DeadLetter {
     this.#clock = clock
   }
 
-  /** Throws a `configuration` Fault, code `dead_letter`, when the directory cannot be written; nothing counts then. */
+  /** Throws a `configuration` Fault, code `dead_letter`, when the directory cannot be written. No entry counts then. */
   write(entries: readonly DeadLetterEntry[]): Promise<void> {
     return new Promise((done, failed) => {
       this.#jobs.push({ entries, done, failed })
@@ -87,7 +87,7 @@ export class DeadLetter {
         for (const { failed } of jobs) failed(fault)
       }
     }
-    this.#writing = undefined // in the same turn as the look at the queue, or a job could be left lying
+    this.#writing = undefined // in the same turn as the look at the queue, or a job could be left behind
   }
 
   async #append(lines: Buffer): Promise<void> {
@@ -148,7 +148,7 @@ export class DeadLetter {
   }
 
   /**
-   * After a failure nobody knows what of the last write is on disk: cut back to the last whole line and go on in a new
+   * After a failure it is unknown how much of the last write is on disk: cut back to the last whole line and go on in a new
    * file, so that half a line can never swallow the next one. A file without a line is removed.
    */
   async #abandon(file: OpenFile): Promise<void> {

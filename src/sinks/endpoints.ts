@@ -6,7 +6,7 @@ const LONGEST_REST_MS = 60_000
 
 export interface EndpointsOptions {
   readonly clock: Pick<Clock, 'monotonic'>
-  /** What the fault of one endpoint means when the state of the others is known. The fault itself unless given. */
+  /** Judges a fault of one endpoint by the state of the others. */
   readonly weigh?: (fault: Fault) => Fault
 }
 

@@ -14,7 +14,7 @@ export interface PauseGateOptions {
   readonly probe?: (signal: AbortSignal) => Promise<Fault | undefined>
 }
 
-/** What a task holds while it is inside. */
+/** Held by a task while it is inside. */
 export interface Pass {
   /** Throws when the gate has closed since; `through` catches that and waits again. Ask immediately before acting. */
   check(): void

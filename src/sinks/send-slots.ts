@@ -9,7 +9,7 @@ const BREATH_MS = 250
 
 export interface SendSlotsOptions {
   readonly most: number
-  /** What messages call the other side: `HEC`. */
+  /** Name of the other side in messages: `HEC`. */
   readonly peer: string
   readonly clock: Clock
   readonly telemetry: Pick<Telemetry, 'notice'>

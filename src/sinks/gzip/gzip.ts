@@ -6,8 +6,8 @@ import { DEFLATE } from './binary.ts'
 /** The engine never gives its memory back, so longer bodies go to zlib, in its threads. */
 const LONGEST = 2 << 20
 /**
- * Deflated in one turn of the event loop. A MB takes 2 to 4 ms, and up to 12 on logs written for that: short repetitions between
- * a few letters in no order.
+ * Bytes deflated in one turn of the event loop. A MB takes 2 to 4 ms, and up to 12 on logs made to be slow: short repetitions
+ * between a few letters in random order.
  */
 const PIECE_BYTES = 512 << 10
 /** More than what the engine has of its own. */
@@ -16,7 +16,7 @@ const PAGE = 65_536
 const SLACK = 64
 /** A repetition reaches back this far; below it an address means "none" (engine/deflate.ts). */
 const WINDOW = 32_768
-/** Deflated, "as fast as possible", by who knows whom: RFC 1952, 2.3. Without a time, so the same body always looks the same. */
+/** RFC 1952, 2.3: deflate, fastest, unknown system. Without a time, so that the same body always gives the same bytes. */
 const HEAD = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255])
 const TAIL_BYTES = 8
 /** About what audit logs shrink to (measured: 6.7 to 14 times); a chunk is memory held until the garbage collector comes. */
@@ -27,7 +27,7 @@ const inThreads = promisify(zlib.gzip)
 
 /**
  * The gzip of `body`. On JSON events our own deflate takes two thirds of the CPU that zlib's fastest level does, or less, and
- * compresses as well (docs/performance.md); what it does not do goes to zlib.
+ * compresses as well (docs/performance.md). Bodies that it cannot take go to zlib.
  */
 export async function gzip(body: Buffer): Promise<Buffer> {
   if (engine === undefined) engine = Deflate.open()
@@ -62,7 +62,7 @@ class Deflate {
     this.#input = Math.ceil(Math.max(this.#exports.freeFrom(), WINDOW) / SLACK + 1) * SLACK
   }
 
-  /** `null` where it cannot be had: no WebAssembly, no SIMD, no memory of that size, or a Node without crc32. */
+  /** `null` where it cannot run: no WebAssembly, no SIMD, no memory of that size, or a Node without crc32. */
   static open(): Deflate | null {
     try {
       return typeof zlib.crc32 === 'function' ? new Deflate() : null
@@ -95,5 +95,5 @@ class Deflate {
   }
 }
 
-/** `undefined` until somebody needs it. */
+/** `undefined` until the first body. */
 let engine: Deflate | null | undefined

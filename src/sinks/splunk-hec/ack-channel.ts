@@ -7,7 +7,7 @@ const LONGEST_IDLE_MS = 300_000
 /** splunkd counts from 0, the OpenTelemetry Collector from 1. */
 const FIRST_IDS = [0, 1]
 
-/** `lost`: the server forgot the id, or nobody can tell any more whose id it is. */
+/** `lost`: the server forgot the id, or it is no longer certain which request the id belongs to. */
 export type AckResult = 'acked' | 'timeout' | 'lost' | 'cancelled'
 
 /** A request that was accepted and waits for its ack; `result` never rejects. */
@@ -43,21 +43,21 @@ export interface Posting {
 }
 
 /**
- * An ack channel: ids count up from 0 or 1 in the memory of one server, `true` is told once, and a restarted server starts
- * again under the same name. The danger is the last one: an old request must not be settled by a `true` meant for
- * a new request that was given the same id.
+ * An ack channel. Its ids count up from 0 or 1 in the memory of one server, `true` is told once, and a restarted server
+ * counts from the start again under the same name. The danger is the restart: a `true` for a new request must not settle an
+ * old request that had the same id.
  */
 export class AckChannel {
   readonly id: string = randomUUID()
   readonly cookies = new CookieJar()
-  /** For a single POST, whose id therefore needs no answer to be known: it is the first. */
+  /** For a single POST. Its id is known without an answer: it is the channel's first. */
   readonly own: boolean
   asking = false
   readonly #pending = new Map<number, AckWait>()
   readonly #seen = new Set<number>()
   readonly #posting = new Set<Posting>()
   #highest = -1
-  /** POSTs that may have been given an id we never heard of. */
+  /** POSTs that may have been given an id that no answer told. */
   #unanswered = 0
   #retired = false
   #usedAt: number
@@ -71,7 +71,7 @@ export class AckChannel {
     return this.#pending.size === 0 && this.#posting.size === 0
   }
 
-  /** May it take further POSTs? Not after one that nobody answered: its id would put the next ones in doubt, too. */
+  /** May it take further POSTs? Not after an unanswered one: its unknown id would put the next ones in doubt, too. */
   fit(now: number): boolean {
     if (this.#retired || this.#unanswered > 0 || this.#seen.size >= MOST_IDS) return false
     return !this.idle || now - this.#usedAt < LONGEST_IDLE_MS
@@ -97,7 +97,7 @@ export class AckChannel {
     return posting
   }
 
-  /** The POST was answered with `ackId`. Finds out when the server has lost its state; then `wait` may be lost, too. */
+  /** The POST was answered with `ackId`. When that shows a restarted server, `wait` may be lost, too. */
   accepted(posting: Posting, ackId: number, wait: AckWait): void {
     if (this.own) {
       this.#pending.set(ackId, wait)
@@ -108,7 +108,7 @@ export class AckChannel {
     if (restarted || this.#seen.has(ackId)) {
       this.lose()
       posting.end()
-      // The only POST under way was the one that revealed the restart, and none follows: its id can be nobody else's.
+      // The POST that revealed the restart was the only one under way, and none follows: the id can only be its own.
       const certain = restarted && this.#posting.size === 0 && this.#wasTold(ackId)
       if (certain) this.#pending.set(ackId, wait)
       else wait.finish('lost')
@@ -126,7 +126,7 @@ export class AckChannel {
     posting.end()
   }
 
-  /** A POST on a channel of its own that nobody answered: if it arrived, its id is the first. */
+  /** An unanswered POST on a channel of its own: if it arrived, its id is the first. */
   presume(posting: Posting, wait: AckWait): void {
     for (const id of FIRST_IDS) this.#pending.set(id, wait)
     posting.end()
@@ -165,15 +165,15 @@ export class AckChannel {
     }
   }
 
-  /** Nobody will ever say `true` here again. */
+  /** No answer will ever say `true` here again. */
   lose(): void {
     this.#retired = true
     for (const [id, wait] of this.#pending) this.#finish(id, wait, 'lost')
   }
 
   /**
-   * The id can belong only to a POST whose answer told it: those that ended without (u of them) can have taken none above u
-   * (of a server that counts from 1) without another answer revealing the restart.
+   * Whether the id can only be of a POST whose answer told it. The u POSTs that ended without an id have taken ids up to u at
+   * most (u when the server counts from 1); a higher one would have revealed a restart in another answer.
    */
   #wasTold(id: number): boolean {
     return this.#unanswered === 0 || id > this.#unanswered

@@ -15,17 +15,17 @@ import type { HecReply } from './response.ts'
 import { readReply } from './response.ts'
 
 const CONNECT_TIMEOUT_MS = 10_000
-/** splunkd drops idle connections after 12 s when it is busy; reusing one it is about to drop makes an ambiguous fault. */
+/** A busy splunkd drops connections that are idle for 12 s. A request on one that is being dropped ends in an ambiguous fault. */
 const LONGEST_IDLE_MS = 9_000
 /** Behind a TCP balancer a connection sticks to one indexer: replace it now and then so that load spreads. */
 const CONNECTION_LIFE_MS = 120_000
 const LONGEST_ANSWER_BYTES = 256 * 1024
 const LONGEST_RETRY_AFTER_MS = 5 * 60_000
 
-/** What advice calls the settings of a connection to HEC. */
+/** Names of the settings of a connection to HEC, for advice. */
 export const HEC_SETTINGS = variablesOf('SPLUNK_HEC')
 
-/** What is needed to talk to a HEC at all. */
+/** Needed for every connection to HEC. */
 export interface HecConnection {
   readonly token: Secret
   /** One request from the first connect to the last byte of the answer, milliseconds. */
@@ -113,7 +113,7 @@ export class HecClient {
     }
   }
 
-  /** What the node that answers says of itself. Throws as `post` does. */
+  /** The health that the answering node reports. Throws as `post` does. */
   async health(request: Pick<HecRequest, 'channel' | 'signal' | 'timeoutMs'>): Promise<HecResponse> {
     return this.#withoutToken(await this.#exchange({ ...request, to: 'health' }, null))
   }
@@ -122,7 +122,7 @@ export class HecClient {
     await this.#connections.end()
   }
 
-  /** Some proxies show the request they refuse, token and all; answers end up in logs and on /readyz. */
+  /** Some proxies repeat the request that they refuse, with its token, and answers end up in logs and on /readyz. */
   #withoutToken(response: HecResponse): HecResponse {
     const { token } = this.#connection
     const body = token.hiddenIn(response.body)
@@ -236,7 +236,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#kept += chunk.length
     this.#chunks.push(chunk)
     if (this.#kept <= LONGEST_ANSWER_BYTES) return
-    // What HEC says is shorter, and this may never end. Its beginning can be shown, but says nothing that could be believed.
+    // HEC's answers are shorter, and this one may never end. Its beginning is shown but not believed.
     this.#answered(() => undefined)
     controller.abort(new Error('longer than any answer'))
   }
@@ -282,7 +282,7 @@ class Exchange implements Dispatcher.DispatchHandler {
 
 const LARGEST_HEC_CODE = 28
 
-/** A metric label must not take whatever number a server makes up. */
+/** A server may send any number as its code; a metric's label takes only those that HEC has. */
 function codeLabel(code: number | undefined): string {
   if (code === undefined) return ''
   return code <= LARGEST_HEC_CODE ? String(code) : 'other'

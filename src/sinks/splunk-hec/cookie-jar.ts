@@ -1,5 +1,5 @@
 const MOST_COOKIES = 20
-/** A request with any other character in its `Cookie` would not be sent at all, and with one much longer not be taken. */
+/** Node refuses to send other characters in a `Cookie`, and servers refuse a much longer one. */
 const SENDABLE = /^[\x21-\x7e][\x20-\x7e]{0,4095}$/
 
 /**
@@ -16,7 +16,7 @@ export class CookieJar {
       const equals = pair.indexOf('=')
       if (equals <= 0 || !SENDABLE.test(pair)) continue
       this.#cookies.set(pair.slice(0, equals).trim(), pair.slice(equals + 1).trim())
-      // A balancer that names each cookie anew must not make the header grow until it is refused.
+      // A balancer that gives each cookie a new name must not make the header grow until it is refused.
       const oldest = this.#cookies.keys().next().value
       if (this.#cookies.size > MOST_COOKIES && oldest !== undefined) this.#cookies.delete(oldest)
     }

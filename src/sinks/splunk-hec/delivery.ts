@@ -24,7 +24,7 @@ const LARGEST_EVENT_BYTES = 5_242_880
 const MOST_CUTS = 16
 const RETRY = { minMs: 250, maxMs: 30_000 }
 
-/** What all deliveries of a sink share. */
+/** Shared by all deliveries of a sink. */
 export interface Shared {
   readonly endpoints: Endpoints<Endpoint>
   readonly slots: SendSlots

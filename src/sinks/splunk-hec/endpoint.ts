@@ -62,12 +62,12 @@ export class Endpoint {
     } else this.#options.refused(fault)
   }
 
-  /** Whether 200 is not yet delivery here. While that is not known, it is not. */
+  /** Whether a 200 still needs an ack to be delivery here. Assumed until it is known. */
   get acknowledges(): boolean {
     return this.#ack !== 'off'
   }
 
-  /** Resolves when it is known whether the endpoint acknowledges; asks it if need be. Throws the Fault in the way. */
+  /** Resolves when it is known whether the endpoint acknowledges, asking it if necessary. Throws the Fault that prevents it. */
   async ready(signal: AbortSignal): Promise<void> {
     if (this.#ack !== 'unknown') return
     this.#probing ??= this.probe(this.#stop.signal).finally(() => {

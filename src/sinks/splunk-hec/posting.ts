@@ -19,7 +19,7 @@ import { judge } from './response.ts'
  */
 export type Acceptance = 'delivered' | PendingAck | 'unacknowledged'
 
-/** What one POST decided about the events of its `range`. */
+/** The result of a POST that decided about the events of its `range`. */
 export type Posted =
   | {
       readonly is: 'accepted'
@@ -56,7 +56,7 @@ export interface Post {
   readonly leaving: () => void
 }
 
-/** What all POSTs of a sink share. */
+/** Shared by all POSTs of a sink. */
 export interface PostingParts {
   readonly slots: SendSlots
   /** The sink's configured name. */

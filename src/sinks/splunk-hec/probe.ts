@@ -6,7 +6,7 @@ import { judge, judgeAck } from './response.ts'
 
 const PROBE_TIMEOUT_MS = 10_000
 const NOTHING = Buffer.alloc(0)
-/** What the OpenTelemetry Collector without acknowledgement, and others that take every path for events, say to the question. */
+/** An OpenTelemetry Collector without acknowledgement takes every path for events, and refuses the question with these. */
 const REFUSED_AS_EVENT = [5, 6, 12]
 
 export interface ProbeOptions {
@@ -87,7 +87,7 @@ async function ask(
       timeoutMs: Math.min(PROBE_TIMEOUT_MS, options.connection.timeoutMs),
     })
   } catch (error) {
-    // A probe changes nothing, so there is nothing to be in doubt about.
+    // A probe changes nothing, so its outcome need not be known.
     if (error instanceof Fault && error.kind === 'ambiguous') throw transient(error)
     throw error
   }

@@ -15,7 +15,7 @@ export interface HecReply {
   readonly acked: readonly number[] | undefined
 }
 
-/** What an answer to `/event` says about the events that were sent. */
+/** Meaning of an answer to `/event` for the events that were sent. */
 export type Outcome =
   | { readonly is: 'accepted'; readonly ackId: number | undefined; readonly slowDown: boolean }
   /** One event is bad and stopped the parser: number `at`, or which is not known. Those before `at` were accepted. */
@@ -47,7 +47,10 @@ const CODES: Readonly<Record<number, { kind: FaultKind; advice?: string }>> = {
   3: { kind: 'configuration', advice: 'Check SPLUNK_HEC_TOKEN and what a proxy does to the Authorization header.' },
   4: { kind: 'configuration', advice: 'Splunk does not know this token: check SPLUNK_HEC_TOKEN.' },
   // We never send a body without an event, so this is about the body and not about any of its events.
-  5: { kind: 'configuration', advice: 'HEC found no event in a body that holds some: what on the way strips bodies?' },
+  5: {
+    kind: 'configuration',
+    advice: 'HEC found no event in a body that holds some: look for a proxy that strips bodies.',
+  },
   6: { kind: 'event' },
   7: { kind: 'configuration', advice: 'Allow the index on the HEC token (or create it), or correct SPLUNK_HEC_INDEX.' },
   8: { kind: 'ambiguous' },
@@ -78,7 +81,7 @@ const CODES: Readonly<Record<number, { kind: FaultKind; advice?: string }>> = {
 
 const ACCEPTED = new Set([0, 24, 25])
 
-/** The one table: what an answer to a POST of `count` events means. */
+/** The one place that says what an answer to a POST of `count` events means. */
 export function judge(answer: Answer, count: number): Outcome {
   const { status, reply } = answer
   const code = reply?.code
@@ -95,7 +98,7 @@ export function judge(answer: Answer, count: number): Outcome {
   return { is: 'failed', fault: byStatus(answer), accepted: 0, ackId: undefined }
 }
 
-/** Statuses with which HEC gives the codes that say something about events; others are somebody else's `code`. */
+/** Statuses with which HEC gives the codes that decide about events. With other statuses `code` is not HEC's. */
 const STATUS: Readonly<Record<number, number>> = {
   ...{ 6: 400, 12: 400, 13: 400, 15: 400, 7: 400 },
   ...{ 8: 500, 9: 503, 18: 503, 19: 503, 20: 503, 23: 503, 26: 429, 27: 429 },
@@ -135,7 +138,7 @@ function byCode(answer: Answer, code: number, known: { kind: FaultKind; advice?:
   return { is: 'failed', fault, accepted: 0, ackId: undefined }
 }
 
-/** Answers that are not HEC's own, or carry no code of its: proxies, balancers, login pages, the wrong port. */
+/** Answers without a code of HEC: from proxies, balancers, login pages, or the wrong port. */
 function byStatus(answer: Answer): Fault {
   const { status } = answer
   const wrongPlace =
@@ -200,7 +203,7 @@ function readAcks(acks: unknown): number[] | undefined {
   return told.map(([id]) => Number(id))
 }
 
-/** What an answer to `/ack` says: ids told `true`, or why it says nothing. Only a real ack answer is ever believed. */
+/** Reads an answer to `/ack`: ids told `true`, or the Fault of another answer. Only a real ack answer is believed. */
 export function judgeAck(answer: Answer): readonly number[] | Fault {
   if (answer.status === 200 && answer.reply?.acked) return answer.reply.acked
   if (answer.status === 200) return faultOf(answer, 'transient')

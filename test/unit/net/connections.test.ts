@@ -37,7 +37,7 @@ async function served(answer: (socket: Socket, path: string) => void, lifeMs?: n
   return { connections, get, opened: () => opened }
 }
 
-describe('an answer too many', () => {
+describe('a spare answer', () => {
   test.each<[name: string, send: (socket: Socket, first: string, spare: string) => void]>([
     ['in one piece with the first', (socket, first, spare) => socket.write(first + spare)],
     [
@@ -55,7 +55,7 @@ describe('an answer too many', () => {
   })
 })
 
-test('an answer that comes while nobody waits for one costs the connection', async () => {
+test('an answer that no request waits for closes the connection', async () => {
   const sockets: Socket[] = []
   const { get, opened } = await served((socket, path) => {
     sockets.push(socket)
@@ -69,7 +69,7 @@ test('an answer that comes while nobody waits for one costs the connection', asy
   expect(opened()).toBe(2)
 })
 
-test('a connection rests for some 5 ms before it is used again, so that an answer too many finds nobody waiting', async () => {
+test('a connection rests for some 5 ms before it is used again, so that a spare answer meets no request', async () => {
   const answeredAt = new WeakMap<Socket, number>()
   const rests: number[] = []
   const { get, opened } = await served((socket, path) => {
@@ -112,7 +112,7 @@ describe('connections', () => {
     expect(opened()).toBe(2)
   })
 
-  test('that ended fail what is under way and what comes later', async () => {
+  test('that ended fail requests under way and later ones', async () => {
     const asked = Promise.withResolvers<void>()
     const { connections, get } = await served(() => asked.resolve())
     const rejected = expect(get('/')).rejects.toMatchObject({ code: 'UND_ERR_DESTROYED' })
@@ -181,7 +181,7 @@ const roundsOfTheLoop = async (rounds: number): Promise<void> => {
   for (let round = 0; round < rounds; round++) await new Promise((resolve) => setImmediate(resolve))
 }
 
-describe('who answers before all of the request has left', () => {
+describe('a server that answers before all of the request has left', () => {
   test.each([{ tls: false }, { tls: true }])(
     'is not done before that, $tls: what leaves later is whole',
     async ({ tls }) => {
@@ -190,7 +190,7 @@ describe('who answers before all of the request has left', () => {
       const body = Buffer.from(LARGE)
       const { body: answer } = await connections.request({ method: 'POST', path: '/', body })
       let over = false
-      // The memory serves another, as soon as somebody may think that this one is done.
+      // The memory is used for the next batch as soon as this request counts as done.
       const text = answer.text().then((got) => {
         over = true
         body.fill('other ')
@@ -204,7 +204,7 @@ describe('who answers before all of the request has left', () => {
     },
   )
 
-  test('and hangs up has not answered', async () => {
+  test('and closes has not answered', async () => {
     const server = answeringEarly('200 OK\r\nConnection: close')
     const connections = await takenBy(server.serve)
     const { body: answer } = await connections.request({ method: 'POST', path: '/', body: LARGE })
@@ -212,7 +212,7 @@ describe('who answers before all of the request has left', () => {
     expect((await server.readOn()).length).toBeLessThan(LARGE.length)
   })
 
-  test('and never reads the rest is given up by who has waited long enough', async () => {
+  test('and never reads the rest is given up when the caller has waited long enough', async () => {
     const server = answeringEarly('200 OK')
     const connections = await takenBy(server.serve)
     const waited = new AbortController()
@@ -243,7 +243,7 @@ describe('who answers before all of the request has left', () => {
   )
 })
 
-test('over TLS a body does not lie in one record with its head: for that it would have been copied, all of it', async () => {
+test('over TLS head and body leave in separate records, so that the body is not copied', async () => {
   const pieces: Buffer[] = []
   const body = Buffer.alloc(1 << 20, 'event ')
   const serve = (socket: Socket): void => {

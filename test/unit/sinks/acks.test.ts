@@ -45,7 +45,7 @@ describe('a token with acknowledgement', () => {
     await Promise.all(deliveries)
   })
 
-  test('few requests get a channel each, many share one; ids are asked where they were given', async () => {
+  test('few requests get a channel each, many share one; an id is asked about on the channel that gave it', async () => {
     const hec = await startHec({ ack: true })
     hec.acknowledging = false
     const { deliver } = await sinkTo([hec.url], { speed: 50 })
@@ -127,7 +127,7 @@ describe('an answer that got lost', () => {
     expect(hec.posts).toHaveLength(1)
   })
 
-  test('it had not arrived: sent again after half a minute of asking, on another channel of its own', async () => {
+  test('a request that did not arrive is sent again after half a minute of asking, on another channel of its own', async () => {
     const hec = await startHec({ ack: true })
     hec.script.push(cut, cut)
     const speed = 200
@@ -142,7 +142,7 @@ describe('an answer that got lost', () => {
     expect(asked.length).toBeGreaterThan(5)
   })
 
-  test('of a poll: the ack was told once, so the request is repeated at the deadline', async () => {
+  test('a lost answer to a poll: the ack was told once, so the request is repeated at the deadline', async () => {
     const hec = await startHec({ ack: true })
     hec.ackScript.push((query, response) => {
       hec.tell(query)
@@ -158,7 +158,7 @@ describe('an answer that got lost', () => {
 })
 
 describe('acknowledgement that is turned off on the token', () => {
-  test('is found out by itself: what was unacknowledged is sent once more, and nothing pauses', async () => {
+  test('is noticed without a pause, and unacknowledged events are sent once more', async () => {
     const hec = await startHec({ ack: true })
     hec.acknowledging = false
     const { deliver, recorder } = await sinkTo([hec.url], { speed: 50, ack: 'auto' })
@@ -219,7 +219,7 @@ async function crowd({ deliver }: Bench, hec: HecDouble): Promise<Promise<void>[
 }
 
 describe('a restarted server', () => {
-  test('is found out by an id that is not higher: what waited on the channel is sent again at once', async () => {
+  test('shows in an id that is not higher: events that wait on the channel are sent again at once', async () => {
     const hec = await startHec({ ack: true })
     hec.acknowledging = false
     const bench = await sinkTo([hec.url], { speed: 50 })
@@ -301,7 +301,7 @@ describe('a shared channel', () => {
     return held
   }
 
-  test('answers in another order than their ids are no restart: nothing is sent again', async () => {
+  test('answers in another order than their ids do not look like a restart: nothing is sent again', async () => {
     const hec = await startHec({ ack: true })
     hec.acknowledging = false
     const bench = await sinkTo([hec.url], { speed: 50 })
@@ -349,7 +349,7 @@ describe('a shared channel', () => {
     expect(hec.posts.filter(({ ids }) => ids[0] === 'told')).toHaveLength(1)
   })
 
-  test('is left after a request nobody answered: what follows is not in doubt, and not sent again', async () => {
+  test('is left after an unanswered request, so later requests are not in doubt and not sent again', async () => {
     const hec = await startHec({ ack: true })
     hec.acknowledging = false
     const bench = await sinkTo([hec.url], { speed: 50 })
@@ -366,7 +366,7 @@ describe('a shared channel', () => {
     expect(bench.recorder.sum('resent', 'ack_lost')).toBe(0)
   })
 
-  test('what got no answer on it is repeated on a channel of its own, however many are in use', async () => {
+  test('a request without an answer is repeated on a channel of its own, however many are in use', async () => {
     const hec = await startHec({ ack: true })
     hec.acknowledging = false
     const bench = await sinkTo([hec.url], { speed: 50 })
@@ -391,7 +391,7 @@ describe('whether a token acknowledges', () => {
     expect(hec.probes[0]?.path).toBe('/services/collector/ack')
   })
 
-  test('is asked again and again while nobody answers', async () => {
+  test('is asked again and again until a server answers', async () => {
     const hec = await startHec({ ack: true })
     let asked = 0
     hec.outage = (_, response) => {
@@ -427,7 +427,7 @@ describe('whether a token acknowledges', () => {
     expect(hec.indexed).toEqual(['a'])
   })
 
-  test('an ack id that nobody expected is awaited', async () => {
+  test('an unexpected ack id is awaited', async () => {
     const hec = await startHec()
     const { deliver, recorder } = await sinkTo([hec.url], { speed: 50 })
     await deliver(batchOf(['a']))
@@ -476,7 +476,7 @@ describe('whether a token acknowledges', () => {
     expect(hec.indexed).toEqual(['a'])
   })
 
-  test('not wanted, but on: 200 is delivery, and it is said once', async () => {
+  test('not wanted, but on: 200 is delivery, and one notice says so', async () => {
     const hec = await startHec({ ack: true })
     hec.acknowledging = false
     const { deliver, recorder } = await sinkTo([hec.url], { ack: false })
@@ -488,7 +488,7 @@ describe('whether a token acknowledges', () => {
 })
 
 describe('a refusal of a token with acknowledgement', () => {
-  test('the prefix that was taken has no ack, so all but the refused event is sent again', async () => {
+  test('accepted events before the refused one have no ack, so all but the refused event are sent again', async () => {
     const hec = await startHec({ ack: true })
     hec.script.push(refuse(400, 12, 3, 3))
     const { deliver, recorder, buried } = await sinkTo([hec.url], { speed: 50 })
@@ -500,7 +500,7 @@ describe('a refusal of a token with acknowledgement', () => {
     expect(recorder.sum('delivered')).toBe(5)
   })
 
-  test('a prefix that got an ack id is awaited instead', async () => {
+  test('accepted events before the refused one that got an ack id are awaited instead', async () => {
     const hec = await startHec({ ack: true })
     hec.script.push((post, response, double) => {
       const ackId = double.accept({ ...post, ids: post.ids.slice(0, 3) })

@@ -91,7 +91,7 @@ describe('dead letter files', () => {
     expect((await deadLetterFiles(dir)).length).toBeGreaterThanOrEqual(3)
   })
 
-  test('a write that follows at once on another is not left lying', async () => {
+  test('a write that follows another at once is not left behind', async () => {
     const dir = await temporaryDirectory()
     const letters = new DeadLetter({ dir, consumer: 'c' })
     for (const id of names(20)) {
@@ -134,7 +134,7 @@ describe('dead letter files', () => {
     await expect(readdir(dir)).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
-  test('one that was taken away (renamed for a replay, or removed) is left, and the event goes into a new one', async () => {
+  test('a file that was renamed for a replay, or removed, is left, and the event goes into a new one', async () => {
     const dir = await temporaryDirectory()
     const letters = new DeadLetter({ dir, consumer: 'c' })
     await letters.write([entry('{"event":{"id":"a"}}')])
@@ -150,7 +150,7 @@ describe('dead letter files', () => {
     await letters.close()
   })
 
-  test('one that is taken in the middle of a write: the event is in what the taker read, or in a new file', async () => {
+  test('a file taken in the middle of a write: the event is in what the replay read, or in a new file', async () => {
     const dir = await temporaryDirectory()
     const letters = new DeadLetter({ dir, consumer: 'c' })
     const seen = new Set<string>()
@@ -177,7 +177,7 @@ describe('dead letter files', () => {
     expect(written.filter((id) => !seen.has(id))).toEqual([])
   })
 
-  test('half a last line is reported, the others are read; foreign lines and files are no letters', async () => {
+  test('half a last line is reported, the others are read; other lines and files are not dead letters', async () => {
     const dir = await temporaryDirectory()
     const letters = new DeadLetter({ dir, consumer: 'c' })
     await letters.write([entry('{"event":{"id":"a"}}')])
@@ -198,7 +198,7 @@ describe('dead letter files', () => {
 })
 
 describe('a full disk', () => {
-  test('a write that failed half way is cut back, and spoils no later line', async () => {
+  test('a write that failed half way is cut back, and damages no later line', async () => {
     const dir = await temporaryDirectory()
     const script = join(dir, 'writer.ts')
     const source = (name: string): string => join(import.meta.dirname, '../../../src/sinks', name)

@@ -78,7 +78,7 @@ describe('several endpoints', () => {
     expect([...a.indexed, ...b.indexed]).toEqual(names(2))
   })
 
-  test('acks are asked for where the request was posted; what a dead one did not acknowledge goes to the other', async () => {
+  test('acks are asked for where the request was posted; a dead endpoint’s unacknowledged events go to the other', async () => {
     const [a, b] = [await startHec({ ack: true }), await startHec({ ack: true })]
     a.acknowledging = false
     const { deliver, recorder } = await sinkTo([a.url, b.url], { speed: 100, ackTimeoutMs: 20_000 })
@@ -105,7 +105,7 @@ describe('several endpoints', () => {
 })
 
 describe('the network', () => {
-  test('refused: tried until somebody listens, and nothing is in doubt', async () => {
+  test('a refused connection is tried until a server listens, and no outcome is unknown', async () => {
     const hec = new HecDouble(false)
     await hec.listen()
     const port = Number(new URL(hec.url).port)
@@ -129,7 +129,7 @@ describe('the network', () => {
     expect(recorder.faults('deliveryFailed').map(({ kind }) => kind)).toEqual(['transient'])
   })
 
-  test('something that does not speak HTTP is somebody’s to mend', async () => {
+  test('a server that does not speak HTTP pauses the sink', async () => {
     const server = createServer((socket) => {
       socket.on('error', () => {})
       socket.end('SSH-2.0-OpenSSH\r\n')
@@ -142,7 +142,7 @@ describe('the network', () => {
     expect(recorder.faults('paused')[0]?.advice).toContain('SPLUNK_HEC_URL')
   })
 
-  test('an answer that never ends is cut by the time limit', async () => {
+  test('the time limit cuts an answer that never ends', async () => {
     const hec = await startHec()
     hec.script.push((_, response) => {
       response.writeHead(200)
@@ -257,7 +257,7 @@ describe('the preflight', () => {
     expect(hec.posts).toEqual([])
   })
 
-  test('throws what stands in the way', async () => {
+  test('throws the fault that prevents delivery', async () => {
     const hec = await startHec()
     hec.outage = (_, response) => json(response, 403, { text: 'Invalid token', code: 4 })
     const found = preflight(hec.url, connectionFor(), new AbortController().signal)

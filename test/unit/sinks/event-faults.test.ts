@@ -85,7 +85,7 @@ describe('an event HEC refuses', () => {
     expect(recorder.sum('resent', 'bisect')).toBeGreaterThan(0)
   })
 
-  test('"no data" for a body that has some is no fault of an event: paused, delivered once it is mended', async () => {
+  test('"no data" for a body that has some is not an event fault: the sink pauses, and delivers later', async () => {
     const hec = await startHec()
     hec.script.push(refuse(400, 5, 0, undefined), refuse(400, 5, 0, undefined))
     const { deliver, buried, recorder } = await sinkTo([hec.url], { speed: 50 })
@@ -185,7 +185,7 @@ describe('size', () => {
     ])
   })
 
-  test('a body cap disguised as a bad first event blames nobody, and is remembered', async () => {
+  test('a body cap disguised as a bad first event dead-letters nothing, and is remembered', async () => {
     const hec = await startHec()
     hec.rule = (post, response) =>
       post.bytes > 4_000

@@ -37,7 +37,7 @@ async function expectSame(body: Buffer): Promise<Buffer> {
   return gzipped
 }
 
-describe('what gunzip makes of it is what was given', () => {
+describe('gunzip gives back the body', () => {
   test.each([0, 1, 2, 3, 4, 5, 7, 8, 9, 12, 13, 255, 256, 257])(
     'with %i bytes, random and all the same',
     async (length) => {
@@ -59,7 +59,7 @@ describe('what gunzip makes of it is what was given', () => {
     await expectSame(Buffer.concat([stretch, Buffer.from([0, 1, 2]), stretch, Buffer.from([3]), stretch]))
   })
 
-  test('with its beginning again, behind whatever may lie before it in memory', async () => {
+  test('when its beginning repeats, whatever lies before it in memory', async () => {
     const beginning = noise(20)
     for (let byte = 0; byte < 256; byte++) await expectSame(Buffer.concat([beginning, Buffer.of(byte), beginning]))
   })
@@ -122,7 +122,7 @@ describe('what gunzip makes of it is what was given', () => {
     },
   )
 
-  test('whatever it is made of', async () => {
+  test('of any bytes', async () => {
     const stretch = fc.oneof(
       fc.uint8Array({ minLength: 1, maxLength: 300 }).map((bytes) => ({ bytes })),
       fc.record({ back: fc.integer({ min: 1, max: 40_000 }), length: fc.integer({ min: 1, max: 1_000 }) }),
@@ -157,14 +157,14 @@ test.each(SAMPLE_KINDS)('%s events become about as small as with zlib at its fas
   expect(gzipped.length).toBeLessThan(1.05 * gzipSync(body, { level: 1 }).length)
 })
 
-test('the same body is the same bytes again, whatever came between: no memory of another body is left in it', async () => {
+test('the same body gives the same bytes again, whatever was compressed in between', async () => {
   const body = sampleEvents('audit')
   const first = await gzip(body)
   await gzip(noise(300_000, 20))
   expect((await gzip(body)).equals(first)).toBe(true)
 })
 
-test('what lies behind a body in memory has no part in it', async () => {
+test('bytes behind a body in memory do not reach the result', async () => {
   // Its last four bytes and one of another body's stood there before.
   const body = Buffer.from('abcde, and what else there is: abcd')
   const after = async (letter: string): Promise<Buffer> => {
@@ -195,7 +195,7 @@ test('the event loop turns between two bodies', async () => {
   expect(order.slice(places[1], places[2]).some((entry) => entry.startsWith('turn'))).toBe(true)
 })
 
-test('it turns within a long body, and none that is begun meanwhile gets in its way', async () => {
+test('it turns within a long body, and a body begun meanwhile does not disturb it', async () => {
   const bodies = [noise(LONGEST_BODY, 90), sampleEvents('audit'), noise(LONGEST_BODY, 10)]
   let turns = 0
   let over = false

@@ -41,7 +41,7 @@ describe('an answer that does not end', () => {
   })
 })
 
-test('an answer that is no HTTP pauses, and what it may have been about is counted as sent again', async () => {
+test('an answer that is not HTTP pauses the sink, and its events are counted as sent again', async () => {
   const hec = await startHec()
   hec.script.push((post, response) => {
     hec.accept(post)
@@ -56,7 +56,7 @@ test('an answer that is no HTTP pauses, and what it may have been about is count
   expect(hec.indexed).toHaveLength(6)
 })
 
-test('with acknowledgement such an answer may have been given an id: the shared channel is left', async () => {
+test('with acknowledgement such a request may have got an id, so the shared channel is left', async () => {
   const hec = await startHec({ ack: true })
   hec.acknowledging = false
   const { deliver } = await sinkTo([hec.url], { concurrency: 40 })
@@ -78,7 +78,7 @@ test('with acknowledgement such an answer may have been given an id: the shared 
   await Promise.all([...own, garbled])
 })
 
-test('a question for acks that is not answered by HEC is told, and asked again', async () => {
+test('a poll for acks that HEC does not answer is reported, and repeated', async () => {
   const hec = await startHec({ ack: true })
   const page = (_: unknown, response: ServerResponse): true => html(response, 200)
   hec.ackScript.push(page, page)
@@ -91,7 +91,7 @@ test('a question for acks that is not answered by HEC is told, and asked again',
   expect(recorder.sum('delivered')).toBe(2)
 })
 
-describe('small numbers under `code` that are somebody else’s', () => {
+describe('small numbers under `code` that are not HEC’s', () => {
   test.each([
     [404, 5],
     [503, 14],
@@ -165,7 +165,7 @@ describe('texts of a server', () => {
     expect(letters[0]?.reason.text.length).toBeLessThanOrEqual(200)
   })
 
-  test('that show the token as JSON spells it, or in an address, do not show it on', async () => {
+  test('that repeat the token, as JSON spells it or in an address, reach no log with it', async () => {
     const token = 'a"b\\c/d-s3cret'
     const hec = await startHec()
     hec.script.push(

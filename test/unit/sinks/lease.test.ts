@@ -93,7 +93,7 @@ describe('a lease that ends stops its batch at once: nothing more is sent, nothi
     expect(hec.posts).toHaveLength(1)
   })
 
-  test('while it waits for the ack: nobody asks on', async () => {
+  test('while it waits for the ack: polling ends', async () => {
     const hec = await startHec({ ack: true })
     hec.acknowledging = false
     const { clock } = hec

@@ -193,7 +193,7 @@ describe('the gate', () => {
     return { recorder, gate: new PauseGate({ key, clock, telemetry: recorder.telemetry, ...(probe && { probe }) }) }
   }
 
-  test('opens on the word of the probe when nobody waits', async () => {
+  test('opens when the probe passes and no task waits', async () => {
     const { gate, recorder } = gateWith(async () => undefined)
     gate.trip(fault)
     await recorder.first('resumed')
@@ -215,7 +215,7 @@ describe('the gate', () => {
     expect(recorder.of('paused')).toHaveLength(1)
   })
 
-  test('those who only wait for it never lead', async () => {
+  test('a task that only waits for it never leads', async () => {
     const { gate, recorder } = gateWith()
     const signal = new AbortController().signal
     let runs = 0
@@ -234,7 +234,7 @@ describe('the gate', () => {
     expect(recorder.of('resumed')).toHaveLength(1)
   })
 
-  test('a task that is inside when it closes is told by its pass, and runs again', async () => {
+  test('a task that is inside when it closes learns it from its pass, and runs again', async () => {
     const { gate } = gateWith(async () => undefined)
     const signal = new AbortController().signal
     let runs = 0

@@ -99,7 +99,7 @@ describe('renewal', () => {
     expect(await source.id()).toBe('key-2')
   })
 
-  test('those that do not say when they expire are asked for anew after 10 minutes', async () => {
+  test('those that do not say when they expire are renewed after 10 minutes', async () => {
     const source = new ScriptedSource()
     source.lifeMs = undefined
     await source.id()
