@@ -1,10 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import packageJson from '../../package.json' with { type: 'json' }
 import { ALLOWED } from '../walls/allowed.ts'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const ROOT = dirname(fileURLToPath(new URL('..', import.meta.url)))
 const DESIGN = readFileSync(`${ROOT}/DESIGN.md`, 'utf8')
 const FOLDERS = ['src', 'test', 'bench', 'engine', 'docs', 'bin', 'deploy']
 
@@ -17,7 +18,7 @@ const PATHS = new Set(
     const within = below.filter((it) => !/\.(mutants|tools)/.test(it.parentPath))
     return [
       `/${entry.name}/`,
-      ...within.map((it) => `/${it.parentPath.slice(ROOT.length)}/${it.name}${it.isDirectory() ? '/' : ''}`),
+      ...within.map((it) => `${it.parentPath.slice(ROOT.length)}/${it.name}${it.isDirectory() ? '/' : ''}`),
     ]
   }),
 )
