@@ -1,8 +1,8 @@
 #!/bin/sh
 ':' //; d=$(dirname "$(readlink -f "$0")")/..; n="$d/node_modules/.bin/node"; [ -x "$n" ] || n=node; export MALLOC_MMAP_THRESHOLD_="${MALLOC_MMAP_THRESHOLD_-131072}"; exec "$n" "$d/dist/main.js" "$@"
-// Shell and JavaScript at once. As a command it is the line above: it becomes the Node this repository brings
-// (exec: same process, so signals and kill -9 reach the bridge itself). As `node bin/sls-siem-bridge.cjs` it is what follows.
-// The variable is for glibc's malloc, which reads it once at the start: DESIGN.md, "Non-obvious".
+// This file is a shell script and a JavaScript program. As a command, the shell runs the line above and becomes the Node that
+// this repository brings (exec: same process, so signals and kill -9 reach the bridge). `node bin/sls-siem-bridge.cjs` runs
+// the code below. glibc's malloc reads the variable once at the start: DESIGN.md, "Non-obvious".
 const { existsSync, realpathSync } = require('node:fs')
 const { join } = require('node:path')
 const { spawn } = require('node:child_process')
@@ -20,8 +20,8 @@ if (major > 24 || (major === 24 && minor >= 12)) {
   process.argv[1] = main
   void import(require('node:url').pathToFileURL(main).href)
 } else if (existsSync(ownNode)) {
-  // An older Node cannot exec, so the bridge runs as a child that follows this process's signals, its exit and even its
-  // sudden death: the IPC channel closes with us, and the child then ends as abruptly as we did.
+  // An older Node cannot exec, so the bridge runs as a child that follows the signals, the exit and the sudden death of this
+  // process: our death closes the IPC channel, and then the child kills itself.
   const child = spawn(ownNode, [main, ...process.argv.slice(2)], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     env: { MALLOC_MMAP_THRESHOLD_: '131072', ...process.env, SLS_SIEM_BRIDGE_LAUNCHED: '1' },

@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8'
 import type { Command } from './cli/command.ts'
 import { EXIT } from './cli/command.ts'
 
-/** Every command of `sls-siem-bridge`, loaded only when it is asked for. */
+/** The commands of `sls-siem-bridge`. Only the one that runs is loaded. */
 const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }> = {
   run: {
     summary: 'run one replica until SIGTERM or SIGINT',
@@ -13,7 +13,7 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }
     },
   },
   check: {
-    summary: 'validate the configuration and preflight both ends; ingests nothing',
+    summary: 'validate the configuration and try both ends; ingests nothing',
     load: async () => (await import('./cli/check.ts')).checkCommand,
   },
   lag: {
@@ -21,11 +21,11 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }
     load: async () => (await import('./cli/lag.ts')).lagCommand,
   },
   reconcile: {
-    summary: 'logs wanted in SLS against events in the SIEM: missing, duplicated, dead-lettered',
+    summary: 'compare wanted logs in SLS with events in the SIEM: missing, duplicated, dead-lettered',
     load: async () => (await import('./cli/reconcile.ts')).reconcileCommand,
   },
   'dead-letter': {
-    summary: 'list or replay the events the SIEM refused',
+    summary: 'list or replay the events that the SIEM refused',
     load: async () => (await import('./cli/dead-letter.ts')).deadLetterCommand,
   },
   demo: {
@@ -47,14 +47,14 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }
 }
 
 /**
- * For a heap that holds little, beside pulls and batches that are bytes outside of it but count like objects: V8 would let
- * both grow before it looks. Before anything is loaded, since the young generation never shrinks from what loading made of it.
- * Measured: docs/performance.md, "Memory".
+ * The heap holds little. Pulls and batches are bytes outside of it that count like objects, and V8 would let both grow before
+ * it collects. The flags are set before anything is loaded, because the young generation never shrinks from the size that
+ * loading gives it. Measured: docs/performance.md, "Memory".
  */
 function keepHeapSmall(): void {
-  // Small, the young generation is cleaned often, and with it what came from sockets: seldom anything is left for the old one.
+  // A small young generation is collected often, with the buffers of sockets, so little reaches the old generation.
   setFlagsFromString('--semi-space-growth-factor=1')
-  // With 20 the old generation was marked five times a second at full speed: 30 % of all CPU.
+  // With 20, V8 marked the old generation five times a second at full speed: 30 % of all CPU.
   setFlagsFromString('--heap-growing-percent=50')
 }
 
@@ -75,7 +75,7 @@ function usage(): string {
   ].join('\n')
 }
 
-/** Aborted by the first SIGTERM or SIGINT; the second SIGINT leaves at once, whatever is under way. */
+/** Aborted by the first SIGTERM or SIGINT. The second SIGINT ends the process at once. */
 function endSignal(): AbortSignal {
   const end = new AbortController()
   let interrupts = 0
@@ -84,12 +84,12 @@ function endSignal(): AbortSignal {
     if (++interrupts > 1) process.exit(130)
     end.abort()
   })
-  // Node takes back that nohup had SIGHUP ignored, so the terminal's end would be ours. Who has no terminal does not hang up.
+  // nohup ignores SIGHUP, but Node undoes this, so the end of the terminal would end us. Without a terminal we ignore it again.
   if (![0, 1, 2].some(isatty)) process.on('SIGHUP', () => {})
   return end.signal
 }
 
-/** Who read our output has seen enough (`| head`). What goes to standard error is nobody's result. */
+/** A reader of our output that closes it (`| head`) ends the process. Standard error carries no results, so it does not count. */
 function endWithReader(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error
@@ -118,8 +118,8 @@ async function main(argv: string[]): Promise<number> {
 }
 
 /**
- * Started by bin/sls-siem-bridge.cjs on an older Node: when that process dies, even by SIGKILL, this one must die alike, or a
- * "killed" replica would go on working unseen. Returns what lets go of the launcher at a regular end.
+ * On an older Node, bin/sls-siem-bridge.cjs starts this process as its child. When the launcher dies, even by SIGKILL, this
+ * process must die too, or a "killed" replica would go on working. Returns a function that detaches from the launcher.
  */
 function followLauncher(): () => void {
   if (!process.env['SLS_SIEM_BRIDGE_LAUNCHED'] || !process.connected) return () => {}
@@ -133,11 +133,11 @@ function followLauncher(): () => void {
   }
 }
 
-// The vendor's HTTP layer obeys it by printing whole requests and answers, keys included.
+// With DEBUG set, the vendor's HTTP layer prints whole requests and answers, keys included.
 delete process.env['DEBUG']
 const letGo = followLauncher()
 const code = await main(process.argv.slice(2))
 process.exitCode = code
 letGo()
-// A regular end leaves nothing running. If something does hang (a file system that does not answer), the process still ends.
+// At a regular end nothing is left running. The process ends even if something hangs, like a file system that does not answer.
 setTimeout(() => process.exit(code), LINGER_MS).unref()

@@ -18,14 +18,12 @@ import { fixedCredentials, RenewedCredentials } from './sls/credentials.ts'
 import { fetchVendorCredentials, nameOf } from './sls/vendor-credentials.ts'
 import { USER_AGENT } from './version.ts'
 
-/** What the bridge and the commands that look at one end of it both make from the configuration. */
-
 /** The logstore that the environment names. */
 export function logstoreOf({ sls: { project, logstore } }: Config): LogstoreRef {
   return { source: DEFAULT_SOURCE, project, logstore }
 }
 
-/** One for all clients of a process, or each asks for credentials of its own. */
+/** All clients of a process share one source. Otherwise each would ask for credentials of its own. */
 export function credentialSource({ sls: { credentials } }: Config, telemetry: Telemetry): CredentialSource {
   const renewed = (from: string, fetch: () => Promise<Issued>) =>
     new RenewedCredentials({ fetch, from, clock: systemClock, telemetry })

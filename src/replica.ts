@@ -16,9 +16,9 @@ import { shardsOfGroup } from './sls/group-shards.ts'
 import { VERSION } from './version.ts'
 
 /**
- * One replica: the bridge with its log, metrics, health and status page, until `end` aborts and it is drained or its grace
- * is over. True after a regular end; false when a bug ended it, which the log tells. Rejects with a `configuration` Fault
- * when it cannot start, because of the log file or the admin port.
+ * Runs one replica, the bridge with its log, metrics, health and status page, until `end` aborts. Then the bridge drains, at
+ * most for its grace. Returns true after a regular end, and false when a bug ended the replica; the log shows the bug.
+ * Rejects with a `configuration` Fault when the log file or the admin port cannot be opened.
  */
 export async function runReplica(config: Config, warnings: readonly string[], end: AbortSignal): Promise<boolean> {
   const { sls, shutdownGraceMs } = config

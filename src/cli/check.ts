@@ -14,20 +14,25 @@ import { command, defaulting, EXIT, flag, WrongConfiguration } from './command.t
 import { configurationOf } from './configuration.ts'
 import { mayPass } from './persistently.ts'
 
-const HELP = `Validate the configuration and try both ends. Ingests nothing and commits nothing; makes DEAD_LETTER_DIR and
+const HELP = `Validate the configuration and try both ends. Ingests nothing and commits nothing. Makes DEAD_LETTER_DIR and
 the folder of LOG_FILE if they are missing.
 
 usage: sls-siem-bridge check [--send-test-event] [--wait SECONDS] [--json]
 
-  --send-test-event   also post one marked event, the only way to learn whether the token may write to the index, and wait for
-                      its acknowledgement where the token has that
-  --wait SECONDS      try again what may pass by itself (not reachable, busy), for so long all together (default 0)
+  --send-test-event   also post one marked event and, if the token has acknowledgement, wait for it. Only this shows
+                      whether the token may write to the index
+  --wait SECONDS      try again after failures that may pass (not reachable, busy), for this time in total (default 0)
   --json              one JSON document: {"ok", "checks": [{"check", "verdict", "found", "advice", "code"}]};
-                      advice and code are null where there is none
+                      advice and code are null if there is none
   --help
 
-One line per check: ok; warn, works but look at it; FAIL, and what to do about it; skip, does not apply or cannot be known
-without changing something. As an init container: it ends by itself, and a replica starts once nothing fails.
+One line per check:
+  ok    works
+  warn  works, but needs a look
+  FAIL  does not work; the next line says what to do
+  skip  does not apply, or only a change would show it
+
+It fits an init container: it ends, and the replica starts when nothing fails.
 
 Exit code 0: ready to run; 1: a check failed; 2: the configuration itself is wrong.
 `
@@ -40,7 +45,7 @@ interface Line {
   readonly verdict: Verdict
   readonly found: string
   readonly advice: string | null
-  /** Stable, of what failed: the server's own code where it has one. */
+  /** A stable code of the failure. The server's own code, if it has one. */
   readonly code: string | null
 }
 
@@ -62,7 +67,7 @@ export const checkCommand = command({
     try {
       loaded = configurationOf(io)
     } catch (error) {
-      // They are listed on standard error, as by every command. A program that reads JSON gets them as checks that failed.
+      // Standard error lists the problems, as for every command. A program that reads JSON gets them as failed checks.
       if (json && error instanceof WrongConfiguration) {
         for (const problem of error.problems) tell(asLine(problem))
         ended(false)
@@ -91,9 +96,9 @@ async function runAll(
   try {
     for (const check of checks) {
       if (check.behind !== undefined && shut.has(check.behind)) {
-        // Asked all the same, these would only fail again, with less to the point.
+        // These checks would fail too, with less precise messages.
         if (check.opens !== undefined) shut.add(check.opens)
-        tell(lineOf(check, 'skip', 'not asked, because of the failure above'))
+        tell(lineOf(check, 'skip', 'not tried, because of the failure above'))
         continue
       }
       const outcome = await outcomeOf(check, deadline, signal)

@@ -16,10 +16,10 @@ export interface CommandIo {
 /** The arguments after the command's name → exit code. */
 export type Command = (argv: readonly string[], io: CommandIo) => Promise<number>
 
-/** Arguments that do not make sense. Ends a command with one line on standard error and exit code 2. */
+/** Wrong arguments. The command ends with one line on standard error and exit code 2. */
 export class UsageError extends Error {}
 
-/** A configuration that no command can work with; `message` shows all of it. Exit code 2. */
+/** A wrong configuration. The command prints `message`, which shows all problems, and ends with exit code 2. */
 export class WrongConfiguration extends Error {
   readonly problems: readonly Problem[]
 
@@ -29,7 +29,7 @@ export class WrongConfiguration extends Error {
   }
 }
 
-/** One option of a command. `value` makes what the command receives of the texts that were given, none or several. */
+/** One option of a command. `value` turns the given texts, none or several, into the value that the command receives. */
 export interface Option<T> {
   readonly type: 'boolean' | 'string'
   readonly value: (given: readonly string[], name: string) => T
@@ -40,7 +40,7 @@ type ValuesOf<O extends Options> = { readonly [K in keyof O]: O[K] extends Optio
 
 export const flag: Option<boolean> = { type: 'boolean', value: (given) => given.length > 0 }
 
-/** Of an option that is given twice the last value counts. */
+/** If the option is given twice, the last value counts. */
 export function optional<T>(parser: Parser<T>): Option<T | undefined> {
   return { type: 'string', value: (given, name) => given.map((text) => parsed(parser, text, name)).at(-1) }
 }
@@ -65,7 +65,7 @@ export function repeatable<T>(parser: Parser<T>, fallback: readonly string[] = [
   return { type: 'string', value: (given, name) => several(given.length > 0 ? given : fallback, name) }
 }
 
-/** The text itself may be a secret, so the message does not show it. */
+/** The message does not show the text, because it may be a secret. */
 function parsed<T>(parser: Parser<T>, text: string, name: string): T {
   const result = parser.parse(text)
   if ('value' in result) return result.value
@@ -75,15 +75,15 @@ function parsed<T>(parser: Parser<T>, text: string, name: string): T {
 export interface Definition<O extends Options, W extends string> {
   readonly name: string
   readonly help: string
-  /** By their names in code: `groupSize` is `--group-size`. */
+  /** `groupSize` is `--group-size` on the command line. */
   readonly options: O
-  /** Words of which exactly one must be given beside the options. */
+  /** If present, exactly one of these words must be given beside the options. */
   readonly words?: readonly W[]
   /** Returns the exit code. A Fault that it throws is printed with its advice, exit code 1. */
   readonly run: (values: ValuesOf<O>, io: CommandIo, word: W) => Promise<number>
 }
 
-/** A command whose arguments are read, whose help is printed and whose wrong usage is refused in the same way as any other's. */
+/** Makes a command that reads its arguments, prints its help and refuses wrong usage like all others. */
 export function command<const O extends Options, W extends string = never>(definition: Definition<O, W>): Command {
   const { name, help, run } = definition
   return async (argv, io) => {
@@ -145,7 +145,7 @@ function textsOf(argv: readonly string[], known: Known, allowPositionals: boolea
   }
 }
 
-/** Lets people write `--from -6h`, where parseArgs would take the value for an option. */
+/** Makes `--from=-6h` of `--from -6h`, whose value parseArgs would take for an option. */
 function withNegatives(argv: readonly string[], known: Known): string[] {
   const args: string[] = []
   for (const word of argv) {

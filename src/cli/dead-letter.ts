@@ -17,21 +17,21 @@ import type { CommandIo } from './command.ts'
 import { command, EXIT, flag, withAdvice } from './command.ts'
 import { configurationOf } from './configuration.ts'
 
-const HELP = `The events the SIEM refused for good, in DEAD_LETTER_DIR.
+const HELP = `List or replay the events that the SIEM refused for good, in DEAD_LETTER_DIR.
 
 usage: sls-siem-bridge dead-letter list [--json]
        sls-siem-bridge dead-letter replay
 
-  list     one line per event: when, why, where it came from (--json: the whole entries)
-  replay   deliver them again as they are, after the cause was mended in the SIEM. A file whose events are all settled is
-           renamed to *.replayed; what is refused again goes into a new dead-letter file. Delivered twice, an event keeps
-           its sls_event_id. Replicas may go on running meanwhile.
+  list     one line per event: time, reason, origin (--json: the whole entries)
+  replay   deliver the events again without changes; fix the cause in the SIEM first. A file is renamed to *.replayed
+           when all of its events are settled. Events that are refused again go into a new dead-letter file. An event that
+           is delivered twice keeps its sls_event_id. Replicas may run meanwhile.
   --help
 
 Reads the same settings as "run".
 `
 
-/** Long enough for a replica that was about to append to a file when we took it to have done so. */
+/** A replica may be appending to a file when we take it. After this time it is done. */
 const CLAIM_SETTLES_MS = 500
 const DONE = '.replayed'
 const BATCH_EVENTS = 500
@@ -69,7 +69,7 @@ function summary({ at, reason, origin, event }: DeadLetterLine): string {
   return onOneLine(`${at}  ${why}  ${where}  ${Buffer.byteLength(event)} bytes`)
 }
 
-/** The line as it stands in the file: the envelope's bytes must not go through a JSON parser and back. */
+/** The line as it is in the file. The envelope's bytes must not go through a JSON parser and back. */
 function wholeLine({ reason, origin, at, event }: DeadLetterLine): string {
   return `${JSON.stringify({ reason, origin, at }).slice(0, -1)},"event":${event}}`
 }
@@ -94,11 +94,11 @@ async function replay(config: Config, io: CommandIo): Promise<number> {
   const again = new DeadLetter({ dir: config.deadLetterDir, consumer: `replay-${config.sls.consumer}` })
   const sink = hecSink(config, telemetry, again)
   try {
-    // The list is taken once: what is refused again during this run is not replayed again.
+    // The list is read once, so events that are refused again during this run are not replayed again.
     for (const file of await deadLetterFiles(config.deadLetterDir)) {
       if (io.signal.aborted) break
       if (claimedElsewhere(file)) {
-        io.stderr.write(`${file} is being replayed by another process; left alone\n`)
+        io.stderr.write(`${file} is skipped: another process replays it\n`)
         continue
       }
       outcome.damaged += await replayFile(file, sink, io)
@@ -108,11 +108,11 @@ async function replay(config: Config, io: CommandIo): Promise<number> {
     await again.close()
   }
   const { delivered, refused, damaged } = outcome
-  io.stdout.write(`${delivered} delivered, ${refused} refused again, ${damaged} damaged lines left aside\n`)
+  io.stdout.write(`${delivered} delivered, ${refused} refused again, ${damaged} damaged lines skipped\n`)
   return refused + damaged === 0 && !io.signal.aborted ? EXIT.done : EXIT.failed
 }
 
-/** `…replaying-<host>-<pid>`: taken by a replay. One that died leaves its claim behind, and the next one takes it over. */
+/** `…replaying-<host>-<pid>`: a replay has taken the file. If it died, the next replay takes the file over. */
 const CLAIM = /\.replaying-(.+)-(\d+)$/
 
 function claimedElsewhere(file: string): boolean {
@@ -135,7 +135,7 @@ async function replayFile(file: string, sink: Sink, io: CommandIo): Promise<numb
     await rename(file, claimed)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    io.stderr.write(`${file} was taken by another replay\n`)
+    io.stderr.write(`${file} is skipped: another replay has just taken it\n`)
     return 0
   }
   try {
@@ -159,7 +159,7 @@ async function replayFile(file: string, sink: Sink, io: CommandIo): Promise<numb
     await rename(claimed, `${original}${DONE}`)
     return damaged
   } catch (error) {
-    // Interrupted: everything of this file is replayed next time, under the same event ids.
+    // The next replay sends the whole file again, with the same event ids.
     await rename(claimed, original)
     if (io.signal.aborted) return 0
     throw error

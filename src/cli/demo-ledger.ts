@@ -7,15 +7,15 @@ export interface Verdict {
   delivered: number
   duplicated: number
   missing: number
-  /** Delivered although no filter wanted it. */
+  /** Delivered although the filter excludes it. */
   unwanted: number
   megabytes: number
   seconds: number
 }
 
 /**
- * What went in and what came out, counted outside the bridge: each log carries a serial number, the writer notes it when
- * SLS has accepted the log, the receiver when it has indexed it.
+ * Counts written and delivered logs outside the bridge. Each log carries a serial number. The writer notes it when SLS has
+ * accepted the log, the receiver when it has indexed the event.
  */
 export class DemoLedger {
   readonly #wantedTopics: ReadonlySet<string>
@@ -46,7 +46,7 @@ export class DemoLedger {
     this.#wanted += group.logs.length
     for (const { content } of group.logs) {
       const serial = content['serial'] as string
-      // The bridge may be faster than the writer's own answer.
+      // The bridge may deliver a log before the writer gets its answer.
       if (!this.#early.delete(serial)) this.#missing.add(serial)
     }
   }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 
 const KEPT_OUTPUT = 20_000
 
-/** A real `sls-siem-bridge run` process: the very program this demo is a command of. */
+/** A real `sls-siem-bridge run` process, of this same program. */
 export class Replica {
   readonly name: string
   readonly #child: ChildProcess
@@ -14,7 +14,7 @@ export class Replica {
 
   constructor(name: string, env: Record<string, string>) {
     this.name = name
-    // In a folder without .env and without the caller's own settings: the demo must behave alike everywhere.
+    // Without an .env and without the caller's settings, so that the demo does the same everywhere.
     const path = process.env['PATH'] ?? ''
     this.#child = spawn(process.execPath, [process.argv[1] as string, 'run'], {
       env: { PATH: path, ...env },
@@ -37,7 +37,7 @@ export class Replica {
     return this.#child.exitCode === null && this.#child.signalCode === null
   }
 
-  /** The last lines it wrote, for when something went wrong. */
+  /** The last lines that it wrote, to show when it failed. */
   get output(): string {
     return this.#output
   }

@@ -3,7 +3,7 @@ import type { DemoLedger, Verdict } from './demo-ledger.ts'
 
 const BAR = 12
 
-/** The demo on a terminal or in a log: one line a second, and what happened in between. */
+/** The demo on a terminal or in a log: one line per second, and one for each event of the demo. */
 export class DemoView {
   readonly #out: NodeJS.WritableStream
   readonly #sls: SlsEmulator
@@ -23,7 +23,7 @@ export class DemoView {
     this.#out.write(`${this.#time()}  ${text}\n`)
   }
 
-  /** Owner and log groups behind of every shard, then totals. */
+  /** The owner of every shard and the log groups that it is behind, then totals. */
   progress(lagSeconds: number): void {
     const shards = this.#sls.state().logstores[0]?.consumerGroups[0]?.shards ?? []
     if (shards.length > 0 && this.#lines++ % 10 === 0) {

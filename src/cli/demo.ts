@@ -17,15 +17,15 @@ import { Replica } from './demo-replica.ts'
 import { DemoView } from './demo-view.ts'
 import { sleepUnlessEnded } from './sleep.ts'
 
-const HELP = `The whole job on this machine, without a cloud account.
+const HELP = `Show the whole job on this machine, without a cloud account.
 
 usage: sls-siem-bridge demo [--logs N] [--seed N]
 
 Starts the SLS emulator and the HEC receiver on loopback, writes a stream of logs with @alicloud/log, runs two bridge
-replicas as real processes, kills one with SIGKILL half way, and ends with a ledger. Exit code 0 only if nothing is missing.
+replicas as real processes, kills one with SIGKILL half way, and ends with a ledger. Exit code 0: nothing is missing.
 
-  --logs N   how many logs to write (default 60000)
-  --seed N   which logs (default 1)
+  --logs N   number of logs to write (default 60000)
+  --seed N   the same N generates the same logs (default 1)
   --help
 `
 
@@ -35,7 +35,7 @@ const GROUP = 'siem-demo'
 const SHARDS = 8
 const LOGS_PER_GROUP = 50
 const WANTED_TOPICS = [SAMPLE_TOPICS.audit, SAMPLE_TOPICS.kubernetes]
-/** The stream is spread over this long, so that there is something to watch. */
+/** The writer spreads the logs over this time, so that a viewer can watch. */
 const WRITING_SECONDS = 16
 const STALLED_AFTER_SECONDS = 30
 const LOOK_EVERY_MS = 1_000
@@ -111,7 +111,7 @@ class Demo {
     const verdict = this.#ledger.verdict()
     this.#view.ledger(verdict, this.#lagSeconds())
     if (signal.aborted) return EXIT.failed
-    if (!settled) this.#view.say(`nothing more was delivered for ${STALLED_AFTER_SECONDS} s: giving up`)
+    if (!settled) this.#view.say(`no event was delivered for ${STALLED_AFTER_SECONDS} s: the demo gives up`)
     return settled && clean && verdict.missing === 0 && verdict.unwanted === 0 ? EXIT.done : EXIT.failed
   }
 
@@ -139,7 +139,7 @@ class Demo {
     return replica
   }
 
-  /** With the vendor's own client, at a steady rate. A write that failed is reported and ends the demo. */
+  /** Writes with the vendor's client, at a steady rate. A failed write ends the demo. */
   async #write(): Promise<void> {
     const client = new OfficialClient({
       endpoint: this.#sls.url,
@@ -162,13 +162,13 @@ class Demo {
         const aheadMs = dueMs - (performance.now() - started)
         if (aheadMs > 0) await sleepUnlessEnded(aheadMs, this.#io.signal)
       }
-      this.#view.say('everything is written; waiting until the last checkpoint is committed')
+      this.#view.say('all logs are written; waiting for the last checkpoint')
     } finally {
       client.close()
     }
   }
 
-  /** True once everything wanted is delivered and committed; false when delivery stands still. */
+  /** True when all wanted logs are delivered and committed; false when delivery has stalled or the demo is stopped. */
   async #lookUntilSettled(writing: Promise<void>): Promise<boolean> {
     let writingDone = false
     void writing.then(() => {
@@ -205,7 +205,7 @@ class Demo {
     return this.#shards().reduce((sum, shard) => sum + (shard.behind ?? 0), 0)
   }
 
-  /** Age of the oldest log group any shard has not committed yet, by the emulator's own receive times. */
+  /** Age of the oldest log group that is not committed, over all shards, by the emulator's receive times. */
   #lagSeconds(): number {
     const logstore = this.#sls.logstore()
     const received = this.#shards().flatMap(({ shard, behind }) => {

@@ -10,18 +10,19 @@ import { command, EXIT, flag, withAdvice } from './command.ts'
 import { configurationOf } from './configuration.ts'
 import { sleepUnlessEnded } from './sleep.ts'
 
-const HELP = `How far the consumer group is behind, for every shard, asked from SLS itself.
+const HELP = `Show for every shard how far the consumer group is behind. SLS itself is asked.
 
 usage: sls-siem-bridge lag [--watch] [--json]
 
-  --watch   again every 2 seconds until stopped
+  --watch   repeat every 2 seconds until stopped
   --json    one JSON object per shard and line
   --help
 
 Reads the SLS_… settings (environment or .env); needs no SIEM settings and no running replica.
 
-OWNER is who committed last; who holds a shard at this moment, the service tells nobody but its holder.
-LAG is the age, by the service's receive time, of the first log group after the checkpoint; GROUPS is how many there are.
+OWNER is the consumer that committed last. The service tells only the holder of a shard that it holds it.
+LAG is the age, by the service's receive time, of the first log group after the checkpoint. GROUPS counts the log groups
+after the checkpoint.
 `
 
 const WATCH_MS = 2_000
@@ -30,12 +31,12 @@ const SHARDS_AT_A_TIME = 8
 interface ShardLagRow {
   shard: number
   status: 'readwrite' | 'readonly'
-  /** Who committed last, `''` if nobody yet. */
+  /** The consumer that committed last, `''` if none has. */
   owner: string
   checkpoint: string
   /** Seconds; 0 when caught up. */
   lagSeconds: number
-  /** Log groups after the checkpoint, where cursors can be counted. */
+  /** Log groups after the checkpoint; `null` if the cursors are not numbers. */
   groupsBehind: number | null
   state: 'caught up' | 'behind' | 'finished' | 'not started' | 'expired'
 }
@@ -54,7 +55,7 @@ export const lagCommand = command({
           io.stdout.write(json ? asJson(rows) : watch ? `${new Date().toISOString()}\n${table(rows)}\n` : table(rows))
         } catch (error) {
           if (io.signal.aborted) return EXIT.done
-          // The watcher waits for the end of a fault too, so it ends nothing.
+          // A user who watches wants to see the end of the fault too.
           if (!watch || !(error instanceof Fault)) throw error
           io.stderr.write(`sls-siem-bridge lag: ${withAdvice(error)}\n`)
         }

@@ -17,13 +17,13 @@ const HELP = `Write logs into a logstore with the vendor's client @alicloud/log.
 usage: sls-siem-bridge produce [options]
 
   --kind KIND       generated logs: ${SAMPLE_KINDS.join(', ')} or mixed (default mixed)
-  --file PATH       instead: one log per line of a file ("-" = standard input). A line that is a JSON object becomes
+  --file PATH       instead of generated logs: one log per line of a file ("-" = standard input). A JSON object becomes
                     one content per key, any other line becomes the content "content"
   --topic TOPIC     __topic__ of every log (default: one per kind; none for a file)
-  --logs N          stop after N generated logs (default 1000; 0 = go on until stopped)
-  --rate N          at most N logs a second (default: as fast as the service takes them)
+  --logs N          stop after N generated logs (default 1000; 0 = never)
+  --rate N          at most N logs per second (default: as fast as the service accepts them)
   --group-size N    logs per log group (default 50)
-  --seed N          repeat a generated stream exactly (default: different every time)
+  --seed N          the same N generates the same logs (default: different logs each time)
   --help
 
 Reads SLS_ENDPOINT, SLS_AK_ID, SLS_AK_KEY, SLS_STS_TOKEN, SLS_PROJECT and SLS_LOGSTORE from the environment or .env.
@@ -133,7 +133,7 @@ function contentOf(line: string): Record<string, string> {
       entries.map(([key, value]) => [key, typeof value === 'string' ? value : JSON.stringify(value)]),
     )
   } catch {
-    // Not JSON after all: the line itself is the log.
+    // The line is not JSON, so the line itself is the log.
     return { content: line }
   }
 }

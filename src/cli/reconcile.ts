@@ -26,35 +26,35 @@ import { SplunkSearch } from './reconcile/splunk-search.ts'
 import type { WantedWindow } from './reconcile/wanted.ts'
 import { wantedWindows } from './reconcile/wanted.ts'
 
-const HELP = `Is everything there? Logs wanted in SLS against events in Splunk, by sls_event_id.
+const HELP = `Compare the wanted logs in SLS with the events in Splunk, by sls_event_id: is anything missing?
 
 usage: sls-siem-bridge reconcile --from TIME [--to TIME] [options]
 
   --from TIME        first receive time at Log Service: 2026-01-31T00:00:00+08:00, unix seconds, or -6h, -2d, -90m
   --to TIME          end of the period, exclusive (default -5m)
   --show N           list the first N missing logs (default 20)
-  --dead-letter DIR  also look for dead letters here, beside DEAD_LETTER_DIR; repeatable
-  --ids FILE         compare with what was exported from Splunk by hand (CSV with sls_event_id and count, or an id a line)
-  --print-spl        print the search whose result --ids takes, and ask nobody
+  --dead-letter DIR  look for dead letters here too, not only in DEAD_LETTER_DIR; repeatable
+  --ids FILE         compare with a file exported from Splunk by hand (CSV with sls_event_id and count, or one id a line)
+  --print-spl        only print the search whose result --ids takes
   --json             one JSON document: from, to, ok, total, shards, missing, notes
   --help
 
-The period is in receive time, the order in which Log Service keeps logs. What is wanted is decided by the settings of "run"
-(FILTER_TOPICS, SLS_QUERY), so give it the same environment. Splunk is asked through its REST API: SPLUNK_SEARCH_URL,
+The period is in receive time, the order in which Log Service keeps logs. The settings of "run" (FILTER_TOPICS, SLS_QUERY)
+decide which logs are wanted, so use the same environment. Reads Splunk through its REST API: SPLUNK_SEARCH_URL,
 SPLUNK_SEARCH_TOKEN. Ingests nothing and commits nothing. See docs/reconcile.md.
 
 MISSING       before the checkpoint, and neither in Splunk nor in a dead letter
-DUPLICATED    events in Splunk beyond the first of each log
-DEAD-LETTERED refused by Splunk for good, and kept
-PENDING       at or after the checkpoint, not in Splunk yet: the bridge still owes them
+DUPLICATED    events in Splunk after the first of each log
+DEAD-LETTERED refused by Splunk for good, and kept as dead letters
+PENDING       at or after the checkpoint, not in Splunk yet: the bridge still has to deliver them
 
-Exit code 0: nothing is missing; 1: something is, or the question could not be answered; 2: wrong usage or configuration.
+Exit code 0: nothing is missing; 1: logs are missing, or the comparison failed; 2: wrong usage or configuration.
 `
 
-/** A log's own time may be older than its arrival by as long as a collector was offline, and newer by a wrong clock. */
+/** A log's own time is before its arrival if its collector was offline, and after it if its clock is wrong. */
 const OLDER_SECONDS = 86_400
 const NEWER_SECONDS = 3_600
-/** An event is searchable some seconds after it was accepted. */
+/** An accepted event can be searched after some seconds. */
 const INDEXING_SECONDS = 60
 
 interface Question {
@@ -65,7 +65,7 @@ interface Question {
   readonly json: boolean
 }
 
-/** The bridge's own folder may have no dead letter yet and so not be there. A folder that is named here and is not there was mistyped. */
+/** Only DEAD_LETTER_DIR may be missing, when there was no dead letter yet. A folder given here must exist. */
 const folder: Parser<string> = {
   allowed: 'a folder that can be read',
   parse(path) {
@@ -120,7 +120,7 @@ async function answer(question: Question, config: Config, notes: Set<string>, io
     }
   } catch (error) {
     if (!signal.aborted) throw error
-    stderr.write('sls-siem-bridge reconcile: ended before it was done\n')
+    stderr.write('sls-siem-bridge reconcile: stopped before it was done\n')
     return EXIT.failed
   } finally {
     await client.close()
@@ -164,7 +164,7 @@ interface Means {
   readonly signal: AbortSignal
 }
 
-/** Checkpoints are read first: what lies before them was delivered before anybody is asked for it. */
+/** Reads the checkpoints first, so that everything before them was delivered before Splunk is asked. */
 async function reconcile(
   { period, show, deadLetterDirs }: Question,
   config: Config,
@@ -172,10 +172,10 @@ async function reconcile(
 ): Promise<Reconciliation> {
   const { sls } = config
   if (period.to > Date.now() / 1000 - INDEXING_SECONDS) {
-    notes.add('--to is less than a minute ago: what was delivered since may not be searchable yet')
+    notes.add('--to is less than a minute ago: events delivered since then may not be searchable yet')
   }
   if (sls.query !== undefined) {
-    notes.add('with SLS_QUERY identical logs share an id: of those, what is missing or duplicated is an estimate')
+    notes.add('with SLS_QUERY identical logs share an id: their numbers of missing and duplicated logs are estimates')
   }
   const shards = await persistently(() => shardsOfGroup(client, sls.consumerGroup, signal), signal)
   const encoder = referenceEncoder(config)
@@ -225,6 +225,6 @@ async function deadLettersOf(
       else if (letter.origin.project === sls.project && letter.origin.event_id) counts.add(letter.origin.event_id)
     }
   }
-  if (damaged > 0) notes.add(`${damaged} damaged lines among the dead letters were left aside`)
+  if (damaged > 0) notes.add(`${damaged} damaged lines among the dead letters were skipped`)
   return counts
 }

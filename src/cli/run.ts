@@ -7,9 +7,9 @@ const HELP = `Run one replica: lease shards of the consumer group, deliver their
 
 usage: sls-siem-bridge run
 
-Configured by the environment and .env alone: see docs/configuration.md, or .env.example for a start.
-Scale by starting more of them. SIGTERM or SIGINT drains and commits within SHUTDOWN_GRACE_SECONDS and exits 0; a second
-SIGINT leaves at once.
+The environment and .env are its whole configuration: see docs/configuration.md, and begin with .env.example.
+Start more replicas to scale. SIGTERM or SIGINT drains, commits within SHUTDOWN_GRACE_SECONDS and exits with 0. A second
+SIGINT exits at once.
 `
 
 export const runCommand = command({

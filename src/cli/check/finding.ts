@@ -1,6 +1,6 @@
 export type Verdict = 'ok' | 'warn' | 'fail' | 'skip'
 
-/** What a check found when nothing stands in the way. What does is thrown, as a Fault. */
+/** The result of a check that did not fail. A failure is thrown as a Fault. */
 export interface Finding {
   readonly verdict: Exclude<Verdict, 'fail'>
   readonly found: string
@@ -10,17 +10,17 @@ export interface Finding {
 export interface Check {
   readonly about: string
   readonly run: (signal: AbortSignal) => Promise<Finding>
-  /** A name for what cannot be asked once this has failed: the checks that name it after this one. */
+  /** When this check fails, later checks that are `behind` this name are skipped. */
   readonly opens?: string
   readonly behind?: string
 }
 
 export const ok = (found: string): Finding => ({ verdict: 'ok', found })
-/** Works, and may not for ever, or not as somebody believes. */
+/** It works, but may fail later, or not do what the user expects. */
 export const warn = (found: string, advice?: string): Finding => ({
   verdict: 'warn',
   found,
   ...(advice === undefined ? {} : { advice }),
 })
-/** Cannot be known without changing something, or does not apply. */
+/** It does not apply, or only a change would show it. */
 export const skip = (found: string): Finding => ({ verdict: 'skip', found })

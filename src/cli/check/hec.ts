@@ -12,7 +12,7 @@ import { testEventSender } from './test-event.ts'
 import { handshake, speaksTls } from './tls.ts'
 
 const TIMEOUT_MS = 10_000
-/** A larger body says no more. */
+/** A larger body would not tell more. */
 const LARGEST_PROBE_BYTES = 32 * 1024 * 1024
 const SMALL_PROBE_BYTES = 64
 
@@ -53,7 +53,7 @@ async function token(url: string, { config, connection, learned }: Asked, signal
   const { ack, gzip } = await preflight(url, connection, signal).catch(async (error) => {
     const unreadable = error instanceof Fault && error.status === undefined && url.startsWith('http:')
     if (!unreadable || signal.aborted || !(await speaksTls(url, signal))) throw error
-    throw new Fault('configuration', `${url} speaks TLS`, { code: 'tls', advice: 'Say https:// in SPLUNK_HEC_URL.' })
+    throw new Fault('configuration', `${url} speaks TLS`, { code: 'tls', advice: 'Use https:// in SPLUNK_HEC_URL.' })
   })
   learned.set(url, { ack, gzip })
   const said = `${url}: accepted, indexer acknowledgement ${ack ? 'on' : 'off'}`
@@ -64,34 +64,37 @@ async function token(url: string, { config, connection, learned }: Asked, signal
     })
   }
   if (config.hec.ack === false && ack) {
-    return warn(said, 'SPLUNK_HEC_ACK=false ignores it: an event counts as delivered once it is queued. Set auto.')
+    return warn(
+      said,
+      'SPLUNK_HEC_ACK=false ignores it, so an event counts as delivered when Splunk has queued it. Set SPLUNK_HEC_ACK=auto.',
+    )
   }
   if (config.hec.gzip && !gzip) {
-    return warn(`${said}; takes no gzip, so bodies will be sent plain`, 'Set SPLUNK_HEC_GZIP=false.')
+    return warn(`${said}; does not accept gzip, so bodies are sent without compression`, 'Set SPLUNK_HEC_GZIP=false.')
   }
   return ok(said)
 }
 
-/** Of one node behind a balancer, at this moment; a queue that is full now is no reason not to start. */
+/** The answer of one node behind a balancer, at this moment. A full queue is no reason not to start. */
 async function health(url: string, connection: HecConnection, signal: AbortSignal): Promise<Finding> {
   const client = new HecClient(url, connection)
   try {
     const { status, reply } = await client.health({ channel: randomUUID(), signal, timeoutMs: TIMEOUT_MS })
     if (status === 200 && reply?.code === 17) return ok(`${url}: ${reply.text}`)
-    if (status !== 503) return skip(`${url} tells no health (HTTP ${status})`)
-    const said = `${url}: ${reply?.text ?? 'not now'} (HTTP 503)`
-    return warn(said, 'It may pass by itself: the bridge waits and retries, and the logs stay in SLS.')
+    if (status !== 503) return skip(`${url} does not report its health (HTTP ${status})`)
+    const said = `${url}: ${reply?.text ?? 'busy'} (HTTP 503)`
+    return warn(said, 'This may pass: the bridge waits and retries, and the logs stay in SLS.')
   } catch (error) {
     signal.throwIfAborted()
-    return skip(`${url} tells no health: ${messageOf(error)}`)
+    return skip(`${url} does not report its health: ${messageOf(error)}`)
   } finally {
     await client.close()
   }
 }
 
 /**
- * Sends white space as large as a body may become: HEC finds no event in it, or says that it is too large. A smaller cap
- * costs requests, not events, since refused bodies are halved.
+ * Sends white space as large as the largest body: HEC finds no event in it, or says that it is too large. A smaller limit
+ * of the server costs requests but no events, since refused bodies are halved.
  */
 async function bodySize(url: string, { config, connection, learned }: Asked, signal: AbortSignal): Promise<Finding> {
   const bytes = Math.min(config.hec.maxBytes, LARGEST_PROBE_BYTES)
@@ -99,30 +102,30 @@ async function bodySize(url: string, { config, connection, learned }: Asked, sig
   const blank = (size: number) => once(url, connection, { body: whiteSpace(size), gzip }, signal)
   const tooLarge = (how = ''): Finding =>
     warn(
-      `${url} takes no body of ${bytes} bytes${how}`,
-      'Set SPLUNK_HEC_MAX_BYTES to what it takes (Splunk Cloud: 1000000), or raise max_content_length or the proxy’s limit.',
+      `${url} does not accept a body of ${bytes} bytes${how}`,
+      'Set SPLUNK_HEC_MAX_BYTES to the size that it accepts (Splunk Cloud: 1000000), or raise max_content_length or the proxy’s limit.',
     )
   let answer: HecResponse
   try {
     answer = await blank(bytes)
   } catch (error) {
     if (signal.aborted || !(error instanceof Fault && error.kind === 'ambiguous')) throw error
-    // Some refuse by hanging up in the middle; who does so with any body has something else in the way, which is thrown.
+    // Some proxies refuse a large body by closing the connection. If a small body fails too, its fault is thrown.
     await blank(SMALL_PROBE_BYTES)
     return tooLarge(`: ${error.message}`)
   }
   const code = codeOf(answer)
-  // Splunk Cloud refuses what is too large as "invalid"; who finds any white space invalid says nothing about its size.
+  // Splunk Cloud calls a body that is too large "invalid". A server that calls any white space invalid tells nothing about size.
   if (answer.status === 413 || (code === 6 && codeOf(await blank(SMALL_PROBE_BYTES)) !== 6)) return tooLarge()
-  if (code === 5) return ok(`${url} takes bodies of ${bytes} bytes`)
-  return skip(`${url} does not say (HTTP ${answer.status})`)
+  if (code === 5) return ok(`${url} accepts bodies of ${bytes} bytes`)
+  return skip(`${url} does not tell (HTTP ${answer.status})`)
 }
 
 const WHITE_SPACE = Buffer.from(' \t\r\n')
 
 /**
- * At random, or gzip would leave nothing that a proxy could find too large: a quarter of this is left, which is more than of
- * most logs.
+ * Random, because gzip would shrink regular white space so much that no proxy finds it too large. Of this a quarter remains,
+ * more than of most logs.
  */
 function whiteSpace(size: number): Buffer {
   return randomBytes(size).map((byte) => WHITE_SPACE[byte & 3] as number) as Buffer
@@ -132,19 +135,19 @@ function codeOf({ status, reply }: HecResponse): number | undefined {
   return status === 400 ? reply?.code : undefined
 }
 
-/** An object without an event is never indexed. Where the index is looked at first, the answer is about that. */
+/** An object without an event is never indexed. A server that looks at the index first answers about the index. */
 async function index(url: string, { config, connection }: Asked, signal: AbortSignal): Promise<Finding> {
   const name = config.hec.index
   const body = Buffer.from(JSON.stringify(name === undefined ? {} : { index: name }))
   const answer = name === undefined ? undefined : await once(url, connection, { body }, signal)
   if (answer && codeOf(answer) === 7) {
-    throw new Fault('configuration', `${url}: the token may not write to ${name}`, {
+    throw new Fault('configuration', `${url}: the token has no right to write to ${name}`, {
       code: '7',
-      advice: 'Allow the index on the HEC token (or create it), or correct SPLUNK_HEC_INDEX.',
+      advice: 'Allow the index for the HEC token (or create the index), or correct SPLUNK_HEC_INDEX.',
     })
   }
-  const which = name === undefined ? 'the token’s default' : name
-  return skip(`${which}: only --send-test-event shows whether the token may write there`)
+  const which = name === undefined ? 'the token’s default index' : name
+  return skip(`${which}: only --send-test-event shows whether the token may write to it`)
 }
 
 async function once(
@@ -164,9 +167,9 @@ async function once(
 function agreement(learned: ReadonlyMap<string, Learned>): Finding {
   const all = [...learned.values()]
   const differing = (['ack', 'gzip'] as const).filter((key) => new Set(all.map((one) => one[key])).size > 1)
-  if (differing.length === 0) return ok(`the ${all.length} that answered agree`)
+  if (differing.length === 0) return ok(`the ${all.length} that answered have the same settings`)
   return warn(
     `they differ in ${differing.map((key) => (key === 'ack' ? 'indexer acknowledgement' : 'gzip')).join(' and ')}`,
-    'One token means one thing: are all of them indexers of the same Splunk?',
+    'Check that all URLs belong to the same Splunk: one token has the same settings on each of its indexers.',
   )
 }

@@ -10,10 +10,10 @@ import { Fault, messageOf } from '../../core/errors.ts'
 import type { Check, Finding } from './finding.ts'
 import { ok, skip, warn } from './finding.ts'
 
-/** Dead letters are rare; a disk this full ends with something else's log. */
+/** Dead letters need little room, but on a disk this full another program's log soon takes the rest. */
 const LEAST_FREE_BYTES = 100 * 1024 * 1024
 const LOOK_TIMEOUT_MS = 2_000
-/** Our metrics stand near the beginning; another program's page may have no end. */
+/** Our metrics are near the beginning of the page. A page of another program may have no end. */
 const LOOK_CHARACTERS = 64 << 10
 
 export function hostChecks(config: Config): Check[] {
@@ -22,7 +22,8 @@ export function hostChecks(config: Config): Check[] {
     ...secretsFile(join(process.cwd(), '.env')),
     {
       about: 'dead letter',
-      run: () => writable(deadLetterDir, 'Set DEAD_LETTER_DIR to a folder this user may write, on a disk with room.'),
+      run: () =>
+        writable(deadLetterDir, 'Set DEAD_LETTER_DIR to a folder that this user may write, on a disk with room.'),
     },
     ...(log.file === undefined ? [] : [logFile(log.file)]),
     { about: 'admin port', run: (signal) => adminPort(config, signal) },
@@ -31,21 +32,22 @@ export function hostChecks(config: Config): Check[] {
 
 const READABLE_BY_OTHERS = 0o044
 
-/** Only where there is one. */
+/** No check if there is no such file. */
 function secretsFile(path: string): Check[] {
   const stats = statSync(path, { throwIfNoEntry: false })
   if (stats === undefined) return []
   const found =
     (stats.mode & READABLE_BY_OTHERS) === 0
       ? ok(`only its owner may read ${path}`)
-      : warn(`others may read ${path}, secrets and all`, `chmod 600 ${path}`)
+      : warn(`others may read ${path} and the secrets in it`, `chmod 600 ${path}`)
   return [{ about: '.env', run: async () => found }]
 }
 
 function logFile(path: string): Check {
   return {
     about: 'log file',
-    run: () => writable(dirname(path), 'Set LOG_FILE to a path in a folder this user may write, on a disk with room.'),
+    run: () =>
+      writable(dirname(path), 'Set LOG_FILE to a path in a folder that this user may write, on a disk with room.'),
   }
 }
 
@@ -83,13 +85,14 @@ async function adminPort({ admin }: Config, signal: AbortSignal): Promise<Findin
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code !== 'EADDRINUSE') {
-      const advice = 'Set ADMIN_HOST to an address of this machine, and ADMIN_PORT to a port this user may listen on.'
+      const advice =
+        'Set ADMIN_HOST to an address of this machine, and ADMIN_PORT to a port on which this user may listen.'
       throw new Fault('configuration', messageOf(error), { code: 'admin_port', advice })
     }
     if (!portWasSet) return skip(`${host}:${port} is taken; the next free port above it will be used`)
-    // "check" is also run beside the replica whose environment it shares.
-    if (await isReplica(host, port, signal)) return warn(`${host}:${port} is taken, by a replica that runs here`)
-    const advice = 'Set ADMIN_PORT to a port that is free, or to 0.'
+    // A user may run "check" beside a replica with the same environment.
+    if (await isReplica(host, port, signal)) return warn(`${host}:${port} is taken by a replica on this machine`)
+    const advice = 'Set ADMIN_PORT to a free port, or to 0.'
     throw new Fault('configuration', `${host}:${port} is in use by another program`, { code: 'admin_port', advice })
   } finally {
     server.close()

@@ -9,7 +9,7 @@ import { USER_AGENT } from '../../version.ts'
 import type { Check, Finding } from './finding.ts'
 import { ok, skip, warn } from './finding.ts'
 
-/** The documented limit has been 5, 10, 20 and is 30 consumer groups per logstore; it is raised on request. */
+/** Consumer groups per logstore. The documented limit was 5, 10 and 20, and is 30; the vendor raises it on request. */
 const GROUP_QUOTA = 30
 const SKEW_WARN_SECONDS = 60
 const SKEW_LIMIT_SECONDS = 15 * 60
@@ -44,7 +44,7 @@ export function slsChecks({ config, client, credentials }: SlsAsked): Check[] {
       behind: 'sls-access',
       run: async (signal) => {
         const exists = (await groups(signal)).some(({ name }) => name === sls.consumerGroup)
-        return exists ? consumerName(config, client, signal) : skip('nobody can have it: there is no group yet')
+        return exists ? consumerName(config, client, signal) : skip('not in use: the group does not exist yet')
       },
     },
     {
@@ -59,7 +59,7 @@ export function slsChecks({ config, client, credentials }: SlsAsked): Check[] {
       run: async (signal) => {
         if (sls.query === undefined) return skip('no SLS_QUERY')
         await pullOne(client, await shards(signal), sls.query, signal)
-        return ok('Log Service takes SLS_QUERY')
+        return ok('Log Service accepts SLS_QUERY')
       },
     },
     {
@@ -70,7 +70,7 @@ export function slsChecks({ config, client, credentials }: SlsAsked): Check[] {
   ]
 }
 
-/** Asks once; a failure is not remembered. */
+/** Asks once and remembers the answer. A failure is not remembered. */
 function remembered<T>(ask: (signal: AbortSignal) => Promise<T>): (signal: AbortSignal) => Promise<T> {
   let known: { value: T } | undefined
   return async (signal) => {
@@ -79,28 +79,28 @@ function remembered<T>(ask: (signal: AbortSignal) => Promise<T>): (signal: Abort
   }
 }
 
-/** Compares clocks by an unsigned request: its refusal carries the service's time, whatever is wrong with the rest. */
+/** Compares the clocks by an unsigned request. The service refuses it, and the refusal carries the service's time. */
 async function clockSkew({ endpoint, project, logstore }: Config['sls'], signal: AbortSignal): Promise<Finding> {
   const { headers, body } = await request(endpoint, { signal, headersTimeout: TIMEOUT_MS }).catch((error) => {
     const { host } = new URL(endpoint)
     const fault = faultOfTransport({ api: 'ListShards', host, project, logstore }, error)
-    const toMend = fault instanceof Fault && fault.kind === 'configuration' ? fault : undefined
-    throw new Fault(toMend?.kind ?? 'transient', `cannot reach ${endpoint}: ${messageOf(error)}`, {
-      code: toMend?.code ?? 'unreachable',
+    const toFix = fault instanceof Fault && fault.kind === 'configuration' ? fault : undefined
+    throw new Fault(toFix?.kind ?? 'transient', `cannot reach ${endpoint}: ${messageOf(error)}`, {
+      code: toFix?.code ?? 'unreachable',
       cause: error,
       advice:
-        toMend?.advice ??
-        'Check SLS_ENDPOINT, DNS, and that this machine may reach it (inside a VPC use the -intranet endpoint).',
+        toFix?.advice ??
+        'Check SLS_ENDPOINT, DNS and the network of this machine. Inside a VPC use the -intranet endpoint.',
     })
   })
-  // The headers say it all, and what follows may never end.
+  // The headers are enough, and the body may have no end.
   body.on('error', () => {}).destroy()
   const logTime = Number(headers['x-log-time'])
   const theirs = logTime > 0 ? logTime * 1000 : Date.parse(String(headers['date']))
   if (Number.isNaN(theirs)) return warn('the service does not tell its time')
   const skew = Math.round((Date.now() - theirs) / 1000)
-  const said = `this machine is ${Math.abs(skew)} s ${skew < 0 ? 'behind' : 'ahead'}`
-  const advice = 'SLS refuses requests that are more than 15 minutes off: set the clock (NTP).'
+  const said = `the clock of this machine is ${Math.abs(skew)} s ${skew < 0 ? 'behind' : 'ahead'}`
+  const advice = 'SLS refuses requests whose time is more than 15 minutes off. Set the clock (NTP).'
   if (Math.abs(skew) > SKEW_LIMIT_SECONDS) throw new Fault('configuration', said, { code: 'clock_skew', advice })
   return Math.abs(skew) > SKEW_WARN_SECONDS ? warn(said, advice) : ok(said)
 }
@@ -109,7 +109,10 @@ function shardsFound(shards: readonly Shard[]): Finding {
   const readonly = shards.filter(({ status }) => status === 'readonly').length
   if (shards.length === readonly) {
     const found = shards.length === 0 ? 'the logstore has no shards' : 'all shards are read-only'
-    return warn(`accepted; ${found}`, 'Nothing new can be written there: is SLS_LOGSTORE the one your logs go to?')
+    return warn(
+      `accepted; ${found}`,
+      'No new log can be written to it. Check that SLS_LOGSTORE is the logstore of your logs.',
+    )
   }
   return ok(`accepted; ${shards.length} shards${readonly > 0 ? `, ${readonly} of them read-only` : ''}`)
 }
@@ -124,20 +127,20 @@ async function logstore({ sls }: Config, credentials: CredentialSource): Promise
   })
   try {
     const { ttl } = await client.logstoreMetadata()
-    if (typeof ttl !== 'number') throw new Error('the answer is not that of Log Service')
-    return ok(`kept for ${ttl} days: a bridge that stands still longer than that loses logs`)
+    if (typeof ttl !== 'number') throw new Error('the answer does not come from Log Service')
+    return ok(`logs are kept for ${ttl} days. A bridge that stops for longer loses logs`)
   } catch (error) {
     const { code } = error as { code?: unknown }
-    // A replica never asks this, so a right that is missing for it must not keep one from starting.
+    // A replica never asks this, so a missing right must not keep it from starting.
     if (wasRefused(error))
-      return skip(`retention not known: ${messageOf(error)}; only this check needs log:GetLogStore`)
+      return skip(`retention not known: ${messageOf(error)}. Only this check needs log:GetLogStore`)
     throw new Fault('transient', messageOf(error), { code: typeof code === 'string' ? code : 'logstore' })
   } finally {
     client.close()
   }
 }
 
-/** Whether the vendor's client reports an answer of the service (the network's errors have no request id) that will stay. */
+/** Whether the error is a lasting answer of the service. The vendor's client gives network errors no request id. */
 function wasRefused(error: unknown): boolean {
   const { code, requestid } = error as { code?: unknown; requestid?: unknown }
   return (
@@ -152,8 +155,8 @@ function groupFound({ sls }: Config, groups: readonly ConsumerGroup[]): Finding 
       return ok(`${sls.consumerGroup} will be created (${groups.length} exist, the usual quota is ${GROUP_QUOTA})`)
     }
     return warn(
-      `${sls.consumerGroup} is not there and ${groups.length} others are`,
-      `Unless its quota was raised, a logstore takes ${GROUP_QUOTA}: delete one that nobody uses, in the console under the logstore.`,
+      `${sls.consumerGroup} does not exist, and ${groups.length} other groups do`,
+      `A logstore has room for ${GROUP_QUOTA}, unless its quota was raised. Then delete one that is not used, in the console under the logstore.`,
     )
   }
   const timeout = sls.groupTimeoutMs / 1000
@@ -164,19 +167,19 @@ function groupFound({ sls }: Config, groups: readonly ConsumerGroup[]): Finding 
   if (changes.length === 0) return ok(`${sls.consumerGroup} exists, timeout ${timeout} s`)
   return warn(
     `${sls.consumerGroup} exists; a replica will change its ${changes.join(' and its ')}`,
-    'All replicas of a group need the same SLS_HEARTBEAT_SECONDS and SLS_IN_ORDER.',
+    'Give all replicas of a group the same SLS_HEARTBEAT_SECONDS and SLS_IN_ORDER.',
   )
 }
 
-/** Who commits under our name tells itself by its commits; who holds a shard, the service tells nobody but its holder. */
+/** A commit under our name shows another replica. The service tells only the holder of a shard that it holds it. */
 async function consumerName({ sls }: Config, client: SlsClient, signal: AbortSignal): Promise<Finding> {
   const checkpoints = await client.getCheckpoints(sls.consumerGroup, undefined, signal)
   const own = checkpoints.filter(({ consumer }) => consumer === sls.consumer)
   const ageSeconds = Math.round(Date.now() / 1000 - Math.max(0, ...own.map(({ updateTime }) => updateTime / 1e6)))
-  if (ageSeconds * 1000 > sls.groupTimeoutMs) return ok(`${sls.consumer}; nobody uses it now`)
+  if (ageSeconds * 1000 > sls.groupTimeoutMs) return ok(`${sls.consumer} is not in use`)
   return warn(
     `${sls.consumer} committed ${Math.max(0, ageSeconds)} s ago`,
-    'Fine if that was this replica before a restart. If another runs under this name, both read the same shards: set SLS_CONSUMER.',
+    'This is fine if it was this replica before a restart. If another replica runs under this name, both read the same shards. Set SLS_CONSUMER.',
   )
 }
 
@@ -204,7 +207,7 @@ async function pullOne(
   return cursor
 }
 
-/** To try them would join the group, or move a checkpoint. */
+/** A trial would join the group, or move a checkpoint. */
 function writePermission({ sls }: Config, groups: readonly ConsumerGroup[]): Finding {
   const exists = groups.some(({ name }) => name === sls.consumerGroup)
   const actions = [
@@ -213,5 +216,5 @@ function writePermission({ sls }: Config, groups: readonly ConsumerGroup[]): Fin
     RAM_ACTIONS.ConsumerGroupHeartBeat,
     RAM_ACTIONS.ConsumerGroupUpdateCheckPoint,
   ]
-  return skip(`not tried, since trying changes the group: the policy must grant ${actions.join(', ')}`)
+  return skip(`not tried, because a trial changes the group. The policy must grant ${actions.join(', ')}`)
 }

@@ -10,9 +10,8 @@ import type { Finding } from './finding.ts'
 import { ok } from './finding.ts'
 
 /**
- * Posts one marked event for real: the only way to learn whether the token may write to the index and, with indexer
- * acknowledgement, whether the acknowledgement finds its way back. Says where the event is to be found. Run again, it posts
- * the same event, and only when no other can have been taken.
+ * Posts one marked event. Only this shows whether the token may write to the index and whether acknowledgements come back.
+ * The finding says how to search for the event. A retry posts the same event, and only if the first was certainly not taken.
  */
 export function testEventSender(
   url: string,
@@ -63,7 +62,7 @@ async function sendTestEvent(
           return ok(`${url}: accepted, and acknowledged after ${seconds} s; ${found}`)
         }
       } catch (error) {
-        // A question may be asked again, and its answer be lost on the way as any other.
+        // The question changes nothing, so it is asked again after any fault that may pass.
         if (signal.aborted || !mayPass(error)) throw error
       }
     }
@@ -73,7 +72,7 @@ async function sendTestEvent(
       {
         code: 'no_ack',
         advice:
-          'Behind a balancer, acknowledgement needs sticky sessions (its cookie is sent back) or the indexers’ own URLs; else look for full queues in Splunk.',
+          'Behind a balancer, acknowledgement needs sticky sessions (the bridge sends its cookie back) or the indexers’ own URLs. Otherwise look for full queues in Splunk.',
       },
     )
   } finally {
@@ -81,14 +80,14 @@ async function sendTestEvent(
   }
 }
 
-/** Posted again after an answer that leaves it open, there might be two. */
+/** After a fault that leaves the outcome open, a retry could index the event twice. */
 function onceOnly(error: unknown, found: string): unknown {
   if (!(error instanceof Fault) || error.kind !== 'ambiguous') return error
   const { code, status } = error
-  return new Fault('configuration', `${error.message}; it may have been accepted all the same: ${found}`, {
+  return new Fault('configuration', `${error.message}; the event may have been accepted: ${found}`, {
     code,
     cause: error,
     ...(status !== undefined && { status }),
-    advice: 'It is not sent again by itself. Look whether it is there, and run this again.',
+    advice: 'Search for the event, then run this again. It is not sent again automatically.',
   })
 }

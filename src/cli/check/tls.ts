@@ -15,7 +15,7 @@ const TIMEOUT_MS = 10_000
 const DAY_MS = 86_400_000
 const EXPIRES_SOON_DAYS = 30
 
-/** Shakes hands as the bridge will, and looks at both certificates. Throws the Fault that stands in the way. */
+/** Makes a TLS connection as the bridge does, and looks at both certificates. Throws a Fault. */
 export async function handshake(url: string, tls: Tls, signal: AbortSignal): Promise<Finding> {
   const { origin } = new URL(url)
   let socket: TLSSocket
@@ -37,10 +37,10 @@ export async function handshake(url: string, tls: Tls, signal: AbortSignal): Pro
   }
   if (!tls.verify) {
     const why = authorized ? 'it would be accepted' : `it would be refused: ${authorizationError}`
-    return warn(`${said}; not verified, ${why}`, 'SPLUNK_HEC_TLS_VERIFY=false is for experiments.')
+    return warn(`${said}; not verified, ${why}`, 'SPLUNK_HEC_TLS_VERIFY=false is only for experiments.')
   }
   if (daysTo(until) < EXPIRES_SOON_DAYS) {
-    return warn(`${said}, in ${daysTo(until)} days`, 'Have it renewed: once it has expired, deliveries pause.')
+    return warn(`${said}, in ${daysTo(until)} days`, 'Renew it in time: deliveries pause when it has expired.')
   }
   if (own && daysTo(own) < EXPIRES_SOON_DAYS) {
     return warn(`${said}; our client certificate expires on ${day(own)}`, 'Renew SPLUNK_HEC_TLS_CERT_FILE.')
@@ -48,7 +48,7 @@ export async function handshake(url: string, tls: Tls, signal: AbortSignal): Pro
   return ok(own ? `${said}; our client certificate until ${day(own)}` : said)
 }
 
-/** Whether TLS is spoken where somebody wrote http://. */
+/** Whether the server speaks TLS although the URL says http://. */
 export async function speaksTls(url: string, signal: AbortSignal): Promise<boolean> {
   try {
     const socket = await shakeHands(url, { verify: false }, signal)

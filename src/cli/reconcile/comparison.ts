@@ -5,15 +5,15 @@ export interface ShardResult {
   readonly shard: number
   /** Logs the filter wants. */
   wanted: number
-  /** Of these, in the SIEM. */
+  /** Wanted logs that are in the SIEM. */
   found: number
-  /** Before the checkpoint, and nowhere: lost, or not searchable (yet). */
+  /** Before the checkpoint, and neither in the SIEM nor in a dead letter: lost, or not searchable yet. */
   missing: number
-  /** Events in the SIEM beyond one for each log. */
+  /** Events in the SIEM after the first of each log. */
   duplicated: number
   /** Not in the SIEM, but in a dead letter. */
   deadLettered: number
-  /** At or after the checkpoint and not in the SIEM yet: the bridge still owes them. */
+  /** At or after the checkpoint and not in the SIEM yet: the bridge still has to deliver them. */
   pending: number
 }
 
@@ -21,7 +21,7 @@ export interface MissingLog {
   readonly shard: number
   readonly id: string
   readonly cursor: string
-  /** Its own time, ISO 8601. */
+  /** The log's own time, ISO 8601. */
   readonly time: string
 }
 
@@ -34,7 +34,7 @@ export function emptyResult(shard: number): ShardResult {
   return { shard, wanted: 0, found: 0, missing: 0, duplicated: 0, deadLettered: 0, pending: 0 }
 }
 
-/** Adds a window to its shard's line; returns what is missing. `deadLetters` are read only when something is not found. */
+/** Adds a window to its shard's line and returns the missing logs. Reads `deadLetters` only if some log was not found. */
 export async function compare(
   { shard, committed, logs }: WantedWindow,
   events: Counts,

@@ -4,14 +4,14 @@ import { IdCounts } from './id-counts.ts'
 
 export interface ExportedIds {
   readonly counts: IdCounts
-  /** Lines that hold no id, the first one first; more are only counted. */
+  /** How many lines hold no id, and the number of the first one. */
   readonly unread: { count: number; first: number }
 }
 
 const ID = 'sls_event_id'
 
 /**
- * What somebody exported from Splunk by hand: CSV with a column `sls_event_id` and perhaps `count`, or one id a line.
+ * Reads a file exported from Splunk by hand: CSV with a column `sls_event_id` and perhaps `count`, or one id a line.
  * Rejects with the file system's error.
  */
 export async function readExportedIds(path: string): Promise<ExportedIds> {
@@ -34,7 +34,7 @@ export async function readExportedIds(path: string): Promise<ExportedIds> {
   return { counts, unread }
 }
 
-/** No id and no count has a comma or a quote in it; a cell of some other column that spans lines is not understood. */
+/** Ids and counts have no comma and no quote. A cell of another column that spans lines is not understood. */
 function cellsOf(line: string): string[] {
   return [...`,${line}`.matchAll(/,("(?:[^"]|"")*"|[^,]*)/g)].map(([, cell = '']) =>
     cell.trim().replace(/^"(.*)"$/, '$1'),

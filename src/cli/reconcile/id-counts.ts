@@ -1,12 +1,12 @@
 import { hash } from 'node:crypto'
 import type { Counts } from './comparison.ts'
 
-/** Slots of three words: 64 bits of the id's hash, and its count. */
+/** A slot has three words: 64 bits of the id's hash, and its count. */
 const SLOT_WORDS = 3
 
 /**
- * Counts by id, for more ids than there is room for as text: 12 bytes a slot, at most two thirds of them used. Two ids are
- * taken for one with probability n / 2⁶⁴ at each look: never, for any file a machine can hold.
+ * Counts by id, for more ids than memory could hold as text: 12 bytes a slot, at most two thirds of the slots used. With n
+ * ids, a look-up takes an id for another one with probability n / 2⁶⁴, which is negligible for any file.
  */
 export class IdCounts implements Counts {
   size = 0
@@ -29,7 +29,7 @@ export class IdCounts implements Counts {
     this.#slots.set([low, high, (this.#slots[at + 2] as number) + count], at)
   }
 
-  /** The slot of this digest, or the free one where it would be. */
+  /** The slot of this digest, or the free slot that it would take. */
   #find(low: number, high: number): number {
     const slots = this.#slots
     const mask = slots.length / SLOT_WORDS - 1

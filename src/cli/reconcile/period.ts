@@ -10,10 +10,11 @@ export interface Period {
 
 const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 }
 
-/** A moment as people write it: `-90m`, `-2d`, `now`, ISO 8601 (UTC unless it names its zone), or unix seconds. */
+/** A moment: `-90m`, `-2d`, `now`, ISO 8601 (UTC unless it has a time zone), or unix seconds. */
 function momentParser(nowSeconds: number): Parser<number> {
   return {
-    allowed: 'ISO 8601 time (UTC unless it has a time zone), unix seconds, now, or back from now: -30s, -15m, -6h, -7d',
+    allowed:
+      'ISO 8601 time (UTC unless it has a time zone), unix seconds, now, or a time before now: -30s, -15m, -6h, -7d',
     parse(text): Parsed<number> {
       if (text.toLowerCase() === 'now') return { value: Math.floor(nowSeconds) }
       const [, count, unit = ''] = /^-(\d{1,9})([smhd])$/i.exec(text) ?? []
@@ -22,7 +23,7 @@ function momentParser(nowSeconds: number): Parser<number> {
         return moment < 0 ? { refused: 'is before 1970' } : { value: moment }
       }
       const position = startPosition.parse(text)
-      if ('refused' in position || position.value.kind !== 'time') return { refused: 'is no time' }
+      if ('refused' in position || position.value.kind !== 'time') return { refused: 'is not a time' }
       return { value: position.value.unixSeconds }
     },
   }
@@ -37,7 +38,7 @@ export function periodOf(from: string, to: string, nowSeconds: number): Period {
     throw new UsageError(`${option} ${text} ${parsed.refused}; allowed: ${moment.allowed}`)
   }
   const period = { from: read('--from', from), to: read('--to', to) }
-  if (period.to > nowSeconds) throw new UsageError(`--to ${to} lies in the future`)
+  if (period.to > nowSeconds) throw new UsageError(`--to ${to} is in the future`)
   if (period.from >= period.to) throw new UsageError(`--from ${from} is not before --to ${to}`)
   return period
 }

@@ -8,7 +8,7 @@ export interface Reconciliation {
   readonly sls: Pick<Config['sls'], 'project' | 'logstore' | 'consumerGroup'>
   readonly total: Omit<ShardResult, 'shard'>
   readonly shards: readonly ShardResult[]
-  /** The first of them. */
+  /** The first of them, as many as `--show` says. */
   readonly missing: readonly MissingLog[]
   readonly notes: readonly string[]
   /** Nothing is missing. */
@@ -40,9 +40,9 @@ export function asText({ period, sls, ok, total, shards, missing, notes }: Recon
   return `${lines.join('\n')}\n`
 }
 
-/** Fine in a quiet night; else the period or FILTER_TOPICS is not what was meant. */
+/** Normal when nothing was logged. Otherwise the period or FILTER_TOPICS is wrong. */
 export const NOTHING_COMPARED =
-  'no log of the period is wanted: nothing was compared. Look at FILTER_TOPICS and the period'
+  'no log of the period is wanted: nothing was compared. Check FILTER_TOPICS and the period'
 
 function verdict(ok: boolean, { wanted, missing, pending }: Reconciliation['total']): string {
   if (!ok) return `${missing} of ${wanted} wanted logs are missing: see docs/reconcile.md`

@@ -6,7 +6,7 @@ export interface TimeRange {
   readonly to: number
 }
 
-/** Where the events are: what the bridge writes into every envelope. */
+/** Where the events are, as the bridge writes it into every envelope. */
 export interface EventScope {
   readonly index: string | undefined
   readonly source: string
@@ -14,18 +14,18 @@ export interface EventScope {
 
 export const scopeOf = ({ hec }: Config): EventScope => ({ index: hec.index, source: hec.source })
 
-/** Every `_time` a log can have: SLS counts seconds in 32 bits. */
+/** All `_time`s that a log can have: SLS counts seconds in 32 bits. */
 export const ALL_TIME: TimeRange = { from: 0, to: 2 ** 32 }
 
 /**
- * Events by id, of all ids that begin with a text. By `tstats`, which reads index-time fields where they are stored: a plain
- * `sls_event_id=…` would first look for the id in the event's text, where it does not stand, and find nothing.
+ * Events by id, for all ids with a prefix. `tstats` reads index-time fields where they are stored. A plain
+ * `sls_event_id=…` would look for the id in the event's text first, where it is not, and find nothing.
  */
 export function countsOfPrefix(scope: EventScope, prefix: string, inline?: TimeRange): string {
   return counts(scope, `sls_event_id=${quoted(`${prefix}*`)}`, inline)
 }
 
-/** Events by id, of these ids alone. */
+/** Events by id, only for these ids. */
 export function countsOfIds(scope: EventScope, ids: readonly string[]): string {
   return counts(scope, `(${ids.map((id) => `sls_event_id=${quoted(id)}`).join(' OR ')})`)
 }
@@ -48,15 +48,15 @@ const APART_SECONDS = 3_600
 const MOST_RANGES = 16
 
 /**
- * The times of a window as few ranges: one log with a stray time must not make a search go through years. Each costs a
- * search, so the closest ones are joined when there are many.
+ * The times of a window as a few ranges, so that one log with a stray time does not make a search go through years. Each
+ * range costs a search, so the closest ranges are joined when there are many.
  */
 export function timeRanges(times: Iterable<number>): TimeRange[] {
   const sorted = [...new Set(times)].sort((a, b) => a - b)
   const ranges: Array<{ from: number; to: number }> = []
   for (const second of sorted) {
     const last = ranges.at(-1)
-    // A second of room on both sides: what lies between may keep times less exactly than Splunk.
+    // One second more on both sides, since a proxy in between may round the time.
     if (last && second - last.to <= APART_SECONDS) last.to = second + 2
     else ranges.push({ from: Math.max(0, second - 1), to: second + 2 })
   }

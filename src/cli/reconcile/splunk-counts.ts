@@ -6,10 +6,10 @@ import type { SplunkSearch } from './splunk-search.ts'
 import type { WantedWindow } from './wanted.ts'
 
 const IDS_AT_ONCE = 200
-/** Ids that are looked for a second time in one run. */
+/** How many ids are looked for a second time in one run, at most. */
 const SECOND_LOOKS = 5_000
 
-/** Events by id as Splunk's search sees them. */
+/** Counts events by id through Splunk's search. */
 export class SplunkCounts {
   readonly #search: SplunkSearch
   readonly #scope: EventScope
@@ -28,8 +28,8 @@ export class SplunkCounts {
   }
 
   /**
-   * First by time, which is one search for thousands of ids. What that does not find is asked for by name over all time:
-   * a row limit, or a rule in Splunk that sets `_time` anew, must not make a log look lost.
+   * Searches by time first: one search finds thousands of ids. Then searches for the remaining ids by name, over all time: a
+   * row limit, or a rule in Splunk that changes `_time`, must not make a log look lost.
    */
   async ofWindow({ shard, committed, logs }: WantedWindow, signal: AbortSignal): Promise<Counts> {
     const found = new Map<string, number>()
@@ -40,13 +40,13 @@ export class SplunkCounts {
     const again = lacking.slice(0, this.#secondLooks)
     this.#secondLooks -= again.length
     if (again.length < lacking.length) {
-      this.#notes.add(`of the logs not found at their time only ${SECOND_LOOKS} were looked for by id over all time`)
+      this.#notes.add(`only ${SECOND_LOOKS} of the logs not found at their time were looked for by id over all time`)
     }
     for (let i = 0; i < again.length; i += IDS_AT_ONCE) {
       await this.#add(found, logs, countsOfIds(this.#scope, again.slice(i, i + IDS_AT_ONCE)), ALL_TIME, signal)
     }
     if (again.some((id) => found.has(id))) {
-      this.#notes.add('some events were found only under another time than their log’s')
+      this.#notes.add('some events were found only at another time than the time of their log')
     }
     return { of: (id) => found.get(id) ?? 0 }
   }

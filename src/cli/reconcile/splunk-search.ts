@@ -14,7 +14,7 @@ export interface SplunkSearchOptions {
   readonly token: SearchToken
   readonly tls: Tls
   readonly userAgent: string
-  /** Gets what Splunk says beside its rows: about peers that are down, among other things. */
+  /** Collects Splunk's messages beside the rows, for example about search peers that are down. */
   readonly notes: Set<string>
 }
 
@@ -23,13 +23,13 @@ const PATH = '/services/search/v2/jobs/export'
 const OLDER_PATH = '/services/search/jobs/export'
 const SETTINGS = variablesOf('SPLUNK_SEARCH')
 const CONNECT_TIMEOUT_MS = 10_000
-/** A search may think long before its first row, and between two. */
+/** A search may take long before its first row, and between two rows. */
 const SILENCE_MS = 600_000
 const LONGEST_LINE = 1 << 20
 const LONGEST_ERROR = 64 << 10
 const SHOWN_CHARACTERS = 300
 
-/** Runs searches through Splunk's REST API and reads their rows as they come. */
+/** Runs searches through Splunk's REST API and reads the rows as they arrive. */
 export class SplunkSearch {
   readonly #options: SplunkSearchOptions
   readonly #agent: Agent
@@ -49,7 +49,7 @@ export class SplunkSearch {
     })
   }
 
-  /** Calls `row` for each result. Throws a Fault; rows given before it count for nothing. */
+  /** Calls `row` for each result. If it throws a Fault, the caller drops the rows given before. */
   async run(
     search: string,
     { from, to }: TimeRange,
@@ -116,7 +116,7 @@ export class SplunkSearch {
       ended ||= lastrow === true
     }
     if (!ended) {
-      const message = `an answer of ${this.#origin} has no mark at its end: rows may be lacking`
+      const message = `an answer of ${this.#origin} has no end mark: rows may be missing`
       throw new Fault('transient', message, { code: 'incomplete' })
     }
   }
@@ -188,7 +188,7 @@ async function* linesOf(body: AsyncIterable<Buffer>): AsyncGenerator<string> {
     }
     rest = Buffer.concat([rest, chunk.subarray(from)])
     if (rest.length > LONGEST_LINE) {
-      throw new Fault('configuration', 'a line of the answer is longer than any row', { code: 'not_splunk' })
+      throw new Fault('configuration', 'a line of the answer is longer than a row can be', { code: 'not_splunk' })
     }
   }
   const line = rest.toString('utf8')
@@ -204,7 +204,7 @@ async function firstPart(body: AsyncIterable<Buffer>): Promise<string> {
   return text
 }
 
-/** Splunk's own words in `{"messages":[{"type":"WARN","text":"…"}]}`, which is also how it says what is wrong. */
+/** Splunk's own words in `{"messages":[{"type":"WARN","text":"…"}]}`. It reports errors in this form too. */
 function messagesIn(text: string): string | undefined {
   try {
     const { messages } = JSON.parse(text) as { messages?: Array<{ text?: unknown }> }

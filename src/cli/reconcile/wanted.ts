@@ -13,16 +13,16 @@ import type { Period } from './period.ts'
 interface WantedLog {
   /** Its own time, unix seconds: `_time` in the SIEM. */
   readonly seconds: number
-  /** Where it is in its shard. */
+  /** Its place in the shard. */
   readonly cursor: string
-  /** Logs with this id: more than one only where ids are hashes of contents (`SLS_QUERY`) and logs are identical. */
+  /** Logs with this id. More than one only with `SLS_QUERY`, where ids are hashes, and for identical logs. */
   times: number
 }
 
-/** A bounded run of one shard's wanted logs. */
+/** Some of one shard's wanted logs, a bounded number. */
 export interface WantedWindow {
   readonly shard: number
-  /** The checkpoint is past them: each was acknowledged, filtered or dead-lettered, or so it was claimed. */
+  /** The checkpoint is after them. So the bridge claims that each was acknowledged, filtered or dead-lettered. */
   readonly committed: boolean
   readonly logs: ReadonlyMap<string, WantedLog>
 }
@@ -30,18 +30,18 @@ export interface WantedWindow {
 export interface WantedOptions {
   readonly client: SlsClient
   readonly logstore: LogstoreRef
-  /** The bridge's own, so that what is wanted and how it is called is decided by the same code. */
+  /** The encoder of the bridge, so that the same code decides which logs are wanted and makes their ids. */
   readonly encoder: Encoder
   readonly fetchCount: number
   readonly query?: string
 }
 
-/** Some 10 MB of ids and places. */
+/** About 10 MB of ids and cursors. */
 const WINDOW_LOGS = 50_000
 
 /**
- * The logs of one shard that the service received in the period and the bridge wants. Cut at the group's checkpoint, which
- * the service itself compares: a pull ends there.
+ * The wanted logs of one shard that the service received in the period. They are cut at the group's checkpoint. The service
+ * itself ends a pull there.
  */
 export async function* wantedWindows(
   options: WantedOptions,
@@ -71,7 +71,7 @@ export interface Stretch {
   readonly committed: boolean
 }
 
-/** What lies before the checkpoint and what does not. Cursors that cannot be compared count as before it. */
+/** The part before the checkpoint and the part after it. Cursors that cannot be compared count as before it. */
 export function stretchesOf(from: string, to: string, checkpoint: string): Stretch[] {
   if (from === to) return []
   if (checkpoint === '') return [{ from, to, committed: false }]
@@ -93,7 +93,7 @@ async function* batches(
 ): AsyncGenerator<Batch> {
   for (let cursor = from; !reaches(cursor, to); ) {
     const at = cursor
-    // No more than there is: whoever does not heed the end gives no log beyond it either.
+    // No more groups than there are: a service that ignores the end then sends no log after it either.
     const count = Math.min(fetchCount, groupsBetween(at, to) ?? fetchCount)
     const { body, pull } = await persistently(async () => {
       const answer = await client.pull(shard, at, {
@@ -110,21 +110,21 @@ async function* batches(
   }
 }
 
-/** Whether a cursor is at another or past it; of cursors that are no numbers only the former can be told. */
+/** Whether a cursor is at another cursor or after it. Cursors that are not numbers can only be equal. */
 function reaches(cursor: string, goal: string): boolean {
   const left = groupsBetween(cursor, goal)
   return cursor === goal || (left !== undefined && left <= 0)
 }
 
-/** At the most: a cursor grows by one with every log group, or by more. */
+/** An upper bound: with every log group a cursor grows by one or more. */
 function groupsBetween(from: string, to: string): number | undefined {
   const [first, last] = [cursorNumber(from), cursorNumber(to)]
   return first === undefined || last === undefined ? undefined : Number(last - first)
 }
 
-/** The end of a shard looks the same, but nothing before `to` is the end: what was not read must not count as compared. */
+/** An answer like this ends a shard, but `to` is not reached. Logs that were not read must not count as compared. */
 function incomplete(shard: number, at: string): Fault {
-  const message = `shard ${shard} was not read to the end of the period: nothing came at cursor ${at}, nor did it move on`
+  const message = `shard ${shard} was not read to the end of the period: at cursor ${at} no log came and the cursor did not move`
   return new Fault('transient', message, { code: 'incomplete' })
 }
 
@@ -142,7 +142,7 @@ const ID_OPEN = Buffer.from('"},"fields":{"sls_event_id":"')
 const ID_CLOSE = '"}}\n'
 const DOT = 0x2e
 
-/** Reads both where the encoder writes them, at the ends of the envelope. */
+/** Reads both at the places where the encoder writes them: the ends of the envelope. */
 export function idAndTime(event: Buffer): { id: string; seconds: number } {
   const start = event.lastIndexOf(ID_OPEN) + ID_OPEN.length
   const seconds = Number(event.toString('latin1', TIME_START, event.indexOf(DOT, TIME_START)))

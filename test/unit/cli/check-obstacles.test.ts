@@ -48,7 +48,7 @@ describe('check of a right that only check needs', () => {
     const checked = await ends.check()
     const [logstore] = checked.of('SLS logstore')
     expect(logstore).toMatchObject({ verdict: 'skip' })
-    expect(logstore?.found).toMatch(/retention not known: denied by policy; only this check needs log:GetLogStore/)
+    expect(logstore?.found).toMatch(/retention not known: denied by policy\. Only this check needs log:GetLogStore/)
     expect(checked.code).toBe(0)
     expect(ends.sls.faults.unfired()).toEqual([])
   })
@@ -138,7 +138,7 @@ describe('check of the body size', () => {
     const checked = await ends.check({ SPLUNK_HEC_URL: url, SPLUNK_HEC_MAX_BYTES: '1000000' })
     expect(checked.of('HEC body size')[0]).toMatchObject({
       verdict: 'warn',
-      found: expect.stringContaining('takes no body of 1000000 bytes'),
+      found: expect.stringContaining('does not accept a body of 1000000 bytes'),
       advice: expect.stringContaining('SPLUNK_HEC_MAX_BYTES'),
     })
     expect(checked.code).toBe(0)

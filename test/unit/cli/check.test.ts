@@ -245,7 +245,7 @@ describe('check of TLS', () => {
   test('http where https is spoken, and the other way round', async () => {
     const { ends } = await secure()
     const plain = await ends.check({ SPLUNK_HEC_URL: ends.hec.url.replace('https:', 'http:') })
-    expect(plain.of('HEC token')[0]).toMatchObject({ verdict: 'fail', advice: 'Say https:// in SPLUNK_HEC_URL.' })
+    expect(plain.of('HEC token')[0]).toMatchObject({ verdict: 'fail', advice: 'Use https:// in SPLUNK_HEC_URL.' })
     const other = await Ends.start()
     const tls = await other.check({ SPLUNK_HEC_URL: other.hec.url.replace('http:', 'https:') })
     expect(tls.of('HEC TLS')[0]).toMatchObject({ verdict: 'fail', advice: expect.stringContaining('scheme and port') })
