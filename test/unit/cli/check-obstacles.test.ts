@@ -41,7 +41,7 @@ function pours(response: ServerResponse): void {
 }
 
 describe('check of a right that only check needs', () => {
-  test('GetLogStore denied is no failure, and says so', async () => {
+  test('GetLogStore denied is not a failure', async () => {
     const ends = await Ends.start()
     const denied = { status: 401, code: 'Unauthorized', message: 'denied by policy' }
     ends.sls.faults.add({ match: { api: 'GetLogStore' }, action: denied })
@@ -81,7 +81,7 @@ test('check --wait waits for a source of credentials that is down', async () => 
 })
 
 describe('check of an endpoint of Log Service', () => {
-  test('whose certificate nobody trusts: a matter of TLS, not of DNS, and not waited for', async () => {
+  test('whose certificate is not trusted fails with advice about TLS, and --wait does not wait for it', async () => {
     const ends = await Ends.start()
     const url = await serving((_, response) => response.end('{}'), selfSigned('sls.internal'))
     const begun = performance.now()
@@ -111,7 +111,7 @@ describe('check of the body size', () => {
   const limit = 100_000
   const tooLarge = (request: IncomingMessage) => Number(request.headers['content-length']) > limit
 
-  test('finds the limit of a proxy, which counts compressed bytes', async () => {
+  test('finds the limit of a proxy that counts compressed bytes', async () => {
     const ends = await Ends.start()
     const url = await proxy(ends.hec.url, (request, response) => {
       if (!tooLarge(request)) return false
@@ -128,7 +128,7 @@ describe('check of the body size', () => {
     expect(ends.hec.state().events).toBe(0)
   })
 
-  test('of a proxy that hangs up in the middle is a warning, as 413 is', async () => {
+  test('against a proxy that closes the connection in the middle is a warning, like 413', async () => {
     const ends = await Ends.start()
     const url = await proxy(ends.hec.url, (request) => {
       if (!tooLarge(request)) return false
@@ -144,7 +144,7 @@ describe('check of the body size', () => {
     expect(checked.code).toBe(0)
   })
 
-  test('says nothing of one that hangs up on any body', async () => {
+  test('blames no size if the proxy closes the connection after any body', async () => {
     const ends = await Ends.start()
     const url = await proxy(ends.hec.url, (request) => {
       if (!(Number(request.headers['content-length']) > 60)) return false
@@ -158,7 +158,7 @@ describe('check of the body size', () => {
 })
 
 describe('check --send-test-event', () => {
-  test('a question about the acknowledgement that gets lost is asked again', async () => {
+  test('asks again when a question about the acknowledgement gets lost', async () => {
     const ends = await Ends.start({ ack: true })
     // The first is the preflight's.
     ends.hec.faults.add({ match: { endpoint: 'ack' }, after: 1, action: { cut: 'before' } })
@@ -172,7 +172,7 @@ describe('check --send-test-event', () => {
     expect(ends.hec.faults.unfired()).toEqual([])
   })
 
-  test('whose answer is lost is not sent again, however long it may wait, and says where to look', async () => {
+  test('does not send again when the answer is lost, and says where to look', async () => {
     const ends = await Ends.start()
     // Before it come two bodies without an event, about gzip and about the size.
     ends.hec.faults.add({ match: { endpoint: 'event' }, after: 2, times: 0, action: { cut: 'after' } })
@@ -183,7 +183,7 @@ describe('check --send-test-event', () => {
     expect(sent?.found).toContain(`sls_event_id::"${ends.hec.events[0]?.envelope.fields?.['sls_event_id']}"`)
   })
 
-  test('refused for now, is sent again', async () => {
+  test('sends again when the event was refused for now', async () => {
     const ends = await Ends.start()
     ends.hec.faults.add({ match: { endpoint: 'event' }, after: 2, action: { code: 9 } })
     const checked = await ends.check({}, ['--send-test-event', '--wait', '30'])
@@ -220,7 +220,7 @@ describe('check of our client certificate', () => {
   })
 })
 
-describe('check of what never ends its answer', () => {
+describe('check of an answer without an end', () => {
   test('the health of a collector', async () => {
     const ends = await Ends.start()
     const url = await proxy(ends.hec.url, ({ url: path }, response) => {

@@ -9,7 +9,7 @@ import { selfSigned } from '../emulator/hec/certificate.ts'
 import { Ends, failures } from './check-ends.ts'
 
 describe('check against working ends', () => {
-  test('has nothing to fail, ingests nothing, makes no group, joins none', async () => {
+  test('does not fail, ingests nothing and makes no group', async () => {
     const ends = await Ends.start({ ack: true })
     const checked = await ends.check()
     expect(failures(checked)).toEqual([])
@@ -29,7 +29,7 @@ describe('check against working ends', () => {
 })
 
 describe('check of Log Service', () => {
-  test('one that cannot be reached is said once, and the rest of it is not asked', async () => {
+  test('fails once when the service cannot be reached, and skips the rest', async () => {
     const ends = await Ends.start()
     const checked = await ends.check({ SLS_ENDPOINT: 'http://127.0.0.1:9' })
     expect(failures(checked)).toEqual(['SLS clock'])
@@ -38,14 +38,14 @@ describe('check of Log Service', () => {
     expect(checked.code).toBe(1)
   })
 
-  test('a project of another region', async () => {
+  test('fails for a project of another region', async () => {
     const ends = await Ends.start()
     const checked = await ends.check({ SLS_PROJECT: 'not-here' })
     expect(checked.of('SLS credentials')[0]).toMatchObject({ verdict: 'fail', code: 'ProjectNotExist' })
     expect(checked.of('SLS credentials')[0]?.advice).toMatch(/SLS_PROJECT .*SLS_ENDPOINT is the endpoint of its region/)
   })
 
-  test('permission of one API missing names the RAM action', async () => {
+  test('names the RAM action of a missing permission', async () => {
     const ends = await Ends.start()
     const match = { api: 'PullLogs' }
     ends.sls.faults.add({ match, action: { status: 401, code: 'Unauthorized', message: 'denied' } })
@@ -54,7 +54,7 @@ describe('check of Log Service', () => {
     expect(checked.of('SLS read permission')[0]?.advice).toContain('log:GetCursorOrData')
   })
 
-  test('SLS_QUERY refused is told apart from a missing permission', async () => {
+  test('tells a refused SLS_QUERY from a missing permission', async () => {
     const ends = await Ends.start()
     const checked = await ends.check({ SLS_QUERY: '* | wher x' })
     expect(checked.of('SLS read permission')[0]).toMatchObject({ verdict: 'ok' })
@@ -62,7 +62,7 @@ describe('check of Log Service', () => {
     expect(checked.of('SLS query')[0]?.advice).toContain('SLS_QUERY')
   })
 
-  test('a group of another timeout and order is a warning that says what will change', async () => {
+  test('warns of a group with another timeout and order, and says what will change', async () => {
     const ends = await Ends.start()
     ends.sls.logstore().createGroup({ name: 'checked', timeoutSeconds: 30, order: true })
     const [group] = (await ends.check()).of('SLS consumer group')
@@ -70,7 +70,7 @@ describe('check of Log Service', () => {
     expect(group?.found).toMatch(/timeout from 30 to 60 s.*order from true to false/)
   })
 
-  test('a clock that SLS will refuse, and one that is on its way there', async () => {
+  test('fails for a clock that SLS refuses, and warns of one that is nearly refused', async () => {
     const ends = await Ends.start()
     const skewed = async (ms: number) => {
       ends.sls.faults.add({ id: 'clock', times: 0, action: { clockSkewMs: ms } })
@@ -80,7 +80,7 @@ describe('check of Log Service', () => {
     expect(await skewed(-5 * 60_000)).toMatchObject({ verdict: 'warn', found: expect.stringContaining('ahead') })
   })
 
-  test('a group that does not fit in under the usual quota is a warning: quotas are raised on request', async () => {
+  test('warns if the usual quota has no room for the group, since the vendor raises quotas', async () => {
     const ends = await Ends.start()
     const logstore = ends.sls.logstore()
     for (let i = 0; i < 30; i++) logstore.createGroup({ name: `other-${i}`, timeoutSeconds: 60, order: false })
@@ -90,7 +90,7 @@ describe('check of Log Service', () => {
     expect(checked.code).toBe(0)
   })
 
-  test('a logstore that nobody can write to any more', async () => {
+  test('warns of a logstore that takes no more logs', async () => {
     const ends = await Ends.start()
     const logstore = ends.sls.logstore()
     for (const { id } of logstore.shards()) logstore.seal(id)
@@ -99,7 +99,7 @@ describe('check of Log Service', () => {
 })
 
 describe('check of the collector', () => {
-  test('token wrong, token disabled', async () => {
+  test('fails for a wrong token and for a disabled token', async () => {
     const ends = await Ends.start()
     const wrong = await ends.check({ SPLUNK_HEC_TOKEN: 'not-the-token' })
     expect(failures(wrong)).toEqual(['HEC token'])
@@ -109,7 +109,7 @@ describe('check of the collector', () => {
     expect((await ends.check()).of('HEC token')[0]).toMatchObject({ verdict: 'fail', code: '1' })
   })
 
-  test('acknowledgement has to agree with SPLUNK_HEC_ACK', async () => {
+  test('compares acknowledgement with SPLUNK_HEC_ACK', async () => {
     const off = await Ends.start()
     expect((await off.check({ SPLUNK_HEC_ACK: 'true' })).of('HEC token')[0]).toMatchObject({ verdict: 'fail' })
     const on = await Ends.start({ ack: true })
@@ -118,7 +118,7 @@ describe('check of the collector', () => {
     expect(ignored?.advice).toContain('SPLUNK_HEC_ACK')
   })
 
-  test('gzip refused is a warning: bodies go out plain', async () => {
+  test('warns if gzip is refused', async () => {
     const ends = await Ends.start()
     ends.hec.faults.add({ match: { encoding: 'gzip' }, times: 0, action: { status: 415 } })
     const [token] = (await ends.check()).of('HEC token')
@@ -138,7 +138,7 @@ describe('check of the collector', () => {
     expect(ends.hec.state().events).toBe(0)
   })
 
-  test('a full queue is a warning, not a failure', async () => {
+  test('warns of a full queue', async () => {
     const ends = await Ends.start()
     ends.hec.faults.add({ match: { endpoint: 'health' }, action: { code: 18 } })
     const checked = await ends.check()
@@ -149,7 +149,7 @@ describe('check of the collector', () => {
     expect(checked.code).toBe(0)
   })
 
-  test('several URLs that differ', async () => {
+  test('warns of several URLs that differ', async () => {
     const ends = await Ends.start({ ack: true })
     const other = await startHecReceiver({ token: ends.hec.token })
     onTestFinished(() => other.close())
@@ -160,7 +160,7 @@ describe('check of the collector', () => {
     })
   })
 
-  test('an index is believed refused where HEC says so without an event, and nothing else is', async () => {
+  test('fails for the index only if HEC refuses it without an event', async () => {
     const ends = await Ends.start({ indexes: ['main'] })
     const silent = await ends.check({ SPLUNK_HEC_INDEX: 'audit' })
     expect(silent.of('HEC index')[0]).toMatchObject({ verdict: 'skip' })
@@ -185,14 +185,14 @@ describe('check --send-test-event', () => {
     expect(request.ack?.toldAtMs).toBeDefined()
   })
 
-  test('an index the token may not write to', async () => {
+  test('fails for an index without the right to write', async () => {
     const ends = await Ends.start({ indexes: ['main'] })
     const checked = await ends.check({ SPLUNK_HEC_INDEX: 'audit' }, ['--send-test-event'])
     expect(checked.of('HEC test event')[0]).toMatchObject({ verdict: 'fail', code: '7' })
     expect(ends.hec.state().events).toBe(0)
   })
 
-  test('an acknowledgement that never comes, as behind a balancer that is not sticky', async () => {
+  test('fails without an acknowledgement, as behind a balancer without sticky sessions', async () => {
     const ends = await Ends.start({ ack: true, ackDelayMs: Number.POSITIVE_INFINITY })
     const checked = await ends.check({ SPLUNK_HEC_ACK_TIMEOUT_SECONDS: '0.4' }, ['--send-test-event'])
     expect(checked.of('HEC test event')[0]).toMatchObject({
@@ -211,7 +211,7 @@ describe('check of TLS', () => {
     return { ends, ca }
   }
 
-  test('untrusted, then trusted: names the certificate and its end', async () => {
+  test('names the certificate and its end once it is trusted', async () => {
     const { ends, ca } = await secure()
     const untrusted = await ends.check()
     expect(failures(untrusted)).toEqual(['HEC TLS'])
@@ -223,26 +223,26 @@ describe('check of TLS', () => {
     expect(failures(trusted)).toEqual([])
   })
 
-  test('a certificate for another name', async () => {
+  test('fails for a certificate with another name', async () => {
     const { ends, ca } = await secure()
     const checked = await ends.check({ SPLUNK_HEC_TLS_CA_FILE: ca, SPLUNK_HEC_TLS_SERVER_NAME: 'splunk.example.com' })
     expect(checked.of('HEC TLS')[0]).toMatchObject({ verdict: 'fail', advice: expect.stringContaining('another name') })
   })
 
-  test('one that expires soon', async () => {
+  test('warns of a certificate that expires soon', async () => {
     const { ends, ca } = await secure(new Date(Date.now() + 5.5 * 86_400_000))
     const [soon] = (await ends.check({ SPLUNK_HEC_TLS_CA_FILE: ca })).of('HEC TLS')
     expect(soon).toMatchObject({ verdict: 'warn', found: expect.stringContaining('in 5 days') })
   })
 
-  test('not verified says what verification would say', async () => {
+  test('says what verification would say when it is off', async () => {
     const { ends } = await secure()
     const checked = await ends.check({ SPLUNK_HEC_TLS_VERIFY: 'false' })
     expect(checked.of('HEC TLS')[0]).toMatchObject({ verdict: 'warn', found: expect.stringMatching(/SELF_SIGNED/) })
     expect(checked.code).toBe(0)
   })
 
-  test('http where https is spoken, and the other way round', async () => {
+  test('fails for http:// at a TLS port, and for https:// at a port without TLS', async () => {
     const { ends } = await secure()
     const plain = await ends.check({ SPLUNK_HEC_URL: ends.hec.url.replace('https:', 'http:') })
     expect(plain.of('HEC token')[0]).toMatchObject({ verdict: 'fail', advice: 'Use https:// in SPLUNK_HEC_URL.' })
@@ -253,7 +253,7 @@ describe('check of TLS', () => {
 })
 
 describe('check of this machine', () => {
-  test('an admin port that was set and that another program has', async () => {
+  test('fails for an admin port that was set and that another program has', async () => {
     const ends = await Ends.start()
     const other = createServer((_, response) => response.end('hello')).listen(0, '127.0.0.1')
     onTestFinished(() => void other.close())
@@ -266,7 +266,7 @@ describe('check of this machine', () => {
     })
   })
 
-  test('a dead-letter folder that cannot be', async () => {
+  test('fails for a dead-letter folder that cannot exist', async () => {
     const ends = await Ends.start()
     writeFileSync(join(ends.dir, 'file'), '')
     const checked = await ends.check({ DEAD_LETTER_DIR: join(ends.dir, 'file', 'letters') })
@@ -276,7 +276,7 @@ describe('check of this machine', () => {
 })
 
 describe('check --wait', () => {
-  test('tries again what passes by itself', async () => {
+  test('tries again after a fault that passes', async () => {
     const ends = await Ends.start()
     ends.hec.faults.add({ match: { endpoint: 'ack' }, times: 1, action: { status: 503 } })
     expect(failures(await ends.check())).toEqual(['HEC token'])
@@ -284,7 +284,7 @@ describe('check --wait', () => {
     expect(failures(await ends.check({}, ['--wait', '30']))).toEqual([])
   })
 
-  test('does not wait for what somebody has to mend', async () => {
+  test('does not wait for a fault that a person has to fix', async () => {
     const ends = await Ends.start()
     const begun = performance.now()
     expect(failures(await ends.check({ SPLUNK_HEC_TOKEN: 'wrong' }, ['--wait', '600']))).toEqual(['HEC token'])
@@ -292,7 +292,7 @@ describe('check --wait', () => {
   })
 })
 
-test('a wrong configuration is a document too, and exit code 2', async () => {
+test('a wrong configuration gives a document too, and exit code 2', async () => {
   const ends = await Ends.start()
   const checked = await ends.check({ SPLUNK_HEC_URL: 'ftp://splunk' })
   expect(checked).toMatchObject({ code: 2, ok: false })

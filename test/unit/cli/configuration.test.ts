@@ -57,14 +57,14 @@ function io(env: Record<string, string>) {
 }
 
 describe('on a machine without the files of a replica', () => {
-  test('lag looks at the group, whatever was to lead to Splunk', async () => {
+  test('lag shows the group, whatever the settings of Splunk are', async () => {
     const { env } = await ends()
     const { streams, said } = io({ ...env, ...COLLECTOR, SPLUNK_SEARCH_TLS_CA_FILE: NOT_MOUNTED })
     const code = await lagCommand([], streams)
     expect({ code, said: said() }).toEqual({ code: 0, said: expect.stringMatching(/^SHARD/) })
   })
 
-  test('reconcile asks the search head, and not the collector', async () => {
+  test('reconcile asks the search head and not the collector', async () => {
     const { env, splunk } = await ends()
     const search = { SPLUNK_SEARCH_URL: splunk.url, SPLUNK_SEARCH_TOKEN: SEARCH_TOKEN }
     const asked = io({ ...env, ...COLLECTOR, ...search })
@@ -75,7 +75,7 @@ describe('on a machine without the files of a replica', () => {
     expect(untrusted.said()).toContain('SPLUNK_SEARCH_TLS_CA_FILE')
   })
 
-  test('a search head that is not asked may be reached in whatever way', async () => {
+  test('settings of a search head that is not asked may be wrong', async () => {
     const { env } = await ends()
     const { streams, said } = io({ ...env, SPLUNK_SEARCH_TLS_CA_FILE: NOT_MOUNTED })
     expect(await reconcileCommand(['--from', '-1h', '--print-spl'], streams)).toBe(0)
@@ -97,7 +97,7 @@ test('the vendor’s chain finds keys that only .env has', async () => {
   expect((await credentialSource(loaded.config, NO_TELEMETRY).get()).accessKeyId).toBe('id-of-env-file')
 })
 
-test('a replica does not look at what only reconcile needs', async () => {
+test('a replica does not look at settings that only reconcile needs', async () => {
   const { env, splunk } = await ends()
   const collector = { SPLUNK_HEC_URL: splunk.url, SPLUNK_HEC_TOKEN: splunk.token }
   const { streams, said } = io({ ...env, ...collector, SPLUNK_SEARCH_TLS_CA_FILE: NOT_MOUNTED })

@@ -79,19 +79,19 @@ async function read(client: SlsClient, checkpoint: number): Promise<{ committed:
 }
 
 describe('the logs of a period', () => {
-  test('end at the checkpoint and at its end, also where nobody heeds an end', async () => {
+  test('end at the checkpoint and at the end of the period, even if the service ignores an end', async () => {
     const { client, pulls } = await shard()
     expect(await read(client, FIRST + 3)).toEqual({ committed: [1000, 1001, 1002], pending: [1003, 1004, 1005, 1006] })
     expect(pulls.map(({ from }) => from)).toEqual([1000, 1002, 1003, 1005])
   })
 
-  test('are not read on from behind the end by who is taken past it', async () => {
+  test('are not read after the end when a pull goes past it', async () => {
     const { client, pulls } = await shard(({ from }) => ({ next: Math.min(from + 5, FIRST + GROUPS) }))
     await read(client, FIRST + 9)
     expect(pulls.map(({ from }) => from)).toEqual([1000, 1005])
   })
 
-  test('are asked for again where nothing comes before the end', async () => {
+  test('are asked for again when no log comes before the end', async () => {
     let times = 0
     const { client } = await shard(({ from }) => (from === 1004 && times++ === 0 ? { next: from } : undefined))
     const { committed } = await read(client, FIRST + 9)
@@ -125,12 +125,12 @@ describe('asking again', () => {
     expect(await asked([fault, fault])).toEqual({ times: 3, result: 'answered' })
   })
 
-  test('ends some time, with what was wrong last', async () => {
+  test('gives up with the last fault', async () => {
     const faults = Array.from({ length: 20 }, (_, i) => new Fault('transient', `${i}`, { code: 'incomplete' }))
     expect(await asked(faults)).toEqual({ times: 6, result: faults[5] })
   })
 
-  test('is no use where somebody has to do something', async () => {
+  test('does not happen for a fault that a person has to fix', async () => {
     const refused = new Fault('configuration', 'no credentials', { code: 'credentials' })
     expect(await asked([refused])).toEqual({ times: 1, result: refused })
   })

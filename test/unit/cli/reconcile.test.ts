@@ -48,7 +48,7 @@ describe('the period', () => {
   })
 })
 
-describe('what lies before the checkpoint', () => {
+describe('the part before the checkpoint', () => {
   const [c1, c5, c9] = [1n, 5n, 9n].map(cursorOf) as [string, string, string]
   test.each([
     [
@@ -83,7 +83,7 @@ test('id and time come from where the encoder writes them, whatever the contents
 describe('the search', () => {
   const scope = { index: 'audit', source: 'sls://p/l' }
 
-  test('asks indexed fields, by the beginning of the id or by ids', () => {
+  test('reads indexed fields, by the prefix of the id or by ids', () => {
     expect(countsOfPrefix(scope, 'l:3:')).toBe(
       '| tstats count where index="audit" source="sls://p/l" sls_event_id="l:3:*" by sls_event_id',
     )
@@ -92,7 +92,7 @@ describe('the search', () => {
     )
   })
 
-  test('a quote in the source ends nothing', () => {
+  test('a quote in the source does not end the string', () => {
     expect(countsOfPrefix({ index: 'a', source: 'x" OR "\\' }, '')).toContain('source="x\\" OR \\"\\\\"')
   })
 
@@ -143,13 +143,13 @@ describe('the comparison', () => {
     expect(missing[0]).toMatchObject({ shard: 7, cursor: 'MQ==', time: '2023-11-14T22:13:20.000Z' })
   })
 
-  test('behind the checkpoint nothing is missing', async () => {
+  test('after the checkpoint nothing is missing', async () => {
     const result = emptyResult(7)
     expect(await compare(window(false), found, letters, result)).toEqual([])
     expect(result).toMatchObject({ missing: 0, pending: 2, deadLettered: 1 })
   })
 
-  test('dead letters are not read while nothing lacks', async () => {
+  test('dead letters are not read if every log is found', async () => {
     const all = { of: () => 1 }
     const unread = () => Promise.reject(new Error('read'))
     const logs = new Map([['once', log()]])
@@ -188,7 +188,7 @@ describe('ids exported by hand', () => {
     expect(unread.count).toBe(0)
   })
 
-  test('counts lines that are none', async () => {
+  test('counts lines without an id', async () => {
     const { counts, unread } = await read('sls_event_id,count\nl:0:1:0,1\nnonsense\nl:0:1:1,many\n')
     expect(counts.size).toBe(1)
     expect(unread).toEqual({ count: 2, first: 3 })
@@ -196,7 +196,7 @@ describe('ids exported by hand', () => {
 })
 
 describe('settings of the search', () => {
-  test('token alone is a Bearer token; "Splunk " before it a session key', () => {
+  test('a token alone is a Bearer token; with "Splunk " before it, a session key', () => {
     const read = (text: string) => {
       const parsed = searchToken.parse(text)
       return 'value' in parsed ? [parsed.value.scheme, parsed.value.secret.reveal()] : parsed.refused
@@ -207,7 +207,7 @@ describe('settings of the search', () => {
     expect(read('two words')).toMatch(/spaces/)
   })
 
-  test('the URL may end in the path people copy along', () => {
+  test('the URL may end in the path that users copy with it', () => {
     expect(searchUrl.parse('https://s:8089/services/search/jobs')).toEqual({ value: 'https://s:8089' })
     expect(searchUrl.parse('https://proxy/splunk/')).toEqual({ value: 'https://proxy/splunk' })
     expect(searchUrl.parse('s:8089')).toHaveProperty('refused')
@@ -260,7 +260,7 @@ describe('Splunk’s answers', () => {
     if (advice) expect(fault.advice).toMatch(advice)
   })
 
-  test('a login page with status 200 is no answer, and the token is not shown', async () => {
+  test('a login page with status 200 is refused, and the token is not shown', async () => {
     const { search } = searchAt(await scripted((_, response) => response.end(`<html>${TOKEN}</html>`)))
     const fault = await rowsOf(search).catch((error) => error)
     expect(fault).toMatchObject({ kind: 'configuration', advice: expect.stringContaining('management port') })
@@ -281,7 +281,7 @@ describe('Splunk’s answers', () => {
     await expect(rowsOf(refused.search)).rejects.toMatchObject({ code: 'search_refused' })
   })
 
-  test('an answer cut in the middle counts for nothing', async () => {
+  test('an answer that is cut off does not count', async () => {
     const url = await scripted((_, response) => {
       response.write('{"preview":false,"offset":0,"result":{"sls_event_id":"l:0","count":"1"}}\n')
       setImmediate(() => response.destroy())
@@ -299,7 +299,7 @@ describe('Splunk’s answers', () => {
     await expect(rowsOf(search)).rejects.toMatchObject({ kind: 'transient', code: 'incomplete' })
   })
 
-  test('the mark alone is an answer without a result', async () => {
+  test('the end mark alone is an answer without a result', async () => {
     const { search, notes } = searchAt(
       await scripted((_, response) => response.end('{"preview":false,"lastrow":true}\n')),
     )
@@ -307,7 +307,7 @@ describe('Splunk’s answers', () => {
     expect([...notes]).toEqual([])
   })
 
-  test('what an answer lacked is there when it was asked for again, and counts once', async () => {
+  test('an incomplete answer is asked for again, and its events count once', async () => {
     const rows = ['l:0:1:0', 'l:0:1:1'].map(
       (id, offset) => `{"preview":false,"offset":${offset},"result":{"sls_event_id":"${id}","count":"1"}}\n`,
     )
@@ -319,7 +319,7 @@ describe('Splunk’s answers', () => {
     expect([found.of('l:0:1:0'), found.of('l:0:1:1'), answers.length]).toEqual([1, 1, 0])
   })
 
-  test('more ids than are looked for a second time are told', async () => {
+  test('a note tells that not all ids were looked for a second time', async () => {
     let searches = 0
     const url = await scripted((_, response) => {
       searches++
@@ -340,7 +340,7 @@ describe('Splunk’s answers', () => {
     expect(searches).toBe(2 + 5_000 / 200)
   })
 
-  test('an older Splunk has the search elsewhere', async () => {
+  test('the path of an older Splunk is found', async () => {
     const paths: string[] = []
     const url = await scripted((request, response) => {
       paths.push(request.url ?? '')
@@ -357,7 +357,7 @@ describe('Splunk’s answers', () => {
     ])
   })
 
-  test('nobody there', async () => {
+  test('an address where no server listens', async () => {
     await expect(rowsOf(searchAt('http://127.0.0.1:9').search)).rejects.toMatchObject({ kind: 'transient' })
   })
 })
@@ -391,7 +391,7 @@ describe('against the HEC receiver', () => {
     expect(rows[1]).toEqual({ sls_event_id: 'l:0:1:1', count: '1' })
   })
 
-  test('finds by name what stands under another time, and says so', async () => {
+  test('finds by id the events at another time, with a note', async () => {
     const receiver = await receiverFor({ searchToken: TOKEN })
     await post(receiver, [envelope('l:0:1:0', 1_000), envelope('l:0:1:1', 2_000_000)])
     const { search, notes } = searchAt(receiver.url)
