@@ -6,9 +6,12 @@ const LONGEST_REST_MS = 60_000
 
 export interface EndpointsOptions {
   readonly clock: Pick<Clock, 'monotonic'>
-  /** Judges a fault of one endpoint by the state of the others. */
-  readonly weigh?: (fault: Fault) => Fault
+  /** Judges the fault of one endpoint by the last faults of all, its own included. */
+  readonly weigh?: (fault: Fault, lastFaults: LastFaults) => Fault
 }
+
+/** One for each endpoint; `undefined` for one whose last request succeeded. */
+export type LastFaults = ReadonlyArray<Fault | undefined>
 
 interface Health<Endpoint> {
   readonly endpoint: Endpoint
@@ -40,8 +43,7 @@ export class Endpoints<Endpoint> {
     return this.#health.map(({ endpoint }) => endpoint)
   }
 
-  /** The last fault of each endpoint; `undefined` for one whose last request succeeded. */
-  get faults(): ReadonlyArray<Fault | undefined> {
+  get faults(): LastFaults {
     return this.#health.map(({ fault }) => fault)
   }
 
@@ -85,7 +87,7 @@ export class Endpoints<Endpoint> {
 
   #failed(health: Health<Endpoint>, fault: Fault): Fault {
     health.fault = fault
-    const weighed = this.#options.weigh?.(fault) ?? fault
+    const weighed = this.#options.weigh?.(fault, this.faults) ?? fault
     if (weighed.kind === 'transient' || weighed.kind === 'ambiguous') {
       health.failures++
       const rest = Math.min(LONGEST_REST_MS, FIRST_REST_MS * 2 ** Math.min(health.failures - 1, 10))

@@ -11,8 +11,6 @@ const LIMIT_FORGOTTEN_MS = 600_000
 
 export interface EndpointOptions {
   readonly connection: HecConnection
-  /** The sink's configured name. */
-  readonly sink: string
   readonly telemetry: Pick<Telemetry, 'acknowledged' | 'acknowledgementFailed' | 'notice'>
   readonly ack: 'auto' | boolean
   readonly ackPollMs: number
@@ -20,7 +18,7 @@ export interface EndpointOptions {
   readonly gzip: boolean
   readonly maxBytes: number
   /** `/ack` was answered with a configuration fault. */
-  readonly refused: (fault: Fault) => void
+  readonly refused: (endpoint: Endpoint, fault: Fault) => void
 }
 
 /** One HEC base URL and everything learned about it. */
@@ -48,7 +46,7 @@ export class Endpoint {
       timeoutMs: options.ackTimeoutMs,
       requestTimeoutMs: options.connection.timeoutMs,
       clock: options.connection.clock,
-      sink: options.sink,
+      sink: options.connection.sink,
       telemetry: options.telemetry,
       refused: (fault) => this.#ackRefused(fault),
     })
@@ -59,7 +57,7 @@ export class Endpoint {
       // Acknowledgement was turned off on the token: no fault, and what was unacknowledged is sent once more.
       this.missedAckId()
       this.acks.lose()
-    } else this.#options.refused(fault)
+    } else this.#options.refused(this, fault)
   }
 
   /** Whether a 200 still needs an ack to be delivery here. Assumed until it is known. */

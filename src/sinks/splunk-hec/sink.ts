@@ -1,29 +1,23 @@
 import type { Batch } from '../../core/batch.ts'
-import type { Clock } from '../../core/clock.ts'
 import { Fault } from '../../core/errors.ts'
 import type { Lease } from '../../core/lease.ts'
-import type { Secret } from '../../core/secret.ts'
 import type { Telemetry } from '../../core/telemetry.ts'
-import type { Tls } from '../../net/tls.ts'
 import type { DeadLetter } from '../dead-letter.ts'
+import type { LastFaults } from '../endpoints.ts'
 import { Endpoints } from '../endpoints.ts'
 import { PauseGate } from '../pause-gate.ts'
 import { SendSlots } from '../send-slots.ts'
 import type { Sink } from '../sink.ts'
+import type { HecConnection } from './client.ts'
 import type { Shared } from './delivery.ts'
 import { Delivery } from './delivery.ts'
 import { Endpoint } from './endpoint.ts'
 
-export interface SplunkHecOptions {
-  /** The sink's configured name. */
-  readonly sink: string
+export interface SplunkHecOptions extends HecConnection {
   /** Base URLs; with several, requests go round. */
   readonly urls: readonly string[]
-  readonly token: Secret
   /** Indexer acknowledgement; `auto` asks each endpoint. */
   readonly ack: 'auto' | boolean
-  /** One request, milliseconds. */
-  readonly timeoutMs: number
   readonly ackPollMs: number
   /** Accepted but not acknowledged for so long: sent again. Milliseconds. */
   readonly ackTimeoutMs: number
@@ -32,11 +26,8 @@ export interface SplunkHecOptions {
   readonly maxBytes: number
   /** Requests in flight, all endpoints together. */
   readonly concurrency: number
-  readonly tls: Tls
   readonly deadLetter: DeadLetter
   readonly telemetry: Telemetry
-  readonly clock: Clock
-  readonly userAgent: string
 }
 
 /** Splunk HTTP Event Collector, `/services/collector/event`. Keeps the promise of `Sink` with and without indexer acks. */
@@ -46,26 +37,12 @@ export class SplunkHecSink implements Sink {
 
   constructor(options: SplunkHecOptions) {
     const { sink, telemetry, clock, deadLetter } = options
-    const all = options.urls.map((url) => {
-      const endpoint: Endpoint = new Endpoint(url, {
-        ...options,
-        connection: options,
-        refused: (fault) => {
-          endpoints.note(endpoint, fault)
-          if (!isRestart(fault)) gate.trip(fault)
-        },
-      })
-      return endpoint
-    })
-    /** A 404 beside an endpoint that is found comes from an indexer in a rolling restart; at all of them the URL is wrong. */
-    const isRestart = (fault: Fault): boolean => isNotFound(fault) && endpoints.faults.some((last) => !isNotFound(last))
-    const endpoints = new Endpoints(all, {
-      clock,
-      weigh: (fault) =>
-        isRestart(fault)
-          ? new Fault('transient', fault.message, { code: fault.code, status: 404, cause: fault })
-          : fault,
-    })
+    const refused = (endpoint: Endpoint, fault: Fault): void => {
+      endpoints.note(endpoint, fault)
+      if (!isRestart(fault, endpoints.faults)) gate.trip(fault)
+    }
+    const all = options.urls.map((url) => new Endpoint(url, { ...options, connection: options, refused }))
+    const endpoints = new Endpoints(all, { clock, weigh })
     const scope = { of: 'sink', sink } as const
     const gate = new PauseGate({
       key: { reason: 'hec_configuration', scope },
@@ -110,6 +87,16 @@ async function probed(endpoint: Endpoint, signal: AbortSignal): Promise<Fault | 
     if (error instanceof Fault) return error
     throw error
   }
+}
+
+function weigh(fault: Fault, lastFaults: LastFaults): Fault {
+  if (!isRestart(fault, lastFaults)) return fault
+  return new Fault('transient', fault.message, { code: fault.code, status: 404, cause: fault })
+}
+
+/** A 404 beside an endpoint that is found comes from an indexer in a rolling restart. From all of them the URL is wrong. */
+function isRestart(fault: Fault, lastFaults: LastFaults): boolean {
+  return isNotFound(fault) && lastFaults.some((last) => !isNotFound(last))
 }
 
 function isNotFound(fault: Fault | undefined): boolean {
