@@ -61,6 +61,21 @@ export function countLogGroups(list: Buffer): number {
   return count
 }
 
+/** The encoded logs of a group, as views, and the group without them. */
+export function splitLogGroup(group: Buffer): { logs: Buffer[]; rest: Buffer } {
+  const logs: Buffer[] = []
+  const rest: Buffer[] = []
+  const reader = new MessageReader(group)
+  for (let start = 0; reader.next(); start = reader.at) {
+    if (reader.field === 1 && reader.wire === BYTES) logs.push(reader.bytes())
+    else {
+      reader.skip()
+      rest.push(group.subarray(start, reader.at))
+    }
+  }
+  return { logs, rest: Buffer.concat(rest) }
+}
+
 interface DecodedLog {
   /** Unix seconds. */
   time: number

@@ -31,6 +31,11 @@ export class MessageReader {
     this.#end = end
   }
 
+  /** Where the next field begins, once the value of the current one is read or skipped. */
+  get at(): number {
+    return this.#at
+  }
+
   /** Moves to the next field; false at the end of the message. The field's value must then be read or skipped. */
   next(): boolean {
     if (this.#at >= this.#end) return false

@@ -3,7 +3,7 @@
  * are put into new groups, as the real service does: one per topic, source and set of tags, in the order they first occur.
  */
 import type { LogGroupInput } from '../../sls/log-group.ts'
-import { decodeLogGroup, encodeLogGroup } from '../../sls/log-group.ts'
+import { decodeLogGroup, encodeLogGroup, encodeLogGroupList, splitLogGroup } from '../../sls/log-group.ts'
 import { SlsRefusal } from './refusal.ts'
 
 export interface RowFilter {
@@ -35,6 +35,7 @@ export function parseQuery(query: string): RowFilter {
 }
 
 export function filterGroups(raw: readonly Buffer[], filter: RowFilter): FilteredGroups {
+  if (filter.field === undefined) return regrouped(raw)
   const rebuilt = new Map<string, LogGroupInput>()
   let scanned = 0
   let matched = 0
@@ -47,7 +48,7 @@ export function filterGroups(raw: readonly Buffer[], filter: RowFilter): Filtere
       scanned += 1
       // As the SDKs flatten a log: contents override fields of the group, and the last of several values wins.
       const own = log.contents.findLast(([name]) => name.toString() === filter.field)?.[1].toString()
-      if (filter.field !== undefined && (own ?? shared.get(filter.field)) !== filter.value) continue
+      if ((own ?? shared.get(filter.field)) !== filter.value) continue
       matched += 1
       const { time, timeNs, contents } = log
       const target = rebuilt.get(key) ?? { topic, source, tags, logs: [] }
@@ -56,6 +57,26 @@ export function filterGroups(raw: readonly Buffer[], filter: RowFilter): Filtere
     }
   }
   return { groups: [...rebuilt.values()].map(encodeLogGroup), scanned, matched }
+}
+
+/** Lets every row pass. Logs are moved as they are, so that a backlog can be read with a query at full speed. */
+function regrouped(raw: readonly Buffer[]): FilteredGroups {
+  // The logs of a group are written like the groups of a list: both are field 1.
+  const rebuilt = new Map<string, { rest: LogGroupInput; logs: Buffer[] }>()
+  let rows = 0
+  for (const bytes of raw) {
+    const { logs, rest } = splitLogGroup(bytes)
+    const { topic, source, tags } = decodeLogGroup(rest)
+    const key = JSON.stringify([topic, source, tags])
+    const target = rebuilt.get(key) ?? { rest: { topic, source, tags, logs: [] }, logs: [] }
+    if (logs.length > 0) rebuilt.set(key, target)
+    for (const log of logs) target.logs.push(log)
+    rows += logs.length
+  }
+  const groups = [...rebuilt.values()].map(({ rest, logs }) =>
+    Buffer.concat([encodeLogGroupList(logs), encodeLogGroup(rest)]),
+  )
+  return { groups, scanned: rows, matched: rows }
 }
 
 function tagField([key, value]: [string, string]): [string, string] {

@@ -76,6 +76,7 @@ class ReferenceWalk implements Walk {
         this.counts.filteredLogs += group.logCount
         continue
       }
+      if (group.logCount === 0) continue
       const events = new GroupEvents(layout, this.#at, group, index)
       let logIndex = 0
       for (const log of group.logs()) {
