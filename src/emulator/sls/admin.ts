@@ -19,7 +19,7 @@
  * Errors are the service's JSON error bodies.
  */
 import type { SlsReply } from './call.ts'
-import { jsonReply } from './call.ts'
+import { jsonBody, jsonObject, jsonReply } from './call.ts'
 import type { SlsFaultRule, SlsFaults } from './faults.ts'
 import { SlsRefusal } from './refusal.ts'
 import type { RequestCounts } from './requests.ts'
@@ -44,8 +44,11 @@ export interface AdminRequest {
 
 type Fields = Record<string, unknown>
 
+const NOTHING = Buffer.from('{}')
+
 export function adminReply(emulator: Administered, { method, name, query, body }: AdminRequest): SlsReply {
   const { store, faults, requests } = emulator
+  const given = { body: body.length === 0 ? NOTHING : body }
   switch (`${method} ${name}`) {
     case 'GET state':
       return jsonReply(store.state())
@@ -56,13 +59,13 @@ export function adminReply(emulator: Administered, { method, name, query, body }
     case 'GET faults':
       return jsonReply({ rules: faults.list(), unfired: faults.unfired().map(({ id }) => id) })
     case 'POST faults':
-      return jsonReply({ ids: addFaults(faults, parsed(body)) })
+      return jsonReply({ ids: addFaults(faults, jsonBody(given)) })
     case 'DELETE faults':
       return jsonReply({ removed: faults.remove(query.get('id') ?? undefined) })
     case 'POST logstores':
-      return createLogstore(store, fieldsOf(body))
+      return createLogstore(store, jsonObject(given))
     default:
-      return change(store, `${method} ${name}`, fieldsOf(body))
+      return change(store, `${method} ${name}`, jsonObject(given))
   }
 }
 
@@ -112,20 +115,6 @@ function addFaults(faults: SlsFaults, given: unknown): string[] {
     if (error instanceof TypeError) throw new SlsRefusal('ParameterInvalid', error.message)
     throw error
   }
-}
-
-function parsed(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString() || '{}')
-  } catch (error) {
-    throw new SlsRefusal('JsonInfoInvalid', `the body is not JSON: ${(error as Error).message}`)
-  }
-}
-
-function fieldsOf(body: Buffer): Fields {
-  const value = parsed(body)
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields
-  throw new SlsRefusal('JsonInfoInvalid', 'the body is not a JSON object')
 }
 
 function text(given: Fields, name: string): string | undefined {

@@ -178,7 +178,7 @@ export function headerOf(call: Pick<SlsCall, 'headers'>, name: string): string {
 }
 
 /** A JSON body; JsonInfoInvalid if it is none. */
-export function jsonBody(call: SlsCall): unknown {
+export function jsonBody(call: Pick<SlsCall, 'body'>): unknown {
   try {
     return JSON.parse(call.body.toString())
   } catch (error) {
@@ -187,7 +187,7 @@ export function jsonBody(call: SlsCall): unknown {
 }
 
 /** A JSON body that is an object. */
-export function jsonObject(call: SlsCall): Record<string, unknown> {
+export function jsonObject(call: Pick<SlsCall, 'body'>): Record<string, unknown> {
   const value = jsonBody(call)
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
   throw new SlsRefusal('JsonInfoInvalid', 'the body is not a JSON object')

@@ -3,6 +3,8 @@ import { lz4Decompress } from '../../sls/lz4.ts'
 import type { WaitOptions } from '../watch.ts'
 import { Watch } from '../watch.ts'
 import { ConsumerGroup } from './consumer-group.ts'
+import type { HashRange } from './hash-range.ts'
+import { equalParts, hashKey, holds, partsAt, WHOLE_SPACE } from './hash-range.ts'
 import { checkLogGroup } from './log-check.ts'
 import { storedBlock } from './lz4-join.ts'
 import type { ReadQuotaOptions } from './quota.ts'
@@ -96,9 +98,6 @@ export interface GroupSettings {
 
 const FOREVER_DAYS = 3650
 const DAY_MS = 86_400_000
-const HASH_SPACE = 2n ** 128n
-const LAST_KEY = 'f'.repeat(32)
-const HASH_KEY = /^[0-9a-f]{32}$/
 const GROUP_NAME = /^[a-z0-9][a-z0-9_-]{0,61}[a-z0-9]$/
 
 /**
@@ -137,8 +136,7 @@ export class Logstore {
     this.#modifiedAt = this.createdAt
     const defaults = { ttl: 30, enableTracking: false, appendMeta: false, autoSplit: false, maxSplitShard: 0 }
     this.#settings = { ...defaults, ...settings }
-    const bounds = bordersOf(0n, HASH_SPACE, options.shards ?? 2)
-    for (const [beginKey, endKey] of bounds) this.#add({ beginKey, endKey, parents: [] })
+    for (const range of equalParts(WHOLE_SPACE, options.shards ?? 2)) this.#add({ ...range, parents: [] })
   }
 
   /**
@@ -246,7 +244,11 @@ export class Logstore {
    */
   append(group: StoredGroup, key?: string): Shard {
     const writable = [...this.#shards.values()].filter(({ status }) => status === 'readwrite')
-    const shard = key === undefined ? writable[this.#nextWrite++ % writable.length] : ownerOf(writable, hashKey(key))
+    const wanted = key === undefined ? undefined : hashKey(key)
+    const shard =
+      wanted === undefined
+        ? writable[this.#nextWrite++ % writable.length]
+        : writable.find((each) => holds(each, wanted))
     if (!shard) throw new SlsRefusal('LogStoreWithoutShard', `logstore ${this.name} has no writable shard for this`)
     shard.append(group)
     this.#watch.changed()
@@ -259,22 +261,13 @@ export class Logstore {
    */
   split(id: number, { key, count = 2 }: { key?: string; count?: number } = {}): Shard[] {
     const parent = this.#writable(id)
-    const begin = BigInt(`0x${parent.beginKey}`)
-    const end = endOf(parent)
     if (!Number.isInteger(count) || count < 2 || count > 256) {
       throw new SlsRefusal('ParameterInvalid', `shardCount must be from 2 to 256, not ${count}`)
     }
-    let ranges = bordersOf(begin, end, count)
-    if (key !== undefined) {
-      const cut = BigInt(`0x${hashKey(key)}`)
-      if (cut <= begin || cut >= end) throw new SlsRefusal('ParameterInvalid', `key ${key} is not inside shard ${id}`)
-      ranges = [
-        [parent.beginKey, hashKey(key)],
-        [hashKey(key), parent.endKey],
-      ]
-    }
+    const ranges = key === undefined ? equalParts(parent, count) : partsAt(parent, hashKey(key))
+    if (!ranges) throw new SlsRefusal('ParameterInvalid', `key ${key} is not inside shard ${id}`)
     this.seal(id)
-    return [parent, ...ranges.map(([beginKey, endKey]) => this.#add({ beginKey, endKey, parents: [id] }))]
+    return [parent, ...ranges.map((range) => this.#add({ ...range, parents: [id] }))]
   }
 
   /** Merges a shard with its right neighbour. Returns the new shard, then the two old ones. */
@@ -376,7 +369,7 @@ export class Logstore {
     return shard
   }
 
-  #add(range: { beginKey: string; endKey: string; parents: readonly number[] }): Shard {
+  #add(range: HashRange & { parents: readonly number[] }): Shard {
     const shard = new Shard({ ...range, id: this.#nextShard++, createdAt: this.#now() })
     this.#shards.set(shard.id, shard)
     for (const group of this.groups.values()) group.addShards([shard])
@@ -405,27 +398,4 @@ function logsOf({ bytes, rawSize }: StoredGroup, place: { shard: number; cursor:
     ...{ ...place, topic, source, tags: Object.fromEntries(tags), time, timeNs },
     contents: Object.fromEntries(contents.map(([key, value]) => [key.toString(), value.toString()])),
   }))
-}
-
-function ownerOf(shards: readonly Shard[], key: string): Shard | undefined {
-  return shards.find(({ beginKey, endKey }) => beginKey <= key && (key < endKey || endKey === LAST_KEY))
-}
-
-function hashKey(key: string): string {
-  const lower = key.toLowerCase()
-  if (!HASH_KEY.test(lower)) throw new SlsRefusal('ParameterInvalid', `a hash key has 32 hex digits: ${key}`)
-  return lower
-}
-
-function endOf(shard: Shard): bigint {
-  return shard.endKey === LAST_KEY ? HASH_SPACE : BigInt(`0x${shard.endKey}`)
-}
-
-/** `count` ranges of equal size; the one that ends the space ends at `ffff…`, which then belongs to it. */
-function bordersOf(begin: bigint, end: bigint, count: number): Array<[string, string]> {
-  const border = (index: number) => {
-    const key = begin + ((end - begin) * BigInt(index)) / BigInt(count)
-    return key === HASH_SPACE ? LAST_KEY : key.toString(16).padStart(32, '0')
-  }
-  return Array.from({ length: count }, (_, index) => [border(index), border(index + 1)])
 }
