@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import type { Parser } from '../config/parsers.ts'
 import type { Problem } from '../config/problems.ts'
 import { Fault, messageOf } from '../core/errors.ts'
+import { onOneLine } from '../core/text.ts'
 
 export const EXIT = { done: 0, failed: 1, usage: 2 } as const
 
@@ -141,7 +142,7 @@ function textsOf(argv: readonly string[], known: Known, allowPositionals: boolea
     const options: Known = { ...known, help: { type: 'boolean', multiple: true } }
     return parseArgs({ args: withNegatives(argv, known), options, allowPositionals })
   } catch (error) {
-    throw new UsageError(messageOf(error))
+    throw new UsageError(onOneLine(messageOf(error)))
   }
 }
 
