@@ -1,7 +1,6 @@
-import { systemClock } from '../core/clock.ts'
+import { sleepUnlessAborted, systemClock } from '../core/clock.ts'
 
 /** Sleeps. Returns false at once when the command is stopped. */
-export async function sleepUnlessEnded(ms: number, signal: AbortSignal): Promise<boolean> {
-  await systemClock.sleep(ms, signal).catch(() => {})
-  return !signal.aborted
+export function sleepUnlessEnded(ms: number, signal: AbortSignal): Promise<boolean> {
+  return sleepUnlessAborted(systemClock, ms, signal)
 }

@@ -39,7 +39,7 @@ export type Posted =
   /** Not sent: this endpoint is known to take no more than `limit` bytes. */
   | { readonly is: 'over_limit'; readonly range: EventRange; readonly limit: number }
 
-/** The POST failed. Events of the range before `rest` were accepted all the same; `rest` is to be sent again. */
+/** The POST failed: `rest` is to be sent again. Events of the range before it, if any, were accepted all the same. */
 export interface Failed {
   readonly is: 'failed'
   readonly fault: Fault
@@ -68,14 +68,14 @@ export interface PostingParts {
  * One POST of one range to one endpoint, from the choice of a channel to what its answer decides. Throws what `leaving` or
  * the signal says, and the Fault of an endpoint that cannot be asked whether it acknowledges; nothing was sent then.
  */
-export async function post(it: Post, parts: PostingParts): Promise<Posted | Failed> {
-  const { batch, range, endpoint, signal } = it
+export async function post(request: Post, parts: PostingParts): Promise<Posted | Failed> {
+  const { batch, range, endpoint, signal } = request
   await endpoint.ready(signal)
   const { gzip, limit } = endpoint
   if (!isSingle(range) && sizeOf(batch, range) > limit) return { is: 'over_limit', range, limit }
   const turn = await endpoint.acks.begin({ acks: endpoint.acknowledges, own: range.doubtful }, signal)
-  const { outcome, rest } = await send(it, turn, gzip, parts)
-  const sent: Post = { ...it, range: rest }
+  const { outcome, rest } = await send(request, turn, gzip, parts)
+  const sent: Post = { ...request, range: rest }
   switch (outcome.is) {
     case 'accepted':
       parts.slots.answered(outcome.slowDown)
@@ -136,23 +136,23 @@ async function send(
 }
 
 async function accepted(
-  it: Post,
+  request: Post,
   turn: AckTurn,
   ackId: number | undefined,
   parts: PostingParts,
 ): Promise<Posted | Failed> {
-  const { range, endpoint } = it
+  const { range, endpoint } = request
   if (ackId !== undefined && endpoint.sawAckId()) {
     return { is: 'accepted', range, endpoint, acceptance: turn.accepted(ackId) }
   }
   if (endpoint.acknowledges) {
-    // The token may have been changed just now: ask. Without acknowledgement 200 is delivery, with it this was nothing.
+    // The token may have been changed just now: ask. Without acknowledgement this 200 is delivery, with it the outcome is unknown.
     endpoint.missedAckId()
     try {
-      await endpoint.ready(it.signal)
+      await endpoint.ready(request.signal)
     } catch (error) {
       turn.ended(true)
-      if (!(error instanceof Fault) || it.signal.aborted) throw error
+      if (!(error instanceof Fault) || request.signal.aborted) throw error
       return failed(error, { ...range, resend: 'ambiguous' })
     }
   }
@@ -164,18 +164,18 @@ async function accepted(
     code: 'no_ack_id',
     status: 200,
   })
-  return await outcomeUnknown(fault, it, turn, parts)
+  return await outcomeUnknown(fault, request, turn, parts)
 }
 
 async function failedWith(
   outcome: Outcome & { is: 'failed' },
-  it: Post,
+  request: Post,
   turn: AckTurn,
   parts: PostingParts,
 ): Promise<Posted | Failed> {
-  const { range, endpoint } = it
+  const { range, endpoint } = request
   const { fault } = outcome
-  if (fault.kind === 'ambiguous') return await outcomeUnknown(fault, it, turn, parts)
+  if (fault.kind === 'ambiguous') return await outcomeUnknown(fault, request, turn, parts)
   if (fault.kind === 'configuration' && isUnreadable(fault)) {
     // An operator must act, and until then the outcome stays unknown.
     parts.telemetry.outcomeUnknown(parts.sink, fault)
@@ -211,7 +211,7 @@ function failed(fault: Fault, rest: EventRange): Failed {
 /** Ends the turn of a request of which the first events may have been accepted, and says how those were. */
 function acceptancePrior(endpoint: Endpoint, turn: AckTurn, ackId: number | undefined): Acceptance {
   if (ackId !== undefined && endpoint.sawAckId()) return turn.accepted(ackId)
-  // It was answered, and without an id: none was given.
+  // It was answered without an id, so none was given.
   turn.ended(false)
   return endpoint.acknowledges ? 'unacknowledged' : 'delivered'
 }
