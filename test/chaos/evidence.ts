@@ -37,7 +37,7 @@ type Row = Pick<TrialOptions, 'ordeal' | 'load' | 'hec'> & {
 }
 
 /** HEC has many ways to say one thing; these stand for the others, which the random runs draw as well. */
-const ONE_OF_MANY = /^(HEC answers with code|a balancer answers for HEC with)/
+const ONE_OF_MANY = /^(HEC answers with code|a load balancer answers for HEC with)/
 const STANDS_FOR_OTHERS = /code (4|7|8|9|23) |with (404|503) /
 
 /** The rows of the table: every kind of fault alone, and some combinations. */
@@ -55,10 +55,10 @@ function rowsOf(seed: number): Row[] {
       }),
     ),
     { name: 'one log in 40 is refused for good', load: { ...LOAD, poisonEvery: 5 }, ordeal: () => sleep(5_000) },
-    { name: 'HEC takes bodies of at most 30 kB', hec: { maxContentLength: 30_000 }, ordeal: pileUp },
-    { name: 'logs expire that nobody has read', ordeal: expireUnread },
+    { name: 'HEC accepts bodies of at most 30 kB', hec: { maxContentLength: 30_000 }, ordeal: pileUp },
+    { name: 'unread logs expire', ordeal: expireUnread },
     {
-      name: 'a minute of all of these at random',
+      name: 'all of these at random for a minute',
       load: { ...LOAD, poisonEvery: 25 },
       ordeal: (world) => perform(world, draw(seed, 60, { ack: world.ack })),
     },

@@ -46,7 +46,7 @@ export const MUTANTS: readonly Mutant[] = [
         "return (void turn.accepted(ackId), { is: 'accepted', range, endpoint, acceptance: 'delivered' })",
       ],
     ],
-    ...{ ordeal: 'questions about acks refused', caughtBy: 'ahead' },
+    ...{ ordeal: 'ack queries refused', caughtBy: 'ahead' },
   },
   {
     bug: 'a refusal of /ack is taken for an acknowledgement',
@@ -57,7 +57,7 @@ export const MUTANTS: readonly Mutant[] = [
           '  if (answer.status === 200 && answer.reply?.acked)',
       ],
     ],
-    ...{ ordeal: 'questions about acks refused', caughtBy: 'ahead' },
+    ...{ ordeal: 'ack queries refused', caughtBy: 'ahead' },
   },
   {
     bug: 'any 200 is a delivery',

@@ -23,9 +23,9 @@ export const ORDEALS = {
     },
   },
 
-  'questions about acks refused': {
+  'ack queries refused': {
     ack: true,
-    ordeal: (world) => performOne(world, faultNamed('questions about acknowledgements are refused'), 0),
+    ordeal: (world) => performOne(world, faultNamed('ack queries are refused'), 0),
   },
 
   'login page': { ordeal: (world) => performOne(world, faultNamed('a login page with status 200'), 0) },
@@ -74,7 +74,7 @@ export const ORDEALS = {
       world.sls.faults.add({ id: 'busy', match: { api: 'PullLogs' }, times: 0, action: { code: 'ServerBusy' } })
       await sleep(PILE_UP_MS)
       // In place before anybody may pull again: whoever comes first is far from the end.
-      const expiry = performOne(world, faultNamed('a valid cursor is said to have expired'), 0)
+      const expiry = performOne(world, faultNamed('SLS reports a valid cursor as expired'), 0)
       world.sls.faults.remove('busy')
       await expiry
     },
@@ -94,7 +94,7 @@ export const ORDEALS = {
       await sleep(500)
       const outage = performOne(
         world,
-        { ...faultNamed('silence between a replica and SLS'), lasts: [16_000, 16_000] },
+        { ...faultNamed('no packet passes between a replica and SLS'), lasts: [16_000, 16_000] },
         0,
       )
       await sleep(5_000)

@@ -188,7 +188,7 @@ export class MixedGroup {
 
   /**
    * Waits until each member has its fair share and consumes new logs from each of its shards. If an official worker froze
-   * between learning of a shard and starting with it, it would report that shard for ever and never rejoin.
+   * between learning of a shard and starting with it, it would keep reporting that shard and never rejoin.
    */
   async balanced(...consumers: string[]): Promise<void> {
     const live = () => this.shards().filter(({ state }) => state !== 'O')

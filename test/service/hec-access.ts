@@ -21,7 +21,7 @@ export function accessFacts(hec: HecService): Fact[] {
     const connection = { token: new Secret(text), timeoutMs: 30_000, tls, userAgent: 'sls-siem-bridge-conformance' }
     const client = { ...connection, sink: 'splunk_hec', clock: systemClock, telemetry: NO_TELEMETRY }
     const { ack, gzip } = await preflight(url, client, AbortSignal.timeout(60_000))
-    return `acknowledgement ${ack ? 'on' : 'off'}, gzip ${gzip ? 'taken' : 'refused'}`
+    return `acknowledgement ${ack ? 'on' : 'off'}, gzip ${gzip ? 'accepted' : 'refused'}`
   }
   /** Sends two requests in a row: does the connection survive the first? */
   const kept = (userAgent: string | null) => async () => {
@@ -180,7 +180,7 @@ export function accessFacts(hec: HecService): Fact[] {
         says: 'The bridge’s own preflight detects a token without acknowledgement that accepts gzip',
         source: 'hec-protocol §9',
         mark: 'verified',
-        believed: 'acknowledgement off, gzip taken',
+        believed: 'acknowledgement off, gzip accepted',
         reliedOnBy: ['src/sinks/splunk-hec/probe.ts'],
         observe: preflighted(() => hec.access.token),
       },
@@ -189,7 +189,7 @@ export function accessFacts(hec: HecService): Fact[] {
         says: 'The bridge’s own preflight detects a token with acknowledgement',
         source: 'hec-protocol §9',
         mark: 'verified',
-        believed: 'acknowledgement on, gzip taken',
+        believed: 'acknowledgement on, gzip accepted',
         reliedOnBy: ['src/sinks/splunk-hec/probe.ts'],
         observe: preflighted(() => hec.access.ackToken),
       },

@@ -128,7 +128,7 @@ describe('a real Log Service', () => {
     ['PUT', '/logstores/audit/consumergroups/cg'],
     ['DELETE', '/'],
     ['POST', '/logstores'],
-  ] as const)('%s %s is never sent: somebody else’s', async ([method, path]) => {
+  ] as const)('%s %s is never sent: it changes foreign objects', async ([method, path]) => {
     const { sls, names } = await realService()
     const call = sls.call({ method, path, body: { logstoreName: 'other' } })
     await expect(call).rejects.toThrow(/would change what this run has not created/)

@@ -93,7 +93,7 @@ export function pullFacts(sls: SlsService, logs: () => Promise<TestLogstore>): F
         id: 'sls/pull-cursor-time',
         says: 'x-log-cursor-time is the receive time of the answer’s last group, in unix seconds',
         mark: 'verified',
-        believed: 'that of the last group',
+        believed: 'the time of the last group',
         observe: async () => {
           const store = await logs()
           const from = await store.written(logGroup('a'))
@@ -102,7 +102,7 @@ export function pullFacts(sls: SlsService, logs: () => Promise<TestLogstore>): F
           const header = (await store.pull(from)).header('x-log-cursor-time')
           if (header === undefined) return 'no header'
           const difference = Number(header) - times.json<{ cursor_time: number }>().cursor_time
-          return difference === 0 ? 'that of the last group' : `${difference} s from it`
+          return difference === 0 ? 'the time of the last group' : `${difference} s from it`
         },
       },
     ]),

@@ -39,7 +39,7 @@ export function refusalFacts(sls: SlsService, logs: () => Promise<TestLogstore>)
     ],
     [
       'unknown-shard',
-      'A shard that does not exist is refused; some pages say with 400',
+      'A shard that does not exist is refused; some pages say 400',
       ['404 ShardNotExist', '400 ShardNotExist'],
       (path) => ({ path: `${path}/shards/999`, query: { type: 'cursor', from: 'end' } }),
     ],
@@ -60,16 +60,21 @@ export function refusalFacts(sls: SlsService, logs: () => Promise<TestLogstore>)
       }),
     ],
     ['no-cursor', 'A pull without a cursor is refused', '400 MissingParameter', shard({ type: 'log', count: '1' })],
-    ['cursor-from', 'A cursor from nonsense is refused', '400 ParameterInvalid', shard({ type: 'cursor', from: 'x' })],
+    [
+      'cursor-from',
+      'A cursor from an invalid position is refused',
+      '400 ParameterInvalid',
+      shard({ type: 'cursor', from: 'x' }),
+    ],
     [
       'no-content-type',
-      'PutLogs without a content type is refused; an older table says with 415',
+      'PutLogs without a content type is refused; an older table says 415',
       ['400 MissingContentType', '415 MissingContentType'],
       put({ headers: { 'content-type': undefined } }),
     ],
     [
       'other-content-type',
-      'PutLogs of another content type is refused; an older table says with 415',
+      'PutLogs with another content type is refused; an older table says 415',
       ['400 InvalidContentType', '415 InvalidContentType'],
       put({ headers: { 'content-type': 'text/plain' } }),
     ],
@@ -87,7 +92,7 @@ export function refusalFacts(sls: SlsService, logs: () => Promise<TestLogstore>)
     ],
     [
       'unknown-compression',
-      'A compression nobody knows is refused',
+      'An unknown compression is refused',
       '400 InvalidCompressType',
       put({ headers: { 'x-log-compresstype': 'brotli' } }),
     ],
@@ -97,7 +102,7 @@ export function refusalFacts(sls: SlsService, logs: () => Promise<TestLogstore>)
       '400 PostBodyUncompressError',
       put({ body: GARBAGE, headers: { 'x-log-compresstype': 'lz4', 'x-log-bodyrawsize': '5000' } }),
     ],
-    ['no-log-group', 'A body that is no LogGroup is refused', '400 PostBodyInvalid', put({ body: GARBAGE })],
+    ['no-log-group', 'A body that is not a LogGroup is refused', '400 PostBodyInvalid', put({ body: GARBAGE })],
     [
       'log-without-time',
       'A log without its required Time is refused',
@@ -107,21 +112,21 @@ export function refusalFacts(sls: SlsService, logs: () => Promise<TestLogstore>)
     ],
     [
       'group-not-json',
-      'A consumer group that is not described by a JSON object is refused',
+      'A consumer group without a JSON object is refused',
       '400 JsonInfoInvalid',
       (path) => ({ method: 'POST', path: `${path}/consumergroups`, body: [] }),
     ],
   ]
   const unverified: typeof verified = [
-    ['no-type', 'A GET of a shard that does not say what it wants is refused', '400 MissingParameter', shard({})],
-    ['other-type', 'A GET of a shard that wants nonsense is refused', '400 ParameterInvalid', shard({ type: 'x' })],
+    ['no-type', 'A GET of a shard without a type is refused', '400 MissingParameter', shard({})],
+    ['other-type', 'A GET of a shard with an unknown type is refused', '400 ParameterInvalid', shard({ type: 'x' })],
     [
       'wrong-raw-size',
-      'An x-log-bodyrawsize that is not the size of an uncompressed body is refused',
+      'A wrong x-log-bodyrawsize of an uncompressed body is refused',
       '400 InvalidBodyRawSize',
       put({ headers: { 'x-log-bodyrawsize': '7' } }),
     ],
-    ['empty-body', 'PutLogs of nothing is refused', '400 PostBodyInvalid', put({ body: Buffer.alloc(0) })],
+    ['empty-body', 'PutLogs without a body is refused', '400 PostBodyInvalid', put({ body: Buffer.alloc(0) })],
   ]
   const rows: Row[] = [
     ...verified.map(([id, says, believed, ask]) => ({ id, says, believed, ask, mark: 'verified' as const })),

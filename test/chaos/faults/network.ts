@@ -6,9 +6,9 @@ import type { Fault } from './fault.ts'
 type Side = 'SLS' | 'HEC'
 
 const OUTAGES: Array<[Outage, string]> = [
-  ['silence', 'silence between a replica and'],
-  ['deaf', 'requests arrive, answers are lost, between a replica and'],
-  ['mute', 'nothing arrives any more from a replica at'],
+  ['silence', 'no packet passes between a replica and'],
+  ['deaf', 'requests arrive but answers are lost between a replica and'],
+  ['mute', 'no packet from a replica arrives at'],
   ['reset', 'every packet is reset between a replica and'],
   ['lossy', 'three packets in ten are lost between a replica and'],
 ]

@@ -90,11 +90,11 @@ export const SLS_FAULTS: Fault[] = [
   scripted({ name: 'pulls hang', apis: PULL, action: { hang: true }, times: 3 }),
   scripted({ name: 'SLS answers a second late', apis: ALL, action: { delayMs: 1_000 }, may: LEASE }),
   scripted({ name: 'signatures are refused for a while', apis: PULL, action: { code: 'SignatureNotMatch' } }),
-  scripted({ name: 'the logstore is said not to exist', apis: PULL, action: { code: 'LogStoreNotExist' } }),
+  scripted({ name: 'SLS reports that the logstore does not exist', apis: PULL, action: { code: 'LogStoreNotExist' } }),
   scripted({ name: 'the project is disabled', apis: ALL, action: { code: 'ProjectForbidden' }, may: LEASE }),
   scripted({ name: 'the clock of SLS is an hour ahead', apis: ALL, action: { clockSkewMs: 3_600_000 }, may: LEASE }),
   scripted({
-    name: 'a valid cursor is said to have expired',
+    name: 'SLS reports a valid cursor as expired',
     apis: PULL,
     action: { code: 'InvalidCursor' },
     times: 1,
