@@ -4,7 +4,7 @@ import type { HecRequest, HecService } from './hec-service.ts'
 import { said } from './hec-service.ts'
 
 const reliedOnBy = ['src/emulator/hec/parser.ts', 'src/emulator/hec/collector.ts', 'src/sinks/splunk-hec/response.ts']
-const encoder = ['src/emulator/hec/parser.ts', 'src/pipeline/reference/group-head.ts']
+const encoder = ['src/emulator/hec/parser.ts', 'src/pipeline/hec-layout.ts']
 const NO_DATA = ['400 5', '400 5 #0']
 
 /** HEC's answers to valid and invalid envelopes. `hec-indexed.ts` tests what was indexed. */

@@ -9,7 +9,7 @@ const reliedOnBy = [
   'src/sinks/splunk-hec/posting.ts',
   'src/sinks/splunk-hec/delivery.ts',
 ]
-const encoder = ['src/pipeline/reference/group-head.ts', 'src/pipeline/encoder.ts']
+const encoder = ['src/pipeline/hec-layout.ts', 'src/pipeline/encoder.ts']
 const MIB = 1024 * 1024
 
 /** What is indexed afterwards, and size limits. Needs a search, except with our own receiver. */
