@@ -39,7 +39,7 @@ export function textCorpus(text: string): Pulled[] {
   return Array.from({ length: BODIES }, () => pulled(bodyOf(() => group)))
 }
 
-/** Of each log the bytes whose hash is its event id where groups have no positions, about. */
+/** For each log about the bytes whose hash is its event id when groups have no positions. */
 export function hashedContents({ body }: Pulled): Buffer[] {
   const logs = splitLogGroupList(body).flatMap((group) => decodeLogGroup(group).logs)
   return logs.map(({ time, timeNs, contents }) => {

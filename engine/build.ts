@@ -1,24 +1,24 @@
 /**
- * Compiles the engines: `npm run build:wasm` puts each into a source file under src/, from where it is loaded without a
- * compiler, a file next to the code or a step of the build. A test says when that has been forgotten.
+ * Compiles the engines. `npm run build:wasm` writes each binary into a source file under src/, so that a program needs no
+ * compiler and no other file to load it. A test fails when a binary is older than its source.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import asc from 'assemblyscript/asc'
 
-/** Source under engine/, source file to be made from the repository's root, and the name of the constant in it. */
+/** Source under engine/, file to write from the repository's root, and the name of the constant in it. */
 export const ENGINES = [
   { entry: 'index.ts', binary: 'src/pipeline/wasm/binary.ts', name: 'KERNEL' },
   { entry: 'deflate.ts', binary: 'src/sinks/gzip/binary.ts', name: 'DEFLATE' },
 ] as const
 const OPTIONS = [
   ...['--optimizeLevel', '3', '--shrinkLevel', '0', '--converge', '--noAssert'],
-  // No runtime and no heap: all memory is laid out by us, and given by the host, zeroed.
+  // No runtime and no heap. The source lays out all memory, and the host provides it filled with zeros.
   ...['--runtime', 'stub', '--use', 'abort=', '--importMemory', '--zeroFilledMemory', '--noExportMemory'],
   ...['--enable', 'simd'],
 ]
 
-/** The text of an engine's `binary` as it must be. */
+/** The text that the file `binary` of an engine must have. */
 export async function compiledSource({ entry, name }: (typeof ENGINES)[number]): Promise<string> {
   let binary: Uint8Array = new Uint8Array()
   const { error, stderr } = await asc.main([entry, '--outFile', 'engine.wasm', ...OPTIONS], {
@@ -35,7 +35,7 @@ export async function compiledSource({ entry, name }: (typeof ENGINES)[number]):
   )
 }
 
-/** The compiler puts an ending of its own behind the one that our imports have. */
+/** The compiler adds `.ts` to imports that end in `.ts` already. */
 function readSource(name: string): string | null {
   try {
     return readFileSync(join(import.meta.dirname, name.replace(/\.ts\.ts$/, '.ts')), 'utf8')

@@ -1,4 +1,4 @@
-/** Copies in strides: up to 15 bytes too many are read and written. The new position. */
+/** Copies `length` bytes and returns the new position. Reads and writes up to 15 bytes too many. */
 export function copy(to: usize, from: usize, length: usize): usize {
   const end = to + length
   while (to < end) {

@@ -1,15 +1,15 @@
 import { makeCode } from './prefix-code.ts'
 import { at, bump } from './table.ts'
 
-// One block of deflate with codes of its own (RFC 1951, 3.2.7), in two steps: what it is made of is noted and counted; then
-// the codes are made, and it is written.
+// One block of deflate with its own codes (RFC 1951, 3.2.7), in two steps. The first notes and counts the symbols. The second
+// makes the codes and writes the block.
 
-/** Bytes of input that one block stands for at most: fewer make poorer codes, more let the codes follow changes too late. */
+/** Most bytes of input in one block. Fewer make poorer codes; with more the codes follow changes too late. */
 export const BLOCK: usize = 1 << 17
-/** No repetition is noted that is shorter; deflate's own limit is 3. */
+/** Shortest repetition that is noted. Deflate's own limit is 3. */
 export const SHORTEST: usize = 4
 const LONGEST: usize = 258
-/** A repetition's length is sent as what it is above this. */
+/** The length of a repetition is sent as its difference from this. */
 const BASE_LENGTH: usize = 3
 
 const END_OF_BLOCK: usize = 256
@@ -20,17 +20,17 @@ const COUNTS: usize = memory.data(286 * 4, 16)
 const DISTANCE_COUNTS: usize = memory.data(30 * 4, 16)
 const CODES: usize = memory.data(286 * 4, 16)
 const DISTANCE_CODES: usize = memory.data(30 * 4, 16)
-/** For each length above BASE_LENGTH: its symbol above FIRST_LENGTH, and the code of that together with its extra bits. */
+/** For each length above BASE_LENGTH: its symbol above FIRST_LENGTH, and the code with the extra bits. */
 const LENGTH_SYMBOLS: usize = memory.data(256, 16)
 const LENGTH_CODES: usize = memory.data(256 * 4, 16)
 let lengthsAreKnown: bool = false
 
-/** Each is 32 bits for how many bytes before it are sent as they are, 16 for its length less BASE_LENGTH, 16 for its distance less 1. */
+/** An entry: 32 bits for the number of literals before it, 16 for its length less BASE_LENGTH, 16 for its distance less 1. */
 const REPETITIONS: usize = memory.data(<i32>(8 * (BLOCK / SHORTEST + 1)), 64)
 const REPETITION: usize = 8
 let noted: usize = REPETITIONS
 
-// The lengths of both codes, themselves in runs and with a code.
+// The lengths of both codes, as runs, which have a code too.
 const RUN_SYMBOLS: usize = 19
 const RUN_ORDER: usize = memory.data<u8>([16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15])
 const REPEAT: u32 = 16
@@ -41,7 +41,7 @@ const RUN_CODES: usize = memory.data(19 * 4, 16)
 const RUNS: usize = memory.data((286 + 30) * 2, 16)
 let runs: usize = RUNS
 
-// What is written and not yet a whole byte: the lowest bit first.
+// Bits that do not fill a byte yet, the lowest first.
 let out: usize = 0
 let bits: u64 = 0
 let bitCount: u64 = 0
@@ -52,7 +52,7 @@ export function beginOutput(to: usize): void {
   bitCount = 0
 }
 
-/** The end of what is written, the last byte filled up. */
+/** End of the output, with the last byte filled up. */
 export function endOutput(): usize {
   if (bitCount > 0) store<u8>(out++, <u8>bits)
   return out
@@ -65,14 +65,14 @@ export function beginBlock(): void {
   if (!lengthsAreKnown) listLengths()
 }
 
-/** Notes the bytes in `[from, to)`, then `length` bytes that repeat those `distance` before them. */
+/** Notes the bytes in `[from, to)` as literals, then a repetition of `length` bytes from `distance` before. */
 export function noteRepetition(from: usize, to: usize, length: usize, distance: usize): void {
   countLiterals(from, to)
   let literals = <u32>(to - from)
   const symbol = distanceSymbol(<u32>distance - 1)
   while (length > 0) {
     let part = min(length, LONGEST)
-    // The rest must be a repetition too.
+    // The rest must be long enough for a repetition.
     if (part < length && length - part < SHORTEST) part -= SHORTEST
     store<u32>(noted, literals)
     store<u16>(noted + 4, <u16>(part - BASE_LENGTH))
@@ -85,7 +85,7 @@ export function noteRepetition(from: usize, to: usize, length: usize, distance: 
   }
 }
 
-/** Writes what was noted of the bytes from `from` on, and behind it the bytes in `[rest, to)` as they are. */
+/** Writes the block that begins at `from`: all that was noted, and the bytes in `[rest, to)` as literals. */
 export function writeBlock(from: usize, rest: usize, to: usize, last: bool): void {
   countLiterals(rest, to)
   bump(COUNTS, END_OF_BLOCK)
@@ -99,7 +99,7 @@ function countLiterals(from: usize, to: usize): void {
   for (; from < to; from++) bump(COUNTS, <usize>load<u8>(from))
 }
 
-/** Four lengths, or eight to begin with, have the same number of extra bits behind their symbol; the longest has none. */
+/** Four symbols of lengths, or eight at first, have the same number of extra bits. The longest length has none. */
 function listLengths(): void {
   let length = LENGTH_SYMBOLS
   for (let symbol: u32 = 0; symbol < 28; symbol++) {
@@ -113,7 +113,7 @@ function extraBits(lengthSymbol: u32): u32 {
   return lengthSymbol < 8 || lengthSymbol === 28 ? 0 : (lengthSymbol >>> 2) - 1
 }
 
-/** Of a distance less 1: two symbols for each power of two, and as many bits behind them as its size needs. */
+/** Symbol of a distance less 1: two symbols for each power of two, and the extra bits that its size needs. */
 function distanceSymbol(distance: u32): usize {
   if (distance < 4) return <usize>distance
   const power = 31 - clz(distance)
@@ -141,13 +141,13 @@ function writeCodes(last: bool): void {
   }
 }
 
-/** How many symbols there are without those at the end that do not occur. */
+/** Number of symbols up to the last one that occurs. */
 function used(codes: usize, symbols: usize): usize {
   while (at(codes, symbols - 1) === 0) symbols--
   return symbols
 }
 
-/** The lengths of both codes, one behind the other, as RUNS: a symbol and what is sent behind it, a byte each. */
+/** Writes the lengths of both codes to RUNS: a byte of symbol and a byte of extra bits each. */
 function collectRuns(literals: usize, distances: usize): void {
   memory.fill(RUN_COUNTS, 0, RUN_SYMBOLS << 2)
   runs = RUNS
@@ -194,8 +194,8 @@ function put(value: u64, count: u64): void {
 }
 
 /**
- * The hot half. `put` is written out here because what it changes must stay in registers, and is used once for as many codes
- * as 57 bits hold: three literals of 15, or a length (15 + 5) and a distance (15 + 13).
+ * The hot half. `put` is written out here, so that its variables stay in registers. One use takes as many codes as 57 bits
+ * hold: three literals of 15 bits, or a length (15 + 5) and a distance (15 + 13).
  */
 function writeContents(from: usize, to: usize): void {
   for (let length: usize = 0; length <= LONGEST - BASE_LENGTH; length++) {

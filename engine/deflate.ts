@@ -1,35 +1,35 @@
 import { BLOCK, beginBlock, beginOutput, endOutput, noteRepetition, SHORTEST, writeBlock } from './deflate-block.ts'
 
-// Compresses what a sink sends (RFC 1951). Log events repeat one another in long stretches, which zlib looks for with more
-// care than they need: here only the last place where the same five bytes stood is looked at.
+// Compresses request bodies (RFC 1951). Log events repeat one another in long stretches. zlib searches more places than they
+// need; this matcher looks only at the last place with the same five bytes.
 
-/** A repetition reaches back this far at most. */
+/** Farthest distance of a repetition. */
 const WINDOW: usize = 32_768
 const HASH_BITS: u64 = 15
-/** The last place of any five bytes, by their hash: as an address, or 0. */
+/** Address of the last place of five bytes, by their hash; 0 for none. */
 const PLACES: usize = memory.data(4 << (<i32>HASH_BITS), 64)
-/** 2 ** 64 divided by the golden ratio, and odd. */
+/** 2 ** 64 divided by the golden ratio, rounded to an odd number. */
 const SPREAD: u64 = ((<u64>0x9e3779b1) << 32) | 0x85ebca87
 const HASHED: usize = 5
-/** After this many bytes without a repetition, in powers of two, every second one is looked at, and so on. */
+/** After 2 ** this many bytes without a repetition the search tries every second byte, and so on. */
 const PATIENCE: usize = 6
 
-/** Where memory begins that is not used here. */
+/** Where free memory begins. */
 export function freeFrom(): usize {
   return __heap_base
 }
 
 /**
- * Begins a body whose deflated form is written to `to`. That may be an eighth longer, since nine bits would do for every symbol,
- * and a KB for the codes of each BLOCK. (The worst that was found: 87 bytes a BLOCK.) Up to 8 bytes are read and written
- * past either end. The body must begin above WINDOW: place 0 is then too far back for anything to repeat it.
+ * Begins a body and writes its deflated form to `to`. That form needs at most an eighth more room than the body (nine bits do
+ * for every symbol), and a KB for the codes of each BLOCK (87 bytes were the most found). Up to 8 bytes are read and written
+ * past either end. The body must begin above WINDOW, so that place 0 is too far back to be repeated.
  */
 export function begin(to: usize): void {
   memory.fill(PLACES, 0, 4 << (<usize>HASH_BITS))
   beginOutput(to)
 }
 
-/** Deflates the BLOCKs of `[from, end)` from `start` on up to `pause` or behind it. Returns where to go on; at last `end`. */
+/** Deflates the BLOCKs of `[from, end)` from `start` to `pause` or a little further. Returns where to go on, at last `end`. */
 export function deflate(from: usize, start: usize, pause: usize, end: usize): usize {
   do {
     const stop = min(start + BLOCK, end)
@@ -40,12 +40,12 @@ export function deflate(from: usize, start: usize, pause: usize, end: usize): us
   return start
 }
 
-/** The end of what was written. */
+/** End of the output. */
 export function finish(): usize {
   return endOutput()
 }
 
-/** Of the bytes in `[start, stop)`, from where on none is repeated. */
+/** Notes the bytes in `[start, stop)`. Returns the beginning of the rest, in which nothing is repeated. */
 function noteRepetitions(from: usize, start: usize, stop: usize, end: usize): usize {
   let literals = start
   let next = start
@@ -66,7 +66,7 @@ function noteRepetitions(from: usize, start: usize, stop: usize, end: usize): us
       length++
     }
     noteRepetition(literals, next, length, next - earlier)
-    // Two of the places that were passed over, or what follows would never be found from inside of a repetition.
+    // Notes two places inside the repetition, so that later bytes can repeat from there.
     remember(next + 2, end)
     next += length
     remember(next - 2, end)
@@ -83,7 +83,7 @@ function sameStart(one: u64, other: u64): bool {
   return (one ^ other) << (64 - 8 * HASHED) === 0
 }
 
-/** How many bytes are the same at both, of which HASHED are known to be, up to `stop`. */
+/** How many bytes are the same at both places, up to `stop`. The first HASHED are known to be. */
 function sameLength(one: usize, other: usize, stop: usize): usize {
   const limit = stop - one
   for (let length = HASHED; length < limit; length += 8) {

@@ -1,6 +1,6 @@
 const ZERO: u32 = 0x30
 
-/** Writes `value` in decimal; the new position. */
+/** Writes `value` in decimal and returns the new position. */
 export function writeDecimal(out: usize, value: u64): usize {
   let digits: usize = 1
   for (let rest = value; rest >= 10; rest /= 10) digits++
@@ -23,7 +23,7 @@ export function writeNineDigits(out: usize, value: u32): void {
 function writeFourDigits(out: usize, value: u32): void {
   const high = value / 100
   const low = value % 100
-  // Two pairs of digits, each taken apart in its half of a word.
+  // Two pairs of digits, one in each half of a word.
   const halves = high | (low << 16)
   const tens = ((halves * 103) >>> 10) & 0x000f_000f
   store<u32>(out, 0x30303030 + tens + ((halves - tens * 10) << 8))

@@ -7,10 +7,10 @@ const CONTROLS: usize = memory.data<u8>([
   0x75, 0x75, 0x75, 0x75, 0x75, 0x75, 0x75, 0x75, 0x75, 0x75, 0x75, 0x75, 0x75,
 ])
 
-/** No byte becomes longer than this. */
+/** Most bytes that the escape of one byte has. */
 export const MAX_ESCAPED: usize = 6
 
-/** Set when a byte above ASCII was written; the owner sets it back. */
+/** Set when a byte above ASCII is written. The caller clears it. */
 export let highBytes: bool = false
 
 export function clearHighBytes(): void {
@@ -18,14 +18,14 @@ export function clearHighBytes(): void {
 }
 
 /**
- * Writes the inside of a JSON string for `[from, to)`, escaped exactly as `JSON.stringify` does; the new position. Up to 15
- * bytes too many are read and written. UTF-8 is not checked here.
+ * Writes the inside of a JSON string for `[from, to)`, escaped exactly as `JSON.stringify` does, and returns the new position.
+ * Reads and writes up to 15 bytes too many. Does not check UTF-8.
  */
 export function writeEscaped(out: usize, from: usize, to: usize): usize {
   let seen = i8x16.splat(0)
   while (from + 16 <= to) {
     const bytes = v128.load(from)
-    // Written first and looked at afterwards: text that needs no escape is the rule.
+    // Most text needs no escape, so it is written first and checked afterwards.
     v128.store(out, bytes)
     seen = v128.or(seen, bytes)
     const marks = escapesIn(bytes)
@@ -48,13 +48,13 @@ export function writeEscaped(out: usize, from: usize, to: usize): usize {
 
 /** One bit for each of the sixteen bytes that is `"`, `\` or below 0x20. */
 function escapesIn(bytes: v128): i32 {
-  // With 0x02 flipped, `"` lands just above the control characters and what was between them goes up.
+  // Flipping 0x02 moves `"` just above the control characters, and the characters between them higher.
   const quoteOrControl = i8x16.le_u(v128.xor(bytes, i8x16.splat(0x02)), i8x16.splat(0x20))
   const backslash = i8x16.eq(bytes, i8x16.splat(0x5c))
   return i8x16.bitmask(v128.or(quoteOrControl, backslash))
 }
 
-/** Of `length` bytes that were written as they are, moves those behind each marked one to behind its escape. */
+/** Escapes each marked one of `length` bytes that are written already, and moves the bytes behind it. */
 function writeMarked(out: usize, from: usize, length: usize, marks: i32): usize {
   let done: usize = 0
   do {

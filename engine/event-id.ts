@@ -4,18 +4,18 @@ import { digest } from './digest.ts'
 import { writeDecimal } from './digits.ts'
 import { walk } from './layout.ts'
 
-// Ids of logs whose groups have no position: a hash of what the log says. What is hashed, and how each part is framed, is said
-// in src/pipeline/reference/content-hash.ts.
+// Ids of logs whose groups have no position: a hash of the contents. src/pipeline/reference/content-hash.ts defines the
+// parts that are hashed, and their frames.
 
 /** Logs that might need more room than this are left to the host. */
 const FRAMES_BYTES: usize = 2 << 20
 const FRAMES: usize = memory.data(2 << 20, 16)
-/** The contents are framed from here on. Before them go the group's hash and the framed time, whose length is known last. */
+/** Frames of the contents begin here. The group's hash and the time go before them, since the time's length is known last. */
 export const CONTENTS_FRAMES: usize = FRAMES + 64
 const HASH_BYTES: usize = 32
 const GROUP_HASH: usize = memory.data(32, 16)
 const LOG_HASH: usize = memory.data(32, 16)
-/** The time as text. It is copied from its end backwards, so there is room before it. */
+/** The time as text. The 32 bytes before its end are copied, so it needs room before it. */
 const TIME: usize = memory.data(96, 16) + 32
 const ZERO: u32 = 0x30
 const LENGTH_BYTES: usize = 4
@@ -30,17 +30,17 @@ export function isHashed(): bool {
 
 /** Whether the contents of a log of `length` bytes can be framed. */
 export function canFrame(length: usize): bool {
-  // Key and value of a pair take six bytes or more on the wire besides themselves, and eight here.
+  // Besides key and value, a pair has at least six bytes on the wire, and eight here.
   return length + length / 3 + 128 <= FRAMES_BYTES
 }
 
-/** Adds a part behind its length; the new position. */
+/** Writes the length of a part, then the part, and returns the new position. */
 export function frame(at: usize, from: usize, to: usize): usize {
   store<u32>(at, <u32>(to - from))
   return copy(at + LENGTH_BYTES, from, to - from)
 }
 
-/** Where the parts of a group go, behind the first one. */
+/** Frames the shard. The caller frames the group's topic, source and tags from the returned position on. */
 export function beginGroupHash(): usize {
   const end = writeDecimal(FRAMES + LENGTH_BYTES, walk(SHARD))
   store<u32>(FRAMES, <u32>(end - FRAMES - LENGTH_BYTES))
@@ -52,8 +52,8 @@ export function endGroupHash(end: usize): void {
 }
 
 /**
- * Writes the hash of the log in 32 digits; the new position. Its contents are framed up to `end`. Its seconds stand as text,
- * with a point behind them, in `[seconds, secondsEnd)`, and its nanoseconds in nine digits at `nanos`.
+ * Writes the log's hash in 32 digits and returns the new position. The frames of the contents end at `end`. The seconds and a
+ * point are the text `[seconds, secondsEnd)`, and nine digits of nanoseconds stand at `nanos`.
  */
 export function writeLogHash(out: usize, end: usize, seconds: usize, secondsEnd: usize, nanos: usize): usize {
   let zeros: usize = 0

@@ -9,10 +9,10 @@ import { CONTENTS, passField, TIME, TIME_NS, tag, uint32, VALUE } from './wire.t
 
 const NANOS: u32 = 1_000_000_000
 const CLOSE: u32 = 0x0a7d7d22 // "}}\n
-/** The time, the index of the log or a hash, what closes the event, and what is written too much. */
+/** Room for the time, the index of the log or a hash, the end of the event, and bytes written too many. */
 const FIXED_BYTES: usize = 96
 
-/** `{"time":1790000000.`, kept since most logs have the second of the log before them. */
+/** `{"time":1790000000.`. It is kept, since most logs have the second of the log before them. */
 const SECONDS: usize = memory.data(64, 16)
 /** Length of `{"time":`. */
 const TIME_OPEN: usize = 8
@@ -21,14 +21,14 @@ const KEY_FRAMING: usize = 2
 let seconds: u32 = 0
 let secondsLength: usize = 0
 
-/** Whether the event of a log of `length` bytes fits into `room` bytes for certain, what is written too much included. */
+/** Whether the event of a log of `length` bytes is sure to fit into `room` bytes, with the bytes written too many. */
 export function canWrite(length: usize, room: usize): bool {
-  // A pair that is written here takes six bytes on the wire besides its key and value, which makes up for its punctuation.
+  // Besides key and value, a pair has at least six bytes on the wire, and six bytes of punctuation here.
   const most = FIXED_BYTES + headLength + tailLength + MAX_ESCAPED * length
   return most <= room && (!isHashed() || canFrame(length))
 }
 
-/** Writes the event of the well-formed log in `[from, end)` with this index; its end, or 0 when it is left to the host. */
+/** Writes the event of the well-formed log in `[from, end)` and returns its end, or 0 when the host must write it. */
 export function writeEvent(start: usize, from: usize, end: usize, index: u32): usize {
   let at = from
   let time: u32 = 0
@@ -63,7 +63,7 @@ export function writeEvent(start: usize, from: usize, end: usize, index: u32): u
       const stop = pair + size
       const entry = takeKey(pair, stop)
       if (entry === 0) return 0
-      // Where this pair is not what every producer writes, the sum at the end cannot come out right.
+      // In a pair with other fields the sum at the end is wrong.
       const keyEnd = pair + framedLength(entry)
       if (load<u8>(keyEnd) !== VALUE) return 0
       let valueLength = <usize>load<u8>(keyEnd + 1)
@@ -89,7 +89,7 @@ export function writeEvent(start: usize, from: usize, end: usize, index: u32): u
       at += 5
     } else {
       at = passField(at, end)
-      // A second time, or a tag spelled with more bytes than it needs.
+      // A second time, or a tag that is written with more bytes than it needs.
       if (tag === TIME || tag === CONTENTS || tag === TIME_NS) return 0
     }
   }

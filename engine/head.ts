@@ -22,17 +22,17 @@ import { config, inGroup, walk64 } from './layout.ts'
 import { isUtf8 } from './utf8.ts'
 import { fieldEnd, fieldStart, KEY, LOG_TAGS, passField, tag, VALUE } from './wire.ts'
 
-// What all events of a log group have in common: between time and contents, and from the contents to the index of the log.
+// The parts that all events of a log group share: from the time to the contents, and from the contents to the log's index.
 
 const HEAD_BYTES: usize = 32 * 1024
-/** What surrounds the values: far less than this. */
+/** Most bytes of JSON around the values. */
 const FIXED_BYTES: usize = 64
 const MAX_TAGS: usize = 32
-/** Bytes of JSON that a tag is given: `","__tag__:`, `":"`. */
+/** Bytes of JSON around a tag: `","__tag__:`, `":"`. */
 const TAG_PUNCTUATION: usize = 16
 
 export const HEAD: usize = memory.data(32 * 1024 + 64, 16)
-/** Room behind the prefix for the twenty digits of a number, a colon, and what is written too much. */
+/** Has room behind the prefix for the twenty digits of a number, a colon, and bytes written too many. */
 export const TAIL: usize = memory.data(ID_PREFIX_BYTES + 64, 16)
 /** Place and length of the key of each tag. */
 const TAG_KEYS: usize = memory.data(32 * 8, 16)
@@ -53,10 +53,10 @@ const BEFORE_TAG: usize = memory.data<u8>(
 
 export let headLength: usize = 0
 export let tailLength: usize = 0
-/** End of what is hashed of the group so far. */
+/** End of the group's frames so far. */
 let frames: usize = 0
 
-/** Writes the head of the group at this place in GROUPS. False when its events are left to the host. */
+/** Writes the head of the group at this address. False when the host must write its events. */
 export function writeHead(group: usize): bool {
   const topicStart = inGroup(group, TOPIC_START)
   const topicEnd = inGroup(group, TOPIC_STOP)
@@ -85,7 +85,7 @@ export function writeHead(group: usize): bool {
   return true
 }
 
-/** 0 when they cannot just be written one after the other, or not into `room` bytes. */
+/** Returns the new position, or 0 when a tag is unusual or repeated, or `room` bytes are too few. */
 function writeTags(start: usize, group: usize, room: usize): usize {
   const end = inGroup(group, GROUP_STOP)
   let out = start
@@ -119,7 +119,7 @@ function writeTags(start: usize, group: usize, room: usize): usize {
   return out
 }
 
-/** Writes the end of events of the group with this index in the pull, up to the part of the id that differs within the group. */
+/** Writes the part from the contents to the log's index or hash, for the group with this index in the pull. */
 export function writeTail(index: usize): void {
   let out = copy(TAIL, config(ID_PREFIX), config(ID_PREFIX_LENGTH))
   if (!isHashed()) {

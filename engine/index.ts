@@ -27,7 +27,7 @@ import { fieldEnd, fieldStart, LOGS, passField, tag } from './wire.ts'
 export { inflate, inflatePausedFrom, inflatePausedTo } from './lz4.ts'
 export { examine } from './well-formed.ts'
 
-/** Whether events of the group the walk is in can be written here. */
+/** Whether the kernel can write events of the current group. */
 let headIsWritten: bool = false
 
 export function configAt(): usize {
@@ -42,17 +42,17 @@ export function groupsAt(): usize {
   return GROUPS
 }
 
-/** Where memory begins that is not used here. */
+/** Where free memory begins. */
 export function freeFrom(): usize {
   return __heap_base
 }
 
-/** Takes up the walk and the groups that the host has put in place. */
+/** Continues the walk that the host has put in place. */
 export function resume(): void {
   if (walk(GROUP) > 0) beginGroup(groupAt(walk(GROUP) - 1))
 }
 
-/** Writes events of an examined body until the batch is full, a log is left to the host, or all is done. */
+/** Writes events of an examined body until the batch is full, the host must write a log, or the body ends. */
 export function encode(): i32 {
   const output = config(OUTPUT)
   const outputEnd = config(OUTPUT_END)
@@ -77,7 +77,7 @@ export function encode(): i32 {
   return DONE
 }
 
-/** Finds the next log, but does not move past it. False when there is none. */
+/** Finds the next log without moving past it. False when there is none. */
 function nextLog(): bool {
   while (true) {
     const end = walk(GROUP_END)

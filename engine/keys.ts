@@ -3,10 +3,10 @@ import { clearHighBytes, highBytes, MAX_ESCAPED, writeEscaped } from './escape.t
 import { isUtf8 } from './utf8.ts'
 import { KEY } from './wire.ts'
 
-// Keys seen so far, each with the JSON that stands between the value before it and its own: `","key":"`. Logs of one
-// logstore share a few dozen keys, so each is escaped once and then found by its bytes.
+// Keys seen so far, each with its JSON from the value before it to its own value: `","key":"`. Logs of one logstore share a few
+// dozen keys, so each key is escaped once and then found by its bytes.
 
-/** A key in Log Service has at most 128 bytes (SLS protocol: limits), which also is where its length takes two. */
+/** Log Service allows keys up to 128 bytes (SLS protocol: limits). From 128 on the length of a key takes two bytes. */
 const MAX_KEY: usize = 127
 const MAX_KEYS: u32 = 2048
 const SLOT_BITS = 12
@@ -14,21 +14,21 @@ const SLOTS_MASK: u32 = (1 << SLOT_BITS) - 1
 /** Keys chosen to collide cost at most this many comparisons. */
 const MAX_PROBES = 8
 
-// One entry of 64 bytes per key, so that all that is asked about a key sits in one cache line.
+// An entry of 64 bytes per key: one cache line.
 const ENTRY: usize = 64
-/** Length of the key as it stands on the wire: tag and length, of one byte each, before it. */
+/** Length of the key on the wire, with a byte of tag and a byte of length before it. */
 const FRAMED: usize = 0
-/** The event that had this key last. */
+/** Number of the last event with this key. */
 const EVENT: usize = 4
-/** The key that followed it then: most logs have the keys of the log before them, in the same order. */
+/** The key that followed it in that event: most logs have the keys of the log before them, in the same order. */
 const FOLLOWER: usize = 8
 const PIECE: usize = 12
 const PIECE_LENGTH: usize = 16
-/** All of it as it stands on the wire. */
+/** Address of a copy of the key on the wire. */
 const WIRE: usize = 20
-/** One the log group itself puts into every event, so that a log with it overrides. */
+/** Set for a key that the log group puts into every event: the same key in a log overrides it. */
 const RESERVED: usize = 24
-/** Which of the first sixteen bytes on the wire count, one bit each, and those bytes. */
+/** One bit for each of the first sixteen bytes on the wire that belong to the key, and those bytes. */
 const MASK: usize = 28
 const FIRST_BYTES: usize = 32
 
@@ -46,24 +46,24 @@ let event: u32 = 0
 let size: u32 = 0
 let turnedAway: u32 = 0
 let arenaUsed: usize = ARENA
-/** The key taken last; the first entry stands for the beginning of an event. */
+/** The last key taken. The first entry stands for the beginning of an event. */
 let last: usize = ENTRIES
 
-/** Forgets which keys `takeKey` has handed out. */
+/** Makes every key new again for `takeKey`. */
 export function beginEvent(): void {
-  // The number wraps after 2^32 events. A key last seen exactly then is taken for a duplicate: slower, never wrong.
+  // The number wraps after 2^32 events. A key last seen exactly then counts as a duplicate: slower, never wrong.
   event++
   last = ENTRIES
   if (turnedAway > MAX_KEYS) clear()
 }
 
 /**
- * The entry of the key that stands, with its tag and length, at `wire`, if it is new in this event; 0 for a duplicate and for
- * any that cannot be kept. `end` is where it must end at the latest.
+ * The entry of the key at `wire` (its tag, length and bytes) if the key is new in this event; 0 for a duplicate and for a key
+ * that the table cannot keep. The key must end at `end` or before.
  */
 export function takeKey(wire: usize, end: usize): usize {
   let entry = <usize>load<u32>(last + FOLLOWER)
-  // Almost always it is the expected one, and short.
+  // The expected key, and a short one, is by far the most frequent.
   const mask = load<i32>(entry + MASK)
   const equal = i8x16.bitmask(i8x16.eq(v128.load(entry + FIRST_BYTES), v128.load(wire)))
   if (entry === 0 || (equal & mask) !== mask || (load<u32>(entry + FRAMED) > 16 && !isKey(entry, wire))) {
@@ -130,7 +130,7 @@ function hashOf(key: usize, length: usize): u32 {
 function insert(slot: u32, key: usize, length: usize): usize {
   // Different invalid bytes can decode to the same key, so the bytes of such a key do not identify it.
   if (!isUtf8(key, key + length)) return 0
-  // What is on the wire, the JSON of it at the most, and what is moved too much of either.
+  // Room for the key on the wire, its longest JSON, and bytes written too many.
   if (size === MAX_KEYS || arenaUsed + length + MAX_ESCAPED * length + 128 > ARENA_END) {
     turnedAway++
     return 0
@@ -164,7 +164,7 @@ function isReserved(key: usize, length: usize): bool {
   return (length === 9 && same(key, TOPIC_KEY, 9)) || (length === 10 && same(key, SOURCE_KEY, 10))
 }
 
-/** A table full of keys nobody uses any more would leave every log with a new one to the host for ever. */
+/** A table full of unused keys would leave every log with a new key to the host for ever. */
 function clear(): void {
   memory.fill(SLOTS, 0, 4 << SLOT_BITS)
   store<u32>(ENTRIES + FOLLOWER, 0)

@@ -1,8 +1,8 @@
 import { CONFIG_SIZE, GROUP_SIZE, MAX_GROUPS, WALK_SIZE } from '../src/pipeline/wasm/memory-layout.ts'
 
-// The parts of the memory whose places memory-layout.ts names.
+// The parts of the memory in which memory-layout.ts names places.
 
-/** Bytes of a place. */
+/** Bytes in a place. */
 const PLACE = 4
 
 export const CONFIG: usize = memory.data(PLACE * CONFIG_SIZE, 16)

@@ -14,9 +14,9 @@ import {
 import { same } from './copy.ts'
 import { config, groupAt, inGroup, setInGroup } from './layout.ts'
 
-/** How many groups are kept. */
+/** Number of groups to deliver so far. */
 let kept: usize = 0
-/** The group whose place is being written down: the one after those that are kept. */
+/** Address of the current group, behind those to deliver. */
 let group: usize = 0
 
 export function keptGroups(): usize {
@@ -27,7 +27,7 @@ export function keepNoGroups(): void {
   kept = 0
 }
 
-/** False when there is no more room. */
+/** False when there are too many groups. */
 export function beginGroup(start: usize, end: usize, index: u32): bool {
   if (kept === MAX_GROUPS) return false
   group = groupAt(kept)
@@ -40,7 +40,7 @@ export function beginGroup(start: usize, end: usize, index: u32): bool {
   return true
 }
 
-/** Of a repeated Topic or Source the last counts. */
+/** The last of a repeated Topic or Source counts. */
 export function setTopic(start: usize, end: usize): void {
   setInGroup(group, TOPIC_START, start)
   setInGroup(group, TOPIC_STOP, end)
@@ -59,7 +59,7 @@ export function keepGroup(): void {
   kept++
 }
 
-/** Whether the topic of the group is one of those to deliver. */
+/** Whether the topic of the current group is wanted. */
 export function isWanted(): bool {
   const topicStart = inGroup(group, TOPIC_START)
   const length = inGroup(group, TOPIC_STOP) - topicStart

@@ -2,7 +2,7 @@ import { INFLATED, PAUSED, REFUSED } from '../src/pipeline/wasm/memory-layout.ts
 
 const MIN_MATCH: usize = 4
 
-/** For each offset below 16, where in the bytes of a match the bytes of one stride come from: index % offset. */
+/** Byte i of a row is i % offset: the source of each byte of a stride in a match with that offset, below 16. */
 const REPEATED: usize = memory.data<u8>(
   [
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 1, 0,
@@ -28,8 +28,8 @@ export function inflatePausedTo(): usize {
 }
 
 /**
- * Inflates the rest of a raw LZ4 block, `[from, fromEnd)`, to exactly `[to, toEnd)`; what was inflated before it lies in
- * `[start, to)`. Stops between two sequences once `pause` is reached. Up to 32 bytes past either end are read and written.
+ * Inflates the rest of a raw LZ4 block, `[from, fromEnd)`, to exactly `[to, toEnd)`. The inflated beginning lies in
+ * `[start, to)`. Stops between two sequences once it reaches `pause`. Reads and writes up to 32 bytes past either end.
  */
 export function inflate(from: usize, fromEnd: usize, start: usize, to: usize, toEnd: usize, pause: usize): i32 {
   while (from < fromEnd) {
@@ -41,7 +41,7 @@ export function inflate(from: usize, fromEnd: usize, start: usize, to: usize, to
     const token = <usize>load<u8>(from++)
     let length = token >> 4
     if (length === 15) {
-      // Ends early once it is clear that it is too much, so it cannot overflow either.
+      // Ends as soon as the length is too large, so it cannot overflow.
       let more: usize = 255
       while (more === 255) {
         if (from >= fromEnd || length > toEnd - to) return REFUSED

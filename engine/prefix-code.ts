@@ -1,28 +1,28 @@
 import { at, bump, set } from './table.ts'
 
-// Prefix codes as deflate has them (RFC 1951, 3.2.2): canonical, of limited length, told to the reader as lengths alone.
+// Prefix codes of deflate (RFC 1951, 3.2.2): canonical, of limited length, sent as lengths alone.
 
-/** Deflate has at most this many symbols in one code, and no code longer than this. */
+/** Most symbols in one code of deflate, and its longest code. */
 const MAX_SYMBOLS = 286
 const MAX_LENGTH: usize = 15
 
-/** The symbols that occur, the rarest first: how often above SYMBOL_BITS, and which below. */
+/** The symbols that occur, the rarest first: the count above SYMBOL_BITS, the symbol below. */
 const SORTED: usize = memory.data(MAX_SYMBOLS * 4, 16)
 const SYMBOL_BITS: u32 = 9
 const SYMBOL: u32 = (1 << SYMBOL_BITS) - 1
-/** The inner nodes of the tree in the order they are made: first how often anything below them occurs, then how deep they are. */
+/** The inner nodes of the tree in the order they are made: first the count of all symbols below, later the depth. */
 const NODES: usize = memory.data(MAX_SYMBOLS * 4, 16)
 /** The inner node above each symbol of SORTED, and above each inner node. */
 const ABOVE_SYMBOLS: usize = memory.data(MAX_SYMBOLS * 4, 16)
 const ABOVE_NODES: usize = memory.data(MAX_SYMBOLS * 4, 16)
-/** How many codes have each length, and the next code of each. */
+/** Number of codes of each length, and the next code of each. */
 const COUNTS: usize = memory.data(16 * 4, 16)
 const NEXT: usize = memory.data(16 * 4, 16)
 
 /**
- * Makes a code for `symbols` symbols from how often each occurs: 32 bits each, below 2 ** 23. A code is 32 bits as well: its
- * length from bit 24 on, 0 for a symbol that does not occur, and below it the code with the bit that is sent first as the
- * lowest. None is longer than `longest`. Two symbols have one at least: there are readers that refuse a code of one.
+ * Makes a code for `symbols` symbols from their counts, 32 bits each and below 2 ** 23. A code has 32 bits: its length from
+ * bit 24 on, 0 for a symbol that does not occur, and below it the code, whose lowest bit is sent first. None is longer than
+ * `longest`. At least two symbols get a code, since some readers refuse a code with one.
  */
 export function makeCode(frequencies: usize, symbols: usize, longest: usize, codes: usize): void {
   const used = sort(frequencies, symbols)
@@ -38,7 +38,7 @@ export function makeCode(frequencies: usize, symbols: usize, longest: usize, cod
   assign(codes, symbols)
 }
 
-/** Fills SORTED; how many there are. */
+/** Fills SORTED and returns the number of symbols. */
 function sort(frequencies: usize, symbols: usize): usize {
   let used: usize = 0
   for (let symbol: usize = 0; symbol < symbols; symbol++) {
@@ -59,7 +59,7 @@ function sort(frequencies: usize, symbols: usize): usize {
   return used
 }
 
-/** Huffman's tree, of which COUNTS is kept: how many symbols are how deep, those below `longest` as if they were there. */
+/** Builds Huffman's tree and keeps COUNTS: the symbols at each depth. Deeper ones than `longest` count there. */
 function measure(used: usize, longest: usize): void {
   const inner = used - 1
   let symbol: usize = 0
@@ -85,8 +85,8 @@ function measure(used: usize, longest: usize): void {
 }
 
 /**
- * Symbols that were lifted to `longest` take more room than there is. Each step frees one place: one of the longest moves
- * beside a shorter one, which goes one down for it.
+ * Symbols that were moved up to `longest` take more room than there is. Each step frees one place: a symbol of the longest
+ * moves beside a shorter one, which moves one down.
  */
 function limit(longest: usize): void {
   let taken: usize = 0
@@ -100,7 +100,7 @@ function limit(longest: usize): void {
   }
 }
 
-/** From lengths to codes: within a length they count up with the symbol, and each length begins where the one before ended. */
+/** Makes the codes from their lengths. Codes of one length count up, and each length begins where the one before ended. */
 function assign(codes: usize, symbols: usize): void {
   memory.fill(COUNTS, 0, 16 * 4)
   for (let symbol: usize = 0; symbol < symbols; symbol++) bump(COUNTS, <usize>(at(codes, symbol) >>> 24))
@@ -109,7 +109,7 @@ function assign(codes: usize, symbols: usize): void {
   for (let length: usize = 1; length <= MAX_LENGTH; length++) {
     set(NEXT, length, (at(NEXT, length - 1) + at(COUNTS, length - 1)) << 1)
   }
-  // What is handed out counts NEXT up, so the beginnings had to be known before.
+  // Handing out a code changes NEXT, so all beginnings must be known before.
   for (let symbol: usize = 0; symbol < symbols; symbol++) {
     const length = <usize>(at(codes, symbol) >>> 24)
     if (length === 0) continue

@@ -1,4 +1,4 @@
-// Tables of words of 32 bits.
+// Tables of 32-bit words.
 
 export function at(table: usize, index: usize): u32 {
   return load<u32>(table + (index << 2))

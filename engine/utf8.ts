@@ -1,13 +1,13 @@
-// Validation by looking up each pair of neighbouring bytes in three tables of sixteen (Keiser and Lemire, "Validating UTF-8
-// in less than one instruction per byte"). Each bit stands for a way in which two bytes can be wrong together; a bit that is
-// set in all three answers is an error.
+// Validates UTF-8 by looking up each pair of neighbouring bytes in three tables of sixteen (Keiser and Lemire, "Validating
+// UTF-8 in less than one instruction per byte"). Each bit stands for one way in which two bytes can be wrong. A bit that all
+// three tables set is an error.
 const TOO_SHORT: u8 = 1
 const TOO_LONG: u8 = 2
 const OVERLONG_3: u8 = 4
 const TOO_LARGE: u8 = 8
 const SURROGATE: u8 = 16
 const OVERLONG_2: u8 = 32
-/** Two errors whose answers never collide share this bit. */
+/** Two errors that never collide share this bit. */
 const OVERLONG_4_OR_HIGHER: u8 = 64
 const TWO_CONTINUATIONS: u8 = 128
 const ANY: u8 = TOO_SHORT | TOO_LONG | TWO_CONTINUATIONS
@@ -87,7 +87,7 @@ export function isUtf8(from: usize, to: usize): bool {
   const half = i8x16.splat(0x0f)
   let before = i8x16.splat(0)
   let errors = i8x16.splat(0)
-  // One byte past the end is always among those looked at, as a zero: a character that is cut there is found.
+  // The loop always sees a zero byte past the end, so it finds a character that is cut there.
   for (let at = from; at <= to; at += 16) {
     let bytes = v128.load(at)
     const left = to - at
@@ -100,7 +100,7 @@ export function isUtf8(from: usize, to: usize): bool {
         v128.and(v128.swizzle(firstHigh, i8x16.shr_u(first, 4)), v128.swizzle(firstLow, v128.and(first, half))),
         v128.swizzle(secondHigh, i8x16.shr_u(bytes, 4)),
       )
-      // The third and fourth byte of a character look like two continuations, and must.
+      // The third and fourth byte of a character must look like two continuations.
       const continued = v128.or(i8x16.sub_sat_u(second, i8x16.splat(0x60)), i8x16.sub_sat_u(third, i8x16.splat(0x70)))
       errors = v128.or(errors, v128.xor(v128.and(continued, i8x16.splat(<i8>0x80)), wrong))
     }

@@ -25,8 +25,8 @@ import {
 } from './wire.ts'
 
 /**
- * Looks at everything in the body that encoding will look at, and writes down the groups to deliver and the counts. What
- * passes here is well-formed also by the host's judgement.
+ * Reads everything that encoding will read, and notes the groups to deliver and the counts. A body that passes here is
+ * well-formed for the host too.
  */
 export function examine(): bool {
   const end = walk(BODY_END)
@@ -43,7 +43,7 @@ export function examine(): bool {
     const start = fieldStart
     const stop = fieldEnd
     if (!beginGroup(start, stop, groups++)) return false
-    // Topics usually stand behind the logs: to choose by them means to hop over those first.
+    // Topics usually stand behind the logs, so a choice by topic has to pass over the logs first.
     const count = passGroup(start, stop, !choosy)
     if (count < 0) return false
     logs += count
@@ -62,7 +62,7 @@ export function examine(): bool {
   return true
 }
 
-/** The number of logs in it; -1 when it is malformed. */
+/** Number of logs in the group; -1 when it is malformed. */
 function passGroup(start: usize, end: usize, closely: bool): i32 {
   let logs = 0
   let at = start
@@ -99,8 +99,8 @@ function logIsWellFormed(start: usize, end: usize): bool {
 }
 
 /**
- * Passes over a content as every producer writes it: under 16 KiB, a key under 128 bytes, then a value, nothing else. 0 for
- * anything else. Where lengths lie, bytes behind the content are read, but the sum at the end cannot come out right then.
+ * Passes over a usual content: under 16 KiB, a key under 128 bytes, then a value, nothing else. Returns 0 for any other. Wrong
+ * lengths make it read bytes behind the content, but then the sum at the end is wrong too.
  */
 function passUsualPair(at: usize, end: usize): usize {
   // Four bytes: CONTENTS, its length, KEY, its length. Two bytes behind the key: VALUE, its length.

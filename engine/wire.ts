@@ -1,5 +1,5 @@
-// Fields of protobuf messages. What is rare but legal (numbers spelled with more bytes than they need, groups) may be
-// answered with "malformed" here: the host then reads the whole body its own way.
+// Fields of protobuf messages. The answer to rare but legal ones (numbers with more bytes than they need, groups) may be
+// "malformed": the host then reads the whole body itself.
 
 export const LOG_GROUPS: u32 = 0x0a
 export const LOGS: u32 = 0x0a
@@ -18,14 +18,14 @@ const BYTES: u32 = 2
 const FIXED32: u32 = 5
 const MAX_VARINT_BYTES = 10
 
-/** Of the last field that `passField` passed: number and wire type, and its value `[fieldStart, fieldEnd)`. */
+/** The last field that `passField` passed: its number and wire type, and its value `[fieldStart, fieldEnd)`. */
 export let tag: u32 = 0
 export let fieldStart: usize = 0
 export let fieldEnd: usize = 0
 
 let small: u32 = 0
 
-/** Passes over the field at `at`: the place behind it, or 0 when it is malformed or reaches past `end`. */
+/** Passes over the field at `at`. Returns the place behind it, or 0 when it is malformed or reaches past `end`. */
 export function passField(at: usize, end: usize): usize {
   let number = <u32>load<u8>(at)
   at++

@@ -37,7 +37,7 @@ export const BRIDGE = {
   }),
   tls: bridge('bridge, HTTPS both ways', 200, { tls: true, env: PLAIN }),
   gzip: bridge('bridge, gzip', 130, { env: { SPLUNK_HEC_GZIP: 'true' } }),
-  /** SLS regroups what it returns, and event ids are hashes of what the logs say. */
+  /** SLS regroups the logs it returns, so event ids are hashes. */
   query: bridge('bridge, with a query', 200, { env: { ...PLAIN, SLS_QUERY: '*' } }),
   /** The default configuration. */
   gzipTls: bridge('bridge, gzip, HTTPS both ways', 120, { tls: true, env: { SPLUNK_HEC_GZIP: 'true' } }),

@@ -1,7 +1,7 @@
 /**
- * What each step costs alone. All variants take turns within one process, in short rounds whose medians are given, so that
- * what else the machine does hits all of them alike. A CPU-second is user and system time of the whole process, garbage
- * collection, compilation and zlib's threads included; a MB is a million bytes of inflated protobuf.
+ * The cost of each step alone. All variants take turns in one process, in short rounds, so that other load hits them alike. The
+ * result is the median. A CPU-second is user and system time of the whole process, with garbage collection, compilation and
+ * zlib's threads. A MB is a million bytes of inflated protobuf.
  */
 import { fork } from 'node:child_process'
 import { hash } from 'node:crypto'
@@ -49,14 +49,14 @@ const POSITION: PullPosition = {
 type Variant = (pulled: Pulled, index: number) => unknown
 type Rates = Record<string, number>
 
-/** As `SLS_QUERY` makes it: the service regroups what it returns, so groups have no positions. */
+/** With `SLS_QUERY` the service regroups the logs it returns, so groups have no positions. */
 const WITH_QUERY: PullPosition = { ...POSITION, firstGroup: undefined }
 
 function engineOptions(topics: readonly string[]): EngineOptions {
   return { topics: new TopicSelection(topics), layout: LAYOUT, maxBatchBytes: 1_000_000, memory: new BatchMemory() }
 }
 
-/** An engine with all that stands around it in the bridge. */
+/** An engine with its surroundings in the bridge. */
 function engine(language: 'WebAssembly' | 'TypeScript', topics: readonly string[] = []) {
   const options = engineOptions(topics)
   const pool = new BufferPool(24 << 20)
@@ -73,7 +73,7 @@ function engine(language: 'WebAssembly' | 'TypeScript', topics: readonly string[
   }
   return {
     inflate: (pulled: Pulled): void => memory.give(inflated(pulled)),
-    /** The same bodies each time, as they lie in memory once they are inflated. */
+    /** Encodes the same bodies each time, where they lie after inflating. */
     encode: (pulls: readonly Pulled[], at = POSITION): Variant => {
       const kept = pulls.map(inflated)
       return (_, index) => encodeAll(kept[index] as Buffer, at)
@@ -86,7 +86,7 @@ function engine(language: 'WebAssembly' | 'TypeScript', topics: readonly string[
   }
 }
 
-/** The batches of each pull, as they would leave. */
+/** The batches of each pull. */
 export function batchesOf(pulls: readonly Pulled[]): Buffer[][] {
   const options = engineOptions([])
   const encoder = new Encoder(new ReferenceEngine(options), options.memory)
@@ -229,7 +229,7 @@ async function escaping(rounds: number): Promise<Report> {
 }
 
 const CHUNK = 512 << 10
-/** Who compresses a body, one way or the other. */
+/** Ways to compress a body. */
 const COMPRESSORS: Record<string, (body: Buffer) => Buffer | Promise<Buffer>> = {
   'what the bridge does': gzip,
   ...zlibs({

@@ -1,8 +1,8 @@
 import protobuf from 'protobufjs'
 import type { HecLayout } from '../../src/pipeline/hec-layout.ts'
 
-// What one would write first: protobufjs and JSON.stringify. Not as right as the product (duplicate keys, keys that look like
-// numbers, nanoseconds); it is here for its speed.
+// The obvious program: protobufjs and JSON.stringify. It gets duplicate keys, keys like numbers and nanoseconds wrong, and is
+// here only to compare its speed.
 
 const SCHEMA = `
   syntax = "proto2";

@@ -1,7 +1,7 @@
 import type { Batch, BatchOrigin } from '../core/batch.ts'
 import { BufferPool } from '../core/buffer-pool.ts'
 
-/** The byte budget counts batches, not the buffers they lie in. */
+/** Most room of a buffer for its batch. The byte budget counts batches, not their buffers. */
 const MOST_ROOM = 4 / 3
 const KEPT_BYTES = 16 * 1024 * 1024
 
@@ -16,7 +16,7 @@ export class BatchMemory {
 
   /** A batch with copies of these bytes and ends. */
   batchOf(origin: BatchOrigin, bytes: Buffer, ends: Uint32Array): Batch {
-    // One piece of memory for both: thousands of ends a second would be garbage of their own.
+    // Both share one buffer: thousands of small arrays a second would be garbage.
     const endsAt = Math.ceil(bytes.length / ends.BYTES_PER_ELEMENT) * ends.BYTES_PER_ELEMENT
     const both = this.#pool.take(endsAt + ends.byteLength)
     both.set(bytes)

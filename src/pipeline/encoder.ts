@@ -13,7 +13,7 @@ export class Encoder {
     this.#memory = memory
   }
 
-  /** The batches of a body, each written as it is taken. Throws what `Engine.open` throws before the first is taken. */
+  /** The batches of a body, each written when it is taken. Throws the Fault of `Engine.open` at once. */
   encode(body: Buffer, at: PullPosition): Generator<Batch, EncodeCounts> {
     const walk = this.#engine.open(body, at)
     return (function* () {

@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto'
 import type { LogGroup, Pair } from './log-group.ts'
 import { contentsOf, timeOf } from './log-group.ts'
 
-// What identifies logs by what they say. Every part is hashed behind its length (32 bits, little-endian), so that no two
-// different logs are hashed as the same bytes.
+// Identifies logs by their contents. Every part is hashed behind its length (32 bits, little-endian), so that two different
+// logs are never hashed as the same bytes.
 
 /** Hex digits of SHA-256 that are kept: 128 bits. */
 const HASH_DIGITS = 32

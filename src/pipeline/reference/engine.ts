@@ -6,8 +6,8 @@ import { LogGroup, logGroupsOf } from './log-group.ts'
 import { assertWellFormed } from './well-formed.ts'
 
 /**
- * What an engine does, said as plainly as possible: nothing here is for speed. It judges the bytes of the WebAssembly engine,
- * and writes what that one leaves to it.
+ * Says what an engine does, as plainly as possible. Nothing here is for speed. It judges the bytes of the WebAssembly engine
+ * and writes the logs and bodies that engine leaves.
  */
 export class ReferenceEngine implements Engine {
   readonly #options: EngineOptions

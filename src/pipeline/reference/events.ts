@@ -6,7 +6,7 @@ import { groupHash, logHash } from './content-hash.ts'
 import type { LogGroup } from './log-group.ts'
 import { contentsOf, timeOf } from './log-group.ts'
 
-/** The members of an event by their keys, as JSON: `"key":"value"`. A Map, since an object would move keys like `10` to its front. */
+/** The members of an event by key, each as JSON: `"key":"value"`. An object would move keys like `10` to its front. */
 type Members = Map<string, string>
 
 /** Writes the events of one log group. */

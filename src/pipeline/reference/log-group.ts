@@ -15,12 +15,12 @@ const VALUE = 2
 const NANOS = 1_000_000_000
 const EMPTY = Buffer.alloc(0)
 
-/** The log groups of a pulled body. Here and below bytes are views of the body, and all that is malformed throws a Fault. */
+/** The log groups of a pulled body. All bytes in this file are views of the body. Malformed ones throw a Fault. */
 export function logGroupsOf(body: Buffer): Generator<Buffer> {
   return valuesOf(body, LOG_GROUPS)
 }
 
-/** A log group. Its tags and logs are read anew each time, since there may be millions. */
+/** A log group. Its tags and logs are not kept, since there may be millions: each call reads them from the body. */
 export class LogGroup {
   readonly #bytes: Buffer
   readonly topic: Buffer = EMPTY

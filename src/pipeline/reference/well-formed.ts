@@ -2,8 +2,8 @@ import type { TopicSelection } from '../select.ts'
 import { contentsOf, LogGroup, logGroupsOf, timeOf } from './log-group.ts'
 
 /**
- * Reads everything that encoding will read, and throws its Fault `corrupt_log_group` beforehand. No batch of a body may leave
- * whose end turns out malformed: the retried pull would deliver that batch again.
+ * Reads everything that encoding will read, and throws its Fault `corrupt_log_group` beforehand. A malformed body is pulled
+ * again, so a batch of it that had left would be delivered twice.
  */
 export function assertWellFormed(body: Buffer, topics: TopicSelection): void {
   for (const bytes of logGroupsOf(body)) {

@@ -4,7 +4,7 @@ import { PIECE_BYTES } from '../../sls/lz4.ts'
 import type { Kernel } from './kernel.ts'
 import { INFLATED, PAUSED } from './memory-layout.ts'
 
-/** Bodies of pulls where the kernel can work on them, as far as there is room; the others are as good for the other engine. */
+/** Keeps the bodies of pulls in the kernel's memory while there is room. The reference works on the others. */
 export class KernelBodies {
   readonly #kernel: Kernel
   readonly #pool: BufferPool
@@ -20,13 +20,13 @@ export class KernelBodies {
     return at === undefined ? this.#pool.take(size) : this.#kernel.bytes.subarray(at, at + size)
   }
 
-  /** Gives back what `take` returned. Nobody may look at it any more. */
+  /** Gives back a buffer of `take`. It must not be used any more. */
   give(body: Buffer): void {
     if (this.#kernel.holds(body)) this.#kernel.slots.give(body.byteOffset)
     else this.#pool.give(body)
   }
 
-  /** Inflates the LZ4 block to fill `body`. False, with anything in it, when that is impossible here or altogether. */
+  /** Inflates the LZ4 block to fill `body`. False when the kernel cannot; `body` may then have any contents. */
   readonly inflate: Inflate = (block, body) => inflate(this.#kernel, block, body)
 }
 
@@ -45,7 +45,7 @@ function* inflate(kernel: Kernel, block: Uint8Array, body: Buffer): Generator<vo
     for (;;) {
       const stop = exports.inflate(from, blockEnd, start, to, end, to + PIECE_BYTES)
       if (stop !== PAUSED) return stop === INFLATED
-      // Before the pause: in it the kernel may be at another block.
+      // Read before the pause, in which the kernel may inflate another block.
       from = exports.inflatePausedFrom()
       to = exports.inflatePausedTo()
       yield

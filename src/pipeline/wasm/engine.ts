@@ -7,13 +7,13 @@ import type { GroupEvents } from '../reference/events.ts'
 import type { Kernel, Position } from './kernel.ts'
 import { DONE, LEFT } from './memory-layout.ts'
 
-/** The fast engine. Bodies and logs that the kernel does not take on are written by the reference. */
+/** The fast engine. The reference writes the bodies and logs that the kernel leaves. */
 export class WasmEngine implements Engine {
   readonly #kernel: Kernel
   readonly #reference: ReferenceEngine
   readonly #memory: BatchMemory
 
-  /** All three must be of the same options. */
+  /** All three must be made from the same options. */
   constructor(kernel: Kernel, reference: ReferenceEngine, memory: BatchMemory) {
     this.#kernel = kernel
     this.#reference = reference
@@ -34,7 +34,7 @@ class KernelWalk implements Walk {
   readonly #position: Position
   readonly #at: PullPosition
   readonly #origin: BatchOrigin
-  /** Writes logs that the kernel leaves, of the group with this index. */
+  /** Writes the logs of one group that the kernel leaves. */
   #left: { readonly groupIndex: number; readonly events: GroupEvents } | undefined
   #finished = false
 
@@ -61,7 +61,7 @@ class KernelWalk implements Walk {
     return ends.length === 0 ? undefined : this.#memory.batchOf(this.#origin, bytes, ends)
   }
 
-  /** An event is returned when there is no room for it in the kernel's memory: it is a batch of its own. */
+  /** Returns an event that is too large for the kernel's memory: it becomes its own batch. */
   #fillBatch(): Buffer | undefined {
     const kernel = this.#kernel
     let stop = kernel.encode()
@@ -76,7 +76,7 @@ class KernelWalk implements Walk {
     return undefined
   }
 
-  /** Made once more when it has to wait for the next batch. */
+  /** Written twice when it has to wait for the next batch. */
   #leftEvent(): Buffer {
     const { group, groupIndex, log, logIndex } = this.#kernel.left
     if (this.#left?.groupIndex !== groupIndex) {

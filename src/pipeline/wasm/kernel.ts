@@ -65,13 +65,13 @@ export interface LeftLog {
 type KernelOptions = Pick<EngineOptions, 'topics' | 'layout' | 'maxBatchBytes'>
 
 const PAGE = 65_536
-/** Memory that the kernel lays out itself is less than this. */
+/** The kernel's static memory is smaller. */
 const STATIC_BYTES = 3 << 20
-/** An event is only begun when it fits in for certain, and it may be six times its log. */
+/** The kernel begins an event only when it is sure to fit, and an event can be six times its log. */
 const HEADROOM = 8 << 20
-/** Larger batches are left to the other engine: a call would keep the event loop waiting too long. */
+/** Larger batches would block the event loop too long in one call. */
 const MAX_BATCH_BYTES = 16 << 20
-/** No event is shorter. */
+/** Every event is longer. */
 const MIN_EVENT_BYTES = 64
 /** Positions of log groups from here on may not fit into 64 bits. */
 const MAX_FIRST_GROUP = 2n ** 63n
@@ -95,7 +95,7 @@ export class Kernel {
   readonly #outputEnd: number
   readonly #ends: number
   readonly #idPrefix: number
-  /** Of the pull whose walk stands in the memory. */
+  /** The pull whose walk is in the memory. */
   #current: Position | undefined
 
   private constructor({ topics: { topics }, layout, maxBatchBytes }: KernelOptions, bodyBytes: number) {
@@ -106,7 +106,7 @@ export class Kernel {
     const texts = wanted.length + (host?.length ?? 0) + afterHost.length
     const own = STATIC_BYTES + ID_PREFIX_BYTES + texts + endsBytes + maxBatchBytes + HEADROOM + 16 * SLACK
     const pages = Math.ceil((own + bodyBytes) / PAGE)
-    // Never grown: that would pull the memory away from under the bodies that are being worked on.
+    // The memory never grows: growing would detach the bodies in it.
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages })
     const { buffer } = memory
     this.bytes = Buffer.from(buffer)
@@ -148,7 +148,7 @@ export class Kernel {
     this.slots = new Slots(reserve(0), this.bytes.length)
   }
 
-  /** `undefined` where it cannot be had. Bodies get `bodyBytes` of its memory. */
+  /** `undefined` where WebAssembly cannot run or the batches are too large. Bodies get `bodyBytes` of the memory. */
   static open(options: KernelOptions, bodyBytes: number): Kernel | undefined {
     if (options.maxBatchBytes > MAX_BATCH_BYTES) return undefined
     try {
@@ -164,8 +164,8 @@ export class Kernel {
   }
 
   /**
-   * Examines a body and stands before its beginning. `undefined` when the kernel is not sure to get through it, as with
-   * malformed ones: the other engine knows what is wrong with them.
+   * Examines a body and begins its walk. `undefined` when the kernel is not sure that it can walk the body, for one because it
+   * is malformed. The reference then finds the fault.
    */
   begin(body: Buffer, at: PullPosition): Position | undefined {
     const { shard, firstGroup } = at
@@ -193,7 +193,7 @@ export class Kernel {
     return this.#current
   }
 
-  /** Goes on where a pull stands. */
+  /** Continues a pull. */
   enter(position: Position): void {
     if (this.#current === position) return
     this.#current = position
@@ -203,12 +203,12 @@ export class Kernel {
     this.exports.resume()
   }
 
-  /** Notes where the pull now stands: the next one to enter may be another. */
+  /** Notes the place of the pull, since another may enter next. */
   leave(position: Position): void {
     position.walk.set(this.#walk)
   }
 
-  /** Writes events until it is DONE, the batch is FULL, or a log is LEFT. */
+  /** Writes events and returns DONE, FULL or LEFT. */
   encode(): number {
     return this.exports.encode()
   }
@@ -236,7 +236,7 @@ export class Kernel {
     return this.#in(EVENTS) === 0 || this.#in(USED) + bytes <= this.#maxBatchBytes
   }
 
-  /** Adds an event that was written elsewhere; false when there is no room for it at all. */
+  /** Adds an event from elsewhere. False when the memory has no room for it. */
   append(event: Buffer): boolean {
     const [used, events] = [this.#in(USED), this.#in(EVENTS)]
     const end = used + event.length
@@ -248,7 +248,7 @@ export class Kernel {
     return true
   }
 
-  /** Takes out what has been written of the batch, and where its events end. Good until more is written. */
+  /** Takes the batch as it is. The views hold until the next event is written. */
   takeBatch(): { bytes: Buffer; ends: Uint32Array } {
     const bytes = this.bytes.subarray(this.#output, this.#output + this.#in(USED))
     const ends = new Uint32Array(this.bytes.buffer, this.#ends, this.#in(EVENTS))

@@ -1,18 +1,18 @@
 // Places in the kernel's memory and codes that the kernel (engine/) and its host (kernel.ts) share. Both compile this file, so
 // it holds only constants that AssemblyScript and TypeScript read alike. A place is counted in units of 32 bits.
 
-// What `encode` stopped for.
+// Reasons for which `encode` stops.
 export const DONE = 0
 /** The next event does not fit into the batch. */
 export const FULL = 1
-/** The next log is left to the host. */
+/** The host must write the next log. */
 export const LEFT = 2
 
-// What `inflate` ended with.
-/** The bytes are not a block of that size. The host finds out what is wrong with them. */
+// Results of `inflate`.
+/** The bytes are not a block of that size. The host finds the fault. */
 export const REFUSED = 0
 export const INFLATED = 1
-/** Enough for one call: `inflatePausedFrom` and `inflatePausedTo` say where to go on. */
+/** Long enough for one call. `inflatePausedFrom` and `inflatePausedTo` tell the places to continue from. */
 export const PAUSED = 2
 
 // The config, which the host sets once: addresses and lengths.
@@ -20,7 +20,7 @@ export const OUTPUT = 0
 /** Events may be written up to here. */
 export const OUTPUT_END = 1
 export const MAX_BATCH = 2
-/** Where each event ends in the output. */
+/** End of each event in the output. */
 export const ENDS = 3
 /** Wanted topics, each as its length in 32 bits and its bytes. A count of 0 wants all. */
 export const TOPICS = 4
@@ -39,20 +39,20 @@ export const CONFIG_SIZE = 12
 /** Most bytes of the text at ID_PREFIX. */
 export const ID_PREFIX_BYTES = 960
 
-// The walk: where a pull stands. The host keeps a copy per pull and puts it back before it lets the kernel go on.
+// The walk of a pull. The host keeps a copy per pull and puts it back before the kernel continues.
 export const BODY = 0
 export const BODY_END = 1
-/** How many log groups there are to deliver, and the number of the next one. */
+/** Number of log groups to deliver, and number of the next one. */
 export const GROUP_COUNT = 2
 export const GROUP = 3
-/** Where the next log of the current group is looked for, and where that group ends. */
+/** Where the search for the next log begins, and where its group ends. */
 export const LOGS_AT = 4
 export const GROUP_END = 5
 /** The next log, and its index in the group. */
 export const LOG = 6
 export const LOG_END = 7
 export const LOG_INDEX = 8
-/** How much of the output is written, and how many events that is. */
+/** Bytes and events in the output. */
 export const USED = 9
 export const EVENTS = 10
 export const COUNT_GROUPS = 11
@@ -60,13 +60,13 @@ export const COUNT_LOGS = 12
 export const COUNT_FILTERED = 13
 /** Position of the pull's first log group: 64 bits. */
 export const FIRST_GROUP = 14
-/** 1 where groups have no positions, and ids are hashes of what the logs say. */
+/** 1 when groups have no positions, so that ids are hashes. */
 export const HASHED = 16
 /** Number of the shard, for those hashes. */
 export const SHARD = 17
 export const WALK_SIZE = 18
 
-// The log groups to deliver, those with logs. The host keeps them like the walk. Each has:
+// A log group to deliver: it is wanted and has logs. The host keeps a copy of all, like the walk.
 export const GROUP_START = 0
 export const GROUP_STOP = 1
 export const GROUP_INDEX = 2
@@ -74,7 +74,7 @@ export const TOPIC_START = 3
 export const TOPIC_STOP = 4
 export const SOURCE_START = 5
 export const SOURCE_STOP = 6
-/** Where its first tag is: no other is before it. */
+/** Where the first tag is. */
 export const TAGS_AT = 7
 export const GROUP_SIZE = 8
 

@@ -1,4 +1,4 @@
-/** Everything in the kernel's memory is moved in strides, so a few bytes past the end of a slot may be read and written. */
+/** The kernel moves bytes in strides, so it may read and write a few bytes past the end of a slot. */
 const SLACK = 64
 
 interface Slot {
@@ -6,11 +6,11 @@ interface Slot {
   end: number
 }
 
-/** Pieces of one stretch of memory, given out from its start, so that no more of it is ever resident than was in use. */
+/** Gives out pieces of one stretch of memory, from its start on, so that only memory that was in use becomes resident. */
 export class Slots {
   readonly #start: number
   readonly #end: number
-  /** In the order of their places. */
+  /** Sorted by place. */
   readonly #used: Slot[] = []
 
   constructor(start: number, end: number) {
@@ -18,7 +18,7 @@ export class Slots {
     this.#end = end
   }
 
-  /** The place of `size` bytes; `undefined` when there is no such room. */
+  /** The place of `size` bytes; `undefined` when there is no room. */
   take(size: number): number | undefined {
     const length = Math.ceil((size + SLACK) / SLACK) * SLACK
     let at = this.#start
@@ -33,7 +33,7 @@ export class Slots {
     return at
   }
 
-  /** Gives back what `take` returned. */
+  /** Gives back a place of `take`. */
   give(at: number): void {
     const index = this.#used.findIndex((slot) => slot.at === at)
     if (index !== -1) this.#used.splice(index, 1)

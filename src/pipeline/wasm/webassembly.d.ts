@@ -1,4 +1,4 @@
-/** What we use of it; only the DOM's types know WebAssembly, and those know much that is not here. */
+/** The parts of WebAssembly in use. Only the DOM's types declare it, along with much that Node does not have. */
 declare namespace WebAssembly {
   class Module {
     constructor(bytes: Uint8Array)

@@ -76,7 +76,7 @@ describe('batches', () => {
     for (const { bytes } of batches) expect(bytes.buffer.byteLength).toBeLessThanOrEqual(bytes.length * 1.34)
   })
 
-  test('are not written again by what comes after', () => {
+  test('are not overwritten by later batches', () => {
     const encoder = encoderWith({ maxBatchBytes: 100_000 })
     const { batches } = encodeAll(encoder, manyLogs(900, 100))
     const copies = batches.map((batch) => Buffer.from(batch.bytes))
@@ -90,7 +90,7 @@ describe('batches', () => {
     }
   })
 
-  test('none leaves of a body that is malformed only at its end', () => {
+  test('do not leave a body that is malformed only at its end', () => {
     const body = list(group(logOf(10), logOf(10), logOf(10)), Buffer.of(0x0a, 0x05))
     const generator = encoderWith({ maxBatchBytes: 1 }).encode(body, position)
     expect(() => generator.next()).toThrow(expect.objectContaining({ code: 'corrupt_log_group' }))
@@ -131,7 +131,7 @@ describe('pulls encoded at the same time', () => {
     expect(together).toEqual(alone)
   })
 
-  test('survive the others making the encoder forget its keys', { timeout: 60_000 }, () => {
+  test('survive another pull with thousands of keys', { timeout: 60_000 }, () => {
     const encoder = encoderWith({ maxBatchBytes: 1 })
     const same = list(group(...Array.from({ length: 4 }, () => log(content('first', '1'), content('second', '2')))))
     const flood = list(group(...Array.from({ length: 9_000 }, (_, index) => log(content(`key ${index}`, 'x')))))
@@ -143,7 +143,7 @@ describe('pulls encoded at the same time', () => {
     expect(events).toEqual(Array(4).fill({ __topic__: '', __source__: '', first: '1', second: '2' }))
   })
 
-  test('survive one that is given up half way', () => {
+  test('survive a pull that is abandoned half way', () => {
     const encoder = encoderWith({ maxBatchBytes: 2_000 })
     const given = encoder.encode(manyLogs(100, 50), position)
     given.next()
@@ -193,7 +193,7 @@ describe('event ids without cursors', () => {
   const original = log(time(7), timeNs(8), content('k', 'v'), content('l', 'w'))
   const [id] = idsOf(original, ...base)
 
-  test('are a hash of what the log says, however it was grouped, batched or written', () => {
+  test('are a hash of the contents, however the log was grouped, batched or written', () => {
     expect(id).toMatch(/^audit:3:h:[0-9a-f]{32}$/)
     const shuffled = log(content('k', 'v'), timeNs(8), content('l', 'w'), time(7))
     expect(idsOf(log(time(1)), shuffled, ...base)[1]).toBe(id)

@@ -25,7 +25,7 @@ const atMostOne = <T>(one: Arbitrary<T>): Arbitrary<T[]> => fc.array(one, { maxL
 const rarely = <T>(one: Arbitrary<T>): Arbitrary<T[]> =>
   fc.array(one, { maxLength: 2 }).chain((some) => fc.constantFrom<T[]>([], [], [], some))
 
-/** What the escaper has to tell apart: the escaped, their neighbours, and every length of UTF-8. */
+/** Characters that the escaper must tell apart: the escaped ones, their neighbours, and every length of UTF-8. */
 const MARKED = [...'aaaaaa"\\\b\t\n\f\r\u0000\u0001\u001f !#[]\u007fé语😀\u2028\ufeff\ufffd']
 /** An encoded surrogate, cut sequences, overlong, beyond U+10FFFF, and lone bytes. */
 const NOT_UTF8 = ['eda080', 'eda0bdedb880', 'f09f98', '61e282', 'c0af', 'f4908080', '2200ed', '80', 'ff', 'feff']
@@ -88,7 +88,7 @@ const oddPairs: Arbitrary<Buffer> = mostlyInOrder(
     ]),
 ).map((fields) => Buffer.concat(fields))
 
-/** Lengths spelled with more bytes than they need, which is legal. */
+/** Lengths with more bytes than they need, which is legal. */
 const longPairs: Arbitrary<Buffer> = fc
   .tuple(keys, values, fc.integer({ min: 2, max: 5 }))
   .map(([key, value, size]) =>
@@ -129,7 +129,7 @@ const anyLog: Arbitrary<Field> = mostlyInOrder(
     ]),
 ).map((fields) => log(...fields))
 
-/** Logs with the same keys in the same order, but for one here and there. */
+/** Logs with the same keys in the same order, with a few exceptions. */
 const similarLogs: Arbitrary<Field[]> = fc
   .uniqueArray(keys, { maxLength: 6, selector: (key) => Buffer.from(key).toString() })
   .chain((shape) =>
@@ -174,7 +174,7 @@ const groups: Arbitrary<Field> = mostlyInOrder(
     ]),
 ).map((fields) => group(...fields))
 
-/** Bodies of a pull as any writer may have made them, all of them valid protobuf. */
+/** Bodies of a pull from any writer, all of them valid protobuf. */
 export const bodies: Arbitrary<Buffer> = mostlyInOrder(
   fc.tuple(fc.array(groups, { maxLength: 4 }), rarely(unknownField)).map(([some, unknown]) => [...some, ...unknown]),
 ).map((fields) => list(...fields))

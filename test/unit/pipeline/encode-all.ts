@@ -33,7 +33,7 @@ export function referenceEncoder(encoding: Partial<Encoding> = {}): Encoder {
 
 const KERNEL_BODY_BYTES = 16 << 20
 
-/** Both engines at once, which must agree on everything: every test of the one is a test of the other. */
+/** Both engines at once. They must agree on everything, so every test of one is a test of the other. */
 export class Engines {
   readonly kernel: Kernel | undefined
   readonly #reference: Encoder
@@ -77,7 +77,7 @@ export class Engines {
 
 type Outcome = IteratorResult<Batch, EncodeCounts> | { thrown: unknown }
 
-/** Where beginning throws, the first step does. */
+/** Throws at the first step when the beginning throws. */
 function* begun(encode: () => Generator<Batch, EncodeCounts>): Generator<Batch, EncodeCounts> {
   return yield* encode()
 }
@@ -144,7 +144,7 @@ export interface ParsedEnvelope {
   fields: { sls_event_id: string }
 }
 
-/** For what does not depend on the order of keys. */
+/** Parsed events, for tests that do not depend on the order of keys. */
 export function envelopes(text: string): ParsedEnvelope[] {
   return text
     .split('\n')

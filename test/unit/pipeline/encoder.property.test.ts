@@ -5,7 +5,7 @@ import { expectedBatches, expectedEvents } from '../../support/event-oracle.ts'
 import { bodies } from './bodies.ts'
 import { defaults, encodeAll, encoderWith, position } from './encode-all.ts'
 
-/** Of pulls whose groups have positions, and of those whose ids are hashes. */
+/** With positions of groups, and without: ids are hashes then. */
 const positions = [position, { ...position, firstGroup: undefined }]
 const variants: Encoding[] = [
   defaults,
@@ -17,7 +17,7 @@ const variants: Encoding[] = [
 
 describe('any log groups', () => {
   test('come out as the contract renders them, byte for byte, packed into full batches', () => {
-    // One encoder (of each kind) for all runs, as in the process: keys seen in one body must not change the next.
+    // Each encoder serves all runs, as in the process: keys of one body must not change the next.
     const encoders = variants.flatMap((options) => {
       const encoder = encoderWith(options)
       return positions.map((at) => ({ options, encoder, at }))
@@ -37,7 +37,7 @@ describe('any log groups', () => {
       }
       runs++
     })
-    // More than once only on a machine that has no time for us.
+    // Repeats only on an overloaded machine.
     for (let box = 0; box < 4 && runs <= 20; box++) {
       fc.assert(property, { numRuns: 1_000_000, interruptAfterTimeLimit: 2000 })
     }

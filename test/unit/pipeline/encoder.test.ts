@@ -251,7 +251,7 @@ describe('keys', () => {
     expect(encodeAll(encoder, body).text).toBe(expected)
   }
 
-  test('of more than one log each, far more than are remembered, come out right, and so do the usual ones again', {
+  test('far more than the kernel remembers come out right, and so do the usual ones afterwards', {
     timeout: 60_000,
   }, () => {
     const encoder = encoderWith()
@@ -287,7 +287,7 @@ describe('keys', () => {
     check(list(group(...[0, 1].map(() => log(...lengths.map((length) => content('k'.repeat(length), 'v')))))))
   })
 
-  test('are not misread out of a length of three bytes that looks like the log before', () => {
+  test('are read right after a length of three bytes that looks like the log before', () => {
     // Read as two bytes, the length 8a 80 0a would leave its last byte as the start of a pair with the key of log one.
     const key = Buffer.from(`${'x'.repeat(9)}\u0012..\u007f`.padEnd(65, 'z'))
     key.set([0x12, 0xfb, 0x7f], 9)
@@ -300,7 +300,7 @@ describe('keys', () => {
   })
 })
 
-describe('fields nobody knows', () => {
+describe('unknown fields', () => {
   test('are skipped at every level, whatever their type, as are known numbers with another type', () => {
     const unknown = [
       varintField(9, 2n ** 63n),
@@ -366,7 +366,7 @@ describe('selection', () => {
     expect(counts.filteredLogs).toBe(6)
   })
 
-  test('does not look into the logs nobody wants', () => {
+  test('does not look into unwanted logs', () => {
     const { counts } = encodeAll(
       encoderWith({ topics: ['none'] }),
       list(group(bytesField(1, hex('ffffffff')), topic('x'))),

@@ -25,7 +25,7 @@ describe('inflating in the kernel', () => {
   const { kernel, bodies } = open(8 << 20)
   const CANARY = 0xa5
 
-  /** Inflated there, with memory around it that must stay as it was; `undefined` when it was refused. */
+  /** The body, inflated between canaries that must not change; `undefined` when the block was refused. */
   function inflated(block: Uint8Array, size: number): Buffer | undefined {
     const before = bodies.take(256)
     const body = bodies.take(size)
@@ -54,7 +54,7 @@ describe('inflating in the kernel', () => {
   function agree(block: Uint8Array, size: number): boolean {
     const expected = reference(block, size)
     const found = inflated(block, size)
-    // It does not have to know that a size is impossible before it tries.
+    // The kernel may try a size that is impossible.
     expect(found === undefined).toBe(expected === undefined)
     expect(found?.equals(expected as Buffer) ?? true).toBe(true)
     return expected !== undefined
@@ -91,7 +91,7 @@ describe('inflating in the kernel', () => {
     expect(agree(Buffer.concat([block, block]), body.length)).toBe(false)
   })
 
-  test('is not led astray by lengths without end', () => {
+  test('refuses lengths without end', () => {
     for (const start of ['f0', 'ff', '1f61', '1f610100', '1f61ffff', '0f0000']) {
       const block = Buffer.concat([Buffer.from(start, 'hex'), Buffer.alloc(2_000_000, 0xff)])
       expect(agree(block, 1_000)).toBe(false)
@@ -162,7 +162,7 @@ describe('inflating in the kernel', () => {
     expect(Math.min(pauses, steps)).toBeGreaterThan(5)
   })
 
-  test('gives its memory back when it is left half way', () => {
+  test('gives its memory back when it is abandoned half way', () => {
     const { bodies: fresh } = open(16 << 20)
     const text = Buffer.from('0123456789abcdef'.repeat(400_000))
     const body = fresh.take(text.length)
@@ -174,7 +174,7 @@ describe('inflating in the kernel', () => {
     expect(fresh.take(1).byteOffset).toBe(behind.byteOffset)
   })
 
-  test('leaves bodies elsewhere, and blocks there is no room for, to the other engine', () => {
+  test('leaves bodies outside its memory, and blocks without room, to the other engine', () => {
     const body = Buffer.alloc(1000, 'x')
     expect(atOnce(bodies.inflate(blockOf(body), Buffer.alloc(1000)))).toBe(false)
     const small = open()
@@ -183,7 +183,7 @@ describe('inflating in the kernel', () => {
     expect(atOnce(small.bodies.inflate(Buffer.alloc(500_000), most))).toBe(false)
   })
 
-  test('is what decompression asks first, and lets the other engine say what is wrong', () => {
+  test('is tried first, and the other engine words the fault', () => {
     const body = Buffer.from('abcdefgh'.repeat(100))
     const take = (size: number): Buffer => bodies.take(size)
     const good = lz4Decompress(blockOf(body), body.length, take, bodies.inflate)
@@ -230,7 +230,7 @@ describe('memory for bodies', () => {
         }
         const at = slots.take(size)
         if (at === undefined) continue
-        // Strides may reach a little past the end of each.
+        // The kernel may write a little past the end of each.
         expect(at >= 64 && at + size + 16 <= 20_000).toBe(true)
         for (const other of taken) expect(at >= other.at + other.size + 16 || at + size + 16 <= other.at).toBe(true)
         taken.push({ at, size })

@@ -24,7 +24,7 @@ import {
   varintField,
 } from './wire.ts'
 
-/** Logs of the body that the kernel leaves to the other engine; `undefined` when it leaves the whole body. */
+/** Number of logs that the kernel leaves to the other engine; `undefined` when it leaves the whole body. */
 function leftOf(body: Buffer, kernel: Kernel = openKernel(), at: PullPosition = position): number | undefined {
   const place = kernel.slots.take(body.length) as number
   const placed = kernel.bytes.subarray(place, place + body.length)
@@ -46,7 +46,7 @@ function leftOf(body: Buffer, kernel: Kernel = openKernel(), at: PullPosition = 
 }
 
 const openKernel = (): Kernel => Kernel.open(engineOptions({ maxBatchBytes: 100_000 }), 16 << 20) as Kernel
-/** Positions of both kinds of event id. */
+/** Positions with each kind of event id. */
 const POSITIONS: PullPosition[] = [position, { ...position, firstGroup: undefined }]
 
 const plain = log(time(1790000000), content('k', 'v'), timeNs(5))
@@ -129,7 +129,7 @@ describe('the kernel', () => {
     for (const at of POSITIONS) expect(leftOf(body, openKernel(), at)).toBe(2)
   })
 
-  test('leaves bodies it is not sure about to the other engine as a whole', () => {
+  test('leaves a whole body to the other engine when it is not sure about it', () => {
     const many = list(...Array.from({ length: MAX_GROUPS + 1 }, () => group(plain)))
     const bodies = [groupField(15), many].map((field) => list(field, group(plain)))
     expect(bodies.map((body) => leftOf(body))).toEqual([undefined, undefined])
@@ -137,7 +137,7 @@ describe('the kernel', () => {
     expect(leftOf(list(group(plain)), openKernel(), far)).toBeUndefined()
   })
 
-  test('knows its keys again, and new ones after thousands that nobody uses any more', () => {
+  test('finds its keys again, and takes new ones after thousands of unused ones', () => {
     const kernel = openKernel()
     const flood = Array.from({ length: 9_000 }, (_, index) => log(content(`key ${index}`, 'x')))
     const left = leftOf(list(group(...flood)), kernel)
@@ -147,7 +147,7 @@ describe('the kernel', () => {
     expect(leftOf(body, kernel)).toBe(0)
   })
 
-  test('is not slowed down by keys chosen to collide: it gives up on them', () => {
+  test('gives up on keys chosen to collide, so they do not slow it down', () => {
     // The hash looks at the first and last four bytes and the length.
     const logs = Array.from({ length: 200 }, (_, index) =>
       log(content(`same${String(index).padStart(4, '0')}same`, 'x')),
@@ -155,12 +155,12 @@ describe('the kernel', () => {
     expect(leftOf(list(group(...logs)))).toBeGreaterThan(180)
   })
 
-  test('is not there for batches so large that a call would take long', () => {
+  test('does not open for batches so large that one call would take long', () => {
     expect(Kernel.open(engineOptions({ maxBatchBytes: (16 << 20) + 1 }), 1 << 20)).toBeUndefined()
     expect(Kernel.open(engineOptions({ maxBatchBytes: 16 << 20 }), 1 << 20)).toBeDefined()
   })
 
-  test('is not there when the memory for it is not to be had', () => {
+  test('does not open without memory for it', () => {
     expect(Kernel.open(engineOptions(), 5e9)).toBeUndefined()
   })
 })
@@ -199,7 +199,7 @@ describe('both engines', () => {
     expect(found.map(({ event }) => event['k'])).toEqual(all.map((value) => value.toString()))
   })
 
-  test('read lengths on either side of where they take one byte more', () => {
+  test('read lengths just below and above each size of varint', () => {
     const sizes = [0, 1, 63, 64, 119, 120, 121, 122, 123, 124, 125, 126, 127, 128, 129, 255, 256]
     const large = [16_377, 16_378, 16_379, 16_380, 16_383, 16_384, 2_097_140, 2_097_151, 2_097_152]
     const body = list(group(...[...sizes, ...large].map((size) => log(time(size), content('k', 'v'.repeat(size))))))
@@ -228,7 +228,7 @@ describe('both engines', () => {
     )
   })
 
-  test('put logs of either into one batch, to the byte', { timeout: 60_000 }, () => {
+  test('fill one batch with logs of both, to the byte', { timeout: 60_000 }, () => {
     const odd = log(time(1790000000), content('a', '1'), content('a', '2'), timeNs(5))
     const body = list(group(plain, odd, odd, plain, plain, odd, plain, odd, odd, odd, plain), group(odd, plain))
     const whole = encodeAll(encoderWith(), body)

@@ -1,4 +1,4 @@
-/** One field as it stands on the wire. Made by hand, so that tests can write what no codec would. */
+/** One field on the wire. Made by hand, so that tests can write bytes that no codec would. */
 export type Field = Buffer
 
 export function varint(value: bigint | number): Buffer {
@@ -9,7 +9,7 @@ export function varint(value: bigint | number): Buffer {
   return Buffer.from(bytes)
 }
 
-/** The same number spelled in `size` bytes. */
+/** The same number in `size` bytes. */
 export function longVarint(value: number, size: number): Buffer {
   const bytes = Buffer.alloc(Math.max(size, varint(value).length), 0x80)
   let rest = value
