@@ -172,16 +172,15 @@ describe('200 that asks to slow down', () => {
       return true
     }
     const deliveries = names(18).map((id) => deliver(batchOf([id])))
-    const atOnce: number[] = []
     for (let answered = 0; answered < 18; answered++) {
+      // Ten plain answers earn the second slot back.
+      const slots = answered < 10 ? 1 : 2
+      await hec.posted(1 + Math.min(answered + slots, 18))
       await clock.settle()
-      atOnce.push(waiting.length)
+      expect(waiting.length).toBeLessThanOrEqual(slots)
       waiting.shift()?.()
     }
     await Promise.all(deliveries)
-    // Ten plain answers earn the second slot back.
-    expect(atOnce.slice(0, 10)).toEqual(Array(10).fill(1))
-    expect(atOnce.slice(10, 17)).toEqual(Array(7).fill(2))
     expect(hec.indexed.toSorted()).toEqual(['a', ...names(18)].toSorted())
   })
 })

@@ -92,12 +92,12 @@ export class HecDouble {
   firstAckId = 0
   url = ''
   /** Its `advance` waits for every request that this server does not keep waiting. */
-  readonly clock = new ManualClock(() => this.#sent > this.#kept || performance.now() < this.#restedAt)
+  readonly clock = new ManualClock(() => this.#sent > this.#kept || this.#resting())
   /** Requests of this process that have no end yet, and those among them that this server has read and not answered. */
   #sent = 0
   #kept = 0
-  /** By then a request that waits for a connection to rest has left. */
-  #restedAt = 0
+  /** When the connection of the last answer has rested, as seen after that answer was handled. */
+  #restedAt: number | undefined = 0
   readonly #requests = new Happenings(() => JSON.stringify({ posts: this.posts.length, queries: this.queries.length }))
   readonly #acks = new Map<string, { next: number; done: Set<number> }>()
   /** Accepted and not yet acknowledged: in memory only. */
@@ -111,7 +111,13 @@ export class HecDouble {
   readonly #begun = (): void => void this.#sent++
   readonly #ended = (): void => {
     this.#sent--
-    this.#restedAt = performance.now() + 2 * CONNECTION_REST_MS
+    this.#restedAt = undefined
+  }
+
+  /** A request may be waiting for a connection to rest. */
+  #resting(): boolean {
+    this.#restedAt ??= performance.now() + 2 * CONNECTION_REST_MS
+    return performance.now() < this.#restedAt
   }
 
   async listen(port = 0): Promise<void> {
