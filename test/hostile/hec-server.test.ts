@@ -393,7 +393,7 @@ describe.each([
   ['redirects', REDIRECTS],
   ['bombs', BOMBS],
   ['no success', NO_SUCCESS],
-  ['nobody to blame', NOBODY_TO_BLAME],
+  ['no certain fault', NOBODY_TO_BLAME],
   ['headers', HEADERS],
   ['texts', TEXTS],
   ['acks', ACKS],

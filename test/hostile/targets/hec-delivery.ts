@@ -54,7 +54,7 @@ async function bench(ack: boolean) {
     for (const id of buried) must(may.bury.has(id), `${id} was buried on the word of HEC`)
     const indexed = new Set(hec.indexed)
     for (const id of ids) {
-      must(indexed.has(id) || buried.includes(id) || may.deliver.has(id), `${id} is where somebody finds it`)
+      must(indexed.has(id) || buried.includes(id) || may.deliver.has(id), `${id} is indexed or in the dead letter`)
     }
     must(recorder.sum('delivered') + recorder.sum('deadLettered') === count, 'each event is counted once')
     return `${status} ${buried.length} buried, ${recorder.of('paused').length > 0}, ${recorder.of('deliveryFailed').length}`

@@ -35,7 +35,7 @@ describe('a token with acknowledgement', () => {
     expect(hec.posts).toHaveLength(1)
   })
 
-  test('waiting for acks holds no slot', async () => {
+  test('a delivery that waits for acks holds no slot', async () => {
     const hec = await startHec({ ack: true })
     hec.acknowledging = false
     const { deliver } = await sinkTo([hec.url], { concurrency: 1, speed: 50 })
@@ -172,7 +172,7 @@ describe('acknowledgement that is turned off on the token', () => {
   })
 })
 
-describe('an answer to a poll that is none', () => {
+describe('an invalid answer to an ack query', () => {
   test.each<[string, (response: Parameters<typeof json>[0], query: AckQuery) => unknown, boolean]>([
     ['400 code 14', (response) => json(response, 400, { text: 'ACK is disabled', code: 14 }), true],
     ['403 code 4', (response) => json(response, 403, { text: 'Invalid token', code: 4 }), true],
@@ -190,7 +190,7 @@ describe('an answer to a poll that is none', () => {
     const hec = await startHec({ ack: true })
     hec.acknowledging = false
     hec.ackScript.push((query, response) => react(response, query))
-    // With `auto`, code 14 means that the token was changed: see below.
+    // With `auto`, code 14 means that the token was changed: see above.
     const ack = name === '400 code 14' ? true : 'auto'
     const { deliver, recorder } = await sinkTo([hec.url], { speed: 50, ack })
     const delivery = deliver(batchOf(names(2)))
@@ -262,7 +262,7 @@ describe('a restarted server', () => {
     await clock.advance(ACK_POLL_MS)
     expect(hec.queries.map(({ channel }) => channel)).toContain(shared)
 
-    hec.restart() // `old` is gone, and nobody knows
+    hec.restart() // `old` is gone, and the sink does not know
     expect(hec.indexed).not.toContain('old')
     hec.acknowledging = true
     let release = (): void => {}
@@ -431,7 +431,7 @@ describe('whether a token acknowledges', () => {
     const hec = await startHec()
     const { deliver, recorder } = await sinkTo([hec.url], { speed: 50 })
     await deliver(batchOf(['a']))
-    hec.ack = true // somebody turned it on
+    hec.ack = true // an administrator turns it on
     hec.acknowledging = false
     const delivery = deliver(batchOf(['b']))
     const watch = watched(delivery)
@@ -447,7 +447,7 @@ describe('whether a token acknowledges', () => {
     const hec = await startHec({ ack: true })
     const { deliver, recorder } = await sinkTo([hec.url], { speed: 50 })
     await deliver(batchOf(['a']))
-    hec.ack = false // somebody turned it off
+    hec.ack = false // an administrator turns it off
     await deliver(batchOf(['b']))
     expect(hec.indexed).toEqual(['a', 'b'])
     expect(recorder.of('outcomeUnknown')).toEqual([])
@@ -514,7 +514,7 @@ describe('a refusal of a token with acknowledgement', () => {
     expect(recorder.sum('delivered')).toBe(5)
   })
 
-  test('busy in the middle: all of it again', async () => {
+  test('busy in the middle: the whole request is sent again', async () => {
     const hec = await startHec({ ack: true })
     hec.script.push(refuse(503, 9, 4, 4))
     const { deliver, recorder } = await sinkTo([hec.url], { speed: 50 })

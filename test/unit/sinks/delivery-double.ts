@@ -76,7 +76,7 @@ export const SHARD = { source: 'default', project: 'prod', logstore: 'audit', sh
 export class LeaseDouble implements Lease {
   readonly shard = SHARD
   readonly #ended = new AbortController()
-  /** Lost by the clock, though nobody has noticed yet. */
+  /** Over by the clock, and not yet noticed. */
   overdue = false
 
   get signal(): AbortSignal {

@@ -162,7 +162,7 @@ test('faults that leave no doubt never make a duplicate', async () => {
   }
 })
 
-/** Polls whose acks are told, and nobody hears it. */
+/** Ack queries whose answers are lost. */
 function lostPolls(random: () => number, doubt: () => void) {
   return Array.from({ length: 300 }, () => (query: AckQuery, response: ServerResponse, hec: HecDouble) => {
     if (random() > 0.1) return undefined

@@ -18,7 +18,7 @@ describe('a lease that ends stops its batch at once: nothing more is sent, nothi
     expect(hec.posts).toEqual([])
   })
 
-  test('lost by the clock, though no signal came: found out right before the first byte', async () => {
+  test('over by the clock without a signal: noticed right before the first byte', async () => {
     const hec = await startHec()
     const { deliver } = await sinkTo([hec.url])
     await deliver(batchOf(['warm'])) // the connection stands
@@ -172,6 +172,6 @@ describe('a lease that ends stops its batch at once: nothing more is sent, nothi
     lease.lose()
     await expect(delivery).rejects.toMatchObject({ kind: 'lease' })
     expect(recorder.sum('deadLettered')).toBe(0)
-    await recorder.first('resumed') // nobody is left who has anything to write
+    await recorder.first('resumed') // no delivery is left that has anything to write
   })
 })

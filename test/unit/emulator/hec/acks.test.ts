@@ -100,6 +100,7 @@ describe('the delay until acknowledgement', () => {
     const receiver = await receiverFor({ ack: true, ackDelayMs: 50 })
     await ackId(receiver)
     expect(await acks(receiver, [0])).toEqual({ acks: { '0': false } })
+    // As for any client: only asking tells.
     await expect.poll(() => acks(receiver, [0])).toEqual({ acks: { '0': true } })
     const ack = receiver.events[0]?.request.ack
     expect(ack?.toldAtMs).toBeGreaterThanOrEqual(ack?.ackedAtMs as number)
@@ -174,6 +175,7 @@ describe('forgetting', () => {
     await ackId(receiver)
     receiver.forgetAcks()
     expect(receiver.state().events).toBe(0)
+    // The receiver announces requests, and not what its timers index.
     await expect.poll(() => receiver.state().events).toBe(1)
   })
 })

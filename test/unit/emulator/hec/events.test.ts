@@ -215,6 +215,7 @@ describe('a queue that fills up', () => {
 
   test('drains, and then takes events again', async () => {
     const receiver = await receiverFor({ queue: { capacityBytes: 30, drainBytesPerSecond: 1_000_000 } })
+    // As for any client: only asking tells.
     await expect.poll(async () => (await post(receiver, [GOOD('aaaaaaa')])).status, { interval: 1 }).toBe(200)
     await expect.poll(async () => (await post(receiver, [GOOD('bbbbbbb')])).status, { interval: 1 }).toBe(200)
   })
