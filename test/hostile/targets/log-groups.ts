@@ -1,4 +1,4 @@
-import type { Batch } from '../../../src/core/batch.ts'
+import type { Batch, PullPosition } from '../../../src/core/batch.ts'
 import { Fault } from '../../../src/core/errors.ts'
 import { countLogGroups, decodeLogGroup, splitLogGroupList } from '../../../src/sls/log-group.ts'
 import { expectedEvents } from '../../support/event-oracle.ts'
@@ -12,14 +12,14 @@ import { must } from '../fuzz.ts'
 export const logGroups: Target = {
   name: 'log-groups',
   open() {
-    // Both engines, which must agree. Kept for all inputs, as in the process: what one body leaves behind must not change
-    // the next.
+    // Both engines, which must agree. They serve all inputs, as in the process: one body must not change the next.
     const whole = encoderWith({ maxBatchBytes: 2_000 })
     const chosen = encoderWith({ maxBatchBytes: 700, topics: ['audit_log', 't'], index: 'i' })
     return (body) => {
       tools(body)
-      const filtered = encoded(chosen, body)
-      const outcome = encoded(whole, body)
+      const filtered = encoded(chosen, body, position)
+      const hashed = encoded(whole, body, WITHOUT_POSITIONS)
+      const outcome = encoded(whole, body, position)
       const canonical = canonicalBody(body)
       if (typeof outcome === 'string') {
         must(canonical === undefined, `refused as the format demands, not as ${outcome}`)
@@ -28,6 +28,8 @@ export const logGroups: Target = {
       must(canonical !== undefined, 'nothing malformed is taken')
       const expected = expectedEvents(defaults, canonical as Buffer, position)
       must(Buffer.concat(expected.events).equals(outcome), 'the events are those of the contract')
+      const identified = expectedEvents(defaults, canonical as Buffer, WITHOUT_POSITIONS)
+      must(Buffer.concat(identified.events).equals(hashed as Buffer), 'and so are their ids when they are hashes')
       // Filtered groups are not decoded, so more may pass, but never less.
       must(typeof filtered !== 'string', 'choosing topics refuses nothing more')
       return outcome.length === 0 ? 'no events' : 'events'
@@ -35,12 +37,14 @@ export const logGroups: Target = {
   },
 }
 
+const WITHOUT_POSITIONS: PullPosition = { ...position, firstGroup: undefined }
+
 /** All events; or why the body was refused, which it must be as a whole. */
-function encoded(encoder: Engines, body: Buffer): Buffer | string {
+function encoded(encoder: Engines, body: Buffer, at: PullPosition): Buffer | string {
   const before = Buffer.from(body)
   const batches: Batch[] = []
   try {
-    for (const batch of encoder.encode(body, position)) {
+    for (const batch of encoder.encode(body, at)) {
       must(
         batch.ends.length === batch.count && batch.ends[batch.count - 1] === batch.bytes.length,
         'ends fit the bytes',
