@@ -55,7 +55,7 @@ const [sls, hec] = [await startSlsEmulator(), await startHecReceiver()]
 // @ts-expect-error
 sls.listen()
 // @ts-expect-error
-sls.logstore().append()
+void sls.logstore().append
 // @ts-expect-error
 sls.faults.take({})
 // @ts-expect-error
