@@ -15,7 +15,7 @@ export class GroupEvents {
   readonly #constant: string
   /** The members that all events of the group share. */
   readonly #members: Members = new Map()
-  readonly #idOf: (log: Buffer, index: number) => string
+  readonly #idOf: (log: Buffer, logIndex: number) => string
 
   /** `index` is the group's place in the pull. */
   constructor(layout: HecLayout, at: PullPosition, group: LogGroup, index: number) {
@@ -30,7 +30,7 @@ export class GroupEvents {
       this.#idOf = (log) => prefix + logHash(shared, log)
     } else {
       const cursor = at.firstGroup + BigInt(index)
-      this.#idOf = (_, index) => `${prefix}${cursor}:${index}`
+      this.#idOf = (_, logIndex) => `${prefix}${cursor}:${logIndex}`
     }
   }
 

@@ -5,12 +5,15 @@ import { eventIdPrefix } from '../event-id.ts'
 import { constantMembers } from '../hec-layout.ts'
 import { KERNEL } from './binary.ts'
 import {
+  AFTER_HOST,
+  AFTER_HOST_LENGTH,
   BODY,
   BODY_END,
   CONFIG_SIZE,
   COUNT_FILTERED,
   COUNT_GROUPS,
   COUNT_LOGS,
+  ENDS,
   EVENTS,
   FIRST_GROUP,
   GROUP,
@@ -20,14 +23,22 @@ import {
   GROUP_START,
   GROUP_STOP,
   HASHED,
+  HOST,
+  HOST_LENGTH,
+  ID_PREFIX,
   ID_PREFIX_BYTES,
   ID_PREFIX_LENGTH,
   LOG,
   LOG_END,
   LOG_INDEX,
   LOGS_AT,
+  MAX_BATCH,
   MAX_GROUPS,
+  OUTPUT,
+  OUTPUT_END,
   SHARD,
+  TOPIC_COUNT,
+  TOPICS,
   USED,
   WALK_SIZE,
 } from './memory-layout.ts'
@@ -140,11 +151,18 @@ export class Kernel {
     this.#ends = reserve(endsBytes)
     this.#output = reserve(maxBatchBytes + HEADROOM)
     this.#outputEnd = this.#output + maxBatchBytes + HEADROOM
-    this.#config.set([
-      ...[this.#output, this.#outputEnd, maxBatchBytes, this.#ends, put(wanted), topics.length],
-      ...(host === undefined ? [0, 0] : [put(host), host.length]),
-      ...[put(afterHost), afterHost.length, this.#idPrefix, 0],
-    ])
+    const config = this.#config
+    config[OUTPUT] = this.#output
+    config[OUTPUT_END] = this.#outputEnd
+    config[MAX_BATCH] = maxBatchBytes
+    config[ENDS] = this.#ends
+    config[TOPICS] = put(wanted)
+    config[TOPIC_COUNT] = topics.length
+    config[HOST] = host === undefined ? 0 : put(host)
+    config[HOST_LENGTH] = host?.length ?? 0
+    config[AFTER_HOST] = put(afterHost)
+    config[AFTER_HOST_LENGTH] = afterHost.length
+    config[ID_PREFIX] = this.#idPrefix
     this.slots = new Slots(reserve(0), this.bytes.length)
   }
 
