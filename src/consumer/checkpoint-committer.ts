@@ -27,7 +27,8 @@ export class CheckpointCommitter {
   /** Cursors that the service may have as well: those of unconfirmed commits, and one that an operator was asked to set. */
   readonly #plausible = new Set<string>()
   #changes = 0
-  #underWay = false
+  /** The cursor of a commit under way. */
+  #underWay: string | undefined
   #busy: Promise<unknown> = Promise.resolve()
 
   constructor(options: CommitterOptions) {
@@ -43,6 +44,11 @@ export class CheckpointCommitter {
 
   get ageSeconds(): number {
     return (this.#options.clock.monotonic() - this.#committedAt) / 1000
+  }
+
+  /** Whether the service may have this checkpoint because of us. */
+  knows(checkpoint: string): boolean {
+    return checkpoint === this.#committed || checkpoint === this.#underWay || this.#plausible.has(checkpoint)
   }
 
   /** An operator was asked to set the checkpoint, and set this one. */
@@ -76,7 +82,7 @@ export class CheckpointCommitter {
     if (cursor === this.#committed && !evenIfUnchanged) return true
     try {
       lease.assertHeld()
-      this.#underWay = true
+      this.#underWay = cursor
       await client.updateCheckpoint(group.name, consumer, lease.shard.shard, cursor, {
         signal: lease.signal,
         timeoutMs: COMMIT_TIMEOUT_MS,
@@ -97,7 +103,7 @@ export class CheckpointCommitter {
       lease.signal.throwIfAborted()
       return false
     } finally {
-      this.#underWay = false
+      this.#underWay = undefined
       this.#changes++
     }
   }
@@ -110,7 +116,7 @@ export class CheckpointCommitter {
   verify(seen: { checkpoint: string; consumer: string }, changesBefore: number): boolean {
     const { lease, membership, telemetry } = this.#options
     const { consumer } = membership
-    if (this.#underWay || changesBefore !== this.#changes) return true
+    if (this.#underWay !== undefined || changesBefore !== this.#changes) return true
     const expected = this.#committed
     this.#committed = seen.checkpoint
     if (seen.checkpoint === expected) this.#plausible.clear()

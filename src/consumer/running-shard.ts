@@ -150,7 +150,8 @@ export class RunningShard {
   /** The cursor at which reading goes on. The mark follows once everything pulled before the gap is settled. */
   async #afterExpiry(cursor: string, signal: AbortSignal): Promise<string> {
     this.#waitingForCheckpoint = this.#around.reading.expired === 'fail'
-    const resumeAt = await this.#start.cursors.afterExpiry(cursor, signal)
+    const ours = (checkpoint: string): boolean => this.#committer.knows(checkpoint)
+    const resumeAt = await this.#start.cursors.afterExpiry(cursor, ours, signal)
     this.#waitingForCheckpoint = false
     this.#committer.expect(resumeAt)
     if (resumeAt !== cursor) this.#deliveries.skipTo(resumeAt)

@@ -56,17 +56,16 @@ export class ShardCursors {
 
   /**
    * The service no longer has the logs between `cursor` and the oldest one retained. With `begin` reading goes on at the
-   * oldest, which is reported as an error. With `fail` this waits until somebody sets the checkpoint to another cursor.
+   * oldest, which is reported as an error. With `fail` this waits until somebody sets a checkpoint that is not `ours`.
    */
-  async afterExpiry(cursor: string, signal: AbortSignal): Promise<string> {
+  async afterExpiry(cursor: string, ours: (checkpoint: string) => boolean, signal: AbortSignal): Promise<string> {
     const { shard, membership, reading, telemetry, clock } = this.#options
     const { client } = membership
     if (reading.expired === 'fail') {
-      const stale = await this.#retried(() => this.#checkpoint(signal), signal)
       for (;;) {
         await clock.sleep(CHECKPOINT_POLL_MS, signal)
         const checkpoint = await this.#retried(() => this.#checkpoint(signal), signal)
-        if (checkpoint !== '' && checkpoint !== stale) return checkpoint
+        if (checkpoint !== '' && !ours(checkpoint)) return checkpoint
       }
     }
     const begin = await this.#retried(() => client.getCursor(shard.shard, 'begin', signal), signal)

@@ -100,6 +100,20 @@ describe('a cursor that has expired, with SLS_EXPIRED_CURSOR=fail', () => {
     expect(sls.checkpoint()).toBe(10)
   })
 
+  test('takes also a checkpoint that the operator set before the first look at it', async () => {
+    const { sls, clock, deliveries } = await takenShard({ written: 2, expired: 'fail' })
+    await clock.settle()
+    sls.write(8)
+    sls.logstore.shard(0).expireBefore(6)
+    deliveries.deliveredBefore = 8
+    sls.onAnswer = (_, code) => {
+      const checkpoint = sls.cursor(8)
+      if (code === 'InvalidCursor') sls.logstore.group(GROUP).commit({ shard: 0, checkpoint, force: true })
+    }
+    await clock.advance(10_000)
+    expect(deliveries.positions()).toEqual([0, 1, 8, 9])
+  })
+
   test('neither commits nor repairs until an operator sets the checkpoint', async () => {
     const { sls, clock, consumer, deliveries, setCheckpoint } = await takenShardThatExpires()
     deliveries.ack()

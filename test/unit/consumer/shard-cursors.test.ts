@@ -18,6 +18,8 @@ async function cursorsOf({ remembered, ...chosen }: Partial<Reading> & { remembe
   const cursors = new ShardCursors({ shard: sls.shard(), membership, reading, remembered, clock, telemetry })
   return {
     ...{ sls, clock, cursors },
+    /** The checkpoint at 2 is ours. */
+    ours: (checkpoint: string) => checkpoint === sls.cursor(2),
     signal: new AbortController().signal,
     setCheckpoint: (position: number) =>
       sls.logstore.group(GROUP).commit({ shard: 0, checkpoint: sls.cursor(position), force: true }),
@@ -110,18 +112,18 @@ describe('a shard starts', () => {
 
 describe('a cursor that has expired', () => {
   test('goes on at the oldest log retained, and the gap is reported', async () => {
-    const { sls, cursors, signal } = await cursorsOf()
+    const { sls, cursors, signal, ours } = await cursorsOf()
     sls.logstore.shard(0).expireBefore(7)
-    expect(await cursors.afterExpiry(sls.cursor(2), signal)).toBe(sls.cursor(7))
+    expect(await cursors.afterExpiry(sls.cursor(2), ours, signal)).toBe(sls.cursor(7))
     expect(sls.recorder.of('cursorExpired').map(({ args }) => args)).toEqual([
       [sls.shard(), { expired: sls.cursor(2), resumedAt: sls.cursor(7), lostGroupsEstimate: 5 }],
     ])
   })
 
   test('reports an unknown gap and an empty gap as such', async () => {
-    const { sls, cursors, signal } = await cursorsOf()
-    await cursors.afterExpiry('not a cursor', signal)
-    await cursors.afterExpiry(sls.cursor(3), signal)
+    const { sls, cursors, signal, ours } = await cursorsOf()
+    await cursors.afterExpiry('not a cursor', ours, signal)
+    await cursors.afterExpiry(sls.cursor(3), ours, signal)
     expect(sls.recorder.of('cursorExpired').map(({ args }) => args[1])).toMatchObject([
       { lostGroupsEstimate: undefined },
       { lostGroupsEstimate: 0 },
@@ -129,10 +131,10 @@ describe('a cursor that has expired', () => {
   })
 
   test('with SLS_EXPIRED_CURSOR=fail waits until an operator sets another checkpoint, and goes on there', async () => {
-    const { sls, clock, cursors, signal, setCheckpoint } = await cursorsOf({ expired: 'fail' })
+    const { sls, clock, cursors, signal, setCheckpoint, ours } = await cursorsOf({ expired: 'fail' })
     setCheckpoint(2)
     let resumedAt: string | undefined
-    void cursors.afterExpiry(sls.cursor(2), signal).then((cursor) => {
+    void cursors.afterExpiry(sls.cursor(2), ours, signal).then((cursor) => {
       resumedAt = cursor
     })
     await clock.advance(600_000)
@@ -147,10 +149,10 @@ describe('a cursor that has expired', () => {
   })
 
   test('with SLS_EXPIRED_CURSOR=fail does not go on when the group was created again without checkpoints', async () => {
-    const { sls, clock, cursors, signal, setCheckpoint } = await cursorsOf({ expired: 'fail' })
+    const { sls, clock, cursors, signal, setCheckpoint, ours } = await cursorsOf({ expired: 'fail' })
     setCheckpoint(2)
     let resumedAt: string | undefined
-    void cursors.afterExpiry(sls.cursor(2), signal).then((cursor) => {
+    void cursors.afterExpiry(sls.cursor(2), ours, signal).then((cursor) => {
       resumedAt = cursor
     })
     await clock.settle()
@@ -163,10 +165,10 @@ describe('a cursor that has expired', () => {
   })
 
   test('with SLS_EXPIRED_CURSOR=fail stops waiting when the shard is given up', async () => {
-    const { sls, clock, cursors } = await cursorsOf({ expired: 'fail' })
+    const { sls, clock, cursors, ours } = await cursorsOf({ expired: 'fail' })
     const stop = new AbortController()
     const reason = new Error('given up')
-    const rejected = expect(cursors.afterExpiry(sls.cursor(2), stop.signal)).rejects.toBe(reason)
+    const rejected = expect(cursors.afterExpiry(sls.cursor(2), ours, stop.signal)).rejects.toBe(reason)
     await clock.advance(12_000)
     stop.abort(reason)
     await rejected
