@@ -3,8 +3,8 @@ import { seededRandom } from '../../src/emulator/sample-logs.ts'
 import type { BridgeProcess } from '../support/bridge-process.ts'
 import { Scenario } from '../support/scenario.ts'
 
-/** A kill comes at any of so many requests after the one before: in each state of a start, a hand-over, a delivery, a commit. */
-const REQUESTS_BETWEEN = 200
+/** A kill comes at a random one of so many requests after the last kill, some 0 to 2 s: during starts, hand-overs, deliveries, commits. */
+const REQUESTS_BETWEEN = 300
 
 /** The acceptance run is fifty: KILLS=50 npx vitest run --project integration test/integration/crash.test.ts */
 const KILLS = Number(process.env['KILLS'] ?? 8)

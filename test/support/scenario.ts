@@ -22,12 +22,9 @@ import { OfficialClient } from '../../src/sls/official-client.ts'
 import type { BridgeProcess } from './bridge-process.ts'
 import { startCommand } from './bridge-process.ts'
 import { Happenings } from './happenings.ts'
+import { ANSWER, REQUEST } from './requests.ts'
 
 const GROUP = 'scenario'
-/** Where Node tells of each request that reaches a server of this process, so of both emulators, and of each answer. */
-const REQUEST = 'http.server.request.start'
-const ANSWER = 'http.server.response.finish'
-
 export interface ScenarioOptions {
   sls?: SlsEmulatorOptions
   hec?: HecReceiverOptions
@@ -77,6 +74,7 @@ export class Scenario {
       accessKeySecret: new Secret(sls.accessKeySecret),
       userAgent: 'scenario',
     })
+    // Of both emulators, which run in this process.
     subscribe(REQUEST, this.#onRequest)
     subscribe(ANSWER, this.#happenings.notify)
   }

@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { HecReceiver } from '../../../../src/emulator/hec/server.ts'
-import { nextRequest } from '../../../support/next-request.ts'
+import { nextRequest } from '../../../support/requests.ts'
 import { CHANNEL, EVENT, indexed, post, receiverFor, send } from './client.ts'
 
 const ACK = '/services/collector/ack'

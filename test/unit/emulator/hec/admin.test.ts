@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { HecReceiver } from '../../../../src/emulator/hec/server.ts'
-import { nextRequest } from '../../../support/next-request.ts'
+import { nextRequest } from '../../../support/requests.ts'
 import { CHANNEL, EVENT, indexed, post, receiverFor, send } from './client.ts'
 
 function control(receiver: HecReceiver, method: string, path: string, given?: unknown) {
