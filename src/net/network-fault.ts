@@ -51,7 +51,7 @@ export function networkFault(error: Error, { sent, answering }: Progress, origin
     return new Fault('configuration', `TLS to ${message}`, { ...details, advice: tlsAdvice(problem, names) })
   }
   if (error.name === 'HTTPParserError' && !answering) {
-    return new Fault('configuration', `what answers at ${message} does not speak HTTP`, {
+    return new Fault('configuration', `the server does not speak HTTP: ${message}`, {
       ...details,
       advice: `Check scheme and port in ${names.address}.`,
     })
