@@ -81,7 +81,7 @@ export class Judge {
   committed({ consumer, shard, position }: Committed): void {
     this.commits++
     const holder = this.holders[shard]
-    if (holder !== consumer) this.#violated(`${consumer} committed shard ${shard}, held by ${holder ?? 'nobody'}`)
+    if (holder !== consumer) this.#violated(`${consumer} committed shard ${shard}, held by ${holder ?? 'no replica'}`)
     const { mark } = this.#acknowledged[shard] as Progress
     if (!(position <= mark)) this.#violated(`shard ${shard} was committed at ${position}, acknowledged to ${mark}`)
   }
