@@ -3,7 +3,10 @@ import { seededRandom } from '../../src/emulator/sample-logs.ts'
 import type { BridgeProcess } from '../support/bridge-process.ts'
 import { Scenario } from '../support/scenario.ts'
 
-/** A kill comes at a random one of so many requests after the last kill, some 0 to 2 s: during starts, hand-overs, deliveries, commits. */
+/**
+ * A kill comes with a random one of so many requests after the last kill, which takes up to 2 s. It hits starts, hand-overs,
+ * deliveries and commits.
+ */
 const REQUESTS_BETWEEN = 300
 
 /** The acceptance run is fifty: KILLS=50 npx vitest run --project integration test/integration/crash.test.ts */
