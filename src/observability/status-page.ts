@@ -104,7 +104,7 @@ function shardRow(shown: ShardShown): Html {
 /** The service does not tell which consumer holds a shard, only which one committed last. */
 function owner({ held, consumer }: ShardShown): Html {
   if (held) return html`<b>this replica</b>`
-  return consumer === null ? html`<span class="quiet">nobody yet</span>` : html`${consumer}`
+  return consumer === null ? html`<span class="quiet">no consumer yet</span>` : html`${consumer}`
 }
 
 function committed({ checkpointAgeSeconds, committedSecondsAgo }: ShardShown): string {

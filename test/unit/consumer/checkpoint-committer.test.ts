@@ -136,7 +136,7 @@ describe('a commit that is refused', () => {
   )
 
   test.for(['ConsumerNotExist', 'ConsumerNotMatch', 'ConsumerNotExsit'])(
-    'because the shard is somebody else’s (%s) ends the lease',
+    'because another consumer holds the shard (%s) ends the lease',
     async (code) => {
       const { sls, commit, lease } = await committing()
       sls.script(COMMIT, failure(400, code))
