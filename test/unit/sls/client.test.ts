@@ -231,7 +231,7 @@ describe('failures', () => {
     await expect(client.listShards()).rejects.toMatchObject({ reaction: 'retry', code: 'http_500' })
   })
 
-  test('nobody listening is transient', async () => {
+  test('a port without a listener is transient', async () => {
     const { port } = await scriptedServer(empty)
     const client = clientOf(port, { endpoint: 'http://127.0.0.1:1' })
     await expect(client.listShards()).rejects.toMatchObject({ kind: 'transient', code: 'econnrefused' })

@@ -149,7 +149,7 @@ describe('answers the table does not know', () => {
     ['an array', '[1]'],
     ['no code', '{"errorMessage":"x"}'],
     ['a code of another type', '{"errorCode":{"a":1},"errorMessage":[]}'],
-    ['a code nobody could use as a label', '{"errorCode":"a b\\n{}","errorMessage":"x"}'],
+    ['a code that cannot be a label', '{"errorCode":"a b\\n{}","errorMessage":"x"}'],
     ['a code without end', JSON.stringify({ errorCode: 'x'.repeat(1000) })],
     ['JSON that is cut', '{"errorCode":"Shard'],
   ])('a body with %s is judged by its status', (_name, body) => {
@@ -204,7 +204,7 @@ describe('no answer at all', () => {
     'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
     'ERR_TLS_CERT_ALTNAME_INVALID',
     'ERR_SSL_WRONG_VERSION_NUMBER',
-  ])('%s needs somebody to act', (code) => {
+  ])('%s is a configuration fault', (code) => {
     expect(failed(code)).toMatchObject({ kind: 'configuration', advice: expect.stringContaining('certificate') })
   })
 

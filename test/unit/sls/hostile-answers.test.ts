@@ -6,7 +6,7 @@ import { connected, json, raw } from './scripted-server.ts'
 const CORRUPT = { name: 'Fault', kind: 'transient', code: 'corrupt_response' }
 
 describe('answers that would cost more memory than they are worth', () => {
-  test('more shards than anybody has are not held, and as many as somebody may have are', async () => {
+  test('a list of more shards than a project can have is refused, and the longest possible one is held', async () => {
     const shards = Array.from({ length: 10_001 }, (_, shard) => shard)
     const { client } = await connected([json(shards.slice(0, 10_000)), json(shards)])
     expect(await client.heartbeat('cg', 'c', [])).toHaveLength(10_000)

@@ -214,7 +214,7 @@ describe('bodies that cannot be', () => {
       zstdCompressSync(Buffer.alloc(10_000_000)),
       { 'x-log-compresstype': 'zstd' },
     ],
-    ['a compression nobody knows', 'corrupt_response', BODY, { 'x-log-compresstype': 'brotli' }],
+    ['an unknown compression', 'corrupt_response', BODY, { 'x-log-compresstype': 'brotli' }],
     ['plain bytes of another size', 'corrupt_response', LIST.subarray(1), { 'x-log-compresstype': '' }],
     ['another number of groups', 'corrupt_response', BODY, { 'x-log-count': '3' }],
     ['groups where none were announced', 'corrupt_response', BODY, { 'x-log-count': '0' }],
@@ -253,7 +253,7 @@ describe('bodies that cannot be', () => {
     await expect((await pull).read()).rejects.toMatchObject({ kind: 'transient', code: 'und_err_socket' })
   })
 
-  test('a connection that breaks while nobody reads is found on reading', async () => {
+  test('a connection that breaks while the body is not read is noticed on reading', async () => {
     const closed = Promise.withResolvers<void>()
     const breaking: Reply = (response) => {
       response.writeHead(200, { ...HEADERS, 'content-length': String(BODY.length) })

@@ -88,7 +88,7 @@ async function failure(source: VendorSource, code = 'credentials'): Promise<Faul
 }
 
 describe('a credentials URI', () => {
-  test('is asked anew each time, and tells when what it gives expires', async () => {
+  test('is asked each time, and says when the credentials expire', async () => {
     const endpoint = await CredentialEndpoint.start()
     expect(await revealed(uriSource(endpoint.url))).toEqual(endpoint.given[0])
     expect(await revealed(uriSource(endpoint.url))).toEqual(endpoint.given[1])
@@ -256,7 +256,7 @@ describe('RRSA (OIDC)', () => {
     },
   )
 
-  test('is not asked of a server whose certificate nobody vouches for', async () => {
+  test('is not requested from a server with an untrusted certificate', async () => {
     const { endpoint, source } = await sts(false)
     expect((await failure(source)).message).toMatch(/it cannot be reached \(DEPTH_ZERO_SELF_SIGNED_CERT\)$/)
     expect(endpoint.seen).toEqual([])
