@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
-// Four workers on two cores: integration tests start real processes and wait for them half of the time. (`npm test`, measured:
-// 226 s with two, 186 s with three, 160 s with four.)
+// Four workers on two cores: integration tests start real processes and wait for them half of the time. (When `npm test` took
+// 160 s with four, it took 186 s with three and 226 s with two.)
 // Tests start the bridge some hundred times. With its compiled code at hand, a start takes half of the CPU time.
 process.env['NODE_COMPILE_CACHE'] ??= fileURLToPath(new URL('node_modules/.cache/node', import.meta.url))
 
