@@ -1,13 +1,13 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
-// Four workers on two cores: integration tests start real processes and wait for them half of the time. (When `npm test` took
-// 160 s with four, it took 186 s with three and 226 s with two.)
 // Tests start the bridge some hundred times. With its compiled code at hand, a start takes half of the CPU time.
 process.env['NODE_COMPILE_CACHE'] ??= fileURLToPath(new URL('node_modules/.cache/node', import.meta.url))
 
 export default defineConfig({
   test: {
+    // On two cores: integration tests start real processes and wait for them half of the time. (When `npm test` took 160 s with
+    // four workers, it took 186 s with three and 226 s with two.)
     maxWorkers: 4,
     projects: [
       {
