@@ -99,7 +99,9 @@ function rawBody(shard: Shard, { from, groups }: ReadRange, zstd: boolean): Cont
 
 /** The cursor moves over everything that was scanned, even if nothing is left of it. */
 function filteredBody({ groups }: ReadRange, filter: ReturnType<typeof parseQuery>, zstd: boolean): Content {
-  const result = filterGroups(groups.map(inflate), filter)
+  const raw = groups.map(inflate)
+  const result = filterGroups(raw, filter)
+  const unchanged = result.groups.length === raw.length && result.groups.every((group, index) => group === raw[index])
   const list = encodeLogGroupList(result.groups)
   const empty = emptyContent()
   const facts = {
@@ -116,7 +118,7 @@ function filteredBody({ groups }: ReadRange, filter: ReturnType<typeof parseQuer
     'x-log-compresstype': zstd ? 'zstd' : 'lz4',
     ...facts,
   }
-  return { headers, body: zstd ? zstdCompressSync(list) : lz4Compress(list) }
+  return { headers, body: zstd ? zstdCompressSync(list) : unchanged ? joinBlocks(groups) : lz4Compress(list) }
 }
 
 function emptyContent(): Content {

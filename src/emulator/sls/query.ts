@@ -59,7 +59,7 @@ export function filterGroups(raw: readonly Buffer[], filter: RowFilter): Filtere
   return { groups: [...rebuilt.values()].map(encodeLogGroup), scanned, matched }
 }
 
-/** Lets every row pass. Logs are moved as they are, so that a backlog can be read with a query at full speed. */
+/** Lets every row pass. Does not decode the logs, and returns the given groups where none belong together. */
 function regrouped(raw: readonly Buffer[]): FilteredGroups {
   // The logs of a group are written like the groups of a list: both are field 1.
   const rebuilt = new Map<string, { rest: LogGroupInput; logs: Buffer[] }>()
@@ -73,6 +73,7 @@ function regrouped(raw: readonly Buffer[]): FilteredGroups {
     for (const log of logs) target.logs.push(log)
     rows += logs.length
   }
+  if (rebuilt.size === raw.length) return { groups: [...raw], scanned: rows, matched: rows }
   const groups = [...rebuilt.values()].map(({ rest, logs }) =>
     Buffer.concat([encodeLogGroupList(logs), encodeLogGroup(rest)]),
   )
