@@ -3,7 +3,7 @@
  * are put into new groups, as the real service does: one per topic, source and set of tags, in the order they first occur.
  */
 import type { LogGroupInput } from '../../sls/log-group.ts'
-import { decodeLogGroup, encodeLogGroup, encodeLogGroupList, splitLogGroup } from '../../sls/log-group.ts'
+import { decodeLogGroup, encodeLogGroup, splitLogGroup } from '../../sls/log-group.ts'
 import { SlsRefusal } from './refusal.ts'
 
 export interface RowFilter {
@@ -34,8 +34,19 @@ export function parseQuery(query: string): RowFilter {
   return { field: quoted ?? plain ?? '', value: value.replaceAll("''", "'") }
 }
 
+/** Groups with the same key are put together. */
+export interface Grouping {
+  readonly key: string
+  readonly rows: number
+}
+
+export function groupingOf(group: Buffer): Grouping {
+  const { logs, rest } = splitLogGroup(group)
+  const { topic, source, tags } = decodeLogGroup(rest)
+  return { key: JSON.stringify([topic, source, tags]), rows: logs.length }
+}
+
 export function filterGroups(raw: readonly Buffer[], filter: RowFilter): FilteredGroups {
-  if (filter.field === undefined) return regrouped(raw)
   const rebuilt = new Map<string, LogGroupInput>()
   let scanned = 0
   let matched = 0
@@ -48,7 +59,7 @@ export function filterGroups(raw: readonly Buffer[], filter: RowFilter): Filtere
       scanned += 1
       // As the SDKs flatten a log: contents override fields of the group, and the last of several values wins.
       const own = log.contents.findLast(([name]) => name.toString() === filter.field)?.[1].toString()
-      if ((own ?? shared.get(filter.field)) !== filter.value) continue
+      if (filter.field !== undefined && (own ?? shared.get(filter.field)) !== filter.value) continue
       matched += 1
       const { time, timeNs, contents } = log
       const target = rebuilt.get(key) ?? { topic, source, tags, logs: [] }
@@ -57,27 +68,6 @@ export function filterGroups(raw: readonly Buffer[], filter: RowFilter): Filtere
     }
   }
   return { groups: [...rebuilt.values()].map(encodeLogGroup), scanned, matched }
-}
-
-/** Lets every row pass. Does not decode the logs, and returns the given groups where none belong together. */
-function regrouped(raw: readonly Buffer[]): FilteredGroups {
-  // The logs of a group are written like the groups of a list: both are field 1.
-  const rebuilt = new Map<string, { rest: LogGroupInput; logs: Buffer[] }>()
-  let rows = 0
-  for (const bytes of raw) {
-    const { logs, rest } = splitLogGroup(bytes)
-    const { topic, source, tags } = decodeLogGroup(rest)
-    const key = JSON.stringify([topic, source, tags])
-    const target = rebuilt.get(key) ?? { rest: { topic, source, tags, logs: [] }, logs: [] }
-    if (logs.length > 0) rebuilt.set(key, target)
-    for (const log of logs) target.logs.push(log)
-    rows += logs.length
-  }
-  if (rebuilt.size === raw.length) return { groups: [...raw], scanned: rows, matched: rows }
-  const groups = [...rebuilt.values()].map(({ rest, logs }) =>
-    Buffer.concat([encodeLogGroupList(logs), encodeLogGroup(rest)]),
-  )
-  return { groups, scanned: rows, matched: rows }
 }
 
 function tagField([key, value]: [string, string]): [string, string] {
