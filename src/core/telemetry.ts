@@ -74,8 +74,8 @@ export interface Telemetry {
   /** The sink may or may not have accepted a request. */
   outcomeUnknown(sink: string, fault: Fault): void
   resent(sink: string, reason: ResendReason, events: number): void
-  /** A delivery failed and is tried again; `attempt` counts its failures in a row. */
-  deliveryFailed(sink: string, fault: Fault, attempt: number): void
+  /** A delivery failed and is tried again; `attempt` counts its failures in a row, `seconds` is how long it has been tried. */
+  deliveryFailed(sink: string, fault: Fault, attempt: number, seconds: number): void
   delivered(sink: string, events: number): void
   deadLettered(sink: string, reason: string, events: number): void
   // whatever waits until somebody changes something

@@ -1,9 +1,11 @@
 import type { Clock } from '../core/clock.ts'
 import { onOneLine } from '../core/text.ts'
 import type { Pause, Pauses } from './pauses.ts'
+import { Stalls } from './stalls.ts'
 
 /** The answer of `/readyz`. Ready means that logs flow, or would if there were any. */
 export class Health {
+  readonly stalls: Stalls
   readonly #clock: Clock
   readonly #groupTimeoutMs: number
   readonly #pauses: Pauses
@@ -13,6 +15,7 @@ export class Health {
   /** `groupTimeoutMs`: after this long without a heartbeat the service gives the shards to other replicas. */
   constructor({ clock, groupTimeoutMs, pauses }: { clock: Clock; groupTimeoutMs: number; pauses: Pauses }) {
     this.#clock = clock
+    this.stalls = new Stalls(clock)
     this.#pauses = pauses
     this.#groupTimeoutMs = groupTimeoutMs
   }
@@ -28,7 +31,7 @@ export class Health {
 
   /** `reasons` is empty when ready; each is one line. */
   ready(): { ready: boolean; reasons: string[] } {
-    const reasons = [...this.#pauses].map(reasonOf)
+    const reasons = [...[...this.#pauses].map(reasonOf), ...this.stalls.reasons()]
     if (this.#stopping) reasons.push('stopping')
     if (this.#lastHeartbeat === undefined) reasons.push('has not joined the consumer group yet')
     else {

@@ -88,6 +88,7 @@ export class BridgeTelemetry implements Telemetry {
   shardReleased(shard: ShardRef, how: 'drained' | 'lost'): void {
     this.#held.delete(shardKey(shard))
     this.#status.shardReleased(shard)
+    this.#health.stalls.ended('pull', shardKey(shard))
     const labels = this.#labels(shard)
     this.#metrics.shard_lag_seconds.remove(labels)
     this.#metrics.shard_checkpoint_age_seconds.remove(labels)
@@ -98,12 +99,14 @@ export class BridgeTelemetry implements Telemetry {
   }
 
   pulled(shard: ShardRef, logs: number, rawBytes: number): void {
+    this.#health.stalls.ended('pull', shardKey(shard))
     this.#metrics.logs_read_total.inc(logs)
     this.#metrics.raw_bytes_read_total.inc(rawBytes)
     this.#log.debug({ shard: shard.shard, logs, rawBytes }, 'pulled')
   }
 
   pullFailed(shard: ShardRef, fault: Fault, attempt: number): void {
+    this.#health.stalls.failed('pull', shardKey(shard), `nothing was pulled from ${shardName(shard)}`, fault, 0)
     this.#warn('pull failed', fault, { shard: shard.shard, attempt })
   }
 
@@ -164,6 +167,7 @@ export class BridgeTelemetry implements Telemetry {
   }
 
   inFlight(bytes: number): void {
+    if (bytes === 0) this.#health.stalls.nothingWaits()
     this.#metrics.in_flight_bytes.set(bytes)
     this.#status.inFlight(bytes)
   }
@@ -197,11 +201,13 @@ export class BridgeTelemetry implements Telemetry {
     this.#warn(`sending again what Splunk may have (${reason})`, undefined, { events })
   }
 
-  deliveryFailed(_sink: string, fault: Fault, attempt: number): void {
+  deliveryFailed(sink: string, fault: Fault, attempt: number, seconds: number): void {
+    this.#health.stalls.failed('sink', sink, `nothing was delivered to ${sink}`, fault, seconds)
     this.#warn('delivery failed', fault, { attempt })
   }
 
   delivered(sink: string, events: number): void {
+    this.#health.stalls.ended('sink', sink)
     this.#metrics.events_delivered_total.inc({ sink }, events)
     this.#status.delivered(events)
   }

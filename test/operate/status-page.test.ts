@@ -158,6 +158,7 @@ async function tenMinutes() {
         'splunk_hec',
         new Fault('transient', 'HEC answered HTTP 503: Server is busy (code 9)', { code: '9' }),
         1,
+        0,
       )
     if (step === 40) telemetry.deadLettered('splunk_hec', '6', 2)
     if (step === 55) {

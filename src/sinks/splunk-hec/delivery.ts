@@ -105,6 +105,7 @@ export class Delivery {
     const { endpoints, gate, deadLetterGate, sink, telemetry, clock } = this.#shared
     let range = first
     let failures = 0
+    const since = clock.monotonic()
     /** A failure is thrown as its fault: the gate closes on it, and the endpoint rests. */
     const postOnce = async (pass: Pass, endpoint: Endpoint): Promise<Posted> => {
       const posted = await this.#post(range, endpoint, pass)
@@ -124,7 +125,7 @@ export class Delivery {
       failed: (fault) => {
         if (fault.kind !== 'transient' && fault.kind !== 'ambiguous') throw fault
         failures++
-        telemetry.deliveryFailed(sink, fault, failures)
+        telemetry.deliveryFailed(sink, fault, failures, (clock.monotonic() - since) / 1000)
         return endpoints.anyHealthy
           ? backoffMs(failures, RETRY.minMs, RETRY.maxMs)
           : retryDelayMs(fault, failures, RETRY)

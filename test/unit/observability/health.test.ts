@@ -57,3 +57,44 @@ test('every pause is a reason of one line with its latest fault', () => {
   expect(reasons[0]).toMatch(/^.*hec_configuration.*sink.*Incorrect index.*fix it.*$/)
   expect(reasons[1]).toMatch(/^.*corrupt_data.*shard 3.*bad block.*$/)
 })
+
+const SINK = ['sink', 'splunk_hec', 'nothing was delivered to splunk_hec'] as const
+
+test.each(['transient', 'ambiguous', 'configuration'] as const)(
+  'a sink to which nothing could be delivered for a minute is a reason, also when the fault is %s',
+  (kind) => {
+    const { health: it, clock } = health()
+    it.heartbeatSucceeded()
+    for (let second = 0; second < 60; second += 10) {
+      it.stalls.failed(...SINK, fault(kind, '9', 'Server is busy', 'wait'), 0)
+      expect(it.ready().ready).toBe(true)
+      clock.pass(10)
+    }
+    expect(it.ready().reasons).toEqual(['nothing was delivered to splunk_hec for 60 s: Server is busy (wait)'])
+    it.stalls.failed(...SINK, fault(kind, '9', 'Server is busy'), 0)
+    expect(it.ready().ready).toBe(false)
+    it.stalls.ended('sink', 'splunk_hec')
+    expect(it.ready().ready).toBe(true)
+    it.stalls.failed(...SINK, fault(kind, '9', 'Server is busy'), 0)
+    expect(it.ready().ready).toBe(true)
+  },
+)
+
+test('a request that hung for more than a minute counts from its beginning', () => {
+  const { health: it } = health()
+  it.heartbeatSucceeded()
+  it.stalls.failed(...SINK, fault('ambiguous', 'timeout', 'no answer'), 120)
+  expect(it.ready().reasons.join()).toContain('for 120 s')
+})
+
+test('without a log that waits, a sink that failed last is no reason', () => {
+  const { health: it, clock } = health()
+  it.heartbeatSucceeded()
+  it.stalls.failed(...SINK, fault('transient', '9'), 0)
+  it.stalls.failed('pull', 'a/1', 'nothing was pulled from shard 1', fault('transient', 'timeout', 'no answer'), 0)
+  clock.pass(120)
+  it.heartbeatSucceeded()
+  expect(it.ready().reasons).toHaveLength(2)
+  it.stalls.nothingWaits()
+  expect(it.ready().reasons).toEqual(['nothing was pulled from shard 1 for 120 s: no answer'])
+})

@@ -13,7 +13,7 @@ async function attacked() {
   it.group.shards = [{ shard: 1, status: 'readwrite', consumer: HOSTILE, committedAt: 1 }]
   it.group.problem = undefined
   it.telemetry.shardTaken(shardRef(0), 'MQ==', 'start')
-  it.telemetry.deliveryFailed('splunk_hec', fault('transient', HOSTILE, HOSTILE, HOSTILE), 1)
+  it.telemetry.deliveryFailed('splunk_hec', fault('transient', HOSTILE, HOSTILE, HOSTILE), 1, 0)
   it.telemetry.paused(
     { reason: 'hec_configuration', scope: { of: 'sink', sink: 'splunk_hec' } },
     fault('configuration', HOSTILE, HOSTILE, HOSTILE),

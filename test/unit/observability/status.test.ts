@@ -125,7 +125,12 @@ describe('recent faults', () => {
   test('are counted when they repeat, also those that the log leaves out, the latest first', async () => {
     const it = await observed()
     for (let attempt = 1; attempt <= 5; attempt++) {
-      it.telemetry.deliveryFailed('splunk_hec', fault('transient', '9', `Server is busy ${attempt}`, 'wait'), attempt)
+      it.telemetry.deliveryFailed(
+        'splunk_hec',
+        fault('transient', '9', `Server is busy ${attempt}`, 'wait'),
+        attempt,
+        0,
+      )
       it.clock.pass(1)
     }
     it.telemetry.heartbeat(LOGSTORE, 'failed', fault('transient', 'timeout', 'no answer'))
@@ -149,7 +154,7 @@ describe('recent faults', () => {
     telemetry.cursorExpired(shardRef(1), { expired: 'a', resumedAt: 'b', lostGroupsEstimate: 3 })
     telemetry.outcomeUnknown('splunk_hec', fault('ambiguous', 'reset'))
     telemetry.resent('splunk_hec', 'ack_timeout', 5)
-    telemetry.deliveryFailed('splunk_hec', fault('transient', '9'), 1)
+    telemetry.deliveryFailed('splunk_hec', fault('transient', '9'), 1, 0)
     telemetry.deadLettered('splunk_hec', '6', 1)
     telemetry.paused(
       { reason: 'dead_letter', scope: { of: 'sink', sink: 'splunk_hec' } },
@@ -165,7 +170,12 @@ describe('recent faults', () => {
   test('are the last twenty, each on one line of bounded length, whatever a server sends', async () => {
     const it = await observed('silent')
     for (let i = 0; i < 100; i++)
-      it.telemetry.deliveryFailed('splunk_hec', fault('transient', `code-${i}`, `${'\u001b[31m\n'.repeat(1000)}x`), 1)
+      it.telemetry.deliveryFailed(
+        'splunk_hec',
+        fault('transient', `code-${i}`, `${'\u001b[31m\n'.repeat(1000)}x`),
+        1,
+        0,
+      )
     const { faults } = it.status.snapshot()
     expect(faults).toHaveLength(20)
     expect(faults[0]?.code).toBe('code-99')

@@ -5,6 +5,29 @@ import { fault, observed } from './observed.ts'
 
 const shardLabels = (shard: number) => `{project="p",logstore="l",shard="${shard}"}`
 
+test('readiness follows what happens: failures of a minute, a delivery, a pull, an empty budget, a released shard', async () => {
+  const { telemetry, health, clock } = await observed()
+  telemetry.heartbeat(LOGSTORE, 'ok')
+  const stalled = () => {
+    telemetry.heartbeat(LOGSTORE, 'ok')
+    return health.ready().reasons.map((reason) => reason.replace(/ for .*/, ''))
+  }
+  telemetry.deliveryFailed('splunk_hec', fault('transient', '9'), 1, 70)
+  expect(stalled()).toEqual(['nothing was delivered to splunk_hec'])
+  telemetry.delivered('splunk_hec', 1)
+  expect(stalled()).toEqual([])
+  telemetry.deliveryFailed('splunk_hec', fault('ambiguous', 'timeout'), 1, 70)
+  telemetry.inFlight(0)
+  expect(stalled()).toEqual([])
+  telemetry.pullFailed(shardRef(1), fault('transient', 'timeout'), 1)
+  telemetry.pullFailed(shardRef(2), fault('transient', 'timeout'), 1)
+  clock.pass(60)
+  expect(stalled()).toEqual(['nothing was pulled from shard 1', 'nothing was pulled from shard 2'])
+  telemetry.pulled(shardRef(1), 0, 0)
+  telemetry.shardReleased(shardRef(2), 'lost')
+  expect(stalled()).toEqual([])
+})
+
 describe('counting', () => {
   test('each method counts in the metric of the contract', async () => {
     const { telemetry, samples } = await observed()
@@ -91,7 +114,7 @@ describe('warnings about retries', () => {
   test('come at once, then at most every 30 s with a count of those left out', async () => {
     const { telemetry, clock, lines } = await observed()
     for (let i = 0; i < 30; i++) {
-      telemetry.deliveryFailed('splunk_hec', fault('transient', '9', 'server is busy'), i)
+      telemetry.deliveryFailed('splunk_hec', fault('transient', '9', 'server is busy'), i, 0)
       clock.pass(2)
     }
     const warnings = lines()
@@ -104,9 +127,9 @@ describe('warnings about retries', () => {
 
   test('with another text, code or kind do not hold each other back', async () => {
     const { telemetry, lines } = await observed()
-    telemetry.deliveryFailed('splunk_hec', fault('transient', '9'), 1)
-    telemetry.deliveryFailed('splunk_hec', fault('transient', '8'), 1)
-    telemetry.deliveryFailed('splunk_hec', fault('ambiguous', '9'), 1)
+    telemetry.deliveryFailed('splunk_hec', fault('transient', '9'), 1, 0)
+    telemetry.deliveryFailed('splunk_hec', fault('transient', '8'), 1, 0)
+    telemetry.deliveryFailed('splunk_hec', fault('ambiguous', '9'), 1, 0)
     telemetry.pullFailed(shardRef(1), fault('transient', '9'), 1)
     expect(lines()).toHaveLength(4)
   })
@@ -248,7 +271,7 @@ describe('the log', () => {
 
   test('a server’s text cannot break a line or write to the terminal', async () => {
     const { telemetry, lines } = await observed()
-    telemetry.deliveryFailed('splunk_hec', fault('transient', '9', `a\nb\u001b[2J${'x'.repeat(5000)}`), 1)
+    telemetry.deliveryFailed('splunk_hec', fault('transient', '9', `a\nb\u001b[2J${'x'.repeat(5000)}`), 1, 0)
     expect(lines()[0]?.msg).toMatch(/^\P{Cc}{1,1100}$/u)
   })
 })

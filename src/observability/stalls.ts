@@ -1,0 +1,52 @@
+import type { Clock } from '../core/clock.ts'
+import type { Fault } from '../core/errors.ts'
+import { onOneLine } from '../core/text.ts'
+
+/** Shorter failures pass by themselves: readiness must not flap with every retry. */
+const TOLERATED_MS = 60_000
+
+interface Stall {
+  readonly of: 'sink' | 'pull'
+  readonly what: string
+  /** Monotonic milliseconds. */
+  readonly since: number
+  fault: Fault
+}
+
+/** Sinks and shards of which every attempt fails, whatever the class of the fault, and since when. */
+export class Stalls {
+  readonly #clock: Clock
+  readonly #stalls = new Map<string, Stall>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** An attempt failed that had been tried for `seconds`. `what` says in words what does not happen. */
+  failed(of: Stall['of'], name: string, what: string, fault: Fault, seconds: number): void {
+    const lasting = this.#stalls.get(`${of} ${name}`)
+    if (lasting) lasting.fault = fault
+    else this.#stalls.set(`${of} ${name}`, { of, what, since: this.#clock.monotonic() - seconds * 1000, fault })
+  }
+
+  /** One attempt succeeded, or there is none any more. */
+  ended(of: Stall['of'], name: string): void {
+    this.#stalls.delete(`${of} ${name}`)
+  }
+
+  /** No log waits for a sink. */
+  nothingWaits(): void {
+    for (const [id, { of }] of this.#stalls) if (of === 'sink') this.#stalls.delete(id)
+  }
+
+  /** One line for each that has lasted for a minute. */
+  reasons(): string[] {
+    const now = this.#clock.monotonic()
+    return [...this.#stalls.values()]
+      .filter(({ since }) => now - since >= TOLERATED_MS)
+      .map(({ what, since, fault: { message, advice } }) => {
+        const remedy = advice === undefined ? '' : ` (${advice})`
+        return onOneLine(`${what} for ${Math.round((now - since) / 1000)} s: ${message}${remedy}`)
+      })
+  }
+}
