@@ -194,8 +194,9 @@ export class ShardFetcher {
   }
 
   #reachedEnd(pull: Pull, cursor: string): boolean {
-    if (pull.endOfCursor !== undefined) return pull.endOfCursor
+    // Whatever the header says: asking again at once would never end.
     if (pull.nextCursor === cursor) return true
+    if (pull.endOfCursor !== undefined) return pull.endOfCursor
     // Without the header a small answer means the tail, as the official workers assume. With a query it does not: the
     // service may have scanned much and returned little.
     return !this.#options.reading.query && pull.groupCount < this.#count / 10 && pull.rawSize < TAIL_MAX_BYTES

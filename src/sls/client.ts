@@ -183,7 +183,7 @@ export class SlsClient {
     }
     const pulled = this.#pulls(() => {
       signal?.throwIfAborted()
-      return this.#transport.call(call, (answer) => pullOf(answer, timeoutMs))
+      return this.#transport.call(call, (answer) => pullOf(answer, { from, idleMs: timeoutMs }))
     })
     return signal ? abortable(pulled, signal) : pulled
   }

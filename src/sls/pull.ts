@@ -44,11 +44,18 @@ export interface Pull {
   discard(): void
 }
 
-/** Reads the headers of a pull; those the protocol demands are required, and lies about size end here. */
-export async function pullOf(answer: Answer, idleMs: number): Promise<Pull> {
+/**
+ * Reads the headers of a pull from the cursor `from`. Those that the protocol demands are required. Lies about size, and
+ * cursors that would have the same logs read without end, are corrupt answers.
+ */
+export async function pullOf(answer: Answer, { from, idleMs }: { from: string; idleMs: number }): Promise<Pull> {
   const nextCursor = answer.header('x-log-cursor')
   if (!isCursor(nextCursor)) throw answer.corrupt('no x-log-cursor, or one that cannot be')
   const groupCount = wholeNumber(answer, 'x-log-count')
+  if (groupCount > 0 && nextCursor === from) {
+    throw answer.corrupt(`${groupCount} log groups came and x-log-cursor did not move: they would be read without end`)
+  }
+  if (isBefore(nextCursor, from)) throw answer.corrupt('x-log-cursor went back: logs would be read again without end')
   const rawSize = wholeNumber(answer, 'x-log-bodyrawsize')
   if (rawSize > MAX_RAW_BYTES) throw answer.corrupt(`${rawSize} bytes announced, at most ${MAX_RAW_BYTES} are taken`)
   if (rawSize === 0 && groupCount > 0) throw answer.corrupt(`${groupCount} log groups announced in 0 bytes`)
@@ -144,6 +151,12 @@ function sized(answer: Answer, raw: Buffer, rawSize: number): Buffer {
 /** No encoder makes data longer than this; with it a body is refused while it arrives, not after. */
 function compressedLimit(rawSize: number): number {
   return rawSize + (rawSize >>> 7) + 1024
+}
+
+/** False for cursors that are not numbers. */
+function isBefore(cursor: string, other: string): boolean {
+  const [position, after] = [cursorNumber(cursor), cursorNumber(other)]
+  return position !== undefined && after !== undefined && position < after
 }
 
 function wholeNumber(answer: Answer, name: string): number {

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import type { Fault } from '../../../src/core/errors.ts'
+import { cursorNumber, cursorOf } from '../../../src/sls/cursor.ts'
 import { json } from '../sls/scripted-server.ts'
-import type { Reply } from './sls-double.ts'
+import type { Asked, Reply } from './sls-double.ts'
 import { takenShard } from './taken-shard.ts'
 
 test('a shard that is wrongly listed as read-only is read on: one wrong answer does not stop it for good', async () => {
@@ -22,7 +23,8 @@ test('a service that sends more log groups than asked for, too large to be read,
   await clock.settle()
   // More than half of the budget of one MiB.
   const tooLarge: Reply = (response, { query }) => {
-    const headers = { 'x-log-cursor': String(query['cursor']), 'x-log-count': '5', 'x-log-bodyrawsize': '600000' }
+    const next = cursorOf((cursorNumber(String(query['cursor'])) as bigint) + 5n)
+    const headers = { 'x-log-cursor': next, 'x-log-count': '5', 'x-log-bodyrawsize': '600000' }
     response.writeHead(200, headers).end(Buffer.alloc(1_000))
   }
   sls.rule('PullLogs', tooLarge)
@@ -37,4 +39,48 @@ test('a service that sends more log groups than asked for, too large to be read,
     reason: 'corrupt_data',
     scope: { of: 'pull', shard: sls.shard() },
   })
+})
+
+/** The emulator's answer to a pull with the cursor that `next` makes of the one that was asked for. */
+function withCursor(next: (asked: string) => string, more: Record<string, string> = {}): Reply {
+  return async (response, asked: Asked) => {
+    const { status, headers, body } = await asked.handle()
+    const names = headers.filter((_, i) => i % 2 === 0)
+    const given = Object.fromEntries(names.map((name, i) => [name.toLowerCase(), headers[i * 2 + 1] as string]))
+    response.writeHead(status, { ...given, 'x-log-cursor': next(String(asked.query['cursor'])), ...more }).end(body)
+  }
+}
+
+test.each<[string, Reply]>([
+  ['does not move', withCursor((asked) => asked, { 'x-log-end-of-cursor': '0' })],
+  ['goes back', withCursor((asked) => cursorOf((cursorNumber(asked) as bigint) - 1n))],
+])(
+  'logs that come with a cursor that %s are a corrupt answer: no copies leave, the shard pauses and recovers',
+  async (_, reply) => {
+    const { sls, clock, deliveries } = await takenShard({ written: 3 })
+    deliveries.acknowledging = true
+    sls.rule('PullLogs', reply)
+    await clock.advance(30_000)
+    expect(deliveries.seen).toEqual([])
+    expect(sls.of('PullLogs').length).toBeLessThan(12)
+    const pause = { reason: 'corrupt_data', scope: { of: 'pull', shard: sls.shard() } }
+    const [[key, fault] = []] = sls.recorder.of('paused').map(({ args }) => args)
+    expect(key).toEqual(pause)
+    expect((fault as Fault).message).toContain('x-log-cursor')
+    sls.rule('PullLogs')
+    await clock.advance(16_000)
+    expect(sls.recorder.of('resumed').map(({ args }) => args[0])).toContainEqual(pause)
+    expect(deliveries.seen).toEqual(['0:0:0', '0:1:0', '0:2:0'])
+  },
+)
+
+test('a pull that brings nothing and does not move is the end, although the service says that it is not', async () => {
+  const { sls, clock } = await takenShard()
+  sls.rule(
+    'PullLogs',
+    withCursor((asked) => asked, { 'x-log-end-of-cursor': '0' }),
+  )
+  await clock.advance(10_000)
+  // Once in a fetch interval, which is a second.
+  expect(sls.of('PullLogs').length).toBeLessThan(13)
 })

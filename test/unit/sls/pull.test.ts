@@ -230,6 +230,16 @@ describe('bodies that cannot be', () => {
     await expect((await pull).read()).rejects.toMatchObject({ ...CORRUPT, code })
   })
 
+  test.each([
+    ['the cursor that was asked for, and logs', 'MTI=', { 'x-log-cursor': 'MTI=' }],
+    ['an opaque cursor that was asked for, and logs', 'Y3Vyc29y', { 'x-log-cursor': 'Y3Vyc29y' }],
+    ['an earlier cursor, and logs', 'MTI=', { 'x-log-cursor': 'OQ==' }],
+    ['an earlier cursor, and no log', 'MTI=', { 'x-log-cursor': 'OQ==', 'x-log-count': '0', 'x-log-bodyrawsize': '0' }],
+  ])('%s', async (_name, from, headers) => {
+    const { client } = await connected(raw(BODY, 200, { ...HEADERS, ...headers }))
+    await expect(client.pull(0, from, { count: 1 })).rejects.toMatchObject(CORRUPT)
+  })
+
   test('a body without end is refused while it arrives', async () => {
     let sent = 0
     const { pull } = await pullFrom((response) => {
