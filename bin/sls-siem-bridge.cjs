@@ -1,8 +1,9 @@
 #!/bin/sh
-':' //; d=$(dirname "$(readlink -f "$0")")/..; n="$d/node_modules/.bin/node"; [ -x "$n" ] || n=node; export MALLOC_MMAP_THRESHOLD_="${MALLOC_MMAP_THRESHOLD_-131072}"; exec "$n" "$d/dist/main.js" "$@"
+':' //; trap 'exit 0' TERM INT; d=$(dirname "$(readlink -f "$0")")/..; n="$d/node_modules/.bin/node"; [ -x "$n" ] || n=node; export MALLOC_MMAP_THRESHOLD_="${MALLOC_MMAP_THRESHOLD_-131072}"; exec "$n" "$d/dist/main.js" "$@"
 // This file is a shell script and a JavaScript program. As a command, the shell runs the line above and becomes the Node that
-// this repository brings (exec: same process, so signals and kill -9 reach the bridge). `node bin/sls-siem-bridge.cjs` runs
-// the code below. glibc's malloc reads the variable once at the start: DESIGN.md, "Non-obvious".
+// this repository brings (exec: same process, so signals and kill -9 reach the bridge). A signal before that ends it with 0.
+// `node bin/sls-siem-bridge.cjs` runs the code below. glibc's malloc reads the variable once at the start: DESIGN.md,
+// "Non-obvious".
 const { existsSync, realpathSync } = require('node:fs')
 const { join } = require('node:path')
 const { spawn } = require('node:child_process')
@@ -26,8 +27,15 @@ if (major > 24 || (major === 24 && minor >= 12)) {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     env: { MALLOC_MMAP_THRESHOLD_: '131072', ...process.env, SLS_SIEM_BRIDGE_LAUNCHED: '1' },
   })
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => child.kill(signal))
-  child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGKILL' ? 137 : 1)))
+  let sent
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) {
+    process.on(signal, () => {
+      sent = signal
+      child.kill(signal)
+    })
+  }
+  // A child that dies of the signal which we passed on had no handler yet, because it was still starting.
+  child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGKILL' ? 137 : signal === sent ? 0 : 1)))
 } else {
   console.error(
     `sls-siem-bridge needs Node 24.12 or newer; this is ${process.version}. "npm ci" brings one along on Linux.`,

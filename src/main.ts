@@ -1,7 +1,10 @@
+import { setImmediate } from 'node:timers/promises'
 import { isatty } from 'node:tty'
 import { setFlagsFromString } from 'node:v8'
 import type { Command } from './cli/command.ts'
-import { EXIT } from './cli/command.ts'
+
+// Nothing of ours is imported before the handlers are there: until then a signal kills the process.
+const end = endSignal()
 
 /** The commands of `sls-siem-bridge`. Only the one that runs is loaded. */
 const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }> = {
@@ -75,7 +78,7 @@ function usage(): string {
   ].join('\n')
 }
 
-/** Aborted by the first SIGTERM or SIGINT. The second SIGINT ends the process at once. */
+/** Aborted by the first SIGTERM or SIGINT, however early. The second SIGINT ends the process at once. */
 function endSignal(): AbortSignal {
   const end = new AbortController()
   let interrupts = 0
@@ -99,6 +102,7 @@ function endWithReader(): void {
 
 async function main(argv: string[]): Promise<number> {
   endWithReader()
+  const { EXIT } = await import('./cli/command.ts')
   const [name, ...rest] = argv
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     process.stdout.write(usage())
@@ -114,7 +118,10 @@ async function main(argv: string[]): Promise<number> {
     return EXIT.usage
   }
   const run = await command.load()
-  return run(rest, { env: process.env, stdout: process.stdout, stderr: process.stderr, signal: endSignal() })
+  // A signal that came meanwhile is heard in the next round of the event loop. This one may have looked already.
+  await setImmediate()
+  await setImmediate()
+  return run(rest, { env: process.env, stdout: process.stdout, stderr: process.stderr, signal: end })
 }
 
 /**

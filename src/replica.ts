@@ -18,7 +18,7 @@ import { VERSION } from './version.ts'
 /**
  * Runs one replica, the bridge with its log, metrics, health and status page, until `end` aborts. Then the bridge drains, at
  * most for its grace. Returns true after a regular end, and false when a bug ended the replica; the log shows the bug.
- * Rejects with a `configuration` Fault when the log file or the admin port cannot be opened.
+ * Rejects with a Fault when the log file or the admin port cannot be opened: `transient` if that may pass by itself.
  */
 export async function runReplica(config: Config, warnings: readonly string[], end: AbortSignal): Promise<boolean> {
   const { sls, shutdownGraceMs } = config

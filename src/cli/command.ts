@@ -24,6 +24,11 @@ export class UsageError extends Error {}
 export class WrongConfiguration extends Error {
   readonly problems: readonly Problem[]
 
+  /** Whether all of it may pass although nobody changes anything. */
+  get passing(): boolean {
+    return this.problems.every(({ passing }) => passing)
+  }
+
   constructor(problems: readonly Problem[], message: string) {
     super(message)
     this.problems = problems

@@ -1,6 +1,6 @@
 import { Fault } from '../core/errors.ts'
 import { runReplica } from '../replica.ts'
-import { command, EXIT, withAdvice } from './command.ts'
+import { command, EXIT, WrongConfiguration, withAdvice } from './command.ts'
 import { configurationOf } from './configuration.ts'
 
 const HELP = `Run one replica: lease shards of the consumer group, deliver their logs, commit what was acknowledged.
@@ -10,20 +10,32 @@ usage: sls-siem-bridge run
 The environment and .env are its whole configuration: see docs/configuration.md, and begin with .env.example.
 Start more replicas to scale. SIGTERM or SIGINT drains, commits within SHUTDOWN_GRACE_SECONDS and exits with 0. A second
 SIGINT exits at once.
+
+Exit code 1: start it again, because the cause may have passed. Exit code 2: somebody must change the configuration.
 `
 
+/** A supervisor starts a replica again after exit code 1, and not after 2. */
 export const runCommand = command({
   name: 'run',
   help: HELP,
   options: {},
   async run(_, io) {
-    const { config, warnings } = configurationOf(io)
+    // The signal came while this module was loaded.
+    if (io.signal.aborted) return EXIT.done
+    const told = (text: string, code: number): number => {
+      io.stderr.write(`${text}\n`)
+      return code
+    }
     try {
+      const { config, warnings } = configurationOf(io)
       return (await runReplica(config, warnings, io.signal)) ? EXIT.done : EXIT.failed
     } catch (error) {
+      if (error instanceof WrongConfiguration && error.passing)
+        return told(`${error.message}\n\n${PASSING}`, EXIT.failed)
       if (!(error instanceof Fault)) throw error
-      io.stderr.write(`sls-siem-bridge: ${withAdvice(error)}\n`)
-      return EXIT.usage
+      return told(`sls-siem-bridge: ${withAdvice(error)}`, error.kind === 'configuration' ? EXIT.usage : EXIT.failed)
     }
   },
 })
+
+const PASSING = 'This may pass by itself. The exit code is 1, after which a supervisor starts the replica again.'

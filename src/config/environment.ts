@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
-import { messageOf } from '../core/errors.ts'
+import { mayComeLater, messageOf } from '../core/errors.ts'
+import { readPlainFile } from '../core/plain-file.ts'
 import type { Problem } from './problems.ts'
 import { SETTINGS } from './settings.ts'
 
@@ -27,10 +27,10 @@ export function readEnvironment(processEnv: Environment, cwd: string): { env: En
 function readDotEnv(path: string): Environment | Problem[] {
   let content: string
   try {
-    content = readFileSync(path, 'utf8').replace(/^\uFEFF/, '')
+    content = readPlainFile(path).replace(/^\uFEFF/, '')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {}
-    return [{ variable: path, problem: `cannot be read: ${messageOf(error)}` }]
+    return [{ variable: path, problem: `cannot be read: ${messageOf(error)}`, passing: mayComeLater(error) }]
   }
   const malformed = malformedLines(content)
   return malformed.length > 0 ? malformed.map((problem) => ({ variable: path, ...problem })) : parseEnv(content)

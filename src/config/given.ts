@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { mayComeLater } from '../core/errors.ts'
+import { readPlainFile } from '../core/plain-file.ts'
 import type { Environment } from './environment.ts'
 import type { Problem } from './problems.ts'
 import { shown, withoutPath } from './problems.ts'
@@ -63,10 +64,11 @@ function readGivenFile(name: SettingName, path: string): string | Problem {
     example: `${variable}=/run/secrets/value`,
   }
   try {
-    const content = readFileSync(path, 'utf8').trim()
-    return content === '' ? { ...help, problem: 'names an empty file' } : content
+    const content = readPlainFile(path).trim()
+    return content === '' ? { ...help, problem: 'names an empty file', passing: true } : content
   } catch (error) {
-    return { ...help, problem: `names a file that cannot be read: ${withoutPath(error)}` }
+    const problem = `names a file that cannot be read: ${withoutPath(error)}`
+    return { ...help, problem, passing: mayComeLater(error) }
   }
 }
 

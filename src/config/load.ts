@@ -122,7 +122,7 @@ export function loadConfig(
   }
   const { nowSeconds } = surroundings
   const pem = readPemFiles(values)
-  const findings = crossCheck({ values, given, credentials, pem, nowSeconds })
+  const findings = crossCheck({ values, given, unusable, credentials, pem, nowSeconds })
   problems.push(...findings.problems)
   if (problems.length > 0) return { problems }
   const warnings = [...findings.warnings, ...unknownVariables(env)]

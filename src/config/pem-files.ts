@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { mayComeLater } from '../core/errors.ts'
+import { readPlainFile } from '../core/plain-file.ts'
+import type { Problem } from './problems.ts'
 import { withoutPath } from './problems.ts'
 import type { SettingName, Values } from './settings.ts'
 
@@ -14,22 +16,22 @@ export type PemSetting = (typeof PEM_SETTINGS)[number]
 export interface PemFiles {
   readonly contents: ReadonlyMap<PemSetting, string>
   /** What is wrong with the others. */
-  readonly unusable: ReadonlyMap<PemSetting, string>
+  readonly unusable: ReadonlyMap<PemSetting, Pick<Problem, 'problem' | 'passing'>>
 }
 
 /** Reads the PEM files that settings name, each once. Whether they hold what TLS needs is a rule's question. */
 export function readPemFiles(values: Partial<Values>): PemFiles {
   const contents = new Map<PemSetting, string>()
-  const unusable = new Map<PemSetting, string>()
+  const unusable: Map<PemSetting, Pick<Problem, 'problem' | 'passing'>> = new Map()
   for (const name of PEM_SETTINGS) {
     const path = values[name]
     if (path === undefined) continue
     try {
-      const content = readFileSync(path, 'utf8')
+      const content = readPlainFile(path)
       if (content.includes('-----BEGIN ')) contents.set(name, content)
-      else unusable.set(name, 'is not in PEM form')
+      else unusable.set(name, { problem: 'is not in PEM form', passing: content.trim() === '' })
     } catch (error) {
-      unusable.set(name, `cannot be read: ${withoutPath(error)}`)
+      unusable.set(name, { problem: `cannot be read: ${withoutPath(error)}`, passing: mayComeLater(error) })
     }
   }
   return { contents, unusable }

@@ -11,6 +11,8 @@ export interface Problem {
   readonly allowed?: string
   /** A line that would work: `NAME=value`. */
   readonly example?: string
+  /** It may pass although nobody changes anything: a file or a volume that is not there yet. */
+  readonly passing?: boolean
 }
 
 const SHOWN_CHARACTERS = 120

@@ -46,7 +46,8 @@ All settings are environment variables. A file \`.env\` in the working directory
 
 - Every variable can also be given as \`NAME_FILE=/path\`: the value is then the content of that file. Kubernetes and Docker secrets are used in this way. Both \`NAME\` and \`NAME_FILE\` together are an error.
 - Spaces and line ends around a value are removed. An empty value counts as not set.
-- \`sls-siem-bridge run\` and \`sls-siem-bridge check\` report all problems at once and exit with code 2. Values of secrets are never shown.
+- Files must be regular ones, or links to them, of at most 1 MiB. A FIFO or a device is refused at once.
+- \`sls-siem-bridge run\` and \`sls-siem-bridge check\` report all problems at once and exit with code 2. \`run\` exits with 1 if all of them may pass by themselves, like a file that is not there yet. Values of secrets are never shown.
 - A command reads only the settings that it needs. \`lag\` and \`reconcile\` work without the collector's URL, token and certificates. Only \`reconcile\` reads \`SPLUNK_SEARCH_…\`.
 - A variable starting with \`SLS_\`, \`SPLUNK_HEC_\`, \`SPLUNK_SEARCH_\` or \`FILTER_\` that is not listed here causes a warning, with the nearest name from this page.`
 

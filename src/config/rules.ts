@@ -1,7 +1,8 @@
 import { X509Certificate } from 'node:crypto'
 import { statSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
-import { messageOf } from '../core/errors.ts'
+import { mayComeLater, messageOf } from '../core/errors.ts'
+import { assertPlainFile } from '../core/plain-file.ts'
 import { ACCESS_KEY_SETTINGS } from './credentials.ts'
 import type { Given } from './given.ts'
 import type { PemFiles, PemSetting } from './pem-files.ts'
@@ -14,6 +15,8 @@ import { SETTINGS } from './settings.ts'
 export interface Known {
   values: Partial<Values>
   given: ReadonlyMap<SettingName, Given>
+  /** Given as well, but without a text that could be read. */
+  unusable: ReadonlyMap<SettingName, Problem>
   credentials: CredentialsChoice
   pem: PemFiles
   nowSeconds: number
@@ -30,6 +33,10 @@ export function crossCheck(known: Known): Findings {
   for (const rule of [accessKey, vendorCredentials, endpoint, start, ack, sizes, encryption, tls, paths, shutdown])
     rule(known, findings)
   return findings
+}
+
+function wasGiven({ given, unusable }: Known, name: SettingName): boolean {
+  return given.has(name) || unusable.has(name)
 }
 
 /** A problem with one of the variables of a rule. */
@@ -53,7 +60,7 @@ function accessKey(known: Known, { problems }: Findings): void {
     problems.push(problem(known, 'SLS_CREDENTIALS', text, allowed))
     return
   }
-  const pair = known.given.has('SLS_AK_ID') || known.given.has('SLS_AK_KEY')
+  const pair = wasGiven(known, 'SLS_AK_ID') || wasGiven(known, 'SLS_AK_KEY')
   if (known.given.has('SLS_STS_TOKEN') && !pair) {
     problems.push(
       problem(known, 'SLS_STS_TOKEN', 'is set without an access key pair', 'together with SLS_AK_ID and SLS_AK_KEY'),
@@ -83,6 +90,17 @@ function vendorCredentials(known: Known, { problems, warnings }: Findings): void
     form('ALIBABA_CLOUD_ROLE_ARN', ROLE)
     form('ALIBABA_CLOUD_OIDC_PROVIDER_ARN', OIDC_PROVIDER)
   }
+  const file = (name: 'ALIBABA_CLOUD_OIDC_TOKEN_FILE' | 'ALIBABA_CLOUD_CREDENTIALS_FILE') => {
+    try {
+      // A file that is not there yet is asked for again while the replica runs.
+      assertPlainFile(values[name] ?? '')
+    } catch (error) {
+      const text = `cannot be used: ${withoutPath(error)}`
+      problems.push({ ...problem(known, name, text, 'path of a regular file'), passing: mayComeLater(error) })
+    }
+  }
+  if (credentials === 'oidc') file('ALIBABA_CLOUD_OIDC_TOKEN_FILE')
+  if (credentials === 'profile') file('ALIBABA_CLOUD_CREDENTIALS_FILE')
   const uri = values.ALIBABA_CLOUD_CREDENTIALS_URI
   if (credentials === 'uri' && uri !== undefined && !(/^https?:\/\//.test(uri) && URL.canParse(uri))) {
     problems.push(problem(known, 'ALIBABA_CLOUD_CREDENTIALS_URI', 'is not a URL', 'http:// or https:// URL'))
@@ -193,7 +211,7 @@ function tls(known: Known, findings: Findings): void {
     ['SPLUNK_HEC_TLS_CERT_FILE', 'SPLUNK_HEC_TLS_KEY_FILE'],
     ['SPLUNK_HEC_TLS_KEY_FILE', 'SPLUNK_HEC_TLS_CERT_FILE'],
   ] as const) {
-    if (given.has(has) && !given.has(lacks)) {
+    if (given.has(has) && !wasGiven(known, lacks)) {
       problems.push(problem(known, lacks, `is not set, but ${has} is: mutual TLS needs both`, 'path of a PEM file'))
     }
   }
@@ -203,7 +221,9 @@ function tls(known: Known, findings: Findings): void {
 /** OpenSSL looks at the files now: a key that does not fit its certificate shows here, not at 3 a.m. */
 function tlsFiles(known: Known, { problems }: Findings): void {
   const { contents, unusable } = known.pem
-  for (const [name, text] of unusable) problems.push(problem(known, name, text, 'path of a readable PEM file'))
+  for (const [name, { problem: text, passing = false }] of unusable) {
+    problems.push({ ...problem(known, name, text, 'path of a readable PEM file'), passing })
+  }
   const usable = (name: PemSetting, use: () => void) => {
     try {
       use()
@@ -241,7 +261,8 @@ function paths(known: Known, { problems }: Findings): void {
       if (found === undefined || (kind === 'directory' ? found.isDirectory() : found.isFile())) continue
       problems.push(problem(known, name, `exists and is not a ${kind}`, `path of a ${kind}`))
     } catch (error) {
-      problems.push(problem(known, name, `cannot be used: ${withoutPath(error)}`, `path of a ${kind}`))
+      const text = `cannot be used: ${withoutPath(error)}`
+      problems.push({ ...problem(known, name, text, `path of a ${kind}`), passing: mayComeLater(error) })
     }
   }
 }

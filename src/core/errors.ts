@@ -39,6 +39,28 @@ export class Fault extends Error {
   }
 }
 
+/** They last until somebody changes a setting, a permission, or whatever is in the place of a folder. */
+const LASTING = new Set([
+  'EACCES',
+  'EAFNOSUPPORT',
+  'EEXIST',
+  'EINVAL',
+  'EISDIR',
+  'ELOOP',
+  'ENAMETOOLONG',
+  'ENOTDIR',
+  'EPERM',
+])
+
+/**
+ * Whether an error of the operating system may pass although nobody changes a setting. At the start of a machine an address
+ * is not there yet, a volume is mounted late, a secret is written by another program, a name server does not answer.
+ */
+export function mayComeLater(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException
+  return typeof code === 'string' && /^E(?!RR_)[A-Z0-9_]+$/.test(code) && !LASTING.has(code)
+}
+
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }

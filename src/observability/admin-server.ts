@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Registry } from 'prom-client'
-import { Fault, messageOf } from '../core/errors.ts'
+import { Fault, mayComeLater, messageOf } from '../core/errors.ts'
 import type { Telemetry } from '../core/telemetry.ts'
 import type { Health } from './health.ts'
 import type { Status } from './status.ts'
@@ -31,7 +31,7 @@ export interface AdminServer {
 
 const PORTS_TRIED = 100
 
-/** Rejects with a `configuration` Fault when it cannot listen on the port. */
+/** Rejects with a Fault when it cannot listen on the port: `transient` if the address may come or the port become free. */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
   const { host, telemetry } = options
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000 }, (request, response) => {
@@ -63,7 +63,8 @@ async function listenSomewhere(server: Server, { host, port, portWasSet }: Admin
       return await listen(server, host, candidate)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') continue
-      throw new Fault('configuration', `cannot listen on ${host} port ${candidate}: ${messageOf(error)}`, {
+      const kind = mayComeLater(error) ? 'transient' : 'configuration'
+      throw new Fault(kind, `cannot listen on ${host} port ${candidate}: ${messageOf(error)}`, {
         code: 'admin_address',
         advice: 'set ADMIN_HOST to an address of this machine, and ADMIN_PORT to a port this user may open',
         cause: error,
@@ -71,7 +72,7 @@ async function listenSomewhere(server: Server, { host, port, portWasSet }: Admin
     }
   }
   const tried = last === port ? `port ${port}` : `ports ${port} to ${last}`
-  throw new Fault('configuration', `cannot listen on ${host}: ${tried} in use`, {
+  throw new Fault('transient', `cannot listen on ${host}: ${tried} in use`, {
     code: 'admin_port_in_use',
     advice: 'set ADMIN_PORT to a free port, or to 0 to have one found',
   })

@@ -4,7 +4,7 @@ import { isatty } from 'node:tty'
 import type { DestinationStream, Logger } from 'pino'
 import { multistream, pino, stdTimeFunctions } from 'pino'
 import type { RollingFile } from 'pino-roll'
-import { Fault, messageOf } from '../core/errors.ts'
+import { Fault, mayComeLater, messageOf } from '../core/errors.ts'
 import { errorFields } from './faults.ts'
 
 export type { Logger }
@@ -30,7 +30,7 @@ export interface OpenLogger {
 
 /**
  * Writes are synchronous: lines are few, because failures are rate-limited, and the last ones before an exit matter most.
- * Rejects with a `configuration` Fault when the file cannot be opened.
+ * Rejects with a Fault when the file cannot be opened: `transient` if its folder may come later, as that of a volume.
  */
 export async function openLogger({
   level,
@@ -93,11 +93,15 @@ async function openFile(file: string, size: string): Promise<RollingFile> {
     const limit = { count: FILES_KEPT, removeOtherLogFiles: true }
     rolling = await roll({ file, size, limit, mkdir: true, sync: true, maxLength: WAITING_CHARACTERS })
   } catch (error) {
-    throw new Fault('configuration', `cannot write the log file: ${messageOf(error)}`, {
-      code: 'log_file',
-      advice: 'set LOG_FILE to a path this user may write',
-      cause: error,
-    })
+    throw new Fault(
+      mayComeLater(error) ? 'transient' : 'configuration',
+      `cannot write the log file: ${messageOf(error)}`,
+      {
+        code: 'log_file',
+        advice: 'set LOG_FILE to a path this user may write',
+        cause: error,
+      },
+    )
   }
   let told = Number.NEGATIVE_INFINITY
   const tell = (trouble: string) => {

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { NotPlainFile, readPlainFileLater } from '../core/plain-file.ts'
 import { Secret } from '../core/secret.ts'
 import { isPrintable } from '../core/text.ts'
 import type { Issued } from './credentials.ts'
@@ -35,9 +35,10 @@ export async function readCredentialFiles(files: CredentialFiles, given: Credent
 async function contentOf(path: string, variable: string): Promise<string> {
   let text: string
   try {
-    text = (await readFile(path, 'utf8')).trim()
+    text = (await readPlainFileLater(path)).trim()
   } catch (error) {
-    throw unusable(`the file of ${variable} cannot be read (${(error as NodeJS.ErrnoException).code})`)
+    const why = error instanceof NotPlainFile ? error.message : (error as NodeJS.ErrnoException).code
+    throw unusable(`the file of ${variable} cannot be read (${why})`)
   }
   if (!isPrintable(text)) throw unusable(`the file of ${variable} is empty or holds spaces or other than ASCII`)
   return text

@@ -1,3 +1,4 @@
+import { NotPlainFile, readPlainFileLater } from '../core/plain-file.ts'
 import { Secret } from '../core/secret.ts'
 import { isPrintable } from '../core/text.ts'
 import type { Issued } from './credentials.ts'
@@ -35,6 +36,8 @@ const METADATA_TIMEOUT_MS = 1_000
 export async function fetchVendorCredentials(given: VendorSource): Promise<Issued> {
   let keys: Keys
   try {
+    // The library would wait for the end of whatever is there.
+    for (const path of filesOf(given)) await readPlainFileLater(path)
     keys = await ask(given)
   } catch (error) {
     const { why, mayPass } = reasonOf(error)
@@ -66,6 +69,13 @@ async function ask({ source, environment, others = {}, stsEndpoint }: VendorSour
     case 'default':
       return library.DefaultCredentialsProvider.builder().build().getCredentials()
   }
+}
+
+/** The files of the source that the environment names. Those that the library finds by itself are the user's own. */
+function filesOf({ source, environment }: VendorSource): string[] {
+  const names = { oidc: 'ALIBABA_CLOUD_OIDC_TOKEN_FILE', profile: 'ALIBABA_CLOUD_CREDENTIALS_FILE' }
+  const path = source === 'oidc' || source === 'profile' ? environment[names[source]] : undefined
+  return path === undefined ? [] : [path]
 }
 
 interface Timed {
@@ -128,6 +138,7 @@ const ADVICE: Record<VendorSource['source'], string> = {
  * system's error codes, HTTP statuses, and the service's own codes (`AuthenticationFail.OIDCToken.Expired`).
  */
 function reasonOf(error: unknown): { why: string; mayPass: boolean } {
+  if (error instanceof NotPlainFile) return { why: `a file cannot be read (${error.message})`, mayPass: false }
   const { code, name, message = '' } = error as NodeJS.ErrnoException
   if (code === 'ENOENT' || code === 'EACCES' || code === 'EISDIR') {
     return { why: `a file cannot be read (${code})`, mayPass: false }

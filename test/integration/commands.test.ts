@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, readdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { MAIN, startCommand } from '../support/bridge-process.ts'
@@ -33,13 +33,51 @@ describe('wrong settings', () => {
     expect(run.stderr).not.toMatch(/very-secret|\n\s+at /)
   })
 
-  test('an admin port that was set and is taken is one clear message and exit code 2', async () => {
+  test('an admin port that was set and is taken may become free: one clear message and exit code 1', async () => {
     const scenario = await Scenario.start()
     const first = scenario.replica()
     const port = new URL(await first.adminUrl()).port
     const second = scenario.replica({ ADMIN_PORT: port })
-    expect((await second.exited).code).toBe(2)
+    expect((await second.exited).code).toBe(1)
     expect(second.stderr).toMatch(new RegExp(`${port}.*in use`))
+  })
+})
+
+describe('what is not there yet at the start of a machine', () => {
+  const settings = {
+    ...{
+      SLS_ENDPOINT: 'http://127.0.0.1:9',
+      SLS_AK_ID: 'id',
+      SLS_AK_KEY: 'key',
+      SLS_PROJECT: 'prod',
+      SLS_LOGSTORE: 'ls',
+    },
+    ...{ SLS_CG: 'siem', SPLUNK_HEC_URL: 'https://127.0.0.1:9', SPLUNK_HEC_TOKEN: 'token', ADMIN_PORT: '0' },
+  }
+
+  test.each<[string, Record<string, string>]>([
+    ['an address of this machine', { ADMIN_HOST: '192.0.2.1' }],
+    ['the name of this machine', { ADMIN_HOST: 'this-machine.invalid' }],
+    ['a secret', { SLS_AK_ID: '', SLS_AK_ID_FILE: './vault/id' }],
+    [
+      'a secret and a certificate',
+      { SPLUNK_HEC_TOKEN: '', SPLUNK_HEC_TOKEN_FILE: './t', SPLUNK_HEC_TLS_CA_FILE: './ca' },
+    ],
+    ['the folder of the log file', { LOG_FILE: './volume/bridge.log' }],
+  ])('%s: exit code 1, after which a supervisor starts the replica again', async (_, env) => {
+    const prepare = (folder: string) => symlinkSync(join(folder, 'not-mounted'), join(folder, 'volume'))
+    const run = startCommand(['run'], { ...settings, ...env }, { prepare })
+    expect((await run.exited).code).toBe(1)
+    for (const name of Object.keys(env).filter((one) => env[one])) {
+      expect(run.stderr).toContain(name === 'LOG_FILE' ? 'log file' : name === 'ADMIN_HOST' ? env[name] : name)
+    }
+  })
+
+  test('beside a wrong value: exit code 2, and both are said', async () => {
+    const run = startCommand(['run'], { ...settings, SPLUNK_HEC_TLS_CA_FILE: './ca', SLS_FETCH_COUNT: 'many' })
+    expect((await run.exited).code).toBe(2)
+    expect(run.stderr).toContain('SPLUNK_HEC_TLS_CA_FILE')
+    expect(run.stderr).toContain('SLS_FETCH_COUNT')
   })
 })
 

@@ -1,10 +1,11 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 
 const LAUNCHER = fileURLToPath(new URL('../../bin/sls-siem-bridge.cjs', import.meta.url))
 const DIST = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
@@ -27,6 +28,35 @@ const NODES = [
     .filter((path) => existsSync(path))
     .slice(0, 1),
 ]
+
+/** Makes each Node of a command say `loading` and wait, either before it runs anything or when it loads a file of ours. */
+function halted(when: 'before' | 'while loading'): NodeJS.ProcessEnv {
+  const folder = mkdtempSync(join(tmpdir(), 'launcher-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const hook = `
+    import { writeSync } from 'node:fs'
+    import module from 'node:module'
+    const halt = () => {
+      writeSync(2, 'loading')
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500)
+    }
+    const load = (url, context, next) => {
+      if (url.endsWith('/cli/command.js')) halt()
+      return next(url, context)
+    }
+    ${when === 'before' ? "if (process.env['SLS_SIEM_BRIDGE_LAUNCHED']) halt()" : 'module.registerHooks?.({ load })'}
+  `
+  writeFileSync(join(folder, 'hook.mjs'), hook)
+  return { ...process.env, NODE_OPTIONS: `--import=${join(folder, 'hook.mjs')}` }
+}
+
+/** Ends the command when it says something on standard error. */
+async function endedEarly(command: string, args: string[], env: NodeJS.ProcessEnv): Promise<unknown[]> {
+  const child = spawn(command, [...args, 'run'], { stdio: ['ignore', 'ignore', 'pipe'], env })
+  await once(child.stderr, 'data')
+  child.kill('SIGTERM')
+  return once(child, 'exit')
+}
 
 async function answers(url: string): Promise<boolean> {
   return fetch(`${url}/_emulator/state`).then(
@@ -61,6 +91,27 @@ describe.runIf(existsSync(DIST))('the command that npm installs', () => {
       const text = readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')
       expect(text.match(/MALLOC_MMAP_THRESHOLD_[=: '"]+(\d+)/)?.[1], file).toBe('131072')
     }
+  })
+
+  test('ends with exit code 0 on SIGTERM while the shell still looks for its Node', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'launcher-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    writeFileSync(join(folder, 'dirname'), '#!/bin/sh\necho looking >&2\nsleep 0.3\necho /nowhere\n', { mode: 0o755 })
+    const PATH = `${folder}${delimiter}${process.env['PATH']}`
+    expect(await endedEarly(LAUNCHER, [], { ...process.env, PATH })).toEqual([0, null])
+  })
+
+  test('ends with exit code 0 on SIGTERM while it loads the first of its own files', async () => {
+    expect(await endedEarly(process.execPath, [DIST], halted('while loading'))).toEqual([0, null])
+    expect(await endedEarly(LAUNCHER, [], halted('while loading'))).toEqual([0, null])
+  })
+
+  test('as a child of an older Node ends with exit code 0 on SIGTERM before it runs', async () => {
+    // The last one may be too new to need a child; then it is the same as this Node.
+    const older = NODES.at(-1) as string
+    const { stdout } = spawnSync(older, ['-p', 'process.version'], { encoding: 'utf8' })
+    if (/^v(2[4-9]|[3-9]\d)/.test(stdout)) return
+    expect(await endedEarly(older, [LAUNCHER], halted('before'))).toEqual([0, null])
   })
 
   test.for(NODES)(

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -62,5 +63,11 @@ describe('a malformed .env is a problem that names the line and shows none of it
     const { directory } = temporaryFiles()
     mkdirSync(join(directory, '.env'))
     expect(readEnvironment({}, directory).problems).toHaveLength(1)
+  })
+
+  test('a .env that is a FIFO, from which reading would wait', () => {
+    const { directory } = temporaryFiles()
+    execFileSync('mkfifo', [join(directory, '.env')])
+    expect(readEnvironment({}, directory).problems[0]?.problem).toContain('FIFO')
   })
 })

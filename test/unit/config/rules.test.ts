@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
+import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { accepted, accessKeyOf, blamed, refused, temporaryFiles } from './given-environment.ts'
@@ -55,6 +57,16 @@ describe('NAME_FILE', () => {
     }
   })
 
+  test('that is not there yet, or still empty, may come later; beside it nothing else is wrong', () => {
+    const { write } = temporaryFiles()
+    const token = { SLS_STS_TOKEN: 'token', SLS_AK_ID: undefined, SLS_AK_KEY: undefined }
+    const pair = { SLS_AK_ID_FILE: '/not/mounted/id', SLS_AK_KEY_FILE: write('key', '') }
+    expect(refused({ ...token, ...pair }).map(({ variable, passing }) => [variable, passing])).toEqual([
+      ['SLS_AK_ID_FILE', true],
+      ['SLS_AK_KEY_FILE', true],
+    ])
+  })
+
   test('of a secret is not shown, since people put the secret itself there', () => {
     const problems = refused({ SLS_AK_KEY: undefined, SLS_AK_KEY_FILE: 'the-secret-itself' })
     expect(problems).toHaveLength(1)
@@ -65,6 +77,39 @@ describe('NAME_FILE', () => {
     const { write } = temporaryFiles()
     const problems = refused({ SLS_FETCH_COUNT_FILE: write('count', 'many') })
     expect(problems[0]).toMatchObject({ variable: 'SLS_FETCH_COUNT_FILE', value: 'many' })
+  })
+})
+
+describe('a file that is not a regular one is refused at once, and its variable is named', () => {
+  const oidc = {
+    ...{ SLS_AK_ID: undefined, SLS_AK_KEY: undefined, ALIBABA_CLOUD_ROLE_ARN: 'acs:ram::1:role/r' },
+    ALIBABA_CLOUD_OIDC_PROVIDER_ARN: 'acs:ram::1:oidc-provider/p',
+  }
+  const profile = { SLS_AK_ID: undefined, SLS_AK_KEY: undefined }
+  const cases: [name: string, more: Record<string, undefined | string>][] = [
+    ['SLS_AK_KEY_FILE', { SLS_AK_KEY: undefined }],
+    ['SPLUNK_HEC_TOKEN_FILE', { SPLUNK_HEC_TOKEN: undefined }],
+    ['SLS_QUERY_FILE', {}],
+    ['SPLUNK_HEC_TLS_CA_FILE', {}],
+    ['SPLUNK_HEC_TLS_CERT_FILE', { SPLUNK_HEC_TLS_KEY_FILE_FILE: '/not/there/yet' }],
+    ['ALIBABA_CLOUD_OIDC_TOKEN_FILE', oidc],
+    ['ALIBABA_CLOUD_CREDENTIALS_FILE', profile],
+  ]
+
+  test.each(cases)('%s', (name, more) => {
+    const { directory } = temporaryFiles()
+    const fifo = join(directory, 'fifo')
+    execFileSync('mkfifo', [fifo])
+    const kinds: [path: string, kind: RegExp][] = [
+      [fifo, /FIFO/],
+      ['/dev/zero', /device/],
+      [directory, /directory/],
+    ]
+    for (const [path, kind] of kinds) {
+      const found = refused({ ...more, [name]: path }).find(({ variable }) => variable === name)
+      expect(found?.problem).toMatch(kind)
+      expect(found?.passing).not.toBe(true)
+    }
   })
 })
 

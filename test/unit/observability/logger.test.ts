@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { lstatSync, openSync, readdirSync, readFileSync, watch, writeFileSync } from 'node:fs'
+import { lstatSync, openSync, readdirSync, readFileSync, symlinkSync, watch, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
@@ -129,6 +129,13 @@ describe('LOG_FILE', () => {
     writeFileSync(join(directory, 'plain'), '')
     const opened = openLogger({ level: 'info', consumer: 'c', file: join(directory, 'plain', 'bridge.log') })
     await expect(opened).rejects.toMatchObject({ name: 'Fault', kind: 'configuration' })
+  })
+
+  test('on a volume that is not mounted yet is a transient fault', async () => {
+    const directory = temporaryDirectory()
+    symlinkSync(join(directory, 'not-mounted'), join(directory, 'volume'))
+    const opened = openLogger({ level: 'info', consumer: 'c', file: join(directory, 'volume', 'bridge.log') })
+    await expect(opened).rejects.toMatchObject({ name: 'Fault', kind: 'transient' })
   })
 
   test('never replaces a file of that name that it did not make', async () => {
