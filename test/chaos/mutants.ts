@@ -189,7 +189,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     bug: 'the kernel lets every topic through',
-    edits: [['Kernel.open(options,', 'Kernel.open({ ...options, topics: { topics: [] } },']],
+    edits: [['Kernel.open(options,', 'Kernel.open({ ...options, topics: { topics: [], wants: () => true } },']],
     ...{ ordeal: 'quiet', caughtBy: 'invented' },
   },
   {

@@ -7,7 +7,7 @@ import { assertWellFormed } from './well-formed.ts'
 
 /**
  * Says what an engine does, as plainly as possible. Nothing here is for speed. It judges the bytes of the WebAssembly engine
- * and writes the logs and bodies that engine leaves.
+ * and encodes the logs and bodies that it hands over.
  */
 export class ReferenceEngine implements Engine {
   readonly #options: EngineOptions
@@ -21,7 +21,7 @@ export class ReferenceEngine implements Engine {
     return new ReferenceWalk(this.#options, body, at)
   }
 
-  /** The events of one log group, for an engine that leaves some of them to this one. */
+  /** The events of one log group, for an engine that hands some logs over to this one. */
   eventsOf(group: Buffer, index: number, at: PullPosition): GroupEvents {
     return new GroupEvents(this.#options.layout, at, new LogGroup(group), index)
   }

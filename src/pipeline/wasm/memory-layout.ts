@@ -5,8 +5,8 @@
 export const DONE = 0
 /** The next event does not fit into the batch. */
 export const FULL = 1
-/** The host must write the next log. */
-export const LEFT = 2
+/** The host must encode the next log. */
+export const HANDED_OVER = 2
 
 // Results of `inflate`.
 /** The bytes are not a block of that size. The host finds the fault. */
@@ -78,5 +78,5 @@ export const SOURCE_STOP = 6
 export const TAGS_AT = 7
 export const GROUP_SIZE = 8
 
-/** Bodies with more log groups than this are left to the host. */
+/** Bodies with more log groups than this are handed over to the host. */
 export const MAX_GROUPS = 8192
