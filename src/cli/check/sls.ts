@@ -171,7 +171,7 @@ function groupFound({ sls }: Config, groups: readonly ConsumerGroup[]): Finding 
   )
 }
 
-/** A recent commit under our name shows a replica with this name. The service does not list the consumers of a group. */
+/** A recent commit under our name shows a replica with this name. The service tells each consumer only its own shards. */
 async function consumerName({ sls }: Config, client: SlsClient, signal: AbortSignal): Promise<Finding> {
   const checkpoints = await client.getCheckpoints(sls.consumerGroup, undefined, signal)
   const own = checkpoints.filter(({ consumer }) => consumer === sls.consumer)
