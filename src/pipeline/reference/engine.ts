@@ -28,7 +28,7 @@ export class ReferenceEngine implements Engine {
 }
 
 class ReferenceWalk implements Walk {
-  readonly counts: EncodeCounts = { groups: 0, logs: 0, filteredLogs: 0, events: 0 }
+  readonly counts: EncodeCounts = { logs: 0, filteredLogs: 0 }
   readonly #options: EngineOptions
   readonly #at: PullPosition
   readonly #events: Iterator<Buffer>
@@ -68,21 +68,19 @@ class ReferenceWalk implements Walk {
 
   *#eventsOf(body: Buffer): Generator<Buffer, undefined> {
     const { layout, topics } = this.#options
+    let groupIndex = -1
     for (const bytes of logGroupsOf(body)) {
+      groupIndex++
       const group = new LogGroup(bytes)
-      const index = this.counts.groups++
       this.counts.logs += group.logCount
       if (!topics.wants(group.topic)) {
         this.counts.filteredLogs += group.logCount
         continue
       }
       if (group.logCount === 0) continue
-      const events = new GroupEvents(layout, this.#at, group, index)
+      const events = new GroupEvents(layout, this.#at, group, groupIndex)
       let logIndex = 0
-      for (const log of group.logs()) {
-        this.counts.events++
-        yield events.eventOf(log, logIndex++)
-      }
+      for (const log of group.logs()) yield events.eventOf(log, logIndex++)
     }
     return undefined
   }

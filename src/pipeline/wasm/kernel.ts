@@ -11,7 +11,6 @@ import {
   BODY_END,
   CONFIG_SIZE,
   COUNT_FILTERED,
-  COUNT_GROUPS,
   COUNT_LOGS,
   ENDS,
   EVENTS,
@@ -202,9 +201,8 @@ export class Kernel {
     this.#firstGroup[0] = firstGroup ?? 0n
     if (this.exports.examine() === 0) return undefined
     this.#setIdPrefix(idPrefix)
-    const [logs, filteredLogs] = [this.#in(COUNT_LOGS), this.#in(COUNT_FILTERED)]
     this.#current = {
-      counts: { groups: this.#in(COUNT_GROUPS), logs, filteredLogs, events: logs - filteredLogs },
+      counts: { logs: this.#in(COUNT_LOGS), filteredLogs: this.#in(COUNT_FILTERED) },
       walk: walk.slice(),
       groups: this.#groups.slice(0, GROUP_SIZE * this.#in(GROUP_COUNT)),
       idPrefix,
