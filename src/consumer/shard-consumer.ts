@@ -85,7 +85,9 @@ export class ShardConsumer {
     }
   }
 
-  /** Ends the work on this shard. Errors after the lease ended are expected. Any other error is a bug; `run` rejects with it. */
+  /**
+   * Ends the work on this shard. Errors after the lease ended are expected. Any other error is a bug; `run` rejects with it.
+   */
   readonly #loseOn = (error: unknown): void => {
     if (this.#lease.signal.aborted && (error instanceof Fault || isAbort(error))) return
     if (error instanceof Fault && error.kind === 'lease') {
