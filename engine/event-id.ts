@@ -7,7 +7,7 @@ import { walk } from './layout.ts'
 // Ids of logs whose groups have no position: a hash of the contents. src/pipeline/reference/content-hash.ts defines the
 // parts that are hashed, and their frames.
 
-/** Logs that might need more room than this are left to the host. */
+/** Logs that might need more room than this are handed over to the host. */
 const FRAMES_BYTES: usize = 2 << 20
 const FRAMES: usize = memory.data(2 << 20, 16)
 /** Frames of the contents begin here. The group's hash and the time go before them, since the time's length is known last. */

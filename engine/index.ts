@@ -9,7 +9,7 @@ import {
   GROUP_INDEX,
   GROUP_START,
   GROUP_STOP,
-  LEFT,
+  HANDED_OVER,
   LOG,
   LOG_END,
   LOG_INDEX,
@@ -65,7 +65,7 @@ export function encode(): i32 {
     const index = walk(LOG_INDEX)
     let end: usize = 0
     if (headIsWritten && canWrite(logEnd - log, outputEnd - start)) end = writeEvent(start, log, logEnd, <u32>index)
-    if (end === 0) return LEFT
+    if (end === 0) return HANDED_OVER
     const events = walk(EVENTS)
     if (events > 0 && end - output > maxBatch) return FULL
     store<u32>(ends + (events << 2), <u32>(end - output))

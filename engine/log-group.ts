@@ -59,7 +59,7 @@ export function keepGroup(): void {
   kept++
 }
 
-/** Whether the topic of the current group is wanted. */
+/** Whether the list has the topic of the current group. Ask only if there is a list: without one, all are wanted. */
 export function isWanted(): bool {
   const topicStart = inGroup(group, TOPIC_START)
   const length = inGroup(group, TOPIC_STOP) - topicStart

@@ -2,7 +2,6 @@ import {
   BODY,
   BODY_END,
   COUNT_FILTERED,
-  COUNT_GROUPS,
   COUNT_LOGS,
   GROUP_COUNT,
   TOPIC_COUNT,
@@ -56,7 +55,6 @@ export function examine(): bool {
     }
   }
   setWalk(GROUP_COUNT, keptGroups())
-  setWalk(COUNT_GROUPS, groups)
   setWalk(COUNT_LOGS, logs)
   setWalk(COUNT_FILTERED, filtered)
   return true

@@ -16,8 +16,10 @@ import { DeadLetter } from './sinks/dead-letter.ts'
 import type { Sink } from './sinks/sink.ts'
 import type { SlsClient } from './sls/client.ts'
 
-/** Two bodies of the largest size that the service sends. */
+/** Memory that is kept for later bodies: two of the largest size that the service sends. */
 const KEPT_BODY_BYTES = 24 << 20
+/** Room in the kernel for blocks that are being inflated, in bytes. */
+const INFLATING_BYTES = 24 << 20
 /** The most memory that bodies get in the kernel, whose addresses end at 4 GiB. */
 const KERNEL_BODY_BYTES = 1 << 30
 
@@ -45,12 +47,11 @@ export class Bridge {
     const { sls } = config
     const client = slsClient(config, telemetry, credentials)
     const budget = new ByteBudget(config.maxInFlightBytes, (bytes) => telemetry.inFlight(bytes))
-    // As much as can be in flight: acknowledgements come many at a time, and as many batches are wanted again at once.
+    // The pool keeps as much as may be in flight. Acknowledgements free many batches at once, and new ones need that memory.
     const memory = new BatchMemory(config.maxInFlightBytes)
     const options = engineOptions(config, memory)
     const kernel = openKernel(options, budget, telemetry)
-    const reference = new ReferenceEngine(options)
-    const engine = kernel === undefined ? reference : new WasmEngine(kernel, reference, memory)
+    const engine = kernel === undefined ? new ReferenceEngine(options) : new WasmEngine(kernel)
     const bodies = new BufferPool(KEPT_BODY_BYTES)
     const deadLetter = new DeadLetter({ dir: config.deadLetterDir, consumer: sls.consumer })
     const sink = hecSink(config, telemetry, deadLetter)
@@ -84,7 +85,7 @@ export class Bridge {
     this.#client = client
   }
 
-  /** Runs until `stop` is done. Rejects only on a bug, after every shard was let go uncommitted. */
+  /** Runs until `stop` is done. Rejects only on a bug: it first gives up every shard, without a commit. */
   async run(): Promise<void> {
     try {
       await this.#worker.run()
@@ -95,15 +96,15 @@ export class Bridge {
     }
   }
 
-  /** Drains, commits, leaves; true when nothing pulled was left undelivered. `run` resolves after it. */
+  /** Drains and commits. True when everything pulled was delivered. `run` resolves after it. */
   stop(graceMs: number): Promise<boolean> {
     return this.#worker.stop(graceMs)
   }
 }
 
-/** Room for what the budget lets us hold, and for blocks while they are inflated; only what is used becomes resident. */
+/** The kernel gets room for bodies and for blocks being inflated. Unused memory costs nothing. */
 function openKernel(options: EngineOptions, budget: ByteBudget, telemetry: Telemetry): Kernel | undefined {
-  const kernel = Kernel.open(options, Math.min(KERNEL_BODY_BYTES, budget.pullLimit + KEPT_BODY_BYTES))
+  const kernel = Kernel.open(options, Math.min(KERNEL_BODY_BYTES, budget.pullLimit + INFLATING_BYTES))
   telemetry.notice('debug', `pulls are encoded in ${kernel ? 'WebAssembly' : 'JavaScript'}`)
   return kernel
 }

@@ -34,11 +34,12 @@ export async function runReplica(config: Config, warnings: readonly string[], en
     pauses,
     logstore: logstoreOf(config),
     about: { version: VERSION, consumer, group, project, logstore },
+    // Called later: the client needs telemetry, and telemetry needs this status.
     askGroup: (signal) => shardsOfGroup(statusClient, group, signal),
   })
   const telemetry = new BridgeTelemetry({ log, metrics, health, status, pauses, clock })
   const credentials = credentialSource(config, telemetry)
-  // It never makes the bridge wait, and has no connection while no one looks at the page.
+  // The status page has its own client, so that it never delays the bridge.
   const statusClient = slsClient(config, telemetry, credentials)
   const admin = await startAdminServer({ ...config.admin, registry: metrics.registry, health, status, telemetry })
   telemetry.notice('info', `sls-siem-bridge ${VERSION} starting`, {
@@ -49,23 +50,24 @@ export async function runReplica(config: Config, warnings: readonly string[], en
     topics: config.filter.topics,
     hec: config.hec.urls,
   })
-  const bridge = new Bridge(config, telemetry, credentials)
   const unwatch = watchEventLoop((seconds) => metrics.event_loop_delay_seconds.observe(seconds))
   for (const warning of warnings) log.warn(warning)
-  const running = bridge.run()
   try {
-    await Promise.race([running, end.aborted ? undefined : once(end, 'abort')])
+    const bridge = new Bridge(config, telemetry, credentials)
+    const ended = bridge.run()
+    await Promise.race([ended, end.aborted ? undefined : once(end, 'abort')])
     if (end.aborted) {
       log.info(`stopping: draining for at most ${shutdownGraceMs / 1000} s`)
       health.stopping()
       const clean = await bridge.stop(shutdownGraceMs)
-      // A shard that is cut off only now still logs what it leaves.
-      await running
+      // Wait for shards that were cut off: they still write log lines.
+      await ended
       log.info(
-        clean ? 'stopped: whatever was held is delivered and committed' : 'stopped: some of it will be pulled again',
+        clean
+          ? 'stopped: everything that was pulled is delivered and committed'
+          : 'stopped: some logs were not delivered in time; another replica pulls them again',
       )
     }
-    await running
     return true
   } catch (error) {
     log.fatal({ error }, 'an unexpected error ended this replica; others take its shards over from their checkpoints')

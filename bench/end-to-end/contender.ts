@@ -39,6 +39,7 @@ export const BRIDGE = {
   gzip: bridge('bridge, gzip', 130, { env: { SPLUNK_HEC_GZIP: 'true' } }),
   /** SLS regroups the logs it returns, so event ids are hashes. */
   query: bridge('bridge, with a query', 200, { env: { ...PLAIN, SLS_QUERY: '*' } }),
+  gzipQuery: bridge('bridge, gzip, with a query', 110, { env: { SPLUNK_HEC_GZIP: 'true', SLS_QUERY: '*' } }),
   /** The default configuration. */
   gzipTls: bridge('bridge, gzip, HTTPS both ways', 120, { tls: true, env: { SPLUNK_HEC_GZIP: 'true' } }),
   twoPlain: bridge('bridge, two replicas', 300, { env: PLAIN, replicas: 2 }),

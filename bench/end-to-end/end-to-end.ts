@@ -42,8 +42,8 @@ const GOALS: Record<SampleKind, { plain: number; tls: number; gzip: number; naiv
 const PYPY_SHIPPED = 'sample on PyPy, as shipped'
 
 export async function* endToEnd(options: EndToEndOptions): AsyncGenerator<Report> {
-  const { plain, query, acknowledged, tls, gzip, gzipTls } = BRIDGE
-  const ours = [plain, query, acknowledged, tls, gzip, gzipTls]
+  const { plain, query, acknowledged, tls, gzip, gzipQuery, gzipTls } = BRIDGE
+  const ours = [plain, query, acknowledged, tls, gzip, gzipQuery, gzipTls]
   // Rivals run only in the first round: they are slow and far behind.
   const found = await turns((round) => (round === 0 ? [...ours, ...rivals()] : ours), options)
   yield rates(found)
@@ -121,6 +121,8 @@ function rates(found: Found): Report {
     goals[`${kind}: bridge with gzip ÷ gzip alone`] = 0.6
     ratios[`${kind}: with a query ÷ without`] = ratio(BRIDGE.query.name, BRIDGE.plain.name, kind)
     goals[`${kind}: with a query ÷ without`] = 0.6
+    ratios[`${kind}: gzip, with a query ÷ without`] = ratio(BRIDGE.gzipQuery.name, BRIDGE.gzip.name, kind)
+    goals[`${kind}: gzip, with a query ÷ without`] = 0.6
     ratios[`${kind}: HTTPS both ways ÷ HTTP`] = ratio(BRIDGE.tls.name, BRIDGE.plain.name, kind)
     goals[`${kind}: HTTPS both ways ÷ HTTP`] = 0.6
   }

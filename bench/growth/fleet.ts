@@ -208,13 +208,12 @@ export class Fleet {
     const ended = (): void => void this.#encoding--
     function* encode(body: Buffer, at: PullPosition): Generator<Batch, EncodeCounts> {
       const count = body.length / GROUP_BYTES
-      const counts = { groups: count, logs: count, filteredLogs: 0, events: count }
       try {
         if (count > 0) yield { origin: originOf(at), bytes: body, ends: NO_ENDS, count }
       } finally {
         ended()
       }
-      return counts
+      return { logs: count, filteredLogs: 0 }
     }
     return { encode, recycle: () => {} }
   }

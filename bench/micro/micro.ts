@@ -64,8 +64,7 @@ function engine(language: 'WebAssembly' | 'TypeScript', topics: readonly string[
   if (language === 'WebAssembly' && kernel === undefined) throw new Error('no WebAssembly here')
   const bodies = kernel && new KernelBodies(kernel, pool)
   const memory = bodies ?? pool
-  const reference = new ReferenceEngine(options)
-  const encoder = new Encoder(kernel ? new WasmEngine(kernel, reference, options.memory) : reference, options.memory)
+  const encoder = new Encoder(kernel ? new WasmEngine(kernel) : new ReferenceEngine(options), options.memory)
   const inflated = ({ block, body }: Pulled): Buffer =>
     lz4Decompress(block, body.length, (size) => memory.take(size), bodies?.inflate)
   const encodeAll = (body: Buffer, at = POSITION): void => {

@@ -180,7 +180,7 @@ function batchesOf(letters: readonly DeadLetterLine[]): Batch[] {
   })
 }
 
-/** A replay needs no lease: it holds until the command is ended. */
+/** A replay needs no lease. This one holds until the command ends. */
 function leaseUntil(signal: AbortSignal, { origin }: Batch): Lease {
   return { shard: origin, signal, assertHeld: () => signal.throwIfAborted() }
 }

@@ -2,7 +2,7 @@ import pRetry from 'p-retry'
 import { systemClock } from '../core/clock.ts'
 import { Fault } from '../core/errors.ts'
 
-/** Whether the same question may be answered later although no one changes anything. */
+/** Whether the same request may succeed later without a change. */
 export function mayPass(error: unknown): error is Fault {
   if (!(error instanceof Fault)) return false
   // Without credentials a replica pauses, whatever the reason. A command asks again if their source is out of reach.
@@ -16,7 +16,7 @@ export async function persistently<T>(ask: () => Promise<T>, signal: AbortSignal
     signal,
     shouldRetry: ({ error }) => mayPass(error),
     onFailedAttempt: async ({ error, retriesLeft }) => {
-      // What the other side asked for comes before our own backoff.
+      // A delay that the server asks for comes before our own backoff.
       if (mayPass(error) && retriesLeft > 0 && error.retryAfterMs) await systemClock.sleep(error.retryAfterMs, signal)
     },
   })

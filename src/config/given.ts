@@ -55,7 +55,7 @@ function givenTwice(name: SettingName): Problem {
 
 function readGivenFile(name: SettingName, path: string): string | Problem {
   const variable = fileVariable(name)
-  // The path of a secret's file is not shown either, since people put the secret itself there.
+  // The path of a secret's file is not shown either: people sometimes put the secret itself there.
   const { secret } = SETTINGS[name]
   const help = {
     variable,
@@ -95,7 +95,7 @@ function isServiceLink(name: string, value: string): boolean {
 }
 
 function nearest(name: string, candidates: readonly string[]): string {
-  // A name that was cut short (SPLUNK_HEC_TLS_CA) is far from the whole name by edit distance, but the intention is clear.
+  // A name that was cut short (SPLUNK_HEC_TLS_CA) is clear, although its edit distance to the whole name is large.
   const distance = (candidate: string) => (candidate.startsWith(`${name}_`) ? 1 : editDistance(name, candidate))
   const ranked = candidates.map((candidate) => ({ candidate, distance: distance(candidate) }))
   return ranked.reduce((best, next) => (next.distance < best.distance ? next : best)).candidate

@@ -31,7 +31,7 @@ export interface Config {
     heartbeatMs: number
     /** Without a heartbeat for this long the service gives our shards away. Whole seconds. */
     groupTimeoutMs: number
-    /** The longest that a low-water mark which moved stays uncommitted. */
+    /** The longest that a moved low-water mark waits to be committed. */
     commitIntervalMs: number
     fetchIntervalMs: number
     fetchCount: number
@@ -93,7 +93,7 @@ export interface Surroundings {
 
 const here = (): Surroundings => ({ hostname: hostname(), pid: process.pid, nowSeconds: Date.now() / 1000 })
 
-/** Values of the settings about a connection to a peer that the command does not ask. */
+/** Stand-ins for settings about a peer that the command does not ask. */
 const NOT_ASKED = {
   SPLUNK_HEC_URL: [],
   SPLUNK_HEC_TOKEN: new Secret('not-asked'),
@@ -102,8 +102,8 @@ const NOT_ASKED = {
 } satisfies Partial<Values>
 
 /**
- * Returns a whole configuration, or everything that is wrong with it at once. Settings about the connection to a peer that
- * the command does not ask are not looked at: an operator's machine lacks the certificates of a replica, and the reverse.
+ * Returns a whole configuration, or all its problems at once. Settings about a peer that the command does not ask are
+ * ignored: an operator's machine lacks the certificates of a replica, and the reverse.
  */
 export function loadConfig(
   env: Environment,
@@ -130,7 +130,7 @@ export function loadConfig(
   return { config: freeze(build(understood, surroundings)), warnings }
 }
 
-/** Decided before everything else, because it decides which settings are required. */
+/** Comes first, because the choice decides which settings are required. */
 function choiceOf(given: Collected['given'], unusable: Collected['unusable']): CredentialsChoice {
   const text = given.get('SLS_CREDENTIALS')?.text
   const named = text === undefined ? undefined : SETTINGS.SLS_CREDENTIALS.parser.parse(text)

@@ -11,7 +11,7 @@ export interface Parser<T> {
   parse(text: string): Parsed<T>
 }
 
-/** Every setting has a `max`, so that a typing slip (two digits too many) does not become a working configuration. */
+/** Every setting has a `max`, so that a typing error (two digits too many) is found. */
 export function wholeNumber(min: number, max: number): Parser<number> {
   return {
     allowed: `whole number from ${min} to ${max}`,

@@ -15,11 +15,11 @@ export type PemSetting = (typeof PEM_SETTINGS)[number]
 
 export interface PemFiles {
   readonly contents: ReadonlyMap<PemSetting, string>
-  /** What is wrong with the others. */
+  /** Problems of the files that cannot be used. */
   readonly unusable: ReadonlyMap<PemSetting, Pick<Problem, 'problem' | 'passing'>>
 }
 
-/** Reads the PEM files that settings name, each once. Whether they hold what TLS needs is a rule's question. */
+/** Reads the PEM files that settings name, each once. rules.ts checks whether they hold what TLS needs. */
 export function readPemFiles(values: Partial<Values>): PemFiles {
   const contents = new Map<PemSetting, string>()
   const unusable: Map<PemSetting, Pick<Problem, 'problem' | 'passing'>> = new Map()

@@ -11,7 +11,7 @@ import { shown, withoutPath } from './problems.ts'
 import type { CredentialsChoice, SettingName, Values } from './settings.ts'
 import { SETTINGS } from './settings.ts'
 
-/** What the rules look at: the values that could be parsed, defaults included, and what the user gave. */
+/** The rules look at this: the values that could be parsed, defaults included, and the texts that the user gave. */
 export interface Known {
   values: Partial<Values>
   given: ReadonlyMap<SettingName, Given>
@@ -218,7 +218,7 @@ function tls(known: Known, findings: Findings): void {
   tlsFiles(known, findings)
 }
 
-/** OpenSSL looks at the files now: a key that does not fit its certificate shows here, not at 3 a.m. */
+/** OpenSSL looks at the files now, so that a key that does not fit its certificate is a problem at the start. */
 function tlsFiles(known: Known, { problems }: Findings): void {
   const { contents, unusable } = known.pem
   for (const [name, { problem: text, passing = false }] of unusable) {

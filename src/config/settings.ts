@@ -35,7 +35,7 @@ interface About {
   doc: string
   /** A value that would work. */
   example: string
-  /** Its value never shows, neither in problems nor in logs. */
+  /** The value never appears, neither in problems nor in logs. */
   secret?: true
   /** The default in words, where it is computed. */
   computed?: string
@@ -46,7 +46,7 @@ interface About {
 export interface Setting<T> extends About {
   parser: Parser<T>
   required: boolean
-  /** As text, so that a default passes through the same parser as what a user gives. */
+  /** As text, so that the same parser reads defaults and values of users. */
   default: string | undefined
 }
 

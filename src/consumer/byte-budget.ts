@@ -1,4 +1,4 @@
-import { Condition } from '../core/condition.ts'
+import { Changes } from '../core/changes.ts'
 
 /** The bytes that one pull holds while its body is read and encoded. `release` may be called twice. */
 export interface PullReservation {
@@ -15,7 +15,7 @@ export interface PullReservation {
 export class ByteBudget {
   readonly limit: number
   readonly #changed: (inFlight: number) => void
-  readonly #freed = new Condition()
+  readonly #freed = new Changes()
   /** Pulls wait in line: a large one is not starved by small ones. */
   #pullQueue: Promise<unknown> = Promise.resolve()
   #pulls = 0

@@ -57,7 +57,7 @@ export class CheckpointCommitter {
   }
 
   /** Clears a pause of this checkpoint, also when the shard is given up. */
-  resumed(): void {
+  endPause(): void {
     this.#options.telemetry.resumed(this.#pause)
   }
 
@@ -90,7 +90,7 @@ export class CheckpointCommitter {
       this.#committed = cursor
       this.#committedAt = clock.monotonic()
       telemetry.checkpointCommitted(lease.shard, cursor)
-      this.resumed()
+      this.endPause()
       return true
     } catch (error) {
       this.#plausible.add(cursor)

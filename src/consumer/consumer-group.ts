@@ -52,7 +52,7 @@ export async function ensureConsumerGroup(
   await untilSuccess(ensure, {
     clock,
     signal,
-    failed: (fault, attempt) => {
+    delayAfter: (fault, attempt) => {
       if (fault.kind !== 'configuration') {
         telemetry.heartbeat(logstore, 'failed', fault)
         return retryDelayMs(fault, attempt, RETRY)

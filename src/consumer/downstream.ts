@@ -23,7 +23,7 @@ interface PulledBodies {
 
 /** Turns a decompressed LogGroupList into batches. */
 export interface PullEncoder {
-  /** Examines all of the body and throws where it is malformed; taking batches does not throw. */
+  /** Examines all of the body, and throws at once where it is malformed. Taking batches then does not throw. */
   encode(body: Buffer, at: PullPosition): Generator<Batch, EncodeCounts>
   /** The batch is settled; its memory may serve another. */
   recycle(batch: Batch): void

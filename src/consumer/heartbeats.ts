@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts'
+import { sleepUnlessAborted } from '../core/clock.ts'
 import { Fault } from '../core/errors.ts'
 import { LONGEST_PROBE_GAP_MS, retryDelayMs } from '../core/retry.ts'
 import type { PauseKey, Telemetry } from '../core/telemetry.ts'
@@ -130,7 +131,7 @@ export class Heartbeats {
       this.#expire()
       const left = this.#renewedUntil - clock.monotonic()
       const next = left > 0 ? Math.min(left, this.#timeoutMs / 10) : this.#timeoutMs / 10
-      await clock.sleep(next, stop).catch(() => {})
+      await sleepUnlessAborted(clock, next, stop)
     }
   }
 
@@ -138,7 +139,7 @@ export class Heartbeats {
     if (this.#poked) return
     const woken = new AbortController()
     this.#wake = () => woken.abort()
-    await this.#options.clock.sleep(ms, AbortSignal.any([stop, woken.signal])).catch(() => {})
+    await sleepUnlessAborted(this.#options.clock, ms, AbortSignal.any([stop, woken.signal]))
     this.#wake = () => {}
   }
 }

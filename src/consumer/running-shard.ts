@@ -1,5 +1,6 @@
 import { abortable } from '../core/abortable.ts'
 import type { Clock } from '../core/clock.ts'
+import { sleepUnlessAborted } from '../core/clock.ts'
 import { Fault } from '../core/errors.ts'
 import { shardName } from '../core/shard.ts'
 import type { Telemetry } from '../core/telemetry.ts'
@@ -9,19 +10,19 @@ import type { Membership } from './consumer-group.ts'
 import type { Downstream } from './downstream.ts'
 import type { ShardLease } from './lease.ts'
 import type { Reading } from './reading.ts'
+import type { ReadonlyShards } from './readonly-shards.ts'
 import type { ShardCursors, StartCursor } from './shard-cursors.ts'
 import { ShardDeliveries } from './shard-deliveries.ts'
-import type { ShardDirectory } from './shard-directory.ts'
 import { ShardFetcher } from './shard-fetcher.ts'
 import { ShardLag } from './shard-lag.ts'
 import type { ShardLife } from './shard-life.ts'
 
 /** What all shards of a worker share. */
-export interface ShardSurroundings {
+export interface ShardContext {
   membership: Membership
   reading: Reading
   downstream: Downstream
-  directory: ShardDirectory
+  readonlyShards: ReadonlyShards
   clock: Clock
   telemetry: Telemetry
 }
@@ -45,22 +46,22 @@ const SECOND_LOOK_MS = 15_000
 
 /** One shard whose start is known, until everything pulled of it is settled and committed. */
 export class RunningShard {
-  readonly #around: ShardSurroundings
+  readonly #context: ShardContext
   readonly #start: ShardStart
   /** Ends pulling: the lease is gone, or the shard is to be drained. */
   readonly #pulling: AbortSignal
   readonly #deliveries: ShardDeliveries
   readonly #committer: CheckpointCommitter
   readonly #lag: ShardLag
-  /** A start that need not be committed. */
+  /** The start cursor if a consumer without a checkpoint would start there too. It need not be committed. */
   #impliedStart: string | undefined
   /** An operator must set the checkpoint. Until then we neither commit nor repair it, not even when the shard is drained. */
   #waitingForCheckpoint = false
 
-  constructor(start: ShardStart, around: ShardSurroundings) {
+  constructor(start: ShardStart, context: ShardContext) {
     const { lease, from, draining, failed } = start
-    const { membership, downstream, clock, telemetry } = around
-    this.#around = around
+    const { membership, downstream, clock, telemetry } = context
+    this.#context = context
     this.#start = start
     this.#pulling = AbortSignal.any([lease.signal, draining])
     this.#deliveries = new ShardDeliveries(from.cursor, { lease, downstream, failed })
@@ -85,18 +86,18 @@ export class RunningShard {
   /** Resolves when the shard is drained. Rejects when the lease or the shard is gone, or with a bug. */
   async run(): Promise<void> {
     const { lease, life } = this.#start
-    const side = new AbortController()
-    const upkeep = this.#upkeep(AbortSignal.any([lease.signal, side.signal]))
+    const stopUpkeep = new AbortController()
+    const upkeep = this.#upkeep(AbortSignal.any([lease.signal, stopUpkeep.signal]))
     try {
       await this.#pullUntilDraining()
       life.enter('draining')
       await this.#deliveries.untilSettled()
-      side.abort()
+      stopUpkeep.abort()
       await upkeep
-      while (!(await this.commitMark())) await this.#around.clock.sleep(COMMIT_RETRY_MS, lease.signal)
+      while (!(await this.commitMark())) await this.#context.clock.sleep(COMMIT_RETRY_MS, lease.signal)
     } finally {
-      side.abort()
-      this.#committer.resumed()
+      stopUpkeep.abort()
+      this.#committer.endPause()
     }
   }
 
@@ -107,7 +108,7 @@ export class RunningShard {
   }
 
   async #pullUntilDraining(): Promise<void> {
-    const { membership, reading, downstream, clock, telemetry } = this.#around
+    const { membership, reading, downstream, clock, telemetry } = this.#context
     const { lease, life, from, draining } = this.#start
     const fetcher = new ShardFetcher({
       shard: lease.shard,
@@ -130,7 +131,7 @@ export class RunningShard {
         this.#lag.sawServerTime(fetched.serverTimeMs)
         if (!fetched.atEnd) continue
         this.#lag.sawEnd(cursor)
-        // Caught up, which is reported at once: it takes no question to the service.
+        // We report lag 0 at once; that needs no request.
         if (this.#deliveries.settled) await this.#report(this.#pulling)
         if (fetched.empty && (await this.#finishedReadonly(cursor))) {
           await this.#holdFinished(cursor)
@@ -143,13 +144,13 @@ export class RunningShard {
       if (error instanceof SlsError && error.reaction === 'shard_gone') await this.#outliveShard(error)
       if (error !== draining.reason) throw error
     } finally {
-      fetcher.resumed()
+      fetcher.endPause()
     }
   }
 
   /** The cursor at which reading goes on. The mark follows once everything pulled before the gap is settled. */
   async #afterExpiry(cursor: string, signal: AbortSignal): Promise<string> {
-    this.#waitingForCheckpoint = this.#around.reading.expired === 'fail'
+    this.#waitingForCheckpoint = this.#context.reading.expired === 'fail'
     const ours = (checkpoint: string): boolean => this.#committer.knows(checkpoint)
     const resumeAt = await this.#start.cursors.afterExpiry(cursor, ours, signal)
     this.#waitingForCheckpoint = false
@@ -162,29 +163,23 @@ export class RunningShard {
   async #outliveShard(gone: SlsError): Promise<void> {
     const { lease, life } = this.#start
     life.enter('gone')
-    this.#around.telemetry.notice('warn', `${shardName(lease.shard)} no longer exists`, { fault: gone })
+    this.#context.telemetry.notice('warn', `${shardName(lease.shard)} no longer exists`, { fault: gone })
     await this.#deliveries.untilSettled()
   }
 
   async #finishedReadonly(cursor: string): Promise<boolean> {
-    const { directory, membership } = this.#around
-    const { shard } = this.#start.lease
-    try {
-      if (!(await abortable(directory.isReadonly(shard.shard), this.#pulling))) return false
-      return (await membership.client.getCursor(shard.shard, 'end', this.#pulling)) === cursor
-    } catch (error) {
-      if (error instanceof Fault && error.kind !== 'lease') return false
-      throw error
-    }
+    const { shard } = this.#start.lease.shard
+    const isReadonly = this.#context.readonlyShards.has(shard)
+    return (await this.#answered(abortable(isReadonly, this.#pulling))) === true && (await this.#end()) === cursor
   }
 
   /**
    * Commits the end even if it is unchanged. The service notices that a read-only shard was read to its end only when a
    * checkpoint comes in. Without one, the children of a split would wait for ever in an ordered group.
-   * Resolves when it was not the end after all: one wrong answer of the service must not stop a shard for good.
+   * Resolves if the end moves: a wrong answer must not stop the shard for good.
    */
   async #holdFinished(end: string): Promise<void> {
-    const { clock, reading, telemetry } = this.#around
+    const { clock, reading, telemetry } = this.#context
     const { lease, life } = this.#start
     life.enter('finished')
     await this.#deliveries.untilSettled()
@@ -193,29 +188,35 @@ export class RunningShard {
     }
     telemetry.notice('info', `${shardName(lease.shard)} is read-only and was read to its end`, { end })
     do await clock.sleep(SECOND_LOOK_MS, this.#pulling)
-    while (!(await this.#movedOnFrom(end)))
+    while (((await this.#end()) ?? end) === end)
   }
 
-  async #movedOnFrom(end: string): Promise<boolean> {
-    const { client } = this.#around.membership
+  /** The cursor after the last log; `undefined` after a fault. */
+  #end(): Promise<string | undefined> {
+    const { client } = this.#context.membership
+    return this.#answered(client.getCursor(this.#start.lease.shard.shard, 'end', this.#pulling))
+  }
+
+  /** `undefined` after a fault, which is not reported: pulls and heartbeats report the same one. */
+  async #answered<T>(question: Promise<T>): Promise<T | undefined> {
     try {
-      return (await client.getCursor(this.#start.lease.shard.shard, 'end', this.#pulling)) !== end
+      return await question
     } catch (error) {
       this.#pulling.throwIfAborted()
-      if (error instanceof Fault && error.kind !== 'lease') return false
+      if (error instanceof Fault && error.kind !== 'lease') return undefined
       throw error
     }
   }
 
   /** Commits and reports on their intervals until `end`. */
   async #upkeep(end: AbortSignal): Promise<void> {
-    const { clock, membership } = this.#around
+    const { clock, membership } = this.#context
     const every = async (ms: number, work: () => Promise<unknown>): Promise<void> => {
       while (!end.aborted) {
         await work().catch((error) => {
           if (error !== end.reason) throw error
         })
-        await clock.sleep(ms, end).catch(() => {})
+        await sleepUnlessAborted(clock, ms, end)
       }
     }
     await Promise.all([
@@ -228,6 +229,6 @@ export class RunningShard {
     const lagSeconds = await this.#lag.seconds(this.mark, end)
     if (end.aborted) return
     const checkpointAgeSeconds = this.#committer.ageSeconds
-    this.#around.telemetry.shardState(this.#start.lease.shard, { lagSeconds, checkpointAgeSeconds })
+    this.#context.telemetry.shardState(this.#start.lease.shard, { lagSeconds, checkpointAgeSeconds })
   }
 }

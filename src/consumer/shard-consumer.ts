@@ -1,6 +1,6 @@
 import { Fault, messageOf } from '../core/errors.ts'
 import type { ShardLease } from './lease.ts'
-import type { ShardSurroundings } from './running-shard.ts'
+import type { ShardContext } from './running-shard.ts'
 import { RunningShard } from './running-shard.ts'
 import { ShardCursors } from './shard-cursors.ts'
 import { ShardLife } from './shard-life.ts'
@@ -10,17 +10,17 @@ export type ShardOutcome = 'drained' | 'lost'
 /** One shard from the lease to its end; shard-life.ts draws it. What happens once the start is known is in running-shard.ts. */
 export class ShardConsumer {
   readonly #lease: ShardLease
-  readonly #around: ShardSurroundings
+  readonly #context: ShardContext
   readonly #life: ShardLife
   readonly #draining = new AbortController()
   /** `undefined` before the start is known. */
   #running: RunningShard | undefined
   #bug: unknown
 
-  constructor(lease: ShardLease, around: ShardSurroundings) {
+  constructor(lease: ShardLease, context: ShardContext) {
     this.#lease = lease
-    this.#around = around
-    this.#life = new ShardLife(lease.shard, around.telemetry)
+    this.#context = context
+    this.#life = new ShardLife(lease.shard, context.telemetry)
   }
 
   /** Stops pulling. `run` resolves once everything pulled is settled and committed. */
@@ -49,7 +49,7 @@ export class ShardConsumer {
 
   /** Begins after `delayMs`. Rejects only on a bug; every fault is handled inside. */
   async run({ remembered, delayMs = 0 }: { remembered: string | undefined; delayMs?: number }): Promise<ShardOutcome> {
-    const { telemetry } = this.#around
+    const { telemetry } = this.#context
     const { shard, signal } = this.#lease
     try {
       this.#running = await this.#start(remembered, delayMs)
@@ -71,23 +71,24 @@ export class ShardConsumer {
   async #start(remembered: string | undefined, delayMs: number): Promise<RunningShard | undefined> {
     const lease = this.#lease
     const draining = this.#draining.signal
-    const { membership, reading, clock, telemetry } = this.#around
+    const { membership, reading, clock, telemetry } = this.#context
     const cursors = new ShardCursors({ shard: lease.shard, membership, reading, remembered, clock, telemetry })
     const wanted = AbortSignal.any([lease.signal, draining])
     try {
       if (delayMs > 0) await clock.sleep(delayMs, wanted)
       const from = await cursors.start(wanted)
       const start = { lease, life: this.#life, from, cursors, draining, failed: this.#loseOn }
-      return new RunningShard(start, this.#around)
+      return new RunningShard(start, this.#context)
     } catch (error) {
       if (error !== draining.reason || lease.signal.aborted) throw error
       return undefined
     }
   }
 
-  /** Ends the work on this shard. The end of the lease explains most errors; any other is a bug, which `run` rejects with. */
+  /**
+   * Ends the work on this shard. Errors after the lease ended are expected. Any other error is a bug; `run` rejects with it.
+   */
   readonly #loseOn = (error: unknown): void => {
-    // Answers that come in once the lease is over change nothing.
     if (this.#lease.signal.aborted && (error instanceof Fault || isAbort(error))) return
     if (error instanceof Fault && error.kind === 'lease') {
       this.#lease.lose(error.message)

@@ -90,7 +90,7 @@ export class ShardCursors {
       return await untilSuccess(ask, {
         clock,
         signal,
-        failed: (fault, attempt) => {
+        delayAfter: (fault, attempt) => {
           if (fault.kind === 'lease') throw fault
           if (fault.kind === 'configuration') telemetry.paused(key, fault)
           else telemetry.pullFailed(shard, fault, attempt)

@@ -1,5 +1,5 @@
 import type { Batch } from '../core/batch.ts'
-import { Condition } from '../core/condition.ts'
+import { Changes } from '../core/changes.ts'
 import type { Lease } from '../core/lease.ts'
 import { CheckpointTracker } from './checkpoint-tracker.ts'
 import type { Downstream } from './downstream.ts'
@@ -21,7 +21,7 @@ const MAX_OUTSTANDING_PULLS = 512
 export class ShardDeliveries {
   readonly #options: ShardDeliveriesOptions
   readonly #tracker: CheckpointTracker
-  readonly #progress = new Condition()
+  readonly #progress = new Changes()
   #unstarted = 0
 
   constructor(start: string, options: ShardDeliveriesOptions) {
@@ -63,12 +63,12 @@ export class ShardDeliveries {
     const { lease, downstream, failed } = this.#options
     const ticket = this.#tracker.open(nextCursor)
     for await (const batch of batches) {
-      const settled = await downstream.budget.admitBatch(batch.bytes.length, lease.signal)
+      const release = await downstream.budget.admitBatch(batch.bytes.length, lease.signal)
       ticket.add()
       this.#deliver(batch)
         .then(() => ticket.settle())
         .catch(failed)
-        .finally(settled)
+        .finally(release)
     }
     ticket.seal()
   }

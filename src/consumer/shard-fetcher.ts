@@ -17,7 +17,7 @@ import type { ShardLife } from './shard-life.ts'
 /** One successful pull, known to be well-formed to its end. */
 export interface Fetched {
   nextCursor: string
-  /** Holds the body until it is taken to its end or left. */
+  /** The generator frees the body when it ends or is closed. Always begin it. */
   batches: AsyncGenerator<Batch, void>
   /** There is nothing more to read at the moment. */
   atEnd: boolean
@@ -43,10 +43,11 @@ const FIRST_GUESS_BYTES = 1 << 20
 const LEAST_GUESS_BYTES = 64 << 10
 const RETRY = { minMs: 200, maxMs: 30_000 }
 const THROTTLED = { ...RETRY, minMs: 1_000 }
-/** So many failures on the same bytes are no accident of the network. */
+/** After this many corrupt answers in a row the shard pauses. */
 const CORRUPT_BEFORE_PAUSE = 5
 const TAIL_MAX_BYTES = 1 << 20
-const EXAMINED_WITH_BATCH_BYTES = 1 << 20
+/** Examining a larger body uses up its turn of the event loop. */
+const LARGE_BODY_BYTES = 1 << 20
 const CURSOR_MOVED = 'cursor_moved'
 
 /** Reads one shard: pulls within the byte budget, inflates and encodes, and retries until it succeeds. */
@@ -55,7 +56,7 @@ export class ShardFetcher {
   #count: number
   /** Bytes the next pull is expected to bring: what the last one brought. */
   #guess = FIRST_GUESS_BYTES
-  #failures = 0
+  /** Corrupt answers in a row. */
   #corrupt = 0
   #pausedFor: PauseReason | undefined
   /** False once cursors turned out not to count single groups; event ids then come from contents. */
@@ -69,69 +70,65 @@ export class ShardFetcher {
   /** The next pull from `cursor` that succeeds. Rejects only when `signal` is aborted, or when the lease or the shard is gone. */
   async fetch(cursor: string, signal: AbortSignal): Promise<Fetched> {
     let from = cursor
-    const attempt = async (): Promise<Fetched> => {
-      const fetched = await this.#attempt(from, signal)
+    const fetch = async (): Promise<Fetched> => {
+      const fetched = await this.#fetchOnce(from, signal)
       this.#recovered()
       return fetched
     }
-    const failed = async (fault: Fault): Promise<number> => {
+    const delayAfter = async (fault: Fault, attempt: number): Promise<number> => {
       if (fault.kind === 'lease') throw fault
-      if (!isExpiry(fault)) return this.#delayAfter(fault)
+      if (!isExpiry(fault)) return this.#delayAfter(fault, attempt)
       from = await this.#afterExpiry(fault, from, signal)
-      return this.#failures++ > 0 ? backoffMs(this.#failures, RETRY.minMs, RETRY.maxMs) : 0
+      return attempt > 1 ? backoffMs(attempt, RETRY) : 0
     }
-    return await untilSuccess(attempt, { clock: this.#options.clock, signal, failed })
+    return await untilSuccess(fetch, { clock: this.#options.clock, signal, delayAfter })
   }
 
-  async #attempt(cursor: string, signal: AbortSignal): Promise<Fetched> {
+  async #fetchOnce(cursor: string, signal: AbortSignal): Promise<Fetched> {
     const { client, shard, reading, downstream } = this.#options
     const { query } = reading
     const { budget } = downstream
     for (;;) {
       const reservation = await budget.reservePull(Math.min(this.#guess, budget.pullLimit), signal)
+      let pull: Pull | undefined
       try {
-        const pull = await client.pull(shard.shard, cursor, { count: this.#count, signal, ...(query ? { query } : {}) })
-        if (await this.#movedSilently(pull, cursor, signal)) throw cursorMoved(pull, cursor)
+        pull = await client.pull(shard.shard, cursor, { count: this.#count, signal, ...(query ? { query } : {}) })
+        await this.#assertNoGap(pull, cursor, signal)
         this.#guess = Math.max(LEAST_GUESS_BYTES, pull.rawSize)
-        if (this.#admit(pull, reservation)) return await this.#encode(pull, cursor, reservation)
-        pull.discard()
+        if (this.#tryReserve(pull, reservation)) return await this.#read(pull, cursor, reservation)
       } catch (error) {
+        pull?.discard()
         reservation.release()
         throw error
       }
+      pull.discard()
       reservation.release()
     }
   }
 
   /**
-   * Whether the service answered from a later group than asked for. It may treat an expired cursor so instead of refusing it
-   * (unverified). Only believed if the oldest retained cursor confirms it.
+   * Throws when the service answered from a later group than asked for. The service may skip expired logs silently
+   * (unverified). We believe it only if the oldest retained cursor confirms it.
    */
-  async #movedSilently(pull: Pull, cursor: string, signal: AbortSignal): Promise<boolean> {
+  async #assertNoGap(pull: Pull, cursor: string, signal: AbortSignal): Promise<void> {
     const { client, shard, reading } = this.#options
     const asked = cursorNumber(cursor)
     const next = cursorNumber(pull.nextCursor)
-    if (reading.query || !this.#cursorsCountGroups || asked === undefined || next === undefined) return false
-    if (next - BigInt(pull.groupCount) <= asked) return false
-    try {
-      const begin = cursorNumber(await client.getCursor(shard.shard, 'begin', signal))
-      if (begin !== undefined && begin > asked) return true
-      this.#cursorsCountGroups = false
-      return false
-    } catch (error) {
-      pull.discard()
-      throw error
-    }
+    if (reading.query || !this.#cursorsCountGroups || asked === undefined || next === undefined) return
+    if (next - BigInt(pull.groupCount) <= asked) return
+    const begin = cursorNumber(await client.getCursor(shard.shard, 'begin', signal))
+    if (begin !== undefined && begin > asked) throw cursorMoved(cursor)
+    this.#cursorsCountGroups = false
   }
 
-  /** False when the body must wait for room, or be asked for in smaller pieces; it has not been read then. */
-  #admit(pull: Pull, reservation: PullReservation): boolean {
+  /** False: the body is unread, and must be pulled again, perhaps in smaller pieces. */
+  #tryReserve(pull: Pull, reservation: PullReservation): boolean {
     const { budget } = this.#options.downstream
     const { fetchCount } = this.#options.reading
     const { rawSize, groupCount } = pull
     if (rawSize > budget.pullLimit && groupCount > 1) {
       // A service that sends more than it is asked for would be asked for ever, without a pause.
-      if (groupCount > this.#count) throw tooMany(pull, this.#count)
+      if (groupCount > this.#count) throw tooMany(groupCount, this.#count)
       this.#count = Math.max(1, Math.floor((groupCount * budget.pullLimit) / rawSize))
       this.#guess = budget.pullLimit
       return false
@@ -140,7 +137,8 @@ export class ShardFetcher {
     return reservation.tryGrow(rawSize)
   }
 
-  async #encode(pull: Pull, cursor: string, reservation: PullReservation): Promise<Fetched> {
+  /** Reads and examines the body. */
+  async #read(pull: Pull, cursor: string, reservation: PullReservation): Promise<Fetched> {
     const { shard, reading, downstream } = this.#options
     const { bodies, encoder } = downstream
     let taken: Buffer | undefined
@@ -157,12 +155,9 @@ export class ShardFetcher {
       if (body.length > 0) await ownTurn()
       const firstGroup = reading.query || !this.#cursorsCountGroups ? undefined : firstGroupOf(pull, cursor)
       const encoding = encoder.encode(body, { ...shard, cursor, firstGroup })
-      // All of it is examined now. Its first batch gets a turn of its own.
-      if (body.length > EXAMINED_WITH_BATCH_BYTES) await ownTurn()
-      const first = encoding.next()
       return {
         nextCursor: pull.nextCursor,
-        batches: this.#batches(first, encoding, { rawSize: pull.rawSize, done }),
+        batches: this.#batches(encoding, body.length, done),
         atEnd: this.#reachedEnd(pull, cursor),
         empty: pull.groupCount === 0 && pull.nextCursor === cursor,
         serverTimeMs: pull.serverTimeMs,
@@ -174,19 +169,21 @@ export class ShardFetcher {
   }
 
   async *#batches(
-    first: IteratorResult<Batch, EncodeCounts>,
     encoding: Generator<Batch, EncodeCounts>,
-    { rawSize, done }: { rawSize: number; done: () => void },
+    bodyBytes: number,
+    done: () => void,
   ): AsyncGenerator<Batch, void> {
     const { shard, telemetry } = this.#options
     try {
-      let step = first
+      // Examining a large body used this turn. The first batch gets another.
+      if (bodyBytes > LARGE_BODY_BYTES) await ownTurn()
+      let step = encoding.next()
       while (!step.done) {
         yield step.value
         await ownTurn()
         step = encoding.next()
       }
-      telemetry.pulled(shard, step.value.logs, rawSize)
+      telemetry.pulled(shard, step.value.logs, bodyBytes)
       if (step.value.filteredLogs > 0) telemetry.filtered(shard, 'topic', step.value.filteredLogs)
     } finally {
       done()
@@ -203,23 +200,22 @@ export class ShardFetcher {
   }
 
   #recovered(): void {
-    this.#failures = 0
     this.#corrupt = 0
-    this.resumed()
+    this.endPause()
     this.#options.life.enter('pulling')
   }
 
   /** Ends the pause of this shard, also when the shard is given up. */
-  resumed(): void {
+  endPause(): void {
     if (!this.#pausedFor) return
     const { shard, telemetry } = this.#options
     telemetry.resumed({ reason: this.#pausedFor, scope: { of: 'pull', shard } })
     this.#pausedFor = undefined
   }
 
-  #paused(reason: PauseReason, fault: Fault): void {
+  #pause(reason: PauseReason, fault: Fault): void {
     const { shard, telemetry } = this.#options
-    if (this.#pausedFor !== reason) this.resumed()
+    if (this.#pausedFor !== reason) this.endPause()
     this.#pausedFor = reason
     telemetry.paused({ reason, scope: { of: 'pull', shard } }, fault)
   }
@@ -227,30 +223,30 @@ export class ShardFetcher {
   async #afterExpiry(fault: Fault, cursor: string, signal: AbortSignal): Promise<string> {
     const { life, cursorExpired } = this.#options
     life.enter('expired')
-    this.#paused('expired_cursor', fault)
+    this.#pause('expired_cursor', fault)
     const resumeAt = await cursorExpired(cursor, signal)
-    this.resumed()
+    this.endPause()
     life.enter('pulling')
     return resumeAt
   }
 
   /** Reports the fault, and returns how long to wait after it. */
-  #delayAfter(fault: Fault): number {
+  #delayAfter(fault: Fault, attempt: number): number {
     const { shard, life, telemetry } = this.#options
-    telemetry.pullFailed(shard, fault, ++this.#failures)
+    telemetry.pullFailed(shard, fault, attempt)
+    if (fault.kind !== 'configuration') this.#corrupt = fault.code.startsWith('corrupt_') ? this.#corrupt + 1 : 0
     const pauseReason = this.#pauseReasonOf(fault)
     if (pauseReason !== undefined) {
       life.enter('paused')
-      this.#paused(pauseReason, fault)
+      this.#pause(pauseReason, fault)
       return probeDelayMs()
     }
     const throttled = fault instanceof SlsError && fault.reaction === 'throttle'
-    return retryDelayMs(fault, this.#failures, throttled ? THROTTLED : RETRY)
+    return retryDelayMs(fault, attempt, throttled ? THROTTLED : RETRY)
   }
 
   #pauseReasonOf(fault: Fault): PauseReason | undefined {
     if (fault.kind === 'configuration') return 'sls_configuration'
-    this.#corrupt = fault.code.startsWith('corrupt_') ? this.#corrupt + 1 : 0
     return this.#corrupt >= CORRUPT_BEFORE_PAUSE ? 'corrupt_data' : undefined
   }
 }
@@ -259,14 +255,12 @@ function isExpiry(fault: Fault): boolean {
   return fault.code === CURSOR_MOVED || (fault instanceof SlsError && fault.reaction === 'invalid_cursor')
 }
 
-function tooMany(pull: Pull, asked: number): Fault {
-  pull.discard()
-  const message = `${pull.groupCount} log groups came, too large to be read at once, where ${asked} were asked for`
+function tooMany(groupCount: number, asked: number): Fault {
+  const message = `${groupCount} log groups came, too large to be read at once, where ${asked} were asked for`
   return new Fault('transient', message, { code: 'corrupt_response' })
 }
 
-function cursorMoved(pull: Pull, cursor: string): Fault {
-  pull.discard()
+function cursorMoved(cursor: string): Fault {
   const message = `asked for cursor ${cursor}, the service answered from a later one: the logs between have expired`
   return new Fault('transient', message, { code: CURSOR_MOVED })
 }

@@ -1,27 +1,28 @@
-import { Condition } from '../core/condition.ts'
+import { Changes } from '../core/changes.ts'
+import { sleepUnlessAborted } from '../core/clock.ts'
 import { Fault } from '../core/errors.ts'
 import { ensureConsumerGroup } from './consumer-group.ts'
 import { Heartbeats } from './heartbeats.ts'
 import { ShardLease } from './lease.ts'
-import type { ShardSurroundings } from './running-shard.ts'
+import { ReadonlyShards } from './readonly-shards.ts'
+import type { ShardContext } from './running-shard.ts'
 import type { ShardOutcome } from './shard-consumer.ts'
 import { ShardConsumer } from './shard-consumer.ts'
-import { ShardDirectory } from './shard-directory.ts'
 
-export type WorkerOptions = Omit<ShardSurroundings, 'directory'>
+export type WorkerOptions = Omit<ShardContext, 'readonlyShards'>
 
-interface Running {
+interface HeldShard {
   readonly lease: ShardLease
   readonly consumer: ShardConsumer
   draining: boolean
 }
 
-/** The last part of a shutdown's grace: what is settled is committed, then deliveries under way are cut off. */
+/** The last part of a shutdown's grace, in which settled cursors are committed. Then deliveries under way are cut off. */
 const LAST_COMMIT_MS = 2_000
-/** Shards that start together, and the gap to the next ones: each start is a connection, and one answer may bring thousands. */
+/** So many shards start together, then a gap follows: each start is a connection, and one answer may bring thousands. */
 const STARTS = 16
 const STARTS_APART_MS = 16
-/** Heartbeats between two looks at the checkpoints of the whole group, which find foreign writes. */
+/** Every third heartbeat we read all checkpoints of the group, to find foreign writes. */
 const VERIFY_EVERY = 3
 
 /**
@@ -29,30 +30,32 @@ const VERIFY_EVERY = 3
  * It reports a shard until everything of it is settled, so that the service hands it over without duplicates.
  */
 export class Worker {
-  readonly #around: ShardSurroundings
+  readonly #context: ShardContext
   readonly #heartbeats: Heartbeats
-  readonly #running = new Map<number, Running>()
-  readonly #changed = new Condition()
+  readonly #held = new Map<number, HeldShard>()
+  readonly #changed = new Changes()
   readonly #stopped = new AbortController()
-  /** The cursor settled or committed, by shard, in case the group is deleted with its checkpoints. */
+  /** Last known cursor of each shard. We use it if somebody deletes the group. */
   readonly #remembered = new Map<number, string>()
-  #held = new Set<number>()
+  /** The shards that the last answer of the service gives us. */
+  #assigned = new Set<number>()
   #stopping = false
-  #lostWhileStopping = false
-  /** Runs that are not over yet, so that a shard taken again begins after its last run has ended. */
-  readonly #ending = new Map<number, Promise<void>>()
+  /** Shards lost so far: `stop` looks whether it becomes more. */
+  #losses = 0
+  /** Runs that are not over yet. A shard that is taken again begins after its last run has ended. */
+  readonly #runs = new Map<number, Promise<void>>()
   #answers = 0
   #bug: unknown
 
   constructor({ membership, reading, downstream, clock, telemetry }: WorkerOptions) {
-    const directory = new ShardDirectory(membership.client, clock, membership.heartbeatMs / 4)
-    this.#around = { membership, reading, downstream, directory, clock, telemetry }
+    const readonlyShards = new ReadonlyShards(membership.client, clock, membership.heartbeatMs / 4)
+    this.#context = { membership, reading, downstream, readonlyShards, clock, telemetry }
     this.#heartbeats = new Heartbeats({
       membership,
       clock,
       telemetry,
-      reported: () => [...this.#running].filter(([, { lease }]) => !lease.signal.aborted).map(([shard]) => shard),
-      answered: (held) => this.#obey(held),
+      reported: () => [...this.#held].filter(([, { lease }]) => !lease.signal.aborted).map(([shard]) => shard),
+      answered: (assigned) => this.#obey(assigned),
       lost: (reason) => this.#loseAll(reason),
       groupMissing: () => this.#ensureGroup(),
     })
@@ -60,7 +63,7 @@ export class Worker {
 
   /** Shards held or draining at this moment. */
   get shards(): number[] {
-    return [...this.#running.keys()]
+    return [...this.#held.keys()]
   }
 
   /** Runs until `stop` is done. Rejects only on a bug, after letting go of every shard. */
@@ -84,106 +87,102 @@ export class Worker {
    */
   async stop(graceMs: number): Promise<boolean> {
     this.#stopping = true
-    this.#lostWhileStopping = false
-    const { clock } = this.#around
-    for (const shard of this.#running.keys()) this.#drain(shard)
+    const { clock } = this.#context
+    const lossesBefore = this.#losses
+    for (const shard of this.#held.keys()) this.#drain(shard)
     const lastCommitMs = Math.min(LAST_COMMIT_MS, graceMs / 4)
     const deadline = new AbortController()
-    const timer = clock.sleep(graceMs - lastCommitMs, deadline.signal).then(
-      () => deadline.abort(),
-      () => {},
-    )
-    const empty = (): boolean => this.#running.size === 0
+    void sleepUnlessAborted(clock, graceMs - lastCommitMs, deadline.signal).then(() => deadline.abort())
+    const empty = (): boolean => this.#held.size === 0
     await this.#changed.until(empty, deadline.signal).catch(() => {})
     deadline.abort()
-    await timer
-    const clean = empty() && !this.#lostWhileStopping
+    const clean = empty() && this.#losses === lossesBefore
     if (!empty()) await this.#commitWhatSettled(lastCommitMs)
     this.#stopped.abort()
     return clean
   }
 
   async #commitWhatSettled(withinMs: number): Promise<void> {
-    const { clock, telemetry } = this.#around
-    telemetry.notice('warn', 'the time to shut down is over with deliveries still under way; they will be repeated', {
+    const { clock, telemetry } = this.#context
+    telemetry.notice('warn', 'the shutdown deadline passed; deliveries still under way will be repeated', {
       shards: this.shards,
     })
-    const commits = [...this.#running.values()].map(({ consumer }) => consumer.commitSettled())
+    const commits = [...this.#held.values()].map(({ consumer }) => consumer.commitSettled())
     const end = new AbortController()
-    await Promise.race([Promise.allSettled(commits), clock.sleep(withinMs, end.signal).catch(() => {})])
+    await Promise.race([Promise.allSettled(commits), sleepUnlessAborted(clock, withinMs, end.signal)])
     end.abort()
   }
 
   #ensureGroup(): Promise<void> {
-    const { membership, reading, clock, telemetry } = this.#around
+    const { membership, reading, clock, telemetry } = this.#context
     const startAtEnd = reading.start.kind === 'end' ? { remembered: this.#remembered } : undefined
     return ensureConsumerGroup(membership, startAtEnd, { clock, telemetry, signal: this.#stopped.signal })
   }
 
-  #obey(held: number[]): void {
-    this.#held = new Set(held)
-    const givenUp = [...this.#running].filter(([shard, run]) => !this.#held.has(shard) && !run.draining)
-    const taken = this.#stopping ? [] : [...this.#held].filter((shard) => !this.#running.has(shard))
+  #obey(assigned: number[]): void {
+    this.#assigned = new Set(assigned)
+    const givenUp = [...this.#held].filter(([shard, held]) => !this.#assigned.has(shard) && !held.draining)
+    const taken = this.#stopping ? [] : [...this.#assigned].filter((shard) => !this.#held.has(shard))
     for (const [shard] of givenUp) this.#drain(shard)
     for (const [index, shard] of taken.entries()) this.#take(shard, Math.floor(index / STARTS) * STARTS_APART_MS)
     if (taken.length + givenUp.length > 0) {
-      const { membership, telemetry } = this.#around
+      const { membership, telemetry } = this.#context
       telemetry.rebalanced(membership.logstore, { taken, givenUp: givenUp.map(([shard]) => shard) })
     }
     if (this.#answers++ % VERIFY_EVERY === 0) void this.#verifyCheckpoints()
   }
 
   #take(shard: number, delayMs: number): void {
-    const { membership, clock } = this.#around
+    const { membership, clock } = this.#context
     const ref = { ...membership.logstore, shard }
     const lease = new ShardLease(ref, this.#heartbeats.renewedUntil, () => clock.monotonic())
-    const consumer = new ShardConsumer(lease, this.#around)
-    const running: Running = { lease, consumer, draining: false }
-    this.#running.set(shard, running)
-    const previous = this.#ending.get(shard) ?? Promise.resolve()
-    const ending = previous
+    const consumer = new ShardConsumer(lease, this.#context)
+    const held: HeldShard = { lease, consumer, draining: false }
+    this.#held.set(shard, held)
+    const previous = this.#runs.get(shard) ?? Promise.resolve()
+    const run = previous
       .then(() => consumer.run({ remembered: this.#remembered.get(shard), delayMs }))
       .then(
-        (outcome) => this.#ended(shard, running, outcome),
+        (outcome) => this.#ended(shard, held, outcome),
         (error) => this.#crash(error),
       )
       .then(() => {
-        if (this.#ending.get(shard) === ending) this.#ending.delete(shard)
+        if (this.#runs.get(shard) === run) this.#runs.delete(shard)
       })
-    this.#ending.set(shard, ending)
+    this.#runs.set(shard, run)
   }
 
   #drain(shard: number): void {
-    const running = this.#running.get(shard)
-    if (!running || running.draining) return
-    running.draining = true
-    running.consumer.drain()
+    const held = this.#held.get(shard)
+    if (!held || held.draining) return
+    held.draining = true
+    held.consumer.drain()
   }
 
-  #ended(shard: number, running: Running, outcome: ShardOutcome): void {
-    this.#remember(shard, running)
-    if (outcome === 'lost') this.#lostWhileStopping = true
-    if (this.#running.get(shard) === running) {
-      this.#running.delete(shard)
-      // The next owner of a drained shard waits for a heartbeat without it. A shard that the service still assigns to us
-      // is started again by the next answer.
-      if (!this.#held.has(shard)) this.#heartbeats.poke()
+  #ended(shard: number, held: HeldShard, outcome: ShardOutcome): void {
+    this.#remember(shard, held)
+    if (outcome === 'lost') this.#losses++
+    if (this.#held.get(shard) === held) {
+      this.#held.delete(shard)
+      // The next owner waits until a heartbeat of ours no longer lists the shard. A shard that is still assigned to us
+      // starts again with the next answer.
+      if (!this.#assigned.has(shard)) this.#heartbeats.poke()
     }
     this.#changed.notify()
   }
 
-  #remember(shard: number, { consumer }: Running): void {
+  #remember(shard: number, { consumer }: HeldShard): void {
     if (consumer.mark !== undefined) this.#remembered.set(shard, consumer.mark)
   }
 
   #loseAll(reason: string): void {
-    for (const [shard, running] of this.#running) {
-      this.#remember(shard, running)
-      this.#lostWhileStopping = true
-      running.lease.lose(reason)
+    for (const [shard, held] of this.#held) {
+      this.#remember(shard, held)
+      this.#losses++
+      held.lease.lose(reason)
     }
-    this.#running.clear()
     this.#held.clear()
+    this.#assigned.clear()
     this.#changed.notify()
   }
 
@@ -195,16 +194,16 @@ export class Worker {
 
   async #verifyCheckpoints(): Promise<void> {
     const before = new Map(
-      [...this.#running].map(([shard, run]) => [shard, { run, changes: run.consumer.commitChanges }]),
+      [...this.#held].map(([shard, held]) => [shard, { held, changes: held.consumer.commitChanges }]),
     )
     try {
-      const { client, group } = this.#around.membership
+      const { client, group } = this.#context.membership
       const checkpoints = await client.getCheckpoints(group.name, undefined, this.#stopped.signal)
       for (const seen of checkpoints) {
-        if (seen.checkpoint !== '' && !this.#running.has(seen.shard)) this.#remembered.set(seen.shard, seen.checkpoint)
+        if (seen.checkpoint !== '' && !this.#held.has(seen.shard)) this.#remembered.set(seen.shard, seen.checkpoint)
         const asked = before.get(seen.shard)
-        if (asked && this.#running.get(seen.shard) === asked.run) {
-          asked.run.consumer.verifyCheckpoint(seen, asked.changes)
+        if (asked && this.#held.get(seen.shard) === asked.held) {
+          asked.held.consumer.verifyCheckpoint(seen, asked.changes)
         }
       }
     } catch (error) {

@@ -63,10 +63,8 @@ export function originOf({ source, project, logstore, shard, cursor }: PullPosit
 
 /** Counts of the logs of one pull. */
 export interface EncodeCounts {
-  groups: number
   /** All logs of the body, filtered ones included. */
   logs: number
   /** Logs of the groups whose topic is filtered out. */
   filteredLogs: number
-  events: number
 }

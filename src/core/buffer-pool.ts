@@ -10,7 +10,7 @@ const LONGEST_IDLE_MS = 10_000
 export class BufferPool {
   readonly #keepBytes: number
   readonly #mostRoom: number
-  /** The buffer given back last comes last and is taken first, so those that are not needed come first. */
+  /** The list is ordered by last use: we take from the end and evict from the front. */
   readonly #idle: Array<{ buffer: Buffer; since: number }> = []
   #idleBytes = 0
   #sweeps: NodeJS.Timeout | undefined
@@ -43,12 +43,12 @@ export class BufferPool {
     if (whole.length < LEAST_KEPT) return
     this.#idle.push({ buffer: whole, since: performance.now() })
     this.#idleBytes += whole.length
-    // The pool evicts buffers that were not used for the longest time: sizes change, and old ones would take all the room.
+    // The pool evicts the oldest buffers: sizes change, and buffers of old sizes would take all the room.
     while (this.#idleBytes > this.#keepBytes) this.#forgetOldest()
     this.#sweeps ??= setInterval(() => this.#sweep(), LONGEST_IDLE_MS).unref()
   }
 
-  /** By a timer, because there may be no more calls. */
+  /** A timer calls this, because there may be no more calls of `give`. */
   #sweep(): void {
     const wanted = performance.now() - LONGEST_IDLE_MS
     while ((this.#idle[0]?.since ?? Number.POSITIVE_INFINITY) <= wanted) this.#forgetOldest()

@@ -14,11 +14,11 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>
 }
 
-/** Sleeps; `false`, at once, when `signal` is aborted. */
+/** Returns true after the sleep, and false as soon as `signal` aborts. */
 export function sleepUnlessAborted(clock: Clock, ms: number, signal: AbortSignal): Promise<boolean> {
   return clock.sleep(ms, signal).then(
     () => true,
-    () => false, // an abort is the only thing that ends a sleep early
+    () => false, // Only an abort ends a sleep early.
   )
 }
 

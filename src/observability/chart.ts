@@ -7,7 +7,7 @@ const HEIGHT = 24
 export function chart(values: ReadonlyArray<number | null>, label: string): Html {
   const highest = Math.max(0, ...values.map((value) => value ?? 0))
   const y = (value: number): string => (HEIGHT - 1 - (highest === 0 ? 0 : (value / highest) * (HEIGHT - 2))).toFixed(1)
-  // A value between two gaps is drawn as a line from its step to the next.
+  // A value between two gaps becomes a line of one step.
   const path = values
     .map((value, x) => {
       if (value === null) return ''

@@ -1,4 +1,4 @@
-/** Short enough to see most long delays, long enough to cost nothing. */
+/** A shorter interval would cost more, a longer one would miss delays. */
 const EVERY_MS = 20
 
 /**

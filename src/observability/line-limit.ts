@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts'
 
 const KEYS_KEPT = 200
 
-/** Keeps a repeated failure from filling the log: the first line of each key at once, then one per interval. */
+/** Keeps a repeated failure from filling the log. The first line of each key passes at once, then one per interval. */
 export class LineLimit {
   readonly #clock: Clock
   readonly #intervalMs: number
@@ -13,7 +13,7 @@ export class LineLimit {
     this.#intervalMs = intervalMs
   }
 
-  /** Defined when a line for `key` is due: how many were left out since its last one. */
+  /** Returns the number of lines left out since the last one of `key`. `undefined`: leave this line out too. */
   admit(key: string): { suppressed: number } | undefined {
     const now = this.#clock.monotonic()
     const entry = this.#keys.get(key)

@@ -24,7 +24,7 @@ export interface LoggerOptions {
 
 export interface OpenLogger {
   log: Logger
-  /** Writes every line that still waits. Call it before the process exits. */
+  /** Writes all waiting lines. Call it before the process exits. */
   flush(): void
 }
 
@@ -53,8 +53,8 @@ export async function openLogger({
       base: { consumer, pid: process.pid },
       timestamp: stdTimeFunctions.isoTime,
       // pino's own serializer for `err` would add a type and an empty stack to what the formatter has written.
-      serializers: { err: (told: unknown) => told },
-      formatters: { level: (label) => ({ level: label }), log: withErrorsTold },
+      serializers: { err: (fields: unknown) => fields },
+      formatters: { level: (label) => ({ level: label }), log: withErrorFields },
     },
     multistream(streams.map((stream) => ({ stream, level: 'trace' as const }))),
   )
@@ -68,10 +68,11 @@ export async function openLogger({
   }
 }
 
-/** Finds errors by type, whatever their key, so that a fault never has a stack in the log and a bug always has one. */
-function withErrorsTold(fields: Record<string, unknown>): Record<string, unknown> {
-  const told = Object.entries(fields).map(([key, value]) => [key, value instanceof Error ? errorFields(value) : value])
-  return Object.fromEntries(told)
+/** Finds errors by type, under any key. So a fault never has a stack in the log, and a bug always has one. */
+function withErrorFields(fields: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([key, value]) => [key, value instanceof Error ? errorFields(value) : value]),
+  )
 }
 
 async function prettyTerminal(fd: number): Promise<DestinationStream> {
@@ -82,7 +83,7 @@ async function prettyTerminal(fd: number): Promise<DestinationStream> {
 }
 
 const FILES_KEPT = 5
-/** Lines that wait in memory while the disk is full. Beyond this they are dropped, which standard error tells. */
+/** Lines that wait in memory while the disk is full. Further lines are dropped, and standard error says so. */
 const WAITING_CHARACTERS = 1 << 20
 
 async function openFile(file: string, size: string): Promise<RollingFile> {
@@ -103,14 +104,14 @@ async function openFile(file: string, size: string): Promise<RollingFile> {
       },
     )
   }
-  let told = Number.NEGATIVE_INFINITY
-  const tell = (trouble: string) => {
-    if (performance.now() - told < 60_000) return
-    told = performance.now()
+  let reportedAt = Number.NEGATIVE_INFINITY
+  const report = (trouble: string) => {
+    if (performance.now() - reportedAt < 60_000) return
+    reportedAt = performance.now()
     writeSync(2, `LOG_FILE ${file}: ${trouble}\n`)
   }
-  rolling.on('error', (error) => tell(messageOf(error)))
-  rolling.on('drop', () => tell('lines are dropped'))
+  rolling.on('error', (error) => report(messageOf(error)))
+  rolling.on('drop', () => report('lines are dropped'))
   return rolling
 }
 
@@ -122,7 +123,7 @@ function link(file: string, rolling: RollingFile, log: Logger): void {
     return
   }
   const point = () => {
-    // Renamed into place, so that replicas that share the file never find the name missing.
+    // A rename replaces the link at once: replicas that share the file always find the name.
     const fresh = join(dirname(file), `.${basename(file)}.${process.pid}`)
     symlinkSync(basename(rolling.file), fresh)
     renameSync(fresh, file)

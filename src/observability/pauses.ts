@@ -11,7 +11,7 @@ export interface Pause {
   readonly scope: string
   /** Monotonic milliseconds. */
   readonly since: number
-  /** The latest one. */
+  /** The latest fault. */
   fault: Fault
 }
 
@@ -29,7 +29,7 @@ export class Pauses {
     return this.#pauses.values()
   }
 
-  /** Begins a pause, or renews the fault of one that lasts. `before` is the fault it had. */
+  /** Begins a pause, or updates the fault of a pause that lasts. `before` is its earlier fault. */
   set(key: PauseKey, fault: Fault): { pause: Pause; before: Fault | undefined } {
     const id = idOf(key)
     const lasting = this.#pauses.get(id)

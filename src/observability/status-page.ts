@@ -17,7 +17,7 @@ export const CONTENT_SECURITY_POLICY = [
 ].join('; ')
 
 /**
- * The status page. It is complete without its script, which only keeps it live: it asks for the same page again and replaces
+ * The status page. It is complete without its script. The script keeps it live: it loads the same page again and replaces
  * <main>.
  */
 export function statusPage(now: StatusSnapshot): string {
@@ -101,7 +101,7 @@ function shardRow(shown: ShardShown): Html {
 `
 }
 
-/** The service does not tell which consumer holds a shard, only which one committed last. */
+/** The service does not say which consumer holds a shard, only which one committed last. */
 function owner({ held, consumer }: ShardShown): Html {
   if (held) return html`<b>this replica</b>`
   return consumer === null ? html`<span class="quiet">no consumer yet</span>` : html`${consumer}`

@@ -9,7 +9,7 @@ import type { Health } from './health.ts'
 import { History } from './history.ts'
 import type { Pauses } from './pauses.ts'
 
-/** A shard as Log Service lists it. The service does not tell which consumer holds it. */
+/** A shard as Log Service lists it. The service does not say which consumer holds it. */
 export interface GroupShard {
   shard: number
   status: 'readwrite' | 'readonly'
@@ -72,7 +72,7 @@ export interface ShardShown {
   /** By this replica. */
   held: boolean
   status: 'readwrite' | 'readonly' | null
-  /** The consumer that committed last, and how long ago, by the service's word. */
+  /** The consumer that committed last, as the service says, and how long ago. */
   consumer: string | null
   committedSecondsAgo: number | null
   /** Only of shards that this replica holds. */
@@ -83,7 +83,7 @@ export interface ShardShown {
 
 export interface FaultShown {
   what: string
-  /** ISO 8601, of the last time. */
+  /** Time of the last occurrence, ISO 8601. */
   at: string
   secondsAgo: number
   times: number
@@ -109,7 +109,7 @@ const GROUP_IS_FRESH_MS = 10_000
 const GROUP_TIMEOUT_MS = 5_000
 const FAULTS_KEPT = 20
 
-/** What happened lately, for people. Its memory is bounded, and it is kept even while the page is closed. */
+/** Recent events and figures for the status page. They are collected even while the page is closed; memory is bounded. */
 export class Status {
   readonly #options: StatusOptions
   readonly #startedAt: number
@@ -227,7 +227,7 @@ export class Status {
       })
   }
 
-  /** Asks the service every 10 s at most, however many pages are open. A question is given up before the next. */
+  /** Asks the service every 10 s at most, however many pages are open. A request times out before the next begins. */
   async #lookAtGroup(): Promise<void> {
     const { clock, askGroup } = this.#options
     if (clock.monotonic() - this.#groupAskedAt < GROUP_IS_FRESH_MS) return
@@ -236,7 +236,7 @@ export class Status {
       this.#group = await askGroup(AbortSignal.timeout(GROUP_TIMEOUT_MS))
       this.#groupProblem = undefined
     } catch (error) {
-      // Every error is only shown: the bridge does not depend on its page.
+      // The page only shows the error: the bridge does not depend on its page.
       this.#groupProblem = onOneLine(messageOf(error))
     }
   }

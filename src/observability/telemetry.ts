@@ -27,8 +27,8 @@ const LABEL_VALUES = 200
 
 /**
  * Makes the log line and the metric of everything that happens. Lifecycle is `info`. Faults that are retried are `warn`,
- * rate-limited by text, kind and code. A pause is `error`: when it begins or changes, every five minutes while it lasts; its
- * end is `info`.
+ * rate-limited by text, kind and code. A pause is `error` when it begins or its fault changes, and every five minutes while
+ * it lasts. The end of a pause is `info`.
  */
 export class BridgeTelemetry implements Telemetry {
   readonly #log: Logger
@@ -152,7 +152,7 @@ export class BridgeTelemetry implements Telemetry {
   }
 
   shardState(shard: ShardRef, state: ShardState): void {
-    // A report that comes in after the release would leave a lag that is never updated.
+    // A report after the release would leave a lag in the metrics that is never updated.
     if (!this.#held.has(shardKey(shard))) return
     this.#status.shardState(shard, state)
     const { lagSeconds, checkpointAgeSeconds } = state

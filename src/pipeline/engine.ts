@@ -12,7 +12,7 @@ export interface Engine {
   open(body: Buffer, at: PullPosition): Walk
 }
 
-/** The way through one body, from batch to batch. It can be left after any of them. */
+/** The way through one body, from batch to batch. It may be abandoned after any of them. */
 export interface Walk {
   /** Works until a batch is full; `undefined` at the end of the body. */
   nextBatch(): Batch | undefined
@@ -24,7 +24,7 @@ export interface Walk {
 export interface EngineOptions {
   /** Decides which log groups are wanted. */
   readonly topics: TopicSelection
-  /** Puts an event's bytes together. */
+  /** The configured parts of every envelope. */
   readonly layout: HecLayout
   /** Limit of a batch before compression, bytes. An event over it is alone in its batch. */
   readonly maxBatchBytes: number

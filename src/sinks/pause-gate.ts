@@ -120,8 +120,8 @@ export class PauseGate {
   async #tryUntilOpen(): Promise<void> {
     const { clock, probe } = this.#options
     const stop = this.#stop.signal
-    const gapMs = (attempt: number): number => backoffMs(attempt, FIRST_PROBE_MS, LONGEST_PROBE_GAP_MS)
-    for (let attempt = 1; await sleepUnlessAborted(clock, gapMs(attempt), stop); attempt++) {
+    const gaps = { minMs: FIRST_PROBE_MS, maxMs: LONGEST_PROBE_GAP_MS }
+    for (let attempt = 1; await sleepUnlessAborted(clock, backoffMs(attempt, gaps), stop); attempt++) {
       const fault = await probe?.(stop)
       if (stop.aborted) return
       if (fault?.kind === 'configuration') this.trip(fault)

@@ -50,7 +50,7 @@ describe('under nohup', () => {
     expect(log).toContain('"consumer":"siem-')
     expect(await polled(() => !alive(pid))).toBe(true)
     expect(readFileSync(join(root, 'log/bridge-1.log'), 'utf8')).toContain(
-      'whatever was held is delivered and committed',
+      'everything that was pulled is delivered and committed',
     )
     expect(readFileSync(join(root, 'bridge-1.err'), 'utf8')).toBe('')
   })
@@ -69,6 +69,6 @@ describe('under nohup', () => {
     const older = readFileSync(join(root, 'log/bridge-1.1.log'), 'utf8')
     const newer = readFileSync(join(root, 'log/bridge-1.log'), 'utf8')
     expect(older).toContain('metrics and health at')
-    expect(newer).toContain('whatever was held is delivered and committed')
+    expect(newer).toContain('everything that was pulled is delivered and committed')
   })
 })

@@ -84,7 +84,7 @@ describe('backfill of a time range', () => {
     expect(within.map(times)).toEqual(within.map(() => 2))
     expect(before.map(times)).toEqual(before.map(() => 1))
     const log = readFileSync(join(root, 'backfill.log'), 'utf8')
-    expect(log).toContain('whatever was held is delivered and committed')
+    expect(log).toContain('everything that was pulled is delivered and committed')
 
     // The live group is unchanged.
     expect(scenario.holders()).toEqual(held)

@@ -5,7 +5,7 @@ import { said } from './sls-service.ts'
 import { SplitScenario, statuses } from './sls-split-scenario.ts'
 
 const groups = ['src/emulator/sls/consumer-group.ts', 'src/consumer/shard-consumer.ts']
-const shards = ['src/emulator/sls/logstore.ts', 'src/emulator/sls/shard-api.ts', 'src/consumer/shard-directory.ts']
+const shards = ['src/emulator/sls/logstore.ts', 'src/emulator/sls/shard-api.ts', 'src/consumer/readonly-shards.ts']
 
 /** Effects of a split, a merge and a deletion on shards and their groups, in this order. */
 export function splitFacts(sls: SlsService): Fact[] {

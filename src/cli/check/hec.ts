@@ -124,8 +124,8 @@ async function bodySize(url: string, { config, connection, learned }: Asked, sig
 const WHITE_SPACE = Buffer.from(' \t\r\n')
 
 /**
- * Random, because gzip would shrink regular white space so much that no proxy finds it too large. Of this a quarter remains,
- * more than of most logs.
+ * Random, because gzip would shrink regular white space so much that no proxy finds it too large. gzip leaves a quarter of
+ * this, more than of most logs.
  */
 function whiteSpace(size: number): Buffer {
   return randomBytes(size).map((byte) => WHITE_SPACE[byte & 3] as number) as Buffer

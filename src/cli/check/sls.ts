@@ -171,7 +171,7 @@ function groupFound({ sls }: Config, groups: readonly ConsumerGroup[]): Finding 
   )
 }
 
-/** A commit under our name shows another replica. The service tells only the holder of a shard that it holds it. */
+/** A recent commit under our name shows a replica with this name. The service tells each consumer only its own shards. */
 async function consumerName({ sls }: Config, client: SlsClient, signal: AbortSignal): Promise<Finding> {
   const checkpoints = await client.getCheckpoints(sls.consumerGroup, undefined, signal)
   const own = checkpoints.filter(({ consumer }) => consumer === sls.consumer)

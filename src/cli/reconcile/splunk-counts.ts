@@ -6,7 +6,7 @@ import type { SplunkSearch } from './splunk-search.ts'
 import type { WantedWindow } from './wanted.ts'
 
 const IDS_AT_ONCE = 200
-/** How many ids are looked for a second time in one run, at most. */
+/** The most ids that one run searches a second time. */
 const SECOND_LOOKS = 5_000
 
 /** Counts events by id through Splunk's search. */

@@ -93,7 +93,7 @@ async function* batches(
 ): AsyncGenerator<Batch> {
   for (let cursor = from; !reaches(cursor, to); ) {
     const at = cursor
-    // No more groups than there are: a service that ignores the end then sends no log after it either.
+    // At most the groups up to `to`, so that a service that ignores the end sends no log after it either.
     const count = Math.min(fetchCount, groupsBetween(at, to) ?? fetchCount)
     const { body, pull } = await persistently(async () => {
       const answer = await client.pull(shard, at, {
@@ -116,13 +116,13 @@ function reaches(cursor: string, goal: string): boolean {
   return cursor === goal || (left !== undefined && left <= 0)
 }
 
-/** An upper bound: with every log group a cursor grows by one or more. */
+/** An upper bound: each log group moves a cursor on by one or more. */
 function groupsBetween(from: string, to: string): number | undefined {
   const [first, last] = [cursorNumber(from), cursorNumber(to)]
   return first === undefined || last === undefined ? undefined : Number(last - first)
 }
 
-/** An answer like this ends a shard, but `to` is not reached. Logs that were not read must not count as compared. */
+/** Such an answer normally means the end of the shard, but `to` lies after it. Unread logs must not count as compared. */
 function incomplete(shard: number, at: string): Fault {
   const message = `shard ${shard} was not read to the end of the period: at cursor ${at} no log came and the cursor did not move`
   return new Fault('transient', message, { code: 'incomplete' })

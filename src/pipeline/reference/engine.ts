@@ -7,7 +7,7 @@ import { assertWellFormed } from './well-formed.ts'
 
 /**
  * Says what an engine does, as plainly as possible. Nothing here is for speed. It judges the bytes of the WebAssembly engine
- * and writes the logs and bodies that engine leaves.
+ * and encodes the logs and bodies that it hands over.
  */
 export class ReferenceEngine implements Engine {
   readonly #options: EngineOptions
@@ -21,14 +21,14 @@ export class ReferenceEngine implements Engine {
     return new ReferenceWalk(this.#options, body, at)
   }
 
-  /** The events of one log group, for an engine that leaves some of them to this one. */
+  /** The events of one log group, for an engine that hands some logs over to this one. */
   eventsOf(group: Buffer, index: number, at: PullPosition): GroupEvents {
     return new GroupEvents(this.#options.layout, at, new LogGroup(group), index)
   }
 }
 
 class ReferenceWalk implements Walk {
-  readonly counts: EncodeCounts = { groups: 0, logs: 0, filteredLogs: 0, events: 0 }
+  readonly counts: EncodeCounts = { logs: 0, filteredLogs: 0 }
   readonly #options: EngineOptions
   readonly #at: PullPosition
   readonly #events: Iterator<Buffer>
@@ -68,21 +68,19 @@ class ReferenceWalk implements Walk {
 
   *#eventsOf(body: Buffer): Generator<Buffer, undefined> {
     const { layout, topics } = this.#options
+    let groupIndex = -1
     for (const bytes of logGroupsOf(body)) {
+      groupIndex++
       const group = new LogGroup(bytes)
-      const index = this.counts.groups++
       this.counts.logs += group.logCount
       if (!topics.wants(group.topic)) {
         this.counts.filteredLogs += group.logCount
         continue
       }
       if (group.logCount === 0) continue
-      const events = new GroupEvents(layout, this.#at, group, index)
+      const events = new GroupEvents(layout, this.#at, group, groupIndex)
       let logIndex = 0
-      for (const log of group.logs()) {
-        this.counts.events++
-        yield events.eventOf(log, logIndex++)
-      }
+      for (const log of group.logs()) yield events.eventOf(log, logIndex++)
     }
     return undefined
   }

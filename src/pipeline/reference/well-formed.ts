@@ -2,8 +2,8 @@ import type { TopicSelection } from '../select.ts'
 import { contentsOf, LogGroup, logGroupsOf, timeOf } from './log-group.ts'
 
 /**
- * Reads everything that encoding will read, and throws its Fault `corrupt_log_group` beforehand. A malformed body is pulled
- * again, so a batch of it that had left would be delivered twice.
+ * Reads everything that encoding will read, and throws the Fault `corrupt_log_group` of a malformed body. It throws before
+ * any batch is sent. Otherwise the retried pull would deliver batches twice.
  */
 export function assertWellFormed(body: Buffer, topics: TopicSelection): void {
   for (const bytes of logGroupsOf(body)) {

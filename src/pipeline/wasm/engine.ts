@@ -1,47 +1,41 @@
 import type { Batch, BatchOrigin, EncodeCounts, PullPosition } from '../../core/batch.ts'
 import { originOf } from '../../core/batch.ts'
-import type { BatchMemory } from '../batch-memory.ts'
 import type { Engine, Walk } from '../engine.ts'
-import type { ReferenceEngine } from '../reference/engine.ts'
+import { ReferenceEngine } from '../reference/engine.ts'
 import type { GroupEvents } from '../reference/events.ts'
 import type { Kernel, Position } from './kernel.ts'
-import { DONE, LEFT } from './memory-layout.ts'
+import { DONE, HANDED_OVER } from './memory-layout.ts'
 
-/** The fast engine. The reference writes the bodies and logs that the kernel leaves. */
+/** The fast engine. The reference engine encodes what the kernel cannot. */
 export class WasmEngine implements Engine {
   readonly #kernel: Kernel
   readonly #reference: ReferenceEngine
-  readonly #memory: BatchMemory
 
-  /** All three must be made from the same options. */
-  constructor(kernel: Kernel, reference: ReferenceEngine, memory: BatchMemory) {
+  constructor(kernel: Kernel) {
     this.#kernel = kernel
-    this.#reference = reference
-    this.#memory = memory
+    this.#reference = new ReferenceEngine(kernel.options)
   }
 
   open(body: Buffer, at: PullPosition): Walk {
     const position = this.#kernel.begin(body, at)
     if (position === undefined) return this.#reference.open(body, at)
-    return new KernelWalk(this.#kernel, this.#reference, this.#memory, position, at)
+    return new KernelWalk(this.#kernel, this.#reference, position, at)
   }
 }
 
 class KernelWalk implements Walk {
   readonly #kernel: Kernel
   readonly #reference: ReferenceEngine
-  readonly #memory: BatchMemory
   readonly #position: Position
   readonly #at: PullPosition
   readonly #origin: BatchOrigin
-  /** Writes the logs of one group that the kernel leaves. */
-  #left: { readonly groupIndex: number; readonly events: GroupEvents } | undefined
+  /** Encodes the logs of one group that the kernel hands over. */
+  #handedOver: { readonly groupIndex: number; readonly events: GroupEvents } | undefined
   #finished = false
 
-  constructor(kernel: Kernel, reference: ReferenceEngine, memory: BatchMemory, position: Position, at: PullPosition) {
+  constructor(kernel: Kernel, reference: ReferenceEngine, position: Position, at: PullPosition) {
     this.#kernel = kernel
     this.#reference = reference
-    this.#memory = memory
     this.#position = position
     this.#at = at
     this.#origin = originOf(at)
@@ -58,30 +52,30 @@ class KernelWalk implements Walk {
     const alone = this.#fillBatch()
     const { bytes, ends } = alone ? { bytes: alone, ends: Uint32Array.of(alone.length) } : kernel.takeBatch()
     kernel.leave(this.#position)
-    return ends.length === 0 ? undefined : this.#memory.batchOf(this.#origin, bytes, ends)
+    return ends.length === 0 ? undefined : kernel.options.memory.batchOf(this.#origin, bytes, ends)
   }
 
   /** Returns an event that is too large for the kernel's memory: it becomes its own batch. */
   #fillBatch(): Buffer | undefined {
     const kernel = this.#kernel
     let stop = kernel.encode()
-    for (; stop === LEFT; stop = kernel.encode()) {
-      const event = this.#leftEvent()
+    for (; stop === HANDED_OVER; stop = kernel.encode()) {
+      const event = this.#encodeHandedOver()
       if (!kernel.fits(event.length)) return undefined
       const taken = kernel.append(event)
-      kernel.passLeft()
+      kernel.passHandedOver()
       if (!taken) return event
     }
     this.#finished = stop === DONE
     return undefined
   }
 
-  /** Written twice when it has to wait for the next batch. */
-  #leftEvent(): Buffer {
-    const { group, groupIndex, log, logIndex } = this.#kernel.left
-    if (this.#left?.groupIndex !== groupIndex) {
-      this.#left = { groupIndex, events: this.#reference.eventsOf(group, groupIndex, this.#at) }
+  /** If the event does not fit, we encode it again for the next batch. */
+  #encodeHandedOver(): Buffer {
+    const { group, groupIndex, log, logIndex } = this.#kernel.handedOver
+    if (this.#handedOver?.groupIndex !== groupIndex) {
+      this.#handedOver = { groupIndex, events: this.#reference.eventsOf(group, groupIndex, this.#at) }
     }
-    return this.#left.events.eventOf(log, logIndex)
+    return this.#handedOver.events.eventOf(log, logIndex)
   }
 }

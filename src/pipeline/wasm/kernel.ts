@@ -11,7 +11,6 @@ import {
   BODY_END,
   CONFIG_SIZE,
   COUNT_FILTERED,
-  COUNT_GROUPS,
   COUNT_LOGS,
   ENDS,
   EVENTS,
@@ -42,7 +41,7 @@ import {
   USED,
   WALK_SIZE,
 } from './memory-layout.ts'
-import { Slots } from './slots.ts'
+import { SLACK, Slots } from './slots.ts'
 
 interface Exports {
   configAt(): number
@@ -65,15 +64,13 @@ export interface Position {
   readonly idPrefix: Buffer
 }
 
-/** A log that the kernel leaves to the host: bytes in the kernel's memory, and indexes in the pull and in the group. */
-export interface LeftLog {
+/** A log that the kernel hands over to the host: bytes in the kernel's memory, and indexes in the pull and in the group. */
+export interface HandedOverLog {
   readonly group: Buffer
   readonly groupIndex: number
   readonly log: Buffer
   readonly logIndex: number
 }
-
-type KernelOptions = Pick<EngineOptions, 'topics' | 'layout' | 'maxBatchBytes'>
 
 const PAGE = 65_536
 /** The kernel's static memory is smaller. */
@@ -86,13 +83,13 @@ const MAX_BATCH_BYTES = 16 << 20
 const MIN_EVENT_BYTES = 64
 /** Positions of log groups from here on may not fit into 64 bits. */
 const MAX_FIRST_GROUP = 2n ** 63n
-const SLACK = 64
 
 /**
  * The WebAssembly module (engine/): LZ4, the walk over a body and the writing of events, in a memory of fixed size that also
  * holds the bodies.
  */
 export class Kernel {
+  readonly options: EngineOptions
   readonly exports: Exports
   /** All of its memory. */
   readonly bytes: Buffer
@@ -109,7 +106,10 @@ export class Kernel {
   /** The pull whose walk is in the memory. */
   #current: Position | undefined
 
-  private constructor({ topics: { topics }, layout, maxBatchBytes }: KernelOptions, bodyBytes: number) {
+  private constructor(options: EngineOptions, bodyBytes: number) {
+    const { layout, maxBatchBytes } = options
+    const { topics } = options.topics
+    this.options = options
     const endsBytes = 4 * (Math.ceil(maxBatchBytes / MIN_EVENT_BYTES) + 1)
     const host = layout.host === undefined ? undefined : insideOf(layout.host)
     const afterHost = Buffer.from(`",${constantMembers(layout)},"event":{`)
@@ -167,7 +167,7 @@ export class Kernel {
   }
 
   /** `undefined` where WebAssembly cannot run or the batches are too large. Bodies get `bodyBytes` of the memory. */
-  static open(options: KernelOptions, bodyBytes: number): Kernel | undefined {
+  static open(options: EngineOptions, bodyBytes: number): Kernel | undefined {
     if (options.maxBatchBytes > MAX_BATCH_BYTES) return undefined
     try {
       return new Kernel(options, bodyBytes)
@@ -182,8 +182,8 @@ export class Kernel {
   }
 
   /**
-   * Examines a body and begins its walk. `undefined` when the kernel is not sure that it can walk the body, for one because it
-   * is malformed. The reference then finds the fault.
+   * Examines a body and begins its walk. Returns `undefined` for a body it may not handle, for example a malformed one. The
+   * reference engine then takes the body, and finds the fault.
    */
   begin(body: Buffer, at: PullPosition): Position | undefined {
     const { shard, firstGroup } = at
@@ -201,9 +201,8 @@ export class Kernel {
     this.#firstGroup[0] = firstGroup ?? 0n
     if (this.exports.examine() === 0) return undefined
     this.#setIdPrefix(idPrefix)
-    const [logs, filteredLogs] = [this.#in(COUNT_LOGS), this.#in(COUNT_FILTERED)]
     this.#current = {
-      counts: { groups: this.#in(COUNT_GROUPS), logs, filteredLogs, events: logs - filteredLogs },
+      counts: { logs: this.#in(COUNT_LOGS), filteredLogs: this.#in(COUNT_FILTERED) },
       walk: walk.slice(),
       groups: this.#groups.slice(0, GROUP_SIZE * this.#in(GROUP_COUNT)),
       idPrefix,
@@ -221,18 +220,18 @@ export class Kernel {
     this.exports.resume()
   }
 
-  /** Notes the place of the pull, since another may enter next. */
+  /** Saves the place of the pull, since another may enter next. */
   leave(position: Position): void {
     position.walk.set(this.#walk)
   }
 
-  /** Writes events and returns DONE, FULL or LEFT. */
+  /** Writes events and returns DONE, FULL or HANDED_OVER. */
   encode(): number {
     return this.exports.encode()
   }
 
-  /** The log that `encode` left. */
-  get left(): LeftLog {
+  /** The log that `encode` handed over. */
+  get handedOver(): HandedOverLog {
     const group = (this.#in(GROUP) - 1) * GROUP_SIZE
     const ofGroup = (field: number): number => this.#groups[group + field] as number
     return {
@@ -243,8 +242,8 @@ export class Kernel {
     }
   }
 
-  /** Moves past the log that `encode` left. */
-  passLeft(): void {
+  /** Moves past the log that `encode` handed over. */
+  passHandedOver(): void {
     this.#walk[LOGS_AT] = this.#in(LOG_END)
     this.#walk[LOG_INDEX] = this.#in(LOG_INDEX) + 1
   }

@@ -5,8 +5,8 @@
 export const DONE = 0
 /** The next event does not fit into the batch. */
 export const FULL = 1
-/** The host must write the next log. */
-export const LEFT = 2
+/** The host must encode the next log. */
+export const HANDED_OVER = 2
 
 // Results of `inflate`.
 /** The bytes are not a block of that size. The host finds the fault. */
@@ -55,16 +55,16 @@ export const LOG_INDEX = 8
 /** Bytes and events in the output. */
 export const USED = 9
 export const EVENTS = 10
-export const COUNT_GROUPS = 11
-export const COUNT_LOGS = 12
-export const COUNT_FILTERED = 13
+/** All logs of the body, and those of groups that are not wanted. */
+export const COUNT_LOGS = 11
+export const COUNT_FILTERED = 12
+/** 1 when groups have no positions, so that ids are hashes. */
+export const HASHED = 13
 /** Position of the pull's first log group: 64 bits. */
 export const FIRST_GROUP = 14
-/** 1 when groups have no positions, so that ids are hashes. */
-export const HASHED = 16
-/** Number of the shard, for those hashes. */
-export const SHARD = 17
-export const WALK_SIZE = 18
+/** Number of the shard, for the hashes. */
+export const SHARD = 16
+export const WALK_SIZE = 17
 
 // A log group to deliver: it is wanted and has logs. The host keeps a copy of all, like the walk.
 export const GROUP_START = 0
@@ -78,5 +78,5 @@ export const SOURCE_STOP = 6
 export const TAGS_AT = 7
 export const GROUP_SIZE = 8
 
-/** Bodies with more log groups than this are left to the host. */
+/** Bodies with more log groups than this are handed over to the host. */
 export const MAX_GROUPS = 8192

@@ -1,5 +1,5 @@
 /** The kernel moves bytes in strides, so it may read and write a few bytes past the end of a slot. */
-const SLACK = 64
+export const SLACK = 64
 
 interface Slot {
   at: number

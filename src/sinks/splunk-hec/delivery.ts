@@ -122,13 +122,11 @@ export class Delivery {
     const posted = await untilSuccess(attempt, {
       clock,
       signal,
-      failed: (fault) => {
+      delayAfter: (fault) => {
         if (fault.kind !== 'transient' && fault.kind !== 'ambiguous') throw fault
         failures++
         telemetry.deliveryFailed(sink, fault, failures, (clock.monotonic() - since) / 1000)
-        return endpoints.anyHealthy
-          ? backoffMs(failures, RETRY.minMs, RETRY.maxMs)
-          : retryDelayMs(fault, failures, RETRY)
+        return endpoints.anyHealthy ? backoffMs(failures, RETRY) : retryDelayMs(fault, failures, RETRY)
       },
     })
     signal.throwIfAborted() // an answer that came after the lease ended settles nothing

@@ -6,7 +6,7 @@ import { changesTold, drawnArrows } from './life-drawing.ts'
 import type { Reply } from './sls-double.ts'
 import { GROUP, SlsDouble } from './sls-double.ts'
 import type { Chosen } from './taken-shard.ts'
-import { surroundings } from './taken-shard.ts'
+import { shardContext } from './taken-shard.ts'
 
 export const HEARTBEAT = 'ConsumerGroupHeartBeat'
 
@@ -22,7 +22,7 @@ export async function groupMember({ sls: given, shards = 2, written = 0, ...chos
   const sls = given ?? (await SlsDouble.start({ shards }))
   for (let shard = 0; shard < shards; shard++) sls.write(written, { shard })
   const deliveries = new DeliveryScript(sls)
-  const worker = new Worker(surroundings(sls, deliveries, { fetchIntervalMs: 5_000, ...chosen }))
+  const worker = new Worker(shardContext(sls, deliveries, { fetchIntervalMs: 5_000, ...chosen }))
   let ended = false
   const run = worker.run().finally(() => {
     ended = true

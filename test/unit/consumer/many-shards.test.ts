@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ShardDirectory } from '../../../src/consumer/shard-directory.ts'
+import { ReadonlyShards } from '../../../src/consumer/readonly-shards.ts'
 import { groupMember } from './group-member.ts'
 import { SlsDouble } from './sls-double.ts'
 
@@ -26,12 +26,12 @@ test('a shard that is given up before its turn to start is released at once, and
 
 test('a list of many shards is asked for less often', async () => {
   const sls = await SlsDouble.start({ shards: 1_000 })
-  const directory = new ShardDirectory(sls.client, sls.clock, 5_000)
-  await directory.isReadonly(0)
+  const readonlyShards = new ReadonlyShards(sls.client, sls.clock, 5_000)
+  await readonlyShards.has(0)
   sls.logstore.split(0)
   await sls.clock.advance(9_999)
-  expect(await directory.isReadonly(0)).toBe(false)
+  expect(await readonlyShards.has(0)).toBe(false)
   await sls.clock.advance(1)
-  expect(await directory.isReadonly(0)).toBe(true)
+  expect(await readonlyShards.has(0)).toBe(true)
   expect(sls.of('ListShards').length).toBe(2)
 })

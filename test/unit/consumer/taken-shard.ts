@@ -3,10 +3,10 @@ import { ByteBudget } from '../../../src/consumer/byte-budget.ts'
 import type { Downstream } from '../../../src/consumer/downstream.ts'
 import { ShardLease } from '../../../src/consumer/lease.ts'
 import type { Reading } from '../../../src/consumer/reading.ts'
-import type { ShardSurroundings } from '../../../src/consumer/running-shard.ts'
+import { ReadonlyShards } from '../../../src/consumer/readonly-shards.ts'
+import type { ShardContext } from '../../../src/consumer/running-shard.ts'
 import type { ShardOutcome } from '../../../src/consumer/shard-consumer.ts'
 import { ShardConsumer } from '../../../src/consumer/shard-consumer.ts'
-import { ShardDirectory } from '../../../src/consumer/shard-directory.ts'
 import { BufferPool } from '../../../src/core/buffer-pool.ts'
 import type { Telemetry } from '../../../src/core/telemetry.ts'
 import type { Encoder } from '../../../src/pipeline/encoder.ts'
@@ -16,7 +16,7 @@ import { DeliveryScript } from './delivery-script.ts'
 import { changesTold, drawnArrows } from './life-drawing.ts'
 import { GROUP, SlsDouble } from './sls-double.ts'
 
-/** What a test may choose of the surroundings of a shard. */
+/** What a test may choose of the context of a shard. */
 export interface Chosen extends Partial<Reading>, Partial<Downstream> {
   client?: SlsClient
   telemetry?: Telemetry
@@ -28,8 +28,8 @@ export interface Chosen extends Partial<Reading>, Partial<Downstream> {
 /** Encodes the logs of topic `audit`. */
 export const oneLogABatch = (): Encoder => referenceEncoder({ maxBatchBytes: 1, topics: ['audit'] })
 
-/** The surroundings of a shard. */
-export function surroundings(sls: SlsDouble, deliveries: DeliveryScript, chosen: Chosen): ShardSurroundings {
+/** The context of a shard. */
+export function shardContext(sls: SlsDouble, deliveries: DeliveryScript, chosen: Chosen): ShardContext {
   const { clock } = sls
   const { client = sls.client, telemetry = sls.telemetry, inOrder = false } = chosen
   const { heartbeatMs = 20_000, commitIntervalMs = 3_000 } = chosen
@@ -45,7 +45,7 @@ export function surroundings(sls: SlsDouble, deliveries: DeliveryScript, chosen:
     membership: sls.membership({ client, group, heartbeatMs, commitIntervalMs }),
     reading: { start, expired, fetchCount, fetchIntervalMs, ...(query === undefined ? {} : { query }) },
     downstream: { budget, bodies, encoder, deliver },
-    directory: new ShardDirectory(client, clock, 5_000),
+    readonlyShards: new ReadonlyShards(client, clock, 5_000),
     clock,
     telemetry,
   }
@@ -74,7 +74,7 @@ export async function takenShard({ sls: given, ...options }: TakenOptions = {}) 
   const { clock } = sls
   let renewedUntil = Number.POSITIVE_INFINITY
   const lease = new ShardLease(sls.shard(), () => renewedUntil, clock.monotonic)
-  const consumer = new ShardConsumer(lease, surroundings(sls, deliveries, options))
+  const consumer = new ShardConsumer(lease, shardContext(sls, deliveries, options))
   let outcome: ShardOutcome | undefined
   const run = consumer.run({ remembered: options.remembered }).then((end) => {
     outcome = end

@@ -147,7 +147,7 @@ describe('pulls encoded at the same time', () => {
     const encoder = encoderWith({ maxBatchBytes: 2_000 })
     const given = encoder.encode(manyLogs(100, 50), position)
     given.next()
-    given.return({ groups: 0, logs: 0, filteredLogs: 0, events: 0 })
+    given.return({ logs: 0, filteredLogs: 0 })
     const fresh = encodeAll(encoderWith({ maxBatchBytes: 2_000 }), manyLogs(50, 20)).text
     expect(encodeAll(encoder, manyLogs(50, 20)).text).toBe(fresh)
   })

@@ -41,12 +41,9 @@ export class Engines {
 
   constructor(encoding: Encoding) {
     const options = engineOptions(encoding)
-    const reference = new ReferenceEngine(options)
     this.kernel = Kernel.open(options, KERNEL_BODY_BYTES)
-    this.#reference = new Encoder(reference, options.memory)
-    this.#fast = this.kernel
-      ? new Encoder(new WasmEngine(this.kernel, reference, options.memory), options.memory)
-      : this.#reference
+    this.#reference = new Encoder(new ReferenceEngine(options), options.memory)
+    this.#fast = this.kernel ? new Encoder(new WasmEngine(this.kernel), options.memory) : this.#reference
   }
 
   *encode(body: Buffer, at: PullPosition): Generator<Batch, EncodeCounts> {

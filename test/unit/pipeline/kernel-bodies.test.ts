@@ -5,7 +5,6 @@ import { BufferPool } from '../../../src/core/buffer-pool.ts'
 import { atOnce } from '../../../src/core/turns.ts'
 import { SampleLogs, seededRandom } from '../../../src/emulator/sample-logs.ts'
 import { Encoder } from '../../../src/pipeline/encoder.ts'
-import { ReferenceEngine } from '../../../src/pipeline/reference/engine.ts'
 import { KernelBodies } from '../../../src/pipeline/wasm/bodies.ts'
 import { WasmEngine } from '../../../src/pipeline/wasm/engine.ts'
 import { Kernel } from '../../../src/pipeline/wasm/kernel.ts'
@@ -126,8 +125,7 @@ describe('inflating in the kernel', () => {
 
   test('pauses, and lets others use the kernel meanwhile', () => {
     const roomy = open(64 << 20)
-    const options = engineOptions()
-    const engine = new WasmEngine(roomy.kernel, new ReferenceEngine(options), options.memory)
+    const engine = new WasmEngine(roomy.kernel)
     const texts = [25, 50, 75].map((groups, seed) => {
       const logs = new SampleLogs(seed).group('audit', 500).logs
       const group = encodeLogGroup({
@@ -154,7 +152,7 @@ describe('inflating in the kernel', () => {
           continue
         }
         expect(value && one.body.equals(one.text)).toBe(true)
-        encodings.push(new Encoder(engine, options.memory).encode(one.body, position))
+        encodings.push(new Encoder(engine, roomy.kernel.options.memory).encode(one.body, position))
         running.splice(running.indexOf(one), 1)
       }
     }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { PullPosition } from '../../../src/core/batch.ts'
 import { SAMPLE_KINDS, SampleLogs } from '../../../src/emulator/sample-logs.ts'
 import { Kernel } from '../../../src/pipeline/wasm/kernel.ts'
-import { DONE, LEFT, MAX_GROUPS } from '../../../src/pipeline/wasm/memory-layout.ts'
+import { DONE, HANDED_OVER, MAX_GROUPS } from '../../../src/pipeline/wasm/memory-layout.ts'
 import { encodeLogGroup, encodeLogGroupList } from '../../../src/sls/log-group.ts'
 import { expectedEvents } from '../../support/event-oracle.ts'
 import { defaults, encodeAll, encoderWith, engineOptions, envelopes, idOf, position } from './encode-all.ts'
@@ -24,22 +24,22 @@ import {
   varintField,
 } from './wire.ts'
 
-/** Number of logs that the kernel leaves to the other engine; `undefined` when it leaves the whole body. */
-function leftOf(body: Buffer, kernel: Kernel = openKernel(), at: PullPosition = position): number | undefined {
+/** Number of logs that the kernel hands over to the reference engine; `undefined` when it hands over the whole body. */
+function handedOverOf(body: Buffer, kernel: Kernel = openKernel(), at: PullPosition = position): number | undefined {
   const place = kernel.slots.take(body.length) as number
   const placed = kernel.bytes.subarray(place, place + body.length)
   placed.set(body)
   try {
     if (kernel.begin(placed, at) === undefined) return undefined
-    let left = 0
+    let handedOver = 0
     for (let stop = kernel.encode(); stop !== DONE; stop = kernel.encode()) {
-      if (stop === LEFT) {
-        left++
-        kernel.passLeft()
+      if (stop === HANDED_OVER) {
+        handedOver++
+        kernel.passHandedOver()
       }
       kernel.takeBatch()
     }
-    return left
+    return handedOver
   } finally {
     kernel.slots.give(place)
   }
@@ -71,7 +71,7 @@ describe('the kernel', () => {
         })
       }),
     )
-    for (const at of POSITIONS) expect(leftOf(body, openKernel(), at)).toBe(0)
+    for (const at of POSITIONS) expect(handedOverOf(body, openKernel(), at)).toBe(0)
     const { text } = encodeAll(encoderWith({ maxBatchBytes: 100_000 }), body)
     expect(text === Buffer.concat(expectedEvents(defaults, body, position).events).toString()).toBe(true)
   })
@@ -95,12 +95,12 @@ describe('the kernel', () => {
     ['a long length', log(Buffer.concat([Buffer.of(0x12), longVarint(6, 4), pair('k', 'v')]))],
     ['a long tag', log(Buffer.concat([hex('9200'), bytesField(2, pair('k', 'v')).subarray(1)]))],
   ])('leaves a log with %s, and only that, to the other engine', (_, odd) => {
-    for (const at of POSITIONS) expect(leftOf(around(odd), openKernel(), at)).toBe(1)
+    for (const at of POSITIONS) expect(handedOverOf(around(odd), openKernel(), at)).toBe(1)
   })
 
   test('leaves a log to the other engine whose event might not fit into its memory', () => {
     const huge = log(content('k', Buffer.alloc(2 << 20, 'v')))
-    for (const at of POSITIONS) expect(leftOf(around(huge), openKernel(), at)).toBe(1)
+    for (const at of POSITIONS) expect(handedOverOf(around(huge), openKernel(), at)).toBe(1)
   })
 
   test.each<[string, Field]>([
@@ -114,7 +114,7 @@ describe('the kernel', () => {
     ['a value of a megabyte', log(content('k', Buffer.alloc(1_000_000, '"')))],
     ['Chinese', log(content('用户', '登录😀'))],
   ])('writes a log with %s itself', (_, odd) => {
-    for (const at of POSITIONS) expect(leftOf(around(odd), openKernel(), at)).toBe(0)
+    for (const at of POSITIONS) expect(handedOverOf(around(odd), openKernel(), at)).toBe(0)
   })
 
   test.each<[string, Field[]]>([
@@ -126,25 +126,25 @@ describe('the kernel', () => {
     ['a tag with more in it', [bytesField(6, Buffer.concat([pair('k', 'v'), varintField(9, 1)]))]],
   ])('leaves the logs of a group with %s to the other engine, and takes the next group', (_, fields) => {
     const body = list(group(plain, plain, ...fields), group(plain, topic('t')))
-    for (const at of POSITIONS) expect(leftOf(body, openKernel(), at)).toBe(2)
+    for (const at of POSITIONS) expect(handedOverOf(body, openKernel(), at)).toBe(2)
   })
 
   test('leaves a whole body to the other engine when it is not sure about it', () => {
     const many = list(...Array.from({ length: MAX_GROUPS + 1 }, () => group(plain)))
     const bodies = [groupField(15), many].map((field) => list(field, group(plain)))
-    expect(bodies.map((body) => leftOf(body))).toEqual([undefined, undefined])
+    expect(bodies.map((body) => handedOverOf(body))).toEqual([undefined, undefined])
     const far = { ...position, firstGroup: 2n ** 63n }
-    expect(leftOf(list(group(plain)), openKernel(), far)).toBeUndefined()
+    expect(handedOverOf(list(group(plain)), openKernel(), far)).toBeUndefined()
   })
 
   test('finds its keys again, and takes new ones after thousands of unused ones', () => {
     const kernel = openKernel()
     const flood = Array.from({ length: 9_000 }, (_, index) => log(content(`key ${index}`, 'x')))
-    const left = leftOf(list(group(...flood)), kernel)
+    const left = handedOverOf(list(group(...flood)), kernel)
     expect(left).toBeGreaterThan(500)
     expect(left).toBeLessThan(7_000)
     const body = around(log(content('one', '1'), content('two', '2')), log(content('two', '1'), content('one', '2')))
-    expect(leftOf(body, kernel)).toBe(0)
+    expect(handedOverOf(body, kernel)).toBe(0)
   })
 
   test('gives up on keys chosen to collide, so they do not slow it down', () => {
@@ -152,7 +152,7 @@ describe('the kernel', () => {
     const logs = Array.from({ length: 200 }, (_, index) =>
       log(content(`same${String(index).padStart(4, '0')}same`, 'x')),
     )
-    expect(leftOf(list(group(...logs)))).toBeGreaterThan(180)
+    expect(handedOverOf(list(group(...logs)))).toBeGreaterThan(180)
   })
 
   test('does not open for batches so large that one call would take long', () => {

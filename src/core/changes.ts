@@ -1,5 +1,5 @@
-/** Waiting for a state that changes in this process. Code that changes it notifies; waiting code then looks again. */
-export class Condition {
+/** Lets code wait for a state of this process. Code that changes the state notifies; waiting code then looks again. */
+export class Changes {
   readonly #waiting = new Set<() => void>()
 
   notify(): void {

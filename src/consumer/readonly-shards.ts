@@ -7,8 +7,8 @@ import type { SlsClient } from '../sls/client.ts'
  */
 const MS_PER_SHARD = 10
 
-/** The read-only shards. However many shard consumers ask, the service is asked every `minAgeMs` at most. */
-export class ShardDirectory {
+/** Tells which shards are read-only. However many shard consumers ask, the service is asked every `minAgeMs` at most. */
+export class ReadonlyShards {
   readonly #client: SlsClient
   readonly #clock: Clock
   readonly #minAgeMs: number
@@ -23,7 +23,7 @@ export class ShardDirectory {
   }
 
   /** Rejects with the client's fault. The next call asks again. */
-  async isReadonly(shard: number): Promise<boolean> {
+  async has(shard: number): Promise<boolean> {
     const now = this.#clock.monotonic()
     if (now - this.#askedAt >= Math.max(this.#minAgeMs, this.#listed * MS_PER_SHARD)) {
       this.#askedAt = now
