@@ -45,7 +45,12 @@ export class Worker {
   #bug: unknown
 
   constructor({ membership, reading, downstream, clock, telemetry }: WorkerOptions) {
-    const directory = new ShardDirectory(membership.client, clock, membership.heartbeatMs / 4)
+    const directory = new ShardDirectory({
+      client: membership.client,
+      clock,
+      telemetry,
+      minAgeMs: membership.heartbeatMs / 4,
+    })
     this.#around = { membership, reading, downstream, directory, clock, telemetry }
     this.#heartbeats = new Heartbeats({
       membership,

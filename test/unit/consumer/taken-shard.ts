@@ -45,7 +45,7 @@ export function surroundings(sls: SlsDouble, deliveries: DeliveryScript, chosen:
     membership: sls.membership({ client, group, heartbeatMs, commitIntervalMs }),
     reading: { start, expired, fetchCount, fetchIntervalMs, ...(query === undefined ? {} : { query }) },
     downstream: { budget, bodies, encoder, deliver },
-    directory: new ShardDirectory(client, clock, 5_000),
+    directory: new ShardDirectory({ client, clock, telemetry, minAgeMs: 5_000 }),
     clock,
     telemetry,
   }
