@@ -7,7 +7,7 @@ import { Logstore } from '../../src/emulator/sls/logstore.ts'
 import { SlsRefusal } from '../../src/emulator/sls/refusal.ts'
 import type { StoredGroup } from '../../src/emulator/sls/shard.ts'
 import { checkpoints, consumerGroups, heartbeatShards, shards } from '../../src/sls/answers.ts'
-import type { ConsumerGroup, Pull, PullOptions, Shard, ShardCheckpoint } from '../../src/sls/client.ts'
+import type { ConsumerGroup, ListedGroup, Pull, PullOptions, Shard, ShardCheckpoint } from '../../src/sls/client.ts'
 import { LIST_BYTES, PULLS_AT_ONCE, SlsClient } from '../../src/sls/client.ts'
 import type { SlsApi } from '../../src/sls/errors.ts'
 import { errorOfAnswer } from '../../src/sls/errors.ts'
@@ -111,7 +111,7 @@ export class SimulatedClient extends SlsClient {
     this.#bodyRead = bodyRead
   }
 
-  override listConsumerGroups(signal?: AbortSignal): Promise<ConsumerGroup[]> {
+  override listConsumerGroups(signal?: AbortSignal): Promise<ListedGroup[]> {
     return this.#ask('ListConsumerGroup', signal, () => {
       const { logstore } = this.#sls
       const json = [...logstore.groups.values()].map(({ name, timeoutSeconds, order }) => ({

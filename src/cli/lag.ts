@@ -3,7 +3,7 @@ import type { Config } from '../config/load.ts'
 import { Fault } from '../core/errors.ts'
 import { NO_TELEMETRY } from '../core/telemetry.ts'
 import { slsClient } from '../parts.ts'
-import type { SlsClient } from '../sls/client.ts'
+import type { ShardStatus, SlsClient } from '../sls/client.ts'
 import { cursorNumber } from '../sls/cursor.ts'
 import { shardsOfGroup } from '../sls/group-shards.ts'
 import { command, EXIT, flag, withAdvice } from './command.ts'
@@ -30,7 +30,8 @@ const SHARDS_AT_A_TIME = 8
 
 interface ShardLagRow {
   shard: number
-  status: 'readwrite' | 'readonly'
+  /** `null` if the service does not tell. */
+  status: ShardStatus | null
   /** The consumer that committed last, `''` if none has. */
   owner: string
   checkpoint: string
@@ -70,7 +71,7 @@ export const lagCommand = command({
 async function lagOfGroup(client: SlsClient, { sls }: Config, signal: AbortSignal): Promise<ShardLagRow[]> {
   const shards = await shardsOfGroup(client, sls.consumerGroup, signal)
   const aFewAtATime = pLimit(SHARDS_AT_A_TIME)
-  return aFewAtATime.map(shards, async ({ shard, status, consumer, checkpoint }) => ({
+  return aFewAtATime.map(shards, async ({ shard, status = null, consumer, checkpoint }) => ({
     shard,
     status,
     owner: consumer,
@@ -116,7 +117,7 @@ function table(rows: ShardLagRow[]): string {
   const header = ['SHARD', 'STATUS', 'OWNER', 'LAG', 'GROUPS', 'STATE', 'CHECKPOINT']
   const cells = rows.map((row) => [
     String(row.shard),
-    row.status,
+    row.status ?? '-',
     row.owner || '-',
     `${row.lagSeconds} s`,
     row.groupsBehind === null ? '?' : String(row.groupsBehind),

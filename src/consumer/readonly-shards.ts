@@ -1,4 +1,7 @@
 import type { Clock } from '../core/clock.ts'
+import { Fault } from '../core/errors.ts'
+import { backoffMs } from '../core/retry.ts'
+import type { Telemetry } from '../core/telemetry.ts'
 import type { SlsClient } from '../sls/client.ts'
 
 /**
@@ -6,40 +9,65 @@ import type { SlsClient } from '../sls/client.ts'
  * which comes to some 16 KB a second. Up to 500 shards `minAgeMs` alone decides.
  */
 const MS_PER_SHARD = 10
+/** However short the heartbeat interval is. */
+const LEAST_AGE_MS = 1_000
+/** The random half of the first delay is never less than `LEAST_AGE_MS`. */
+const RETRY = { minMs: 2 * LEAST_AGE_MS, maxMs: 30_000 }
 
-/** Tells which shards are read-only. However many shard consumers ask, the service is asked every `minAgeMs` at most. */
+export interface ReadonlyShardsOptions {
+  readonly client: Pick<SlsClient, 'listShards'>
+  readonly clock: Clock
+  readonly telemetry: Pick<Telemetry, 'notice'>
+  /** A list that is younger is not asked for again. */
+  readonly minAgeMs: number
+}
+
+/**
+ * The read-only shards. However many shard consumers ask, the service is asked every `minAgeMs` at most, and less and less
+ * often while it fails.
+ */
 export class ReadonlyShards {
-  readonly #client: SlsClient
-  readonly #clock: Clock
+  readonly #options: ReadonlyShardsOptions
   readonly #minAgeMs: number
-  #listed = 0
-  #askedAt = Number.NEGATIVE_INFINITY
+  #askAt = Number.NEGATIVE_INFINITY
+  #failures = 0
   #readonly: Promise<Set<number>> = Promise.resolve(new Set())
 
-  constructor(client: SlsClient, clock: Clock, minAgeMs: number) {
-    this.#client = client
-    this.#clock = clock
-    this.#minAgeMs = minAgeMs
+  constructor(options: ReadonlyShardsOptions) {
+    this.#options = options
+    this.#minAgeMs = Math.max(LEAST_AGE_MS, options.minAgeMs)
   }
 
-  /** Rejects with the client's fault. The next call asks again. */
+  /** Rejects with the fault of the last question, until the next one is due. */
   async has(shard: number): Promise<boolean> {
-    const now = this.#clock.monotonic()
-    if (now - this.#askedAt >= Math.max(this.#minAgeMs, this.#listed * MS_PER_SHARD)) {
-      this.#askedAt = now
+    if (this.#options.clock.monotonic() >= this.#askAt) {
+      // Until the answer tells when to ask again.
+      this.#askAt = Number.POSITIVE_INFINITY
       this.#readonly = this.#ask()
     }
     return (await this.#readonly).has(shard)
   }
 
   async #ask(): Promise<Set<number>> {
+    const { client, clock } = this.#options
+    const askedAt = clock.monotonic()
     try {
-      const shards = await this.#client.listShards()
-      this.#listed = shards.length
+      const shards = await client.listShards()
+      this.#failures = 0
+      this.#askAt = askedAt + Math.max(this.#minAgeMs, shards.length * MS_PER_SHARD)
       return new Set(shards.filter((shard) => shard.status === 'readonly').map((shard) => shard.shardId))
     } catch (error) {
-      this.#askedAt = Number.NEGATIVE_INFINITY
+      this.#failed(error)
       throw error
     }
+  }
+
+  #failed(error: unknown): void {
+    const { clock, telemetry } = this.#options
+    this.#failures++
+    this.#askAt = clock.monotonic() + backoffMs(this.#failures, RETRY)
+    if (this.#failures > 1 || !(error instanceof Fault)) return
+    const message = `the shards could not be listed, so the end of a read-only shard is found later: ${error.message}`
+    telemetry.notice('warn', message, { fault: error })
   }
 }

@@ -48,7 +48,12 @@ export class Worker {
   #bug: unknown
 
   constructor({ membership, reading, downstream, clock, telemetry }: WorkerOptions) {
-    const readonlyShards = new ReadonlyShards(membership.client, clock, membership.heartbeatMs / 4)
+    const readonlyShards = new ReadonlyShards({
+      client: membership.client,
+      clock,
+      telemetry,
+      minAgeMs: membership.heartbeatMs / 4,
+    })
     this.#context = { membership, reading, downstream, readonlyShards, clock, telemetry }
     this.#heartbeats = new Heartbeats({
       membership,

@@ -12,7 +12,8 @@ import type { Pauses } from './pauses.ts'
 /** A shard as Log Service lists it. The service does not say which consumer holds it. */
 export interface GroupShard {
   shard: number
-  status: 'readwrite' | 'readonly'
+  /** `undefined` if the service does not tell. */
+  status: 'readwrite' | 'readonly' | undefined
   /** The consumer that committed its checkpoint last, `''` if none has. */
   consumer: string
   /** Unix milliseconds; `undefined` if never. */

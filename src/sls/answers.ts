@@ -2,7 +2,8 @@ import { isCursor } from './cursor.ts'
 
 /**
  * Shapes of the JSON answers (SLS protocol: endpoints). Each function takes a parsed body and returns what it means, or
- * `undefined` when it has another shape. Unknown fields are ignored.
+ * `undefined` when something that we need is missing. Unknown fields are ignored, and so are fields that nothing depends on:
+ * a private cloud runs another version of Log Service.
  */
 
 export interface ConsumerGroup {
@@ -11,6 +12,11 @@ export interface ConsumerGroup {
   timeoutSeconds: number
   /** Child shards wait for their parents to be finished. */
   inOrder: boolean
+}
+
+/** A consumer group as it is listed. What the service does not tell is `undefined`. */
+export type ListedGroup = Pick<ConsumerGroup, 'name'> & {
+  [Setting in 'timeoutSeconds' | 'inOrder']: ConsumerGroup[Setting] | undefined
 }
 
 export interface ShardCheckpoint {
@@ -25,18 +31,20 @@ export interface ShardCheckpoint {
 
 export interface Shard {
   shardId: number
-  status: 'readwrite' | 'readonly'
-  /** Hash range, 32 hex digits each; the end is exclusive. */
-  beginKey: string
-  endKey: string
-  /** Unix seconds. */
-  createTime: number
+  /** `undefined` if the service does not tell, or says a word that we do not know. */
+  status: ShardStatus | undefined
 }
 
-export function consumerGroups(answer: unknown): ConsumerGroup[] | undefined {
+export type ShardStatus = 'readwrite' | 'readonly'
+
+export function consumerGroups(answer: unknown): ListedGroup[] | undefined {
   return listOf(answer, ({ name, timeout, order }) =>
-    typeof name === 'string' && isWhole(timeout) && typeof order === 'boolean'
-      ? { name, timeoutSeconds: timeout, inOrder: order }
+    typeof name === 'string'
+      ? {
+          name,
+          timeoutSeconds: isWhole(timeout) ? timeout : undefined,
+          inOrder: typeof order === 'boolean' ? order : undefined,
+        }
       : undefined,
   )
 }
@@ -54,25 +62,26 @@ export function heartbeatShards(answer: unknown): number[] | undefined {
 /** A missing `checkpoint` is refused, not read as "none": that would restart the shard at its configured beginning. */
 export function checkpoints(answer: unknown): ShardCheckpoint[] | undefined {
   return listOf(answer, ({ shard, checkpoint, updateTime, consumer }) =>
-    isWhole(shard) &&
-    (checkpoint === '' || isCursor(checkpoint)) &&
-    isWhole(updateTime ?? 0) &&
-    typeof (consumer ?? '') === 'string'
-      ? { shard, checkpoint, updateTime: (updateTime ?? 0) as number, consumer: (consumer ?? '') as string }
+    isWhole(shard) && (checkpoint === '' || isCursor(checkpoint))
+      ? {
+          shard,
+          checkpoint,
+          updateTime: isWhole(updateTime) ? updateTime : 0,
+          consumer: typeof consumer === 'string' ? consumer : '',
+        }
       : undefined,
   )
 }
 
 export function shards(answer: unknown): Shard[] | undefined {
-  return listOf(answer, ({ shardID, status, inclusiveBeginKey, exclusiveEndKey, createTime }) =>
-    isWhole(shardID) &&
-    (status === 'readwrite' || status === 'readonly') &&
-    typeof inclusiveBeginKey === 'string' &&
-    typeof exclusiveEndKey === 'string' &&
-    isWhole(createTime)
-      ? { shardId: shardID, status, beginKey: inclusiveBeginKey, endKey: exclusiveEndKey, createTime }
-      : undefined,
+  return listOf(answer, ({ shardID, status }) =>
+    isWhole(shardID) ? { shardId: shardID, status: shardStatus(status) } : undefined,
   )
+}
+
+function shardStatus(value: unknown): ShardStatus | undefined {
+  const word = typeof value === 'string' ? value.toLowerCase() : undefined
+  return word === 'readwrite' || word === 'readonly' ? word : undefined
 }
 
 export function cursor(answer: unknown): string | undefined {

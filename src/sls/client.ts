@@ -1,13 +1,13 @@
 import pLimit from 'p-limit'
 import { abortable } from '../core/abortable.ts'
-import type { ConsumerGroup, Shard, ShardCheckpoint } from './answers.ts'
+import type { ConsumerGroup, ListedGroup, Shard, ShardCheckpoint } from './answers.ts'
 import { checkpoints, consumerGroups, cursor, cursorTime, heartbeatShards, shards } from './answers.ts'
 import type { Pull } from './pull.ts'
 import { pullOf } from './pull.ts'
 import type { Call, TransportOptions } from './transport.ts'
 import { SlsTransport } from './transport.ts'
 
-export type { ConsumerGroup, Shard, ShardCheckpoint } from './answers.ts'
+export type { ConsumerGroup, ListedGroup, Shard, ShardCheckpoint, ShardStatus } from './answers.ts'
 export type { Pull } from './pull.ts'
 export { MAX_RAW_BYTES } from './pull.ts'
 
@@ -57,7 +57,7 @@ export class SlsClient {
     this.#timeoutMs = options.timeoutMs ?? CONTROL_TIMEOUT_MS
   }
 
-  listConsumerGroups(signal?: AbortSignal): Promise<ConsumerGroup[]> {
+  listConsumerGroups(signal?: AbortSignal): Promise<ListedGroup[]> {
     return this.#json({ api: 'ListConsumerGroup', method: 'GET', path: ['consumergroups'], signal }, consumerGroups)
   }
 

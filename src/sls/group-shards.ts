@@ -1,9 +1,9 @@
-import type { SlsClient } from './client.ts'
+import type { ShardStatus, SlsClient } from './client.ts'
 
 /** One shard of the logstore, with what the service knows of the consumer group there. */
 export interface GroupShard {
   readonly shard: number
-  readonly status: 'readwrite' | 'readonly'
+  readonly status: ShardStatus | undefined
   /** `''` when there is none yet. */
   readonly checkpoint: string
   /** The consumer that committed the checkpoint last, `''` if none has. */

@@ -1,7 +1,7 @@
 import { request } from 'undici'
 import type { Config } from '../../config/load.ts'
 import { Fault, messageOf } from '../../core/errors.ts'
-import type { ConsumerGroup, Shard, SlsClient } from '../../sls/client.ts'
+import type { ListedGroup, Shard, SlsClient } from '../../sls/client.ts'
 import type { CredentialSource } from '../../sls/credentials.ts'
 import { faultOfTransport, RAM_ACTIONS } from '../../sls/errors.ts'
 import { OfficialClient } from '../../sls/official-client.ts'
@@ -106,6 +106,12 @@ async function clockSkew({ endpoint, project, logstore }: Config['sls'], signal:
 }
 
 function shardsFound(shards: readonly Shard[]): Finding {
+  if (shards.some(({ status }) => status === undefined)) {
+    return warn(
+      `accepted; ${shards.length} shards, and Log Service does not tell which of them are read-only`,
+      'With SLS_IN_ORDER=true the new shards of a split may have to wait until their parent gets its last checkpoint.',
+    )
+  }
   const readonly = shards.filter(({ status }) => status === 'readonly').length
   if (shards.length === readonly) {
     const found = shards.length === 0 ? 'the logstore has no shards' : 'all shards are read-only'
@@ -127,6 +133,7 @@ async function logstore({ sls }: Config, credentials: CredentialSource): Promise
   })
   try {
     const { ttl } = await client.logstoreMetadata()
+    if (ttl === undefined) return skip('retention not known: Log Service does not tell it')
     if (typeof ttl !== 'number') throw new Error('the answer does not come from Log Service')
     return ok(`logs are kept for ${ttl} days. A bridge that stops for longer loses logs`)
   } catch (error) {
@@ -148,7 +155,7 @@ function wasRefused(error: unknown): boolean {
   )
 }
 
-function groupFound({ sls }: Config, groups: readonly ConsumerGroup[]): Finding {
+function groupFound({ sls }: Config, groups: readonly ListedGroup[]): Finding {
   const ours = groups.find(({ name }) => name === sls.consumerGroup)
   if (!ours) {
     if (groups.length < GROUP_QUOTA) {
@@ -161,8 +168,8 @@ function groupFound({ sls }: Config, groups: readonly ConsumerGroup[]): Finding 
   }
   const timeout = sls.groupTimeoutMs / 1000
   const changes = [
-    ...(ours.timeoutSeconds === timeout ? [] : [`timeout from ${ours.timeoutSeconds} to ${timeout} s`]),
-    ...(ours.inOrder === sls.inOrder ? [] : [`order from ${ours.inOrder} to ${sls.inOrder}`]),
+    ...(ours.timeoutSeconds === timeout ? [] : [`timeout from ${ours.timeoutSeconds ?? 'unknown'} to ${timeout} s`]),
+    ...(ours.inOrder === sls.inOrder ? [] : [`order from ${ours.inOrder ?? 'unknown'} to ${sls.inOrder}`]),
   ]
   if (changes.length === 0) return ok(`${sls.consumerGroup} exists, timeout ${timeout} s`)
   return warn(
@@ -208,7 +215,7 @@ async function pullOne(
 }
 
 /** A trial would join the group, or move a checkpoint. */
-function writePermission({ sls }: Config, groups: readonly ConsumerGroup[]): Finding {
+function writePermission({ sls }: Config, groups: readonly ListedGroup[]): Finding {
   const exists = groups.some(({ name }) => name === sls.consumerGroup)
   const actions = [
     ...(exists ? [] : [RAM_ACTIONS.CreateConsumerGroup]),

@@ -27,13 +27,10 @@ export const CALLS: ReadonlyArray<readonly [name: string, call: (client: SlsClie
       }
     },
   ],
-  [
-    'listShards',
-    async (client) => ({ ...none, numbers: (await client.listShards()).flatMap((s) => [s.shardId, s.createTime]) }),
-  ],
+  ['listShards', async (client) => ({ ...none, numbers: (await client.listShards()).flatMap((s) => s.shardId) })],
   [
     'listConsumerGroups',
-    async (client) => ({ ...none, numbers: (await client.listConsumerGroups()).map((g) => g.timeoutSeconds) }),
+    async (client) => ({ ...none, numbers: (await client.listConsumerGroups()).map((g) => g.timeoutSeconds ?? 0) }),
   ],
   ['updateCheckpoint', async (client) => client.updateCheckpoint('cg', 'c', 0, 'Y3Vy').then(() => none)],
 ]

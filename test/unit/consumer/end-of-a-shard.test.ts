@@ -90,7 +90,8 @@ describe('a read-only shard', () => {
     sls.script('GetCursor', answered, answered, failure(500, 'InternalServerError'))
     await clock.advance(2_000)
     expect(sls.commits()).toEqual([])
-    await clock.advance(1_000)
+    // Two failures of ListShards, each with its wait.
+    await clock.advance(8_000)
     expect(sls.commits()).toEqual([0])
   })
 

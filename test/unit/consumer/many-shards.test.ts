@@ -26,7 +26,10 @@ test('a shard that is given up before its turn to start is released at once, and
 
 test('a list of many shards is asked for less often', async () => {
   const sls = await SlsDouble.start({ shards: 1_000 })
-  const readonlyShards = new ReadonlyShards(sls.client, sls.clock, 5_000)
+  const readonlyShards = new ReadonlyShards({
+    ...{ client: sls.client, clock: sls.clock, telemetry: sls.telemetry },
+    minAgeMs: 5_000,
+  })
   await readonlyShards.has(0)
   sls.logstore.split(0)
   await sls.clock.advance(9_999)

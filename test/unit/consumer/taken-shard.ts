@@ -45,7 +45,7 @@ export function shardContext(sls: SlsDouble, deliveries: DeliveryScript, chosen:
     membership: sls.membership({ client, group, heartbeatMs, commitIntervalMs }),
     reading: { start, expired, fetchCount, fetchIntervalMs, ...(query === undefined ? {} : { query }) },
     downstream: { budget, bodies, encoder, deliver },
-    readonlyShards: new ReadonlyShards(client, clock, 5_000),
+    readonlyShards: new ReadonlyShards({ client, clock, telemetry, minAgeMs: 5_000 }),
     clock,
     telemetry,
   }

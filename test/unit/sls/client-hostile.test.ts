@@ -32,24 +32,43 @@ describe('answers of the wrong shape', () => {
   })
 
   test.each<[call: string, body: unknown]>([
-    ['listConsumerGroups', [{ name: 'cg', timeout: '60', order: false }]],
-    ['listConsumerGroups', [{ name: 'cg', timeout: 60, order: 'false' }]],
+    ['listConsumerGroups', [{ timeout: 60, order: false }]],
     ['listConsumerGroups', { count: 0, consumerGroups: [] }],
     ['heartbeat', [0, 1e300]],
     ['getCheckpoints', [{ shard: 0, updateTime: 0, consumer: '' }]],
     ['getCheckpoints', [{ shard: 0, checkpoint: null, updateTime: 0, consumer: '' }]],
     ['getCheckpoints', [{ shard: '0', checkpoint: '', updateTime: 0, consumer: '' }]],
-    ['getCheckpoints', [{ shard: 0, checkpoint: '', updateTime: 'now', consumer: '' }]],
-    ['getCheckpoints', [{ shard: 0, checkpoint: '', updateTime: 0, consumer: 7 }]],
-    ['listShards', [{ ...SHARD, status: 'gone' }]],
     ['listShards', [SHARD, { ...SHARD, shardID: undefined }]],
-    ['listShards', [{ ...SHARD, inclusiveBeginKey: 0 }]],
     ['getCursor', { cursor: '' }],
     ['getCursor', [{ cursor: 'x' }]],
     ['getCursorTime', { cursor_time: '7' }],
   ])('%s answered %j', async (name, body) => {
     const { client } = await connected(json(body))
     await expect(CALLS[name]?.(client)).rejects.toMatchObject(CORRUPT)
+  })
+})
+
+describe('answers of another version of the service', () => {
+  const group = { name: 'cg', timeoutSeconds: 60, inOrder: true }
+  const checkpoint = { shard: 0, checkpoint: 'x', updateTime: 0, consumer: '' }
+  test.each<[call: string, body: unknown, read: unknown]>([
+    ['listShards', { shardID: 7, status: 'readonly' }, { shardId: 7, status: 'readonly' }],
+    [
+      'listShards',
+      { shardID: 7, status: 'ReadOnly', inclusiveBeginKey: 0, more: [] },
+      { shardId: 7, status: 'readonly' },
+    ],
+    ['listShards', { shardID: 7 }, { shardId: 7, status: undefined }],
+    ['listShards', { shardID: 7, status: 'frozen' }, { shardId: 7, status: undefined }],
+    ['listConsumerGroups', { name: 'cg', timeout: 60, order: true, more: {} }, group],
+    ['listConsumerGroups', { name: 'cg' }, { name: 'cg', timeoutSeconds: undefined, inOrder: undefined }],
+    ['listConsumerGroups', { ...{ name: 'cg', timeout: '60' }, order: true }, { ...group, timeoutSeconds: undefined }],
+    ['listConsumerGroups', { name: 'cg', timeout: 60, order: 'true' }, { ...group, inOrder: undefined }],
+    ['getCheckpoints', { shard: 0, checkpoint: 'x' }, checkpoint],
+    ['getCheckpoints', { shard: 0, checkpoint: 'x', updateTime: 'now', consumer: 7 }, checkpoint],
+  ])('%s understands %j', async (name, body, read) => {
+    const { client } = await connected(json([body]))
+    expect(await CALLS[name]?.(client)).toEqual([read])
   })
 })
 

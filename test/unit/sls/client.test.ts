@@ -88,9 +88,7 @@ describe('calls', () => {
         },
       ]),
     )
-    expect(await client.listShards()).toEqual([
-      { shardId: 7, status: 'readonly', beginKey: key('0'), endKey: key('f'), createTime: 1453949705 },
-    ])
+    expect(await client.listShards()).toEqual([{ shardId: 7, status: 'readonly' }])
     expect(seen[0]?.target).toBe('/logstores/my-logstore/shards')
   })
 
