@@ -6,6 +6,7 @@ import type { Command } from './cli/command.ts'
 
 // Nothing of ours is imported before the handlers are there: until then a signal kills the process.
 const end = endSignal()
+refuseDebugger()
 
 /** The commands of `sls-siem-bridge`. Only the one that runs is loaded. */
 const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }> = {
@@ -156,7 +157,6 @@ function followLauncher(): () => void {
   }
 }
 
-refuseDebugger()
 // With DEBUG set, the vendor's HTTP layer prints whole requests and answers, keys included.
 delete process.env['DEBUG']
 const letGo = followLauncher()
