@@ -1,7 +1,8 @@
 #!/bin/sh
-':' //; trap 'exit 0' TERM INT; d=$(dirname "$(readlink -f "$0")")/..; n="$d/node_modules/.bin/node"; [ -x "$n" ] || n=node; export MALLOC_MMAP_THRESHOLD_="${MALLOC_MMAP_THRESHOLD_-131072}"; exec "$n" "$d/dist/main.js" "$@"
+':' //; trap 'exit 0' TERM INT; trap '' USR1; d=$(dirname "$(readlink -f "$0")")/..; n="$d/node_modules/.bin/node"; f=--disable-sigusr1; [ -x "$n" ] || { n=node; f=; }; export MALLOC_MMAP_THRESHOLD_="${MALLOC_MMAP_THRESHOLD_-131072}"; exec "$n" $f "$d/dist/main.js" "$@"
 // This file is a shell script and a JavaScript program. As a command, the shell runs the line above and becomes the Node that
 // this repository brings (exec: same process, so signals and kill -9 reach the bridge). A signal before that ends it with 0.
+// That Node is told to open no debugger on SIGUSR1; another may not know the flag, and there main.js sees to it.
 // `node bin/sls-siem-bridge.cjs` runs the code below. glibc's malloc reads the variable once at the start: DESIGN.md,
 // "Non-obvious".
 const { existsSync, realpathSync } = require('node:fs')
@@ -21,9 +22,11 @@ if (major > 24 || (major === 24 && minor >= 12)) {
   process.argv[1] = main
   void import(require('node:url').pathToFileURL(main).href)
 } else if (existsSync(ownNode)) {
+  // Otherwise Node would open its debugger here, where the keys are in the environment.
+  process.on('SIGUSR1', () => {})
   // An older Node cannot exec, so the bridge runs as a child that follows the signals, the exit and the sudden death of this
   // process: our death closes the IPC channel, and then the child kills itself.
-  const child = spawn(ownNode, [main, ...process.argv.slice(2)], {
+  const child = spawn(ownNode, ['--disable-sigusr1', main, ...process.argv.slice(2)], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     env: { MALLOC_MMAP_THRESHOLD_: '131072', ...process.env, SLS_SIEM_BRIDGE_LAUNCHED: '1' },
   })

@@ -1,3 +1,4 @@
+import { close as closeDebugger, url as debuggerUrl } from 'node:inspector'
 import { setImmediate } from 'node:timers/promises'
 import { isatty } from 'node:tty'
 import { setFlagsFromString } from 'node:v8'
@@ -5,6 +6,7 @@ import type { Command } from './cli/command.ts'
 
 // Nothing of ours is imported before the handlers are there: until then a signal kills the process.
 const end = endSignal()
+refuseDebugger()
 
 /** The commands of `sls-siem-bridge`. Only the one that runs is loaded. */
 const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }> = {
@@ -92,12 +94,27 @@ function endSignal(): AbortSignal {
   return end.signal
 }
 
-/** A reader of our output that closes it (`| head`) ends the process. Standard error carries no results, so it does not count. */
+/**
+ * On SIGUSR1 Node opens its debugger, and with it keys and tokens to every user of this machine. A listener takes the signal.
+ * Node may have taken one before this line runs; the flag --disable-sigusr1, where we start Node ourselves, prevents that.
+ */
+function refuseDebugger(): void {
+  process.on('SIGUSR1', () => {})
+  const wanted = [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].some((option) => option.includes('--inspect'))
+  if (debuggerUrl() !== undefined && !wanted) closeDebugger()
+}
+
+/**
+ * A reader of our output that closes it (`| head`) ends the process; a replica never writes its log this way. A disk that is
+ * full is an error like others. Standard error carries no results, so its errors do not count.
+ */
 function endWithReader(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-    process.exit()
+    if (error.code === 'EPIPE') process.exit()
+    process.stderr.write(`sls-siem-bridge: the output cannot be written: ${error.message}\n`)
+    process.exit(1)
   })
+  process.stderr.on('error', () => {})
 }
 
 async function main(argv: string[]): Promise<number> {

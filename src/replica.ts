@@ -24,8 +24,9 @@ export async function runReplica(config: Config, warnings: readonly string[], en
   const { sls, shutdownGraceMs } = config
   const { project, logstore, consumer, consumerGroup: group } = sls
   const clock = systemClock
-  const { log, flush } = await openLogger({ ...config.log, consumer })
   const metrics = createMetrics({ version: VERSION, sinks: [DEFAULT_SINK] })
+  const lost = () => metrics.log_lines_lost_total.inc()
+  const { log, flush } = await openLogger({ ...config.log, consumer, lost })
   const pauses = new Pauses(clock)
   const health = new Health({ clock, groupTimeoutMs: sls.groupTimeoutMs, pauses })
   const status = new Status({

@@ -1,11 +1,13 @@
-import { lstatSync, renameSync, symlinkSync, writeSync } from 'node:fs'
+import { lstatSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { isatty } from 'node:tty'
 import type { DestinationStream, Logger } from 'pino'
 import { multistream, pino, stdTimeFunctions } from 'pino'
-import type { RollingFile } from 'pino-roll'
 import { Fault, mayComeLater, messageOf } from '../core/errors.ts'
 import { errorFields } from './faults.ts'
+import type { Losses } from './line-writer.ts'
+import { Descriptor, LineWriter } from './line-writer.ts'
+import { RollingFile } from './rolling-file.ts'
 
 export type { Logger }
 
@@ -14,38 +16,40 @@ export interface LoggerOptions {
   level: string
   /** Rotating file instead of standard output. If standard output is a terminal, it still gets every line. */
   file?: string
-  /** Size at which the next file begins, as pino-roll writes it. Default `20m`. */
-  fileSize?: string
+  /** Size in bytes at which the next file begins. Default 20 MiB. */
+  fileBytes?: number
   /** Part of every line, like the process id. */
   consumer: string
   /** File descriptor of the standard output. Default 1. */
   fd?: number
+  /** A line is lost, because no one reads the output or its disk is full. */
+  lost?: () => void
 }
 
 export interface OpenLogger {
   log: Logger
-  /** Writes all waiting lines. Call it before the process exits. */
+  /** Writes every line that still waits, for at most a second. Call it before the process exits. */
   flush(): void
 }
 
 /**
- * Writes are synchronous: lines are few, because failures are rate-limited, and the last ones before an exit matter most.
- * Rejects with a Fault when the file cannot be opened: `transient` if its folder may come later, as that of a volume.
+ * Lines are written at once: they are few, because failures are rate-limited, and the last ones before an exit matter most.
+ * Where that is impossible they wait, and then are lost; the bridge never waits for its log. Rejects with a Fault when the
+ * file cannot be opened: `transient` if its folder may come later, as that of a volume.
  */
-export async function openLogger({
-  level,
-  file,
-  fileSize = '20m',
-  consumer,
-  fd = 1,
-}: LoggerOptions): Promise<OpenLogger> {
+export async function openLogger(options: LoggerOptions): Promise<OpenLogger> {
+  const { level, file, fileBytes = 20 << 20, consumer, fd = 1, lost = () => {} } = options
+  const losses: Losses = {
+    lost,
+    over: (lines, why) => log.warn({ lines, why }, `${lines} lines of the log were lost: ${reasonOf(why)}`),
+  }
+  const rolling = file === undefined ? undefined : openFile(file, fileBytes)
+  const toFile = rolling && new LineWriter(rolling, losses)
   const terminal = isatty(fd)
-  const rolling = file === undefined ? undefined : await openFile(file, fileSize)
+  const toOutput = toFile && !terminal ? undefined : new LineWriter(new Descriptor(fd), losses)
   const streams: DestinationStream[] = []
-  if (rolling !== undefined) streams.push(rolling)
-  if (terminal) streams.push(await prettyTerminal(fd))
-  const plain = streams.length === 0 ? pino.destination({ dest: fd, sync: true }) : undefined
-  if (plain !== undefined) streams.push(plain)
+  if (toFile) streams.push(toFile)
+  if (toOutput) streams.push(terminal ? await pretty(toOutput) : toOutput)
 
   const log = pino(
     {
@@ -58,14 +62,20 @@ export async function openLogger({
     },
     multistream(streams.map((stream) => ({ stream, level: 'trace' as const }))),
   )
-  if (rolling !== undefined && file !== undefined) link(file, rolling, log)
+  if (rolling !== undefined && file !== undefined && !isOurs(file)) {
+    log.warn(`${file} is not a link of this program, so the log is in ${rolling.file}`)
+  }
   return {
     log,
     flush() {
-      rolling?.flushSync()
-      plain?.flushSync()
+      toFile?.flushSync()
+      toOutput?.flushSync()
     },
   }
+}
+
+function reasonOf(code: string): string {
+  return code === 'EAGAIN' ? 'the output was not read' : `the output could not be written (${code})`
 }
 
 /** Finds errors by type, under any key. So a fault never has a stack in the log, and a bug always has one. */
@@ -75,24 +85,24 @@ function withErrorFields(fields: Record<string, unknown>): Record<string, unknow
   )
 }
 
-async function prettyTerminal(fd: number): Promise<DestinationStream> {
+async function pretty(terminal: LineWriter): Promise<DestinationStream> {
   const { prettyFactory } = await import('pino-pretty')
-  const pretty = prettyFactory({ colorize: true, translateTime: 'SYS:HH:MM:ss.l', ignore: 'consumer,pid' })
-  const terminal = pino.destination({ dest: fd, sync: true })
-  return { write: (line) => terminal.write(pretty(line)) }
+  const told = prettyFactory({ colorize: true, translateTime: 'SYS:HH:MM:ss.l', ignore: 'consumer,pid' })
+  return { write: (line) => terminal.write(told(line)) }
 }
 
-const FILES_KEPT = 5
-/** Lines that wait in memory while the disk is full. Further lines are dropped, and standard error says so. */
-const WAITING_CHARACTERS = 1 << 20
+const TOLD_AGAIN_MS = 60_000
 
-async function openFile(file: string, size: string): Promise<RollingFile> {
-  // Loaded only here: it brings 300 modules and 13 MB.
-  const { default: roll } = await import('pino-roll')
-  let rolling: RollingFile
+function openFile(file: string, bytes: number): RollingFile {
+  const errors = new LineWriter(new Descriptor(2), { lost() {}, over() {} })
+  let told = Number.NEGATIVE_INFINITY
+  const failed = (error: unknown): void => {
+    if (performance.now() - told < TOLD_AGAIN_MS) return
+    told = performance.now()
+    errors.write(`LOG_FILE ${file}: ${messageOf(error)}\n`)
+  }
   try {
-    const limit = { count: FILES_KEPT, removeOtherLogFiles: true }
-    rolling = await roll({ file, size, limit, mkdir: true, sync: true, maxLength: WAITING_CHARACTERS })
+    return new RollingFile({ file, bytes, failed, begun: (numbered) => isOurs(file) && link(file, numbered) })
   } catch (error) {
     throw new Fault(
       mayComeLater(error) ? 'transient' : 'configuration',
@@ -104,30 +114,18 @@ async function openFile(file: string, size: string): Promise<RollingFile> {
       },
     )
   }
-  let reportedAt = Number.NEGATIVE_INFINITY
-  const report = (trouble: string) => {
-    if (performance.now() - reportedAt < 60_000) return
-    reportedAt = performance.now()
-    writeSync(2, `LOG_FILE ${file}: ${trouble}\n`)
-  }
-  rolling.on('error', (error) => report(messageOf(error)))
-  rolling.on('drop', () => report('lines are dropped'))
-  return rolling
 }
 
-/** pino-roll numbers its files. People and `tail -F` want the name that was configured. */
-function link(file: string, rolling: RollingFile, log: Logger): void {
-  const existing = lstatSync(file, { throwIfNoEntry: false })
-  if (existing !== undefined && !existing.isSymbolicLink()) {
-    log.warn(`${file} is not a link of this program, so the log is in ${rolling.file}`)
-    return
-  }
-  const point = () => {
-    // A rename replaces the link at once: replicas that share the file always find the name.
-    const fresh = join(dirname(file), `.${basename(file)}.${process.pid}`)
-    symlinkSync(basename(rolling.file), fresh)
-    renameSync(fresh, file)
-  }
-  point()
-  rolling.on('ready', point)
+/** Whether the configured name is free, or a link that this program made. */
+function isOurs(file: string): boolean {
+  return lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() ?? true
+}
+
+/** The files are numbered. People and `tail -F` want the name that was configured. */
+function link(file: string, numbered: string): void {
+  // Renamed into place, so that replicas that share the file never find the name missing.
+  const fresh = join(dirname(file), `.${basename(file)}.${process.pid}`)
+  rmSync(fresh, { force: true })
+  symlinkSync(basename(numbered), fresh)
+  renameSync(fresh, file)
 }

@@ -112,6 +112,9 @@ export const METRICS = {
     'Delay of the event loop, in seconds. Heartbeats, acknowledgements and the admin server wait as long.',
     [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1],
   ),
+  log_lines_lost_total: counter(
+    'Lines of the log that were lost, because no one read the output or its disk was full. Delivery went on.',
+  ),
   build_info: gauge('Always 1. The label is the version.', ['version']),
 }
 

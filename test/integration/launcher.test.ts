@@ -12,10 +12,12 @@ const DIST = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 
 /** Starts the built emulator through the launcher and returns when it is ready. */
 async function launched(command: string, args: string[], env: NodeJS.ProcessEnv = process.env) {
-  const child = spawn(command, [...args, 'emulator', '--port', '0'], { stdio: ['ignore', 'pipe', 'inherit'], env })
+  const child = spawn(command, [...args, 'emulator', '--port', '0'], { stdio: ['ignore', 'pipe', 'pipe'], env })
+  let said = ''
+  child.stderr.on('data', (text) => (said += text))
   const lines = createInterface({ input: child.stdout })
   const [first] = (await once(lines, 'line')) as [string]
-  return { child, lines, url: first.replace('SLS_ENDPOINT=', '') }
+  return { child, lines, url: first.replace('SLS_ENDPOINT=', ''), said: () => said }
 }
 
 /** This Node, and the machine's own. That one may be too old to run the bridge: the launcher then starts a child. */
@@ -128,4 +130,26 @@ describe.runIf(existsSync(DIST))('the command that npm installs', () => {
       expect(await answers(killed.url)).toBe(false)
     },
   )
+
+  test.for([[LAUNCHER], [process.execPath, DIST], ...NODES.map((node) => [node, LAUNCHER])])(
+    'SIGUSR1 opens no debugger and ends nothing: %s',
+    async ([command = '', ...args]) => {
+      const { child, url, said } = await launched(command, args)
+      // Its process and that of the launcher, if there are two.
+      const children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').split(' ').filter(Boolean)
+      for (const pid of [Number(child.pid), ...children.map(Number)]) process.kill(pid, 'SIGUSR1')
+      // The debugger would be announced before an answer that was asked for later.
+      expect(await answers(url)).toBe(true)
+      child.kill('SIGTERM')
+      expect(await once(child, 'close')).toEqual([0, null])
+      expect(said()).not.toContain('Debugger')
+    },
+  )
+
+  test('the image and npm start tell Node to open no debugger', () => {
+    for (const file of ['deploy/Dockerfile', 'package.json']) {
+      const text = readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')
+      expect(text, file).toMatch(/node[" ,]+--disable-sigusr1[" ,]+dist\/main\.js/)
+    }
+  })
 })

@@ -26,7 +26,7 @@ const TABLE: readonly (readonly [place: string, ours: string, packages: string])
   ['sinks/*', 'sinks sinks/gzip net core', 'node undici p-limit'],
   ['sls', 'net core', 'node undici p-limit @alicloud/log @alicloud/credentials'],
   ['config', 'core', 'node'],
-  ['observability', 'core', 'node pino pino-pretty pino-roll prom-client'],
+  ['observability', 'core', 'node pino pino-pretty prom-client'],
   ['emulator', '', 'node'],
   ['emulator/sls', 'emulator core sls/cursor.ts sls/lz4.ts sls/log-group.ts', 'node'],
   ['emulator/hec', 'emulator', 'node'],

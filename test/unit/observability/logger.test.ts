@@ -92,7 +92,7 @@ test('the last line before the process exits is written, in a pipe and in a file
 
 describe('LOG_FILE', () => {
   async function filled(file: string, lines: number) {
-    const { log, flush } = await openLogger({ level: 'info', consumer: 'c', file, fileSize: '1k' })
+    const { log, flush } = await openLogger({ level: 'info', consumer: 'c', file, fileBytes: 1024 })
     for (let i = 0; i < lines; i++) {
       log.info(`${i} ${'x'.repeat(400)}`)
       // The file changes between two turns of the event loop, never in the middle of one.

@@ -1,0 +1,107 @@
+import { closeSync, constants, fstatSync, mkdirSync, openSync, readdirSync, unlinkSync, writeSync } from 'node:fs'
+import { basename, dirname, extname, join } from 'node:path'
+import type { Output } from './line-writer.ts'
+
+export interface RollingFileOptions {
+  /** `x/bridge.log` makes `x/bridge.1.log`, `x/bridge.2.log`, … */
+  file: string
+  /** Size in bytes at which the next file begins. */
+  bytes: number
+  /** Nothing can be written, the next file cannot be begun, or an old one not be removed. It is tried again. */
+  failed: (error: unknown) => void
+  /** The file of this path is written from now on. */
+  begun: (path: string) => void
+}
+
+const FILES_KEPT = 5
+
+/**
+ * Numbered files, of which the newest are kept. It begins with the newest that is there. (pino-roll waits in a loop, for ever,
+ * when the process ends while the disk is full.)
+ */
+export class RollingFile implements Output {
+  readonly #options: RollingFileOptions
+  readonly #directory: string
+  readonly #before: string
+  readonly #after: string
+  #fd: number
+  #number: number
+  #size: number
+
+  /** Creates the directory. Throws when the file cannot be opened. */
+  constructor(options: RollingFileOptions) {
+    this.#options = options
+    const extension = extname(options.file)
+    this.#directory = dirname(options.file)
+    this.#before = `${basename(options.file, extension)}.`
+    this.#after = extension || '.log'
+    mkdirSync(this.#directory, { recursive: true })
+    this.#number = Math.max(1, ...this.#numbers())
+    this.#fd = open(this.file)
+    this.#size = fstatSync(this.#fd).size
+    this.#begun()
+  }
+
+  /** Path of the current file. */
+  get file(): string {
+    return this.#path(this.#number)
+  }
+
+  write(bytes: Buffer): number {
+    const written = this.#write(bytes)
+    this.#size += written
+    // A line that was cut goes on in the same file.
+    if (written === bytes.length && this.#size >= this.#options.bytes) this.#roll()
+    return written
+  }
+
+  #write(bytes: Buffer): number {
+    try {
+      return writeSync(this.#fd, bytes)
+    } catch (error) {
+      this.#options.failed(error)
+      throw error
+    }
+  }
+
+  #roll(): void {
+    try {
+      const fd = open(this.#path(this.#number + 1))
+      closeSync(this.#fd)
+      this.#fd = fd
+      this.#number++
+      this.#size = fstatSync(fd).size
+    } catch (error) {
+      this.#options.failed(error)
+      return
+    }
+    this.#begun()
+  }
+
+  /** Only the file itself must be there. Its link and the removal of old files are done as far as they can be. */
+  #begun(): void {
+    try {
+      this.#options.begun(this.file)
+      const old = this.#numbers().sort((a, b) => a - b)
+      for (const number of old.slice(0, -FILES_KEPT)) unlinkSync(this.#path(number))
+    } catch (error) {
+      this.#options.failed(error)
+    }
+  }
+
+  #numbers(): number[] {
+    return readdirSync(this.#directory).flatMap((name) => {
+      const number = name.slice(this.#before.length, -this.#after.length)
+      return /^[1-9]\d*$/.test(number) && basename(this.#path(number)) === name ? [Number(number)] : []
+    })
+  }
+
+  #path(number: number | string): string {
+    return join(this.#directory, `${this.#before}${number}${this.#after}`)
+  }
+}
+
+/** Not blocking, so that a FIFO of that name without a reader is an error. */
+function open(path: string): number {
+  return openSync(path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK, 0o666)
+}
