@@ -21,14 +21,18 @@ export interface TelemetryOptions {
   clock: Clock
 }
 
-const REPEATED_WARNING_MS = 30_000
+/** For each text, kind and code of a fault. */
+const REPEATED_WARNINGS = { intervalMs: 30_000, lines: 1 }
+/** For each kind of line, whatever a server puts into it: a group of 100 shards may change hands without a gap in the log. */
+const LINES_PER_KIND = { intervalMs: 60_000, lines: 100 }
 const REPEATED_PAUSE_MS = 300_000
 const LABEL_VALUES = 200
 
 /**
  * Makes the log line and the metric of everything that happens. Lifecycle is `info`. Faults that are retried are `warn`,
  * rate-limited by text, kind and code. A pause is `error` when it begins or its fault changes, and every five minutes while
- * it lasts. The end of a pause is `info`.
+ * it lasts. The end of a pause is `info`. Servers decide how often most of this happens, so each kind of line is limited;
+ * `debug` and `trace` are not.
  */
 export class BridgeTelemetry implements Telemetry {
   readonly #log: Logger
@@ -37,6 +41,7 @@ export class BridgeTelemetry implements Telemetry {
   readonly #status: Status
   readonly #clock: Clock
   readonly #warnings: LineLimit
+  readonly #kinds: LineLimit
   readonly #held = new Set<string>()
   readonly #pauses: Pauses
   /** When a line about a pause was last written, in monotonic milliseconds. */
@@ -51,38 +56,42 @@ export class BridgeTelemetry implements Telemetry {
     this.#status = status
     this.#pauses = pauses
     this.#clock = clock
-    this.#warnings = new LineLimit(clock, REPEATED_WARNING_MS)
+    this.#warnings = new LineLimit(clock, REPEATED_WARNINGS)
+    this.#kinds = new LineLimit(clock, LINES_PER_KIND)
   }
 
   heartbeat(_logstore: LogstoreRef, result: 'ok' | 'failed' | 'rejected', fault?: Fault): void {
     this.#metrics.heartbeats_total.inc({ result })
+    // Heartbeats come all the time, whatever else happens.
+    this.#tellSuppressed()
     if (result !== 'ok') {
       if (this.#heartbeats === 'ok') this.#heartbeats = 'failing'
       this.#warn(`heartbeat ${result}`, fault)
       return
     }
     this.#health.heartbeatSucceeded()
-    if (this.#heartbeats === 'none yet') this.#log.info('joined the consumer group')
-    if (this.#heartbeats === 'failing') this.#log.info('heartbeats succeed again')
+    if (this.#heartbeats === 'none yet') this.#line('info', 'heartbeats', {}, 'joined the consumer group')
+    if (this.#heartbeats === 'failing') this.#line('info', 'heartbeats', {}, 'heartbeats succeed again')
     this.#heartbeats = 'ok'
   }
 
   rebalanced(_logstore: LogstoreRef, change: { taken: number[]; givenUp: number[] }): void {
     this.#metrics.rebalances_total.inc()
-    this.#log.info(change, 'shards were reassigned')
+    const { taken, givenUp } = change
+    this.#line('info', 'reassigned', { taken: shown(taken), givenUp: shown(givenUp) }, 'shards were reassigned')
   }
 
   leaseLost(shard: ShardRef, reason: string): void {
     const lost = `lost ${shardName(shard)}: stopped at once, nothing more is committed`
     this.#status.fault(`a shard was lost: ${reason}`)
-    this.#log.warn({ shard: shard.shard, reason: onOneLine(reason) }, lost)
+    this.#line('warn', 'lost', { shard: shard.shard, reason: onOneLine(reason) }, lost)
   }
 
   shardTaken(shard: ShardRef, cursor: string, from: 'checkpoint' | 'start' | 'remembered'): void {
     this.#held.add(shardKey(shard))
     this.#status.shardTaken(shard)
     this.#metrics.shard_leased.set(this.#labels(shard), 1)
-    this.#log.info({ shard: shard.shard, cursor, from }, `took ${shardName(shard)}`)
+    this.#line('info', 'took', { shard: shard.shard, cursor, from }, `took ${shardName(shard)}`)
   }
 
   shardReleased(shard: ShardRef, how: 'drained' | 'lost'): void {
@@ -93,7 +102,7 @@ export class BridgeTelemetry implements Telemetry {
     this.#metrics.shard_lag_seconds.remove(labels)
     this.#metrics.shard_checkpoint_age_seconds.remove(labels)
     this.#metrics.shard_leased.set(labels, 0)
-    this.#log.info({ shard: shard.shard, how }, `released ${shardName(shard)}`)
+    this.#line('info', 'released', { shard: shard.shard, how }, `released ${shardName(shard)}`)
     // The next owner reports the pauses of this shard. Here they would keep the replica unready for ever.
     for (const { key } of this.#pauses.ofShard(shard)) this.resumed(key)
   }
@@ -133,7 +142,9 @@ export class BridgeTelemetry implements Telemetry {
       ? 'another process uses the same SLS_CONSUMER name; give each replica its own'
       : 'another consumer writes where it holds no lease'
     this.#status.fault(`checkpoint of ${shardName(shard)} overwritten: ${cause}`)
-    this.#log.warn(
+    this.#line(
+      'warn',
+      'checkpoint overwritten',
       { shard: shard.shard, ...info, consumer: onOneLine(info.consumer) },
       `checkpoint overwritten: ${cause}`,
     )
@@ -148,7 +159,7 @@ export class BridgeTelemetry implements Telemetry {
     const gap = info.lostGroupsEstimate === undefined ? 'unknown' : `about ${info.lostGroupsEstimate}`
     const expired = `the checkpoint of ${shardName(shard)} expired: logs were deleted before they were read (log groups lost: ${gap})`
     this.#status.fault(expired)
-    this.#log.error({ shard: shard.shard, ...info }, expired)
+    this.#line('error', 'expired', { shard: shard.shard, ...info }, expired)
   }
 
   shardState(shard: ShardRef, state: ShardState): void {
@@ -216,7 +227,8 @@ export class BridgeTelemetry implements Telemetry {
     const label = this.#bounded('dead letter reason', reason)
     this.#metrics.events_dead_lettered_total.inc({ reason: label }, events)
     this.#status.deadLettered(events)
-    this.#warn(`Splunk refused events for good, they are in the dead letter (${label})`, undefined, { events })
+    const what = `Splunk refused events for good, they are in the dead letter (${label})`
+    this.#warn(what, undefined, { events }, 'dead letters')
   }
 
   paused(key: PauseKey, fault: Fault): void {
@@ -231,7 +243,9 @@ export class BridgeTelemetry implements Telemetry {
     this.#pauseLines.set(pause, now)
     const still = before === undefined ? 'paused' : `still paused after ${Math.round((now - since) / 1000)} s`
     const advice = fault.advice === undefined ? '' : `. What to do: ${fault.advice}`
-    this.#log.error(
+    this.#line(
+      'error',
+      'paused',
       { reason, scope, fault: faultFields(fault) },
       onOneLine(`${still} (${reason}, ${scope}): ${fault.message}${advice}`),
     )
@@ -244,24 +258,34 @@ export class BridgeTelemetry implements Telemetry {
     const { reason } = key
     if (!this.#pauses.has(reason)) this.#metrics.paused.set({ reason }, 0)
     const seconds = Math.round((this.#clock.monotonic() - since) / 1000)
-    this.#log.info({ reason, scope }, `resumed (${reason}, ${scope}) after ${seconds} s`)
+    this.#line('info', 'resumed', { reason, scope }, `resumed (${reason}, ${scope}) after ${seconds} s`)
   }
 
   notice(level: 'debug' | 'info' | 'warn', message: string, details: Record<string, unknown> = {}): void {
     if (level === 'warn') this.#status.fault(message)
-    this.#log[level](details, onOneLine(message))
+    if (level === 'debug') this.#log.debug(details, onOneLine(message))
+    else this.#line(level, 'notices', details, onOneLine(message))
   }
 
-  #warn(what: string, fault: Fault | undefined, details: Record<string, unknown> = {}): void {
+  #warn(what: string, fault: Fault | undefined, details: Record<string, unknown> = {}, kind = what): void {
     this.#status.fault(what, fault)
     const admitted = this.#warnings.admit(`${what} ${fault?.kind} ${fault?.code}`)
     if (admitted === undefined) return
-    const fields = {
-      ...details,
-      ...(fault !== undefined && { fault: faultFields(fault) }),
-      ...(admitted.suppressed > 0 && { suppressed: admitted.suppressed }),
+    const fields = { ...details, ...(fault !== undefined && { fault: faultFields(fault) }), ...suppression(admitted) }
+    this.#line('warn', kind, fields, fault === undefined ? what : onOneLine(`${what}: ${fault.message}`))
+  }
+
+  /** `kind` is ours: no server has a part in it. */
+  #line(level: 'info' | 'warn' | 'error', kind: string, fields: Record<string, unknown>, message: string): void {
+    const admitted = this.#kinds.admit(`${level}: ${kind}`)
+    if (admitted !== undefined) this.#log[level]({ ...fields, ...suppression(admitted) }, message)
+  }
+
+  #tellSuppressed(): void {
+    for (const [kind, suppressed] of this.#kinds.over()) {
+      const level = kind.startsWith('info') ? 'info' : 'warn'
+      this.#log[level]({ kind, suppressed }, `${suppressed} more lines of one kind were left out (${kind})`)
     }
-    this.#log.warn(fields, fault === undefined ? what : onOneLine(`${what}: ${fault.message}`))
   }
 
   #labels({ project, logstore, shard }: ShardRef): { project: string; logstore: string; shard: number } {
@@ -287,4 +311,14 @@ export class BridgeTelemetry implements Telemetry {
     values.add(value)
     return true
   }
+}
+
+function suppression({ suppressed }: { suppressed: number }): { suppressed?: number } {
+  return suppressed > 0 ? { suppressed } : {}
+}
+
+/** A line stays readable with the longest list of shards. */
+function shown(shards: readonly number[]): readonly (number | string)[] {
+  const most = 100
+  return shards.length <= most ? shards : [...shards.slice(0, most), `and ${shards.length - most} more`]
 }

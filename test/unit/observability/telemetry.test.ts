@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { Telemetry } from '../../../src/core/telemetry.ts'
 import { PAUSE_REASONS } from '../../../src/core/telemetry.ts'
 import { LOGSTORE, shardRef } from '../../support/shard-ref.ts'
 import { fault, observed } from './observed.ts'
@@ -138,6 +139,62 @@ describe('warnings about retries', () => {
     const { telemetry, samples } = await observed()
     for (let i = 0; i < 5; i++) telemetry.outcomeUnknown('splunk_hec', fault('ambiguous', 'timeout'))
     expect(await samples('hec_ambiguous_total')).toEqual({ '': 5 })
+  })
+})
+
+describe('a server that makes the bridge say much', () => {
+  test('by shards that come and go gets some lines of each kind, and a count of the others', async () => {
+    const { telemetry, clock, lines } = await observed()
+    for (let shard = 0; shard < 9_000; shard++) {
+      telemetry.rebalanced(LOGSTORE, { taken: [shard], givenUp: [] })
+      telemetry.shardTaken(shardRef(shard), 'MQ==', 'start')
+      telemetry.leaseLost(shardRef(shard), 'word of the service')
+      telemetry.shardReleased(shardRef(shard), 'lost')
+    }
+    expect(lines()).toHaveLength(400)
+    clock.pass(61)
+    telemetry.heartbeat(LOGSTORE, 'ok')
+    telemetry.heartbeat(LOGSTORE, 'ok')
+    const counts = lines().filter(({ suppressed }) => suppressed !== undefined)
+    expect(counts.map(({ level, kind, suppressed }) => [level, kind, suppressed])).toEqual([
+      ['info', 'info: reassigned', 8_900],
+      ['info', 'info: took', 8_900],
+      ['warn', 'warn: lost', 8_900],
+      ['info', 'info: released', 8_900],
+    ])
+    telemetry.shardTaken(shardRef(1), 'MQ==', 'start')
+    expect(lines().at(-1)?.msg).toContain('took')
+  })
+
+  test.each([
+    ['codes', (t: Telemetry, n: number) => t.pullFailed(shardRef(1), fault('transient', `Code${n}`), n)],
+    ['reasons to refuse events', (t: Telemetry, n: number) => t.deadLettered('splunk_hec', `reason ${n}`, 1)],
+    ['notices', (t: Telemetry, n: number) => t.notice('warn', `shard ${n} no longer exists`)],
+    [
+      'pauses that change',
+      (t: Telemetry, n: number) =>
+        t.paused({ reason: 'corrupt_data', scope: { of: 'pull', shard: shardRef(n) } }, fault('configuration', `${n}`)),
+    ],
+    [
+      'pauses that end',
+      (t: Telemetry, n: number) => {
+        const key = { reason: 'hec_configuration', scope: { of: 'sink', sink: 'splunk_hec' } } as const
+        t.paused(key, fault('configuration', `${n}`))
+        t.resumed(key)
+      },
+    ],
+  ])('by ever other %s gets a hundred lines of a kind', async (_, happens) => {
+    const { telemetry, lines } = await observed()
+    for (let n = 0; n < 2_000; n++) happens(telemetry, n)
+    expect(lines().length).toBeGreaterThanOrEqual(100)
+    expect(lines().length).toBeLessThanOrEqual(200)
+  })
+
+  test('names the first shards of a long list', async () => {
+    const { telemetry, lines } = await observed()
+    telemetry.rebalanced(LOGSTORE, { taken: Array.from({ length: 9_000 }, (_, shard) => shard), givenUp: [7] })
+    expect(lines()[0]).toMatchObject({ taken: expect.arrayContaining([0, 'and 8900 more']), givenUp: [7] })
+    expect(lines()[0]?.['taken']).toHaveLength(101)
   })
 })
 
