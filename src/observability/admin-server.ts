@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Registry } from 'prom-client'
 import { Fault, mayComeLater, messageOf } from '../core/errors.ts'
 import type { Telemetry } from '../core/telemetry.ts'
@@ -31,16 +31,31 @@ export interface AdminServer {
 
 const PORTS_TRIED = 100
 
+/** A client that says nothing, or only half of a request, is soon disconnected. */
+const TIME_LIMITS = {
+  headersTimeout: 5_000,
+  requestTimeout: 5_000,
+  keepAliveTimeout: 5_000,
+  connectionsCheckingInterval: 1_000,
+}
+/** A client that does not read its answer is disconnected. */
+const SILENCE_MS = 10_000
+/** Prometheus, probes and people need a handful. */
+const CONNECTIONS = 64
+
 /** Rejects with a Fault when it cannot listen on the port: `transient` if the address may come or the port become free. */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
   const { host, telemetry } = options
-  const server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000 }, (request, response) => {
+  const server = createServer(TIME_LIMITS, (request, response) => {
     answer(options, request, response).catch((error: unknown) => {
       telemetry.notice('warn', `${request.url} could not be answered: ${messageOf(error)}`)
       send(request, response, 500, 'internal error\n')
     })
   })
+  server.setTimeout(SILENCE_MS)
+  limitConnections(server)
   const port = await listenSomewhere(server, options)
+  server.on('error', (error) => telemetry.notice('warn', `the admin server takes no connection: ${messageOf(error)}`))
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
   const instead = port === options.port || options.port === 0 ? '' : ` (port ${options.port} was taken)`
   telemetry.notice('info', `metrics and health at ${url}${instead}`)
@@ -54,6 +69,33 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
         server.closeAllConnections()
       }),
   }
+}
+
+/**
+ * Room for the newest connection, so that clients that keep many of them open do not lock a probe out. It replaces the one
+ * that has been idle longest, or, if all are being answered, the oldest.
+ */
+function limitConnections(server: Server): void {
+  // The least recently used comes first.
+  const idle = new Set<Socket>()
+  const answering = new Set<Socket>()
+  server.on('connection', (socket) => {
+    idle.add(socket)
+    socket.once('close', () => {
+      idle.delete(socket)
+      answering.delete(socket)
+    })
+    if (idle.size + answering.size <= CONNECTIONS) return
+    const [surplus] = idle.size > 1 ? idle : answering
+    surplus?.destroy()
+  })
+  server.on('request', ({ socket }, response) => {
+    idle.delete(socket)
+    answering.add(socket)
+    response.once('close', () => {
+      if (answering.delete(socket) && !socket.destroyed) idle.add(socket)
+    })
+  })
 }
 
 async function listenSomewhere(server: Server, { host, port, portWasSet }: AdminServerOptions): Promise<number> {

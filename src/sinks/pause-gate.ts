@@ -20,8 +20,8 @@ export interface Pass {
   check(): void
 }
 
-/** `gone`: its lease ended before it could find out. */
-type LeadResult = 'passed' | 'refused' | 'gone'
+/** `failed`: refused again, or a fault that leaves it unknown. `gone`: its lease ended before it could find out. */
+type LeadResult = 'passed' | 'failed' | 'gone'
 
 interface Waiter {
   /** May be sent ahead while the gate is closed; otherwise only waits for it to open. */
@@ -62,21 +62,19 @@ export class PauseGate {
     for (;;) {
       signal.throwIfAborted()
       const lead = this.#fault ? await this.#wait(signal, true) : undefined
-      let result: LeadResult = 'passed'
+      let result: LeadResult = 'failed'
       try {
-        return await task({
+        const value = await task({
           check: () => {
             if (this.#fault && !lead) throw new GateClosed()
           },
         })
+        result = 'passed'
+        return value
       } catch (error) {
         const refused = error instanceof Fault && error.kind === 'configuration'
-        if (refused) {
-          this.trip(error)
-          result = 'refused'
-        } else if (signal.aborted) {
-          result = 'gone'
-        }
+        if (refused) this.trip(error)
+        else if (signal.aborted) result = 'gone'
         if (!refused && !(error instanceof GateClosed)) throw error
       } finally {
         lead?.(result)

@@ -77,7 +77,8 @@ export class Endpoint {
   /** Asks (again), whatever is known. */
   async probe(signal: AbortSignal): Promise<void> {
     const { connection, ack: wanted } = this.#options
-    const { ack } = await probe(this.client, { connection, signal, sawAckIds: this.#sawAckIds })
+    const options = { connection, signal, sawAckIds: this.#sawAckIds, wantsAck: wanted !== false }
+    const { ack } = await probe(this.client, options)
     if (wanted === true && !ack) {
       throw new Fault('configuration', `${this.client.origin}: the token has indexer acknowledgement off`, {
         code: 'ack_off',

@@ -14,6 +14,8 @@ export interface ProbeOptions {
   readonly signal: AbortSignal
   /** An earlier answer carried an ack id, so a missing `/ack` means trouble, not a token without acknowledgement. */
   readonly sawAckIds?: boolean
+  /** `false`: acknowledgement is not wanted, so `/ack` is not asked and ack ids are no fault. */
+  readonly wantsAck?: boolean
 }
 
 /**
@@ -22,6 +24,7 @@ export interface ProbeOptions {
  * Throws the Fault that stands in the way (`transient` or `configuration`).
  */
 export async function probe(client: HecClient, options: ProbeOptions): Promise<{ ack: boolean }> {
+  if (options.wantsAck === false) return await probeWithoutAck(client, options)
   const answer = await ask(client, options, 'ack', Buffer.from('{"acks":[0]}'))
   if (refusedWith(answer, 14)) return { ack: false }
   const told = judgeAck(answer)
@@ -38,7 +41,7 @@ async function probeWithoutAck(client: HecClient, options: ProbeOptions): Promis
   const noChannel = refusedWith(answer, 10, 28)
   const noData = refusedWith(answer, 5)
   const ackIds = options.sawAckIds === true || answer.reply?.ackId !== undefined || noChannel
-  if (ackIds && (noData || noChannel || answer.status === 200)) {
+  if (ackIds && options.wantsAck !== false && (noData || noChannel || answer.status === 200)) {
     throw new Fault('configuration', `${client.origin} gives ack ids but has no /services/collector/ack`, {
       code: 'ack_unreachable',
       status: answer.status,

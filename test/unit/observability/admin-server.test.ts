@@ -180,3 +180,46 @@ test('closing frees the port, and waits neither for a kept-alive connection nor 
   const again = await started({ port: server.port, portWasSet: true })
   expect(again.server.port).toBe(server.port)
 })
+
+describe('connections', () => {
+  /** Opens one that sends `text`, and resolves with its socket once it is open. */
+  async function opened(port: number, text = '') {
+    const socket = connect(port, '127.0.0.1')
+    socket.on('error', () => {})
+    onTestFinished(() => void socket.destroy())
+    await once(socket, 'connect')
+    socket.write(text)
+    return socket
+  }
+
+  test('that are idle do not lock a probe out: the newest replaces the one that is idle longest', async () => {
+    const { server, get } = await started()
+    const sockets = []
+    for (let n = 0; n < 200; n++) sockets.push(await opened(server.port))
+    expect((await get('/livez')).status).toBe(200)
+    expect((await get('/readyz')).status).toBe(503)
+    const oldest = sockets[0]
+    if (!oldest?.closed && oldest) await once(oldest, 'close')
+    expect(sockets.at(-1)?.closed).toBe(false)
+  })
+
+  test('whose clients read no answer do not lock a probe out', async () => {
+    const { server, get } = await started()
+    for (let n = 0; n < 80; n++) {
+      const socket = await opened(server.port, 'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(10))
+      socket.pause()
+    }
+    expect((await get('/livez')).status).toBe(200)
+  })
+
+  test.each([
+    ['silent', ''],
+    ['stuck in the middle of a request', 'GET /livez HTTP/1.1\r\nHost: x\r\n'],
+    ['done', 'GET /livez HTTP/1.1\r\nHost: x\r\n\r\n'],
+  ])('that are %s are closed after seconds', { timeout: 20_000 }, async (_, text) => {
+    const { server } = await started()
+    const socket = await opened(server.port, text)
+    socket.resume()
+    await once(socket, 'close')
+  })
+})

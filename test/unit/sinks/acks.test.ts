@@ -485,6 +485,18 @@ describe('whether a token acknowledges', () => {
     expect(hec.queries).toEqual([])
     expect(recorder.of('notice')).toHaveLength(1)
   })
+
+  test.each([[404], [403]])('not wanted, and /ack is answered with %i: a pause ends all the same', async (status) => {
+    const hec = await startHec({ ack: true })
+    hec.ackOutage = (response) => html(response, status)
+    const { deliver, recorder } = await sinkTo([hec.url], { ack: false, speed: 50 })
+    await deliver(batchOf(['a']))
+    hec.script.push((_, response) => json(response, 403, { text: 'Token disabled', code: 1 }))
+    await deliver(batchOf(['b']))
+    expect(recorder.of('resumed')).toHaveLength(1)
+    expect(recorder.faults('paused')).toHaveLength(1)
+    expect(hec.indexed).toEqual(['a', 'b'])
+  })
 })
 
 describe('a refusal of a token with acknowledgement', () => {

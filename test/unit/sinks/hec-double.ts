@@ -85,6 +85,8 @@ export class HecDouble {
   rule: Reaction | undefined
   /** Answers everything, probes included, while set. */
   outage: ((request: IncomingMessage, response: ServerResponse) => unknown) | undefined
+  /** Answers `/ack` while set. */
+  ackOutage: ((response: ServerResponse) => unknown) | undefined
   ack: boolean
   /** Acknowledge at once what was accepted. */
   acknowledging = true
@@ -207,6 +209,7 @@ export class HecDouble {
     const isQuery = isAck && this.posts.some((post) => post.channel === channel)
     if (body.length === 0 || (isAck && !isQuery)) this.probes.push({ path: String(request.url), atMs })
     if (this.outage) return void this.outage(request, response)
+    if (isAck && this.ackOutage) return void this.ackOutage(response)
     if (isAck) return void this.#serveAck(channel, body, request, response, atMs, isQuery)
     if (body.length === 0) return void json(response, 400, { text: 'No data', code: 5 })
     const ids = body

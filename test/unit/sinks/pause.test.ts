@@ -127,6 +127,25 @@ describe('a configuration fault pauses the sink, keeps everything, and work resu
     expect(recorder.of('resumed')).toHaveLength(1)
   })
 
+  test.each<[string, Reaction]>([
+    ['transient', (_, response) => json(response, 503, { text: 'Server is busy', code: 9 })],
+    ['ambiguous', (_, response) => json(response, 500, { text: 'Internal server error', code: 8 })],
+  ])('a leader that meets a fault that is %s lets no other follow', async (_, fault) => {
+    const hec = await startHec()
+    const { deliver, recorder } = await sinkTo([hec.url], { speed: 50 })
+    hec.rule = (_, response) => json(response, 403, { text: 'Token disabled', code: 1 })
+    const deliveries = ['a', 'b', 'c'].map((id) => deliver(batchOf([id])))
+    await recorder.first('paused')
+    await hec.until(() => hec.probes.length >= 2)
+    hec.rule = fault
+    await recorder.times(3, 'deliveryFailed')
+    expect(recorder.of('resumed')).toEqual([])
+    hec.rule = undefined
+    await Promise.all(deliveries)
+    expect(recorder.of('resumed')).toHaveLength(1)
+    expect(hec.indexed.toSorted()).toEqual(['a', 'b', 'c'])
+  })
+
   test('a delivery that already waits for a slot when the sink pauses is not sent either', async () => {
     const hec = await startHec()
     const { deliver, recorder } = await sinkTo([hec.url], { concurrency: 1, speed: 20 })
