@@ -41,6 +41,8 @@ export class ShardLag {
   /** Seconds; 0 when caught up; `undefined` if nothing is known and the service does not answer. Asks once a mark at most. */
   async seconds(mark: string, signal: AbortSignal): Promise<number | undefined> {
     if (await this.#caughtUp(mark, signal)) return 0
+    // The lease has ended while the service was asked, and its Fault was taken for a missing answer.
+    if (signal.aborted) return undefined
     const received = await this.#receivedAt(mark, signal)
     if (received === undefined) return undefined
     return Math.max(0, (this.#options.clock.wall() + this.#serverAheadMs - received) / 1000)

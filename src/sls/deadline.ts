@@ -50,20 +50,6 @@ export class Deadline {
     this.#outer?.removeEventListener('abort', this.#follow)
   }
 
-  /** Settles like `promise`, or rejects with the reason for ending before that. */
-  async race<T>(promise: Promise<T>): Promise<T> {
-    const { signal } = this
-    signal.throwIfAborted()
-    const ended = Promise.withResolvers<never>()
-    const onAbort = () => ended.reject(signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
-    try {
-      return await Promise.race([promise, ended.promise])
-    } finally {
-      signal.removeEventListener('abort', onAbort)
-    }
-  }
-
   readonly #follow = (): void => {
     this.pause()
     this.#controller.abort(this.#outer?.reason)

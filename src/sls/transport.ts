@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici'
+import { abortable } from '../core/abortable.ts'
 import { Fault } from '../core/errors.ts'
 import type { Secret } from '../core/secret.ts'
 import { beginningOf } from '../core/text.ts'
@@ -80,7 +81,7 @@ export class SlsTransport {
         const response = await this.#send(call, credentials, deadline.signal)
         return new Answer(response, { context, deadline, secret: credentials.securityToken })
       }
-      const credentials = await deadline.race(this.#options.credentials())
+      const credentials = await abortable(this.#options.credentials(), deadline.signal)
       answer = await ask(credentials)
       if (answer.status !== 200) {
         const refusal = await answer.asError()
@@ -118,7 +119,8 @@ export class SlsTransport {
 
   async #othersThan(these: Credentials, error: SlsError, deadline: Deadline): Promise<Credentials | undefined> {
     const { credentialsRefused } = this.#options
-    return credentialsRefused && refusesCredentials(error) ? await deadline.race(credentialsRefused(these)) : undefined
+    if (!credentialsRefused || !refusesCredentials(error)) return undefined
+    return await abortable(credentialsRefused(these), deadline.signal)
   }
 
   async #send(call: Call, credentials: Credentials, signal: AbortSignal): Promise<Dispatcher.ResponseData> {

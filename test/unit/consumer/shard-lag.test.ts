@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { ShardLag } from '../../../src/consumer/shard-lag.ts'
+import { Fault } from '../../../src/core/errors.ts'
 import { failure } from '../sls/scripted-server.ts'
 import { SlsDouble } from './sls-double.ts'
 
@@ -85,5 +86,15 @@ describe('the lag of a shard', () => {
     const { sls, lag } = await lagging()
     const reason = new Error('given up')
     await expect(lag.seconds(sls.cursor(0), AbortSignal.abort(reason))).rejects.toBe(reason)
+  })
+
+  test('is unknown when the lease ends during a question, and nothing more is asked', async () => {
+    const { sls, lag } = await lagging()
+    const lease = new AbortController()
+    sls.rule('GetCursor', () => lease.abort(new Fault('lease', 'the lease ended', { code: 'lease_lost' })))
+    const calls: string[] = []
+    sls.onAnswer = (api) => calls.push(api)
+    expect(await lag.seconds(sls.cursor(0), lease.signal)).toBeUndefined()
+    expect(calls).toEqual(['GetCursor'])
   })
 })

@@ -1,5 +1,5 @@
 import { getEventListeners } from 'node:events'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { Fault } from '../../../src/core/errors.ts'
 import type { SlsClient } from '../../../src/sls/client.ts'
 import type { Reply } from './scripted-server.ts'
@@ -204,6 +204,20 @@ describe('giving up', () => {
     const { client, seen } = await connected(json([]))
     await expect(client.listShards(AbortSignal.abort(reason))).rejects.toBe(reason)
     expect(seen).toHaveLength(0)
+  })
+
+  test('credentials that fail after the call was given up end nothing', async () => {
+    const asked = Promise.withResolvers<never>()
+    const { client } = await connected(json([]), { credentials: () => asked.promise })
+    await expect(client.listShards(AbortSignal.abort(reason))).rejects.toBe(reason)
+    const unhandled: unknown[] = []
+    const onUnhandled = (error: unknown) => unhandled.push(error)
+    process.on('unhandledRejection', onUnhandled)
+    onTestFinished(() => void process.off('unhandledRejection', onUnhandled))
+    asked.reject(new Fault('configuration', 'no credentials', { code: 'credentials' }))
+    // Node reports unhandled rejections before the next turn of the event loop.
+    await new Promise(setImmediate)
+    expect(unhandled).toEqual([])
   })
 
   test('a pull can be aborted before its headers, while it waits and while it is read', async () => {
