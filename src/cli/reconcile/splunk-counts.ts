@@ -1,3 +1,4 @@
+import { Fault } from '../../core/errors.ts'
 import { persistently } from '../persistently.ts'
 import type { Counts } from './comparison.ts'
 import type { EventScope, TimeRange } from './spl.ts'
@@ -61,11 +62,17 @@ export class SplunkCounts {
     const rows = await persistently(async () => {
       const counts = new Map<string, number>()
       const row = ({ sls_event_id: id, count }: Record<string, unknown>): void => {
-        if (typeof id === 'string' && logs.has(id)) counts.set(id, Number(count))
+        if (typeof id === 'string' && logs.has(id)) counts.set(id, numberOf(count))
       }
       await this.#search.run(spl, range, row, signal)
       return counts
     }, signal)
     for (const [id, count] of rows) found.set(id, (found.get(id) ?? 0) + count)
   }
+}
+
+/** Splunk writes numbers as text. A count that is not one must not hide a missing log. */
+function numberOf(count: unknown): number {
+  if ((typeof count === 'string' || typeof count === 'number') && /^\d+$/.test(String(count))) return Number(count)
+  throw new Fault('transient', 'a row of Splunk has an event id and no count', { code: 'incomplete' })
 }

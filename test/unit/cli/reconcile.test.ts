@@ -319,6 +319,20 @@ describe('Splunk’s answers', () => {
     expect([found.of('l:0:1:0'), found.of('l:0:1:1'), answers.length]).toEqual([1, 1, 0])
   })
 
+  test.each(['', ',"count":""', ',"count":"many"', ',"count":"-1"', ',"count":null', ',"count":"1.5"'])(
+    'a row whose count is broken (%s) is asked for again and never counts as found',
+    async (broken) => {
+      const answer = (count: string) =>
+        `{"preview":false,"offset":0,"lastrow":true,"result":{"sls_event_id":"l:0:1:0"${count}}}\n`
+      const answers = [answer(broken), answer(',"count":"1"')]
+      const { search, notes } = searchAt(await scripted((_, response) => response.end(answers.shift())))
+      const counts = new SplunkCounts(search, { scope: { index: undefined, source: 's' }, logstore: 'l', notes })
+      const logs = new Map([['l:0:1:0', { seconds: 1, cursor: 'MQ==', times: 1 }]])
+      const found = await counts.ofWindow({ shard: 0, committed: true, logs }, signal)
+      expect([found.of('l:0:1:0'), answers.length]).toEqual([1, 0])
+    },
+  )
+
   test('a note tells that not all ids were looked for a second time', async () => {
     let searches = 0
     const url = await scripted((_, response) => {
