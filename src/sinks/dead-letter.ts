@@ -1,14 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
-import { mkdir, open, readdir, stat, unlink } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { open, readdir, stat, unlink } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import type { Clock } from '../core/clock.ts'
 import { systemClock } from '../core/clock.ts'
 import { Fault, messageOf } from '../core/errors.ts'
 import { nameOf } from '../core/text.ts'
 import type { DeadLetterEntry, DeadLetterLine } from './dead-letter-line.ts'
 import { decodeDeadLetter, encodeDeadLetter } from './dead-letter-line.ts'
+import { DurableDirectory } from './durable-directory.ts'
 
 const SUFFIX = '.jsonl'
 const PREFIX = 'dead-letter-'
@@ -40,7 +41,7 @@ interface Job {
  * the checkpoint moves past it then. Each process appends to a file of its own, so several may share the directory.
  */
 export class DeadLetter {
-  readonly #dir: string
+  readonly #dir: DurableDirectory
   readonly #consumer: string
   readonly #maxFileBytes: number
   readonly #clock: Pick<Clock, 'wall'>
@@ -49,7 +50,7 @@ export class DeadLetter {
   #writing: Promise<void> | undefined
 
   constructor({ dir, consumer, maxFileBytes = 64 * 1024 * 1024, clock = systemClock }: DeadLetterOptions) {
-    this.#dir = resolve(dir)
+    this.#dir = new DurableDirectory(resolve(dir))
     this.#consumer = nameOf(consumer, 80, '_')
     this.#maxFileBytes = maxFileBytes
     this.#clock = clock
@@ -79,11 +80,15 @@ export class DeadLetter {
         await this.#append(Buffer.concat(lines))
         for (const { done } of jobs) done()
       } catch (error) {
-        const fault = new Fault('configuration', `cannot write the dead letter in ${this.#dir}: ${messageOf(error)}`, {
-          code: 'dead_letter',
-          cause: error,
-          advice: 'Make DEAD_LETTER_DIR writable and free space on it; refused events wait until then.',
-        })
+        const fault = new Fault(
+          'configuration',
+          `cannot write the dead letter in ${this.#dir.path}: ${messageOf(error)}`,
+          {
+            code: 'dead_letter',
+            cause: error,
+            advice: 'Make DEAD_LETTER_DIR writable and free space on it; refused events wait until then.',
+          },
+        )
         for (const { failed } of jobs) failed(fault)
       }
     }
@@ -130,45 +135,37 @@ export class DeadLetter {
   }
 
   async #create(): Promise<OpenFile> {
-    const created = await mkdir(this.#dir, { recursive: true, mode: 0o700 })
+    await this.#dir.make()
     const time = new Date(this.#clock.wall()).toISOString().replace(/[-:.]/g, '')
     const name = `${PREFIX}${time}-${this.#consumer}-${process.pid}-${randomBytes(3).toString('hex')}${SUFFIX}`
-    const path = join(this.#dir, name)
+    const path = join(this.#dir.path, name)
     const handle = await open(path, 'ax', 0o600)
-    const file = { path, handle, inode: (await handle.stat()).ino, size: 0 }
     try {
-      // The name must survive a power cut as well, not only the contents.
-      await syncDirectory(this.#dir)
-      if (created !== undefined) await syncDirectory(dirname(created))
+      const { ino: inode } = await handle.stat()
+      await this.#dir.sync()
+      return { path, handle, inode, size: 0 }
     } catch (error) {
-      await this.#abandon(file)
+      await this.#abandon({ path, handle, size: 0 })
       throw error
     }
-    return file
   }
 
   /**
    * After a failure it is unknown how much of the last write is on disk: cut back to the last whole line and go on in a new
    * file, so that half a line can never swallow the next one. A file without a line is removed.
    */
-  async #abandon(file: OpenFile): Promise<void> {
+  async #abandon({ path, handle, size }: Pick<OpenFile, 'path' | 'handle' | 'size'>): Promise<void> {
     this.#file = undefined
     try {
-      await file.handle.truncate(file.size)
-      if (file.size === 0) await unlink(file.path)
+      try {
+        await handle.truncate(size)
+        if (size === 0) await unlink(path)
+      } finally {
+        await handle.close()
+      }
     } catch {
       // The failure that brought us here is the one to report; readers cope with half a last line.
     }
-    await file.handle.close()
-  }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const handle = await open(path, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
   }
 }
 

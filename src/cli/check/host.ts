@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { statSync } from 'node:fs'
-import { mkdir, open, statfs, unlink } from 'node:fs/promises'
+import { open, statfs, unlink } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { request } from 'undici'
 import type { Config } from '../../config/load.ts'
 import { Fault, messageOf } from '../../core/errors.ts'
+import { DurableDirectory } from '../../sinks/durable-directory.ts'
 import type { Check, Finding } from './finding.ts'
 import { ok, skip, warn } from './finding.ts'
 
@@ -52,9 +53,12 @@ function logFile(path: string): Check {
 }
 
 async function writable(dir: string, advice: string): Promise<Finding> {
+  const directory = new DurableDirectory(resolve(dir))
   const path = join(dir, `.check-${randomUUID()}`)
   try {
-    await mkdir(dir, { recursive: true, mode: 0o700 })
+    // A replica that finds the directory takes its name for safe on disk.
+    await directory.make()
+    await directory.sync()
     const file = await open(path, 'wx', 0o600)
     try {
       await file.write('check\n')

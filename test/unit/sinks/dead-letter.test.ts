@@ -1,10 +1,13 @@
 import { execFile } from 'node:child_process'
-import { readFileSync, renameSync } from 'node:fs'
-import { appendFile, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { readFileSync, readlinkSync, renameSync } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
+import { appendFile, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { hostChecks } from '../../../src/cli/check/host.ts'
+import type { Config } from '../../../src/config/load.ts'
 import type { DeadLetterRecord } from '../../../src/sinks/dead-letter.ts'
 import { DeadLetter, deadLetterFiles, readDeadLetters } from '../../../src/sinks/dead-letter.ts'
 import type { DeadLetterEntry } from '../../../src/sinks/dead-letter-line.ts'
@@ -194,6 +197,59 @@ describe('dead letter files', () => {
       [3, true],
       [4, false],
     ])
+  })
+})
+
+/** Calls `before` with the path of every file and directory that is about to be synced, until the test ends. */
+async function watchSyncs(before: (path: string) => void): Promise<void> {
+  const handle = await open('/')
+  const handles = Object.getPrototypeOf(handle) as FileHandle
+  await handle.close()
+  const { sync } = handles
+  handles.sync = async function (this: FileHandle) {
+    before(readlinkSync(`/proc/self/fd/${this.fd}`))
+    await sync.call(this)
+  }
+  onTestFinished(() => {
+    handles.sync = sync
+  })
+}
+
+describe('a directory that was not there survives a power cut with all of its parents', () => {
+  test('each directory in which a name is new is synced before the event is settled', async () => {
+    const top = await temporaryDirectory()
+    const synced: string[] = []
+    await watchSyncs((path) => void synced.push(path))
+    const letters = new DeadLetter({ dir: join(top, 'a/b/c'), consumer: 'c' })
+    await letters.write([entry('{"event":{}}')])
+    await letters.close()
+    expect(synced.slice(0, -1)).toEqual([top, join(top, 'a'), join(top, 'a/b'), join(top, 'a/b/c')])
+  })
+
+  test('a sync that failed is made up for by the next write', async () => {
+    const top = await temporaryDirectory()
+    const synced: string[] = []
+    let broken = true
+    await watchSyncs((path) => {
+      if (broken && path === join(top, 'a')) throw Object.assign(new Error('EIO'), { code: 'EIO', syscall: 'fsync' })
+      synced.push(path)
+    })
+    const letters = new DeadLetter({ dir: join(top, 'a/b'), consumer: 'c' })
+    await expect(letters.write([entry('{"event":{}}')])).rejects.toMatchObject({ code: 'dead_letter' })
+    broken = false
+    await letters.write([entry('{"event":{}}')])
+    await letters.close()
+    expect(synced.slice(0, -1)).toEqual([top, join(top, 'a'), join(top, 'a/b')])
+  })
+
+  test('also when a check has made it', async () => {
+    const top = await temporaryDirectory()
+    const synced: string[] = []
+    await watchSyncs((path) => void synced.push(path))
+    const config = { deadLetterDir: join(top, 'a/b'), log: {} } as Config
+    const check = hostChecks(config).find(({ about }) => about === 'dead letter')
+    await check?.run(AbortSignal.abort())
+    expect(synced).toEqual(expect.arrayContaining([top, join(top, 'a')]))
   })
 })
 

@@ -1,0 +1,48 @@
+import { mkdir, open, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+
+/** A directory whose files must survive a power cut by name too: the names of its parents then have to be on disk as well. */
+export class DurableDirectory {
+  /** Absolute. */
+  readonly path: string
+  /** Directories in which a name was made that may not be on disk yet, the uppermost last. */
+  readonly #unsynced = new Set<string>()
+
+  constructor(path: string) {
+    this.path = path
+  }
+
+  /** Makes the directory, and the parents that are missing. */
+  async make(): Promise<void> {
+    for (let path = this.path; await isMissing(path); path = dirname(path)) this.#unsynced.add(dirname(path))
+    await mkdir(this.path, { recursive: true, mode: 0o700 })
+  }
+
+  /** Brings the names in the directory to disk, and those of the directories that `make` made. */
+  async sync(): Promise<void> {
+    for (const path of [...this.#unsynced].reverse()) {
+      await syncDirectory(path)
+      this.#unsynced.delete(path)
+    }
+    await syncDirectory(this.path)
+  }
+}
+
+async function isMissing(path: string): Promise<boolean> {
+  try {
+    await stat(path)
+    return false
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return true
+    throw error
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
