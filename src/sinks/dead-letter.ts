@@ -31,9 +31,9 @@ interface OpenFile {
 }
 
 interface Job {
-  readonly entries: readonly DeadLetterEntry[]
+  readonly lines: readonly Buffer[]
   readonly done: () => void
-  readonly failed: (fault: Fault) => void
+  readonly failed: (error: unknown) => void
 }
 
 /**
@@ -59,7 +59,8 @@ export class DeadLetter {
   /** Throws a `configuration` Fault, code `dead_letter`, when the directory cannot be written. No entry counts then. */
   write(entries: readonly DeadLetterEntry[]): Promise<void> {
     return new Promise((done, failed) => {
-      this.#jobs.push({ entries, done, failed })
+      const at = new Date(this.#clock.wall())
+      this.#jobs.push({ lines: entries.map((entry) => encodeDeadLetter(entry, at)), done, failed })
       this.#writing ??= this.#work()
     })
   }
@@ -75,27 +76,28 @@ export class DeadLetter {
     while (this.#jobs.length > 0) {
       const jobs = this.#jobs.splice(0)
       try {
-        const at = new Date(this.#clock.wall())
-        const lines = jobs.flatMap(({ entries }) => entries.map((entry) => encodeDeadLetter(entry, at)))
-        await this.#append(Buffer.concat(lines))
+        await this.#append(jobs.flatMap(({ lines }) => lines))
         for (const { done } of jobs) done()
       } catch (error) {
-        const fault = new Fault(
-          'configuration',
-          `cannot write the dead letter in ${this.#dir.path}: ${messageOf(error)}`,
-          {
-            code: 'dead_letter',
-            cause: error,
-            advice: 'Make DEAD_LETTER_DIR writable and free space on it; refused events wait until then.',
-          },
-        )
+        const fault = this.#faultOf(error)
         for (const { failed } of jobs) failed(fault)
       }
     }
     this.#writing = undefined // in the same turn as the look at the queue, or a job could be left behind
   }
 
-  async #append(lines: Buffer): Promise<void> {
+  /** Only what the file system says is a fault; anything else is a bug and is told as it is. */
+  #faultOf(error: unknown): unknown {
+    if (!(error instanceof Error && 'syscall' in error)) return error
+    return new Fault('configuration', `cannot write the dead letter in ${this.#dir.path}: ${messageOf(error)}`, {
+      code: 'dead_letter',
+      cause: error,
+      advice: 'Make DEAD_LETTER_DIR writable and free space on it; refused events wait until then.',
+    })
+  }
+
+  async #append(encoded: readonly Buffer[]): Promise<void> {
+    const lines = Buffer.concat(encoded)
     for (;;) {
       const file = await this.#fileFor(lines.length)
       try {

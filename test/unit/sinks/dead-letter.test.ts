@@ -108,6 +108,16 @@ describe('dead letter files', () => {
     await letters.close()
   })
 
+  test('an entry that cannot be encoded is told as the bug it is, and later writes go on', async () => {
+    const dir = await temporaryDirectory()
+    const letters = new DeadLetter({ dir, consumer: 'c' })
+    const bug = { ...entry('{"event":{}}'), origin: undefined } as unknown as DeadLetterEntry
+    await expect(letters.write([bug])).rejects.toThrow(TypeError)
+    await letters.write([entry('{"event":{"id":"a"}}')])
+    await letters.close()
+    expect(await lettersIn(dir)).toHaveLength(1)
+  })
+
   test('rotate by size, and their names sort by time', async () => {
     const dir = await temporaryDirectory()
     let now = Date.UTC(2026, 10, 21)
@@ -200,14 +210,14 @@ describe('dead letter files', () => {
   })
 })
 
-/** Calls `before` with the path of every file and directory that is about to be synced, until the test ends. */
-async function watchSyncs(before: (path: string) => void): Promise<void> {
+/** Calls `before` with every file and directory that is about to be synced, until the test ends. */
+async function watchSyncs(before: (path: string, handle: FileHandle) => void): Promise<void> {
   const handle = await open('/')
   const handles = Object.getPrototypeOf(handle) as FileHandle
   await handle.close()
   const { sync } = handles
   handles.sync = async function (this: FileHandle) {
-    before(readlinkSync(`/proc/self/fd/${this.fd}`))
+    before(readlinkSync(`/proc/self/fd/${this.fd}`), this)
     await sync.call(this)
   }
   onTestFinished(() => {
@@ -282,6 +292,21 @@ console.log(JSON.stringify([await write('a', 9), await write('b', 99_999), await
     const records = await all(join(dir, 'letters'))
     expect(records.map(({ problem }) => problem)).toEqual([undefined, undefined, undefined])
     expect((await lettersIn(join(dir, 'letters'))).map(({ event }) => event.event.id)).toEqual(['a', 'c', 'e'])
+  })
+
+  test('is told by the error of the write, also when closing the file fails as well', async () => {
+    const dir = await temporaryDirectory()
+    const letters = new DeadLetter({ dir, consumer: 'c' })
+    await watchSyncs((path, handle) => {
+      if (path === dir) return
+      const close = handle.close.bind(handle)
+      handle.close = async () => {
+        await close()
+        throw Object.assign(new Error('EIO: i/o error, close'), { code: 'EIO', syscall: 'close' })
+      }
+      throw Object.assign(new Error('ENOSPC: no space left, fsync'), { code: 'ENOSPC', syscall: 'fsync' })
+    })
+    await expect(letters.write([entry('{"event":{}}')])).rejects.toThrow('no space left')
   })
 
   test('pauses the sink with its own reason; the event is settled only when it is on disk', async () => {
