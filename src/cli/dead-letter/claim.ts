@@ -1,0 +1,117 @@
+import { readFile, rename, stat, utimes } from 'node:fs/promises'
+import { hostname } from 'node:os'
+
+/** A claim that was not touched for so long has lost its owner. Clocks of two hosts may differ by minutes. */
+const LASTS_MS = 10 * 60_000
+const TOUCHED_EVERY_MS = 30_000
+
+/**
+ * `<file>.replaying-<host>-s<start>-<pid>`: a replay has taken the file. `start` is the instant at which the kernel started
+ * the process, so another process that gets its number later is not taken for the owner. Older versions left it out.
+ */
+const CLAIM = /\.replaying-(.+?)(?:-s(\d+))?-(\d+)$/
+const DONE = '.replayed'
+
+/** A file of dead letters that this process replays. Others leave it alone while its owner lives. */
+export class Claim {
+  readonly #original: string
+  readonly path: string
+  readonly #touching: NodeJS.Timeout
+
+  private constructor(original: string, path: string) {
+    this.#original = original
+    this.path = path
+    // If it cannot be touched, another host takes the file over after a while, and events arrive twice.
+    this.#touching = setInterval(() => void touch(path).catch(() => {}), TOUCHED_EVERY_MS).unref()
+  }
+
+  /** Takes the file, also over from an owner that is gone; otherwise says why it can't. Rejects with the system's error. */
+  static async take(file: string): Promise<Claim | string> {
+    const original = file.replace(CLAIM, '')
+    try {
+      const owner = await ownerOf(file)
+      if (owner !== undefined) return owner
+      const us = await processOf(process.pid)
+      const path = `${original}.replaying-${hostname()}-${us ? `s${us.start}-` : ''}${process.pid}`
+      // Before the rename, or another host could find the claim too old.
+      await touch(file)
+      await rename(file, path)
+      return new Claim(original, path)
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error
+      return 'another replay has just taken it'
+    }
+  }
+
+  /** All of its events are settled. */
+  finish(): Promise<void> {
+    return this.#release(`${this.#original}${DONE}`)
+  }
+
+  /** The next replay sends the whole file again. */
+  giveBack(): Promise<void> {
+    return this.#release(this.#original)
+  }
+
+  async #release(path: string): Promise<void> {
+    clearInterval(this.#touching)
+    await rename(this.path, path)
+  }
+}
+
+/** Who replays the file, in words; `undefined` if nobody does. */
+async function ownerOf(file: string): Promise<string | undefined> {
+  const [, host, start, pid] = CLAIM.exec(file) ?? []
+  if (host === undefined || pid === undefined) return undefined
+  const lives = host === hostname() ? await isReplay(Number(pid), start) : undefined
+  if (lives === false) return undefined
+  const age = Date.now() - (await stat(file)).mtimeMs
+  // A claim from the future is as wrong as an old one.
+  if (lives === undefined && Math.abs(age) > LASTS_MS) return undefined
+  const later = lives
+    ? ''
+    : `; if it is gone, a replay takes the file over ${LASTS_MS / 60_000} minutes after its claim`
+  return `process ${pid} on ${host} replays it${later}`
+}
+
+/** Whether a process of this host is the replay that took a file; `undefined` if this user cannot see it. */
+async function isReplay(pid: number, start: string | undefined): Promise<boolean | undefined> {
+  // Our own process has taken nothing yet: a process before it had the same number.
+  if (pid === process.pid) return false
+  try {
+    process.kill(pid, 0)
+  } catch (error) {
+    if (codeOf(error) === 'ESRCH') return false
+  }
+  const found = await processOf(pid)
+  if (found === undefined) return undefined
+  // A zombie has ended, and waits for its parent to ask.
+  if (found.state === 'Z') return false
+  if (start !== undefined) return start === found.start
+  return (await ofProcess(pid, 'cmdline'))?.includes('dead-letter')
+}
+
+/** State and start of a process as the kernel writes them; `undefined` where this cannot be known. */
+async function processOf(pid: number): Promise<{ state: string; start: string } | undefined> {
+  // The name of the program, in parentheses, may hold spaces. State and start are fields 3 and 22: proc(5).
+  const fields = (await ofProcess(pid, 'stat'))?.replace(/^.*\) /s, '').split(' ')
+  const [state, start] = [fields?.[0], fields?.[19]]
+  return state === undefined || start === undefined ? undefined : { state, start }
+}
+
+async function ofProcess(pid: number, file: string): Promise<string | undefined> {
+  try {
+    return await readFile(`/proc/${pid}/${file}`, 'utf8')
+  } catch {
+    return undefined
+  }
+}
+
+async function touch(path: string): Promise<void> {
+  const now = new Date()
+  await utimes(path, now, now)
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code
+}
