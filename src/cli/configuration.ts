@@ -1,17 +1,19 @@
 import { readEnvironment } from '../config/environment.ts'
 import { unknownVariables } from '../config/given.ts'
 import type { Config } from '../config/load.ts'
-import { loadConfig } from '../config/load.ts'
+import { loadConfig, loadSettings } from '../config/load.ts'
 import { formatProblems } from '../config/problems.ts'
-import type { Peer } from '../config/settings.ts'
+import type { Peer, SettingName, Values } from '../config/settings.ts'
 import type { CommandIo } from './command.ts'
 import { WrongConfiguration } from './command.ts'
 
-/** The environment of this process, and below it the working directory's `.env`. Throws WrongConfiguration. */
-export function environmentOf(io: CommandIo): NodeJS.ProcessEnv {
+/** The settings `names` of this process, for a command that needs no others. Throws WrongConfiguration. */
+export function settingsOf<const N extends SettingName>(io: CommandIo, names: readonly N[]): Pick<Values, N> {
   const { env, problems } = readEnvironment(io.env, process.cwd())
-  if (problems.length > 0) throw new WrongConfiguration(problems, formatProblems(problems))
-  return env
+  const loaded = loadSettings(env, names)
+  if (problems.length === 0 && 'values' in loaded) return loaded.values
+  const all = [...problems, ...('problems' in loaded ? loaded.problems : [])]
+  throw new WrongConfiguration(all, formatProblems(all))
 }
 
 /**

@@ -1,15 +1,17 @@
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { endpointOf } from '../config/load.ts'
 import { choice, text, wholeNumber } from '../config/parsers.ts'
 import { messageOf } from '../core/errors.ts'
-import { Secret } from '../core/secret.ts'
+import type { Secret } from '../core/secret.ts'
 import type { SampleKind } from '../emulator/sample-logs.ts'
 import { SAMPLE_KINDS, SampleLogs } from '../emulator/sample-logs.ts'
 import type { WrittenLogs } from '../sls/official-client.ts'
 import { OfficialClient } from '../sls/official-client.ts'
 import { USER_AGENT } from '../version.ts'
-import { command, defaulting, EXIT, optional, UsageError } from './command.ts'
-import { environmentOf } from './configuration.ts'
+import type { CommandIo } from './command.ts'
+import { command, defaulting, EXIT, optional } from './command.ts'
+import { settingsOf } from './configuration.ts'
 import { sleepUnlessEnded } from './sleep.ts'
 
 const HELP = `Write logs into a logstore with the vendor's client @alicloud/log.
@@ -26,7 +28,8 @@ usage: sls-siem-bridge produce [options]
   --seed N          the same N generates the same logs (default: different logs each time)
   --help
 
-Reads SLS_ENDPOINT, SLS_AK_ID, SLS_AK_KEY, SLS_STS_TOKEN, SLS_PROJECT and SLS_LOGSTORE from the environment or .env.
+Reads SLS_ENDPOINT, SLS_AK_ID, SLS_AK_KEY, SLS_STS_TOKEN, SLS_PROJECT and SLS_LOGSTORE from the environment or .env,
+or each from the file that NAME_FILE names.
 `
 
 const count = (least: number) => wholeNumber(least, Number.MAX_SAFE_INTEGER)
@@ -44,7 +47,7 @@ export const produceCommand = command({
     seed: optional(count(0)),
   },
   async run(plan, io) {
-    const client = clientOf(environmentOf(io))
+    const client = clientOf(io)
     const started = performance.now()
     try {
       const written = await writeAll(client, plan, io.signal)
@@ -70,18 +73,17 @@ interface Plan {
   readonly seed: number | undefined
 }
 
-function clientOf(env: NodeJS.ProcessEnv): OfficialClient {
-  const names = ['SLS_ENDPOINT', 'SLS_AK_ID', 'SLS_AK_KEY', 'SLS_PROJECT', 'SLS_LOGSTORE'] as const
-  const missing = names.filter((name) => !env[name])
-  if (missing.length > 0) throw new UsageError(`set ${missing.join(', ')} in the environment`)
-  const given = (name: (typeof names)[number]): string => env[name] as string
+function clientOf(io: CommandIo): OfficialClient {
+  const names = ['SLS_ENDPOINT', 'SLS_AK_ID', 'SLS_AK_KEY', 'SLS_STS_TOKEN', 'SLS_PROJECT', 'SLS_LOGSTORE'] as const
+  const settings = settingsOf(io, names)
   return new OfficialClient({
-    endpoint: given('SLS_ENDPOINT'),
-    project: given('SLS_PROJECT'),
-    logstore: given('SLS_LOGSTORE'),
-    accessKeyId: given('SLS_AK_ID'),
-    accessKeySecret: new Secret(given('SLS_AK_KEY')),
-    ...(env['SLS_STS_TOKEN'] ? { securityToken: new Secret(env['SLS_STS_TOKEN']) } : {}),
+    endpoint: endpointOf(settings),
+    project: settings.SLS_PROJECT,
+    logstore: settings.SLS_LOGSTORE,
+    // An access key pair is the only source of credentials here, so both are required.
+    accessKeyId: settings.SLS_AK_ID as string,
+    accessKeySecret: settings.SLS_AK_KEY as Secret,
+    ...(settings.SLS_STS_TOKEN ? { securityToken: settings.SLS_STS_TOKEN } : {}),
     userAgent: USER_AGENT,
   })
 }

@@ -130,6 +130,24 @@ export function loadConfig(
   return { config: freeze(build(understood, surroundings)), warnings }
 }
 
+/** The settings `names` alone, or everything that is wrong with them. For a command that is no part of a replica. */
+export function loadSettings<N extends SettingName>(
+  env: Environment,
+  names: readonly N[],
+): { values: Pick<Values, N> } | { problems: Problem[] } {
+  const { given, unusable } = collectGiven(env, names)
+  const found = names.map((name) => [name, unusable.get(name) ?? parse(name, given.get(name), 'access_key')] as const)
+  const problems = found.flatMap(([, one]) => ('parsed' in one ? [] : [one]))
+  if (problems.length > 0) return { problems }
+  const values = found.map(([name, one]) => [name, 'parsed' in one ? one.parsed : undefined])
+  return { values: Object.fromEntries(values) as Pick<Values, N> }
+}
+
+/** Users copy the address with the project in it. */
+export function endpointOf({ SLS_ENDPOINT, SLS_PROJECT }: Pick<Values, 'SLS_ENDPOINT' | 'SLS_PROJECT'>): string {
+  return SLS_ENDPOINT.replace(`//${SLS_PROJECT}.`, '//')
+}
+
 /** Comes first, because the choice decides which settings are required. */
 function choiceOf(given: Collected['given'], unusable: Collected['unusable']): CredentialsChoice {
   const text = given.get('SLS_CREDENTIALS')?.text
@@ -205,7 +223,7 @@ function sls(values: Values, hostname: string, pid: number): Omit<Config['sls'],
   const host = nameOf(hostname, 100, '-')
   const heartbeatMs = ms(values.SLS_HEARTBEAT_SECONDS)
   return {
-    endpoint: values.SLS_ENDPOINT.replace(`//${values.SLS_PROJECT}.`, '//'),
+    endpoint: endpointOf(values),
     ...present({ region: values.SLS_REGION, query: values.SLS_QUERY }),
     project: values.SLS_PROJECT,
     logstore: values.SLS_LOGSTORE,

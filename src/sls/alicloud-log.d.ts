@@ -3,10 +3,12 @@ declare module '@alicloud/log' {
   import type { Agent } from 'node:http'
 
   /** Handed through to its HTTP layer. */
-  interface RequestOptions {
+  export interface RequestOptions {
     /** Milliseconds to connect, and again to read. The package's default is 3000. */
     timeout?: number
     agent?: Agent
+    /** Called right before the request is made. Returns the options for Node's `request`. */
+    beforeRequest?: (options: { headers: Record<string, string> }) => object
   }
 
   interface LogItem {

@@ -1,9 +1,13 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { ClientRequest } from 'node:http'
 import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
-import type { LookupFunction } from 'node:net'
-import { isIP } from 'node:net'
+import type { RequestOptions } from '@alicloud/log'
 import Client from '@alicloud/log'
+import { messageOf } from '../core/errors.ts'
 import type { Secret } from '../core/secret.ts'
+import { beginningOf } from '../core/text.ts'
+import { resolveEndpoint } from './endpoint.ts'
 
 export interface OfficialClientOptions {
   /** As in `SLS_ENDPOINT`; scheme optional (https). */
@@ -25,26 +29,33 @@ export interface WrittenLogs {
   logs: Array<{ timestamp: number; timestampNsPart?: number; content: Record<string, string> }>
 }
 
+/** Node tells of each request here, at once when it is made. */
+const REQUEST_MADE = 'http.client.request.created'
+const SHOWN_TEXT_CHARS = 200
+/** The project is a part of the address or of the Host header already. */
+const NO_PROJECT = ''
+
 /**
- * The vendor's own client, `@alicloud/log`, for what it does well: writing logs and reading logstore metadata. (It has no
- * pull, cursor or consumer-group call, so everything else is `SlsClient`.) It always connects to `<project>.<endpoint>`;
- * for an emulator on an IP address or localhost that name has no address, so the agent resolves it to the endpoint itself.
+ * The vendor's own client, `@alicloud/log`, for what it does well: writing logs and reading logstore metadata. It has no
+ * pull, cursor or consumer-group call, so everything else is `SlsClient`.
+ *
+ * The library ignores the status of an answer, and takes a proxy's page for a success. So its requests are watched here. Its
+ * errors have the service's `code` and `requestid`. They do not hold the credentials.
  */
 export class OfficialClient {
   readonly #client: Client
   readonly #agent: HttpAgent
+  readonly #host: string
   readonly #options: OfficialClientOptions
 
+  /** Throws a TypeError when the endpoint is not an address. */
   constructor(options: OfficialClientOptions) {
-    const url = new URL(options.endpoint.includes('://') ? options.endpoint : `https://${options.endpoint}`)
-    const secure = url.protocol === 'https:'
-    const AgentOfScheme = secure ? HttpsAgent : HttpAgent
-    const direct = isIP(url.hostname) !== 0 || url.hostname === 'localhost'
-    const address = url.hostname === 'localhost' ? '127.0.0.1' : url.hostname
+    const { origin, host } = resolveEndpoint(options.endpoint, options.project)
     this.#options = options
-    this.#agent = new AgentOfScheme({ keepAlive: true, ...(direct ? { lookup: always(address) } : {}) })
+    this.#host = host
+    this.#agent = new (origin.startsWith('https:') ? HttpsAgent : HttpAgent)({ keepAlive: true })
     this.#client = new Client({
-      endpoint: `${secure ? 'https' : 'http'}://${url.host}`,
+      endpoint: origin,
       accessKeyId: options.accessKeyId,
       accessKeySecret: options.accessKeySecret.reveal(),
       userAgent: options.userAgent,
@@ -54,27 +65,58 @@ export class OfficialClient {
 
   /** One PutLogs = one log group. Rejects with the service's code and message; the caller decides about writing again. */
   async write(group: WrittenLogs): Promise<void> {
-    const { project, logstore } = this.#options
-    await this.#client.postLogStoreLogs(project, logstore, group, this.#requestOptions())
+    const { logstore } = this.#options
+    await this.#ask((options) => this.#client.postLogStoreLogs(NO_PROJECT, logstore, group, options))
   }
 
   logstoreMetadata(): Promise<Record<string, unknown>> {
-    const { project, logstore } = this.#options
-    return this.#client.getLogStore(project, logstore, this.#requestOptions())
+    const { logstore } = this.#options
+    return this.#ask((options) => this.#client.getLogStore(NO_PROJECT, logstore, options))
   }
 
   close(): void {
     this.#agent.destroy()
   }
 
-  #requestOptions(): { agent: HttpAgent; timeout: number } {
-    return { agent: this.#agent, timeout: this.#options.timeoutMs ?? 30_000 }
+  async #ask<T>(call: (options: RequestOptions) => Promise<T>): Promise<T> {
+    let status: number | undefined
+    const watch = (message: unknown): void => {
+      unsubscribe(REQUEST_MADE, watch)
+      const { request } = message as { request: ClientRequest }
+      request.once('response', ({ statusCode }) => {
+        status = statusCode
+      })
+    }
+    try {
+      const answer = await call({
+        agent: this.#agent,
+        timeout: this.#options.timeoutMs ?? 30_000,
+        beforeRequest: (request) => {
+          // The library makes the request right after this, in the same turn.
+          subscribe(REQUEST_MADE, watch)
+          return { ...request, headers: { ...request.headers, host: this.#host } }
+        },
+      })
+      // Log Service answers a write with an empty body and everything else with JSON.
+      if (status === 200 && (answer === '' || typeof answer === 'object')) return answer
+      throw new Error(said(status, answer))
+    } catch (error) {
+      throw this.#fitToShow(error instanceof SyntaxError ? new Error(said(status, error.message)) : error)
+    } finally {
+      unsubscribe(REQUEST_MADE, watch)
+    }
+  }
+
+  /** An error answer may quote the request, whose headers hold the STS token. */
+  #fitToShow(error: unknown): Error {
+    const { accessKeySecret, securityToken } = this.#options
+    const { code, requestid } = error as { code?: unknown; requestid?: unknown }
+    const text = accessKeySecret.hiddenIn(messageOf(error))
+    return Object.assign(new Error(securityToken?.hiddenIn(text) ?? text), { code, requestid })
   }
 }
 
-function always(address: string): LookupFunction {
-  return (_hostname, options, found) => {
-    if (options.all) found(null, [{ address, family: isIP(address) }])
-    else found(null, address, isIP(address))
-  }
+function said(status: number | undefined, answer: unknown): string {
+  const text = typeof answer === 'string' ? answer : JSON.stringify(answer)
+  return `the answer does not come from Log Service (HTTP ${status}): ${beginningOf(text, SHOWN_TEXT_CHARS) || 'no text'}`
 }

@@ -154,6 +154,37 @@ describe('produce', () => {
     const logs = scenario.sls.state().logstores[0]?.shards.reduce((sum, shard) => sum + shard.logs, 0)
     expect(logs).toBe(250)
   })
+
+  test('takes keys from files, an endpoint with the project in it, and values that end in CR', async () => {
+    const scenario = await Scenario.start()
+    const { SLS_AK_ID = '', SLS_AK_KEY = '', ...env } = scenario.environment()
+    const prepare = (folder: string) => {
+      writeFileSync(join(folder, 'id'), `${SLS_AK_ID}\n`)
+      writeFileSync(join(folder, 'key'), `${SLS_AK_KEY}\r\n`)
+    }
+    const { port } = new URL(env['SLS_ENDPOINT'] ?? '')
+    const given = { ...env, SLS_ENDPOINT: `http://${env['SLS_PROJECT']}.localhost:${port}\r`, SLS_AK_ID_FILE: './id' }
+    const produce = startCommand(['produce', '--logs', '10'], { ...given, SLS_AK_KEY_FILE: './key' }, { prepare })
+    expect([(await produce.exited).code, produce.stderr]).toEqual([0, expect.stringContaining('wrote 10 logs')])
+  })
+
+  test('says what is wrong with the settings, without a stack', async () => {
+    const scenario = await Scenario.start()
+    const produce = startCommand(['produce'], { ...scenario.environment(), SLS_ENDPOINT: 'http://', SLS_AK_KEY: '' })
+    expect((await produce.exited).code).toBe(2)
+    expect(produce.stderr).toMatch(/SLS_ENDPOINT=http:/)
+    expect(produce.stderr).toMatch(/SLS_AK_KEY\n +is required/)
+    expect(produce.stderr).not.toMatch(/\n\s+at /)
+  })
+
+  test('shows the refusal of a wrong key without the STS token that Log Service quotes', async () => {
+    const scenario = await Scenario.start({ sls: { securityToken: 'hush-sts-token' } })
+    const keys = { SLS_AK_KEY: 'hush-wrong-key', SLS_STS_TOKEN: 'hush-sts-token' }
+    const produce = startCommand(['produce', '--logs', '10'], { ...scenario.environment(), ...keys })
+    expect((await produce.exited).code).toBe(1)
+    expect(produce.stderr).toContain('x-acs-security-token:[secret]')
+    expect(produce.stderr).not.toContain('hush')
+  })
 })
 
 describe('lag', () => {
