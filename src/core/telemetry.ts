@@ -20,6 +20,8 @@ export const PAUSE_REASONS = [
   'dead_letter',
   'corrupt_data',
   'expired_cursor',
+  'outcome_unknown',
+  'event_held',
 ] as const
 export type PauseReason = (typeof PAUSE_REASONS)[number]
 

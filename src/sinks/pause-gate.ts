@@ -12,12 +12,16 @@ export interface PauseGateOptions {
   readonly telemetry: Pick<Telemetry, 'paused' | 'resumed'>
   /** Asks whether the fault is still there, and changes nothing. Without it the leader alone finds out. */
   readonly probe?: (signal: AbortSignal) => Promise<Fault | undefined>
+  /** Milliseconds before each try to open. Without it they grow from 1 s to 15 s. */
+  readonly gapMs?: number
 }
 
 /** Held by a task while it is inside. */
 export interface Pass {
   /** Throws when the gate has closed since; `through` catches that and waits again. Ask immediately before acting. */
   check(): void
+  /** What the leader did proves nothing: the gate stays closed until `resume`, or until another leader passes. */
+  unproven(): void
 }
 
 /** `failed`: refused again, or a fault that leaves it unknown. `gone`: its lease ended before it could find out. */
@@ -29,7 +33,13 @@ interface Waiter {
   readonly enter: (lead: ((result: LeadResult) => void) | undefined) => void
 }
 
-class GateClosed extends Error {}
+class GateClosed extends Error {
+  readonly gate: PauseGate
+  constructor(gate: PauseGate) {
+    super('the gate has closed')
+    this.gate = gate
+  }
+}
 
 /**
  * Pauses all deliveries of a sink together. It closes on a `configuration` fault, because every other delivery would meet
@@ -41,6 +51,8 @@ export class PauseGate {
   readonly #waiting = new Set<Waiter>()
   readonly #stop = new AbortController()
   #fault: Fault | undefined
+  /** Aborted when the gate opens. */
+  #opening = new AbortController()
 
   constructor(options: PauseGateOptions) {
     this.#options = options
@@ -64,18 +76,22 @@ export class PauseGate {
       const lead = this.#fault ? await this.#wait(signal, true) : undefined
       let result: LeadResult = 'failed'
       try {
+        let proves = true
         const value = await task({
           check: () => {
-            if (this.#fault && !lead) throw new GateClosed()
+            if (this.#fault && !lead) throw new GateClosed(this)
+          },
+          unproven: () => {
+            proves = false
           },
         })
-        result = 'passed'
+        if (proves) result = 'passed'
         return value
       } catch (error) {
         const refused = error instanceof Fault && error.kind === 'configuration'
         if (refused) this.trip(error)
         else if (signal.aborted) result = 'gone'
-        if (!refused && !(error instanceof GateClosed)) throw error
+        if (!refused && !(error instanceof GateClosed && error.gate === this)) throw error
       } finally {
         lead?.(result)
       }
@@ -88,7 +104,14 @@ export class PauseGate {
     if (before?.code !== fault.code || before.message !== fault.message) {
       this.#options.telemetry.paused(this.#options.key, fault)
     }
-    if (!before && !this.#stop.signal.aborted) void this.#tryUntilOpen()
+    if (before || this.#stop.signal.aborted) return
+    this.#opening = new AbortController()
+    void this.#tryUntilOpen(AbortSignal.any([this.#stop.signal, this.#opening.signal]))
+  }
+
+  /** Opens at once: the fault is known to be over. */
+  resume(): void {
+    if (this.#fault) this.#open()
   }
 
   close(): void {
@@ -115,15 +138,16 @@ export class PauseGate {
   }
 
   /** Probes at growing gaps, and opens when a probe and then a leader have passed. */
-  async #tryUntilOpen(): Promise<void> {
-    const { clock, probe } = this.#options
-    const stop = this.#stop.signal
-    const gaps = { minMs: FIRST_PROBE_MS, maxMs: LONGEST_PROBE_GAP_MS }
-    for (let attempt = 1; await sleepUnlessAborted(clock, backoffMs(attempt, gaps), stop); attempt++) {
+  async #tryUntilOpen(stop: AbortSignal): Promise<void> {
+    const { clock, probe, gapMs } = this.#options
+    const growing = { minMs: FIRST_PROBE_MS, maxMs: LONGEST_PROBE_GAP_MS }
+    const gap = (attempt: number): number => gapMs ?? backoffMs(attempt, growing)
+    for (let attempt = 1; await sleepUnlessAborted(clock, gap(attempt), stop); attempt++) {
       const fault = await probe?.(stop)
       if (stop.aborted) return
       if (fault?.kind === 'configuration') this.trip(fault)
-      if (!fault && (await this.#sendLeader()) === 'passed') return this.#open()
+      if (!fault && (await this.#sendLeader()) === 'passed' && !stop.aborted) return this.#open()
+      if (stop.aborted) return
     }
   }
 
@@ -139,6 +163,7 @@ export class PauseGate {
 
   #open(): void {
     this.#fault = undefined
+    this.#opening.abort()
     this.#options.telemetry.resumed(this.#options.key)
     for (const waiter of [...this.#waiting]) waiter.enter(undefined)
   }

@@ -2,6 +2,7 @@ import { abortable } from '../../core/abortable.ts'
 import { Fault } from '../../core/errors.ts'
 import type { Telemetry } from '../../core/telemetry.ts'
 import { AckPoller } from './ack-poller.ts'
+import { BodyForms } from './body-forms.ts'
 import type { HecConnection } from './client.ts'
 import { HecClient } from './client.ts'
 import { probe } from './probe.ts'
@@ -25,19 +26,25 @@ export interface EndpointOptions {
 export class Endpoint {
   readonly client: HecClient
   readonly acks: AckPoller
+  readonly forms: BodyForms
   readonly #options: EndpointOptions
   readonly #stop = new AbortController()
   #ack: 'unknown' | 'on' | 'off'
-  #gzip: boolean
   #sawAckIds = false
   #probing: Promise<void> | undefined
   #limit: number
   #limitLearnedAt = 0
+  #largestTaken = 0
 
   constructor(url: string, options: EndpointOptions) {
     this.#options = options
     this.client = new HecClient(url, options.connection)
-    this.#gzip = options.gzip
+    this.forms = new BodyForms({
+      gzip: options.gzip,
+      endpoint: this.client.origin,
+      clock: options.connection.clock,
+      telemetry: options.telemetry,
+    })
     this.#ack = options.ack === false ? 'off' : 'unknown'
     this.#limit = options.maxBytes
     this.acks = new AckPoller({
@@ -109,19 +116,6 @@ export class Endpoint {
     this.#ack = 'unknown'
   }
 
-  /** Whether bodies are compressed. */
-  get gzip(): boolean {
-    return this.#gzip
-  }
-
-  refusedGzip(): void {
-    if (!this.#gzip) return
-    this.#gzip = false
-    this.#options.telemetry.notice('warn', 'HEC does not take gzip; sending uncompressed there', {
-      endpoint: this.client.origin,
-    })
-  }
-
   /** Largest body, in bytes before compression. */
   get limit(): number {
     const { clock } = this.#options.connection
@@ -142,6 +136,21 @@ export class Endpoint {
       endpoint: this.client.origin,
       bytes: limit,
     })
+  }
+
+  /** A body of `bytes` was accepted. */
+  tookBody(bytes: number): void {
+    if (bytes > this.#largestTaken) this.#largestTaken = bytes
+  }
+
+  /** Whether a body of `bytes` may be too large here, as far as is known. */
+  mayBeTooLarge(bytes: number): boolean {
+    return bytes > this.#largestTaken
+  }
+
+  /** What taught the limit was not the size. */
+  forgetLimit(): void {
+    this.#limit = this.#options.maxBytes
   }
 
   async close(): Promise<void> {

@@ -6,6 +6,7 @@ import { isUnreadable } from '../../net/network-fault.ts'
 import type { DeadLetterReason } from '../dead-letter-line.ts'
 import type { SendSlots } from '../send-slots.ts'
 import type { AckTurn, PendingAck } from './ack-poller.ts'
+import type { BodyForm } from './body-forms.ts'
 import type { HecResponse } from './client.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { EventRange } from './range.ts'
@@ -34,6 +35,8 @@ export type Posted =
       readonly at: number | undefined
       readonly before: Acceptance
       readonly reason: DeadLetterReason
+      /** Of the body that was refused. */
+      readonly form: BodyForm
     }
   | { readonly is: 'too_large'; readonly range: EventRange; readonly reason: DeadLetterReason }
   /** Not sent: this endpoint is known to take no more than `limit` bytes. */
@@ -65,35 +68,61 @@ export interface PostingParts {
 }
 
 /**
- * One POST of one range to one endpoint, from the choice of a channel to what its answer decides. Throws what `leaving` or
- * the signal says, and the Fault of an endpoint that cannot be asked whether it acknowledges; nothing was sent then.
+ * One POST of one range to one endpoint, from the choice of a channel to what its answer decides. An event that is refused
+ * alone, in a way that says nothing about it, is sent in milder forms before it is blamed. Throws what `leaving` or the
+ * signal says, and the Fault of an endpoint that cannot be asked whether it acknowledges; nothing was sent then.
  */
 export async function post(request: Post, parts: PostingParts): Promise<Posted | Failed> {
   const { batch, range, endpoint, signal } = request
   await endpoint.ready(signal)
-  const { gzip, limit } = endpoint
+  const { limit, forms } = endpoint
   if (!isSingle(range) && sizeOf(batch, range) > limit) return { is: 'over_limit', range, limit }
+  const form = forms.current
+  const posted = await postAs(form, request, parts)
+  if (!isSingle(range) || !isUnspecific(posted)) return posted
+  const milder = forms.milder(form, { lineEndInDoubt: posted.is === 'failed' || posted.at === undefined })
+  const refused: Post = { ...request, range: posted.is === 'failed' ? posted.rest : posted.range }
+  for (const other of milder) {
+    const again = await postAs(other, refused, parts)
+    if (again.is === 'accepted') forms.learn(other)
+    if (!isUnspecific(again)) return again
+  }
+  if (milder.length > 0) forms.hopeless()
+  return posted
+}
+
+/** Refusals that say that the body was not understood, and not why: it may be the form of the body. */
+function isUnspecific(posted: Posted | Failed): posted is Failed | (Posted & { is: 'refused' }) {
+  if (posted.is === 'refused') return posted.reason.code === '6'
+  return posted.is === 'failed' && ['5', 'http_400', 'http_406', 'http_422'].includes(posted.fault.code)
+}
+
+async function postAs(form: BodyForm, request: Post, parts: PostingParts): Promise<Posted | Failed> {
+  const { batch, range, endpoint, signal } = request
   const turn = await endpoint.acks.begin({ acks: endpoint.acknowledges, own: range.doubtful }, signal)
-  const { outcome, rest } = await send(request, turn, gzip, parts)
+  const { outcome, rest } = await send(request, turn, form, parts)
   const sent: Post = { ...request, range: rest }
   switch (outcome.is) {
     case 'accepted':
       parts.slots.answered(outcome.slowDown)
+      endpoint.tookBody(sizeOf(batch, range))
       return await accepted(sent, turn, outcome.ackId, parts)
     case 'refused': {
       const { at } = outcome
       const before = acceptancePrior(endpoint, turn, at ? outcome.ackId : undefined)
-      return { is: 'refused', range: rest, at, before, reason: reasonOf(outcome) }
+      return { is: 'refused', range: rest, at, before, reason: reasonOf(outcome), form }
     }
     case 'too_large':
       turn.ended(false)
       if (!isSingle(range)) endpoint.learnLimit(sizeOf(batch, range))
       return { is: 'too_large', range: rest, reason: reasonOf(outcome) }
-    case 'gzip_refused':
+    case 'gzip_refused': {
       turn.ended(false)
-      if (!gzip) return failed(outcome.fault, rest)
-      endpoint.refusedGzip()
-      return await post(sent, parts)
+      if (!form.gzip) return failed(outcome.fault, rest)
+      const plain = { ...form, gzip: false }
+      endpoint.forms.learn(plain)
+      return await postAs(plain, sent, parts)
+    }
     case 'failed':
       return await failedWith(outcome, sent, turn, parts)
   }
@@ -103,14 +132,14 @@ export async function post(request: Post, parts: PostingParts): Promise<Posted |
 async function send(
   { batch, range, endpoint, signal, leaving }: Post,
   turn: AckTurn,
-  gzip: boolean,
+  { gzip, lineEnd }: BodyForm,
   { slots, sink, telemetry }: PostingParts,
 ): Promise<{ outcome: Outcome; rest: EventRange }> {
   let rest = range
   let left = false
   const request = {
     to: 'event',
-    body: bytesOf(batch, range),
+    body: lineEnd ? bytesOf(batch, range) : bytesOf(batch, range).subarray(0, -1),
     gzip,
     channel: turn.channel,
     cookies: turn.cookies,
@@ -180,11 +209,12 @@ async function failedWith(
     // An operator must act, and until then the outcome stays unknown.
     parts.telemetry.outcomeUnknown(parts.sink, fault)
     turn.ended(true)
-    return failed(fault, { ...range, resend: 'ambiguous' })
+    return failed(fault, { ...range, resend: 'ambiguous', unknown: range.unknown + 1 })
   }
   if (fault.code === '27') endpoint.acks.rotate()
   const before = acceptancePrior(endpoint, turn, outcome.accepted > 0 ? outcome.ackId : undefined)
-  if (outcome.accepted === 0) return failed(fault, range)
+  // An answer says that nothing was accepted; without one nothing was sent this time.
+  if (outcome.accepted === 0) return failed(fault, fault.status === undefined ? range : { ...range, unknown: 0 })
   if (before === 'unacknowledged') return failed(fault, { ...range, resend: 'partial_unacked' })
   return { is: 'failed', fault, before, rest: { ...range, from: range.from + outcome.accepted } }
 }
@@ -200,7 +230,7 @@ async function outcomeUnknown(
   if (!turn.own) turn.ended(true)
   else if ((await turn.doubtful()) === 'acked') return { is: 'accepted', range, endpoint, acceptance: 'delivered' }
   signal.throwIfAborted()
-  return failed(fault, { ...range, resend: 'ambiguous', doubtful: true })
+  return failed(fault, { ...range, resend: 'ambiguous', doubtful: true, unknown: range.unknown + 1 })
 }
 
 /** Nothing of the range was accepted, as far as is known. */

@@ -52,10 +52,14 @@ async function probeWithoutAck(client: HecClient, options: ProbeOptions): Promis
   throw judgedFault(answer)
 }
 
-/** Does the endpoint take gzip? Posts a compressed empty body, so again nothing is ingested. */
+/** Does the endpoint take gzip? Posts an empty body, compressed and not, so again nothing is ingested. */
 async function probeGzip(client: HecClient, options: ProbeOptions): Promise<boolean> {
-  const answer = await ask(client, options, 'event', NOTHING, true)
-  return answer.status !== 415
+  const compressed = await ask(client, options, 'event', NOTHING, true)
+  if (compressed.status === 415) return false
+  if (compressed.status !== 400 || refusedWith(compressed, 5)) return true
+  // Where Content-Encoding gets lost, the compressed bytes look like an event that is none.
+  const plain = await ask(client, options, 'event', NOTHING)
+  return plain.status === compressed.status && plain.reply?.code === compressed.reply?.code
 }
 
 /** Both probes on a connection of their own, for a preflight. Throws the Fault that stands in the way. */

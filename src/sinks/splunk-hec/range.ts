@@ -10,10 +10,20 @@ export interface EventRange extends Span {
   readonly resend: ResendReason | undefined
   /** It may have arrived before: its next request must be one that can be asked about. */
   readonly doubtful: boolean
+  /** How often in a row it was sent and the outcome stayed unknown. */
+  readonly unknown: number
+  /** The sink's count of acceptances before its first failure in a row; `undefined` while it has not failed. */
+  readonly failedAt: number | undefined
+  /** Part of a range that failed while others were accepted. */
+  readonly suspect: boolean
+  /** How often it failed alone, for a single event that is held. */
+  readonly heldBefore: number
 }
 
+const UNTRIED = { doubtful: false, unknown: 0, failedAt: undefined, suspect: false, heldBefore: 0 } as const
+
 export function eventRange(from: number, to: number, resend?: ResendReason, cuts = 0): EventRange {
-  return { from, to, cuts, resend, doubtful: false }
+  return { from, to, cuts, resend, ...UNTRIED }
 }
 
 export function isSingle({ from, to }: Span): boolean {
@@ -34,4 +44,21 @@ export function halvesOf(batch: Batch, range: EventRange): EventRange[] {
   if (isSingle(range)) return [range]
   const cut = cutAt(batch, range, sizeOf(batch, range) / 2)
   return [eventRange(range.from, cut, 'bisect', range.cuts), eventRange(cut, range.to, 'bisect', range.cuts)]
+}
+
+/** The ranges before and after one event of a range. */
+export function around(range: EventRange, index: number): EventRange[] {
+  const parts = [
+    { ...range, to: index },
+    { ...range, from: index + 1 },
+  ]
+  return parts.filter(({ from, to }) => to > from)
+}
+
+/** Spreads over any range; each number of a try gives another event. */
+const GOLDEN_SECTION = 0.618
+
+/** An event of the range, another one at each try. */
+export function oneOf({ from, to }: Span, tries: number): number {
+  return from + Math.floor((to - from) * ((0.5 + tries * GOLDEN_SECTION) % 1))
 }

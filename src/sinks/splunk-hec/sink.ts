@@ -1,10 +1,13 @@
 import type { Batch } from '../../core/batch.ts'
 import { Fault } from '../../core/errors.ts'
 import type { Lease } from '../../core/lease.ts'
+import { LONGEST_PROBE_GAP_MS } from '../../core/retry.ts'
 import type { Telemetry } from '../../core/telemetry.ts'
 import type { DeadLetter } from '../dead-letter.ts'
 import type { LastFaults } from '../endpoints.ts'
 import { Endpoints } from '../endpoints.ts'
+import { Evidence } from '../evidence.ts'
+import { HeldEvents } from '../held-events.ts'
 import { PauseGate } from '../pause-gate.ts'
 import { SendSlots } from '../send-slots.ts'
 import type { Sink } from '../sink.ts'
@@ -51,9 +54,20 @@ export class SplunkHecSink implements Sink {
       probe: (signal) => probeAll(all, signal),
     })
     const deadLetterGate = new PauseGate({ key: { reason: 'dead_letter', scope }, clock, telemetry })
+    const doubtGate = new PauseGate({
+      key: { reason: 'outcome_unknown', scope },
+      clock,
+      telemetry,
+      gapMs: LONGEST_PROBE_GAP_MS,
+    })
     const slots = new SendSlots({ most: options.concurrency, peer: 'HEC', clock, telemetry })
     this.name = sink
-    this.#shared = { endpoints, gate, deadLetterGate, slots, deadLetter, sink, telemetry, clock }
+    this.#shared = {
+      ...{ endpoints, gate, doubtGate, deadLetterGate, slots, deadLetter, sink, telemetry, clock },
+      ackTimeoutMs: options.ackTimeoutMs,
+      evidence: new Evidence(),
+      held: new HeldEvents(sink, telemetry),
+    }
   }
 
   async deliver(batch: Batch, lease: Lease, started: () => void): Promise<void> {
@@ -61,8 +75,9 @@ export class SplunkHecSink implements Sink {
   }
 
   async close(): Promise<void> {
-    const { gate, deadLetterGate, endpoints } = this.#shared
+    const { gate, doubtGate, deadLetterGate, endpoints } = this.#shared
     gate.close()
+    doubtGate.close()
     deadLetterGate.close()
     await Promise.all(endpoints.all.map((endpoint) => endpoint.close()))
   }

@@ -15,6 +15,7 @@ export interface Post {
   /** `event.id` of every envelope, in order. */
   readonly ids: string[]
   readonly bytes: number
+  readonly endsInLineEnd: boolean
   readonly atMs: number
 }
 
@@ -217,7 +218,8 @@ export class HecDouble {
       .split('\n')
       .filter(Boolean)
       .map((line) => (JSON.parse(line) as { event: { id: string } }).event.id)
-    const post: Post = { headers: request.headers, channel, ids, bytes: body.length, atMs }
+    const endsInLineEnd = body.at(-1) === 0x0a
+    const post: Post = { headers: request.headers, channel, ids, bytes: body.length, endsInLineEnd, atMs }
     this.posts.push(post)
     const reaction = this.script.shift()
     if (reaction && reaction(post, response, this) !== undefined) return

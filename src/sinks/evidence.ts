@@ -1,0 +1,40 @@
+/** So many events are given up without one acceptance between them, and no more. */
+export const MOST_UNPROVEN = 10
+
+/**
+ * What a sink accepted and refused, over all its deliveries. It tells one bad event from a sink that refuses everything, and
+ * one request that always fails from a sink that is down.
+ */
+export class Evidence {
+  #acceptances = 0
+  #unproven = 0
+  #spells = 0
+
+  /** How often the sink has accepted anything. A fault is about one request if this grows while the request fails. */
+  get acceptances(): number {
+    return this.#acceptances
+  }
+
+  /** So many events were refused without one acceptance that it cannot be the events. */
+  get everythingRefused(): boolean {
+    return this.#unproven >= MOST_UNPROVEN
+  }
+
+  /** How often everything was refused, until something was accepted. What was learned across such a spell is worth nothing. */
+  get spells(): number {
+    return this.#spells
+  }
+
+  accepted(): void {
+    this.#acceptances++
+    if (this.everythingRefused) this.#spells++
+    this.#unproven = 0
+  }
+
+  /** Whether a refused event may be given up. Counted at once, since many deliveries ask. */
+  mayGiveUp(): boolean {
+    if (this.everythingRefused) return false
+    this.#unproven++
+    return true
+  }
+}

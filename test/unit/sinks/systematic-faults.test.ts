@@ -1,0 +1,212 @@
+import { describe, expect, test } from 'vitest'
+import type { Fault } from '../../../src/core/errors.ts'
+import { batchOf, lettersIn, names, sinkTo } from './delivery-double.ts'
+import type { HecDouble, Reaction } from './hec-double.ts'
+import { cut, html, json, startHec } from './hec-double.ts'
+
+const code6 = (at?: number): Reaction => {
+  return (_, response) => json(response, 400, { text: 'Invalid data format', code: 6, 'invalid-event-number': at })
+}
+
+/** Only bodies without the suspicious event pass. */
+const exceptFor =
+  (culprit: string, reaction: Reaction): Reaction =>
+  (post, response, hec) =>
+    post.ids.includes(culprit) ? reaction(post, response, hec) : undefined
+
+function unique(hec: HecDouble): string[] {
+  return [...new Set(hec.indexed)].toSorted()
+}
+
+describe('everything is refused', () => {
+  test('a gateway that drops Content-Encoding: bodies go out uncompressed, and nothing is given up', async () => {
+    const hec = await startHec()
+    hec.rule = (post, response, it) =>
+      post.headers['content-encoding'] === 'gzip' ? code6(0)(post, response, it) : undefined
+    const { deliver, recorder, buried } = await sinkTo([hec.url])
+    await Promise.all(['a', 'b', 'c', 'd'].map((prefix) => deliver(batchOf(names(9, prefix)))))
+    await deliver(batchOf(names(9, 'later')))
+    expect(await buried()).toEqual([])
+    expect(hec.indexed).toHaveLength(45)
+    expect(hec.posts.at(-1)?.ids).toHaveLength(9)
+    expect(recorder.of('notice').map(({ args }) => args[1])).toContain(
+      'HEC does not take gzip; sending uncompressed there',
+    )
+    expect(recorder.of('paused')).toEqual([])
+  })
+
+  test.each([400, 422])('a page with HTTP %i for compressed bodies only: the same', async (status) => {
+    const hec = await startHec()
+    hec.rule = (post, response) => (post.headers['content-encoding'] === 'gzip' ? html(response, status) : undefined)
+    const { deliver, buried } = await sinkTo([hec.url])
+    await deliver(batchOf(names(9)))
+    expect(await buried()).toEqual([])
+    expect(unique(hec)).toEqual(names(9))
+  })
+
+  test.each([
+    ['that is one past the last event', (count: number) => count],
+    ['that is missing', () => undefined],
+  ])('a receiver that refuses the last line end, with a number %s: bodies go out without', async (_, number) => {
+    const hec = await startHec()
+    hec.rule = (post, response, it) =>
+      post.endsInLineEnd ? code6(number(post.ids.length))(post, response, it) : undefined
+    const { deliver, buried } = await sinkTo([hec.url])
+    await deliver(batchOf(names(12)))
+    await deliver(batchOf(names(12, 'f')))
+    expect(await buried()).toEqual([])
+    expect(hec.indexed).toHaveLength(24)
+    expect(hec.posts.at(-1)?.ids).toHaveLength(12)
+  })
+
+  test.each([
+    ['code 6', code6(0)],
+    ['code 12', (_: unknown, response: Parameters<Reaction>[1]) => json(response, 400, { text: 'x', code: 12 })],
+    ['413', (_: unknown, response: Parameters<Reaction>[1]) => html(response, 413)],
+  ] as [string, Reaction][])(
+    '%s: ten events at most, also of concurrent batches; then it pauses and resumes',
+    async (_, rule) => {
+      const hec = await startHec()
+      hec.rule = rule
+      const { deliver, recorder, buried } = await sinkTo([hec.url], { speed: 50 })
+      const all = ['a', 'b', 'c', 'd', 'e', 'f'].map((prefix) => names(7, prefix))
+      const delivered = Promise.all(all.map((ids) => deliver(batchOf(ids))))
+      const { args } = await recorder.first('paused')
+      expect((args[1] as Fault).code).toBe('everything_refused')
+      expect((args[1] as Fault).advice).toBeDefined()
+      await hec.posted(hec.posts.length + 6)
+      expect(await buried()).toHaveLength(10)
+      hec.rule = undefined
+      await delivered
+      const lost = new Set(await buried())
+      expect(lost.size).toBe(10)
+      expect(unique(hec)).toEqual(all.flat().filter((id) => !lost.has(id)))
+      expect(recorder.of('resumed').length).toBeGreaterThan(0)
+      // The limit that the refusals taught is forgotten.
+      await deliver(batchOf(names(20, 'g')))
+      expect(hec.posts.at(-1)?.ids).toHaveLength(20)
+    },
+  )
+
+  test('twenty-five bad events in a row are told from that by a different event, and no good one is given up', async () => {
+    const hec = await startHec()
+    const bad = new Set(names(25))
+    hec.rule = (post, response, it) => {
+      const at = post.ids.findIndex((id) => bad.has(id))
+      if (at < 0) return undefined
+      it.index(post.ids.slice(0, at))
+      return json(response, 400, { text: 'blank', code: 13, 'invalid-event-number': at })
+    }
+    const { deliver, buried } = await sinkTo([hec.url], { speed: 200 })
+    await deliver(batchOf([...bad, ...names(40, 'good')]))
+    expect((await buried()).toSorted()).toEqual([...bad].toSorted())
+    expect(unique(hec)).toEqual(names(40, 'good').toSorted())
+  })
+})
+
+describe('one event is refused by something that answers anything', () => {
+  test('a 403 page: its neighbours arrive, it alone is dead-lettered with the answer', async () => {
+    const hec = await startHec()
+    hec.rule = exceptFor('e77', (_, response) => html(response, 403))
+    const { deliver, deadLetterDir, recorder } = await sinkTo([hec.url], { speed: 50 })
+    const others = setInterval(() => void deliver(batchOf(['other'])), 50)
+    await deliver(batchOf(names(200)))
+    clearInterval(others)
+    expect(unique(hec)).toEqual([...names(200).filter((id) => id !== 'e77'), 'other'].toSorted())
+    expect(await lettersIn(deadLetterDir)).toMatchObject([
+      { reason: { code: 'http_403', status: 403 }, event: { event: { id: 'e77' } } },
+    ])
+    expect(recorder.faults('paused').filter(({ code }) => code === 'everything_refused')).toEqual([])
+  })
+
+  test.each([
+    ['HTTP 500', (_: unknown, response: Parameters<Reaction>[1]) => html(response, 500)],
+    ['HTTP 502', (_: unknown, response: Parameters<Reaction>[1]) => html(response, 502)],
+    ['HTTP 503', (_: unknown, response: Parameters<Reaction>[1]) => html(response, 503)],
+    ['a login page', (_: unknown, response: Parameters<Reaction>[1]) => html(response, 200)],
+    ['code 8', (_: unknown, response: Parameters<Reaction>[1]) => json(response, 500, { text: 'x', code: 8 })],
+    ['a cut connection', cut],
+  ] as [string, Reaction][])('%s: its neighbours arrive, it is held and named until it passes', async (_, reaction) => {
+    const hec = await startHec()
+    hec.rule = exceptFor('e77', reaction)
+    const { deliver, recorder, buried } = await sinkTo([hec.url], { speed: 50 })
+    const delivered = deliver(batchOf(names(200)))
+    const held = await recorder.first('paused', ({ args }) => (args[0] as { reason: string }).reason === 'event_held')
+    expect((held.args[1] as Fault).message).toMatch(/shard 3.*others are accepted/)
+    await hec.until(() => unique(hec).length === 199)
+    await deliver(batchOf(names(50, 'later')))
+    expect(recorder.of('delivered').reduce((sum, { args }) => sum + Number(args[1]), 0)).toBe(249)
+    hec.rule = undefined
+    await delivered
+    expect(unique(hec)).toHaveLength(250)
+    expect(await buried()).toEqual([])
+    await recorder.first('resumed', ({ args }) => (args[0] as { reason: string }).reason === 'event_held')
+  })
+
+  test('two of them, in the only batch', async () => {
+    const hec = await startHec()
+    hec.rule = (post, response) =>
+      post.ids.includes('e10') || post.ids.includes('e150') ? html(response, 500) : undefined
+    const { deliver } = await sinkTo([hec.url], { speed: 50 })
+    const delivered = deliver(batchOf(names(200)))
+    await hec.until(() => unique(hec).length === 198)
+    hec.rule = undefined
+    await delivered
+    expect(unique(hec)).toHaveLength(200)
+  })
+
+  test('a body that is cut off for its size gets smaller, and the size is remembered', async () => {
+    const hec = await startHec()
+    hec.rule = (post, response, it) => (post.bytes > 4_000 ? cut(post, response, it) : undefined)
+    const { deliver, buried } = await sinkTo([hec.url], { speed: 50, gzip: false })
+    await deliver(batchOf(names(12), 900))
+    const tooLarge = hec.posts.filter(({ bytes }) => bytes > 4_000).length
+    for (const prefix of ['f', 'g', 'h']) await deliver(batchOf(names(12, prefix), 900))
+    expect(unique(hec)).toHaveLength(48)
+    expect(await buried()).toEqual([])
+    expect(hec.posts.filter(({ bytes }) => bytes > 4_000).length).toBeLessThanOrEqual(tooLarge + 1)
+  })
+})
+
+describe('an outcome that stays unknown', () => {
+  test('pauses the sink after three deliveries, is tried at most every 15 s, and resumes by itself', async () => {
+    const hec = await startHec()
+    hec.rule = cut
+    const { deliver, recorder } = await sinkTo([hec.url], { speed: 20 })
+    const delivered = deliver(batchOf(names(10)))
+    const { args } = await recorder.first('paused')
+    expect(args[0]).toMatchObject({ reason: 'outcome_unknown' })
+    expect((args[1] as Fault).message).toContain('unknown whether they arrived')
+    // The whole batch three times, and one event to learn whether the size or another event is the reason.
+    expect(hec.posts.map(({ ids }) => ids.length)).toEqual([10, 10, 10, 1])
+    await hec.posted(6)
+    const whole = hec.posts.filter(({ ids }) => ids.length === 10).map(({ atMs }) => atMs)
+    expect((whole.at(-1) as number) - (whole.at(-2) as number)).toBeGreaterThan(14_000 / 20)
+    hec.rule = undefined
+    await delivered
+    expect(unique(hec)).toEqual(names(10))
+    await recorder.first('resumed')
+  })
+
+  test('acknowledgements that get lost: three deliveries, then a pause that names the cause, until an ack comes', async () => {
+    const hec = await startHec({ ack: true })
+    let lost = true
+    hec.rule = (post, response, it) => {
+      if (!lost) return undefined
+      it.index(post.ids)
+      return json(response, 200, { text: 'Success', code: 0, ackId: 0 })
+    }
+    const { deliver, recorder } = await sinkTo([hec.url], { speed: 20, ackTimeoutMs: 20_000 })
+    const delivered = Promise.all(names(40).map((id) => deliver(batchOf([id]))))
+    const { args } = await recorder.first('paused')
+    expect(args[0]).toMatchObject({ reason: 'outcome_unknown' })
+    expect((args[1] as Fault).advice).toContain('sticky')
+    expect(recorder.of('delivered')).toEqual([])
+    const copies = (): number => Math.max(...names(40).map((id) => hec.indexed.filter((one) => one === id).length))
+    expect(copies()).toBeLessThanOrEqual(3)
+    lost = false
+    await delivered
+    expect(recorder.of('delivered').reduce((sum, { args: told }) => sum + Number(told[1]), 0)).toBe(40)
+    await recorder.first('resumed')
+  })
+})
