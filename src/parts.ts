@@ -50,13 +50,14 @@ export function slsClient(
     credentialsChoice: choice.source,
     ...(region === undefined ? {} : { region }),
     userAgent: USER_AGENT,
+    proxies: config.proxies,
     onRequest: (api, status, code, seconds) => telemetry.slsRequest(api, status, code, seconds),
   })
 }
 
-export function hecConnection({ hec }: Config, telemetry: Telemetry): HecConnection {
+export function hecConnection({ hec, proxies }: Config, telemetry: Telemetry): HecConnection {
   const { token, timeoutMs, tls } = hec
-  return { sink: DEFAULT_SINK, token, timeoutMs, tls, userAgent: USER_AGENT, clock: systemClock, telemetry }
+  return { sink: DEFAULT_SINK, token, timeoutMs, tls, proxies, userAgent: USER_AGENT, clock: systemClock, telemetry }
 }
 
 export function hecSink(config: Config, telemetry: Telemetry, deadLetter: DeadLetter): SplunkHecSink {

@@ -30,7 +30,7 @@ export function collectGiven(env: Environment, names: readonly SettingName[]): C
   const given = new Map<SettingName, Given>()
   const unusable = new Map<SettingName, Problem>()
   for (const name of names) {
-    const text = env[name]?.trim() ?? ''
+    const text = textOf(env, name)
     const path = env[fileVariable(name)]?.trim() ?? ''
     if (text !== '' && path !== '') unusable.set(name, givenTwice(name))
     else if (text !== '') given.set(name, { text, variable: name })
@@ -41,6 +41,12 @@ export function collectGiven(env: Environment, names: readonly SettingName[]): C
     }
   }
   return { given, unusable }
+}
+
+/** The names of proxies are known in small letters, too, and these count first (curl, Python, Node). */
+function textOf(env: Environment, name: SettingName): string {
+  const small = name.endsWith('_PROXY') ? env[name.toLowerCase()]?.trim() : undefined
+  return small || env[name]?.trim() || ''
 }
 
 function givenTwice(name: SettingName): Problem {

@@ -7,7 +7,7 @@ import { credentialsChoice, credentialsConfig } from './credentials.ts'
 import type { Environment } from './environment.ts'
 import type { Collected, Given } from './given.ts'
 import { collectGiven, unknownVariables } from './given.ts'
-import type { SearchToken } from './parsers.ts'
+import type { ProxyUrl, SearchToken } from './parsers.ts'
 import type { PemFiles } from './pem-files.ts'
 import { readPemFiles } from './pem-files.ts'
 import type { Problem } from './problems.ts'
@@ -65,6 +65,7 @@ export interface Config {
     token?: SearchToken
     tls: TlsConfig
   }
+  proxies: { http?: ProxyUrl; https?: ProxyUrl; except: readonly string[] }
   deadLetterDir: string
   maxInFlightBytes: number
   admin: { host: string; port: number; portWasSet: boolean }
@@ -207,6 +208,7 @@ function build({ values, given, credentials, pem, env }: Understood, { hostname,
     filter: { topics: values.FILTER_TOPICS ?? [] },
     hec: hec(values, given, pem),
     search: search(values, pem),
+    proxies: { ...present({ http: values.HTTP_PROXY, https: values.HTTPS_PROXY }), except: values.NO_PROXY ?? [] },
     deadLetterDir: values.DEAD_LETTER_DIR,
     maxInFlightBytes: values.MAX_IN_FLIGHT_BYTES,
     admin: {

@@ -194,3 +194,34 @@ function httpUrl(value: string): Parsed<URL> {
   if (url.search !== '' || url.hash !== '') return { refused: 'contains a query or fragment' }
   return { value: url }
 }
+
+/** A forward proxy: its origin, and the value of `Proxy-Authorization` if the URL has credentials. */
+export interface ProxyUrl {
+  readonly origin: string
+  readonly authorization?: Secret
+}
+
+export const proxyUrl: Parser<ProxyUrl> = {
+  allowed: 'http:// or https:// URL of a forward proxy, optionally with user:password@; the scheme is optional (http)',
+  parse(value) {
+    const text = value.includes('://') ? value : `http://${value}`
+    if (!/^https?:\/\//i.test(text)) return { refused: 'is no http:// or https:// proxy' }
+    const url = URL.parse(text)
+    if (url === null) return { refused: 'is not a valid URL' }
+    const { username, password, origin } = url
+    if (username === '' && password === '') return { value: { origin } }
+    try {
+      const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+      const authorization = new Secret(`Basic ${Buffer.from(pair).toString('base64')}`)
+      return { value: { origin, authorization } }
+    } catch {
+      return { refused: 'has a % in its user name or password that is not %XX (write %25)' }
+    }
+  },
+}
+
+/** Entries of NO_PROXY. Other programs separate them with commas or spaces, and overlook what they do not understand. */
+export const noProxyList: Parser<readonly string[]> = {
+  allowed: 'host names, addresses and networks, separated by commas; * for all',
+  parse: (value) => ({ value: value.split(/[\s,]+/).filter((entry) => entry !== '') }),
+}

@@ -8,7 +8,9 @@ import {
   hecUrls,
   matching,
   multiLine,
+  noProxyList,
   printable,
+  proxyUrl,
   searchToken,
   searchUrl,
   seconds,
@@ -26,6 +28,7 @@ export const GROUPS = {
   hec: 'Splunk HEC',
   tls: 'TLS to Splunk',
   data: 'Dead letter and memory',
+  network: 'Proxies',
   process: 'Process',
   search: 'Splunk search, only for `reconcile`',
 } as const
@@ -314,6 +317,23 @@ export const SETTINGS = {
   MAX_IN_FLIGHT_BYTES: defaulting('67108864', wholeNumber(1, 17_179_869_184), {
     group: 'data',
     doc: 'Most bytes that are pulled and not yet acknowledged, all shards together. This limits the memory of the process.',
+  }),
+  HTTPS_PROXY: optional(proxyUrl, {
+    group: 'network',
+    doc: 'Forward proxy for connections to `https://` addresses, of Log Service and Splunk alike. It is asked for a tunnel with `CONNECT`. The lower-case name counts first, as in other programs.',
+    example: 'http://user:password@proxy.example.com:3128',
+    secret: true,
+  }),
+  HTTP_PROXY: optional(proxyUrl, {
+    group: 'network',
+    doc: 'Forward proxy for connections to `http://` addresses.',
+    example: 'http://proxy.example.com:3128',
+    secret: true,
+  }),
+  NO_PROXY: optional(noProxyList, {
+    group: 'network',
+    doc: 'Hosts that are connected to without a proxy: names (with their subdomains), addresses, networks such as `10.0.0.0/8`, each optionally with a port; `*` is all.',
+    example: 'localhost,127.0.0.1,.internal.example.com',
   }),
   ADMIN_HOST: defaulting('127.0.0.1', matching(/^[A-Za-z0-9.:_[\]-]+$/, 'host name or IP address'), {
     group: 'process',

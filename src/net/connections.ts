@@ -1,20 +1,27 @@
 // Not the global one: tests stop that, and the network goes on.
 import type { Socket } from 'node:net'
 import { setTimeout } from 'node:timers'
-import { TLSSocket } from 'node:tls'
-import { buildConnector, Client, Dispatcher } from 'undici'
+import { Client, Dispatcher } from 'undici'
 import { ownTurn } from '../core/turns.ts'
+import type { ConnectorOptions } from './connector.ts'
+import { Connector } from './connector.ts'
+import { InterimAnswers } from './interim-answers.ts'
+import type { ForwardProxy } from './proxy.ts'
+import { ProxyFailed } from './proxy.ts'
 
 export interface ConnectionsOptions extends Omit<Client.Options, 'connect'> {
-  connect: buildConnector.BuildOptions
+  connect: ConnectorOptions
   /** A connection older than this is not used again. */
   lifeMs?: number
 }
 
 interface Connection {
   readonly client: Client
+  /** What forwards its requests. */
+  readonly proxy: ForwardProxy | undefined
   /** What it has open at this moment. */
   socket: Socket | undefined
+  interim: InterimAnswers | undefined
   readonly openedAt: number
   restingSince: number
 }
@@ -26,6 +33,8 @@ const REST_MS = 5
  * that is still being opened the body leaves when that is open, in any turn.)
  */
 const LARGE_BYTES = 256 << 10
+/** The other side ended a connection. */
+const ENDED = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE', 'ECONNABORTED'])
 /** A connection that has rested this long is surplus and is closed. */
 const SURPLUS_MS = 10_000
 
@@ -37,8 +46,9 @@ const SURPLUS_MS = 10_000
  * again. An answer that arrives meanwhile belongs to no request, and undici closes the connection.
  */
 export class Connections extends Dispatcher {
-  readonly #open: (connect: buildConnector.connector) => Client
-  readonly #connector: buildConnector.connector
+  readonly #open: (connect: Connector['connect']) => Client
+  readonly #connector: Connector
+  readonly #origin: string
   readonly #lifeMs: number
   readonly #all = new Set<Client>()
   /** The connection that has rested longest comes first. */
@@ -47,8 +57,8 @@ export class Connections extends Dispatcher {
 
   constructor(origin: string, { connect, lifeMs = Number.POSITIVE_INFINITY, ...options }: ConnectionsOptions) {
     super()
-    // One connector for all: it remembers the TLS session.
-    this.#connector = withoutCorks(buildConnector({ allowH2: false, ...connect }))
+    this.#origin = origin
+    this.#connector = new Connector(origin, connect)
     this.#open = (connector) => new Client(origin, { ...options, pipelining: 1, allowH2: false, connect: connector })
     this.#lifeMs = lifeMs
   }
@@ -63,12 +73,25 @@ export class Connections extends Dispatcher {
     const isLarge = Buffer.isBuffer(options.body) && options.body.length >= LARGE_BYTES
     const start = async (): Promise<void> => {
       if (isLarge) await ownTurn()
-      used.client.dispatch(options, new EndOf(handler, used, (failed) => this.#rest(used, failed)))
+      used.client.dispatch(
+        this.#addressed(options),
+        new EndOf(handler, used, (failed) => this.#rest(used, failed), this.#connector),
+      )
     }
     if (waitMs > 0) setTimeout(() => void start(), Math.ceil(waitMs))
     else void start()
     this.#dropSurplus(now)
     return true
+  }
+
+  /** A proxy that forwards is asked for the whole URL. */
+  #addressed(options: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions {
+    const { forwardProxy } = this.#connector
+    if (!forwardProxy) return options
+    const { authorization } = forwardProxy
+    const headers = { ...(options.headers as Record<string, string> | undefined) }
+    if (authorization) headers['proxy-authorization'] = authorization.reveal()
+    return { ...options, path: this.#origin + options.path, headers }
   }
 
   /** Fails requests that are under way, and all later ones. */
@@ -79,12 +102,22 @@ export class Connections extends Dispatcher {
 
   #opened(now: number): Connection {
     const client = this.#open((to, callback) =>
-      this.#connector(to, (...connected) => {
-        connection.socket = connected[1] ?? undefined
+      this.#connector.connect(to, (...connected) => {
+        const socket = connected[1] ?? undefined
+        connection.socket = socket
+        connection.interim = socket && new InterimAnswers(socket)
         callback(...connected)
       }),
     )
-    const connection: Connection = { client, socket: undefined, openedAt: now, restingSince: now }
+    const { forwardProxy: proxy } = this.#connector
+    const connection: Connection = {
+      client,
+      proxy,
+      socket: undefined,
+      interim: undefined,
+      openedAt: now,
+      restingSince: now,
+    }
     if (this.#ended) void client.destroy()
     else this.#all.add(client)
     return connection
@@ -114,24 +147,6 @@ export class Connections extends Dispatcher {
 }
 
 /**
- * undici corks head and body of a request together, and Node's TLS copies corked data into one piece first. With each batch
- * that is a megabyte allocated, zeroed, filled and freed. Uncorked, both are encrypted where they lie. (HTTPS both ways: a
- * quarter less CPU in all.)
- */
-function withoutCorks(connect: buildConnector.connector): buildConnector.connector {
-  return (options, callback) => {
-    connect(options, (...connected) => {
-      const [, socket] = connected
-      if (socket instanceof TLSSocket) {
-        socket.cork = () => {}
-        socket.uncork = () => {}
-      }
-      callback(...connected)
-    })
-  }
-}
-
-/**
  * Passes everything on, and tells when the request is over in any way.
  *
  * A server that says 200 before the whole request has left has not seen the rest. That rest is still read from the batch's
@@ -141,12 +156,19 @@ function withoutCorks(connect: buildConnector.connector): buildConnector.connect
 class EndOf implements Dispatcher.DispatchHandler {
   readonly #handler: Dispatcher.DispatchHandler
   readonly #connection: Connection
+  readonly #connector: Connector
   #over: ((failed: boolean) => void) | undefined
   #status = 0
   #heldBack = false
 
-  constructor(handler: Dispatcher.DispatchHandler, connection: Connection, over: (failed: boolean) => void) {
+  constructor(
+    handler: Dispatcher.DispatchHandler,
+    connection: Connection,
+    over: (failed: boolean) => void,
+    connector: Connector,
+  ) {
     this.#handler = handler
+    this.#connector = connector
     this.#connection = connection
     this.#over = over
   }
@@ -158,12 +180,17 @@ class EndOf implements Dispatcher.DispatchHandler {
       // For undici the request is over, yet it would go on sending.
       if (this.#heldBack) this.#connection.socket?.destroy()
     }
+    this.#connection.interim?.requestLeaves()
     this.#handler.onRequestStart?.(controller, context)
   }
 
   onResponseStart(...answer: Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>): void {
-    this.#status = answer[1]
-    this.#handler.onResponseStart?.(...answer)
+    const [controller, status] = answer
+    const { proxy } = this.#connection
+    this.#status = status
+    this.#connector.answered()
+    if (proxy && status === 407) controller.abort(new ProxyFailed(proxy, { status }))
+    else this.#handler.onResponseStart?.(...answer)
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -190,6 +217,8 @@ class EndOf implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(controller: Dispatcher.DispatchController, error: Error): void {
+    const { code } = error as NodeJS.ErrnoException
+    if (this.#status === 0 && code !== undefined && ENDED.has(code)) this.#connector.endedUnanswered()
     this.#handler.onResponseError?.(controller, error)
     this.#tell(true)
   }

@@ -1,4 +1,5 @@
 import { Fault } from '../core/errors.ts'
+import { ProxyFailed } from './proxy.ts'
 import type { TlsProblem } from './tls.ts'
 import { tlsProblem } from './tls.ts'
 
@@ -13,25 +14,29 @@ export interface Progress {
 /** Names of the settings of a connection as the user wrote them, for advice. */
 export interface SettingNames {
   readonly address: string
-  readonly tlsVerify: string
-  readonly tlsCa: string
-  readonly tlsCert: string
-  readonly tlsKey: string
-  readonly tlsServerName: string
-  /** All TLS settings together. */
-  readonly tls: string
+  /** Absent where TLS has no settings. */
+  readonly tls?: {
+    readonly verify: string
+    readonly ca: string
+    readonly cert: string
+    readonly key: string
+    readonly serverName: string
+    readonly all: string
+  }
 }
 
 /** Names of environment variables that begin with `prefix`. */
 export function variablesOf(prefix: string): SettingNames {
   return {
     address: `${prefix}_URL`,
-    tlsVerify: `${prefix}_TLS_VERIFY`,
-    tlsCa: `${prefix}_TLS_CA_FILE`,
-    tlsCert: `${prefix}_TLS_CERT_FILE`,
-    tlsKey: `${prefix}_TLS_KEY_FILE`,
-    tlsServerName: `${prefix}_TLS_SERVER_NAME`,
-    tls: `${prefix}_TLS_*`,
+    tls: {
+      verify: `${prefix}_TLS_VERIFY`,
+      ca: `${prefix}_TLS_CA_FILE`,
+      cert: `${prefix}_TLS_CERT_FILE`,
+      key: `${prefix}_TLS_KEY_FILE`,
+      serverName: `${prefix}_TLS_SERVER_NAME`,
+      all: `${prefix}_TLS_*`,
+    },
   }
 }
 
@@ -45,7 +50,8 @@ export function networkFault(error: Error, { sent, answering }: Progress, origin
   const code = codeOf(error)
   const details = { code, cause: error }
   const message = `${origin}: ${describe(error)}`
-  const problem = tlsProblem(code)
+  if (error instanceof ProxyFailed) return proxyFault(error, message)
+  const problem = tlsProblem(error)
   // After a byte has left, the end of a TLS connection says nothing about the handshake.
   if (problem && (problem !== 'no_handshake' || !sent)) {
     return new Fault('configuration', `TLS to ${message}`, { ...details, advice: tlsAdvice(problem, names) })
@@ -64,9 +70,25 @@ export function networkFault(error: Error, { sent, answering }: Progress, origin
     ...details,
     // Some servers close without a word for a wrong scheme or a missing certificate. It looks like a server that stops.
     ...(code === 'UND_ERR_SOCKET' && {
-      advice: `If it goes on: is it https where ${names.address} says http, or does the server want a client certificate (${names.tlsCert})?`,
+      advice: `If it goes on: is it https where ${names.address} says http, or does the server want a client certificate${names.tls ? ` (${names.tls.cert})` : ''}?`,
     }),
   })
+}
+
+/** A proxy that wants other credentials, or forbids the way, waits for an operator. Nothing has reached `origin` yet. */
+export function proxyFault(error: ProxyFailed, message: string): Fault {
+  const { code, status } = error
+  const details = { code, cause: error, ...(status !== undefined && { status }) }
+  if (status === 407) {
+    const advice =
+      'The proxy wants a user name and a password: http://user:password@host:port in HTTPS_PROXY or HTTP_PROXY (special characters as %XX).'
+    return new Fault('configuration', message, { ...details, advice })
+  }
+  const isRefusal = status !== undefined && status >= 300 && status < 500 && status !== 408 && status !== 429
+  const advice = isRefusal
+    ? 'Let the proxy pass connections to this host and port, or name the host in NO_PROXY.'
+    : 'If it goes on: check HTTPS_PROXY, HTTP_PROXY and NO_PROXY, and whether the proxy reaches this host.'
+  return new Fault(isRefusal ? 'configuration' : 'transient', message, { ...details, advice })
 }
 
 function codeOf(error: Error): string {
@@ -84,15 +106,26 @@ function describe(error: Error): string {
   return text.includes(codeOf(error)) ? text : `${text} (${codeOf(error)})`
 }
 
-function tlsAdvice(problem: TlsProblem, names: SettingNames): string {
+/** What to do about a TLS problem. A peer without settings for TLS trusts Node's authorities. */
+export function tlsAdvice(problem: TlsProblem, { address, tls }: SettingNames): string {
   switch (problem) {
     case 'other_name':
-      return `The certificate is for another name: set ${names.tlsServerName} to a name in it, or correct ${names.address}.`
+      return tls
+        ? `The certificate is for another name: set ${tls.serverName} to a name in it, or correct ${address}.`
+        : `The certificate is for another name: correct ${address}.`
+    case 'out_of_date':
+      return 'Renew the certificate on the server (or the one of its chain that is out of date). If it is valid, set the clock of this machine. No CA cures it.'
     case 'not_trusted':
-      return `Give the CA that signed the certificate in ${names.tlsCa} (or, knowingly, ${names.tlsVerify}=false).`
+      return tls
+        ? `Give the CA that signed the certificate in ${tls.ca} (or, knowingly, ${tls.verify}=false).`
+        : 'Give the CA that signed the certificate in NODE_EXTRA_CA_CERTS, and start again.'
+    case 'bad_certificate':
+      return 'Put another certificate on the server: with a key of 2048 bits or more, a signature of today, and a name and extensions that its CAs allow. No CA cures it.'
     case 'client_refused':
-      return `The server refuses our side of the handshake: check ${names.tlsCert} and ${names.tlsKey}.`
+      return tls
+        ? `The server refuses our side of the handshake: check ${tls.cert} and ${tls.key}.`
+        : 'The server, or a proxy before it, refuses our side of the handshake: does it want a client certificate?'
     case 'no_handshake':
-      return `The TLS handshake failed: check scheme and port in ${names.address} and the ${names.tls} settings.`
+      return `The TLS handshake failed: check scheme and port in ${address}${tls ? ` and the ${tls.all} settings` : ''}.`
   }
 }

@@ -1,6 +1,8 @@
 import type { FaultDetails, FaultKind } from '../core/errors.ts'
 import { Fault } from '../core/errors.ts'
 import { beginningOf } from '../core/text.ts'
+import { proxyFault, tlsAdvice } from '../net/network-fault.ts'
+import { ProxyFailed } from '../net/proxy.ts'
 import { retryAfterMs } from '../net/retry-after.ts'
 import { tlsProblem } from '../net/tls.ts'
 
@@ -184,6 +186,7 @@ export function refusesCredentials({ status, code }: SlsError): boolean {
   return (status === 401 && code !== 'http_401') || TABLE.get(code)?.[1] === token
 }
 
+const SETTINGS = { address: 'SLS_ENDPOINT' }
 const SHOWN_TEXT_CHARS = 200
 const SHOWN_MESSAGE_CHARS = 500
 const LONGEST_RETRY_AFTER_MS = 60_000
@@ -254,10 +257,9 @@ export function faultOfTransport(call: CallContext, error: unknown): unknown {
   if (typeof code !== 'string') return error
   const message = `${call.api} to ${call.host} failed: ${error.message || code}`
   const details = { code: code.toLowerCase(), cause: error }
-  if (tlsProblem(code)) {
-    const advice = `Check SLS_ENDPOINT (scheme and host) and that this machine trusts the certificate of ${call.host}.`
-    return new Fault('configuration', message, { ...details, advice })
-  }
+  if (error instanceof ProxyFailed) return proxyFault(error, message)
+  const problem = tlsProblem(error)
+  if (problem) return new Fault('configuration', message, { ...details, advice: tlsAdvice(problem, SETTINGS) })
   if (code === 'UND_ERR_INVALID_ARG') {
     const advice = 'Check SLS_AK_ID, SLS_AK_KEY and SLS_STS_TOKEN for line breaks and other stray characters.'
     return new Fault('configuration', message, { ...details, advice })

@@ -7,6 +7,8 @@ import Client from '@alicloud/log'
 import { messageOf } from '../core/errors.ts'
 import type { Secret } from '../core/secret.ts'
 import { beginningOf } from '../core/text.ts'
+import type { Proxies } from '../net/proxy.ts'
+import { environmentOf } from '../net/proxy.ts'
 import { resolveEndpoint } from './endpoint.ts'
 
 export interface OfficialClientOptions {
@@ -19,6 +21,7 @@ export interface OfficialClientOptions {
   securityToken?: Secret
   userAgent: string
   timeoutMs?: number
+  proxies?: Proxies
 }
 
 export interface WrittenLogs {
@@ -53,7 +56,8 @@ export class OfficialClient {
     const { origin, host } = resolveEndpoint(options.endpoint, options.project)
     this.#options = options
     this.#host = host
-    this.#agent = new (origin.startsWith('https:') ? HttpsAgent : HttpAgent)({ keepAlive: true })
+    const proxyEnv = environmentOf(options.proxies ?? { except: [] })
+    this.#agent = new (origin.startsWith('https:') ? HttpsAgent : HttpAgent)({ keepAlive: true, proxyEnv })
     this.#client = new Client({
       endpoint: origin,
       accessKeyId: options.accessKeyId,

@@ -23,7 +23,7 @@ export interface UnsignedRequest {
 export type V1Method = 'hmac-sha1' | 'hmac-sha256'
 
 /**
- * Signature version 1 (SLS protocol: signature V1). Returns the request's headers together with `date`,
+ * Signature version 1 (SLS protocol: signature V1). Returns the request's headers together with `date`, `x-log-date`,
  * `x-log-signaturemethod`, `content-md5` (with a body), the STS token and `authorization`.
  */
 export function signV1(
@@ -51,6 +51,8 @@ export function signV1(
     .update(lines.join('\n'))
     .digest('base64')
   headers['authorization'] = `LOG ${credentials.accessKeyId}:${signature}`
+  // Some proxies drop `Date`. The service then takes this copy, which V1 does not sign.
+  headers['x-log-date'] = headers['date'] ?? ''
   return headers
 }
 

@@ -1,9 +1,11 @@
 import type { Dispatcher } from 'undici'
 import { abortable } from '../core/abortable.ts'
-import { Fault } from '../core/errors.ts'
+import { Fault, messageOf } from '../core/errors.ts'
 import type { Secret } from '../core/secret.ts'
 import { beginningOf } from '../core/text.ts'
 import { Connections } from '../net/connections.ts'
+import { decoded, isEncoded } from '../net/content-encoding.ts'
+import type { Proxies } from '../net/proxy.ts'
 import { Deadline } from './deadline.ts'
 import { resolveEndpoint } from './endpoint.ts'
 import type { CallContext, SlsApi, SlsError } from './errors.ts'
@@ -28,6 +30,7 @@ export interface TransportOptions {
   /** When set, requests are signed V4 for this region, else V1. */
   region?: string
   userAgent: string
+  proxies?: Proxies
   /**
    * Told once per request: HTTP status, or `error` when no answer came; `ok`, the service's code or ours (`aborted` when
    * the caller gave up); and how long the call took until then. For a pull that is the time to its headers.
@@ -62,7 +65,7 @@ export class SlsTransport {
     // As many as it takes: a pull whose body waits to be read holds one, and must never keep a heartbeat waiting.
     // Deadlines are ours (undici's timers do not run while a body is paused).
     this.#connections = new Connections(origin, {
-      connect: { timeout: CONNECT_TIMEOUT_MS },
+      connect: { timeoutMs: CONNECT_TIMEOUT_MS, proxies: options.proxies },
       headersTimeout: 0,
       bodyTimeout: 0,
     })
@@ -137,6 +140,7 @@ export class SlsTransport {
         'user-agent': userAgent,
         'x-log-apiversion': '0.6.0',
         'x-log-bodyrawsize': String(body?.length ?? 0),
+        'accept-encoding': 'identity',
         ...(body && { 'content-type': 'application/json' }),
         ...call.headers,
       },
@@ -207,7 +211,20 @@ export class Answer {
       length += chunk.length
       if (this.#idleTimeout) this.#deadline.progress()
     }
-    return body.subarray(0, length)
+    const encoding = this.#encoding
+    if (encoding === undefined) return body.subarray(0, length)
+    const plain = await decoded(body.subarray(0, length), encoding, limit, this.#context.host)
+    if (plain.length > body.length) body = larger(plain, plain.length, plain.length)
+    else body.set(plain)
+    return body.subarray(0, plain.length)
+  }
+
+  /** How something on the way has compressed the body. Log Service names its own compression in a header of its own. */
+  get #encoding(): string | undefined {
+    const encoding = [this.#response.headers['content-encoding']].flat().join()
+    return isEncoded(encoding) && encoding.trim().toLowerCase() !== this.header('x-log-compresstype')?.toLowerCase()
+      ? encoding
+      : undefined
   }
 
   /** The body as JSON; `undefined` when it is empty. Anything else is a Fault `corrupt_response`. */
@@ -241,9 +258,20 @@ export class Answer {
     return errorOfAnswer(this.#context, {
       status: this.status,
       header: (name) => this.#fitToShow(this.header(name)),
-      text: this.#fitToShow(Buffer.concat(chunks, length).toString()),
+      text: this.#fitToShow((await this.#readable(Buffer.concat(chunks, length))).toString()),
       receivedAt: Date.now(),
     })
+  }
+
+  /** Of a refusal that cannot be read its status is all that counts, but its bytes are not shown. */
+  async #readable(body: Buffer): Promise<Buffer> {
+    const encoding = this.#encoding
+    if (encoding === undefined) return body
+    try {
+      return await decoded(body, encoding, ERROR_BODY_BYTES, this.#context.host)
+    } catch (error) {
+      return Buffer.from(messageOf(error))
+    }
   }
 
   corrupt(what: string): Fault {

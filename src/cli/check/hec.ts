@@ -38,7 +38,7 @@ interface Asked {
 function urlChecks(url: string, asked: Asked, testEvent: boolean): Check[] {
   const { config, connection } = asked
   const behind = url
-  const tls: Check = { about: 'HEC TLS', opens: url, run: (signal) => handshake(url, connection.tls, signal) }
+  const tls: Check = { about: 'HEC TLS', opens: url, run: (signal) => handshake(url, connection, signal) }
   return [
     ...(url.startsWith('https:') ? [tls] : []),
     { about: 'HEC token', behind, opens: url, run: (signal) => token(url, asked, signal) },
@@ -52,7 +52,7 @@ function urlChecks(url: string, asked: Asked, testEvent: boolean): Check[] {
 async function token(url: string, { config, connection, learned }: Asked, signal: AbortSignal): Promise<Finding> {
   const { ack, gzip } = await preflight(url, connection, signal).catch(async (error) => {
     const unreadable = error instanceof Fault && error.status === undefined && url.startsWith('http:')
-    if (!unreadable || signal.aborted || !(await speaksTls(url, signal))) throw error
+    if (!unreadable || signal.aborted || !(await speaksTls(url, connection, signal))) throw error
     throw new Fault('configuration', `${url} speaks TLS`, { code: 'tls', advice: 'Use https:// in SPLUNK_HEC_URL.' })
   })
   learned.set(url, { ack, gzip })

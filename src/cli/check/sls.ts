@@ -1,6 +1,6 @@
-import { request } from 'undici'
 import type { Config } from '../../config/load.ts'
 import { Fault, messageOf } from '../../core/errors.ts'
+import { Connections } from '../../net/connections.ts'
 import type { ListedGroup, Shard, SlsClient } from '../../sls/client.ts'
 import type { CredentialSource } from '../../sls/credentials.ts'
 import { faultOfTransport, RAM_ACTIONS } from '../../sls/errors.ts'
@@ -26,7 +26,7 @@ export function slsChecks({ config, client, credentials }: SlsAsked): Check[] {
   const shards = remembered((signal) => client.listShards(signal))
   const groups = remembered((signal) => client.listConsumerGroups(signal))
   return [
-    { about: 'SLS clock', opens: 'sls', run: (signal) => clockSkew(sls, signal) },
+    { about: 'SLS clock', opens: 'sls', run: (signal) => clockSkew(config, signal) },
     {
       about: 'SLS credentials',
       behind: 'sls',
@@ -80,8 +80,13 @@ function remembered<T>(ask: (signal: AbortSignal) => Promise<T>): (signal: Abort
 }
 
 /** Compares the clocks by an unsigned request. The service refuses it, and the refusal carries the service's time. */
-async function clockSkew({ endpoint, project, logstore }: Config['sls'], signal: AbortSignal): Promise<Finding> {
-  const { headers, body } = await request(endpoint, { signal, headersTimeout: TIMEOUT_MS }).catch((error) => {
+async function clockSkew({ sls, proxies }: Config, signal: AbortSignal): Promise<Finding> {
+  const { endpoint, project, logstore } = sls
+  const connect = { timeoutMs: TIMEOUT_MS, proxies }
+  const connections = new Connections(endpoint, { connect, headersTimeout: TIMEOUT_MS })
+  const asked = connections.request({ method: 'GET', path: '/', signal })
+  const { headers, body } = await asked.catch(async (error) => {
+    await connections.end()
     const { host } = new URL(endpoint)
     const fault = faultOfTransport({ api: 'ListShards', host, project, logstore }, error)
     const toFix = fault instanceof Fault && fault.kind === 'configuration' ? fault : undefined
@@ -95,6 +100,7 @@ async function clockSkew({ endpoint, project, logstore }: Config['sls'], signal:
   })
   // The headers are enough, and the body may have no end.
   body.on('error', () => {}).destroy()
+  await connections.end()
   const logTime = Number(headers['x-log-time'])
   const theirs = logTime > 0 ? logTime * 1000 : Date.parse(String(headers['date']))
   if (Number.isNaN(theirs)) return warn('the service does not tell its time')
@@ -123,13 +129,14 @@ function shardsFound(shards: readonly Shard[]): Finding {
   return ok(`accepted; ${shards.length} shards${readonly > 0 ? `, ${readonly} of them read-only` : ''}`)
 }
 
-async function logstore({ sls }: Config, credentials: CredentialSource): Promise<Finding> {
+async function logstore({ sls, proxies }: Config, credentials: CredentialSource): Promise<Finding> {
   const { endpoint, project, logstore: name } = sls
   const client = new OfficialClient({
     ...{ endpoint, project, logstore: name },
     ...(await credentials.get()),
     userAgent: USER_AGENT,
     timeoutMs: TIMEOUT_MS,
+    proxies,
   })
   try {
     const { ttl } = await client.logstoreMetadata()

@@ -1,26 +1,31 @@
 import { X509Certificate } from 'node:crypto'
-import { once } from 'node:events'
 import { isIP } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import { connect } from 'node:tls'
+import { abortable } from '../../core/abortable.ts'
 import { Fault } from '../../core/errors.ts'
+import { Connector } from '../../net/connector.ts'
 import { networkFault } from '../../net/network-fault.ts'
-import type { Tls } from '../../net/tls.ts'
-import { tlsConnectOptions } from '../../net/tls.ts'
+import type { HecConnection } from '../../sinks/splunk-hec/client.ts'
 import { HEC_SETTINGS } from '../../sinks/splunk-hec/client.ts'
 import type { Finding } from './finding.ts'
 import { ok, warn } from './finding.ts'
+
+interface Peer {
+  readonly tls: HecConnection['tls']
+  readonly proxies?: HecConnection['proxies'] | undefined
+}
 
 const TIMEOUT_MS = 10_000
 const DAY_MS = 86_400_000
 const EXPIRES_SOON_DAYS = 30
 
 /** Makes a TLS connection as the bridge does, and looks at both certificates. Throws a Fault. */
-export async function handshake(url: string, tls: Tls, signal: AbortSignal): Promise<Finding> {
+export async function handshake(url: string, peer: Peer, signal: AbortSignal): Promise<Finding> {
   const { origin } = new URL(url)
+  const { tls } = peer
   let socket: TLSSocket
   try {
-    socket = await shakeHands(url, tls, signal)
+    socket = await shakeHands(url, peer, signal)
   } catch (error) {
     signal.throwIfAborted()
     throw networkFault(error as Error, { sent: false, answering: false }, origin, HEC_SETTINGS)
@@ -49,9 +54,9 @@ export async function handshake(url: string, tls: Tls, signal: AbortSignal): Pro
 }
 
 /** Whether the server speaks TLS although the URL says http://. */
-export async function speaksTls(url: string, signal: AbortSignal): Promise<boolean> {
+export async function speaksTls(url: string, { proxies }: Peer, signal: AbortSignal): Promise<boolean> {
   try {
-    const socket = await shakeHands(url, { verify: false }, signal)
+    const socket = await shakeHands(url, { tls: { verify: false }, proxies }, signal)
     socket.destroy()
     return true
   } catch {
@@ -59,24 +64,21 @@ export async function speaksTls(url: string, signal: AbortSignal): Promise<boole
   }
 }
 
-async function shakeHands(url: string, tls: Tls, signal: AbortSignal): Promise<TLSSocket> {
-  const { hostname, port, protocol } = new URL(url)
+async function shakeHands(url: string, { tls, proxies }: Peer, signal: AbortSignal): Promise<TLSSocket> {
+  const { hostname, port: given, protocol } = new URL(url)
+  const port = given || (protocol === 'https:' ? '443' : '80')
   const host = hostname.replace(/^\[(.*)\]$/, '$1')
-  const name = tls.serverName ?? (isIP(host) === 0 ? host : undefined)
-  const socket = connect({
-    host,
-    port: Number(port || (protocol === 'https:' ? 443 : 80)),
-    ...tlsConnectOptions({ ...tls, ...(name !== undefined && { serverName: name }) }),
+  const connector = new Connector(`https://${hostname}:${port}`, { timeoutMs: TIMEOUT_MS, tls, proxies })
+  const name = isIP(host) === 0 ? { servername: host } : {}
+  const to = { protocol: 'https:', hostname: host, host: `${hostname}:${port}`, port, ...name }
+  const opened = new Promise<TLSSocket>((resolve, reject) => {
+    connector.connect(to, (...[error, socket]) => (error ? reject(error) : resolve(socket as TLSSocket)))
   })
-  try {
-    await once(socket, 'secureConnect', { signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]) })
-  } catch (error) {
-    socket.on('error', () => {})
-    socket.destroy()
-    throw error
-  }
-  socket.on('error', () => {})
-  return socket
+  opened.then(
+    (socket) => socket.on('error', () => {}),
+    () => {},
+  )
+  return await abortable(opened, signal)
 }
 
 function daysTo(time: string): number {

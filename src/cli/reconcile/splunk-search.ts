@@ -1,11 +1,10 @@
 import type { Dispatcher } from 'undici'
-import { Agent } from 'undici'
 import type { SearchToken } from '../../config/parsers.ts'
 import { Fault } from '../../core/errors.ts'
 import { beginningOf } from '../../core/text.ts'
+import { Connections } from '../../net/connections.ts'
 import { networkFault, variablesOf } from '../../net/network-fault.ts'
 import type { Tls } from '../../net/tls.ts'
-import { tlsConnectOptions } from '../../net/tls.ts'
 import type { TimeRange } from './spl.ts'
 
 export interface SplunkSearchOptions {
@@ -32,7 +31,7 @@ const SHOWN_CHARACTERS = 300
 /** Runs searches through Splunk's REST API and reads the rows as they arrive. */
 export class SplunkSearch {
   readonly #options: SplunkSearchOptions
-  readonly #agent: Agent
+  readonly #connections: Connections
   readonly #origin: string
   readonly #prefix: string
   #path = PATH
@@ -42,10 +41,10 @@ export class SplunkSearch {
     this.#options = options
     this.#origin = url.origin
     this.#prefix = url.pathname.replace(/\/$/, '')
-    this.#agent = new Agent({
+    this.#connections = new Connections(url.origin, {
       headersTimeout: SILENCE_MS,
       bodyTimeout: SILENCE_MS,
-      connect: { timeout: CONNECT_TIMEOUT_MS, ...tlsConnectOptions(options.tls) },
+      connect: { timeoutMs: CONNECT_TIMEOUT_MS, tls: options.tls },
     })
   }
 
@@ -75,14 +74,13 @@ export class SplunkSearch {
   }
 
   async close(): Promise<void> {
-    await this.#agent.destroy()
+    await this.#connections.end()
   }
 
   async #post(form: URLSearchParams, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
     const { token, userAgent } = this.#options
     const post = () =>
-      this.#agent.request({
-        origin: this.#origin,
+      this.#connections.request({
         path: this.#prefix + this.#path,
         method: 'POST',
         headers: {

@@ -4,11 +4,12 @@ import { Fault } from '../../core/errors.ts'
 import type { Secret } from '../../core/secret.ts'
 import type { Telemetry } from '../../core/telemetry.ts'
 import { Connections } from '../../net/connections.ts'
+import { decoded, isEncoded } from '../../net/content-encoding.ts'
 import type { Progress } from '../../net/network-fault.ts'
 import { networkFault, variablesOf } from '../../net/network-fault.ts'
+import type { Proxies } from '../../net/proxy.ts'
 import { retryAfterMs } from '../../net/retry-after.ts'
 import type { Tls } from '../../net/tls.ts'
-import { tlsConnectOptions } from '../../net/tls.ts'
 import { gzip } from '../gzip/gzip.ts'
 import type { CookieJar } from './cookie-jar.ts'
 import type { HecReply } from './response.ts'
@@ -31,11 +32,12 @@ export interface HecConnection {
   /** One request from the first connect to the last byte of the answer, milliseconds. */
   readonly timeoutMs: number
   readonly tls: Tls
+  readonly proxies?: Proxies
   readonly userAgent: string
   readonly clock: Clock
   /** The sink's configured name. */
   readonly sink: string
-  readonly telemetry: Pick<Telemetry, 'sinkRequest'>
+  readonly telemetry: Pick<Telemetry, 'sinkRequest'> & Partial<Pick<Telemetry, 'notice'>>
 }
 
 export interface HecRequest {
@@ -82,8 +84,10 @@ export class HecClient {
       headersTimeout: 0,
       bodyTimeout: 0,
       connect: {
-        timeout: Math.min(CONNECT_TIMEOUT_MS, connection.timeoutMs),
-        ...tlsConnectOptions(connection.tls),
+        timeoutMs: Math.min(CONNECT_TIMEOUT_MS, connection.timeoutMs),
+        tls: connection.tls,
+        proxies: connection.proxies,
+        notice: connection.telemetry.notice?.bind(connection.telemetry),
       },
     })
   }
@@ -160,6 +164,7 @@ export class HecClient {
       'x-splunk-request-channel': request.channel,
       'user-agent': this.#connection.userAgent,
       'content-type': 'application/json',
+      'accept-encoding': 'identity',
       ...(request.gzip && { 'content-encoding': 'gzip' }),
       ...(cookie !== undefined && { cookie }),
     }
@@ -183,6 +188,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   #status = 0
   #retryAfterMs: number | undefined
   #location: string | undefined
+  #encoding: string | undefined
 
   constructor(
     request: Asked,
@@ -229,6 +235,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     const [retryAfter] = [headers['retry-after']].flat()
     this.#retryAfterMs = retryAfterMs(retryAfter, this.#clock.wall(), LONGEST_RETRY_AFTER_MS)
     this.#location = [headers['location']].flat()[0]
+    this.#encoding = [headers['content-encoding']].flat().join()
     this.#request.cookies?.keep(headers['set-cookie'])
   }
 
@@ -242,7 +249,19 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    if (!this.over.aborted) this.#answered(readReply)
+    if (this.over.aborted) return
+    if (isEncoded(this.#encoding)) void this.#decoded(this.#encoding)
+    else this.#answered(readReply)
+  }
+
+  async #decoded(encoding: string): Promise<void> {
+    try {
+      const body = await decoded(Buffer.concat(this.#chunks), encoding, LONGEST_ANSWER_BYTES, this.#origin)
+      this.#chunks.splice(0, Number.POSITIVE_INFINITY, body)
+      if (!this.over.aborted) this.#answered(readReply)
+    } catch (error) {
+      this.#fail(error)
+    }
   }
 
   #answered(read: (body: string) => HecReply | undefined): void {

@@ -24,7 +24,10 @@ async function served(answer: (socket: Socket, path: string) => void, lifeMs?: n
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const connections = new Connections(origin, { connect: {}, ...(lifeMs !== undefined && { lifeMs }) })
+  const connections = new Connections(origin, {
+    connect: { timeoutMs: 10_000 },
+    ...(lifeMs !== undefined && { lifeMs }),
+  })
   onTestFinished(async () => {
     await connections.end()
     for (const socket of sockets) socket.destroy()
@@ -52,6 +55,40 @@ describe('a spare answer', () => {
     for (let round = 0; round < 50; round++) expect(await get(`/${round}`)).toBe(`/${round}`)
     const together = await Promise.all(Array.from({ length: 50 }, (__, n) => get(`/t${n}`)))
     expect(together).toEqual(Array.from({ length: 50 }, (__, n) => `/t${n}`))
+  })
+})
+
+describe('interim answers that were not asked for', () => {
+  const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n'
+  const HINTS = 'HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n'
+  const inPieces = (socket: Socket, text: string): void => {
+    for (const byte of text) socket.write(byte)
+  }
+  test.each<[name: string, send: (socket: Socket, answer: string) => void]>([
+    ['in one piece with the answer', (socket, answer) => socket.write(CONTINUE + answer)],
+    ['before the answer', (socket, answer) => socket.write(CONTINUE, () => socket.write(answer))],
+    ['several of them', (socket, answer) => socket.write(CONTINUE + HINTS + CONTINUE + answer)],
+    ['byte by byte', (socket, answer) => inPieces(socket, CONTINUE + HINTS + answer)],
+  ])('%s are passed over, and the connection is used again', async (_, send) => {
+    const { get, opened } = await served((socket, path) => send(socket, answerOf(path)))
+    for (let round = 0; round < 5; round++) expect(await get(`/${round}`)).toBe(`/${round}`)
+    expect(opened()).toBe(1)
+  })
+
+  test('an answer that looks like one inside its body arrives whole', async () => {
+    const { get } = await served((socket) => socket.write(answerOf(CONTINUE)))
+    expect(await get('/')).toBe(CONTINUE)
+  })
+
+  test('one after the answer belongs to no request, and ends the connection', async () => {
+    const { get, opened } = await served((socket, path) => socket.write(answerOf(path) + CONTINUE))
+    expect([await get('/1'), await get('/2')]).toEqual(['/1', '/2'])
+    expect(opened()).toBe(2)
+  })
+
+  test('what is not HTTP is recognised as such', async () => {
+    const { get } = await served((socket) => socket.write('220 mail ready\r\n'))
+    await expect(get('/')).rejects.toMatchObject({ name: 'HTTPParserError' })
   })
 })
 
@@ -140,7 +177,7 @@ async function takenBy(serve: (socket: Socket) => void, { tls = false } = {}) {
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   const connections = new Connections(`${tls ? 'https' : 'http'}://localhost:${port}`, {
-    connect: { ca: identity.cert },
+    connect: { timeoutMs: 10_000, tls: { verify: true, ca: identity.cert } },
   })
   onTestFinished(async () => {
     await connections.end()

@@ -12,20 +12,26 @@ const error = (code: string, message = code): Error => Object.assign(new Error(m
 describe('what a failed connection means', () => {
   test.each([
     ['ERR_TLS_CERT_ALTNAME_INVALID', 'other_name'],
-    ['CERT_HAS_EXPIRED', 'not_trusted'],
-    ['CERT_CHAIN_TOO_LONG', 'not_trusted'],
+    ['CERT_HAS_EXPIRED', 'out_of_date'],
+    ['CERT_NOT_YET_VALID', 'out_of_date'],
+    ['CERT_CHAIN_TOO_LONG', 'bad_certificate'],
+    ['CERT_REVOKED', 'bad_certificate'],
     ['DEPTH_ZERO_SELF_SIGNED_CERT', 'not_trusted'],
     ['SELF_SIGNED_CERT_IN_CHAIN', 'not_trusted'],
     ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'not_trusted'],
-    ['INVALID_PURPOSE', 'not_trusted'],
+    ['INVALID_PURPOSE', 'bad_certificate'],
     ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', 'client_refused'],
     ['ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE', 'client_refused'],
+    ['ERR_SSL_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE', 'client_refused'],
+    ['ERR_SSL_TLSV1_ALERT_ACCESS_DENIED', 'client_refused'],
+    ['ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR', 'no_handshake'],
+    ['ERR_SSL_SSLV3_ALERT_BAD_RECORD_MAC', 'no_handshake'],
     ['ERR_SSL_WRONG_VERSION_NUMBER', 'no_handshake'],
     ['EPROTO', 'no_handshake'],
     ['ECONNREFUSED', undefined],
     ['UND_ERR_SOCKET', undefined],
   ])('%s → %s', (code, problem) => {
-    expect(tlsProblem(code)).toBe(problem)
+    expect(tlsProblem(error(code))).toBe(problem)
   })
 
   test('a certificate or a client certificate that is refused is a configuration fault, before and after the first byte', () => {
@@ -52,7 +58,8 @@ describe('what a failed connection means', () => {
 
   test.each([
     ['ERR_TLS_CERT_ALTNAME_INVALID', BEFORE, ['PEER_TLS_SERVER_NAME', 'PEER_URL']],
-    ['CERT_HAS_EXPIRED', BEFORE, ['PEER_TLS_CA_FILE', 'PEER_TLS_VERIFY=false']],
+    ['SELF_SIGNED_CERT_IN_CHAIN', BEFORE, ['PEER_TLS_CA_FILE', 'PEER_TLS_VERIFY=false']],
+    ['CERT_HAS_EXPIRED', BEFORE, ['Renew', 'clock']],
     ['ERR_SSL_TLSV1_ALERT_UNKNOWN_CA', AFTER, ['PEER_TLS_CERT_FILE', 'PEER_TLS_KEY_FILE']],
     ['EPROTO', BEFORE, ['PEER_URL', 'PEER_TLS_*']],
     ['ECONNREFUSED', BEFORE, ['PEER_URL']],

@@ -197,15 +197,16 @@ describe('no answer at all', () => {
   })
 
   test.each([
-    'CERT_HAS_EXPIRED',
-    'DEPTH_ZERO_SELF_SIGNED_CERT',
-    'SELF_SIGNED_CERT_IN_CHAIN',
-    'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-    'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-    'ERR_TLS_CERT_ALTNAME_INVALID',
-    'ERR_SSL_WRONG_VERSION_NUMBER',
-  ])('%s is a configuration fault', (code) => {
-    expect(failed(code)).toMatchObject({ kind: 'configuration', advice: expect.stringContaining('certificate') })
+    ['CERT_HAS_EXPIRED', 'Renew the certificate'],
+    ['DEPTH_ZERO_SELF_SIGNED_CERT', 'NODE_EXTRA_CA_CERTS'],
+    ['SELF_SIGNED_CERT_IN_CHAIN', 'NODE_EXTRA_CA_CERTS'],
+    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'NODE_EXTRA_CA_CERTS'],
+    ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'NODE_EXTRA_CA_CERTS'],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', 'certificate is for another name: correct SLS_ENDPOINT'],
+    ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', 'client certificate'],
+    ['ERR_SSL_WRONG_VERSION_NUMBER', 'SLS_ENDPOINT'],
+  ])('%s is a configuration fault with its own remedy', (code, remedy) => {
+    expect(failed(code)).toMatchObject({ kind: 'configuration', advice: expect.stringContaining(remedy) })
   })
 
   test('a bug stays a bug', () => {

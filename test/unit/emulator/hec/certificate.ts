@@ -17,19 +17,40 @@ function utcTime(date: Date): string {
   return `${date.toISOString().replace(/\.\d+/, '').replace(/[-:T]/g, '').slice(2)}`
 }
 
+const ECDSA_WITH_SHA256 = sequence(oid('2a8648ce3d040302'))
+const RSA_WITH_SHA256 = sequence(oid('2a864886f70d01010b'), der(0x05))
+/** Extended key usage: a client's certificate, and no server's. */
+const FOR_CLIENTS = sequence(oid('551d25'), der(0x04, sequence(oid('2b06010505070302'))))
+
+interface Odd {
+  /** An RSA key of so many bits. */
+  readonly rsaBits?: number
+  readonly forClientsOnly?: boolean
+}
+
 /** A self-signed certificate for a name and for 127.0.0.1; Node can use X.509 but not make it. */
-export function selfSigned(name: string, until = new Date('2049-12-31T23:59:59Z')): { key: string; cert: string } {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const ecdsaWithSha256 = sequence(oid('2a8648ce3d040302'))
+export function selfSigned(
+  name: string,
+  until = new Date('2049-12-31T23:59:59Z'),
+  { rsaBits, forClientsOnly = false }: Odd = {},
+): { key: string; cert: string } {
+  const { privateKey, publicKey } =
+    rsaBits === undefined
+      ? generateKeyPairSync('ec', { namedCurve: 'P-256' })
+      : generateKeyPairSync('rsa', { modulusLength: rsaBits })
+  const algorithm = rsaBits === undefined ? ECDSA_WITH_SHA256 : RSA_WITH_SHA256
   const subject = sequence(der(0x31, sequence(oid('550403'), text(0x0c, name))))
   const validity = sequence(text(0x17, '200101000000Z'), text(0x17, utcTime(until)))
   const alternativeNames = sequence(text(0x82, name), der(0x87, Buffer.from([127, 0, 0, 1])))
-  const extensions = sequence(sequence(oid('551d11'), der(0x04, alternativeNames)))
+  const extensions = sequence(
+    sequence(oid('551d11'), der(0x04, alternativeNames)),
+    ...(forClientsOnly ? [FOR_CLIENTS] : []),
+  )
   const serial = Buffer.concat([Buffer.from([1]), randomBytes(8)])
   const body = sequence(
     der(0xa0, der(0x02, Buffer.from([2]))),
     der(0x02, serial),
-    ecdsaWithSha256,
+    algorithm,
     subject,
     validity,
     subject,
@@ -37,7 +58,7 @@ export function selfSigned(name: string, until = new Date('2049-12-31T23:59:59Z'
     der(0xa3, extensions),
   )
   const signature = der(0x03, Buffer.from([0]), sign('sha256', body, privateKey))
-  const base64 = sequence(body, ecdsaWithSha256, signature).toString('base64')
+  const base64 = sequence(body, algorithm, signature).toString('base64')
   return {
     key: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
     cert: `-----BEGIN CERTIFICATE-----\n${base64.replace(/(.{64})/g, '$1\n')}\n-----END CERTIFICATE-----\n`,
