@@ -80,6 +80,8 @@ export interface Telemetry {
   deliveryFailed(sink: string, fault: Fault, attempt: number, seconds: number): void
   delivered(sink: string, events: number): void
   deadLettered(sink: string, reason: string, events: number): void
+  /** An endpoint of a sink is paused by itself (`fault`), or takes requests: told at the start and at each change. */
+  endpoint(sink: string, endpoint: string, fault: Fault | undefined): void
   // whatever waits until somebody changes something
   paused(key: PauseKey, fault: Fault): void
   resumed(key: PauseKey): void
@@ -115,6 +117,7 @@ export const NO_TELEMETRY: Telemetry = {
   deliveryFailed: ignore,
   delivered: ignore,
   deadLettered: ignore,
+  endpoint: ignore,
   paused: ignore,
   resumed: ignore,
   notice: ignore,

@@ -161,14 +161,16 @@ async function answer(options: AdminServerOptions, request: IncomingMessage, res
   }
 }
 
-/** One reason per line, or `{"ready","reasons"}` if the client asks for JSON. */
+/** One reason per line, then notes; or `{"ready","reasons"}`, and `"notes"` if there are any, if the client asks for JSON. */
 function readiness(health: Health, request: IncomingMessage, response: ServerResponse): void {
   const { ready, reasons } = health.ready()
+  const notes = health.notes()
   const status = ready ? 200 : 503
   if (request.headers.accept?.includes('application/json')) {
-    send(request, response, status, `${JSON.stringify({ ready, reasons })}\n`, 'application/json')
+    const body = { ready, reasons, ...(notes.length > 0 && { notes }) }
+    send(request, response, status, `${JSON.stringify(body)}\n`, 'application/json')
   } else {
-    send(request, response, status, ready ? 'ok\n' : `${reasons.join('\n')}\n`)
+    send(request, response, status, `${[...(ready ? ['ok'] : reasons), ...notes].join('\n')}\n`)
   }
 }
 

@@ -42,9 +42,19 @@ export class Health {
     }
     return { ready: reasons.length === 0, reasons }
   }
+
+  /** What a person should know although logs flow; each is one line. */
+  notes(): string[] {
+    return [...this.#pauses.endpoints.values()].map(({ endpoint, fault }) =>
+      onOneLine(`endpoint ${endpoint} is paused: ${fault.message}${adviceOf(fault)}`),
+    )
+  }
+}
+
+function adviceOf({ advice }: Pause['fault']): string {
+  return advice === undefined ? '' : ` (${advice})`
 }
 
 function reasonOf({ key, scope, fault }: Pause): string {
-  const advice = fault.advice === undefined ? '' : ` (${fault.advice})`
-  return onOneLine(`paused: ${key.reason}, ${scope}: ${fault.message}${advice}`)
+  return onOneLine(`paused: ${key.reason}, ${scope}: ${fault.message}${adviceOf(fault)}`)
 }

@@ -104,6 +104,10 @@ export const METRICS = {
     ['reason'],
     PAUSE_REASONS.map((reason) => ({ reason })),
   ),
+  endpoint_paused: gauge(
+    '1 while an endpoint of a sink is paused by its own fault: its token, certificate, path or index. The other endpoints get its events; with none left the sink is `paused`.',
+    ['sink', 'endpoint'],
+  ),
   expired_cursor_total: counter('Checkpoints that had expired: Log Service deleted logs before they were read.'),
   expired_cursor_lost_log_groups_total: counter(
     'Estimate of the log groups that were deleted before they were read, where one can be made.',

@@ -15,8 +15,19 @@ export interface Pause {
   fault: Fault
 }
 
+/** An endpoint of a sink that is paused by itself while the others take its events. */
+export interface EndpointPause {
+  readonly sink: string
+  readonly endpoint: string
+  /** Monotonic milliseconds. */
+  readonly since: number
+  readonly fault: Fault
+}
+
 /** Every pause of this replica. The log, the metric, `/readyz` and the status page all show this one list. */
 export class Pauses {
+  /** By sink and endpoint. They do not make a replica unready. */
+  readonly endpoints: Map<string, EndpointPause> = new Map()
   readonly #clock: Clock
   /** In the order in which they began. */
   readonly #pauses = new Map<string, Pause>()

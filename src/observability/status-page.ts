@@ -59,12 +59,13 @@ The whole group: <code>sls-siem-bridge lag</code></footer>
 `
 }
 
-function state({ ready, reasons, pauses }: StatusSnapshot): Html {
-  if (ready) return html`<p class="state good">ready: logs flow, or would if there were any</p>`
+function state({ ready, reasons, notes, pauses }: StatusSnapshot): Html {
+  const noted = notes.map((note) => html`<p class="warning">${note}</p>`)
+  if (ready) return html`<p class="state good">ready: logs flow, or would if there were any</p>${noted}`
   // The pauses follow below, with more room.
   const others = reasons.filter((reason) => !reason.startsWith('paused: '))
   const told = [...(pauses.length > 0 ? ['something is paused until somebody fixes it'] : []), ...others]
-  return html`<p class="state bad">not ready: ${told.join('; ')}</p>`
+  return html`<p class="state bad">not ready: ${told.join('; ')}</p>${noted}`
 }
 
 function pause({ reason, scope, seconds: since, message, advice }: PauseShown): Html {

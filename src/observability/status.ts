@@ -45,6 +45,8 @@ export interface StatusSnapshot {
   about: About
   ready: boolean
   reasons: string[]
+  /** What a person should know although logs flow. */
+  notes: string[]
   upSeconds: number
   /** The largest of the shards held; `null` while none is known. */
   lagSeconds: number | null
@@ -178,6 +180,7 @@ export class Status {
     return {
       about,
       ...health.ready(),
+      notes: health.notes(),
       upSeconds: upMs / 1000,
       lagSeconds: lags.length === 0 ? null : Math.max(...lags),
       deliveredPerSecond: this.#delivered.perSecond(upMs),

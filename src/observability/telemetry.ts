@@ -231,6 +231,22 @@ export class BridgeTelemetry implements Telemetry {
     this.#warn(what, undefined, { events }, 'dead letters')
   }
 
+  endpoint(sink: string, endpoint: string, fault: Fault | undefined): void {
+    const key = `${sink} ${endpoint}`
+    const before = this.#pauses.endpoints.get(key)
+    this.#metrics.endpoint_paused.set({ sink, endpoint }, fault === undefined ? 0 : 1)
+    if (fault === undefined) {
+      this.#pauses.endpoints.delete(key)
+      if (before === undefined) return
+      const seconds = Math.round((this.#clock.monotonic() - before.since) / 1000)
+      this.#line('info', 'endpoints', { sink, endpoint }, `endpoint ${endpoint} takes events again after ${seconds} s`)
+      return
+    }
+    const since = before?.since ?? this.#clock.monotonic()
+    this.#pauses.endpoints.set(key, { sink, endpoint, since, fault })
+    this.#warn(`endpoint ${endpoint} is paused`, fault, { sink, endpoint }, 'endpoints')
+  }
+
   paused(key: PauseKey, fault: Fault): void {
     const { pause, before } = this.#pauses.set(key, fault)
     const { scope, since } = pause

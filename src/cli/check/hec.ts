@@ -24,9 +24,25 @@ interface Learned {
 export function hecChecks(config: Config, testEvent: boolean): Check[] {
   const connection = hecConnection(config, NO_TELEMETRY)
   const learned = new Map<string, Learned>()
-  const checks = config.hec.urls.flatMap((url) => urlChecks(url, { config, connection, learned }, testEvent))
-  if (config.hec.urls.length === 1) return checks
-  return [...checks, { about: 'HEC URLs', run: async () => agreement(learned) }]
+  const asked = { config, connection, learned }
+  const perUrl = config.hec.urls.map((url) => ({ url, checks: urlChecks(url, asked, testEvent) }))
+  if (perUrl.length === 1) return perUrl.flatMap(({ checks }) => checks)
+  const named = perUrl.flatMap(({ url, checks }) => checks.map((check) => naming(url, check)))
+  return [...named, { about: 'HEC URLs', run: async () => agreement(learned) }]
+}
+
+/** A fault of one endpoint of several says which it is. */
+function naming(url: string, check: Check): Check {
+  const run: Check['run'] = async (signal) => {
+    try {
+      return await check.run(signal)
+    } catch (error) {
+      if (!(error instanceof Fault) || error.message.includes(url)) throw error
+      const { kind, code, advice, message } = error
+      throw new Fault(kind, `${url}: ${message}`, { code, cause: error, ...(advice !== undefined && { advice }) })
+    }
+  }
+  return { ...check, run }
 }
 
 interface Asked {

@@ -4,7 +4,6 @@ import type { Lease } from '../../core/lease.ts'
 import { LONGEST_PROBE_GAP_MS } from '../../core/retry.ts'
 import type { Telemetry } from '../../core/telemetry.ts'
 import type { DeadLetter } from '../dead-letter.ts'
-import type { LastFaults } from '../endpoints.ts'
 import { Endpoints } from '../endpoints.ts'
 import { Evidence } from '../evidence.ts'
 import { HeldEvents } from '../held-events.ts'
@@ -41,17 +40,23 @@ export class SplunkHecSink implements Sink {
   constructor(options: SplunkHecOptions) {
     const { sink, telemetry, clock, deadLetter } = options
     const refused = (endpoint: Endpoint, fault: Fault): void => {
-      endpoints.note(endpoint, fault)
-      if (!isRestart(fault, endpoints.faults)) gate.trip(fault)
+      if (endpoints.refused(endpoint, fault)) gate.trip(fault)
     }
     const all = options.urls.map((url) => new Endpoint(url, { ...options, connection: options, refused }))
-    const endpoints = new Endpoints(all, { clock, weigh })
+    const endpoints = new Endpoints(all, {
+      clock,
+      probe: probed,
+      // The pause of a sink's only endpoint is the pause of the sink.
+      changed: ({ client: { origin } }, fault) => {
+        if (all.length > 1) telemetry.endpoint(sink, origin, fault)
+      },
+    })
     const scope = { of: 'sink', sink } as const
     const gate = new PauseGate({
       key: { reason: 'hec_configuration', scope },
       clock,
       telemetry,
-      probe: (signal) => probeAll(all, signal),
+      probe: (signal) => endpoints.probe(signal),
     })
     const deadLetterGate = new PauseGate({ key: { reason: 'dead_letter', scope }, clock, telemetry })
     const doubtGate = new PauseGate({
@@ -78,22 +83,13 @@ export class SplunkHecSink implements Sink {
     const { gate, doubtGate, deadLetterGate, endpoints } = this.#shared
     gate.close()
     doubtGate.close()
+    endpoints.close()
     deadLetterGate.close()
     await Promise.all(endpoints.all.map((endpoint) => endpoint.close()))
   }
 }
 
-/**
- * Asks all endpoints, ingesting nothing. `undefined` when at least one is usable and none has a configuration fault; a 404
- * beside a usable one is a restart.
- */
-async function probeAll(endpoints: readonly Endpoint[], signal: AbortSignal): Promise<Fault | undefined> {
-  const faults = await Promise.all(endpoints.map((endpoint) => probed(endpoint, signal)))
-  const usable = faults.includes(undefined)
-  const wrong = faults.find((fault) => fault?.kind === 'configuration' && !(usable && isNotFound(fault)))
-  return wrong ?? (usable ? undefined : faults[0])
-}
-
+/** Asks the endpoint, ingesting nothing. `undefined` when it is usable. */
 async function probed(endpoint: Endpoint, signal: AbortSignal): Promise<Fault | undefined> {
   try {
     await endpoint.probe(signal)
@@ -102,18 +98,4 @@ async function probed(endpoint: Endpoint, signal: AbortSignal): Promise<Fault | 
     if (error instanceof Fault) return error
     throw error
   }
-}
-
-function weigh(fault: Fault, lastFaults: LastFaults): Fault {
-  if (!isRestart(fault, lastFaults)) return fault
-  return new Fault('transient', fault.message, { code: fault.code, status: 404, cause: fault })
-}
-
-/** A 404 beside an endpoint that is found comes from an indexer in a rolling restart. From all of them the URL is wrong. */
-function isRestart(fault: Fault, lastFaults: LastFaults): boolean {
-  return isNotFound(fault) && lastFaults.some((last) => !isNotFound(last))
-}
-
-function isNotFound(fault: Fault | undefined): boolean {
-  return fault?.code === 'http_404'
 }

@@ -160,6 +160,17 @@ describe('check of the collector', () => {
     })
   })
 
+  test('names the URL that has a fault', async () => {
+    const ends = await Ends.start()
+    const other = await startHecReceiver({ token: 'another-token' })
+    onTestFinished(() => other.close())
+    const checked = await ends.check({ SPLUNK_HEC_URL: `${ends.hec.url},${other.url}` })
+    expect(checked.of('HEC token').map(({ verdict, found }) => [verdict, found])).toEqual([
+      ['ok', expect.stringContaining(ends.hec.url)],
+      ['fail', expect.stringContaining(other.url)],
+    ])
+  })
+
   test('fails for the index only if HEC refuses it without an event', async () => {
     const ends = await Ends.start({ indexes: ['main'] })
     const silent = await ends.check({ SPLUNK_HEC_INDEX: 'audit' })

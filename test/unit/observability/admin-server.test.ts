@@ -70,6 +70,21 @@ describe('endpoints', () => {
     expect(await response.json()).toEqual({ ready: false, reasons: [expect.stringContaining('consumer group')] })
   })
 
+  test('/readyz names an endpoint that is paused by itself, and stays ready while the others get its events', async () => {
+    const { get, telemetry } = await started()
+    telemetry.heartbeat(LOGSTORE, 'ok')
+    telemetry.endpoint('splunk_hec', 'https://a:8088', undefined)
+    telemetry.endpoint('splunk_hec', 'https://b:8088', fault('configuration', '1', 'Token disabled', 'enable it'))
+    const named = 'endpoint https://b:8088 is paused: Token disabled (enable it)'
+    const ready = await get('/readyz')
+    expect([ready.status, await ready.text()]).toEqual([200, `ok\n${named}\n`])
+    const asJson = await get('/readyz', { headers: { accept: 'application/json' } })
+    expect(await asJson.json()).toEqual({ ready: true, reasons: [], notes: [named] })
+    expect(await (await get('/')).text()).toContain('endpoint https://b:8088 is paused')
+    telemetry.endpoint('splunk_hec', 'https://b:8088', undefined)
+    expect(await (await get('/readyz')).text()).toBe('ok\n')
+  })
+
   test('/ is the status page, with links to them', async () => {
     const { get } = await started()
     const response = await get('/')

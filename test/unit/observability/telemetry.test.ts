@@ -198,6 +198,26 @@ describe('a server that makes the bridge say much', () => {
   })
 })
 
+test('an endpoint that is paused by itself is a warning that names it and a gauge at 1; its end is a line', async () => {
+  const { telemetry, clock, lines, samples } = await observed()
+  const [good, bad] = ['https://a:8088', 'https://b:8088']
+  telemetry.endpoint('splunk_hec', good, undefined)
+  telemetry.endpoint('splunk_hec', bad, undefined)
+  expect(lines()).toEqual([])
+  telemetry.endpoint('splunk_hec', bad, fault('configuration', '1', 'Token disabled', 'enable it'))
+  expect(await samples('endpoint_paused')).toEqual({
+    [`{sink="splunk_hec",endpoint="${good}"}`]: 0,
+    [`{sink="splunk_hec",endpoint="${bad}"}`]: 1,
+  })
+  clock.pass(40)
+  telemetry.endpoint('splunk_hec', bad, undefined)
+  expect(lines().map(({ level, msg }) => [level, msg])).toEqual([
+    ['warn', `endpoint ${bad} is paused: Token disabled`],
+    ['info', `endpoint ${bad} takes events again after 40 s`],
+  ])
+  expect(await samples('endpoint_paused')).toMatchObject({ [`{sink="splunk_hec",endpoint="${bad}"}`]: 0 })
+})
+
 describe('a pause', () => {
   const sink = { reason: 'hec_configuration', scope: { of: 'sink', sink: 'splunk_hec' } } as const
   const refused = fault('configuration', '4', 'Invalid token', 'set SPLUNK_HEC_TOKEN')
