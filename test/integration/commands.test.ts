@@ -73,6 +73,13 @@ describe('what is not there yet at the start of a machine', () => {
     }
   })
 
+  test('a secret that is a FIFO is not waited for: exit code 2, with its variable', async () => {
+    const prepare = (folder: string) => void spawnSync('mkfifo', [join(folder, 'fifo')])
+    const run = startCommand(['run'], { ...settings, SLS_AK_KEY: '', SLS_AK_KEY_FILE: './fifo' }, { prepare })
+    expect((await run.exited).code).toBe(2)
+    expect(run.stderr).toMatch(/SLS_AK_KEY_FILE\n.* it is a FIFO/)
+  })
+
   test('beside a wrong value: exit code 2, and both are said', async () => {
     const run = startCommand(['run'], { ...settings, SPLUNK_HEC_TLS_CA_FILE: './ca', SLS_FETCH_COUNT: 'many' })
     expect((await run.exited).code).toBe(2)

@@ -88,7 +88,8 @@ async function isReplay(pid: number, start: string | undefined): Promise<boolean
   // A zombie has ended, and waits for its parent to ask.
   if (found.state === 'Z') return false
   if (start !== undefined) return start === found.start
-  return (await ofProcess(pid, 'cmdline'))?.includes('dead-letter')
+  const words = (await ofProcess(pid, 'cmdline'))?.split('\0')
+  return words?.includes('dead-letter') && words.includes('replay')
 }
 
 /** State and start of a process as the kernel writes them; `undefined` where this cannot be known. */

@@ -90,7 +90,7 @@ test('a claim is taken over at once when its owner has ended', async () => {
 })
 
 test('a claim of an older version says no start: the owner is a replay, or else another process', async () => {
-  const other = await running()
+  const other = await running('dead-letter-replay.mjs')
   expect(await replayed(`${NAME}.replaying-${hostname()}-${other.pid}`)).toEqual(DONE)
   expect(await replayed(`${NAME}.replaying-${hostname()}-${process.pid}`)).toEqual(DONE)
   const replay = await running('dead-letter', 'replay')
