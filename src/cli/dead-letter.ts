@@ -19,7 +19,7 @@ usage: sls-siem-bridge dead-letter list [--json]
            again, a line is damaged, or a file is left, for example because another replay has it.
   --help
 
-Reads the same settings as "run".
+Both read the settings of "run"; "list" does without those about the connection to the SIEM.
 `
 
 export const deadLetterCommand = command({
@@ -28,7 +28,7 @@ export const deadLetterCommand = command({
   words: ['list', 'replay'],
   options: { json: flag },
   async run({ json }, io, word) {
-    const { config } = configurationOf(io)
+    const { config } = configurationOf(io, word === 'list' ? [] : undefined)
     return word === 'list' ? list(config, json, io) : replay(config, io)
   },
 })

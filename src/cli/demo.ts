@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { wholeNumber } from '../config/parsers.ts'
+import { Fault, messageOf } from '../core/errors.ts'
 import { Secret } from '../core/secret.ts'
 import type { IndexedEvent } from '../emulator/hec/index.ts'
 import { startHecReceiver } from '../emulator/hec/server.ts'
@@ -99,7 +100,7 @@ class Demo {
     const [first] = [await this.#startReplica('replica-1'), await this.#startReplica('replica-2')]
     const writing = this.#write()
     const looking = this.#lookUntilSettled(writing)
-    await this.#ledger.half(this.#plan.logs, signal)
+    await Promise.race([this.#ledger.half(this.#plan.logs, signal), writing])
     if (!signal.aborted) {
       await first.kill('SIGKILL')
       this.#view.say(`kill -9 replica-1 (pid ${first.pid}), in the middle of its work`)
@@ -155,7 +156,9 @@ class Demo {
       for (let written = 0, turn = 0; written < this.#plan.logs && !this.#io.signal.aborted; turn++) {
         const kind = SAMPLE_KINDS[turn % SAMPLE_KINDS.length] as (typeof SAMPLE_KINDS)[number]
         const group = samples.group(kind, Math.min(LOGS_PER_GROUP, this.#plan.logs - written))
-        await client.write(group)
+        await client.write(group).catch((error: unknown) => {
+          throw new Fault('transient', `a log group cannot be written: ${messageOf(error)}`, { code: 'write' })
+        })
         written += group.logs.length
         this.#ledger.written(group)
         const dueMs = (written / this.#plan.logs) * WRITING_SECONDS * 1000
@@ -171,9 +174,10 @@ class Demo {
   /** True when all wanted logs are delivered and committed; false when delivery has stalled or the demo is stopped. */
   async #lookUntilSettled(writing: Promise<void>): Promise<boolean> {
     let writingDone = false
-    void writing.then(() => {
+    const over = (): void => {
       writingDone = true
-    })
+    }
+    void writing.then(over, over)
     let seen = -1
     let seenAt = performance.now()
     while (await sleepUnlessEnded(LOOK_EVERY_MS, this.#io.signal)) {

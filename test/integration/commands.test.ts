@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { MAIN, startCommand } from '../support/bridge-process.ts'
@@ -194,6 +194,22 @@ describe('produce', () => {
   })
 })
 
+test('the demo ends by itself, and leaves nothing, when a log cannot be written', async () => {
+  let folder = ''
+  const prepare = (made: string) => {
+    folder = made
+    mkdirSync(join(folder, 'tmp'))
+  }
+  const env = { TMPDIR: './tmp' }
+  const demo = startCommand(['demo', '--logs', '1000000'], env, { prepare })
+  const { msg } = await demo.line(/SLS emulator at/)
+  const rule = { match: { api: 'PutLogs' }, action: { status: 503, code: 'ServerBusy' } }
+  await fetch(`${/http:\/\/[^ ,]+/.exec(msg)?.[0]}/_emulator/faults`, { method: 'POST', body: JSON.stringify(rule) })
+  expect((await demo.exited).code).toBe(1)
+  expect(demo.stderr).toMatch(/^sls-siem-bridge demo: a log group cannot be written: .*\n$/)
+  expect(readdirSync(join(folder, 'tmp'))).toEqual([])
+})
+
 describe('lag', () => {
   test('shows every shard of the group from outside, as JSON lines too', async () => {
     const scenario = await Scenario.start({ sls: { shards: 2 } })
@@ -211,6 +227,14 @@ describe('lag', () => {
 })
 
 describe('dead-letter', () => {
+  test('lists without the settings of the connection to the SIEM', async () => {
+    const { SPLUNK_HEC_URL, SPLUNK_HEC_TOKEN, ...env } = (await Scenario.start()).environment()
+    const list = startCommand(['dead-letter', 'list'], { ...env, SPLUNK_HEC_TLS_CA_FILE: './not-here' })
+    expect([(await list.exited).code, list.stderr]).toEqual([0, expect.stringContaining('0 events')])
+    const replay = startCommand(['dead-letter', 'replay'], env)
+    expect((await replay.exited).code).toBe(2)
+  })
+
   test('lists refused events with reason and origin, and replays them after the cause is fixed', async () => {
     const scenario = await Scenario.start({
       sls: { shards: 1 },
