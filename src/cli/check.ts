@@ -2,7 +2,7 @@ import pRetry from 'p-retry'
 import type { Config } from '../config/load.ts'
 import { wholeNumber } from '../config/parsers.ts'
 import type { Problem } from '../config/problems.ts'
-import { Fault, messageOf } from '../core/errors.ts'
+import { Fault } from '../core/errors.ts'
 import { NO_TELEMETRY } from '../core/telemetry.ts'
 import { onOneLine } from '../core/text.ts'
 import { credentialSource, slsClient } from '../parts.ts'
@@ -125,8 +125,9 @@ async function outcomeOf(check: Check, deadline: number, signal: AbortSignal): P
     })
     return lineOf(check, verdict, found, advice)
   } catch (error) {
-    const fault = error instanceof Fault ? error : undefined
-    return { ...lineOf(check, 'fail', messageOf(error), fault?.advice), code: fault?.code ?? null }
+    if (signal.aborted) return lineOf(check, 'skip', 'the command was ended')
+    if (!(error instanceof Fault)) throw error
+    return { ...lineOf(check, 'fail', error.message, error.advice), code: error.code }
   }
 }
 

@@ -3,7 +3,7 @@ import { Fault, messageOf } from '../../core/errors.ts'
 import { Connections } from '../../net/connections.ts'
 import type { ListedGroup, Shard, SlsClient } from '../../sls/client.ts'
 import type { CredentialSource } from '../../sls/credentials.ts'
-import { faultOfTransport, RAM_ACTIONS } from '../../sls/errors.ts'
+import { faultOfTransport, RAM_ACTIONS, serverTime } from '../../sls/errors.ts'
 import { OfficialClient } from '../../sls/official-client.ts'
 import { USER_AGENT } from '../../version.ts'
 import type { Check, Finding } from './finding.ts'
@@ -89,21 +89,20 @@ async function clockSkew({ sls, proxies }: Config, signal: AbortSignal): Promise
     await connections.end()
     const { host } = new URL(endpoint)
     const fault = faultOfTransport({ api: 'ListShards', host, project, logstore }, error)
-    const toFix = fault instanceof Fault && fault.kind === 'configuration' ? fault : undefined
-    throw new Fault(toFix?.kind ?? 'transient', `cannot reach ${endpoint}: ${messageOf(error)}`, {
-      code: toFix?.code ?? 'unreachable',
+    if (!(fault instanceof Fault) || fault.kind === 'configuration') throw fault
+    throw new Fault('transient', fault.message, {
+      code: 'unreachable',
       cause: error,
       advice:
-        toFix?.advice ??
+        fault.advice ??
         'Check SLS_ENDPOINT, DNS and the network of this machine. Inside a VPC use the -intranet endpoint.',
     })
   })
   // The headers are enough, and the body may have no end.
   body.on('error', () => {}).destroy()
   await connections.end()
-  const logTime = Number(headers['x-log-time'])
-  const theirs = logTime > 0 ? logTime * 1000 : Date.parse(String(headers['date']))
-  if (Number.isNaN(theirs)) return warn('the service does not tell its time')
+  const theirs = serverTime((name) => headers[name]?.toString())
+  if (theirs === undefined) return warn('the service does not tell its time')
   const skew = Math.round((Date.now() - theirs) / 1000)
   const said = `the clock of this machine is ${Math.abs(skew)} s ${skew < 0 ? 'behind' : 'ahead'}`
   const advice = 'SLS refuses requests whose time is more than 15 minutes off. Set the clock (NTP).'

@@ -66,6 +66,13 @@ describe('check of a right that only check needs', () => {
   })
 })
 
+test('check says why no address of a name can be connected to', async () => {
+  const ends = await Ends.start()
+  const checked = await ends.check({ SLS_ENDPOINT: 'http://localhost:9' })
+  expect(checked.of('SLS clock')[0]).toMatchObject({ verdict: 'fail', code: 'unreachable' })
+  expect(checked.of('SLS clock')[0]?.found).toMatch(/ localhost:9 failed: .*ECONNREFUSED/)
+})
+
 test('check --wait waits for a source of credentials that is down', async () => {
   const ends = await Ends.start()
   const source = await endpointFor(ends.sls)
