@@ -12,7 +12,7 @@ export interface CredentialSource {
    * `credentials_unreachable` when that may pass by itself.
    */
   get(): Promise<Credentials>
-  /** Log Service has refused `these`: others to try in their place, if there are any. Never rejects. */
+  /** Log Service has refused `these`: others to try in their place, if there are any. Rejects only because of a bug. */
   refused(these: Credentials): Promise<Credentials | undefined>
 }
 
@@ -28,7 +28,7 @@ export interface Issued {
 }
 
 export interface RenewedCredentialsOptions {
-  /** Rejects with a Fault, whose text is shown as it is. */
+  /** Rejects with a Fault, whose text is shown as it is. Any other error is a bug. */
   fetch: () => Promise<Issued>
   /** For messages: `the metadata server`. */
   from: string
@@ -97,7 +97,7 @@ export class RenewedCredentials implements CredentialSource {
     return this.#options.clock.wall() < expiresAt ? this.#issued : undefined
   }
 
-  /** One at a time for all requests. Never rejects. */
+  /** One at a time for all requests. Rejects only because of a bug, which ends the process. */
   #renew(): Promise<void> {
     if (this.#options.clock.monotonic() < this.#notBefore) return Promise.resolve()
     this.#fetching ??= this.#attempt().finally(() => {
@@ -114,8 +114,9 @@ export class RenewedCredentials implements CredentialSource {
       this.#failures = 0
       this.#failure = undefined
     } catch (error) {
+      if (!(error instanceof Fault)) throw bugOf(error, from)
       this.#failures++
-      this.#failure = error instanceof Fault ? error : noCredentials(from, 'it cannot be used')
+      this.#failure = error
       this.#notBefore = clock.monotonic() + retryDelayMs(this.#failure, this.#failures, RETRY)
       const { expiresAt } = this.#good() ?? {}
       if (this.#failures > 1 || !this.#good()) return
@@ -156,6 +157,15 @@ export class RenewedCredentials implements CredentialSource {
     this.#renewAt = issued.expiresAt === undefined ? now + lifeMs : now + lifeMs - Math.min(RENEWAL_MS, lifeMs / 3)
     this.#issued = issued
   }
+}
+
+/** Its stack without its text, which may hold keys. */
+function bugOf(error: unknown, from: string): Error {
+  const { name, stack = '' } = error instanceof Error ? error : new Error()
+  const bug = new Error(`a bug, ${name}, while credentials came from ${from}`)
+  const frames = stack.split('\n').filter((line) => line.startsWith('    at '))
+  bug.stack = [`${bug.name}: ${bug.message}`, ...frames].join('\n')
+  return bug
 }
 
 /** A Fault that pauses a replica as a wrong setting does. Its code says whether it may pass by itself. */

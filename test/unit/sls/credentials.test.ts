@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { describe, expect, test, vi } from 'vitest'
 import { Fault } from '../../../src/core/errors.ts'
 import { Secret } from '../../../src/core/secret.ts'
@@ -190,12 +191,14 @@ describe('without good credentials', () => {
     expect(failure.message).toMatch(/it gives some that expired at 2025-12-31T23:59:59/)
   })
 
-  test('what a source throws besides Faults is not shown: it may hold anything', async () => {
+  test('because of a bug: the bug is told with its stack, and without its text, which may hold anything', async () => {
     const source = new ScriptedSource()
-    source.fetch = () => Promise.reject(new Error('body: {"AccessKeySecret":"hush"}'))
-    const failure = await source.credentials.get().catch((error) => error)
-    expect(failure).toBeInstanceOf(Fault)
-    expect(JSON.stringify([failure.message, failure.cause, failure.advice])).not.toContain('hush')
+    source.fetch = () => Promise.reject(new TypeError('body: {"AccessKeySecret":"hush"}'))
+    const bug = await source.credentials.get().catch((error) => error)
+    expect(bug).not.toBeInstanceOf(Fault)
+    expect(bug.stack).toMatch(/^Error: a bug, TypeError, while .* the test\n +at .*credentials\.test\.ts/)
+    expect(inspect(bug, { depth: 5 })).not.toContain('hush')
+    expect(source.notices).toEqual([])
   })
 
   test('a wall clock that jumps over the expiry asks for new ones', async () => {
