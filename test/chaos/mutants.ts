@@ -127,7 +127,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     bug: 'a disabled token sends events to the dead letter',
     edits: [
-      ["1: { kind: 'configuration', advice: 'The HEC token is disabled", "1: { kind: 'event', advice: 'disabled"],
+      ['1: TOKEN_DISABLED,', "1: { kind: 'event' },"],
       ['6: 400, 12: 400,', '1: 403, 6: 400, 12: 400,'],
     ],
     ...{ ordeal: 'token disabled', caughtBy: 'refused' },

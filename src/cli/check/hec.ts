@@ -6,6 +6,7 @@ import { hecConnection } from '../../parts.ts'
 import type { HecConnection, HecResponse } from '../../sinks/splunk-hec/client.ts'
 import { HecClient } from '../../sinks/splunk-hec/client.ts'
 import { preflight } from '../../sinks/splunk-hec/probe.ts'
+import { believedCode } from '../../sinks/splunk-hec/response.ts'
 import type { Check, Finding } from './finding.ts'
 import { ok, skip, warn } from './finding.ts'
 import { testEventSender } from './test-event.ts'
@@ -130,9 +131,10 @@ async function bodySize(url: string, { config, connection, learned }: Asked, sig
     await blank(SMALL_PROBE_BYTES)
     return tooLarge(`: ${error.message}`)
   }
-  const code = codeOf(answer)
+  const code = believedCode(answer)?.code
   // Splunk Cloud calls a body that is too large "invalid". A server that calls any white space invalid tells nothing about size.
-  if (answer.status === 413 || (code === 6 && codeOf(await blank(SMALL_PROBE_BYTES)) !== 6)) return tooLarge()
+  if (answer.status === 413 || (code === 6 && believedCode(await blank(SMALL_PROBE_BYTES))?.code !== 6))
+    return tooLarge()
   if (code === 5) return ok(`${url} accepts bodies of ${bytes} bytes`)
   return skip(`${url} does not tell (HTTP ${answer.status})`)
 }
@@ -147,16 +149,12 @@ function whiteSpace(size: number): Buffer {
   return randomBytes(size).map((byte) => WHITE_SPACE[byte & 3] as number) as Buffer
 }
 
-function codeOf({ status, reply }: HecResponse): number | undefined {
-  return status === 400 ? reply?.code : undefined
-}
-
 /** An object without an event is never indexed. A server that looks at the index first answers about the index. */
 async function index(url: string, { config, connection }: Asked, signal: AbortSignal): Promise<Finding> {
   const name = config.hec.index
   const body = Buffer.from(JSON.stringify(name === undefined ? {} : { index: name }))
   const answer = name === undefined ? undefined : await once(url, connection, { body }, signal)
-  if (answer && codeOf(answer) === 7) {
+  if (answer && believedCode(answer)?.code === 7) {
     throw new Fault('configuration', `${url}: the token has no right to write to ${name}`, {
       code: '7',
       advice: 'Allow the index for the HEC token (or create the index), or correct SPLUNK_HEC_INDEX.',

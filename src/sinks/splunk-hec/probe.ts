@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { Fault } from '../../core/errors.ts'
 import type { HecConnection, HecResponse } from './client.ts'
 import { HecClient } from './client.ts'
-import { judge, judgeAck } from './response.ts'
+import { believedCode, judge, judgeAck } from './response.ts'
 
 const PROBE_TIMEOUT_MS = 10_000
 const NOTHING = Buffer.alloc(0)
@@ -100,9 +100,9 @@ async function ask(
   }
 }
 
-/** Codes count only with HEC's own status: gateways say 404 with `code` 5, and 503 with 14. */
-function refusedWith({ status, reply }: HecResponse, ...codes: number[]): boolean {
-  return status === 400 && reply?.code !== undefined && codes.includes(reply.code)
+function refusedWith(answer: HecResponse, ...codes: number[]): boolean {
+  const refusal = believedCode(answer)
+  return refusal !== undefined && codes.includes(refusal.code)
 }
 
 function pageInstead(answer: HecResponse): boolean {

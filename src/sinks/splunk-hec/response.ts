@@ -31,7 +31,8 @@ export type Outcome =
   /** Transient, ambiguous or configuration. The first `accepted` events were taken all the same. */
   | { readonly is: 'failed'; readonly fault: Fault; readonly accepted: number; readonly ackId: number | undefined }
 
-export interface Answer {
+/** An answer of HEC, or of something before it. */
+export interface HecResponse {
   readonly status: number
   readonly body: string
   /** Where a redirect leads; never followed. */
@@ -40,18 +41,35 @@ export interface Answer {
   readonly retryAfterMs: number | undefined
 }
 
+/** A code that refuses, and what it means. */
+interface HecCode {
+  readonly code: number
+  readonly kind: FaultKind
+  readonly advice?: string
+}
+
+type Meaning = Omit<HecCode, 'code'>
+
+const TOKEN_DISABLED: Meaning = { kind: 'configuration', advice: 'The HEC token is disabled: enable it in Splunk.' }
+const TOKEN_UNKNOWN: Meaning = {
+  kind: 'configuration',
+  advice: 'Splunk does not know this token: check SPLUNK_HEC_TOKEN.',
+}
+
 /** HEC's codes 0–28 as documented by Splunk and measured on 10.4/10.5; `event` = the event named by the answer is bad. */
-const CODES: Readonly<Record<number, { kind: FaultKind; advice?: string }>> = {
-  1: { kind: 'configuration', advice: 'The HEC token is disabled: enable it in Splunk.' },
+const CODES: Readonly<Record<number, Meaning>> = {
+  1: TOKEN_DISABLED,
   2: { kind: 'configuration', advice: 'The token did not arrive: does a proxy strip the Authorization header?' },
   3: { kind: 'configuration', advice: 'Check SPLUNK_HEC_TOKEN and what a proxy does to the Authorization header.' },
-  4: { kind: 'configuration', advice: 'Splunk does not know this token: check SPLUNK_HEC_TOKEN.' },
+  4: TOKEN_UNKNOWN,
   // We never send a body without an event, so this is about the body and not about any of its events.
   5: {
     kind: 'configuration',
     advice: 'HEC found no event in a body that holds some: look for a proxy that strips bodies.',
   },
   6: { kind: 'event' },
+  // HEC's event number is one too high here, so the bad event would be N-1. All our events name one index, so that can only
+  // be the first. A higher number is not believed, because that would skip events.
   7: { kind: 'configuration', advice: 'Allow the index on the HEC token (or create it), or correct SPLUNK_HEC_INDEX.' },
   8: { kind: 'ambiguous' },
   9: { kind: 'transient' },
@@ -68,8 +86,8 @@ const CODES: Readonly<Record<number, { kind: FaultKind; advice?: string }>> = {
   18: { kind: 'transient' },
   19: { kind: 'transient' },
   20: { kind: 'transient' },
-  21: { kind: 'configuration', advice: 'Splunk does not know this token: check SPLUNK_HEC_TOKEN.' },
-  22: { kind: 'configuration', advice: 'The HEC token is disabled: enable it in Splunk.' },
+  21: TOKEN_UNKNOWN,
+  22: TOKEN_DISABLED,
   23: { kind: 'transient' },
   26: { kind: 'transient' },
   27: { kind: 'transient' },
@@ -82,14 +100,14 @@ const CODES: Readonly<Record<number, { kind: FaultKind; advice?: string }>> = {
 const ACCEPTED = new Set([0, 24, 25])
 
 /** The one place that says what an answer to a POST of `count` events means. */
-export function judge(answer: Answer, count: number): Outcome {
+export function judge(answer: HecResponse, count: number): Outcome {
   const { status, reply } = answer
   const code = reply?.code
   if (status === 200 && code !== undefined && ACCEPTED.has(code)) {
     return { is: 'accepted', ackId: reply?.ackId, slowDown: code !== 0 }
   }
-  const known = hecCode(answer)
-  if (known && code !== undefined) return byCode(answer, code, known, count)
+  const refusal = believedCode(answer)
+  if (refusal) return byCode(answer, refusal, count)
   if (status === 413) return { is: 'too_large', fault: faultOf(answer, 'event'), text: 'request too large' }
   if (status === 415) {
     const advice = 'Set SPLUNK_HEC_GZIP=false: something on the way does not take compressed bodies.'
@@ -105,41 +123,35 @@ const STATUS: Readonly<Record<number, number>> = {
 }
 
 /**
- * What HEC's own code of this answer means; `undefined` if the answer is not HEC's. Gateways put small numbers under `code`
- * as well (gRPC: 404 with 5, 500 with 13), and taking those for HEC's would dead-letter a backlog.
+ * The code with which HEC refused; `undefined` if the answer is not HEC's. Gateways put small numbers under `code` as well
+ * (gRPC: 404 with 5, 500 with 13), and taking those for HEC's would dead-letter a backlog.
  */
-function hecCode({ status, reply }: Answer): { kind: FaultKind; advice?: string } | undefined {
+export function believedCode({ status, reply }: HecResponse): HecCode | undefined {
   const code = reply?.code
-  if (code === undefined || status < 400) return undefined
+  const meaning = code === undefined ? undefined : CODES[code]
+  if (code === undefined || meaning === undefined) return undefined
   const expected = STATUS[code]
-  return expected === undefined
-    ? status < 500 && status !== 404
-      ? CODES[code]
-      : undefined
-    : status === expected
-      ? CODES[code]
-      : undefined
+  const believed = expected === undefined ? status >= 400 && status < 500 && status !== 404 : status === expected
+  return believed ? { code, ...meaning } : undefined
 }
 
-function byCode(answer: Answer, code: number, known: { kind: FaultKind; advice?: string }, count: number): Outcome {
+function byCode(answer: HecResponse, { code, kind, advice }: HecCode, count: number): Outcome {
   const number = eventNumber(answer.reply)
   const ackId = answer.reply?.ackId
-  const fault = faultOf(answer, known.kind, known.advice)
-  if (known.kind === 'event') {
+  const fault = faultOf(answer, kind, advice)
+  if (kind === 'event') {
     const at = number !== undefined && number < count ? number : undefined
     return { is: 'refused', fault, text: answer.reply?.text ?? '', at, ackId }
   }
-  // Wrong index: HEC's number is one too high, so the culprit is N-1. All our events name one index, so the culprit can only
-  // be the first and nothing was indexed; a higher number is not believed, since believing it would skip events.
   // Busy: the number is where the queue was full.
-  if (code === 9 && answer.status === 503 && number !== undefined && number < count) {
+  if (code === 9 && number !== undefined && number < count) {
     return { is: 'failed', fault, accepted: number, ackId }
   }
   return { is: 'failed', fault, accepted: 0, ackId: undefined }
 }
 
 /** Answers without a code of HEC: from proxies, balancers, login pages, or the wrong port. */
-function byStatus(answer: Answer): Fault {
+function byStatus(answer: HecResponse): Fault {
   const { status } = answer
   const wrongPlace =
     'Check SPLUNK_HEC_URL: what answered there is not the HTTP Event Collector (8088, or 443 on Splunk Cloud).'
@@ -150,9 +162,9 @@ function byStatus(answer: Answer): Fault {
   return faultOf(answer, 'configuration', wrongPlace)
 }
 
-function faultOf(answer: Answer, kind: FaultKind, advice?: string): Fault {
+function faultOf(answer: HecResponse, kind: FaultKind, advice?: string): Fault {
   const { status, reply } = answer
-  const ours = hecCode(answer) !== undefined
+  const ours = believedCode(answer) !== undefined
   const said = ours
     ? `${reply?.text ?? 'no text'} (code ${reply?.code})`
     : (redirect(answer) ?? (beginningOf(answer.body, SHOWN_CHARACTERS) || 'empty answer'))
@@ -165,7 +177,7 @@ function faultOf(answer: Answer, kind: FaultKind, advice?: string): Fault {
   })
 }
 
-function redirect({ status, location }: Answer): string | undefined {
+function redirect({ status, location }: HecResponse): string | undefined {
   return status < 400 && location ? `sends us to ${beginningOf(location, SHOWN_CHARACTERS)}` : undefined
 }
 
@@ -204,7 +216,7 @@ function readAcks(acks: unknown): number[] | undefined {
 }
 
 /** Reads an answer to `/ack`: ids told `true`, or the Fault of another answer. Only a real ack answer is believed. */
-export function judgeAck(answer: Answer): readonly number[] | Fault {
+export function judgeAck(answer: HecResponse): readonly number[] | Fault {
   if (answer.status === 200 && answer.reply?.acked) return answer.reply.acked
   if (answer.status === 200) return faultOf(answer, 'transient')
   const outcome = judge(answer, 0)

@@ -267,6 +267,13 @@ describe('the preflight', () => {
     await expect(page).rejects.toMatchObject({ kind: 'configuration', code: 'http_200' })
   })
 
+  test('believes a code by the same rule as delivery does, whatever the status of code 14 is', async () => {
+    const hec = await startHec()
+    hec.ackOutage = (response) => json(response, 403, { text: 'ACK is disabled', code: 14 })
+    const found = await preflight(hec.url, connectionFor(), new AbortController().signal)
+    expect(found).toEqual({ ack: false, gzip: true })
+  })
+
   test('tells that gzip is not taken', async () => {
     const hec = await startHec()
     hec.outage = (request, response) => {
