@@ -12,7 +12,7 @@ import { retryAfterMs } from '../../net/retry-after.ts'
 import type { Tls } from '../../net/tls.ts'
 import { gzip } from '../gzip/gzip.ts'
 import type { CookieJar } from './cookie-jar.ts'
-import type { HecReply } from './response.ts'
+import type { HecReply, HecResponse } from './response.ts'
 import { readReply } from './response.ts'
 
 const CONNECT_TIMEOUT_MS = 10_000
@@ -51,14 +51,6 @@ export interface HecRequest {
   readonly timeoutMs?: number
   /** Called when a connection stands and the first byte is about to leave. Throwing stops the request there. */
   readonly leaving?: () => void
-}
-
-export interface HecResponse {
-  readonly status: number
-  readonly body: string
-  readonly reply: HecReply | undefined
-  readonly retryAfterMs: number | undefined
-  readonly location: string | undefined
 }
 
 type Asked = Omit<HecRequest, 'to' | 'body'> & { readonly to: HecRequest['to'] | 'health' }
@@ -106,7 +98,7 @@ export class HecClient {
     }
     try {
       const response = this.#withoutToken(await this.#exchange({ ...request, leaving }, body))
-      telemetry.sinkRequest(sink, response.status, codeLabel(response.reply?.code), seconds())
+      telemetry.sinkRequest(sink, response.status, String(response.reply?.code ?? ''), seconds())
       return response
     } catch (error) {
       const network = error instanceof Fault && !request.signal.aborted
@@ -297,12 +289,4 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#over.abort(OVER)
     this.#request.signal.removeEventListener('abort', this.#aborted)
   }
-}
-
-const LARGEST_HEC_CODE = 28
-
-/** A server may send any number as its code; a metric's label takes only those that HEC has. */
-function codeLabel(code: number | undefined): string {
-  if (code === undefined) return ''
-  return code <= LARGEST_HEC_CODE ? String(code) : 'other'
 }

@@ -7,11 +7,10 @@ import type { DeadLetterReason } from '../dead-letter-line.ts'
 import type { SendSlots } from '../send-slots.ts'
 import type { AckTurn, PendingAck } from './ack-poller.ts'
 import type { BodyForm } from './body-forms.ts'
-import type { HecResponse } from './client.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { EventRange } from './range.ts'
 import { isSingle } from './range.ts'
-import type { Outcome } from './response.ts'
+import type { HecResponse, Outcome } from './response.ts'
 import { judge } from './response.ts'
 
 /**

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { Fault } from '../../core/errors.ts'
-import type { HecConnection, HecResponse } from './client.ts'
+import type { HecConnection } from './client.ts'
 import { HecClient } from './client.ts'
+import type { HecResponse } from './response.ts'
 import { believedCode, judge, judgeAck } from './response.ts'
 
 const PROBE_TIMEOUT_MS = 10_000

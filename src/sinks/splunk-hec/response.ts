@@ -36,7 +36,7 @@ export interface HecResponse {
   readonly status: number
   readonly body: string
   /** Where a redirect leads; never followed. */
-  readonly location?: string | undefined
+  readonly location: string | undefined
   readonly reply: HecReply | undefined
   readonly retryAfterMs: number | undefined
 }

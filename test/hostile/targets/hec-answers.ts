@@ -22,7 +22,7 @@ export const hecAnswers: Target = {
     const body = input.subarray(split).toString()
     const waitMs = retryAfterMs(retryAfter, NOW, LONGEST_WAIT_MS)
     must(waitMs === undefined || (waitMs >= 0 && waitMs <= LONGEST_WAIT_MS), 'a wait that ends')
-    const answer = { status, body, reply: readReply(body), retryAfterMs: waitMs }
+    const answer = { status, body, reply: readReply(body), location: undefined, retryAfterMs: waitMs }
     const said = objectOf(body)
     const code = said?.['code']
     acks(judgeAck(answer), status, said)
