@@ -44,13 +44,11 @@ const KINDS: Record<SlsReaction, FaultKind> = {
 /** An error answer of Log Service; `kind` follows from the reaction. Other failures of a call are plain Faults. */
 export class SlsError extends Fault {
   readonly reaction: SlsReaction
-  readonly requestId: string | undefined
 
-  constructor(reaction: SlsReaction, message: string, details: FaultDetails & { requestId?: string | undefined }) {
+  constructor(reaction: SlsReaction, message: string, details: FaultDetails) {
     super(KINDS[reaction], message, details)
     this.name = 'SlsError'
     this.reaction = reaction
-    this.requestId = details.requestId
   }
 }
 
@@ -114,7 +112,7 @@ const given =
       : `Look at what SLS_CREDENTIALS=${from} gives: Log Service refuses it, and the source is asked again.`
 const keyId = given('Check SLS_AK_ID: the access key does not exist, is disabled, or was cut when copied.')
 const keySecret = given(
-  'Check SLS_AK_KEY: the secret does not belong to SLS_AK_ID; with SLS_REGION set, that it is the region of the project.',
+  "Check that SLS_AK_KEY belongs to SLS_AK_ID. If SLS_REGION is set, check that it is the project's region.",
 )
 const token = given('Renew SLS_STS_TOKEN together with its access key pair: the temporary credentials have expired.')
 const permission: Advice = ({ api, project, logstore }) =>
@@ -145,6 +143,8 @@ const unknown: Advice = ({ api }) =>
 const cursorPolicy: Advice = () =>
   'The position has expired or is malformed: set SLS_EXPIRED_CURSOR=begin to resume at the oldest log retained.'
 
+const TOKEN_CODES = ['SecurityTokenExpired', 'SecurityTokenInvalid', 'InvalidSecurityToken']
+
 /** SLS protocol: error codes. The one place that says what each of them means to us. */
 const TABLE = new Map<string, readonly [SlsReaction, Advice?]>([
   ...rows(['InternalServerError', 'RequestTimeout', 'ServerBusy', 'LogStoreWithoutShard'], 'retry'),
@@ -159,7 +159,7 @@ const TABLE = new Map<string, readonly [SlsReaction, Advice?]>([
   ...rows(['RequestTimeTooSkewed', 'RequestTimeExpired', 'InvalidRequestTime'], 'configuration', clock),
   ...rows(['InvalidAccessKeyId', 'MissAccessKeyId'], 'configuration', keyId),
   ...rows(['SignatureNotMatch'], 'configuration', keySecret),
-  ...rows(['SecurityTokenExpired', 'SecurityTokenInvalid', 'InvalidSecurityToken'], 'configuration', token),
+  ...rows(TOKEN_CODES, 'configuration', token),
   ...rows(['Unauthorized'], 'configuration', permission),
   ...rows(['ProjectNotExist'], 'configuration', project),
   ...rows(['ProjectForbidden'], 'configuration', arrears),
@@ -181,9 +181,14 @@ function rows(codes: string[], ...row: [SlsReaction, Advice?]): Array<[string, [
   return codes.map((code) => [code, row])
 }
 
+/** Some SDKs, and perhaps servers, spell these codes `ConsumerNotExsit`. */
+function rowOf(code: string): readonly [SlsReaction, Advice?] | undefined {
+  return TABLE.get(code.replace('Exsit', 'Exist'))
+}
+
 /** Whether other credentials may be accepted; a right that is missing cannot be told from a token that has expired. */
 export function refusesCredentials({ status, code }: SlsError): boolean {
-  return (status === 401 && code !== 'http_401') || TABLE.get(code)?.[1] === token
+  return (status === 401 && code !== 'http_401') || TOKEN_CODES.includes(code)
 }
 
 const SETTINGS = { address: 'SLS_ENDPOINT' }
@@ -195,9 +200,7 @@ const LONGEST_RETRY_AFTER_MS = 60_000
 export function errorOfAnswer(call: CallContext, answer: ErrorAnswer): SlsError {
   const { status, header } = answer
   const { code, text } = readErrorBody(answer.text)
-  // Some SDKs, and perhaps servers, spell these codes `ConsumerNotExsit`.
-  const row = code === undefined ? undefined : TABLE.get(code.replace('Exsit', 'Exist'))
-  const [reaction, advice] = row ?? byStatus(status, code !== undefined)
+  const [reaction, advice] = (code !== undefined && rowOf(code)) || byStatus(status, code !== undefined)
   const requestId = header('x-log-requestid')
   const named = [code, `HTTP ${status}`, requestId && `request ${requestId}`].filter(Boolean).join(', ')
   const waitMs = retryAfterMs(header('retry-after'), answer.receivedAt, LONGEST_RETRY_AFTER_MS)
@@ -206,7 +209,6 @@ export function errorOfAnswer(call: CallContext, answer: ErrorAnswer): SlsError 
   return new SlsError(reaction, `${call.api} failed: ${said} (${named})`, {
     code: code ?? `http_${status}`,
     status,
-    requestId,
     ...(advice && { advice: advice({ ...call, answer }) }),
     ...(waitMs !== undefined && { retryAfterMs: waitMs }),
   })

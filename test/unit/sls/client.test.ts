@@ -200,7 +200,7 @@ describe('failures', () => {
       reaction: 'configuration',
       code: 'LogStoreNotExist',
       status: 404,
-      requestId: 'REQUEST1',
+      message: expect.stringContaining('request REQUEST1'),
       advice: expect.stringContaining('SLS_LOGSTORE'),
     })
   })
