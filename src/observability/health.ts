@@ -37,7 +37,9 @@ export class Health {
     else {
       const silentMs = this.#clock.monotonic() - this.#lastHeartbeat
       if (silentMs > this.#groupTimeoutMs) {
-        reasons.push(`no heartbeat succeeded for ${Math.round(silentMs / 1000)} s, longer than the group waits`)
+        const seconds = Math.round(silentMs / 1000)
+        const timeout = this.#groupTimeoutMs / 1000
+        reasons.push(`no heartbeat has succeeded for ${seconds} s; the consumer group's timeout is ${timeout} s`)
       }
     }
     return { ready: reasons.length === 0, reasons }

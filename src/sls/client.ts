@@ -18,7 +18,7 @@ const PULL_TIMEOUT_MS = 60_000
  * (about 120 KB each, measured with 256 shards).
  */
 export const PULLS_AT_ONCE = 64
-/** Objects take many times the room of the JSON they come from. */
+/** The largest JSON answer we parse. Its objects need many times its size. */
 const JSON_BYTES = 1024 * 1024
 /** Room for 10,000 shards or checkpoints (`MOST_SHARDS`), each with the longest consumer name we would choose. */
 export const LIST_BYTES = 4 * 1024 * 1024

@@ -120,10 +120,11 @@ export class RenewedCredentials implements CredentialSource {
       this.#notBefore = clock.monotonic() + retryDelayMs(this.#failure, this.#failures, RETRY)
       const { expiresAt } = this.#good() ?? {}
       if (this.#failures > 1 || !this.#good()) return
-      const until = expiresAt === undefined ? 'they are refused' : new Date(expiresAt).toISOString()
-      telemetry.notice('warn', `${this.#failure.message}; those in use are kept until ${until}`, {
-        advice: this.#failure.advice,
-      })
+      const until = expiresAt === undefined ? 'Log Service refuses them' : new Date(expiresAt).toISOString()
+      const why = error.message.replace(beginningOf(from), '')
+      const source = from.replace(/^./, (letter) => letter.toUpperCase())
+      const message = `${source} did not renew the credentials: ${why}. The current ones stay in use until ${until}.`
+      telemetry.notice('warn', message, { advice: error.advice })
     }
   }
 
@@ -168,13 +169,17 @@ function bugOf(error: unknown, from: string): Error {
   return bug
 }
 
+function beginningOf(from: string): string {
+  return `no credentials from ${from}: `
+}
+
 /** A Fault that pauses a replica as a wrong setting does. Its code says whether it may pass by itself. */
 export function noCredentials(
   from: string,
   why: string,
   { advice, mayPass = false }: { advice?: string; mayPass?: boolean } = {},
 ): Fault {
-  return new Fault('configuration', `no credentials from ${from}: ${why}`, {
+  return new Fault('configuration', `${beginningOf(from)}${why}`, {
     code: mayPass ? 'credentials_unreachable' : 'credentials',
     ...(advice !== undefined && { advice }),
   })

@@ -148,7 +148,7 @@ function sized(answer: Answer, raw: Buffer, rawSize: number): Buffer {
   return raw
 }
 
-/** No encoder makes data longer than this; with it a body is refused while it arrives, not after. */
+/** No encoder makes a longer body. The limit refuses one while it still arrives. */
 function compressedLimit(rawSize: number): number {
   return rawSize + (rawSize >>> 7) + 1024
 }

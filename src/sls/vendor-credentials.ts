@@ -49,7 +49,7 @@ export async function fetchVendorCredentials(given: VendorSource): Promise<Issue
 async function ask({ source, environment, others = {}, stsEndpoint }: VendorSource): Promise<Keys> {
   // 16 MB resident and 0.1 s, which an access key pair need not pay for.
   const library = await import('@alicloud/credentials')
-  // Where the library looks for its settings, for some of them nowhere else.
+  // The library reads its settings from `process.env`. Some of them it reads nowhere else.
   const { env } = process
   for (const [name, value] of Object.entries(others)) env[name] = value.reveal()
   Object.assign(env, environment)
@@ -152,7 +152,7 @@ function reasonOf(error: unknown): { why: string; mayPass: boolean } {
   const refusal = /"Code"\s*:\s*"([A-Z][A-Za-z]{1,40}(?:\.[A-Z][A-Za-z]{1,40}){0,3})"/.exec(message)?.[1]
   if (refusal !== undefined) return { why: `it refused (${refusal})`, mayPass: BUSY_CODE.test(refusal) }
   const known = KNOWN.find(([beginning]) => message.startsWith(beginning))?.[1]
-  return { why: known ?? 'its answer holds none', mayPass: false }
+  return { why: known ?? 'it failed in a way this program does not know', mayPass: false }
 }
 
 /** Errors of the operating system may pass. Those of TLS and of Node (`CERT_HAS_EXPIRED`, `ERR_INVALID_URL`) do not. */

@@ -7,7 +7,9 @@ test('an endpoint is down until the last valid credentials have expired: the rep
   await scenario.write(10)
   await scenario.caughtUp()
   await endpoint.down()
-  const warning = await replica.line(/no credentials from the credentials URI .*those in use are kept until/)
+  const warning = await replica.line(
+    /The credentials URI .* did not renew the credentials: .*The current ones stay in use until/,
+  )
   expect(warning).toMatchObject({ level: 'warn', advice: expect.stringContaining('ALIBABA_CLOUD_CREDENTIALS_URI') })
   await scenario.eventually(async () => {
     const { status, text } = await replica.ready()

@@ -29,7 +29,7 @@ function momentParser(nowSeconds: number): Parser<number> {
   }
 }
 
-/** Throws a UsageError when `--from` or `--to` is no time, or both make no period. */
+/** Throws a UsageError if `--from` or `--to` is not a time, or `--from` is not before `--to`. */
 export function periodOf(from: string, to: string, nowSeconds: number): Period {
   const moment = momentParser(nowSeconds)
   const read = (option: string, text: string): number => {

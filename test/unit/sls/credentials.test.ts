@@ -132,7 +132,7 @@ describe('renewal', () => {
       await source.clock.advance(1_000)
     }
     expect(source.notices).toEqual([
-      expect.stringMatching(/^warn: no credentials from the test: it is down; .* until 20/),
+      expect.stringMatching(/^warn: The test did not renew the credentials: it is down\. .* stay in use until 20/),
     ])
     expect(source.fetches).toBeGreaterThan(600 / 10)
     source.gives()

@@ -119,8 +119,12 @@ describe('a credentials URI', () => {
       'credentials_unreachable',
     ],
     ['that it has no such thing', { status: 404, body: 'hush-7' }, 'it answered HTTP 404'],
-    ['no JSON', { status: 200, body: 'AccessKeySecret=hush-2' }, 'its answer holds none'],
-    ['half of what is needed', { status: 200, body: '{"AccessKeySecret":"hush-3"}' }, 'its answer holds none'],
+    ['no JSON', { status: 200, body: 'AccessKeySecret=hush-2' }, 'it failed in a way this program does not know'],
+    [
+      'half of what is needed',
+      { status: 200, body: '{"AccessKeySecret":"hush-3"}' },
+      'it failed in a way this program does not know',
+    ],
     [
       'a key no header can carry',
       { status: 200, body: '{"AccessKeyId":"a","AccessKeySecret":"hush\\n-4","SecurityToken":"hush-4"}' },
@@ -294,7 +298,7 @@ describe('a profile', () => {
       /^no credentials from profile other .*: it is not there, or does not say its type$/,
     ],
     ['of a type there is not', 'odd', /: its type is not access_key, ecs_ram_role or ram_role_arn$/],
-    ['that is cut', 'cut', /: its answer holds none$/],
+    ['that is cut', 'cut', /: it failed in a way this program does not know$/],
   ])('%s', async (_, name, message) => {
     const file = temporary()(
       'credentials',
