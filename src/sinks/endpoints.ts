@@ -28,6 +28,8 @@ interface Pause {
   fault: Fault
   /** The last probe passed: the endpoint may be tried with a single request. */
   passed: boolean
+  /** A probe has met the fault, so probes can tell that it is over. */
+  seen: boolean
   readonly over: AbortController
 }
 
@@ -131,7 +133,7 @@ export class Endpoints<Endpoint> {
   /** Pauses the endpoint, or renews its fault. */
   #paused(health: Health<Endpoint>, fault: Fault): void {
     const lasting = health.pause
-    const pause = lasting ?? { fault, passed: false, over: new AbortController() }
+    const pause = lasting ?? { fault, passed: false, seen: false, over: new AbortController() }
     health.pause = pause
     pause.passed = false
     if (!lasting || differs(pause.fault, fault)) this.#options.changed(health.endpoint, fault)
@@ -150,7 +152,10 @@ export class Endpoints<Endpoint> {
     this.#options.changed(health.endpoint, undefined)
   }
 
-  /** Probes at growing gaps. A probe cannot see every fault, so the pause ends with a request, or with two probes if none came. */
+  /**
+   * Probes at growing gaps. The pause ends with a request, since a probe does not see every fault. If no request comes, two
+   * probes that pass end the pause of a fault that probes see.
+   */
   async #tryUntilBack(health: Health<Endpoint>, pause: Pause): Promise<void> {
     const stop = AbortSignal.any([this.#stop.signal, pause.over.signal])
     const { clock } = this.#options
@@ -158,7 +163,8 @@ export class Endpoints<Endpoint> {
       // The sink is paused then, and probes all of them together.
       if (this.#noneLeft) continue
       const passedBefore = pause.passed && !health.onTrial
-      if ((await this.#probed(health, stop)) === undefined && passedBefore && pause.passed) this.#back(health)
+      await this.#probed(health, stop)
+      if (pause.seen && passedBefore && pause.passed && !stop.aborted) this.#back(health)
     }
   }
 
@@ -166,8 +172,10 @@ export class Endpoints<Endpoint> {
     const fault = await this.#options.probe(health.endpoint, signal)
     const { pause } = health
     if (!pause || signal.aborted) return fault
-    if (fault?.kind === 'configuration') this.#paused(health, fault)
-    else pause.passed = fault === undefined
+    if (fault?.kind === 'configuration') {
+      pause.seen = true
+      this.#paused(health, fault)
+    } else pause.passed = fault === undefined
     return fault
   }
 }

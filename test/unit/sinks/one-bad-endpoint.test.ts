@@ -105,9 +105,15 @@ describe('one bad endpoint of several', () => {
 
   test('is back without a request when two probes have passed', async () => {
     const [good, bad] = [await startHec(), await startHec()]
-    everything(403, { text: 'Token disabled', code: 1 })(bad)
+    const probed = Promise.withResolvers<void>()
+    let asked = 0
+    bad.outage = (_, response) => {
+      if (++asked > 1) probed.resolve()
+      return json(response, 403, { text: 'Token disabled', code: 1 })
+    }
     const { deliver, recorder } = await sinkTo([bad.url, good.url], { speed: 100 })
     await deliver(batchOf(names(1)))
+    await probed.promise
     mend(bad)
     await recorder.first('endpoint', isBack(bad.url))
     expect(bad.posts).toEqual([])
