@@ -33,7 +33,7 @@ export const GROUPS = {
   search: 'Splunk search, only for `reconcile`',
 } as const
 
-interface About {
+interface Description {
   group: keyof typeof GROUPS
   doc: string
   /** A value that would work. */
@@ -44,27 +44,29 @@ interface About {
   computed?: string
   /** Required when the credentials come from this source. */
   neededBy?: CredentialsChoice
+  /** About the connection to this peer: a command that does not ask the peer does without. */
+  peer?: Peer
 }
 
-export interface Setting<T> extends About {
+export interface Setting<T> extends Description {
   parser: Parser<T>
   required: boolean
   /** As text, so that the same parser reads defaults and values of users. */
   default: string | undefined
 }
 
-function required<T>(parser: Parser<T>, about: About): Setting<T> {
+function required<T>(parser: Parser<T>, about: Description): Setting<T> {
   return { parser, required: true, default: undefined, ...about }
 }
 
-function optional<T>(parser: Parser<T>, about: About): Setting<T | undefined> {
+function optional<T>(parser: Parser<T>, about: Description): Setting<T | undefined> {
   return { parser, required: false, default: undefined, ...about }
 }
 
 function defaulting<T>(
   fallback: string,
   parser: Parser<T>,
-  about: Omit<About, 'example'> & { example?: string },
+  about: Omit<Description, 'example'> & { example?: string },
 ): Setting<T> {
   return { parser, required: false, default: fallback, example: fallback, ...about }
 }
@@ -231,11 +233,13 @@ export const SETTINGS = {
   }),
   SPLUNK_HEC_URL: required(hecUrls, {
     group: 'hec',
+    peer: 'collector',
     doc: 'Base URL of the HTTP Event Collector. Several URLs share the load. A path up to `/services/collector/event/1.0` may follow; it makes no difference.',
     example: 'https://splunk.example.com:8088',
   }),
   SPLUNK_HEC_TOKEN: required(hecToken, {
     group: 'hec',
+    peer: 'collector',
     doc: 'HEC token.',
     example: '00000000-0000-0000-0000-000000000000',
     secret: true,
@@ -287,25 +291,30 @@ export const SETTINGS = {
   }),
   SPLUNK_HEC_TLS_VERIFY: defaulting('true', boolean, {
     group: 'tls',
+    peer: 'collector',
     doc: 'Verify the certificate of Splunk. Turn this off only for experiments.',
   }),
   SPLUNK_HEC_TLS_CA_FILE: optional(text, {
     group: 'tls',
+    peer: 'collector',
     doc: 'PEM file with the certificate authorities to trust instead of the public ones.',
     example: '/etc/sls-siem-bridge/ca.pem',
   }),
   SPLUNK_HEC_TLS_CERT_FILE: optional(text, {
     group: 'tls',
+    peer: 'collector',
     doc: 'PEM file of the client certificate, for mutual TLS.',
     example: '/etc/sls-siem-bridge/client.pem',
   }),
   SPLUNK_HEC_TLS_KEY_FILE: optional(text, {
     group: 'tls',
+    peer: 'collector',
     doc: 'PEM file with the key of the client certificate. The key must have no passphrase.',
     example: '/etc/sls-siem-bridge/client.key',
   }),
   SPLUNK_HEC_TLS_SERVER_NAME: optional(hostName, {
     group: 'tls',
+    peer: 'collector',
     doc: 'Name to expect in the certificate, if it is not the host name of the URL.',
     example: 'splunk.internal',
   }),
@@ -359,26 +368,31 @@ export const SETTINGS = {
   }),
   SPLUNK_SEARCH_URL: optional(searchUrl, {
     group: 'search',
+    peer: 'search',
     doc: 'Management URL of a search head, which `reconcile` asks for the events that arrived. This is not the URL of the collector.',
     example: 'https://splunk.example.com:8089',
   }),
   SPLUNK_SEARCH_TOKEN: optional(searchToken, {
     group: 'search',
+    peer: 'search',
     doc: 'Authentication token of a user with the right to search the index. A session key needs `Splunk ` before it.',
     example: 'eyJraWQiOiJzcGx1bmsifQ',
     secret: true,
   }),
   SPLUNK_SEARCH_TLS_VERIFY: defaulting('true', boolean, {
     group: 'search',
+    peer: 'search',
     doc: 'Verify the certificate of the search head.',
   }),
   SPLUNK_SEARCH_TLS_CA_FILE: optional(text, {
     group: 'search',
+    peer: 'search',
     doc: 'PEM file with the certificate authorities to trust instead of the public ones.',
     example: '/etc/sls-siem-bridge/ca.pem',
   }),
   SPLUNK_SEARCH_TLS_SERVER_NAME: optional(hostName, {
     group: 'search',
+    peer: 'search',
     doc: 'Name to expect in the certificate, if it is not the host name of the URL.',
     example: 'splunk.internal',
   }),
@@ -392,13 +406,10 @@ export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[]
 export type Peer = 'collector' | 'search'
 export const PEERS: readonly Peer[] = ['collector', 'search']
 
-const REACHES: Record<Peer, RegExp> = {
-  collector: /^SPLUNK_HEC_(URL|TOKEN|TLS_\w+)$/,
-  search: /^SPLUNK_SEARCH_/,
-}
-
 /** All settings except those about the connection to a peer that the command does not ask. They may be wrong, or their files missing. */
 export function settingsToAsk(asked: readonly Peer[]): SettingName[] {
-  const spared = PEERS.filter((peer) => !asked.includes(peer)).map((peer) => REACHES[peer])
-  return SETTING_NAMES.filter((name) => !spared.some((pattern) => pattern.test(name)))
+  return SETTING_NAMES.filter((name) => {
+    const { peer }: Setting<unknown> = SETTINGS[name]
+    return peer === undefined || asked.includes(peer)
+  })
 }

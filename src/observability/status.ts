@@ -10,7 +10,7 @@ import { History } from './history.ts'
 import type { Pauses } from './pauses.ts'
 
 /** A shard as Log Service lists it. The service does not say which consumer holds it. */
-export interface GroupShard {
+export interface ListedShard {
   shard: number
   /** `undefined` if the service does not tell. */
   status: 'readwrite' | 'readonly' | undefined
@@ -28,7 +28,7 @@ export interface StatusOptions {
   /** The logstore whose shards `askGroup` lists. */
   logstore: LogstoreRef
   /** Asks Log Service. Called only while the page is open. */
-  askGroup: (signal: AbortSignal) => Promise<GroupShard[]>
+  askGroup: (signal: AbortSignal) => Promise<ListedShard[]>
 }
 
 /** The replica and what it reads. */
@@ -121,7 +121,7 @@ export class Status {
   readonly #faults = new Map<string, FaultSeen>()
   #inFlightBytes = 0
   #deadLettered = 0
-  #group: GroupShard[] = []
+  #group: ListedShard[] = []
   #groupProblem: string | undefined
   #groupAskedAt = Number.NEGATIVE_INFINITY
 
@@ -210,7 +210,7 @@ export class Status {
 
   #shards(): ShardShown[] {
     const wall = this.#options.clock.wall()
-    const refOf = ({ shard }: GroupShard): ShardRef => ({ ...this.#options.logstore, shard })
+    const refOf = ({ shard }: ListedShard): ShardRef => ({ ...this.#options.logstore, shard })
     const inGroup = new Map(this.#group.map((one) => [shardKey(refOf(one)), one]))
     const refs = [...this.#group.map(refOf), ...[...this.#held.values()].map(({ shard }) => shard)]
     return [...new Map(refs.map((ref) => [shardKey(ref), ref]))]

@@ -10,7 +10,7 @@ import { Health } from '../../../src/observability/health.ts'
 import { openLogger } from '../../../src/observability/logger.ts'
 import { createMetrics } from '../../../src/observability/metrics.ts'
 import { Pauses } from '../../../src/observability/pauses.ts'
-import type { About, GroupShard } from '../../../src/observability/status.ts'
+import type { About, ListedShard } from '../../../src/observability/status.ts'
 import { Status } from '../../../src/observability/status.ts'
 import { BridgeTelemetry } from '../../../src/observability/telemetry.ts'
 import { LOGSTORE } from '../../support/shard-ref.ts'
@@ -53,7 +53,7 @@ export async function observed(level = 'info', about: Partial<About> = {}) {
   const metrics = createMetrics({ version: '1.2.3', sinks: [DEFAULT_SINK] })
   const pauses = new Pauses(clock)
   const health = new Health({ clock, groupTimeoutMs: 60_000, pauses })
-  const group = { shards: [] as GroupShard[], asked: 0, problem: undefined as unknown }
+  const group = { shards: [] as ListedShard[], asked: 0, problem: undefined as unknown }
   const status = new Status({
     clock,
     health,

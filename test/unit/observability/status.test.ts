@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import type { GroupShard } from '../../../src/observability/status.ts'
+import type { ListedShard } from '../../../src/observability/status.ts'
 import { LOGSTORE, shardRef } from '../../support/shard-ref.ts'
 import { fault, observed } from './observed.ts'
 
-const ofGroup = (shard: number, more: Partial<GroupShard> = {}): GroupShard => ({
+const ofGroup = (shard: number, more: Partial<ListedShard> = {}): ListedShard => ({
   shard,
   status: 'readwrite',
   consumer: '',
