@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
-import { TLSSocket } from 'node:tls'
+import type { PeerCertificate } from 'node:tls'
+import { checkServerIdentity as checkName, TLSSocket } from 'node:tls'
 import { buildConnector } from 'undici'
 import { names } from './names.ts'
 import type { ForwardProxy, Proxies } from './proxy.ts'
@@ -13,6 +14,8 @@ export interface ConnectorOptions {
   /** Public authorities and no certificate of our own unless given. */
   readonly tls?: Tls | undefined
   readonly proxies?: Proxies | undefined
+  /** Another name of the same place: connected to where the origin's has no address, and accepted in the certificate. */
+  readonly alias?: string | undefined
   /** Told about TLS files that were read again, or that cannot be used. */
   readonly notice?: ((level: 'info' | 'warn', message: string, details?: Record<string, unknown>) => void) | undefined
 }
@@ -104,9 +107,14 @@ export class Connector {
   }
 
   #build(more: object): ReturnType<typeof buildConnector> {
-    const { timeoutMs } = this.#options
+    const { timeoutMs, alias } = this.#options
+    const checkServerIdentity = (host: string, certificate: PeerCertificate): Error | undefined => {
+      const wrong = checkName(host, certificate)
+      return wrong && alias !== undefined && checkName(alias, certificate) === undefined ? undefined : wrong
+    }
     const attempts = { autoSelectFamily: true, autoSelectFamilyAttemptTimeout: Math.ceil(timeoutMs / ATTEMPTS) }
-    return buildConnector({ allowH2: false, timeout: timeoutMs, lookup: names.lookup, ...attempts, ...more })
+    const lookup = names.lookupOr(alias)
+    return buildConnector({ allowH2: false, timeout: timeoutMs, lookup, checkServerIdentity, ...attempts, ...more })
   }
 
   #toProxy(proxy: ForwardProxy, callback: buildConnector.Callback): void {

@@ -55,19 +55,25 @@ export class Names {
     this.#ask = ask
   }
 
-  /** As `net.connect` takes it. */
-  readonly lookup: LookupFunction = (host, { all, family }, callback) => {
-    const wanted = family === 4 || family === 'IPv4' ? 4 : family === 6 || family === 'IPv6' ? 6 : undefined
-    this.addressesOf(host).then(
-      (found) => {
-        const fitting = found.filter((address) => wanted === undefined || address.family === wanted)
-        const [first] = fitting
-        if (first === undefined) callback(errorOf('ENOTFOUND', `${host} has no address of this kind`), [])
-        else if (all) callback(null, fitting)
-        else callback(null, first.address, first.family)
-      },
-      (error: NodeJS.ErrnoException) => callback(error, []),
-    )
+  /** A look-up as `net.connect` takes it. A name without an address has those of `alias`, if that is given. */
+  lookupOr(alias?: string): LookupFunction {
+    return (host, { all, family }, callback) => {
+      const wanted = family === 4 || family === 'IPv4' ? 4 : family === 6 || family === 'IPv6' ? 6 : undefined
+      const orAlias = (error: unknown) =>
+        alias === undefined ? Promise.reject(error) : this.addressesOf(alias).catch(() => Promise.reject(error))
+      this.addressesOf(host)
+        .catch(orAlias)
+        .then(
+          (found) => {
+            const fitting = found.filter((address) => wanted === undefined || address.family === wanted)
+            const [first] = fitting
+            if (first === undefined) callback(errorOf('ENOTFOUND', `${host} has no address of this kind`), [])
+            else if (all) callback(null, fitting)
+            else callback(null, first.address, first.family)
+          },
+          (error: NodeJS.ErrnoException) => callback(error, []),
+        )
+    }
   }
 
   /** Rejects with the resolver's error, or with `EAI_AGAIN` if it takes too long. */

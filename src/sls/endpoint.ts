@@ -5,6 +5,11 @@ export interface Endpoint {
   origin: string
   /** Host header: `<project>.<host[:port]>`, by which the service knows the project. */
   host: string
+  /**
+   * The name that the user gave. It may be one of the user's own for the service (a CNAME), below which no project has an
+   * address.
+   */
+  alias: string
 }
 
 /**
@@ -15,5 +20,5 @@ export function resolveEndpoint(endpoint: string, project: string): Endpoint {
   const url = new URL(/^https?:\/\//i.test(endpoint) ? endpoint : `https://${endpoint}`)
   const host = `${project}.${url.host}`
   const direct = url.hostname === 'localhost' || isIP(url.hostname.replace(/^\[|\]$/g, '')) !== 0
-  return { origin: direct ? url.origin : `${url.protocol}//${host}`, host }
+  return { origin: direct ? url.origin : `${url.protocol}//${host}`, host, alias: url.hostname }
 }

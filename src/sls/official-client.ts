@@ -7,6 +7,7 @@ import Client from '@alicloud/log'
 import { messageOf } from '../core/errors.ts'
 import type { Secret } from '../core/secret.ts'
 import { beginningOf } from '../core/text.ts'
+import { names } from '../net/names.ts'
 import type { Proxies } from '../net/proxy.ts'
 import { environmentOf } from '../net/proxy.ts'
 import { resolveEndpoint } from './endpoint.ts'
@@ -53,11 +54,15 @@ export class OfficialClient {
 
   /** Throws a TypeError when the endpoint is not an address. */
   constructor(options: OfficialClientOptions) {
-    const { origin, host } = resolveEndpoint(options.endpoint, options.project)
+    const { origin, host, alias } = resolveEndpoint(options.endpoint, options.project)
     this.#options = options
     this.#host = host
     const proxyEnv = environmentOf(options.proxies ?? { except: [] })
-    this.#agent = new (origin.startsWith('https:') ? HttpsAgent : HttpAgent)({ keepAlive: true, proxyEnv })
+    this.#agent = new (origin.startsWith('https:') ? HttpsAgent : HttpAgent)({
+      keepAlive: true,
+      proxyEnv,
+      lookup: names.lookupOr(alias),
+    })
     this.#client = new Client({
       endpoint: origin,
       accessKeyId: options.accessKeyId,

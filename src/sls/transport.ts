@@ -59,13 +59,13 @@ export class SlsTransport {
   #closed: Promise<void> | undefined
 
   constructor(options: TransportOptions) {
-    const { origin, host } = resolveEndpoint(options.endpoint, options.project)
+    const { origin, host, alias } = resolveEndpoint(options.endpoint, options.project)
     this.#options = options
     this.#host = host
     // As many as it takes: a pull whose body waits to be read holds one, and must never keep a heartbeat waiting.
     // Deadlines are ours (undici's timers do not run while a body is paused).
     this.#connections = new Connections(origin, {
-      connect: { timeoutMs: CONNECT_TIMEOUT_MS, proxies: options.proxies },
+      connect: { timeoutMs: CONNECT_TIMEOUT_MS, proxies: options.proxies, alias },
       headersTimeout: 0,
       bodyTimeout: 0,
     })

@@ -89,4 +89,16 @@ describe('names', () => {
     answers('hec', [V6, V4])
     expect(await again).toEqual([V4, V6])
   })
+
+  test('without an address have those of their alias', async () => {
+    const { names, answers, fails } = resolver()
+    const found = Promise.withResolvers<unknown>()
+    names.lookupOr('logs.corp')('project.logs.corp', { all: true }, (error, addresses) =>
+      found.resolve(error ?? addresses),
+    )
+    fails('project.logs.corp', 'ENOTFOUND')
+    await new Promise((resolve) => setImmediate(resolve))
+    answers('logs.corp')
+    expect(await found.promise).toEqual([V4])
+  })
 })

@@ -144,3 +144,14 @@ test('a client certificate that TLS 1.3 refuses late is recognised at the second
     advice: expect.stringContaining('PEER_TLS_CERT_FILE'),
   })
 })
+
+test('a host known by an alias only is connected to there, and its certificate may be for either name', async () => {
+  const identity = selfSigned('localhost')
+  const { origin } = await served(identity)
+  const { port } = new URL(origin)
+  const connect = { timeoutMs: 10_000, tls: { verify: true, ca: identity.cert }, alias: 'localhost' }
+  const connections = new Connections(`https://project.example.invalid:${port}`, { connect })
+  onTestFinished(() => connections.end())
+  const answer = await connections.request({ method: 'GET', path: '/' })
+  expect(await answer.body.text()).toBe('ok')
+})

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import type { Fault } from '../../../src/core/errors.ts'
 import { Secret } from '../../../src/core/secret.ts'
@@ -180,4 +181,16 @@ describe('texts of a server', () => {
     expect(shown.join('\n')).toContain('you sent [secret]')
     expect(shown.join('\n')).toContain('sends us to /?token=[secret]')
   })
+})
+
+test('an answer that a gateway compressed unasked is read', async () => {
+  const hec = await startHec()
+  hec.script.push((post, response, double) => {
+    double.index(post.ids)
+    const body = gzipSync(SUCCESS)
+    return response.writeHead(200, { 'content-encoding': 'gzip', 'content-length': body.length }).end(body)
+  })
+  const { deliver } = await sinkTo([hec.url])
+  await deliver(batchOf(names(3)))
+  expect(hec.indexed).toEqual(names(3))
 })

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { Secret } from '../../../src/core/secret.ts'
 import { resolveEndpoint } from '../../../src/sls/endpoint.ts'
@@ -188,7 +189,7 @@ test.each<[endpoint: string, origin: string, host: string]>([
   ['HTTP://localhost:9000', 'http://localhost:9000', 'p.localhost:9000'],
   ['http://[::1]:9000', 'http://[::1]:9000', 'p.[::1]:9000'],
 ])('endpoint %s connects to %s as %s', (endpoint, origin, host) => {
-  expect(resolveEndpoint(endpoint, 'p')).toEqual({ origin, host })
+  expect(resolveEndpoint(endpoint, 'p')).toMatchObject({ origin, host })
 })
 
 describe('failures', () => {
@@ -262,4 +263,47 @@ describe('failures', () => {
     ])
     for (const [, , , seconds] of told) expect(seconds).toBeGreaterThan(0)
   })
+})
+
+describe('answers that a gateway compressed unasked', () => {
+  test.each<[encoding: string, compress: (body: string) => Buffer]>([
+    ['gzip', gzipSync],
+    ['deflate', deflateSync],
+    ['br', brotliCompressSync],
+  ])('with %s are read', async (encoding, compress) => {
+    const { client, seen } = await connected((response) => {
+      response.writeHead(200, { 'content-encoding': encoding }).end(compress('[0,1]'))
+    })
+    expect(await client.heartbeat('group', 'consumer', [])).toEqual([0, 1])
+    expect(seen[0]?.headers['accept-encoding']).toBe('identity')
+  })
+
+  test('that say why a call is refused are read, too', async () => {
+    const { client } = await connected((response) => {
+      const body = JSON.stringify({ errorCode: 'ProjectNotExist', errorMessage: 'no such project' })
+      response.writeHead(404, { 'content-encoding': 'gzip' }).end(gzipSync(body))
+    })
+    await expect(client.listShards()).rejects.toMatchObject({ code: 'ProjectNotExist' })
+  })
+
+  test.each([
+    ['compress', Buffer.from('\x1f\x9d\x90')],
+    ['gzip', Buffer.from('not gzip')],
+    ['gzip', gzipSync(Buffer.alloc(8 << 20))],
+  ])('with %s that cannot be read pause with a reason that names the compression', async (encoding, body) => {
+    const { client } = await connected((response) => {
+      response.writeHead(200, { 'content-encoding': encoding }).end(body)
+    })
+    await expect(client.heartbeat('group', 'consumer', [])).rejects.toMatchObject({
+      kind: 'configuration',
+      code: 'content_encoding',
+      message: expect.stringContaining(`Content-Encoding: ${encoding}`),
+    })
+  })
+})
+
+test('requests signed V1 carry their date a second time, since proxies drop the Date header', async () => {
+  const { client, seen } = await connected((response) => response.end('[]'))
+  await client.heartbeat('group', 'consumer', [])
+  expect(seen[0]?.headers['x-log-date']).toBe(seen[0]?.headers['date'])
 })
