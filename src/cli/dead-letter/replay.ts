@@ -163,7 +163,9 @@ class Deliveries {
 }
 
 function batchesOf(letters: readonly DeadLetterLine[]): Batch[] {
-  const byOrigin = Map.groupBy(letters, ({ origin }) => `${origin.project}/${origin.logstore}/${origin.shard}`)
+  const byOrigin = Map.groupBy(letters, ({ origin: { project, logstore, shard, cursor } }) =>
+    JSON.stringify([project, logstore, shard, cursor]),
+  )
   return [...byOrigin.values()].map((group) => {
     const events = group.map(({ event }) => Buffer.from(`${event}\n`))
     const ends = new Uint32Array(events.length)
