@@ -66,6 +66,7 @@ export function networkFault(error: Error, { sent, answering }: Progress, origin
     const advice = `If it goes on: check host and port in ${names.address}, name resolution, and the firewalls on the way.`
     return new Fault('transient', `cannot connect to ${message}`, { ...details, advice })
   }
+  if (code === 'timeout') return new Fault('ambiguous', `${origin} ${error.message}`, details)
   return new Fault('ambiguous', `connection lost before the answer came from ${message}`, {
     ...details,
     // Some servers close without a word for a wrong scheme or a missing certificate. It looks like a server that stops.

@@ -58,11 +58,6 @@ export class PauseGate {
     this.#options = options
   }
 
-  /** Why the gate is closed; `undefined` when it is open. */
-  get fault(): Fault | undefined {
-    return this.#fault
-  }
-
   /** Waits while the gate is closed. Rejects with the signal's reason. */
   async opened(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()

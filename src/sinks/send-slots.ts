@@ -39,7 +39,7 @@ export class SendSlots {
     return await abortable(this.#limit(inSlot), signal)
   }
 
-  /** An answer came that asked for nothing, or (`slowDown`) said that the queue is filling up. */
+  /** Counts an answer. `slowDown`: the server said that its queue fills up. */
   answered(slowDown: boolean): void {
     if (slowDown) this.#slower()
     else if (this.#limit.concurrency < this.#options.most && ++this.#plainAnswers >= ANSWERS_PER_SLOT) this.#faster()

@@ -163,7 +163,7 @@ export class HecClient {
   }
 }
 
-/** Without a reason of ours `abort` makes an error, with a stack, once for every request. */
+/** `abort()` without a reason makes an Error with a stack for every request. This string avoids that. */
 const OVER = 'the request is over'
 
 /** One request on the wire; tells "nothing left" from "something may have left" whatever ends it. */
@@ -204,7 +204,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   timedOut(limitMs: number): void {
-    const error = Object.assign(new Error(`no answer within ${limitMs} ms`), { code: 'timeout' })
+    const error = Object.assign(new Error(`did not answer within ${limitMs / 1000} s`), { code: 'timeout' })
     this.#fail(networkFault(error, this.#progress, this.#origin, HEC_SETTINGS))
   }
 

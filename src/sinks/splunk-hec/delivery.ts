@@ -83,7 +83,7 @@ export class Delivery {
   readonly #lease: Lease
   readonly #shared: Shared
   readonly #started: () => void
-  /** In this order. */
+  /** Ranges still to send; the first goes next. */
   readonly #toSend: EventRange[] = []
   /** One promise for each range that waits: for its ack, or to be sent again. */
   readonly #waiting = new Set<Promise<void>>()

@@ -7,7 +7,7 @@ import type { HecConnection } from './client.ts'
 import { HecClient } from './client.ts'
 import { probe } from './probe.ts'
 
-/** After this long a learned body size is tried larger again: a bad event may have taught it, or the limit was raised. */
+/** After this time a learned limit is doubled. A bad event may have taught it, or the server's limit may have grown. */
 const LIMIT_FORGOTTEN_MS = 600_000
 
 export interface EndpointOptions {

@@ -240,7 +240,7 @@ function failed(fault: Fault, rest: EventRange): Failed {
 /** Ends the turn of a request of which the first events may have been accepted, and says how those were. */
 function acceptancePrior(endpoint: Endpoint, turn: AckTurn, ackId: number | undefined): Acceptance {
   if (ackId !== undefined && endpoint.sawAckId()) return turn.accepted(ackId)
-  // It was answered without an id, so none was given.
+  // No event was accepted, or no id was given: nothing waits for an ack.
   turn.ended(false)
   return endpoint.acknowledges ? 'unacknowledged' : 'delivered'
 }

@@ -39,7 +39,9 @@ export function splitAt(batch: Batch, range: EventRange, bytes: number): [EventR
   ]
 }
 
-/** To find a bad event or a size that is taken: two halves by size, of which each is sent on its own. */
+/**
+ * Cuts the range into halves of about equal size. Sending each alone finds a bad event, or a size that is taken.
+ */
 export function halvesOf(batch: Batch, range: EventRange): EventRange[] {
   if (isSingle(range)) return [range]
   const cut = cutAt(batch, range, sizeOf(batch, range) / 2)

@@ -123,7 +123,8 @@ describe('answers that are tried again', () => {
     hec.script.push(() => true)
     const { deliver, recorder } = await sinkTo([hec.url], { timeoutMs: 4_000 })
     await deliver(batchOf(names(2)))
-    expect(recorder.faults('outcomeUnknown').map(({ code }) => code)).toEqual(['timeout'])
+    const message = `${hec.url} did not answer within 4 s`
+    expect(recorder.faults('outcomeUnknown')).toMatchObject([{ code: 'timeout', message }])
     expect(hec.indexed).toEqual(names(2))
   })
 
