@@ -5,6 +5,7 @@ import { Client, Dispatcher } from 'undici'
 import { ownTurn } from '../core/turns.ts'
 import type { ConnectorOptions } from './connector.ts'
 import { Connector } from './connector.ts'
+import { openingBegins, openingEnded, withRemedy } from './descriptors.ts'
 import { InterimAnswers } from './interim-answers.ts'
 import type { ForwardProxy } from './proxy.ts'
 import { ProxyFailed } from './proxy.ts'
@@ -101,14 +102,20 @@ export class Connections extends Dispatcher {
   }
 
   #opened(now: number): Connection {
-    const client = this.#open((to, callback) =>
-      this.#connector.connect(to, (...connected) => {
-        const socket = connected[1] ?? undefined
-        connection.socket = socket
-        connection.interim = socket && new InterimAnswers(socket)
-        callback(...connected)
-      }),
-    )
+    const client = this.#open((to, callback) => {
+      const spent = openingBegins()
+      if (spent) {
+        callback(spent, null)
+        return
+      }
+      this.#connector.connect(to, (...[error, socket]) => {
+        openingEnded()
+        connection.socket = socket ?? undefined
+        connection.interim = socket ? new InterimAnswers(socket) : undefined
+        if (error) callback(withRemedy(error), null)
+        else callback(null, socket)
+      })
+    })
     const { forwardProxy: proxy } = this.#connector
     const connection: Connection = {
       client,

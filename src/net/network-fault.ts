@@ -63,6 +63,8 @@ export function networkFault(error: Error, { sent, answering }: Progress, origin
     })
   }
   if (!sent) {
+    // Its message has the remedy.
+    if (code === 'EMFILE') return new Fault('transient', `cannot connect to ${message}`, details)
     const advice = `If it goes on: check host and port in ${names.address}, name resolution, and the firewalls on the way.`
     return new Fault('transient', `cannot connect to ${message}`, { ...details, advice })
   }

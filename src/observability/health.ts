@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts'
+import type { Fault } from '../core/errors.ts'
 import { onOneLine } from '../core/text.ts'
 import type { Pause, Pauses } from './pauses.ts'
 import { Stalls } from './stalls.ts'
@@ -10,6 +11,7 @@ export class Health {
   readonly #groupTimeoutMs: number
   readonly #pauses: Pauses
   #lastHeartbeat: number | undefined
+  #heartbeatFault: Fault | undefined
   #stopping = false
 
   /** `groupTimeoutMs`: after this long without a heartbeat the service gives the shards to other replicas. */
@@ -22,6 +24,11 @@ export class Health {
 
   heartbeatSucceeded(): void {
     this.#lastHeartbeat = this.#clock.monotonic()
+    this.#heartbeatFault = undefined
+  }
+
+  heartbeatFailed(fault: Fault | undefined): void {
+    this.#heartbeatFault = fault
   }
 
   /** A replica that drains does not become ready again. */
@@ -33,13 +40,14 @@ export class Health {
   ready(): { ready: boolean; reasons: string[] } {
     const reasons = [...[...this.#pauses].map(reasonOf), ...this.stalls.reasons()]
     if (this.#stopping) reasons.push('stopping')
-    if (this.#lastHeartbeat === undefined) reasons.push('has not joined the consumer group yet')
+    const why = this.#heartbeatFault === undefined ? '' : `: ${onOneLine(this.#heartbeatFault.message)}`
+    if (this.#lastHeartbeat === undefined) reasons.push(`has not joined the consumer group yet${why}`)
     else {
       const silentMs = this.#clock.monotonic() - this.#lastHeartbeat
       if (silentMs > this.#groupTimeoutMs) {
         const seconds = Math.round(silentMs / 1000)
         const timeout = this.#groupTimeoutMs / 1000
-        reasons.push(`no heartbeat has succeeded for ${seconds} s; the consumer group's timeout is ${timeout} s`)
+        reasons.push(`no heartbeat has succeeded for ${seconds} s; the consumer group's timeout is ${timeout} s${why}`)
       }
     }
     return { ready: reasons.length === 0, reasons }

@@ -5,6 +5,10 @@ import { onOneLine } from '../core/text.ts'
 /** Shorter failures pass by themselves: readiness must not flap with every retry. */
 const TOLERATED_MS = 60_000
 
+/** This process lacks something of its own. That does not pass like the faults of others. */
+const OWN_FAULT = /^e[mn]file$/i
+const OWN_TOLERATED_MS = 5_000
+
 interface Stall {
   readonly of: 'sink' | 'pull'
   readonly what: string
@@ -39,11 +43,11 @@ export class Stalls {
     for (const [id, { of }] of this.#stalls) if (of === 'sink') this.#stalls.delete(id)
   }
 
-  /** One line for each that has lasted for a minute. */
+  /** One line for each that has lasted for a minute, or for seconds if descriptors are missing. */
   reasons(): string[] {
     const now = this.#clock.monotonic()
     return [...this.#stalls.values()]
-      .filter(({ since }) => now - since >= TOLERATED_MS)
+      .filter(({ since, fault }) => now - since >= (OWN_FAULT.test(fault.code) ? OWN_TOLERATED_MS : TOLERATED_MS))
       .map(({ what, since, fault: { message, advice } }) => {
         const remedy = advice === undefined ? '' : ` (${advice})`
         return onOneLine(`${what} for ${Math.round((now - since) / 1000)} s: ${message}${remedy}`)

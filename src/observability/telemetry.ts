@@ -66,6 +66,7 @@ export class BridgeTelemetry implements Telemetry {
     this.#tellSuppressed()
     if (result !== 'ok') {
       if (this.#heartbeats === 'ok') this.#heartbeats = 'failing'
+      this.#health.heartbeatFailed(fault)
       this.#warn(`heartbeat ${result}`, fault)
       return
     }

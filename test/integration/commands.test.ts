@@ -153,6 +153,27 @@ describe('check', () => {
   })
 })
 
+describe('too few descriptors', () => {
+  test('are named in the log and on /readyz, while the admin server answers', async () => {
+    const scenario = await Scenario.start()
+    const run = startCommand(['run'], { ...scenario.environment(), ADMIN_PORT: '0' }, { descriptors: 36 })
+    const url = await run.adminUrl()
+    const named = /too many open files \(limit 36\): raise ulimit -n/
+    await expect.poll(async () => await (await fetch(`${url}/readyz`)).text(), { timeout: 20_000 }).toMatch(named)
+    expect((await fetch(`${url}/readyz`)).status).toBe(503)
+    expect((await fetch(`${url}/livez`)).status).toBe(200)
+    expect(text(run.lines).match(new RegExp(named, 'g'))).toHaveLength(1)
+    expect((await run.kill('SIGTERM')).code).toBe(0)
+  })
+
+  test('are a warning of check', async () => {
+    const scenario = await Scenario.start()
+    const check = startCommand(['check'], { ...scenario.environment(), ADMIN_PORT: '0' }, { descriptors: 100 })
+    expect((await check.exited).code).toBe(0)
+    expect(text(check.lines)).toMatch(/warn +open files +100 may be open, and up to \d{3} are needed/)
+  })
+})
+
 describe('produce', () => {
   test('writes generated logs with the official client', async () => {
     const scenario = await Scenario.start({ sls: { shards: 2 } })

@@ -107,11 +107,22 @@ export function cleanEnvironment(): NodeJS.ProcessEnv {
 export function startCommand(
   args: string[],
   env: Record<string, string>,
-  { prepare = () => {}, onOutput = () => {} }: { prepare?: (folder: string) => void; onOutput?: () => void } = {},
+  {
+    prepare = () => {},
+    onOutput = () => {},
+    descriptors,
+  }: {
+    prepare?: (folder: string) => void
+    onOutput?: () => void
+    /** How many files and connections it may have open. */
+    descriptors?: number
+  } = {},
 ): BridgeProcess {
   const cwd = mkdtempSync(join(tmpdir(), 'bridge-'))
   prepare(cwd)
-  const child = spawn(process.execPath, [MAIN, ...args], {
+  const command = [process.execPath, MAIN, ...args]
+  const limit = descriptors === undefined ? '' : `ulimit -n ${descriptors};`
+  const child = spawn('sh', ['-c', `${limit} exec "$@"`, 'sh', ...command], {
     cwd,
     env: { ...cleanEnvironment(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

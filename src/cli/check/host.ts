@@ -7,7 +7,9 @@ import { dirname, join, resolve } from 'node:path'
 import { request } from 'undici'
 import type { Config } from '../../config/load.ts'
 import { Fault, messageOf } from '../../core/errors.ts'
+import { DESCRIPTORS_KEPT, descriptorLimit } from '../../net/descriptors.ts'
 import { DurableDirectory } from '../../sinks/durable-directory.ts'
+import { PULLS_AT_ONCE } from '../../sls/client.ts'
 import type { Check, Finding } from './finding.ts'
 import { ok, skip, warn } from './finding.ts'
 
@@ -28,6 +30,7 @@ export function hostChecks(config: Config): Check[] {
     },
     ...(log.file === undefined ? [] : [logFile(log.file)]),
     { about: 'admin port', run: (signal) => adminPort(config, signal) },
+    ...openFiles(config),
   ]
 }
 
@@ -50,6 +53,22 @@ function logFile(path: string): Check {
     run: () =>
       writable(dirname(path), 'Set LOG_FILE to a path in a folder that this user may write, on a disk with room.'),
   }
+}
+
+/** Node's own descriptors, our files, and the connections of probes, people and Prometheus. */
+const DESCRIPTORS_AT_REST = 128
+
+/** No check where the system does not tell its limit. */
+function openFiles({ hec }: Config): Check[] {
+  const limit = descriptorLimit()
+  if (limit === undefined) return []
+  // Each pull has a connection, and at most as many other requests of the same shards.
+  const needed = DESCRIPTORS_AT_REST + DESCRIPTORS_KEPT + 2 * PULLS_AT_ONCE + hec.concurrency + 2 * hec.urls.length
+  const found =
+    limit >= needed
+      ? ok(`${limit} may be open, at most ${needed} are needed`)
+      : warn(`${limit} may be open, and up to ${needed} are needed`, 'Raise ulimit -n (systemd: LimitNOFILE).')
+  return [{ about: 'open files', run: async () => found }]
 }
 
 async function writable(dir: string, advice: string): Promise<Finding> {

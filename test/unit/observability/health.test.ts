@@ -98,3 +98,25 @@ test('without a log that waits, a sink that failed last is no reason', () => {
   it.stalls.nothingWaits()
   expect(it.ready().reasons).toEqual(['nothing was pulled from shard 1 for 120 s: no answer'])
 })
+
+test('a lack of descriptors is a reason after seconds, since it does not pass by itself', () => {
+  const { health: it, clock } = health()
+  it.heartbeatSucceeded()
+  it.stalls.failed(...SINK, fault('transient', 'EMFILE', 'too many open files: raise ulimit -n'), 0)
+  it.stalls.failed('pull', 'a/1', 'nothing was pulled from shard 1', fault('transient', 'emfile', 'too many'), 0)
+  expect(it.ready().ready).toBe(true)
+  clock.pass(5)
+  expect(it.ready().reasons).toHaveLength(2)
+  expect(it.ready().reasons[0]).toContain('too many open files: raise ulimit -n')
+})
+
+test('without a heartbeat the reason says why the last one failed', () => {
+  const { health: it, clock } = health()
+  it.heartbeatFailed(fault('transient', 'emfile', 'too many open files'))
+  expect(it.ready().reasons).toEqual(['has not joined the consumer group yet: too many open files'])
+  it.heartbeatSucceeded()
+  it.heartbeatFailed(fault('transient', 'timeout', 'no answer'))
+  expect(it.ready().ready).toBe(true)
+  clock.pass(61)
+  expect(it.ready().reasons.join()).toMatch(/no heartbeat has succeeded for 61 s.*: no answer$/)
+})
