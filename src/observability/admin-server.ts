@@ -46,8 +46,16 @@ const CONNECTIONS = 64
 /** Rejects with a Fault when it cannot listen on the port: `transient` if the address may come or the port become free. */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
   const { host, telemetry } = options
+  let rendering: Promise<string> | undefined
+  // Requests that come together share one text: making it takes milliseconds, in which nothing is delivered.
+  const metrics = (): Promise<string> => {
+    rendering ??= options.registry.metrics().finally(() => {
+      rendering = undefined
+    })
+    return rendering
+  }
   const server = createServer(TIME_LIMITS, (request, response) => {
-    answer(options, request, response).catch((error: unknown) => {
+    answer(options, metrics, request, response).catch((error: unknown) => {
       telemetry.notice('warn', `${request.url} could not be answered: ${messageOf(error)}`)
       send(request, response, 500, 'internal error\n')
     })
@@ -137,7 +145,12 @@ const INDEX = `/             status of this replica, for people
 /readyz       200 while logs flow or would; 503 and why otherwise
 `
 
-async function answer(options: AdminServerOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function answer(
+  options: AdminServerOptions,
+  metrics: () => Promise<string>,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.setHeader('allow', 'GET, HEAD')
     return send(request, response, 405, 'only GET and HEAD\n')
@@ -153,8 +166,7 @@ async function answer(options: AdminServerOptions, request: IncomingMessage, res
     case '/readyz':
       return readiness(options.health, request, response)
     case '/metrics': {
-      const text = await options.registry.metrics()
-      return send(request, response, 200, text, options.registry.contentType)
+      return send(request, response, 200, await metrics(), options.registry.contentType)
     }
     default:
       return send(request, response, 404, `not found; there is:\n${INDEX}`)

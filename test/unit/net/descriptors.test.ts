@@ -14,7 +14,7 @@ const asking = (url: string): string => `
   import { networkFault, variablesOf } from ${source('net/network-fault.ts')}
   const server = createServer((_, response) => response.end('alive')).listen(0, '127.0.0.1', () => {
     console.log(server.address().port)
-    const connections = new Connections('${url}', { connect: {} })
+    const connections = new Connections('${url}', { connect: { timeoutMs: 5_000 } })
     const asked = Array.from({ length: 60 }, () =>
       connections.request({ origin: '${url}', path: '/', method: 'GET' }).catch((error) => {
         const progress = { sent: false, answering: false }
