@@ -10,6 +10,7 @@ import { ReferenceEngine } from './pipeline/reference/engine.ts'
 import { TopicSelection } from './pipeline/select.ts'
 import type { DeadLetter } from './sinks/dead-letter.ts'
 import type { HecConnection } from './sinks/splunk-hec/client.ts'
+import type { SplunkHecOptions } from './sinks/splunk-hec/sink.ts'
 import { SplunkHecSink } from './sinks/splunk-hec/sink.ts'
 import { SlsClient } from './sls/client.ts'
 import { FILES, readCredentialFiles } from './sls/credential-files.ts'
@@ -60,8 +61,13 @@ export function hecConnection({ hec, proxies }: Config, telemetry: Telemetry): H
   return { sink: DEFAULT_SINK, token, timeoutMs, tls, proxies, userAgent: USER_AGENT, clock: systemClock, telemetry }
 }
 
-export function hecSink(config: Config, telemetry: Telemetry, deadLetter: DeadLetter): SplunkHecSink {
-  return new SplunkHecSink({ ...config.hec, ...hecConnection(config, telemetry), deadLetter, telemetry })
+export function hecSink(
+  config: Config,
+  telemetry: Telemetry,
+  deadLetter: DeadLetter,
+  more: Pick<SplunkHecOptions, 'mostUnproven'> = {},
+): SplunkHecSink {
+  return new SplunkHecSink({ ...config.hec, ...hecConnection(config, telemetry), ...more, deadLetter, telemetry })
 }
 
 /** For an engine whose batches come from `memory`. */

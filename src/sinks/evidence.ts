@@ -9,6 +9,11 @@ export class Evidence {
   #acceptances = 0
   #unproven = 0
   #spells = 0
+  readonly #most: number
+
+  constructor(most: number = MOST_UNPROVEN) {
+    this.#most = most
+  }
 
   /** How often the sink has accepted anything. A fault is about one request if this grows while the request fails. */
   get acceptances(): number {
@@ -17,7 +22,7 @@ export class Evidence {
 
   /** So many events were refused without one acceptance that it cannot be the events. */
   get everythingRefused(): boolean {
-    return this.#unproven >= MOST_UNPROVEN
+    return this.#unproven >= this.#most
   }
 
   /** How often everything was refused, until something was accepted. What was learned across such a spell is worth nothing. */

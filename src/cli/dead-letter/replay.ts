@@ -39,7 +39,8 @@ export async function replay(config: Config, io: CommandIo): Promise<number> {
     },
   }
   const again = new DeadLetter({ dir: config.deadLetterDir, consumer: `replay-${config.sls.consumer}` })
-  const sink = hecSink(config, telemetry, again)
+  // All of these were refused before, so any number of them may be refused again.
+  const sink = hecSink(config, telemetry, again, { mostUnproven: Number.POSITIVE_INFINITY })
   try {
     // The list is read once, so events that are refused again during this run are not replayed again.
     for (const file of await deadLetterFiles(config.deadLetterDir)) {

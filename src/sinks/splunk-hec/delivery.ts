@@ -129,7 +129,7 @@ export class Delivery {
       case 'refused':
         return await this.#refused(posted)
       case 'too_large':
-        if (isSingle(posted.range)) return await this.#giveUp(posted.range.from, posted.reason)
+        if (isSingle(posted.range)) return await this.#giveUp(posted.range.from, posted)
         return this.#sendNext(...halvesOf(this.#batch, posted.range))
       case 'over_limit':
         return this.#sendNext(...splitAt(this.#batch, posted.range, posted.limit))
@@ -150,7 +150,8 @@ export class Delivery {
     /** A failure is thrown as its fault: the gate closes on it, and the endpoint rests. */
     const postOnce = async (pass: Pick<Pass, 'check'>, endpoint: Endpoint): Promise<Posted | Suspect> => {
       const { acceptances } = evidence
-      if (evidence.everythingRefused) return await this.#postWhileAllIsRefused(range, endpoint, pass)
+      if (evidence.everythingRefused || endpoint.evidence.everythingRefused)
+        return await this.#postWhileAllIsRefused(range, endpoint, pass)
       const posted = await this.#post(range, endpoint, pass)
       if (posted.is !== 'failed') return posted
       const progress = posted.rest.from > range.from
@@ -204,7 +205,9 @@ export class Delivery {
     if (acceptedSome(posted, range)) {
       // What was learned while everything was refused was learned from whatever refused it.
       if (evidence.everythingRefused) for (const each of endpoints.all) each.forgetLimit()
+      if (endpoint.evidence.everythingRefused) endpoint.forgetLimit()
       evidence.accepted()
+      endpoint.evidence.accepted()
     }
     return posted
   }
@@ -250,7 +253,8 @@ export class Delivery {
   async #suspected({ parts, fault, endpoint }: Suspect): Promise<void> {
     const { evidence } = this.#shared
     const [first] = parts
-    if (parts.length === 1 && first && isSingle(first) && first.suspect) return await this.#failsAlone(first, fault)
+    if (parts.length === 1 && first && isSingle(first) && first.suspect)
+      return await this.#failsAlone(first, fault, endpoint)
     // No answer to a body that is larger than any that was taken: perhaps the size is the reason.
     const size = parts.reduce((sum, part) => sum + sizeOf(this.#batch, part), 0)
     if (fault.status === undefined && endpoint.mayBeTooLarge(size)) endpoint.learnLimit(size)
@@ -258,14 +262,15 @@ export class Delivery {
     this.#sendNext(...parts.map((part) => ({ ...part, suspect: true, failedAt: isSingle(part) ? part.failedAt : now })))
   }
 
-  async #failsAlone(event: EventRange, fault: Fault): Promise<void> {
+  async #failsAlone(event: EventRange, fault: Fault, endpoint: Endpoint): Promise<void> {
     const { evidence, endpoints, held } = this.#shared
-    for (const endpoint of endpoints.all) endpoint.forgetLimit()
+    for (const each of endpoints.all) each.forgetLimit()
     const others = event.failedAt !== undefined && evidence.acceptances > event.failedAt
     const heldBefore = event.heldBefore + 1
     const forGood = refusesForGood(fault)
     if (forGood && others && heldBefore >= TRIES_ALONE) {
-      return await this.#giveUp(event.from, { code: fault.code, text: fault.message, status: fault.status ?? null })
+      const reason = { code: fault.code, text: fault.message, status: fault.status ?? null }
+      return await this.#giveUp(event.from, { reason, endpoint })
     }
     held.hold(this, this.#heldFault(fault))
     const gapMs = forGood && heldBefore < TRIES_ALONE ? REFUSED_ALONE_MS : LONGEST_PROBE_GAP_MS
@@ -333,13 +338,14 @@ export class Delivery {
     this.#shared.doubtGate.resume()
   }
 
-  async #refused({ range, at, before, reason, form }: Posted & { is: 'refused' }): Promise<void> {
-    if (isSingle(range)) return await this.#giveUp(range.from, reason)
+  async #refused(posted: Posted & { is: 'refused' }): Promise<void> {
+    const { range, at, before, reason, form } = posted
+    if (isSingle(range)) return await this.#giveUp(range.from, posted)
     if (at === undefined) return this.#sendNext(...halvesOf(this.#batch, range))
     if (at === 0 && reason.code === '6') return await this.#suspectSizeCap(range, form)
     const bad = range.from + at
     this.#accepted({ ...range, to: bad }, before)
-    await this.#giveUp(bad, reason)
+    await this.#giveUp(bad, posted)
     this.#goOnAfter(range, bad + 1)
   }
 
@@ -363,7 +369,7 @@ export class Delivery {
       await this.#suspected(posted)
       this.#goOnAfter(range, from + 1)
     } else {
-      await this.#giveUp(from, posted.reason)
+      await this.#giveUp(from, posted)
       this.#goOnAfter(range, from + 1)
     }
   }
@@ -393,11 +399,16 @@ export class Delivery {
     if (count > from) this.#toSend.push(eventRange(from, count))
   }
 
-  /** Dead-letters a refused event, unless so many were refused that it cannot be the events. */
-  async #giveUp(index: number, reason: DeadLetterReason): Promise<void> {
+  /** Dead-letters a refused event, unless so many were refused, by the sink or this endpoint, that it cannot be the events. */
+  async #giveUp(index: number, by: { reason: DeadLetterReason; endpoint: Endpoint }): Promise<void> {
     const { evidence, gate } = this.#shared
-    if (evidence.mayGiveUp()) return await this.#bury(index, reason)
-    gate.trip(everythingRefused(reason))
+    const ofEndpoint = by.endpoint.evidence
+    if (!ofEndpoint.everythingRefused && evidence.mayGiveUp()) {
+      ofEndpoint.mayGiveUp()
+      return await this.#bury(index, by.reason)
+    }
+    // An endpoint alone is paused at its next refusal.
+    if (evidence.everythingRefused) gate.trip(everythingRefused(by.reason))
     this.#sendNext(eventRange(index, index + 1))
   }
 

@@ -1,6 +1,7 @@
 import { abortable } from '../../core/abortable.ts'
 import { Fault } from '../../core/errors.ts'
 import type { Telemetry } from '../../core/telemetry.ts'
+import { Evidence } from '../evidence.ts'
 import { AckPoller } from './ack-poller.ts'
 import { BodyForms } from './body-forms.ts'
 import type { HecConnection } from './client.ts'
@@ -18,6 +19,7 @@ export interface EndpointOptions {
   readonly ackTimeoutMs: number
   readonly gzip: boolean
   readonly maxBytes: number
+  readonly mostUnproven?: number
   /** `/ack` was answered with a configuration fault. */
   readonly refused: (endpoint: Endpoint, fault: Fault) => void
 }
@@ -27,6 +29,7 @@ export class Endpoint {
   readonly client: HecClient
   readonly acks: AckPoller
   readonly forms: BodyForms
+  readonly evidence: Evidence
   readonly #options: EndpointOptions
   readonly #stop = new AbortController()
   #ack: 'unknown' | 'on' | 'off'
@@ -39,6 +42,7 @@ export class Endpoint {
   constructor(url: string, options: EndpointOptions) {
     this.#options = options
     this.client = new HecClient(url, options.connection)
+    this.evidence = new Evidence(options.mostUnproven)
     this.forms = new BodyForms({
       gzip: options.gzip,
       endpoint: this.client.origin,

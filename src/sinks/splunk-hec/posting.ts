@@ -36,8 +36,14 @@ export type Posted =
       readonly reason: DeadLetterReason
       /** Of the body that was refused. */
       readonly form: BodyForm
+      readonly endpoint: Endpoint
     }
-  | { readonly is: 'too_large'; readonly range: EventRange; readonly reason: DeadLetterReason }
+  | {
+      readonly is: 'too_large'
+      readonly range: EventRange
+      readonly reason: DeadLetterReason
+      readonly endpoint: Endpoint
+    }
   /** Not sent: this endpoint is known to take no more than `limit` bytes. */
   | { readonly is: 'over_limit'; readonly range: EventRange; readonly limit: number }
 
@@ -109,12 +115,12 @@ async function postAs(form: BodyForm, request: Post, parts: PostingParts): Promi
     case 'refused': {
       const { at } = outcome
       const before = acceptancePrior(endpoint, turn, at ? outcome.ackId : undefined)
-      return { is: 'refused', range: rest, at, before, reason: reasonOf(outcome), form }
+      return { is: 'refused', range: rest, at, before, reason: reasonOf(outcome), form, endpoint }
     }
     case 'too_large':
       turn.ended(false)
       if (!isSingle(range)) endpoint.learnLimit(sizeOf(batch, range))
-      return { is: 'too_large', range: rest, reason: reasonOf(outcome) }
+      return { is: 'too_large', range: rest, reason: reasonOf(outcome), endpoint }
     case 'gzip_refused': {
       turn.ended(false)
       if (!form.gzip) return failed(outcome.fault, rest)

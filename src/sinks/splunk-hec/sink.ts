@@ -29,6 +29,8 @@ export interface SplunkHecOptions extends HecConnection {
   /** Requests in flight, all endpoints together. */
   readonly concurrency: number
   readonly deadLetter: DeadLetter
+  /** The most events that are given up without one acceptance between them; then the sink pauses. */
+  readonly mostUnproven?: number
   readonly telemetry: Telemetry
 }
 
@@ -70,7 +72,7 @@ export class SplunkHecSink implements Sink {
     this.#shared = {
       ...{ endpoints, gate, doubtGate, deadLetterGate, slots, deadLetter, sink, telemetry, clock },
       ackTimeoutMs: options.ackTimeoutMs,
-      evidence: new Evidence(),
+      evidence: new Evidence(options.mostUnproven),
       held: new HeldEvents(sink, telemetry),
     }
   }

@@ -88,6 +88,26 @@ describe('everything is refused', () => {
     },
   )
 
+  test('one of two endpoints that refuses everything pauses alone, after ten events', async () => {
+    const [bad, good] = [await startHec(), await startHec()]
+    bad.rule = (_, response) => html(response, 413)
+    const { deliver, recorder, buried } = await sinkTo([bad.url, good.url], { speed: 50 })
+    for (let i = 0; i < 30; i++) await deliver(batchOf(names(2, `b${i}-`)))
+    expect((await buried()).length).toBeLessThanOrEqual(10)
+    expect(new Set([...good.indexed, ...(await buried())]).size).toBe(60)
+    expect(recorder.of('paused')).toEqual([])
+    await recorder.first('endpoint', ({ args }) => args[2] !== undefined)
+  })
+
+  test('a sink without that limit, as for events that were refused before, gives up all of them', async () => {
+    const hec = await startHec()
+    hec.rule = (_, response) => json(response, 400, { text: 'blank', code: 13 })
+    const { deliver, buried, recorder } = await sinkTo([hec.url], { mostUnproven: Number.POSITIVE_INFINITY })
+    await deliver(batchOf(names(30)))
+    expect(await buried()).toHaveLength(30)
+    expect(recorder.of('paused')).toEqual([])
+  })
+
   test('twenty-five bad events in a row are told from that by a different event, and no good one is given up', async () => {
     const hec = await startHec()
     const bad = new Set(names(25))
