@@ -57,7 +57,9 @@ export class OfficialClient {
     const { origin, host, alias } = resolveEndpoint(options.endpoint, options.project)
     this.#options = options
     this.#host = host
-    const proxyEnv = environmentOf(options.proxies ?? { except: [] })
+    // Through a proxy, Node's agent refuses a Host that is not the address. So an emulator is connected to directly.
+    const proxies = origin.endsWith(`//${host}`) ? options.proxies : undefined
+    const proxyEnv = environmentOf(proxies ?? { except: [] })
     this.#agent = new (origin.startsWith('https:') ? HttpsAgent : HttpAgent)({
       keepAlive: true,
       proxyEnv,
