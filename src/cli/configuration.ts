@@ -1,5 +1,5 @@
 import { readEnvironment } from '../config/environment.ts'
-import { unknownVariables } from '../config/given.ts'
+import { collectGiven, unknownVariables } from '../config/given.ts'
 import type { Config } from '../config/load.ts'
 import { loadConfig, loadSettings } from '../config/load.ts'
 import { formatProblems } from '../config/problems.ts'
@@ -14,6 +14,14 @@ export function settingsOf<const N extends SettingName>(io: CommandIo, names: re
   if (problems.length === 0 && 'values' in loaded) return loaded.values
   const all = [...problems, ...('problems' in loaded ? loaded.problems : [])]
   throw new WrongConfiguration(all, formatProblems(all))
+}
+
+/** The text of a setting for a stand-in, which reads no `.env`; `''` if it is not given. Throws WrongConfiguration. */
+export function textOf(io: CommandIo, name: SettingName): string {
+  const { given, unusable } = collectGiven(io.env, [name])
+  const problems = [...unusable.values()]
+  if (problems.length > 0) throw new WrongConfiguration(problems, formatProblems(problems))
+  return given.get(name)?.text ?? ''
 }
 
 /**

@@ -3,7 +3,9 @@ import { choice, matching, text, wholeNumber } from '../config/parsers.ts'
 import { messageOf } from '../core/errors.ts'
 import type { SlsEmulator, SlsEmulatorOptions } from '../emulator/sls/server.ts'
 import { NOT_IMPLEMENTED, startSlsEmulator } from '../emulator/sls/server.ts'
+import type { CommandIo } from './command.ts'
 import { command, defaulting, EXIT, flag, optional, repeatable, UsageError } from './command.ts'
+import { textOf } from './configuration.ts'
 
 const HELP = `A local stand-in for Alibaba Cloud Log Service (SLS): official Python, Go, Java and Node clients run against it
 unchanged, consumer groups included.
@@ -59,7 +61,7 @@ export const emulatorCommand = command({
   async run({ project, logstore, retentionSeconds, readBytesPerSecond, readQps, anonymous, ...others }, io) {
     const options = {
       ...others,
-      ...credentialsOf(io.env),
+      ...credentialsOf(io),
       strictSignatures: !anonymous,
       projects: projectsOf(logstore, project),
       ...(retentionSeconds !== undefined && { retentionSeconds }),
@@ -94,10 +96,10 @@ function projectsOf(logstores: readonly string[], project: string): Record<strin
   return projects
 }
 
-function credentialsOf(env: NodeJS.ProcessEnv): Partial<SlsEmulatorOptions> {
-  const accessKeyId = env['SLS_AK_ID'] ?? ''
-  const accessKeySecret = env['SLS_AK_KEY'] ?? ''
-  const securityToken = env['SLS_STS_TOKEN'] ?? ''
+function credentialsOf(io: CommandIo): Partial<SlsEmulatorOptions> {
+  const accessKeyId = textOf(io, 'SLS_AK_ID')
+  const accessKeySecret = textOf(io, 'SLS_AK_KEY')
+  const securityToken = textOf(io, 'SLS_STS_TOKEN')
   if ((accessKeyId === '') !== (accessKeySecret === '')) {
     throw new UsageError('SLS_AK_ID and SLS_AK_KEY must be given both, or neither for a new pair')
   }

@@ -4,6 +4,7 @@ import { messageOf } from '../core/errors.ts'
 import type { HecReceiver } from '../emulator/hec/server.ts'
 import { NOT_IMPLEMENTED, startHecReceiver } from '../emulator/hec/server.ts'
 import { command, defaulting, EXIT, flag, optional, repeatable, UsageError } from './command.ts'
+import { textOf } from './configuration.ts'
 
 const HELP = `Receive events as a Splunk HTTP Event Collector (HEC) would, and write each envelope as one line of JSON.
 
@@ -54,7 +55,7 @@ export const hecReceiverCommand = command({
     const ended = new AbortController()
     let failure: Error | undefined
     let receiver: HecReceiver
-    const { token = io.env['SPLUNK_HEC_TOKEN'] || undefined, searchToken, ...options } = others
+    const { token = textOf(io, 'SPLUNK_HEC_TOKEN') || undefined, searchToken, ...options } = others
     if (token !== undefined && /\s/.test(token)) throw new UsageError('SPLUNK_HEC_TOKEN must not hold white space')
     try {
       receiver = await startHecReceiver({

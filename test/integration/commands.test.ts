@@ -231,6 +231,16 @@ test('the demo ends by itself, and leaves nothing, when a log cannot be written'
   expect(readdirSync(join(folder, 'tmp'))).toEqual([])
 })
 
+test('the stand-ins take their secrets from files', async () => {
+  const prepare = (folder: string) => writeFileSync(join(folder, 'secret'), 'from-a-file\r\n')
+  const keys = { SLS_AK_ID: 'id\r', SLS_AK_KEY_FILE: './secret' }
+  const emulator = startCommand(['emulator'], keys, { prepare })
+  expect((await emulator.line(/^SLS_AK_KEY=/)).msg).toBe('SLS_AK_KEY=from-a-file')
+  const token = { SPLUNK_HEC_TOKEN_FILE: './secret' }
+  const receiver = startCommand(['hec-receiver', '--port', '0'], token, { prepare })
+  expect((await receiver.line(/^SPLUNK_HEC_TOKEN=/)).msg).toBe('SPLUNK_HEC_TOKEN=from-a-file')
+})
+
 describe('lag', () => {
   test('shows every shard of the group from outside, as JSON lines too', async () => {
     const scenario = await Scenario.start({ sls: { shards: 2 } })
