@@ -42,8 +42,8 @@ export const MUTANTS: readonly Mutant[] = [
     bug: 'with indexer acknowledgement a 200 is taken for delivery',
     edits: [
       [
-        "return { is: 'accepted', range, endpoint, acceptance: turn.accepted(ackId) }",
-        "return (void turn.accepted(ackId), { is: 'accepted', range, endpoint, acceptance: 'delivered' })",
+        "return { is: 'accepted', range, endpoint, acceptance: use.accepted(ackId) }",
+        "return (void use.accepted(ackId), { is: 'accepted', range, endpoint, acceptance: 'delivered' })",
       ],
     ],
     ...{ ordeal: 'ack queries refused', caughtBy: 'ahead' },
@@ -68,10 +68,10 @@ export const MUTANTS: readonly Mutant[] = [
     bug: 'an ambiguous answer is taken for a success',
     edits: [
       [
-        'if (!turn.own) turn.ended(true)',
-        "turn.ended(true)\n  if (fault) return { is: 'accepted', range, endpoint, acceptance: 'delivered' }",
+        'if (!use.own) use.ended(true)',
+        "use.ended(true)\n  if (fault) return { is: 'accepted', range, endpoint, acceptance: 'delivered' }",
       ],
-      ["else if ((await turn.doubtful()) === 'acked')", "if ((await turn.doubtful()) === 'acked')"],
+      ["else if ((await use.doubtful()) === 'acked')", "if ((await use.doubtful()) === 'acked')"],
     ],
     ...{ ordeal: 'errors of HEC', caughtBy: 'lost' },
   },

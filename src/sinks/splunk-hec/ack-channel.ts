@@ -35,7 +35,7 @@ export class AckWait {
 }
 
 /** One POST on a channel, from before its first byte to its answer. */
-export interface Posting {
+export interface OpenPost {
   /** The highest ack id known when it began: a server that still has its state must answer with a higher one. */
   readonly highestBefore: number
   readonly ended: Promise<void>
@@ -55,7 +55,7 @@ export class AckChannel {
   asking = false
   readonly #pending = new Map<number, AckWait>()
   readonly #seen = new Set<number>()
-  readonly #posting = new Set<Posting>()
+  readonly #open = new Set<OpenPost>()
   #highest = -1
   /** POSTs that may have been given an id that no answer told. */
   #unanswered = 0
@@ -68,7 +68,7 @@ export class AckChannel {
   }
 
   get idle(): boolean {
-    return this.#pending.size === 0 && this.#posting.size === 0
+    return this.#pending.size === 0 && this.#open.size === 0
   }
 
   /** May it take further POSTs? Not after an unanswered one: its unknown id would put the next ones in doubt, too. */
@@ -82,34 +82,34 @@ export class AckChannel {
     this.#retired = true
   }
 
-  begin(now: number): Posting {
+  begin(now: number): OpenPost {
     const { promise, resolve } = Promise.withResolvers<void>()
-    const posting: Posting = {
+    const post: OpenPost = {
       highestBefore: this.#highest,
       ended: promise,
       end: () => {
-        this.#posting.delete(posting)
+        this.#open.delete(post)
         resolve()
       },
     }
     this.#usedAt = now
-    this.#posting.add(posting)
-    return posting
+    this.#open.add(post)
+    return post
   }
 
   /** The POST was answered with `ackId`. When that shows a restarted server, `wait` may be lost, too. */
-  accepted(posting: Posting, ackId: number, wait: AckWait): void {
+  accepted(post: OpenPost, ackId: number, wait: AckWait): void {
     if (this.own) {
       this.#pending.set(ackId, wait)
-      posting.end()
+      post.end()
       return
     }
-    const restarted = ackId <= posting.highestBefore
+    const restarted = ackId <= post.highestBefore
     if (restarted || this.#seen.has(ackId)) {
       this.lose()
-      posting.end()
+      post.end()
       // The POST that revealed the restart was the only one under way, and none follows: the id can only be its own.
-      const certain = restarted && this.#posting.size === 0 && this.#wasTold(ackId)
+      const certain = restarted && this.#open.size === 0 && this.#wasTold(ackId)
       if (certain) this.#pending.set(ackId, wait)
       else wait.finish('lost')
       return
@@ -117,19 +117,19 @@ export class AckChannel {
     this.#highest = Math.max(this.#highest, ackId)
     this.#seen.add(ackId)
     this.#pending.set(ackId, wait)
-    posting.end()
+    post.end()
   }
 
   /** The POST ended without an ack id. */
-  ended(posting: Posting, mayHaveTakenAnId: boolean): void {
+  ended(post: OpenPost, mayHaveTakenAnId: boolean): void {
     if (mayHaveTakenAnId) this.#unanswered++
-    posting.end()
+    post.end()
   }
 
   /** An unanswered POST on a channel of its own: if it arrived, its id is the first. */
-  presume(posting: Posting, wait: AckWait): void {
+  presume(post: OpenPost, wait: AckWait): void {
     for (const id of FIRST_IDS) this.#pending.set(id, wait)
-    posting.end()
+    post.end()
   }
 
   cancel(wait: AckWait): void {
@@ -157,7 +157,7 @@ export class AckChannel {
     this.#usedAt = now
     const waits = ids.map((id) => [id, this.#pending.get(id)] as const)
     for (const [, wait] of waits) if (wait) wait.told = true
-    if (!this.own) await Promise.all([...this.#posting].map((posting) => posting.ended))
+    if (!this.own) await Promise.all([...this.#open].map((post) => post.ended))
     for (const [id, wait] of waits) {
       if (wait && this.#pending.get(id) === wait) {
         this.#finish(id, wait, this.own || this.#wasTold(id) ? 'acked' : 'lost')

@@ -4,7 +4,7 @@ import type { Clock } from '../../core/clock.ts'
 import { sleepUnlessAborted } from '../../core/clock.ts'
 import { Fault } from '../../core/errors.ts'
 import type { Telemetry } from '../../core/telemetry.ts'
-import type { AckResult, Posting } from './ack-channel.ts'
+import type { AckResult, OpenPost } from './ack-channel.ts'
 import { AckChannel, AckWait } from './ack-channel.ts'
 import type { HecClient } from './client.ts'
 import type { CookieJar } from './cookie-jar.ts'
@@ -34,8 +34,8 @@ export interface AckPollerOptions {
 /** Settles when the request is acknowledged, lost, too late, or its lease ended. Never rejects. */
 export type PendingAck = Promise<AckResult>
 
-/** One POST's use of a channel. Exactly one of the three endings must be called, in the turn its answer is read. */
-export interface AckTurn {
+/** One POST's use of a channel. Exactly one ending must be called. */
+export interface AckUse {
   /** For the header of the request. */
   readonly channel: string
   readonly cookies: CookieJar
@@ -70,13 +70,13 @@ export class AckPoller {
    * A channel for one POST. `acks`: the endpoint is known to acknowledge, so the number of unacknowledged requests is
    * bounded (waits for room), and the POST gets a channel of its own while those are few, or when `own` asks for one.
    */
-  async begin(want: { acks: boolean; own: boolean }, signal: AbortSignal): Promise<AckTurn> {
+  async begin(want: { acks: boolean; own: boolean }, signal: AbortSignal): Promise<AckUse> {
     while (want.acks && this.#unacked >= MOST_UNACKED) await this.#room(signal)
     this.#unacked++
     const now = this.#options.clock.monotonic()
     const own = want.acks && (want.own || this.#ownChannels() < MOST_OWN_CHANNELS)
     const channel = own ? this.#open(true) : this.#sharedChannel(now)
-    return this.#turn(channel, channel.begin(now), signal)
+    return this.#use(channel, channel.begin(now), signal)
   }
 
   /** The server's memory for this channel is full: leave it to be drained and take another. */
@@ -93,7 +93,7 @@ export class AckPoller {
     this.#stop.abort()
   }
 
-  #turn(channel: AckChannel, posting: Posting, signal: AbortSignal): AckTurn {
+  #use(channel: AckChannel, post: OpenPost, signal: AbortSignal): AckUse {
     const { timeoutMs } = this.#options
     return {
       channel: channel.id,
@@ -101,16 +101,16 @@ export class AckPoller {
       own: channel.own,
       accepted: (ackId) => {
         const wait = this.#wait(timeoutMs)
-        channel.accepted(posting, ackId, wait)
+        channel.accepted(post, ackId, wait)
         return this.#pending(channel, wait, signal)
       },
       doubtful: () => {
         const wait = this.#wait(Math.min(LONGEST_DOUBT_MS, timeoutMs))
-        channel.presume(posting, wait)
+        channel.presume(post, wait)
         return this.#pending(channel, wait, signal)
       },
       ended: (mayHaveTakenAnId) => {
-        channel.ended(posting, mayHaveTakenAnId)
+        channel.ended(post, mayHaveTakenAnId)
         this.#ended()
       },
     }

@@ -5,7 +5,7 @@ import type { Telemetry } from '../../core/telemetry.ts'
 import { isUnreadable } from '../../net/network-fault.ts'
 import type { DeadLetterReason } from '../dead-letter-line.ts'
 import type { SendSlots } from '../send-slots.ts'
-import type { AckTurn, PendingAck } from './ack-poller.ts'
+import type { AckUse, PendingAck } from './ack-poller.ts'
 import type { BodyForm } from './body-forms.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { EventRange } from './range.ts'
@@ -104,39 +104,39 @@ function isUnspecific(posted: Posted | Failed): posted is Failed | (Posted & { i
 
 async function postAs(form: BodyForm, request: Post, parts: PostingParts): Promise<Posted | Failed> {
   const { batch, range, endpoint, signal } = request
-  const turn = await endpoint.acks.begin({ acks: endpoint.acknowledges, own: range.doubtful }, signal)
-  const { outcome, rest } = await send(request, turn, form, parts)
+  const use = await endpoint.acks.begin({ acks: endpoint.acknowledges, own: range.doubtful }, signal)
+  const { outcome, rest } = await send(request, use, form, parts)
   const sent: Post = { ...request, range: rest }
   switch (outcome.is) {
     case 'accepted':
       parts.slots.answered(outcome.slowDown)
       endpoint.tookBody(sizeOf(batch, range))
-      return await accepted(sent, turn, outcome.ackId, parts)
+      return await accepted(sent, use, outcome.ackId, parts)
     case 'refused': {
       const { at } = outcome
-      const before = acceptancePrior(endpoint, turn, at ? outcome.ackId : undefined)
+      const before = acceptancePrior(endpoint, use, at ? outcome.ackId : undefined)
       return { is: 'refused', range: rest, at, before, reason: reasonOf(outcome), form, endpoint }
     }
     case 'too_large':
-      turn.ended(false)
+      use.ended(false)
       if (!isSingle(range)) endpoint.learnLimit(sizeOf(batch, range))
       return { is: 'too_large', range: rest, reason: reasonOf(outcome), endpoint }
     case 'gzip_refused': {
-      turn.ended(false)
+      use.ended(false)
       if (!form.gzip) return failed(outcome.fault, rest)
       const plain = { ...form, gzip: false }
       endpoint.forms.learn(plain)
       return await postAs(plain, sent, parts)
     }
     case 'failed':
-      return await failedWith(outcome, sent, turn, parts)
+      return await failedWith(outcome, sent, use, parts)
   }
 }
 
 /** The request itself, in a slot. `rest`: the range after it, with its reason for a resend counted if a byte left. */
 async function send(
   { batch, range, endpoint, signal, leaving }: Post,
-  turn: AckTurn,
+  use: AckUse,
   { gzip, lineEnd }: BodyForm,
   { slots, sink, telemetry }: PostingParts,
 ): Promise<{ outcome: Outcome; rest: EventRange }> {
@@ -146,8 +146,8 @@ async function send(
     to: 'event',
     body: lineEnd ? bytesOf(batch, range) : bytesOf(batch, range).subarray(0, -1),
     gzip,
-    channel: turn.channel,
-    cookies: turn.cookies,
+    channel: use.channel,
+    cookies: use.cookies,
     signal,
     leaving: () => {
       leaving()
@@ -163,7 +163,7 @@ async function send(
     if (error instanceof Fault && error.kind !== 'lease' && !signal.aborted) {
       return { outcome: { is: 'failed', fault: error, accepted: 0, ackId: undefined }, rest }
     }
-    turn.ended(left)
+    use.ended(left)
     throw error
   }
   return { outcome: judge(response, range.to - range.from), rest }
@@ -171,13 +171,13 @@ async function send(
 
 async function accepted(
   request: Post,
-  turn: AckTurn,
+  use: AckUse,
   ackId: number | undefined,
   parts: PostingParts,
 ): Promise<Posted | Failed> {
   const { range, endpoint } = request
   if (ackId !== undefined && endpoint.sawAckId()) {
-    return { is: 'accepted', range, endpoint, acceptance: turn.accepted(ackId) }
+    return { is: 'accepted', range, endpoint, acceptance: use.accepted(ackId) }
   }
   if (endpoint.acknowledges) {
     // The token may have been changed just now: ask. Without acknowledgement this 200 is delivery, with it the outcome is unknown.
@@ -185,39 +185,39 @@ async function accepted(
     try {
       await endpoint.ready(request.signal)
     } catch (error) {
-      turn.ended(true)
+      use.ended(true)
       if (!(error instanceof Fault) || request.signal.aborted) throw error
       return failed(error, { ...range, resend: 'ambiguous' })
     }
   }
   if (!endpoint.acknowledges) {
-    turn.ended(false)
+    use.ended(false)
     return { is: 'accepted', range, endpoint, acceptance: 'delivered' }
   }
   const fault = new Fault('ambiguous', `${endpoint.client.origin} accepted a request without an ack id`, {
     code: 'no_ack_id',
     status: 200,
   })
-  return await outcomeUnknown(fault, request, turn, parts)
+  return await outcomeUnknown(fault, request, use, parts)
 }
 
 async function failedWith(
   outcome: Outcome & { is: 'failed' },
   request: Post,
-  turn: AckTurn,
+  use: AckUse,
   parts: PostingParts,
 ): Promise<Posted | Failed> {
   const { range, endpoint } = request
   const { fault } = outcome
-  if (fault.kind === 'ambiguous') return await outcomeUnknown(fault, request, turn, parts)
+  if (fault.kind === 'ambiguous') return await outcomeUnknown(fault, request, use, parts)
   if (fault.kind === 'configuration' && isUnreadable(fault)) {
     // An operator must act, and until then the outcome stays unknown.
     parts.telemetry.outcomeUnknown(parts.sink, fault)
-    turn.ended(true)
+    use.ended(true)
     return failed(fault, { ...range, resend: 'ambiguous', unknown: range.unknown + 1 })
   }
   if (fault.code === '27') endpoint.acks.rotate()
-  const before = acceptancePrior(endpoint, turn, outcome.accepted > 0 ? outcome.ackId : undefined)
+  const before = acceptancePrior(endpoint, use, outcome.accepted > 0 ? outcome.ackId : undefined)
   // An answer says that nothing was accepted; without one nothing was sent this time.
   if (outcome.accepted === 0) return failed(fault, fault.status === undefined ? range : { ...range, unknown: 0 })
   if (before === 'unacknowledged') return failed(fault, { ...range, resend: 'partial_unacked' })
@@ -228,12 +228,12 @@ async function failedWith(
 async function outcomeUnknown(
   fault: Fault,
   { range, endpoint, signal }: Post,
-  turn: AckTurn,
+  use: AckUse,
   { sink, telemetry }: PostingParts,
 ): Promise<Posted | Failed> {
   telemetry.outcomeUnknown(sink, fault)
-  if (!turn.own) turn.ended(true)
-  else if ((await turn.doubtful()) === 'acked') return { is: 'accepted', range, endpoint, acceptance: 'delivered' }
+  if (!use.own) use.ended(true)
+  else if ((await use.doubtful()) === 'acked') return { is: 'accepted', range, endpoint, acceptance: 'delivered' }
   signal.throwIfAborted()
   return failed(fault, { ...range, resend: 'ambiguous', doubtful: true, unknown: range.unknown + 1 })
 }
@@ -243,11 +243,11 @@ function failed(fault: Fault, rest: EventRange): Failed {
   return { is: 'failed', fault, before: 'unacknowledged', rest }
 }
 
-/** Ends the turn of a request of which the first events may have been accepted, and says how those were. */
-function acceptancePrior(endpoint: Endpoint, turn: AckTurn, ackId: number | undefined): Acceptance {
-  if (ackId !== undefined && endpoint.sawAckId()) return turn.accepted(ackId)
+/** Ends the use of the channel by a request of which the first events may have been accepted, and says how those were. */
+function acceptancePrior(endpoint: Endpoint, use: AckUse, ackId: number | undefined): Acceptance {
+  if (ackId !== undefined && endpoint.sawAckId()) return use.accepted(ackId)
   // No event was accepted, or no id was given: nothing waits for an ack.
-  turn.ended(false)
+  use.ended(false)
   return endpoint.acknowledges ? 'unacknowledged' : 'delivered'
 }
 
