@@ -189,7 +189,10 @@ export const searchUrl: Parser<string> = {
 function httpUrl(value: string): Parsed<URL> {
   if (!/^https?:\/\//i.test(value)) return { refused: 'does not start with http:// or https://' }
   const url = URL.parse(value)
-  if (url === null) return { refused: 'is not a valid URL' }
+  if (url === null) {
+    const named = /^https?:\/\/[^/?#@]*[a-z-][^/?#@]*?\.(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?\/?$/i.test(value)
+    return { refused: named ? 'has a name before an IP address: leave the name out' : 'is not a valid URL' }
+  }
   if (url.username !== '' || url.password !== '') return { refused: 'contains a user name or password' }
   if (url.search !== '' || url.hash !== '') return { refused: 'contains a query or fragment' }
   return { value: url }

@@ -93,12 +93,14 @@ export class FaultScript<Action extends FaultAction = FaultAction> {
 
   /**
    * Appends rules and returns their ids. The first rule that matches a request wins. Throws a TypeError, adding none,
-   * if one of them could never fire or asks for something the server does not know.
+   * if one of them has an unknown key, attribute, action, API or endpoint. Other values may be right later or unknown on
+   * purpose: a shard that a split will make, an error code that the bridge has never seen.
    */
   add(...rules: ReadonlyArray<FaultRule<Action>>): string[] {
     for (const rule of rules) {
       const problem = problemOf(rule, this.#words)
-      if (problem !== undefined) throw new TypeError(`fault rule ${rule?.id ?? ''}: ${problem}`)
+      if (problem !== undefined)
+        throw new TypeError(`${['fault rule', rule?.id].filter(Boolean).join(' ')}: ${problem}`)
     }
     return rules.map((rule) => {
       const id = rule.id ?? `fault-${this.#nextId++}`

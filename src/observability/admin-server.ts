@@ -160,7 +160,13 @@ async function answer(
       response.setHeader('content-security-policy', CONTENT_SECURITY_POLICY)
       return send(request, response, 200, statusPage(options.status.snapshot()), 'text/html; charset=utf-8')
     case '/status.json':
-      return send(request, response, 200, `${JSON.stringify(options.status.snapshot())}\n`, 'application/json')
+      return send(
+        request,
+        response,
+        200,
+        `${JSON.stringify(await options.status.freshSnapshot())}\n`,
+        'application/json',
+      )
     case '/livez':
       return send(request, response, 200, 'ok\n')
     case '/readyz':

@@ -27,7 +27,7 @@ export interface StatusOptions {
   about: About
   /** The logstore whose shards `askGroup` lists. */
   logstore: LogstoreRef
-  /** Asks Log Service. Called only while the page is open. */
+  /** Asks Log Service. Called only while a page is open or a program asks. */
   askGroup: (signal: AbortSignal) => Promise<ListedShard[]>
 }
 
@@ -110,6 +110,7 @@ interface FaultSeen {
 
 const GROUP_IS_FRESH_MS = 10_000
 const GROUP_TIMEOUT_MS = 5_000
+const GROUP_WAIT_MS = 2_000
 const FAULTS_KEPT = 20
 
 /** Recent events and figures for the status page. They are collected even while the page is closed; memory is bounded. */
@@ -124,6 +125,7 @@ export class Status {
   #group: ListedShard[] = []
   #groupProblem: string | undefined
   #groupAskedAt = Number.NEGATIVE_INFINITY
+  #groupLooked: Promise<void> = Promise.resolve()
 
   constructor(options: StatusOptions) {
     this.#options = options
@@ -171,10 +173,22 @@ export class Status {
     if (this.#faults.size > FAULTS_KEPT && oldest !== undefined) this.#faults.delete(oldest)
   }
 
+  /** As `snapshot`, but an answer about the group that is older than 10 s is asked for first. Waits 2 s at most. */
+  async freshSnapshot(): Promise<StatusSnapshot> {
+    this.#lookAtGroup()
+    let timer: NodeJS.Timeout | undefined
+    const enough = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, GROUP_WAIT_MS)
+    })
+    await Promise.race([this.#groupLooked, enough])
+    clearTimeout(timer)
+    return this.snapshot()
+  }
+
   /** Does not wait: it starts to ask for the group, and the next snapshot shows the answer. */
   snapshot(): StatusSnapshot {
     const { about, health, pauses, clock } = this.#options
-    void this.#lookAtGroup()
+    this.#lookAtGroup()
     const upMs = clock.monotonic() - this.#startedAt
     const lags = [...this.#held.values()].flatMap(({ lagSeconds }) => lagSeconds ?? [])
     return {
@@ -232,10 +246,15 @@ export class Status {
   }
 
   /** Asks the service every 10 s at most, however many pages are open. A request times out before the next begins. */
-  async #lookAtGroup(): Promise<void> {
-    const { clock, askGroup } = this.#options
+  #lookAtGroup(): void {
+    const { clock } = this.#options
     if (clock.monotonic() - this.#groupAskedAt < GROUP_IS_FRESH_MS) return
     this.#groupAskedAt = clock.monotonic()
+    this.#groupLooked = this.#askGroup()
+  }
+
+  async #askGroup(): Promise<void> {
+    const { askGroup } = this.#options
     try {
       this.#group = await askGroup(AbortSignal.timeout(GROUP_TIMEOUT_MS))
       this.#groupProblem = undefined

@@ -189,7 +189,10 @@ async function consumerName({ sls }: Config, client: SlsClient, signal: AbortSig
   const checkpoints = await client.getCheckpoints(sls.consumerGroup, undefined, signal)
   const own = checkpoints.filter(({ consumer }) => consumer === sls.consumer)
   const ageSeconds = Math.round(Date.now() / 1000 - Math.max(0, ...own.map(({ updateTime }) => updateTime / 1e6)))
-  if (ageSeconds * 1000 > sls.groupTimeoutMs) return ok(`${sls.consumer} is not in use`)
+  if (ageSeconds * 1000 > sls.groupTimeoutMs)
+    return ok(
+      `no commit under ${sls.consumer} in the last ${sls.groupTimeoutMs / 1000} s; an idle replica commits nothing`,
+    )
   return warn(
     `${sls.consumer} committed ${Math.max(0, ageSeconds)} s ago`,
     'This is fine if it was this replica before a restart. If another replica runs under this name, both read the same shards. Set SLS_CONSUMER.',

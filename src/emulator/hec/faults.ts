@@ -21,6 +21,7 @@ export interface HecAction extends FaultAction, EventScript {
 export type HecFaultRule = FaultRule<HecAction>
 
 const ATTRIBUTES = ['endpoint', 'path', 'method', 'channel', 'encoding']
+const ENDPOINTS = ['event', 'raw', 'ack', 'health']
 const ACTIONS = ['index', 'forgetAcks', 'accept', 'refuse', 'number']
 
 export class HecFaults extends FaultScript<HecAction> {
@@ -62,6 +63,8 @@ export function scriptedReply(action: HecAction): HecReply | undefined {
   return { ...reply, ...extra }
 }
 
-function refuse({ action }: HecFaultRule): string | undefined {
+function refuse({ match, action }: HecFaultRule): string | undefined {
+  const endpoint = [match?.['endpoint'] ?? []].flat().find((name) => !ENDPOINTS.includes(String(name)))
+  if (endpoint !== undefined) return `unknown endpoint ${endpoint}, known are ${ENDPOINTS.join(', ')}`
   return action.code !== undefined && typeof action.code !== 'number' ? 'code must be a number' : undefined
 }

@@ -171,6 +171,13 @@ describe('SLS_ENDPOINT', () => {
     expect(blamed({ SLS_ENDPOINT: given })).toEqual(['SLS_ENDPOINT'])
   })
 
+  test('with a name before an IP address is refused with what to do', () => {
+    expect(JSON.stringify(refused({ SLS_ENDPOINT: 'http://try-it.127.0.0.1:26010' }))).toContain(
+      'has a name before an IP address: leave the name out',
+    )
+    expect(JSON.stringify(refused({ SLS_ENDPOINT: 'http://127.0.0.999' }))).toContain('is not a valid URL')
+  })
+
   test('with the project in front is used without it, with a warning', () => {
     const { config, warnings } = accepted({ SLS_ENDPOINT: 'audit-prod.cn-hangzhou.log.aliyuncs.com' })
     expect(config.sls.endpoint).toBe('https://cn-hangzhou.log.aliyuncs.com')

@@ -53,7 +53,7 @@ export async function observed(level = 'info', about: Partial<About> = {}) {
   const metrics = createMetrics({ version: '1.2.3', sinks: [DEFAULT_SINK] })
   const pauses = new Pauses(clock)
   const health = new Health({ clock, groupTimeoutMs: 60_000, pauses })
-  const group = { shards: [] as ListedShard[], asked: 0, problem: undefined as unknown }
+  const group = { shards: [] as ListedShard[], asked: 0, problem: undefined as unknown, answered: Promise.resolve() }
   const status = new Status({
     clock,
     health,
@@ -62,6 +62,7 @@ export async function observed(level = 'info', about: Partial<About> = {}) {
     about: { version: '1.2.3', consumer: 'replica-1', group: 'g', project: 'p', logstore: 'l', ...about },
     askGroup: async () => {
       group.asked++
+      await group.answered
       if (group.problem !== undefined) throw group.problem
       return group.shards
     },

@@ -65,6 +65,26 @@ describe('shards', () => {
 })
 
 describe('asking about the group', () => {
+  test('comes before the answer to a program, when the last answer is older than 10 s', async () => {
+    const it = await observed()
+    it.group.shards = [ofGroup(1)]
+    expect((await it.status.freshSnapshot()).shards).toHaveLength(1)
+    it.group.shards = [ofGroup(1), ofGroup(2)]
+    it.clock.pass(9)
+    expect((await it.status.freshSnapshot()).shards).toHaveLength(1)
+    it.clock.pass(2)
+    expect((await it.status.freshSnapshot()).shards).toHaveLength(2)
+    expect(it.group.asked).toBe(2)
+  })
+
+  test('delays the answer to a program by 2 s at most', async () => {
+    const it = await observed()
+    it.group.answered = new Promise(() => {})
+    const started = performance.now()
+    expect((await it.status.freshSnapshot()).shards).toEqual([])
+    expect(performance.now() - started).toBeLessThan(4_000)
+  })
+
   test('happens only while a page is open, and once in ten seconds however many are', async () => {
     const it = await observed()
     expect(it.group.asked).toBe(0)

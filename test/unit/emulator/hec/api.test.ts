@@ -28,11 +28,15 @@ test('tells when a scripted fault has hit a request', async () => {
   await fired
 })
 
-test('refuses a fault that matches an attribute no request has', async () => {
+test('refuses a fault that matches an attribute or an endpoint no request has', async () => {
   const receiver = await receiverFor()
   expect(() => receiver.faults.add({ match: { api: 'PullLogs' }, action: { code: 9 } })).toThrow(
-    'unknown attribute api, known are endpoint, path, method, channel, encoding',
+    'fault rule: unknown attribute api, known are endpoint, path, method, channel, encoding',
   )
+  for (const endpoint of ['events', ['event', 'events']])
+    expect(() => receiver.faults.add({ id: 'typo', match: { endpoint }, action: { code: 9 } })).toThrow(
+      'fault rule typo: unknown endpoint events, known are event, raw, ack, health',
+    )
 })
 
 test('hands out the environment of a bridge, and that of a search', async () => {
