@@ -1,6 +1,7 @@
-import { readFileSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { createSecureContext, TLSSocket } from 'node:tls'
 import { messageOf } from '../core/errors.ts'
+import { readPlainFile } from '../core/plain-file.ts'
 import { Secret } from '../core/secret.ts'
 
 /** How we verify the server of a TLS connection, and our own certificate. All are PEM. */
@@ -34,9 +35,6 @@ export function tlsConnectOptions({ verify, ca, cert, key, serverName }: Tls): T
     ...(serverName && { servername: serverName }),
   }
 }
-
-/** A PEM file is a few kilobytes; a bundle of all public authorities has 250 KB. */
-const LARGEST_PEM_BYTES = 4 << 20
 
 /**
  * TLS settings whose files may change while the process runs. Rotation replaces them one after the other, so files that do
@@ -96,9 +94,7 @@ function readAll({ ca, cert, key }: NonNullable<Tls['files']>): Pick<Tls, 'ca' |
 }
 
 function readPem(path: string): string {
-  const stats = statSync(path)
-  if (!stats.isFile() || stats.size > LARGEST_PEM_BYTES) throw new Error(`${path} is not a PEM file`)
-  const text = readFileSync(path, 'utf8')
+  const text = readPlainFile(path)
   const begun = text.match(/^-----BEGIN /gm)?.length ?? 0
   const ended = text.match(/^-----END /gm)?.length ?? 0
   if (begun === 0 || begun !== ended) throw new Error(`${path} is not a whole PEM file`)
