@@ -256,7 +256,11 @@ describe('a directory that was not there survives a power cut with all of its pa
     const top = await temporaryDirectory()
     const synced: string[] = []
     await watchSyncs((path) => void synced.push(path))
-    const config = { deadLetterDir: join(top, 'a/b'), log: {} } as Config
+    const config = {
+      deadLetterDir: join(top, 'a/b'),
+      log: {},
+      hec: { urls: [''], concurrency: 1 },
+    } as unknown as Config
     const check = hostChecks(config).find(({ about }) => about === 'dead letter')
     await check?.run(AbortSignal.abort())
     expect(synced).toEqual(expect.arrayContaining([top, join(top, 'a')]))
