@@ -76,11 +76,11 @@ export const MUTANTS: readonly Mutant[] = [
     ...{ ordeal: 'errors of HEC', caughtBy: 'lost' },
   },
   {
-    bug: 'delivery gives up after five attempts',
+    bug: 'delivery gives up after two attempts',
     edits: [
       [
         "if (fault.kind !== 'transient' && fault.kind !== 'ambiguous') throw fault",
-        "if ((fault.kind !== 'transient' && fault.kind !== 'ambiguous') || failures === 5) throw fault",
+        "if ((fault.kind !== 'transient' && fault.kind !== 'ambiguous') || failures === 1) throw fault",
       ],
     ],
     ...{ ordeal: 'errors of HEC', caughtBy: 'died' },
