@@ -5,7 +5,7 @@ import { buildConnector } from 'undici'
 import { names } from './names.ts'
 import type { ForwardProxy, Proxies } from './proxy.ts'
 import { ProxyFailed, proxyFor, tunnel } from './proxy.ts'
-import type { Tls } from './tls.ts'
+import type { Tls, TlsConnectOptions } from './tls.ts'
 import { failureOf, TlsFiles, tlsConnectOptions } from './tls.ts'
 
 export interface ConnectorOptions {
@@ -102,12 +102,13 @@ export class Connector {
   /** One for all connections, since it remembers the TLS session. */
   #current(): Built {
     const tls = this.#files.current()
-    if (this.#built?.tls !== tls) this.#built = { tls, connect: this.#build(tlsConnectOptions(tls)) }
+    const { alias } = this.#options
+    if (this.#built?.tls !== tls) this.#built = { tls, connect: this.#build(alias, tlsConnectOptions(tls)) }
     return this.#built
   }
 
-  #build(more: object): ReturnType<typeof buildConnector> {
-    const { timeoutMs, alias } = this.#options
+  #build(alias?: string, more?: TlsConnectOptions): ReturnType<typeof buildConnector> {
+    const { timeoutMs } = this.#options
     const checkServerIdentity = (host: string, certificate: PeerCertificate): Error | undefined => {
       const wrong = checkName(host, certificate)
       return wrong && alias !== undefined && checkName(alias, certificate) === undefined ? undefined : wrong
@@ -119,7 +120,8 @@ export class Connector {
 
   #toProxy(proxy: ForwardProxy, callback: buildConnector.Callback): void {
     const { protocol, hostname, host, port } = new URL(proxy.origin)
-    const socket = this.#build({})({ protocol, hostname: bare(hostname), host, port }, (...[error, connected]) => {
+    // The alias is the origin's. A proxy without an address must not be sought there, with its credentials.
+    const socket = this.#build()({ protocol, hostname: bare(hostname), host, port }, (...[error, connected]) => {
       if (error) callback(new ProxyFailed(proxy, failureOf(socket, error)), null)
       else callback(null, connected)
     }) as unknown

@@ -38,7 +38,9 @@ function urlOf({ origin, authorization }: ForwardProxy): string {
   const url = new URL(origin)
   const pair = Buffer.from(authorization?.reveal().replace('Basic ', '') ?? '', 'base64').toString()
   const colon = pair.indexOf(':')
-  if (colon >= 0) [url.username, url.password] = [pair.slice(0, colon), pair.slice(colon + 1)]
+  // The setters would leave a % as it is, and the agents decode it.
+  const [username, password] = [pair.slice(0, colon), pair.slice(colon + 1)].map(encodeURIComponent)
+  if (colon >= 0) Object.assign(url, { username, password })
   return url.href
 }
 

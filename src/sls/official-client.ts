@@ -9,7 +9,7 @@ import type { Secret } from '../core/secret.ts'
 import { beginningOf } from '../core/text.ts'
 import { names } from '../net/names.ts'
 import type { Proxies } from '../net/proxy.ts'
-import { environmentOf } from '../net/proxy.ts'
+import { environmentOf, proxyFor } from '../net/proxy.ts'
 import { resolveEndpoint } from './endpoint.ts'
 
 export interface OfficialClientOptions {
@@ -60,10 +60,12 @@ export class OfficialClient {
     // Through a proxy, Node's agent refuses a Host that is not the address. So an emulator is connected to directly.
     const proxies = origin.endsWith(`//${host}`) ? options.proxies : undefined
     const proxyEnv = environmentOf(proxies ?? { except: [] })
+    // The agent looks the proxy up, too. One without an address must not be sought at the alias, with its credentials.
+    const isProxied = proxies !== undefined && proxyFor(origin, proxies) !== undefined
     this.#agent = new (origin.startsWith('https:') ? HttpsAgent : HttpAgent)({
       keepAlive: true,
       proxyEnv,
-      lookup: names.lookupOr(alias),
+      lookup: names.lookupOr(isProxied ? undefined : alias),
     })
     this.#client = new Client({
       endpoint: origin,

@@ -10,7 +10,7 @@ import type { Fault } from '../../../src/core/errors.ts'
 import { Connections } from '../../../src/net/connections.ts'
 import { networkFault, variablesOf } from '../../../src/net/network-fault.ts'
 import type { ForwardProxy } from '../../../src/net/proxy.ts'
-import { proxyFor } from '../../../src/net/proxy.ts'
+import { environmentOf, proxyFor } from '../../../src/net/proxy.ts'
 import { selfSigned } from '../emulator/hec/certificate.ts'
 
 const PROXY: ForwardProxy = { origin: 'http://proxy:3128' }
@@ -41,6 +41,14 @@ describe('NO_PROXY', () => {
     expect(proxyFor('http://hec', { https: PROXY, except: [] })).toBe(undefined)
     expect(proxyFor('https://hec', { http: PROXY, except: [] })).toBe(undefined)
   })
+})
+
+test('credentials reach the agents of Node as they were given', () => {
+  const parsed = proxyUrl.parse('http://us%40er:50%25%3A%2541@proxy:3128')
+  if (!('value' in parsed)) throw new Error(parsed.refused)
+  expect(environmentOf({ https: parsed.value, except: [] })['HTTPS_PROXY']).toBe(
+    'http://us%40er:50%25%3A%2541@proxy:3128/',
+  )
 })
 
 async function listening(server: Server): Promise<number> {
@@ -157,5 +165,20 @@ describe('a forward proxy', () => {
     onTestFinished(() => connections.end())
     const failed = connections.request({ method: 'GET', path: '/' })
     await expect(failed).rejects.toMatchObject({ code: 'ECONNREFUSED', message: /proxy http:\/\/127\.0\.0\.1:1/ })
+  })
+
+  test('whose name has no address is not sought at the alias of the origin', async () => {
+    const { proxies, asked } = await forwardProxy()
+    const { port } = new URL(proxies.https.origin)
+    const lost = { ...proxies.https, origin: `http://proxy.invalid:${port}` }
+    const connect = { timeoutMs: 5_000, proxies: { https: lost, except: [] }, alias: 'localhost' }
+    const connections = new Connections('https://project.invalid:2', { connect })
+    onTestFinished(() => connections.end())
+    const failed = connections.request({ method: 'GET', path: '/' })
+    await expect(failed).rejects.toMatchObject({
+      message: /proxy http:\/\/proxy\.invalid:/,
+      code: /^(ENOTFOUND|EAI_AGAIN)$/,
+    })
+    expect(asked).toEqual([])
   })
 })
