@@ -40,9 +40,9 @@ export function variablesOf(prefix: string): SettingNames {
   }
 }
 
-/** Whether something answered that is not HTTP, so that the outcome of the request is unknown. */
-export function isUnreadable(fault: Fault): boolean {
-  return fault.cause instanceof Error && fault.cause.name === 'HTTPParserError'
+/** Whether something answered that is not HTTP, or cannot be decompressed, so that the outcome of the request is unknown. */
+export function isUnreadable({ code, cause }: Fault): boolean {
+  return code === 'content_encoding' || (cause instanceof Error && cause.name === 'HTTPParserError')
 }
 
 /** The Fault of an HTTP request whose connection to `origin` failed with `error`. */

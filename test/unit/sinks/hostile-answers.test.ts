@@ -57,6 +57,21 @@ test('an answer that is not HTTP pauses the sink, and its events are counted as 
   expect(hec.indexed).toHaveLength(6)
 })
 
+test('so does an answer that cannot be decompressed', async () => {
+  const hec = await startHec()
+  hec.script.push((post, response) => {
+    hec.accept(post)
+    response.writeHead(200, { 'content-encoding': 'gzip' }).end('cut off')
+    return true
+  })
+  const { deliver, recorder } = await sinkTo([hec.url])
+  await deliver(batchOf(names(3)))
+  expect(recorder.faults('paused').map(({ code }) => code)).toEqual(['content_encoding'])
+  expect(recorder.of('outcomeUnknown')).toHaveLength(1)
+  expect(recorder.sum('resent', 'ambiguous')).toBe(3)
+  expect(hec.indexed).toHaveLength(6)
+})
+
 test('with acknowledgement such a request may have got an id, so the shared channel is left', async () => {
   const hec = await startHec({ ack: true })
   hec.acknowledging = false
