@@ -65,15 +65,21 @@ export class RollingFile implements Output {
   }
 
   #roll(): void {
+    const before = this.#fd
     try {
       const fd = open(this.#path(this.#number + 1))
-      closeSync(this.#fd)
       this.#fd = fd
       this.#number++
       this.#size = fstatSync(fd).size
     } catch (error) {
       this.#options.failed(error)
       return
+    }
+    try {
+      closeSync(before)
+    } catch (error) {
+      // The file is closed all the same: the next connection gets its descriptor.
+      this.#options.failed(error)
     }
     this.#begun()
   }
