@@ -24,7 +24,7 @@ export interface Pass {
   unproven(): void
 }
 
-/** `failed`: refused again, or a fault that leaves it unknown. `gone`: its lease ended before it could find out. */
+/** `failed`: refused again, or a fault that leaves it unknown. `gone`: its lease ended, or another gate closed, before it could find out. */
 type LeadResult = 'passed' | 'failed' | 'gone'
 
 interface Waiter {
@@ -85,7 +85,7 @@ export class PauseGate {
       } catch (error) {
         const refused = error instanceof Fault && error.kind === 'configuration'
         if (refused) this.trip(error)
-        else if (signal.aborted) result = 'gone'
+        else if (signal.aborted || error instanceof GateClosed) result = 'gone'
         if (!refused && !(error instanceof GateClosed && error.gate === this)) throw error
       } finally {
         lead?.(result)

@@ -150,8 +150,10 @@ export class Delivery {
     /** A failure is thrown as its fault: the gate closes on it, and the endpoint rests. */
     const postOnce = async (pass: Pick<Pass, 'check'>, endpoint: Endpoint): Promise<Posted | Suspect> => {
       const { acceptances } = evidence
-      if (evidence.everythingRefused || endpoint.evidence.everythingRefused)
-        return await this.#postWhileAllIsRefused(range, endpoint, pass)
+      if (evidence.everythingRefused || endpoint.evidence.everythingRefused) {
+        const answered = await this.#postWhileAllIsRefused(range, endpoint, pass)
+        if (answered) return answered
+      }
       const posted = await this.#post(range, endpoint, pass)
       if (posted.is !== 'failed') return posted
       const progress = posted.rest.from > range.from
@@ -212,14 +214,30 @@ export class Delivery {
     return posted
   }
 
-  /** Gives up nothing. One event is tried, another each time, until one is accepted. */
-  async #postWhileAllIsRefused(range: EventRange, endpoint: Endpoint, pass: Pick<Pass, 'check'>): Promise<Posted> {
-    const index = oneOf(range, this.#tries++)
-    const posted = await this.#post({ ...range, from: index, to: index + 1 }, endpoint, pass)
+  /**
+   * Gives up nothing. One event is tried, another each time, until one is accepted: of the range, or of those behind it, for
+   * the range may have none that is good. `undefined`: one of those behind it was accepted.
+   */
+  async #postWhileAllIsRefused(
+    range: EventRange,
+    endpoint: Endpoint,
+    pass: Pick<Pass, 'check'>,
+  ): Promise<Posted | undefined> {
+    const ranges = [range, ...this.#toSend]
+    const tries = this.#tries++
+    const tried = ranges[tries % ranges.length] ?? range
+    const index = oneOf(tried, Math.floor(tries / ranges.length))
+    const one = { ...tried, from: index, to: index + 1 }
+    const posted = await this.#post(one, endpoint, pass)
     if (posted.is === 'failed') throw posted.fault
     if (posted.is === 'refused' || posted.is === 'too_large') throw everythingRefused(posted.reason)
-    this.#sendNext(...around(range, index))
-    return posted
+    if (tried === range) {
+      this.#sendNext(...around(range, index))
+      return posted
+    }
+    this.#toSend.splice(this.#toSend.indexOf(tried), 1, ...around(tried, index))
+    if (posted.is === 'accepted') this.#accepted(one, posted.acceptance)
+    return undefined
   }
 
   /**
@@ -356,22 +374,25 @@ export class Delivery {
   async #suspectSizeCap(range: EventRange, form: BodyForm): Promise<void> {
     const { from } = range
     const first = eventRange(from, from + 1, 'bisect')
+    const rest = { ...range, from: from + 1 }
     const { evidence } = this.#shared
     const { spells } = evidence
+    this.#sendNext(rest)
     const posted = await this.#postUntilAnswered(first)
+    // Events of the rest may have been tried meanwhile. What is left of it then waits to be sent.
+    const place = this.#toSend.indexOf(rest)
+    if (place >= 0) this.#toSend.splice(place, 1)
     if (posted.is === 'over_limit') throw new Error('a single event is never over the limit')
     if (posted.is === 'accepted') {
       this.#accepted(first, posted.acceptance)
       const sameSink = posted.endpoint.forms.isCurrent(form) && evidence.spells === spells
       if (sameSink) posted.endpoint.learnLimit(sizeOf(this.#batch, range))
-      this.#sendNext(...halvesOf(this.#batch, { ...range, from: from + 1 }))
-    } else if (posted.is === 'suspect') {
-      await this.#suspected(posted)
-      this.#goOnAfter(range, from + 1)
-    } else {
-      await this.#giveUp(from, posted)
-      this.#goOnAfter(range, from + 1)
+      if (place >= 0) this.#sendNext(...halvesOf(this.#batch, rest))
+      return
     }
+    if (posted.is === 'suspect') await this.#suspected(posted)
+    else await this.#giveUp(from, posted)
+    if (place >= 0) this.#goOnAfter(range, from + 1)
   }
 
   #goOnAfter(range: EventRange, from: number): void {

@@ -122,6 +122,20 @@ describe('everything is refused', () => {
     expect((await buried()).toSorted()).toEqual([...bad].toSorted())
     expect(unique(hec)).toEqual(names(40, 'good').toSorted())
   })
+
+  test.each([
+    ['that are found by halving', undefined, 1],
+    ['at the beginning of several batches', 0, 3],
+  ])('bad events %s do not keep the good ones behind them', async (_, number, batches) => {
+    const hec = await startHec()
+    hec.rule = (post, response, it) =>
+      post.ids.some((id) => id.startsWith('bad')) ? code6(number)(post, response, it) : undefined
+    const { deliver, buried } = await sinkTo([hec.url], { speed: 200 })
+    const all = Array.from({ length: batches }, (__, i) => [...names(24, `bad${i}-`), ...names(8, `good${i}-`)])
+    await Promise.all(all.map((ids) => deliver(batchOf(ids))))
+    expect(unique(hec)).toEqual(all.flat().filter((id) => id.startsWith('good')).toSorted())
+    expect((await buried()).toSorted()).toEqual(all.flat().filter((id) => id.startsWith('bad')).toSorted())
+  })
 })
 
 describe('one event is refused by something that answers anything', () => {
