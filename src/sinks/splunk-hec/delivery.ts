@@ -59,6 +59,9 @@ export interface Shared {
   readonly clock: Clock
 }
 
+/** An answer to a request that was sent. */
+type Answered = Exclude<Posted, { is: 'over_limit' }>
+
 /** A range that fails while the sink accepts others: the fault is about what is in it. */
 interface Suspect {
   readonly is: 'suspect'
@@ -131,15 +134,13 @@ export class Delivery {
       case 'too_large':
         if (isSingle(posted.range)) return await this.#giveUp(posted.range.from, posted)
         return this.#sendNext(...halvesOf(this.#batch, posted.range))
-      case 'over_limit':
-        return this.#sendNext(...splitAt(this.#batch, posted.range, posted.limit))
       case 'suspect':
         return await this.#suspected(posted)
     }
   }
 
   /** Waits out every fault that decides nothing about events, and returns the first answer that does. */
-  async #postUntilAnswered(first: EventRange): Promise<Posted | Suspect> {
+  async #postUntilAnswered(first: EventRange): Promise<Answered | Suspect> {
     const { signal } = this.#lease
     const { endpoints, gate, deadLetterGate, doubtGate, evidence, sink, telemetry, clock } = this.#shared
     const since = clock.monotonic()
@@ -148,13 +149,20 @@ export class Delivery {
     let failures = 0
     let refusals = 0
     /** A failure is thrown as its fault: the gate closes on it, and the endpoint rests. */
-    const postOnce = async (pass: Pick<Pass, 'check'>, endpoint: Endpoint): Promise<Posted | Suspect> => {
+    const postOnce = async (pass: Pick<Pass, 'check'>, endpoint: Endpoint): Promise<Answered | Suspect> => {
       const { acceptances } = evidence
       if (evidence.everythingRefused || endpoint.evidence.everythingRefused) {
         const answered = await this.#postWhileAllIsRefused(range, endpoint, pass)
         if (answered) return answered
       }
-      const posted = await this.#post(range, endpoint, pass)
+      let posted = await this.#post(range, endpoint, pass)
+      // Within the pass: what was not sent proves nothing, and would open the gates.
+      while (posted.is === 'over_limit') {
+        const [part, rest] = splitAt(this.#batch, range, posted.limit)
+        this.#sendNext(rest)
+        range = part
+        posted = await this.#post(range, endpoint, pass)
+      }
       if (posted.is !== 'failed') return posted
       const progress = posted.rest.from > range.from
       if (progress) failures = refusals = 0
@@ -165,13 +173,14 @@ export class Delivery {
       if (parts) return { is: 'suspect', parts, fault: posted.fault, endpoint }
       throw posted.fault
     }
-    const attempt = async (): Promise<Posted | Suspect> => {
+    const attempt = async (): Promise<Answered | Suspect> => {
       await deadLetterGate.opened(signal)
       return await doubtGate.through(signal, async (doubt) => {
         try {
           const posted = await gate.through(signal, (pass) => endpoints.using((at) => postOnce(both(doubt, pass), at)))
           // Only an ack tells that the events arrived.
-          if (posted.is === 'accepted' && posted.acceptance !== 'delivered') doubt.unproven()
+          const unacked = posted.is === 'accepted' && posted.acceptance !== 'delivered'
+          if (unacked || posted.is === 'suspect') doubt.unproven()
           return posted
         } catch (error) {
           if (error instanceof Fault && error.kind === 'ambiguous' && range.unknown >= MOST_UNKNOWN) {
@@ -222,13 +231,14 @@ export class Delivery {
     range: EventRange,
     endpoint: Endpoint,
     pass: Pick<Pass, 'check'>,
-  ): Promise<Posted | undefined> {
+  ): Promise<Answered | undefined> {
     const ranges = [range, ...this.#toSend]
     const tries = this.#tries++
     const tried = ranges[tries % ranges.length] ?? range
     const index = oneOf(tried, Math.floor(tries / ranges.length))
     const one = { ...tried, from: index, to: index + 1 }
     const posted = await this.#post(one, endpoint, pass)
+    if (posted.is === 'over_limit') throw new Error('a single event is never over the limit')
     if (posted.is === 'failed') throw posted.fault
     if (posted.is === 'refused' || posted.is === 'too_large') throw everythingRefused(posted.reason)
     if (tried === range) {
@@ -382,7 +392,6 @@ export class Delivery {
     // Events of the rest may have been tried meanwhile. What is left of it then waits to be sent.
     const place = this.#toSend.indexOf(rest)
     if (place >= 0) this.#toSend.splice(place, 1)
-    if (posted.is === 'over_limit') throw new Error('a single event is never over the limit')
     if (posted.is === 'accepted') {
       this.#accepted(first, posted.acceptance)
       const sameSink = posted.endpoint.forms.isCurrent(form) && evidence.spells === spells

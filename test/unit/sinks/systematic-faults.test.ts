@@ -133,8 +133,18 @@ describe('everything is refused', () => {
     const { deliver, buried } = await sinkTo([hec.url], { speed: 200 })
     const all = Array.from({ length: batches }, (__, i) => [...names(24, `bad${i}-`), ...names(8, `good${i}-`)])
     await Promise.all(all.map((ids) => deliver(batchOf(ids))))
-    expect(unique(hec)).toEqual(all.flat().filter((id) => id.startsWith('good')).toSorted())
-    expect((await buried()).toSorted()).toEqual(all.flat().filter((id) => id.startsWith('bad')).toSorted())
+    expect(unique(hec)).toEqual(
+      all
+        .flat()
+        .filter((id) => id.startsWith('good'))
+        .toSorted(),
+    )
+    expect((await buried()).toSorted()).toEqual(
+      all
+        .flat()
+        .filter((id) => id.startsWith('bad'))
+        .toSorted(),
+    )
   })
 })
 
@@ -220,6 +230,22 @@ describe('an outcome that stays unknown', () => {
     await delivered
     expect(unique(hec)).toEqual(names(10))
     await recorder.first('resumed')
+  })
+
+  test('a body that has to be cut before it can be sent does not end the pause', async () => {
+    const hec = await startHec()
+    hec.rule = (post, response) => (post.bytes > 3_000 ? html(response, 413) : undefined)
+    const { deliver, recorder } = await sinkTo([hec.url], { speed: 100, gzip: false })
+    await deliver(batchOf(names(12), 900))
+    hec.rule = cut
+    const small = deliver(batchOf(['small']))
+    await recorder.first('paused')
+    const large = deliver(batchOf(names(12, 'large'), 900))
+    await hec.until(() => hec.posts.filter(({ ids }) => ids.includes('large0')).length >= 2)
+    expect(recorder.of('resumed')).toEqual([])
+    hec.rule = undefined
+    await Promise.all([small, large])
+    expect(unique(hec)).toEqual([...names(12), ...names(12, 'large'), 'small'].toSorted())
   })
 
   test('acknowledgements that get lost: three deliveries, then a pause that names the cause, until an ack comes', async () => {
