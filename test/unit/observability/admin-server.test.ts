@@ -218,7 +218,7 @@ describe('connections', () => {
     expect(sockets.at(-1)?.closed).toBe(false)
   })
 
-  test('whose clients read no answer do not lock a probe out', async () => {
+  test('whose clients read no answer do not lock a probe out', { timeout: 30_000 }, async () => {
     const { server, get } = await started()
     for (let n = 0; n < 80; n++) {
       const socket = await opened(server.port, 'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(10))
