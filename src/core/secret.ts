@@ -38,3 +38,8 @@ export class Secret {
     return MASK
   }
 }
+
+/** `text` without the values of any of the secrets. */
+export function hiding(secrets: readonly Secret[], text: string): string {
+  return secrets.reduce((shown, secret) => secret.hiddenIn(shown), text)
+}

@@ -25,6 +25,11 @@ export function proxyFor(origin: string, { http, https, except }: Proxies): Forw
   return proxy && !except.some((entry) => isExcept(url, entry)) ? proxy : undefined
 }
 
+/** What a proxy that repeats our request would show. */
+export function secretsOf({ http, https }: Partial<Proxies> = {}): Secret[] {
+  return [http?.authorization, https?.authorization].filter((secret) => secret !== undefined)
+}
+
 /** The proxies as variables, for the agents of Node. */
 export function environmentOf({ http, https, except }: Proxies): Record<string, string> {
   return {

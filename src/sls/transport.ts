@@ -2,10 +2,12 @@ import type { Dispatcher } from 'undici'
 import { abortable } from '../core/abortable.ts'
 import { Fault, messageOf } from '../core/errors.ts'
 import type { Secret } from '../core/secret.ts'
+import { hiding } from '../core/secret.ts'
 import { beginningOf } from '../core/text.ts'
 import { Connections } from '../net/connections.ts'
 import { decoded, isEncoded } from '../net/content-encoding.ts'
 import type { Proxies } from '../net/proxy.ts'
+import { secretsOf } from '../net/proxy.ts'
 import { Deadline } from './deadline.ts'
 import { resolveEndpoint } from './endpoint.ts'
 import type { CallContext, SlsApi, SlsError } from './errors.ts'
@@ -82,7 +84,9 @@ export class SlsTransport {
     try {
       const ask = async (credentials: Credentials): Promise<Answer> => {
         const response = await this.#send(call, credentials, deadline.signal)
-        return new Answer(response, { context, deadline, secret: credentials.securityToken })
+        const token = credentials.securityToken
+        const secrets = [...(token ? [token] : []), ...secretsOf(this.#options.proxies)]
+        return new Answer(response, { context, deadline, secrets })
       }
       const credentials = await abortable(this.#options.credentials(), deadline.signal)
       answer = await ask(credentials)
@@ -164,7 +168,7 @@ interface Asked {
   readonly context: CallContext
   readonly deadline: Deadline
   /** What was sent and must not be shown, should the answer repeat it. */
-  readonly secret: Secret | undefined
+  readonly secrets: readonly Secret[]
 }
 
 /** An answer whose headers are there and whose body may still be on its way. */
@@ -173,15 +177,15 @@ export class Answer {
   readonly #response: Dispatcher.ResponseData
   readonly #context: CallContext
   readonly #deadline: Deadline
-  readonly #secret: Secret | undefined
+  readonly #secrets: readonly Secret[]
   #idleTimeout = false
 
-  constructor(response: Dispatcher.ResponseData, { context, deadline, secret }: Asked) {
+  constructor(response: Dispatcher.ResponseData, { context, deadline, secrets }: Asked) {
     this.status = response.statusCode
     this.#response = response
     this.#context = context
     this.#deadline = deadline
-    this.#secret = secret
+    this.#secrets = secrets
     // A connection may break while the body is not being read. Without a listener that would end the process; `body` reports it.
     response.body.on('error', () => {})
   }
@@ -239,7 +243,7 @@ export class Answer {
   }
 
   #fitToShow<T extends string | undefined>(text: T): T | string {
-    return text === undefined || !this.#secret ? text : this.#secret.hiddenIn(text)
+    return text === undefined ? text : hiding(this.#secrets, text)
   }
 
   async asError(): Promise<SlsError> {

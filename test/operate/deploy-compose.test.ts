@@ -119,7 +119,7 @@ describe('docker-compose.yml', () => {
 describe('the image', () => {
   test('runs the bridge unprivileged, and signals reach it directly', () => {
     expect(dockerfile).toMatch(/^USER 1000:1000$/m)
-    expect(dockerfile).toMatch(/^ENTRYPOINT \["node", "dist\/main.js"\]$/m)
+    expect(dockerfile).toMatch(/^ENTRYPOINT \["node", "--disable-sigusr1", "dist\/main.js"\]$/m)
     expect(dockerfile).toMatch(/^HEALTHCHECK .*\/livez/m)
   })
 

@@ -2,12 +2,14 @@ import type { Dispatcher } from 'undici'
 import type { Clock } from '../../core/clock.ts'
 import { Fault } from '../../core/errors.ts'
 import type { Secret } from '../../core/secret.ts'
+import { hiding } from '../../core/secret.ts'
 import type { Telemetry } from '../../core/telemetry.ts'
 import { Connections } from '../../net/connections.ts'
 import { decoded, isEncoded } from '../../net/content-encoding.ts'
 import type { Progress } from '../../net/network-fault.ts'
 import { networkFault, variablesOf } from '../../net/network-fault.ts'
 import type { Proxies } from '../../net/proxy.ts'
+import { secretsOf } from '../../net/proxy.ts'
 import { retryAfterMs } from '../../net/retry-after.ts'
 import type { Tls } from '../../net/tls.ts'
 import { gzip } from '../gzip/gzip.ts'
@@ -97,7 +99,7 @@ export class HecClient {
       left = true
     }
     try {
-      const response = this.#withoutToken(await this.#exchange({ ...request, leaving }, body))
+      const response = this.#withoutSecrets(await this.#exchange({ ...request, leaving }, body))
       telemetry.sinkRequest(sink, response.status, String(response.reply?.code ?? ''), seconds())
       return response
     } catch (error) {
@@ -111,18 +113,18 @@ export class HecClient {
 
   /** The health that the answering node reports. Throws as `post` does. */
   async health(request: Pick<HecRequest, 'channel' | 'signal' | 'timeoutMs'>): Promise<HecResponse> {
-    return this.#withoutToken(await this.#exchange({ ...request, to: 'health' }, null))
+    return this.#withoutSecrets(await this.#exchange({ ...request, to: 'health' }, null))
   }
 
   async close(): Promise<void> {
     await this.#connections.end()
   }
 
-  /** Some proxies repeat the request that they refuse, with its token, and answers end up in logs and on /readyz. */
-  #withoutToken(response: HecResponse): HecResponse {
-    const { token } = this.#connection
-    const body = token.hiddenIn(response.body)
-    const location = response.location && token.hiddenIn(response.location)
+  /** Some proxies repeat the request that they refuse, with its secrets, and answers end up in logs and on /readyz. */
+  #withoutSecrets(response: HecResponse): HecResponse {
+    const secrets = [this.#connection.token, ...secretsOf(this.#connection.proxies)]
+    const body = hiding(secrets, response.body)
+    const location = response.location && hiding(secrets, response.location)
     const reply = body === response.body ? response.reply : response.reply && readReply(body)
     return { ...response, body, location, reply }
   }

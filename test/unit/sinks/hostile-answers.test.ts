@@ -196,6 +196,23 @@ describe('texts of a server', () => {
     expect(shown.join('\n')).toContain('you sent [secret]')
     expect(shown.join('\n')).toContain('sends us to /?token=[secret]')
   })
+
+  test('that repeat the credentials of a forward proxy reach no log with them', async () => {
+    const hec = await startHec()
+    let asked = 0
+    hec.outage = ({ headers }, response) => {
+      if (++asked === 3) hec.outage = undefined
+      response.writeHead(502).end(`Proxy-Authorization: ${headers['proxy-authorization']}`)
+    }
+    const authorization = new Secret('Basic cHJveHk6czNjcmV0')
+    const { deliver, recorder } = await sinkTo([hec.url], {
+      proxies: { http: { origin: hec.url, authorization }, except: [] },
+    })
+    await deliver(batchOf(names(1)))
+    const shown = recorder.calls.map(({ args }) => args.map((arg) => String((arg as Error)?.message ?? arg)).join())
+    expect(shown.join('\n')).toContain('Proxy-Authorization: [secret]')
+    expect(shown.join('\n')).not.toContain('cHJveHk')
+  })
 })
 
 test('an answer that a gateway compressed unasked is read', async () => {
