@@ -294,14 +294,15 @@ export class Delivery {
     const { evidence, endpoints, held } = this.#shared
     for (const each of endpoints.all) each.forgetLimit()
     const others = event.failedAt !== undefined && evidence.acceptances > event.failedAt
-    const heldBefore = event.heldBefore + 1
+    // What is refused while nothing else is accepted may be refused like everything.
+    const heldBefore = Math.max(1, event.heldBefore + (others ? 1 : 0))
     const forGood = refusesForGood(fault)
     if (forGood && others && heldBefore >= TRIES_ALONE) {
       const reason = { code: fault.code, text: fault.message, status: fault.status ?? null }
       return await this.#giveUp(event.from, { reason, endpoint })
     }
     held.hold(this, this.#heldFault(fault))
-    const gapMs = forGood && heldBefore < TRIES_ALONE ? REFUSED_ALONE_MS : LONGEST_PROBE_GAP_MS
+    const gapMs = forGood && others && heldBefore < TRIES_ALONE ? REFUSED_ALONE_MS : LONGEST_PROBE_GAP_MS
     this.#sendLater({ ...event, heldBefore, failedAt: evidence.acceptances }, gapMs)
   }
 

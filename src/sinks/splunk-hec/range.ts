@@ -16,7 +16,7 @@ export interface EventRange extends Span {
   readonly failedAt: number | undefined
   /** Part of a range that failed while others were accepted. */
   readonly suspect: boolean
-  /** How often it failed alone, for a single event that is held. */
+  /** How often it failed alone while others were accepted, for a single event that is held; at least 1 then. */
   readonly heldBefore: number
 }
 

@@ -187,6 +187,30 @@ describe('one event is refused by something that answers anything', () => {
     await recorder.first('resumed', ({ args }) => (args[0] as { reason: string }).reason === 'event_held')
   })
 
+  test('refusals while nothing else is accepted either do not count against a held event', async () => {
+    const hec = await startHec()
+    const page: Reaction = (_, response) => html(response, 403)
+    hec.rule = exceptFor('held', page)
+    const { deliver, recorder, buried } = await sinkTo([hec.url], { speed: 50 })
+    const delivered = deliver(batchOf(['held']))
+    await recorder.first('paused')
+    await deliver(batchOf(['other']))
+    await recorder.first('paused', ({ args }) => (args[0] as { reason: string }).reason === 'event_held')
+    const tries = (): number => hec.posts.filter(({ ids }) => ids.includes('held')).length
+    hec.rule = page
+    const before = tries()
+    await hec.until(() => tries() >= before + 4)
+    // The firewall is mended node by node.
+    hec.rule = exceptFor('held', page)
+    await deliver(batchOf(['another']))
+    const mended = tries()
+    await hec.until(() => tries() > mended)
+    hec.rule = undefined
+    await delivered
+    expect(await buried()).toEqual([])
+    expect(hec.indexed).toContain('held')
+  })
+
   test('two of them, in the only batch', async () => {
     const hec = await startHec()
     hec.rule = (post, response) =>
