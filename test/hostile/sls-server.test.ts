@@ -8,7 +8,7 @@ import { lz4Compress } from '../../src/sls/lz4.ts'
 import { selfSigned } from '../unit/emulator/hec/certificate.ts'
 import { bytesField } from '../unit/pipeline/wire.ts'
 import * as behave from './behaviours.ts'
-import type { Behaviour } from './front.ts'
+import type { Behaviour, FrontRequest } from './front.ts'
 import { answerOf } from './front.ts'
 import type { Row, Trial } from './trial.ts'
 import { MUST_NOT_SHOW, survives } from './trial.ts'
@@ -21,12 +21,25 @@ const PULLS = ['PullLogs 0']
 const BEATS = ['ConsumerGroupHeartBeat']
 const STARTS = ['GetCheckPoint', 'GetCursor 0', 'GetCursor 1']
 
-/** A pull answered with this body and these headers, which asks for the same cursor again. */
+/** The cursor behind one log group more. An answer that does not move the cursor would be refused for that alone. */
+function nextCursor({ target }: FrontRequest): string {
+  const cursor = new URL(target, 'http://x').searchParams.get('cursor') ?? ''
+  return Buffer.from(String(BigInt(Buffer.from(cursor, 'base64').toString()) + 1n)).toString('base64')
+}
+
+/** A pull answered with this body and these headers, which moves the cursor by one log group. */
 function pulled(body: Buffer | string, headers: Record<string, string> = {}): Behaviour {
   return ({ socket, request }) => {
-    const cursor = new URL(request.target, 'http://x').searchParams.get('cursor') ?? ''
-    const all = { 'x-log-cursor': cursor, 'x-log-count': '1', 'x-log-compresstype': 'lz4', ...headers }
+    const all = { 'x-log-cursor': nextCursor(request), 'x-log-count': '1', 'x-log-compresstype': 'lz4', ...headers }
     socket.write(answerOf(200, Object.entries(all), body).bytes)
+  }
+}
+
+/** A pull answered with this body, which holds no log and does not move the cursor. */
+function pulledNothing(body: Buffer, headers: Record<string, string>): Behaviour {
+  return (met) => {
+    const cursor = new URL(met.request.target, 'http://x').searchParams.get('cursor') ?? ''
+    return pulled(body, { 'x-log-cursor': cursor, 'x-log-count': '0', ...headers })(met)
   }
 }
 
@@ -54,8 +67,18 @@ function stored(raw: Buffer): Buffer {
 }
 
 /** Its head with these lines, and the body to follow. */
-const pullHead = (...lines: string[]): string =>
-  ['HTTP/1.1 200 OK', 'x-log-cursor: MA==', 'x-log-count: 1', 'x-log-bodyrawsize: 5000', ...lines, '', ''].join('\r\n')
+const pullHead =
+  (...lines: string[]) =>
+  (request: FrontRequest): string =>
+    ['HTTP/1.1 200 OK', `x-log-cursor: ${nextCursor(request)}`, 'x-log-count: 1', ...lines, '', ''].join('\r\n')
+
+const SMALL = 'x-log-bodyrawsize: 5000'
+
+/** A behaviour whose head depends on the request. */
+const headed =
+  (head: (request: FrontRequest) => string, make: (head: string) => Behaviour): Behaviour =>
+  (met) =>
+    make(head(met.request))(met)
 
 const json = (body: unknown): Behaviour => behave.answers(200, JSON.stringify(body))
 const slsError = (status: number, errorCode: string, errorMessage: string): Behaviour =>
@@ -97,17 +120,21 @@ const FRAMING: Row[] = [
   },
   {
     name: 'an endless body, announced',
-    behave: behave.endless(pullHead('Content-Length: 999999999999'), Buffer.alloc(65_536)),
+    behave: headed(pullHead(SMALL, 'Content-Length: 999999999999'), (head) =>
+      behave.endless(head, Buffer.alloc(65_536)),
+    ),
     says: /pull failed.*longer than/,
   },
   {
     name: 'an endless body in chunks',
-    behave: behave.endless(pullHead('Transfer-Encoding: chunked'), `10000\r\n${'x'.repeat(65_536)}\r\n`),
+    behave: headed(pullHead(SMALL, 'Transfer-Encoding: chunked'), (head) =>
+      behave.endless(head, `10000\r\n${'x'.repeat(65_536)}\r\n`),
+    ),
     says: /pull failed.*longer than/,
   },
   {
     name: 'an endless body without length',
-    behave: behave.endless(pullHead('Connection: close'), Buffer.alloc(65_536)),
+    behave: headed(pullHead(SMALL, 'Connection: close'), (head) => behave.endless(head, Buffer.alloc(65_536))),
     says: /pull failed.*longer than/,
   },
   { name: 'one header of 1 MB', behave: behave.withHead(`X-Big: ${'x'.repeat(MIB)}`), says: /pull failed.*header/i },
@@ -133,11 +160,7 @@ const FRAMING: Row[] = [
   { name: 'pulls never answered', behave: behave.silence, times: 1 },
   {
     name: 'a pull as large as they come, a byte at a time',
-    behave: behave.endless(
-      `HTTP/1.1 200 OK\r\nx-log-cursor: MA==\r\nx-log-count: 1\r\nx-log-bodyrawsize: ${10 * MIB}\r\n\r\n`,
-      'x',
-      100,
-    ),
+    behave: headed(pullHead(`x-log-bodyrawsize: ${10 * MIB}`), (head) => behave.endless(head, 'x', 100)),
     times: 1,
   },
   {
@@ -184,7 +207,6 @@ const FRAMING: Row[] = [
   {
     name: 'an unrequested 100 Continue',
     behave: behave.spoilt(({ bytes }) => Buffer.concat([Buffer.from('HTTP/1.1 100 Continue\r\n\r\n'), bytes])),
-    says: /pull failed/,
   },
   {
     name: 'another protocol to switch to',
@@ -224,22 +246,22 @@ const BOMBS: Row[] = [
   {
     name: 'the most that is taken, as LZ4 that does not shrink',
     times: 8,
-    behave: pulled(stored(LARGEST), { 'x-log-bodyrawsize': String(LARGEST.length) }),
+    behave: pulledNothing(stored(LARGEST), { 'x-log-bodyrawsize': String(LARGEST.length) }),
   },
   {
     name: 'the most that is taken, out of 130 KB of LZ4',
     times: 8,
-    behave: pulled(lz4Compress(LARGEST), { 'x-log-bodyrawsize': String(LARGEST.length) }),
+    behave: pulledNothing(lz4Compress(LARGEST), { 'x-log-bodyrawsize': String(LARGEST.length) }),
   },
   {
     name: 'the most that is taken, without compression',
     times: 8,
-    behave: pulled(LARGEST, { 'x-log-bodyrawsize': String(LARGEST.length), 'x-log-compresstype': '' }),
+    behave: pulledNothing(LARGEST, { 'x-log-bodyrawsize': String(LARGEST.length), 'x-log-compresstype': '' }),
   },
   {
     name: 'the most that is taken, as zstd',
     times: 8,
-    behave: pulled(zstdCompressSync(LARGEST), {
+    behave: pulledNothing(zstdCompressSync(LARGEST), {
       'x-log-bodyrawsize': String(LARGEST.length),
       'x-log-compresstype': 'zstd',
     }),
