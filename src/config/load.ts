@@ -85,7 +85,7 @@ interface TlsConfig {
 
 export type Loaded = { config: Config; warnings: string[] } | { problems: Problem[] }
 
-/** What the configuration depends on besides the environment. */
+/** The parts of the surroundings that the configuration depends on, besides the environment. */
 export interface Surroundings {
   hostname: string
   pid: number

@@ -59,7 +59,7 @@ export class Claim {
   }
 }
 
-/** Who replays the file, in words; `undefined` if nobody does. */
+/** The process that replays the file, in words; `undefined` if there is none. */
 async function ownerOf(file: string): Promise<string | undefined> {
   const [, host, start, pid] = CLAIM.exec(file) ?? []
   if (host === undefined || pid === undefined) return undefined
