@@ -8,7 +8,7 @@ import { seededRandom } from './sample-logs.ts'
 import type { WaitOptions } from './watch.ts'
 import { Watch } from './watch.ts'
 
-/** Attributes of a request that a rule can match: `api`, `shard`, `consumer`, `path` and so on. */
+/** Attributes of a request that a rule can match: `api`, `shard`, `path` and so on. A function says whether a value matches. */
 export type FaultAttributes = Readonly<Record<string, unknown>>
 
 export interface FaultAction {
@@ -159,6 +159,14 @@ export class FaultScript<Action extends FaultAction = FaultAction> {
     return undefined
   }
 
+  /**
+   * Whether some rule looks at one of these attributes.
+   * @internal
+   */
+  asks(...attributes: readonly string[]): boolean {
+    return [...this.#rules.values()].some(({ match = {} }) => attributes.some((name) => name in match))
+  }
+
   /** Every rule in order, exhausted ones included. */
   list(): Array<FaultReport<Action>> {
     return [...this.#rules.values()].map((rule) => ({ ...rule }))
@@ -206,6 +214,7 @@ export function answerMidway(
 function matches(rule: FaultRule, attributes: FaultAttributes): boolean {
   return Object.entries(rule.match ?? {}).every(([name, wanted]) => {
     const value = attributes[name]
+    if (typeof value === 'function') return [wanted].flat().some((each) => value(String(each)))
     return value !== undefined && [wanted].flat().some((each) => String(each) === String(value))
   })
 }

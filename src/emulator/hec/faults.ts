@@ -17,10 +17,14 @@ export interface HecAction extends FaultAction, EventScript {
   forgetAcks?: boolean
 }
 
-/** Rules match `endpoint` (event, raw, ack, health), `path`, `method`, `channel` and `encoding`. */
+/**
+ * Rules match `endpoint` (event, raw, ack, health), `path`, `method`, `channel`, `encoding`, `host` (the `Host` header), and the
+ * inflated body: `contains` and `endsWith`. While there is a rule about bodies, each body is read before any rule acts.
+ */
 export type HecFaultRule = FaultRule<HecAction>
 
-const ATTRIBUTES = ['endpoint', 'path', 'method', 'channel', 'encoding']
+const OF_BODIES = ['contains', 'endsWith']
+const ATTRIBUTES = ['endpoint', 'path', 'method', 'channel', 'encoding', 'host', ...OF_BODIES]
 const ENDPOINTS = ['event', 'raw', 'ack', 'health']
 const ACTIONS = ['index', 'forgetAcks', 'accept', 'refuse', 'number']
 
@@ -28,6 +32,11 @@ export class HecFaults extends FaultScript<HecAction> {
   /** @internal */
   constructor(options: FaultScriptOptions<HecAction>) {
     super({ attributes: ATTRIBUTES, actions: ACTIONS, refuse }, options)
+  }
+
+  /** @internal */
+  get lookAtBodies(): boolean {
+    return this.asks(...OF_BODIES)
   }
 
   /** A rule about the events of a body looks at `/event` requests only, or a poll for acks would use it up. */

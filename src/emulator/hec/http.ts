@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { intercept } from '../faults.ts'
+import type { Body } from './body.ts'
 import { readBody } from './body.ts'
 import type { HecCollector } from './collector.ts'
 import type { HecAction, HecFaults } from './faults.ts'
@@ -37,6 +38,14 @@ export interface HttpLimits {
   cloudCap: number | undefined
 }
 
+interface Call {
+  readonly request: IncomingMessage
+  readonly url: URL
+  readonly endpoint: Endpoint | undefined
+  /** The body, which is read once. */
+  readonly read: () => Promise<Body>
+}
+
 /**
  * From an HTTP request to its answer: routes, authorization, body limits, scripted faults, and the counts of it all.
  */
@@ -61,17 +70,23 @@ export class HecHttp {
 
   async serve(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
     const endpoint = ROUTES.get(url.pathname)
+    let reading: Promise<Body> | undefined
+    const read = () => (reading ??= readBody(request, this.#limits.maxContentLength))
+    const body = this.#faults.lookAtBodies ? await read() : undefined
     const action = this.#faults.take({
       endpoint,
       path: url.pathname,
       method: request.method,
       channel: channelOf(request, url),
       encoding: request.headers['content-encoding'],
+      host: request.headers.host,
+      contains: (text: string) => Buffer.isBuffer(body) && body.includes(text),
+      endsWith: (text: string) => Buffer.isBuffer(body) && body.toString('latin1').endsWith(text),
     })
     const ended = action && (await intercept(action, request, this.#closing.signal))
     if (ended) return this.#count(url, ended)
     const answer: HecAnswer = {}
-    const reply = await this.#reply(request, url, endpoint, action, answer)
+    const reply = await this.#reply({ request, url, endpoint, read }, action, answer)
     if (!reply) {
       this.abortedBodies += 1
       return
@@ -98,20 +113,13 @@ export class HecHttp {
   }
 
   /** `undefined`: the client went away before its body was complete. */
-  async #reply(
-    request: IncomingMessage,
-    url: URL,
-    endpoint: Endpoint | undefined,
-    action: HecAction | undefined,
-    answer: HecAnswer,
-  ): Promise<HecReply | undefined> {
+  async #reply(call: Call, action: HecAction | undefined, answer: HecAnswer): Promise<HecReply | undefined> {
     if (action?.forgetAcks) this.#collector.acks.forget()
     const scripted = action && scriptedReply(action)
     if (scripted && !action.index) {
-      const body = await readBody(request, this.#limits.maxContentLength)
-      return body === 'aborted' ? undefined : scripted
+      return (await call.read()) === 'aborted' ? undefined : scripted
     }
-    const reply = await this.#route(request, url, endpoint, action, answer).catch((error: unknown) => {
+    const reply = await this.#route(call, action, answer).catch((error: unknown) => {
       if (this.#collector.failed) return hecReply(8)
       throw error
     })
@@ -119,13 +127,8 @@ export class HecHttp {
     return action?.headers ? { ...reply, headers: { ...reply.headers, ...action.headers } } : reply
   }
 
-  async #route(
-    request: IncomingMessage,
-    url: URL,
-    endpoint: Endpoint | undefined,
-    action: HecAction | undefined,
-    answer: HecAnswer,
-  ): Promise<HecReply | undefined> {
+  async #route(call: Call, action: HecAction | undefined, answer: HecAnswer): Promise<HecReply | undefined> {
+    const { request, url, endpoint } = call
     const { method = 'GET' } = request
     if (!endpoint) return notFoundReply(404)
     if (method === 'OPTIONS') return { status: 200, body: '', type: 'text/plain', headers: { Allow: ALLOW[endpoint] } }
@@ -140,7 +143,7 @@ export class HecHttp {
     const channel = channelOf(request, url)
     const problem = this.#collector.channelProblem(authorization, channel)
     if (problem) return problem
-    const body = await this.#body(request)
+    const body = await this.#body(call)
     if (!Buffer.isBuffer(body)) return body
     return this.#collector[endpoint]({
       path: url.pathname,
@@ -154,9 +157,9 @@ export class HecHttp {
     })
   }
 
-  async #body(request: IncomingMessage): Promise<Buffer | HecReply | undefined> {
+  async #body({ read }: Call): Promise<Buffer | HecReply | undefined> {
     const { maxContentLength, cloudCap } = this.#limits
-    const body = await readBody(request, maxContentLength)
+    const body = await read()
     if (body === 'aborted') return undefined
     if (body === 'unsupported_encoding') {
       return htmlReply(415, 'Unsupported Media Type', 'The Content-Encoding of the request is not supported.')

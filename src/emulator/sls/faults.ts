@@ -6,10 +6,11 @@ import { SlsRefusal, STATUS_OF_CODE } from './refusal.ts'
 
 export interface SlsFaultAction extends FaultAction {
   /**
-   * Damage the body of a pull: `flip` makes it undecodable, `truncate` sends half, `rawsize` and `count` announce one
-   * too many. An empty pull has nothing to damage and announces one log group instead.
+   * Damage the answer to a pull: `flip` makes its body undecodable, `truncate` sends half, `rawsize` and `count` announce
+   * one too many; an empty pull has nothing to damage there and announces one log group instead. `cursor` gives the cursor
+   * that was asked for as the next one.
    */
-  corrupt?: 'flip' | 'truncate' | 'rawsize' | 'count'
+  corrupt?: 'flip' | 'truncate' | 'rawsize' | 'count' | 'cursor'
   /** Answers 500; the request is not handled. */
   drop?: boolean
   /** 403 WriteQuotaExceed for PutLogs, ReadQuotaExceed for anything else. */
@@ -23,7 +24,7 @@ export type SlsFaultRule = FaultRule<SlsFaultAction>
 /** `consumer`, `force` and `checkpoint` match only requests that have them. */
 const ATTRIBUTES = 'api method project logstore shard group consumer force checkpoint'.split(' ')
 const ACTIONS = ['corrupt', 'drop', 'quota', 'clockSkewMs']
-const DAMAGES = ['flip', 'truncate', 'rawsize', 'count']
+const DAMAGES = ['flip', 'truncate', 'rawsize', 'count', 'cursor']
 
 export class SlsFaults extends FaultScript<SlsFaultAction> {
   /** @internal */
@@ -86,8 +87,11 @@ function codeOf(status: number): string {
   return status >= 500 ? 'InternalServerError' : 'ParameterInvalid'
 }
 
-export function damaged(reply: SlsReply, corrupt: NonNullable<SlsFaultAction['corrupt']>): SlsReply {
+export function damaged(reply: SlsReply, corrupt: NonNullable<SlsFaultAction['corrupt']>, call: SlsCall): SlsReply {
   const headers = { ...reply.headers }
+  if (corrupt === 'cursor') {
+    return { ...reply, headers: { ...headers, 'x-log-cursor': call.query.get('cursor') ?? '' } }
+  }
   const raise = (name: string) => {
     headers[name] = String(Number(headers[name] ?? 0) + 1)
   }

@@ -94,7 +94,8 @@ export class SlsHttp {
     const scripted = scriptedReply(action, call)
     let answer: Answer = scripted ? { ...scripted, code: String(action.code ?? 'scripted') } : this.#reply(call, now)
     if (action.headers) answer = { ...answer, headers: { ...answer.headers, ...action.headers } }
-    if (action.corrupt && answer.status === 200) answer = { ...damaged(answer, action.corrupt), code: answer.code }
+    if (action.corrupt && answer.status === 200)
+      answer = { ...damaged(answer, action.corrupt, call), code: answer.code }
     if (action.cut === undefined) {
       this.#finish(call, response, answer, now)
       return

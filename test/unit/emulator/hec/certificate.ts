@@ -26,13 +26,15 @@ interface Odd {
   /** An RSA key of so many bits. */
   readonly rsaBits?: number
   readonly forClientsOnly?: boolean
+  /** More IPv4 addresses that it is for. */
+  readonly addresses?: readonly string[]
 }
 
 /** A self-signed certificate for a name and for 127.0.0.1; Node can use X.509 but not make it. */
 export function selfSigned(
   name: string,
   until = new Date('2049-12-31T23:59:59Z'),
-  { rsaBits, forClientsOnly = false }: Odd = {},
+  { rsaBits, forClientsOnly = false, addresses = [] }: Odd = {},
 ): { key: string; cert: string } {
   const { privateKey, publicKey } =
     rsaBits === undefined
@@ -41,7 +43,8 @@ export function selfSigned(
   const algorithm = rsaBits === undefined ? ECDSA_WITH_SHA256 : RSA_WITH_SHA256
   const subject = sequence(der(0x31, sequence(oid('550403'), text(0x0c, name))))
   const validity = sequence(text(0x17, '200101000000Z'), text(0x17, utcTime(until)))
-  const alternativeNames = sequence(text(0x82, name), der(0x87, Buffer.from([127, 0, 0, 1])))
+  const addressed = ['127.0.0.1', ...addresses].map((address) => der(0x87, Buffer.from(address.split('.').map(Number))))
+  const alternativeNames = sequence(text(0x82, name), ...addressed)
   const extensions = sequence(
     sequence(oid('551d11'), der(0x04, alternativeNames)),
     ...(forClientsOnly ? [FOR_CLIENTS] : []),

@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { CHANNEL, EVENT, indexed, post, receiverFor, send } from './client.ts'
 
@@ -22,6 +23,31 @@ describe('a scripted answer', () => {
     expect(receiver.faults.unfired()).toHaveLength(1)
     expect((await send(receiver, '/services/collector/health', { method: 'GET' })).json).toMatchObject({ code: 18 })
     expect(receiver.faults.unfired()).toEqual([])
+  })
+
+  test('only for bodies that contain a text, compressed or not', async () => {
+    const receiver = await receiverFor({
+      faults: [{ match: { contains: 'poison' }, times: 0, action: { status: 403 } }],
+    })
+    const gzipped = { headers: { 'content-encoding': 'gzip' }, body: gzipSync(JSON.stringify({ event: 'poison' })) }
+    expect((await post(receiver, EVENTS)).status).toBe(403)
+    expect((await send(receiver, EVENT, gzipped)).status).toBe(403)
+    expect((await post(receiver, [{ event: 'a' }])).json).toEqual(SUCCESS)
+    expect(indexed(receiver)).toEqual(['a'])
+  })
+
+  test('only for bodies with a certain end, and for requests to a certain host', async () => {
+    const receiver = await receiverFor({
+      faults: [
+        { match: { endsWith: '\n' }, times: 0, action: { code: 6, number: 1 } },
+        { match: { host: 'second:8088' }, times: 0, action: { code: 4 } },
+      ],
+    })
+    const body = JSON.stringify({ event: 'a' })
+    const to = (host: string) => send(receiver, EVENT, { body, headers: { host } })
+    expect((await send(receiver, EVENT, { body: `${body}\n` })).json).toMatchObject({ code: 6 })
+    expect((await to('second:8088')).json).toMatchObject({ code: 4 })
+    expect((await to('first:8088')).json).toEqual(SUCCESS)
   })
 
   test('given after the work was done is ambiguous', async () => {

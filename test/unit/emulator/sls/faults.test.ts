@@ -193,6 +193,18 @@ describe('faults of the SLS emulator', () => {
     expect([answer.header('x-log-count'), answer.header('x-log-bodyrawsize')]).toEqual(['1', '0'])
   })
 
+  test('a pull whose cursor does not move brings the logs and the cursor that was asked for', async () => {
+    await put()
+    const cursors: Array<string | undefined> = []
+    emulator.faults.add({ match: { api: 'PullLogs' }, action: { corrupt: 'cursor' } })
+    for (let i = 0; i < 2; i++) {
+      const answer = await pull()
+      expect(answer.header('x-log-count')).toBe('1')
+      cursors.push(answer.header('x-log-cursor'))
+    }
+    expect(cursors[0]).not.toBe(cursors[1])
+  })
+
   test('a skewed clock refuses a good signature and shows in Date', async () => {
     emulator.faults.add({ match: { api: 'PutLogs' }, action: { clockSkewMs: 3_600_000 } })
     const answer = await put()
