@@ -11,7 +11,7 @@ import { hecReply, htmlReply, notFoundReply } from './response.ts'
 import type { HecTokens } from './tokens.ts'
 import { sendReply } from './wire.ts'
 
-export type Endpoint = 'event' | 'raw' | 'ack' | 'health'
+type Endpoint = 'event' | 'raw' | 'ack' | 'health'
 
 const ROUTES: ReadonlyMap<string, Endpoint> = new Map([
   ['/services/collector', 'event'],
