@@ -20,7 +20,8 @@ export function accessFacts(hec: HecService): Fact[] {
     const { tls, url } = hec.access
     const connection = { token: new Secret(text), timeoutMs: 30_000, tls, userAgent: 'sls-siem-bridge-conformance' }
     const client = { ...connection, sink: 'splunk_hec', clock: systemClock, telemetry: NO_TELEMETRY }
-    const { ack, gzip } = await preflight(url, client, AbortSignal.timeout(60_000))
+    const signal = AbortSignal.timeout(60_000)
+    const { ack, gzip } = await preflight(url, { connection: client, signal, wantsAck: true })
     return `acknowledgement ${ack ? 'on' : 'off'}, gzip ${gzip ? 'accepted' : 'refused'}`
   }
   /** Sends two requests in a row: does the connection survive the first? */

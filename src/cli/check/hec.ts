@@ -68,7 +68,8 @@ function urlChecks(url: string, asked: Asked, testEvent: boolean): Check[] {
 }
 
 async function token(url: string, { config, connection, learned }: Asked, signal: AbortSignal): Promise<Finding> {
-  const { ack, gzip } = await preflight(url, connection, signal).catch(async (error) => {
+  const wantsAck = config.hec.ack !== false
+  const { ack, gzip } = await preflight(url, { connection, signal, wantsAck }).catch(async (error) => {
     const unreadable = error instanceof Fault && error.status === undefined && url.startsWith('http:')
     if (!unreadable || signal.aborted || !(await speaksTls(url, connection, signal))) throw error
     throw new Fault('configuration', `${url} speaks TLS`, { code: 'tls', advice: 'Use https:// in SPLUNK_HEC_URL.' })
@@ -81,7 +82,7 @@ async function token(url: string, { config, connection, learned }: Asked, signal
       advice: 'Turn it on for the token, or set SPLUNK_HEC_ACK=auto.',
     })
   }
-  if (config.hec.ack === false && ack) {
+  if (!wantsAck && ack) {
     return warn(
       said,
       'SPLUNK_HEC_ACK=false ignores it, so an event counts as delivered when Splunk has queued it. Set SPLUNK_HEC_ACK=auto.',

@@ -46,8 +46,8 @@ export interface HecRequest {
   readonly to: 'event' | 'ack'
   readonly body: Buffer
   readonly gzip?: boolean
-  /** A GUID; tokens without acknowledgement ignore it, so every request carries one. */
-  readonly channel: string
+  /** A GUID; tokens without acknowledgement ignore it, so every request carries one. `undefined` asks what a token says without. */
+  readonly channel: string | undefined
   readonly cookies?: CookieJar
   readonly signal: AbortSignal
   readonly timeoutMs?: number
@@ -155,7 +155,7 @@ export class HecClient {
     const cookie = request.cookies?.header
     return {
       authorization: `Splunk ${this.#connection.token.reveal()}`,
-      'x-splunk-request-channel': request.channel,
+      ...(request.channel !== undefined && { 'x-splunk-request-channel': request.channel }),
       'user-agent': this.#connection.userAgent,
       'content-type': 'application/json',
       'accept-encoding': 'identity',

@@ -464,6 +464,7 @@ function both(a: Pass, b: Pass): Pick<Pass, 'check'> {
 /** Whether the answer shows that the sink takes events. */
 function acceptedSome(posted: Posted | Failed, range: EventRange): boolean {
   if (posted.is === 'accepted') return true
-  if (posted.is === 'refused') return posted.at !== undefined && posted.at > 0
+  // Without an ack id nothing shows that those before the bad one were taken: they are sent again.
+  if (posted.is === 'refused') return posted.at !== undefined && posted.at > 0 && posted.before !== 'unacknowledged'
   return posted.is === 'failed' && posted.rest.from > range.from
 }

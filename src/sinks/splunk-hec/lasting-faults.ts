@@ -1,4 +1,5 @@
 import { Fault } from '../../core/errors.ts'
+import { isUnreadable } from '../../net/network-fault.ts'
 import { MOST_UNPROVEN } from '../evidence.ts'
 
 /** An event is delivered so often with an unknown outcome; then the sink pauses. */
@@ -63,7 +64,7 @@ const NOT_ABOUT_AN_EVENT = new Set([401, 404, 407, 408, 421, 425, 429])
 
 /** Could the contents of the request be the cause? Not where HEC's own word, or no connection, says otherwise. */
 export function mayBeAboutContents(fault: Fault): boolean {
-  return fault.kind === 'ambiguous' || fault.code.startsWith('http_') || fault.code === '5'
+  return fault.kind === 'ambiguous' || isUnreadable(fault) || fault.code.startsWith('http_') || fault.code === '5'
 }
 
 /** Whether this answer, given for one event alone and for no other, refuses it for good. */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Fault } from '../../core/errors.ts'
-import type { HecConnection } from './client.ts'
+import type { HecConnection, HecRequest } from './client.ts'
 import { HecClient } from './client.ts'
 import type { HecResponse } from './response.ts'
 import { believedCode, judge, judgeAck } from './response.ts'
@@ -16,7 +16,7 @@ export interface ProbeOptions {
   /** An earlier answer carried an ack id, so a missing `/ack` means trouble, not a token without acknowledgement. */
   readonly sawAckIds?: boolean
   /** `false`: acknowledgement is not wanted, so `/ack` is not asked and ack ids are no fault. */
-  readonly wantsAck?: boolean
+  readonly wantsAck: boolean
 }
 
 /**
@@ -25,7 +25,7 @@ export interface ProbeOptions {
  * Throws the Fault that stands in the way (`transient` or `configuration`).
  */
 export async function probe(client: HecClient, options: ProbeOptions): Promise<{ ack: boolean }> {
-  if (options.wantsAck === false) return await probeWithoutAck(client, options)
+  if (!options.wantsAck) return await probeWithoutAck(client, options)
   const answer = await ask(client, options, 'ack', Buffer.from('{"acks":[0]}'))
   if (refusedWith(answer, 14)) return { ack: false }
   const told = judgeAck(answer)
@@ -42,7 +42,7 @@ async function probeWithoutAck(client: HecClient, options: ProbeOptions): Promis
   const noChannel = refusedWith(answer, 10, 28)
   const noData = refusedWith(answer, 5)
   const ackIds = options.sawAckIds === true || answer.reply?.ackId !== undefined || noChannel
-  if (ackIds && options.wantsAck !== false && (noData || noChannel || answer.status === 200)) {
+  if (ackIds && options.wantsAck && (noData || noChannel || answer.status === 200)) {
     throw new Fault('configuration', `${client.origin} gives ack ids but has no /services/collector/ack`, {
       code: 'ack_unreachable',
       status: answer.status,
@@ -55,7 +55,7 @@ async function probeWithoutAck(client: HecClient, options: ProbeOptions): Promis
 
 /** Does the endpoint take gzip? Posts an empty body, compressed and not, so again nothing is ingested. */
 async function probeGzip(client: HecClient, options: ProbeOptions): Promise<boolean> {
-  const compressed = await ask(client, options, 'event', NOTHING, true)
+  const compressed = await ask(client, options, 'event', NOTHING, { gzip: true })
   if (compressed.status === 415) return false
   if (compressed.status !== 400 || refusedWith(compressed, 5)) return true
   // Where Content-Encoding gets lost, the compressed bytes look like an event that is none.
@@ -63,16 +63,20 @@ async function probeGzip(client: HecClient, options: ProbeOptions): Promise<bool
   return plain.status === compressed.status && plain.reply?.code === compressed.reply?.code
 }
 
-/** Both probes on a connection of their own, for a preflight. Throws the Fault that stands in the way. */
+/**
+ * Both probes on a connection of their own, for a preflight. Throws the Fault that stands in the way. Where acknowledgement
+ * is not wanted, `/ack` is not asked: only a token that acknowledges refuses a request without a channel.
+ */
 export async function preflight(
   url: string,
-  connection: HecConnection,
-  signal: AbortSignal,
+  { connection, signal, wantsAck }: Pick<ProbeOptions, 'connection' | 'signal' | 'wantsAck'>,
 ): Promise<{ ack: boolean; gzip: boolean }> {
   const client = new HecClient(url, connection)
+  const options = { connection, signal, wantsAck }
   try {
-    const { ack } = await probe(client, { connection, signal })
-    return { ack, gzip: await probeGzip(client, { connection, signal }) }
+    const { ack } = await probe(client, options)
+    const isIgnored = !wantsAck && refusedWith(await ask(client, options, 'event', NOTHING, { channel: undefined }), 10)
+    return { ack: ack || isIgnored, gzip: await probeGzip(client, options) }
   } finally {
     await client.close()
   }
@@ -83,14 +87,14 @@ async function ask(
   options: ProbeOptions,
   to: 'ack' | 'event',
   body: Buffer,
-  gzip = false,
+  form: Partial<Pick<HecRequest, 'gzip' | 'channel'>> = {},
 ): Promise<HecResponse> {
   try {
     return await client.post({
       to,
       body,
-      gzip,
       channel: randomUUID(),
+      ...form,
       signal: options.signal,
       timeoutMs: Math.min(PROBE_TIMEOUT_MS, options.connection.timeoutMs),
     })

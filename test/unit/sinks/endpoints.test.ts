@@ -240,37 +240,48 @@ describe('TLS', () => {
 })
 
 describe('the preflight', () => {
-  const connectionFor = () => ({
-    token: new Secret('t'),
-    timeoutMs: 5_000,
-    tls: { verify: true },
-    userAgent: 'check',
-    clock: fastClock(1),
-    sink: 'splunk_hec',
-    telemetry: new Recorder().telemetry,
+  const optionsFor = (wantsAck = true) => ({
+    connection: {
+      token: new Secret('t'),
+      timeoutMs: 5_000,
+      tls: { verify: true },
+      userAgent: 'check',
+      clock: fastClock(1),
+      sink: 'splunk_hec',
+      telemetry: new Recorder().telemetry,
+    },
+    signal: new AbortController().signal,
+    wantsAck,
   })
 
   test.each([[true], [false]])('tells whether the token acknowledges (%s), and ingests nothing', async (ack) => {
     const hec = await startHec({ ack })
-    const found = await preflight(hec.url, connectionFor(), new AbortController().signal)
+    const found = await preflight(hec.url, optionsFor())
     expect(found).toEqual({ ack, gzip: true })
     expect(hec.posts).toEqual([])
+  })
+
+  test('does not ask /ack where acknowledgement is not wanted', async () => {
+    const hec = await startHec()
+    hec.ackOutage = (response) => html(response, 403)
+    expect(await preflight(hec.url, optionsFor(false))).toEqual({ ack: false, gzip: true })
+    expect(hec.probes.filter(({ path }) => path.endsWith('/ack'))).toEqual([])
   })
 
   test('throws the fault that prevents delivery', async () => {
     const hec = await startHec()
     hec.outage = (_, response) => json(response, 403, { text: 'Invalid token', code: 4 })
-    const found = preflight(hec.url, connectionFor(), new AbortController().signal)
+    const found = preflight(hec.url, optionsFor())
     await expect(found).rejects.toMatchObject({ kind: 'configuration', code: '4' })
     hec.outage = (_, response) => html(response, 200)
-    const page = preflight(hec.url, connectionFor(), new AbortController().signal)
+    const page = preflight(hec.url, optionsFor())
     await expect(page).rejects.toMatchObject({ kind: 'configuration', code: 'http_200' })
   })
 
   test('believes a code by the same rule as delivery does, whatever the status of code 14 is', async () => {
     const hec = await startHec()
     hec.ackOutage = (response) => json(response, 403, { text: 'ACK is disabled', code: 14 })
-    const found = await preflight(hec.url, connectionFor(), new AbortController().signal)
+    const found = await preflight(hec.url, optionsFor())
     expect(found).toEqual({ ack: false, gzip: true })
   })
 
@@ -281,7 +292,7 @@ describe('the preflight', () => {
       if (request.url?.endsWith('/ack')) return json(response, 400, { text: 'ACK is disabled', code: 14 })
       return json(response, 400, { text: 'No data', code: 5 })
     }
-    const found = await preflight(hec.url, connectionFor(), new AbortController().signal)
+    const found = await preflight(hec.url, optionsFor())
     expect(found).toEqual({ ack: false, gzip: false })
   })
 })

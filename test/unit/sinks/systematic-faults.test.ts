@@ -88,6 +88,16 @@ describe('everything is refused', () => {
     },
   )
 
+  test('events before the one refused prove nothing where an ack token gives no id for them', async () => {
+    const hec = await startHec({ ack: true })
+    hec.rule = (post, response, it) => code6(Math.min(1, post.ids.length - 1))(post, response, it)
+    const { deliver, recorder, buried } = await sinkTo([hec.url], { speed: 50 })
+    void deliver(batchOf(names(40))).catch(() => {})
+    const { args } = await recorder.first('paused')
+    expect((args[1] as Fault).code).toBe('everything_refused')
+    expect(await buried()).toHaveLength(10)
+  })
+
   test('one of two endpoints that refuses everything pauses alone, after ten events', async () => {
     const [bad, good] = [await startHec(), await startHec()]
     bad.rule = (_, response) => html(response, 413)
@@ -170,6 +180,15 @@ describe('one event is refused by something that answers anything', () => {
     ['a login page', (_: unknown, response: Parameters<Reaction>[1]) => html(response, 200)],
     ['code 8', (_: unknown, response: Parameters<Reaction>[1]) => json(response, 500, { text: 'x', code: 8 })],
     ['a cut connection', cut],
+    [
+      'an answer that cannot be decompressed',
+      (_: unknown, response: Parameters<Reaction>[1]) =>
+        response.writeHead(200, { 'content-encoding': 'gzip' }).end('x'),
+    ],
+    [
+      'an answer that is not HTTP',
+      (_: unknown, response: Parameters<Reaction>[1]) => response.socket?.end('220 mail\r\n'),
+    ],
   ] as [string, Reaction][])('%s: its neighbours arrive, it is held and named until it passes', async (_, reaction) => {
     const hec = await startHec()
     hec.rule = exceptFor('e77', reaction)
