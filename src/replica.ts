@@ -27,6 +27,7 @@ export async function runReplica(config: Config, warnings: readonly string[], en
   const metrics = createMetrics({ version: VERSION, sinks: [DEFAULT_SINK] })
   const lost = () => metrics.log_lines_lost_total.inc()
   const { log, flush } = await openLogger({ ...config.log, consumer, lost })
+  for (const warning of warnings) log.warn(warning)
   const pauses = new Pauses(clock)
   const health = new Health({ clock, groupTimeoutMs: sls.groupTimeoutMs, pauses })
   const status = new Status({
@@ -42,7 +43,11 @@ export async function runReplica(config: Config, warnings: readonly string[], en
   const credentials = credentialSource(config, telemetry)
   // The status page has its own client, so that it never delays the bridge.
   const statusClient = slsClient(config, telemetry, credentials)
-  const admin = await startAdminServer({ ...config.admin, registry: metrics.registry, health, status, telemetry })
+  const serving = { ...config.admin, registry: metrics.registry, health, status, telemetry }
+  const admin = await startAdminServer(serving).catch((error) => {
+    flush()
+    throw error
+  })
   telemetry.notice('info', `sls-siem-bridge ${VERSION} starting`, {
     project,
     logstore,
@@ -52,7 +57,6 @@ export async function runReplica(config: Config, warnings: readonly string[], en
     hec: config.hec.urls,
   })
   const unwatch = watchEventLoop((seconds) => metrics.event_loop_delay_seconds.observe(seconds))
-  for (const warning of warnings) log.warn(warning)
   try {
     const bridge = new Bridge(config, telemetry, credentials)
     const ended = bridge.run()

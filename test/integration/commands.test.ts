@@ -1,9 +1,38 @@
-import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
-import { MAIN, startCommand } from '../support/bridge-process.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { cleanEnvironment, MAIN, startCommand } from '../support/bridge-process.ts'
+import { polled } from '../support/polled.ts'
 import { Scenario } from '../support/scenario.ts'
+
+const settings = {
+  ...{
+    SLS_ENDPOINT: 'http://127.0.0.1:9',
+    SLS_AK_ID: 'id',
+    SLS_AK_KEY: 'key',
+    SLS_PROJECT: 'prod',
+    SLS_LOGSTORE: 'ls',
+  },
+  ...{ SLS_CG: 'siem', SPLUNK_HEC_URL: 'https://127.0.0.1:9', SPLUNK_HEC_TOKEN: 'token', ADMIN_PORT: '0' },
+}
 
 function text(lines: Array<{ msg: string }>): string {
   return lines.map(({ msg }) => msg).join('\n')
@@ -44,17 +73,6 @@ describe('wrong settings', () => {
 })
 
 describe('what is not there yet at the start of a machine', () => {
-  const settings = {
-    ...{
-      SLS_ENDPOINT: 'http://127.0.0.1:9',
-      SLS_AK_ID: 'id',
-      SLS_AK_KEY: 'key',
-      SLS_PROJECT: 'prod',
-      SLS_LOGSTORE: 'ls',
-    },
-    ...{ SLS_CG: 'siem', SPLUNK_HEC_URL: 'https://127.0.0.1:9', SPLUNK_HEC_TOKEN: 'token', ADMIN_PORT: '0' },
-  }
-
   test.each<[string, Record<string, string>]>([
     ['an address of this machine', { ADMIN_HOST: '192.0.2.1' }],
     ['the name of this machine', { ADMIN_HOST: 'this-machine.invalid' }],
@@ -87,6 +105,41 @@ describe('what is not there yet at the start of a machine', () => {
     expect(run.stderr).toContain('SLS_FETCH_COUNT')
   })
 })
+
+test('warnings before a start that fails reach a reader of the log that is slow', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'slow-reader-'))
+  const path = join(folder, 'log')
+  spawnSync('mkfifo', [path])
+  const fifo = openSync(path, constants.O_RDWR | constants.O_NONBLOCK)
+  onTestFinished(() => {
+    closeSync(fifo)
+    rmSync(folder, { recursive: true })
+  })
+  const full = writeSync(fifo, Buffer.alloc(1 << 20))
+  const env = { ...cleanEnvironment(), ...settings, ADMIN_HOST: '192.0.2.1', SPLUNK_HEC_TLS_VERIFY: 'false' }
+  const run = spawn(process.execPath, [MAIN, 'run'], { cwd: folder, env, stdio: ['ignore', fifo, 'ignore'] })
+  const ended = once(run, 'exit')
+  // The log opens its output once more, and its first line follows at once.
+  expect(await polled(() => descriptorsOf(run.pid as number, path) > 1)).toBe(true)
+  await sleep(200)
+  const read = Buffer.alloc(full + 10_000)
+  readSync(fifo, read, 0, full, null)
+  expect(await ended).toEqual([1, null])
+  const length = readSync(fifo, read)
+  expect(read.toString('utf8', 0, length)).toMatch(/SPLUNK_HEC_TLS_VERIFY is off/)
+})
+
+/** How many descriptors of a process lead to `path`. */
+function descriptorsOf(pid: number, path: string): number {
+  const folder = `/proc/${pid}/fd`
+  return readdirSync(folder).filter((fd) => {
+    try {
+      return readlinkSync(join(folder, fd)) === path
+    } catch {
+      return false // closed meanwhile
+    }
+  }).length
+}
 
 test('a reader that stops reading the output of a command causes no error', () => {
   const command = '"$0" "$1" --help | :'

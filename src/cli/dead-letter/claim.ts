@@ -1,4 +1,5 @@
-import { readFile, rename, stat, utimes } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { readFile, readlink, rename, stat, utimes } from 'node:fs/promises'
 import { hostname } from 'node:os'
 
 /** A claim that was not touched for so long has lost its owner. Clocks of two hosts may differ by minutes. */
@@ -6,11 +7,14 @@ const LASTS_MS = 10 * 60_000
 const TOUCHED_EVERY_MS = 30_000
 
 /**
- * `<file>.replaying-<host>-s<start>-<pid>`: a replay has taken the file. `start` is the instant at which the kernel started
- * the process, so another process that gets its number later is not taken for the owner. Older versions left it out.
+ * `<file>.replaying-<host>-n<numbering>-s<start>-<pid>`: a replay has taken the file. Process ids mean something only within
+ * one `numbering`: two containers may share a host's name and a volume, and each has a process 7. `start` is the instant at
+ * which the kernel started the process, so another process that gets its number later is not taken for the owner. Older
+ * versions left both out.
  */
-const CLAIM = /\.replaying-(.+?)(?:-s(\d+))?-(\d+)$/
+const CLAIM = /\.replaying-([^/]+?)(?:-n([0-9a-f]{12}))?(?:-s(\d+))?-(\d+)$/
 const DONE = '.replayed'
+const BOOT = '/proc/sys/kernel/random/boot_id'
 
 /** A file of dead letters that this process replays. Others leave it alone while its owner lives. */
 export class Claim {
@@ -31,8 +35,7 @@ export class Claim {
     try {
       const owner = await ownerOf(file)
       if (owner !== undefined) return owner
-      const us = await processOf(process.pid)
-      const path = `${original}.replaying-${hostname()}-${us ? `s${us.start}-` : ''}${process.pid}`
+      const path = `${original}.replaying-${await ourName()}`
       // Before the rename, or another host could find the claim too old.
       await touch(file)
       await rename(file, path)
@@ -61,9 +64,10 @@ export class Claim {
 
 /** The process that replays the file, in words; `undefined` if there is none. */
 async function ownerOf(file: string): Promise<string | undefined> {
-  const [, host, start, pid] = CLAIM.exec(file) ?? []
+  const [, host, numbering, start, pid] = CLAIM.exec(file) ?? []
   if (host === undefined || pid === undefined) return undefined
-  const lives = host === hostname() ? await isReplay(Number(pid), start) : undefined
+  const visible = host === hostname() && (numbering === undefined || numbering === (await numberingOfProcesses()))
+  const lives = visible ? await isReplay(Number(pid), start) : undefined
   if (lives === false) return undefined
   const age = Date.now() - (await stat(file)).mtimeMs
   // A claim from the future is as wrong as an old one.
@@ -72,6 +76,25 @@ async function ownerOf(file: string): Promise<string | undefined> {
     ? ''
     : `; if it is gone, a replay takes the file over ${LASTS_MS / 60_000} minutes after its claim`
   return `process ${pid} on ${host} replays it${later}`
+}
+
+async function ourName(): Promise<string> {
+  const [numbering, us] = await Promise.all([numberingOfProcesses(), processOf(process.pid)])
+  const known = [hostname(), numbering && `n${numbering}`, us && `s${us.start}`, process.pid]
+  return known.filter((part) => part !== undefined).join('-')
+}
+
+/**
+ * Names the namespace of this process's id, and the run of the kernel that counts in it: kernels number their namespaces
+ * alike. `undefined` where there are no namespaces.
+ */
+async function numberingOfProcesses(): Promise<string | undefined> {
+  try {
+    const [boot, namespace] = await Promise.all([readFile(BOOT, 'utf8'), readlink('/proc/self/ns/pid')])
+    return createHash('sha256').update(`${boot}${namespace}`).digest('hex').slice(0, 12)
+  } catch {
+    return undefined
+  }
 }
 
 /** Whether a process of this host is the replay that took a file; `undefined` if this user cannot see it. */

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { expect, onTestFinished, test } from 'vitest'
+import { Claim } from '../../../src/cli/dead-letter/claim.ts'
 import { deadLetterCommand } from '../../../src/cli/dead-letter.ts'
 import { startHecReceiver } from '../../../src/emulator/hec/server.ts'
 import { minimal } from '../config/given-environment.ts'
@@ -19,12 +20,14 @@ function letter(id: string): string {
 }
 
 /** Replays a directory that holds one letter in a file of the name given, and returns the exit code and what was said. */
-async function replayed(name: string, ageMs = 0) {
-  const dir = mkdtempSync(join(tmpdir(), 'claims-'))
+async function replayed(name: string, ageMs = 0, folder = '.') {
+  const scratch = mkdtempSync(join(tmpdir(), 'claims-'))
+  const dir = join(scratch, folder)
+  mkdirSync(dir, { recursive: true })
   const hec = await startHecReceiver()
   onTestFinished(async () => {
     await hec.close()
-    rmSync(dir, { recursive: true })
+    rmSync(scratch, { recursive: true })
   })
   writeFileSync(join(dir, name), letter('one'))
   const then = new Date(Date.now() - ageMs)
@@ -34,6 +37,18 @@ async function replayed(name: string, ageMs = 0) {
   const code = await deadLetterCommand(['replay'], { env, stdout, stderr, signal: new AbortController().signal })
   const { events } = hec.state()
   return { code, events, said: `${stderr.read() ?? ''}${stdout.read() ?? ''}`, names: readdirSync(dir) }
+}
+
+/** The name of a file that this process has claimed. */
+async function claimed(): Promise<string> {
+  const dir = mkdtempSync(join(tmpdir(), 'claims-'))
+  onTestFinished(() => rmSync(dir, { recursive: true }))
+  writeFileSync(join(dir, NAME), letter('one'))
+  const claim = await Claim.take(join(dir, NAME))
+  if (typeof claim === 'string') throw new Error(claim)
+  const [name] = readdirSync(dir)
+  await claim.giveBack()
+  return name as string
 }
 
 async function running(...args: string[]): Promise<{ pid: number; start: string }> {
@@ -69,6 +84,23 @@ test.each([
 ])('a claim of another host that is %s is taken over', async (_, age) => {
   expect(await replayed(`${NAME}.replaying-web-2-s77-12`, age)).toEqual(DONE)
   expect(await replayed(`${NAME}.replaying-web-2-12`, age)).toEqual(DONE)
+})
+
+test('a claim of another namespace of process ids is left while it is young, whatever has its number here', async () => {
+  const { pid, start } = await running()
+  const own = (await claimed()).replace(/.*-n/, '-n').replace(/-s.*/, '')
+  const other = own.replace(/.$/, (digit) => (digit === '0' ? '1' : '0'))
+  const name = `${NAME}.replaying-${hostname()}${other}-s${start}-${pid + 1}`
+  expect(await replayed(name, 9 * 60_000)).toEqual(left(name, /is left: process .* 10 minutes/))
+  expect(await replayed(name, 11 * 60_000)).toEqual(DONE)
+  expect(await replayed(`${NAME}.replaying-${hostname()}${own}-s${start}-${pid + 1}`)).toEqual(DONE)
+  const living = `${NAME}.replaying-${hostname()}${own}-s${start}-${pid}`
+  expect(await replayed(living, 3_600_000)).toEqual(left(living, /is left: process .* replays it\n/))
+})
+
+test('a folder whose name looks like a claim is none', async () => {
+  const folder = 'letters.replaying-web-2-s77-12'
+  expect(await replayed(`${NAME}.replaying-web-2-s77-12`, 11 * 60_000, folder)).toEqual(DONE)
 })
 
 test('a claim of this host is left while its process lives, however old it is', async () => {
