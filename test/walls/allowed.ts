@@ -15,7 +15,8 @@ const TABLE: readonly (readonly [place: string, ours: string, packages: string])
   ['parts.ts', 'version.ts config pipeline pipeline/reference sinks sinks/* sls core', ''],
   ['consumer', 'sls core', ''],
   ['pipeline', 'core', ''],
-  ['pipeline/reference', `${ENGINE} core sls/protobuf.ts`, 'node:crypto'],
+  ['routing', 'core', ''],
+  ['pipeline/reference', `${ENGINE} routing core sls/protobuf.ts`, 'node:crypto'],
   [
     'pipeline/wasm',
     `${ENGINE} pipeline/reference/engine.ts pipeline/reference/events.ts core sls/lz4.ts`,
