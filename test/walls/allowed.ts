@@ -14,8 +14,8 @@ const TABLE: readonly (readonly [place: string, ours: string, packages: string])
   ['bridge.ts', 'parts.ts config consumer pipeline pipeline/reference pipeline/wasm sinks sls core', ''],
   ['parts.ts', 'version.ts config pipeline pipeline/reference sinks sinks/* sls core', ''],
   ['consumer', 'sls core', ''],
+  ['routing', 'core', 're2js'],
   ['pipeline', 'core', ''],
-  ['routing', 'core', ''],
   ['pipeline/reference', `${ENGINE} routing core sls/protobuf.ts`, 'node:crypto'],
   [
     'pipeline/wasm',
