@@ -52,7 +52,8 @@ export function assertPlainFile(path: string): void {
   if (found) assertPlain(found)
 }
 
-function assertPlain(found: Stats): void {
+/** Throws NotPlainFile. */
+export function assertPlain(found: Stats): void {
   if (!found.isFile()) throw new NotPlainFile(`it is ${kindOf(found)}, not a regular file`)
 }
 

@@ -22,6 +22,7 @@ export const PAUSE_REASONS = [
   'expired_cursor',
   'outcome_unknown',
   'event_held',
+  'file_not_written',
 ] as const
 export type PauseReason = (typeof PAUSE_REASONS)[number]
 

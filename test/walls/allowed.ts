@@ -32,7 +32,7 @@ const TABLE: readonly (readonly [place: string, ours: string, packages: string])
   ['emulator/sls', 'emulator core sls/cursor.ts sls/lz4.ts sls/log-group.ts', 'node'],
   ['emulator/hec', 'emulator', 'node'],
   ['net', 'core', 'node undici'],
-  ['core', '', 'node:fs node:fs/promises node:timers node:util'],
+  ['core', '', 'node:fs node:fs/promises node:net node:timers node:util'],
   ['version.ts', '', 'node:fs'],
 ]
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
-import { readFile, readlink, rename, stat, utimes } from 'node:fs/promises'
+import { rename, stat, utimes } from 'node:fs/promises'
 import { hostname } from 'node:os'
+import { numberingOfProcesses, processOf, wordsOf } from '../../core/processes.ts'
 
 /** A claim that was not touched for so long has lost its owner. Clocks of two hosts may differ by minutes. */
 const LASTS_MS = 10 * 60_000
@@ -14,7 +15,6 @@ const TOUCHED_EVERY_MS = 30_000
  */
 const CLAIM = /\.replaying-([^/]+?)(?:-n([0-9a-f]{12}))?(?:-s(\d+))?-(\d+)$/
 const DONE = '.replayed'
-const BOOT = '/proc/sys/kernel/random/boot_id'
 
 /** A file of dead letters that this process replays. Others leave it alone while its owner lives. */
 export class Claim {
@@ -66,7 +66,7 @@ export class Claim {
 async function ownerOf(file: string): Promise<string | undefined> {
   const [, host, numbering, start, pid] = CLAIM.exec(file) ?? []
   if (host === undefined || pid === undefined) return undefined
-  const visible = host === hostname() && (numbering === undefined || numbering === (await numberingOfProcesses()))
+  const visible = host === hostname() && (numbering === undefined || numbering === (await shortNumbering()))
   const lives = visible ? await isReplay(Number(pid), start) : undefined
   if (lives === false) return undefined
   const age = Date.now() - (await stat(file)).mtimeMs
@@ -79,22 +79,15 @@ async function ownerOf(file: string): Promise<string | undefined> {
 }
 
 async function ourName(): Promise<string> {
-  const [numbering, us] = await Promise.all([numberingOfProcesses(), processOf(process.pid)])
+  const [numbering, us] = await Promise.all([shortNumbering(), processOf(process.pid)])
   const known = [hostname(), numbering && `n${numbering}`, us && `s${us.start}`, process.pid]
   return known.filter((part) => part !== undefined).join('-')
 }
 
-/**
- * Names the namespace of this process's id, and the run of the kernel that counts in it: kernels number their namespaces
- * alike. `undefined` where there are no namespaces.
- */
-async function numberingOfProcesses(): Promise<string | undefined> {
-  try {
-    const [boot, namespace] = await Promise.all([readFile(BOOT, 'utf8'), readlink('/proc/self/ns/pid')])
-    return createHash('sha256').update(`${boot}${namespace}`).digest('hex').slice(0, 12)
-  } catch {
-    return undefined
-  }
+/** `numberingOfProcesses`, short enough for the name of a file. */
+async function shortNumbering(): Promise<string | undefined> {
+  const numbering = await numberingOfProcesses()
+  return numbering && createHash('sha256').update(numbering).digest('hex').slice(0, 12)
 }
 
 /** Whether a process of this host is the replay that took a file; `undefined` if this user cannot see it. */
@@ -111,24 +104,8 @@ async function isReplay(pid: number, start: string | undefined): Promise<boolean
   // A zombie has ended, and waits for its parent to ask.
   if (found.state === 'Z') return false
   if (start !== undefined) return start === found.start
-  const words = (await ofProcess(pid, 'cmdline'))?.split('\0')
+  const words = await wordsOf(pid)
   return words?.includes('dead-letter') && words.includes('replay')
-}
-
-/** State and start of a process as the kernel writes them; `undefined` where this cannot be known. */
-async function processOf(pid: number): Promise<{ state: string; start: string } | undefined> {
-  // The name of the program, in parentheses, may hold spaces. State and start are fields 3 and 22: proc(5).
-  const fields = (await ofProcess(pid, 'stat'))?.replace(/^.*\) /s, '').split(' ')
-  const [state, start] = [fields?.[0], fields?.[19]]
-  return state === undefined || start === undefined ? undefined : { state, start }
-}
-
-async function ofProcess(pid: number, file: string): Promise<string | undefined> {
-  try {
-    return await readFile(`/proc/${pid}/${file}`, 'utf8')
-  } catch {
-    return undefined
-  }
 }
 
 async function touch(path: string): Promise<void> {
