@@ -16,7 +16,7 @@ const TABLE: readonly (readonly [place: string, ours: string, packages: string])
   ['consumer', 'sls core', ''],
   ['routing', 'core', 're2js'],
   ['pipeline', 'core', ''],
-  ['pipeline/reference', `${ENGINE} routing core sls/protobuf.ts`, 'node:crypto'],
+  ['pipeline/reference', `${ENGINE} routing core sls/protobuf.ts`, 'node:buffer node:crypto'],
   [
     'pipeline/wasm',
     `${ENGINE} pipeline/reference/engine.ts pipeline/reference/events.ts core sls/lz4.ts`,

@@ -3,26 +3,21 @@ import { eventIdPrefix } from '../event-id.ts'
 import type { HecLayout } from '../hec-layout.ts'
 import { constantMembers } from '../hec-layout.ts'
 import { groupHash, logHash } from './content-hash.ts'
+import type { GroupFacts, Log, Value } from './log.ts'
+import { factsOf, readLog } from './log.ts'
 import type { LogGroup } from './log-group.ts'
-import { contentsOf, timeOf } from './log-group.ts'
-
-/** The members of an event by key, each as JSON: `"key":"value"`. An object would move keys like `10` to its front. */
-type Members = Map<string, string>
 
 /** Writes the events of one log group. */
 export class GroupEvents {
   /** `"host":"…","source":"…",…` */
   readonly #constant: string
-  /** The members that all events of the group share. */
-  readonly #members: Members = new Map()
+  readonly #facts: GroupFacts
   readonly #idOf: (log: Buffer, logIndex: number) => string
 
   /** `index` is the group's place in the pull. */
   constructor(layout: HecLayout, at: PullPosition, group: LogGroup, index: number) {
-    this.#constant = `"host":${JSON.stringify(layout.host ?? text(group.source))},${constantMembers(layout)}`
-    set(this.#members, '__topic__', group.topic)
-    set(this.#members, '__source__', group.source)
-    for (const [key, value] of group.tags()) set(this.#members, `__tag__:${text(key)}`, value)
+    this.#facts = factsOf(group, at)
+    this.#constant = `"host":${JSON.stringify(layout.host ?? this.#facts.source)},${constantMembers(layout)}`
 
     const prefix = eventIdPrefix(at)
     if (at.firstGroup === undefined) {
@@ -35,24 +30,30 @@ export class GroupEvents {
   }
 
   /** The envelope of a log, ending in `\n`; `index` is the log's place in the group. */
-  eventOf(log: Buffer, index: number): Buffer {
-    const { seconds, nanos } = timeOf(log)
-    const members = new Map(this.#members)
-    for (const [key, value] of contentsOf(log)) set(members, text(key), value)
-    const time = `${seconds}.${String(nanos).padStart(9, '0')}`
-    const id = JSON.stringify(this.#idOf(log, index))
+  eventOf(bytes: Buffer, index: number): Buffer {
+    const log = readLog(this.#facts, bytes)
+    const id = this.#idOf(bytes, index)
     return Buffer.from(
-      `{"time":${time},${this.#constant},"event":{${[...members.values()].join(',')}},"fields":{"sls_event_id":${id}}}\n`,
+      `{"time":${timeText(log)},${this.#constant},"event":${eventText(log)},"fields":${fields(log, id)}}\n`,
     )
   }
 }
 
-/** A later value wins, at the place of the first. */
-function set(members: Members, key: string, value: Buffer): void {
-  members.set(key, `${JSON.stringify(key)}:${JSON.stringify(text(value))}`)
+function timeText({ time: { seconds, nanos } }: Log): string {
+  return `${seconds}.${String(nanos).padStart(9, '0')}`
 }
 
-/** Bytes that are not UTF-8 become U+FFFD. */
-function text(bytes: Buffer): string {
-  return bytes.toString()
+function eventText({ raw, members }: Log): string {
+  if (raw !== undefined) return jsonOf(raw)
+  return `{${[...members].map(([key, value]) => `${JSON.stringify(key)}:${jsonOf(value)}`).join(',')}}`
+}
+
+function jsonOf({ text, isJson }: Value): string {
+  return isJson ? text : JSON.stringify(text)
+}
+
+/** Index-time fields. Splunk takes a list for a field with several values. */
+function fields({ failures }: Log, id: string): string {
+  const [failure, ...more] = new Set(failures.map(({ where, step }) => `${where}/${step}`))
+  return JSON.stringify({ sls_event_id: id, sls_parse_error: more.length > 0 ? [failure, ...more] : failure })
 }

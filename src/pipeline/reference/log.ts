@@ -1,0 +1,94 @@
+import { isUtf8 } from 'node:buffer'
+import type { PullPosition } from '../../core/batch.ts'
+import type { OnFailure, Step } from '../../routing/step.ts'
+import type { LogGroup } from './log-group.ts'
+import { contentsOf, timeOf } from './log-group.ts'
+import type { Time } from './time.ts'
+
+/** A value of a log: text, or JSON that stands in the event as it is. */
+export interface Value {
+  readonly text: string
+  readonly isJson: boolean
+  /** False for a text in which U+FFFD replaces bytes that are not UTF-8. */
+  readonly isUtf8: boolean
+}
+
+export function jsonValue(text: string): Value {
+  return { text, isJson: true, isUtf8: true }
+}
+
+/** As the text that conditions, templates and steps see. `null` is absent, and a string is what it stands for. */
+export function textOf({ isJson, text }: Value): string | undefined {
+  if (!isJson) return text
+  if (text === 'null') return undefined
+  return text.startsWith('"') ? (JSON.parse(text) as string) : text
+}
+
+/** In the order of the event. A Map, since an object would move keys like `10` to its front. */
+export type Members = ReadonlyMap<string, Value>
+
+/** A log on its way from its bytes to its events. It never changes: a step makes another log. */
+export interface Log {
+  readonly group: GroupFacts
+  /** When Log Service says that it was written. */
+  readonly written: Time
+  /** Bytes on the wire. */
+  readonly size: number
+  /** The time of the event. */
+  readonly time: Time
+  /** What the event has: `__topic__`, `__source__`, tags as `__tag__:K`, contents. */
+  readonly members: Members
+  /** If set, the event is this value alone. */
+  readonly raw?: Value
+  /** In the order of the steps. */
+  readonly failures: readonly Failure[]
+  /** What a failed step makes of it. */
+  readonly fate: OnFailure
+}
+
+/** A step that could not do its work. It left the log as it was. */
+interface Failure {
+  /** Name of the route or the source whose shape has the step. */
+  readonly where: string
+  readonly step: Step['name']
+}
+
+/** What the logs of one group share, as Log Service has it. Contents and steps do not change it. */
+export interface GroupFacts {
+  readonly at: PullPosition
+  readonly topic: string
+  readonly source: string
+  readonly tags: ReadonlyMap<string, string>
+  /** As members of an event. */
+  readonly members: Members
+}
+
+export function factsOf(group: LogGroup, at: PullPosition): GroupFacts {
+  const members = new Map<string, Value>([
+    ['__topic__', decoded(group.topic)],
+    ['__source__', decoded(group.source)],
+  ])
+  const tags = new Map<string, string>()
+  for (const [key, value] of group.tags()) {
+    tags.set(key.toString(), value.toString())
+    members.set(`__tag__:${key}`, decoded(value))
+  }
+  return { at, topic: group.topic.toString(), source: group.source.toString(), tags, members }
+}
+
+/** A later content wins, at the place of the first; also over topic, source and tags. */
+export function readLog(group: GroupFacts, bytes: Buffer): Log {
+  const members = new Map(group.members)
+  for (const [key, value] of contentsOf(bytes)) members.set(key.toString(), decoded(value))
+  const written = timeOf(bytes)
+  return { group, written, size: bytes.length, time: written, members, failures: [], fate: 'keep' }
+}
+
+/** Whether a member is the topic, the source or a tag, by its key. */
+export function isOfGroup(key: string): boolean {
+  return key === '__topic__' || key === '__source__' || key.startsWith('__tag__:')
+}
+
+function decoded(bytes: Buffer): Value {
+  return { text: bytes.toString(), isJson: false, isUtf8: isUtf8(bytes) }
+}

@@ -1,0 +1,162 @@
+import { describe, expect, test } from 'vitest'
+import type { Log } from '../../../src/pipeline/reference/log.ts'
+import { factsOf, readLog } from '../../../src/pipeline/reference/log.ts'
+import { LogGroup, logGroupsOf } from '../../../src/pipeline/reference/log-group.ts'
+import { applyShape } from '../../../src/pipeline/reference/shape.ts'
+import type { OnFailure, Step } from '../../../src/routing/step.ts'
+import { ON_FAILURE } from '../../../src/routing/step.ts'
+import { position } from './encode-all.ts'
+import { content, group, list, log, source, tag, time, topic } from './wire.ts'
+
+type Contents = Readonly<Record<string, string | Buffer>>
+
+function logOf(contents: Contents): Log {
+  const pairs = Object.entries(contents).map(([key, value]) => content(key, value))
+  const body = list(group(log(time(1_790_000_000), ...pairs), topic('t'), source('s'), tag('host', 'h')))
+  const [bytes] = logGroupsOf(body)
+  if (bytes === undefined) throw new Error('no group')
+  const parsed = new LogGroup(bytes)
+  const [first] = parsed.logs()
+  if (first === undefined) throw new Error('no log')
+  return readLog(factsOf(parsed, position), first)
+}
+
+/** Members as the event has them, without topic, source and tag. */
+function shaped(contents: Contents, ...steps: Step[]): string {
+  const { members } = applyShape(logOf(contents), steps, 'route')
+  return [...members]
+    .filter(([key]) => !['__topic__', '__source__', '__tag__:host'].includes(key))
+    .map(([key, { text, isJson }]) => `${key}=${isJson ? text : JSON.stringify(text)}`)
+    .join(' ')
+}
+
+const keysOf = (...steps: Step[]): string[] => [...applyShape(logOf({ a: '1', b: '2' }), steps, 'route').members.keys()]
+
+const json = (fields: string[] | '*', more: Partial<Extract<Step, { name: 'json' }>> = {}): Step => ({
+  ...{ name: 'json', fields, into: 'value', required: false, onFailure: 'keep' },
+  ...more,
+})
+const rename = (names: Record<string, string>): Step => ({ name: 'rename', names: new Map(Object.entries(names)) })
+const remove = (...fields: string[]): Step => ({ name: 'remove', fields: new Set(fields) })
+const keep = (...fields: string[]): Step => ({ name: 'keep', fields: new Set(fields) })
+
+describe('json', () => {
+  test('puts an object or array into the event as it is, without white space', () => {
+    expect(shaped({ a: ' {"n": 12345678901234567890} ', b: '[1, "x"]' }, json(['a', 'b']))).toBe(
+      'a={"n":12345678901234567890} b=[1,"x"]',
+    )
+  })
+
+  test('leaves every other value as text, and says nothing', () => {
+    const others = {
+      a: '123',
+      b: 'true',
+      c: '"x"',
+      d: '{"a":1',
+      e: '',
+      f: '["\\ud800"]',
+      g: Buffer.from('5b22ff225d', 'hex'),
+    }
+    const after = applyShape(logOf(others), [json('*')], 'route')
+    expect([...after.members.values()].every(({ isJson }) => !isJson)).toBe(true)
+    expect(after.failures).toEqual([])
+  })
+
+  test('* is every content, but no topic and no tag', () => {
+    const body = { a: '{}', __topic__: '{}', '__tag__:host': '[]', b: '[]' }
+    const { members } = applyShape(logOf(body), [json('*')], 'route')
+    expect([...members].filter(([, { isJson }]) => isJson).map(([key]) => key)).toEqual(['a', 'b'])
+  })
+
+  test('a name may be one of a tag', () => {
+    const { members } = applyShape(logOf({ '__tag__:host': '{}' }), [json(['__tag__:host'])], 'route')
+    expect(members.get('__tag__:host')?.isJson).toBe(true)
+  })
+
+  test('required makes a failure of a value that is no object or array, not of an absent field', () => {
+    expect(applyShape(logOf({ a: '1' }), [json(['a'], { required: true })], 'route').failures).toEqual([
+      { where: 'route', step: 'json' },
+    ])
+    expect(applyShape(logOf({}), [json(['a'], { required: true })], 'route').failures).toEqual([])
+  })
+
+  test('a failure leaves every field as it was', () => {
+    expect(shaped({ a: '{}', b: 'x' }, json(['a', 'b'], { required: true }))).toBe('a="{}" b="x"')
+  })
+
+  describe('into: merge', () => {
+    const merge = (...fields: string[]): Step => json(fields, { into: 'merge' })
+    test.each<[string, Contents, string]>([
+      [
+        'puts the members in the place of the field',
+        { a: '1', j: '{"x": 1, "y": {"z": "\\u0026"}}', b: '2' },
+        'a="1" x=1 y={"z":"\\u0026"} b="2"',
+      ],
+      ['contents win', { a: '1', j: '{"a":2,"b":3,"c":4}', b: '2' }, 'a="1" c=4 b="2"'],
+      ['topic and tags win', { j: '{"__topic__":"x","__tag__:host":"x","k":1}' }, 'k=1'],
+      ['the object may have a member of its own name', { j: '{"j":{"j":1}}' }, 'j={"j":1}'],
+      ['of equal keys the last counts', { j: '{"a":1,"b":2,"a":3}' }, 'a=3 b=2'],
+      ['keys are text', { j: '{"\\u0061\\"":1}' }, 'a"=1'],
+      ['an empty object leaves nothing', { j: '{}', a: '1' }, 'a="1"'],
+      ['an array stays a value', { j: '[1]' }, 'j=[1]'],
+      ['text stays text', { j: '{"a"' }, 'j="{\\"a\\""'],
+    ])('%s', (_, contents, expected) => expect(shaped(contents, merge('j'))).toBe(expected))
+
+    test('several objects may have each other’s names', () => {
+      expect(shaped({ a: '{"b":1}', b: '{"a":2}' }, merge('a', 'b'))).toBe('b=1 a=2')
+    })
+
+    test('JSON within the text of a member is found by a later step', () => {
+      expect(shaped({ j: '{"log":"{\\"k\\": 1}"}' }, merge('j'), json(['log']))).toBe('log={"k":1}')
+    })
+  })
+})
+
+describe('rename', () => {
+  test.each<[string, Record<string, string>, string]>([
+    ['keeps the place', { a: 'z' }, 'z="1" b="2" c="3"'],
+    ['replaces a field of the new name', { c: 'a' }, 'b="2" a="3"'],
+    ['works on all at once', { a: 'b', b: 'a' }, 'b="1" a="2" c="3"'],
+    ['of two with one name the later one in the log counts', { a: 'z', c: 'z' }, 'z="3" b="2"'],
+    ['an absent field replaces nothing', { nope: 'a' }, 'a="1" b="2" c="3"'],
+    ['a field may get its own name', { a: 'a' }, 'a="1" b="2" c="3"'],
+  ])('%s', (_, names, expected) => expect(shaped({ a: '1', b: '2', c: '3' }, rename(names))).toBe(expected))
+
+  test('takes tags, too', () =>
+    expect(keysOf(rename({ '__tag__:host': 'h' }))).toEqual(['__topic__', '__source__', 'h', 'a', 'b']))
+})
+
+describe('remove and keep', () => {
+  test('remove takes tags, too', () =>
+    expect(keysOf(remove('__tag__:host', 'a', 'nope'))).toEqual(['__topic__', '__source__', 'b']))
+  test('keep always keeps topic, source and tags', () =>
+    expect(keysOf(keep('b', 'nope'))).toEqual(['__topic__', '__source__', '__tag__:host', 'b']))
+  test('keep nothing', () => expect(keysOf(keep())).toEqual(['__topic__', '__source__', '__tag__:host']))
+})
+
+describe('raw', () => {
+  const raw: Step = { name: 'raw', field: 'line' }
+  const rawOf = (line?: string, ...before: Step[]): string | undefined =>
+    applyShape(logOf(line === undefined ? {} : { line }), [...before, raw], 'route').raw?.text
+  test('makes the event of one field', () => expect(rawOf('GET / HTTP/1.1')).toBe('GET / HTTP/1.1'))
+  test('takes JSON as JSON', () => expect(rawOf('{ "a" : 1 }', json(['line']))).toBe('{"a":1}'))
+  test('an absent or blank field leaves the event whole: HEC refuses blank events', () =>
+    expect([rawOf(), rawOf(''), rawOf(' \t\n')]).toEqual([undefined, undefined, undefined]))
+})
+
+describe('a step that fails', () => {
+  const fails = (onFailure: OnFailure): Step => json(['a'], { required: true, onFailure })
+  test('is noted, and the next steps go on', () => {
+    const after = applyShape(logOf({ a: 'x', b: '2' }), [fails('keep'), remove('b')], 'route')
+    expect([after.failures, after.fate, after.members.has('b')]).toEqual([
+      [{ where: 'route', step: 'json' }],
+      'keep',
+      false,
+    ])
+  })
+
+  test.each(ON_FAILURE.filter((fate) => fate !== 'keep'))('with on_failure: %s is the last', (onFailure) => {
+    const after = applyShape(logOf({ a: 'x', b: '2' }), [fails(onFailure), remove('b')], 'route')
+    expect([after.fate, after.members.has('b'), after.failures.length]).toEqual([onFailure, true, 1])
+  })
+})
