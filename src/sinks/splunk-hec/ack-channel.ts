@@ -97,21 +97,20 @@ export class AckChannel {
     return post
   }
 
-  /** The POST was answered with `ackId`. When that shows a restarted server, `wait` may be lost, too. */
+  /**
+   * The POST was answered with `ackId`. An id that was given before shows a restarted server, or a second one behind a
+   * balancer: which of the requests a `true` is about can't be known, so all are lost, this one too.
+   */
   accepted(post: OpenPost, ackId: number, wait: AckWait): void {
     if (this.own) {
       this.#pending.set(ackId, wait)
       post.end()
       return
     }
-    const restarted = ackId <= post.highestBefore
-    if (restarted || this.#seen.has(ackId)) {
+    if (ackId <= post.highestBefore || this.#seen.has(ackId)) {
       this.lose()
       post.end()
-      // The POST that revealed the restart was the only one under way, and none follows: the id can only be its own.
-      const certain = restarted && this.#open.size === 0 && this.#wasTold(ackId)
-      if (certain) this.#pending.set(ackId, wait)
-      else wait.finish('lost')
+      wait.finish('lost')
       return
     }
     this.#highest = Math.max(this.#highest, ackId)
