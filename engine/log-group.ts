@@ -7,6 +7,7 @@ import {
   SOURCE_STOP,
   TAGS_AT,
   TOPIC_COUNT,
+  TOPIC_IS_PREFIX,
   TOPIC_START,
   TOPIC_STOP,
   TOPICS,
@@ -66,8 +67,9 @@ export function isWanted(): bool {
   const count = config(TOPIC_COUNT)
   let topic = config(TOPICS)
   for (let index: usize = 0; index < count; index++) {
-    const size = <usize>load<u32>(topic)
-    if (size === length && same(topic + 4, topicStart, length)) return true
+    const size = <usize>(load<u32>(topic) & ~TOPIC_IS_PREFIX)
+    const isPrefix = (load<u32>(topic) & TOPIC_IS_PREFIX) !== 0
+    if ((isPrefix ? size <= length : size === length) && same(topic + 4, topicStart, size)) return true
     topic += 4 + size
   }
   return false

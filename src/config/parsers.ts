@@ -120,9 +120,20 @@ export const searchToken: Parser<SearchToken> = {
   },
 }
 
-export const commaList: Parser<readonly string[]> = {
-  allowed: 'comma-separated list',
-  parse: (value) => ({ value: [...new Set(items(value))] }),
+/** Topics. A `*` at the end stands for the rest of a name, `""` for the empty topic. Quotes hold a name with blanks. */
+export const topicList: Parser<readonly string[]> = {
+  allowed: 'topics separated by commas; `prefix*` for all that begin so, `""` for the empty one',
+  parse(value) {
+    const topics = new Set<string>()
+    for (const item of items(value)) {
+      const topic = /^"([^"]*)"$/.exec(item)?.[1] ?? item
+      if (topic === item && /[;\s]/.test(item)) return { refused: `needs commas between topics: ${shown(item)}` }
+      if (topic === item && item.includes('"')) return { refused: `has a quote that is not closed: ${shown(item)}` }
+      if (topic.slice(0, -1).includes('*')) return { refused: `may have * only at the end of a topic: ${shown(item)}` }
+      topics.add(topic)
+    }
+    return { value: [...topics] }
+  },
 }
 
 function items(list: string): string[] {

@@ -3,7 +3,6 @@ import {
   autoOrBoolean,
   boolean,
   choice,
-  commaList,
   hecToken,
   hecUrls,
   matching,
@@ -17,6 +16,7 @@ import {
   secret,
   slsEndpoint,
   text,
+  topicList,
   wholeNumber,
 } from './parsers.ts'
 import { startPosition } from './start-position.ts'
@@ -225,9 +225,9 @@ export const SETTINGS = {
     example: 'sls-siem-bridge',
     computed: 'the role that the metadata server names',
   }),
-  FILTER_TOPICS: optional(commaList, {
+  FILTER_TOPICS: optional(topicList, {
     group: 'filter',
-    doc: 'The `__topic__` values to deliver. Logs of other topics are counted as filtered.',
+    doc: 'The `__topic__` values to deliver. Logs of other topics are counted as filtered. `prefix*` is every topic that begins so, `""` is the empty topic.',
     example: 'audit,login',
     computed: 'all topics',
   }),

@@ -32,7 +32,7 @@ interface Group {
 
 /** The options of an encoder, as plain values. */
 export interface Encoding extends HecLayout {
-  /** Exact `__topic__` values to deliver; empty = all. */
+  /** `__topic__` values to deliver, `a*` for all that begin so; empty = all. */
   topics: readonly string[]
   maxBatchBytes: number
 }
@@ -49,7 +49,7 @@ export function expectedEvents(
   for (const [groupIndex, group] of LogGroups.entries()) {
     const logs = group.Logs ?? []
     counts.logs += logs.length
-    if (options.topics.length > 0 && !options.topics.includes(text(group.Topic))) {
+    if (options.topics.length > 0 && !options.topics.some((wanted) => isTopic(wanted, group.Topic))) {
       counts.filteredLogs += logs.length
       continue
     }
@@ -63,6 +63,12 @@ export function expectedEvents(
     }
   }
   return { events, counts }
+}
+
+function isTopic(wanted: string, topic: Uint8Array | undefined): boolean {
+  const bytes = Buffer.from(topic ?? []).toString('latin1')
+  const name = Buffer.from(wanted).toString('latin1')
+  return name.endsWith('*') ? bytes.startsWith(name.slice(0, -1)) : bytes === name
 }
 
 function envelope(options: Encoding, group: Group, log: Log, id: string): string {

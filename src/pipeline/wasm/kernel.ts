@@ -3,6 +3,7 @@ import type { EncodeCounts, PullPosition } from '../../core/batch.ts'
 import type { EngineOptions } from '../engine.ts'
 import { eventIdPrefix } from '../event-id.ts'
 import { constantMembers } from '../hec-layout.ts'
+import type { TopicSelection } from '../select.ts'
 import { KERNEL } from './binary.ts'
 import {
   AFTER_HOST,
@@ -37,6 +38,7 @@ import {
   OUTPUT_END,
   SHARD,
   TOPIC_COUNT,
+  TOPIC_IS_PREFIX,
   TOPICS,
   USED,
   WALK_SIZE,
@@ -108,12 +110,11 @@ export class Kernel {
 
   private constructor(options: EngineOptions, bodyBytes: number) {
     const { layout, maxBatchBytes } = options
-    const { topics } = options.topics
     this.options = options
     const endsBytes = 4 * (Math.ceil(maxBatchBytes / MIN_EVENT_BYTES) + 1)
     const host = layout.host === undefined ? undefined : insideOf(layout.host)
     const afterHost = Buffer.from(`",${constantMembers(layout)},"event":{`)
-    const wanted = topicList(topics)
+    const wanted = topicList(options.topics)
     const texts = wanted.length + (host?.length ?? 0) + afterHost.length
     const own = STATIC_BYTES + ID_PREFIX_BYTES + texts + endsBytes + maxBatchBytes + HEADROOM + 16 * SLACK
     const pages = Math.ceil((own + bodyBytes) / PAGE)
@@ -157,7 +158,7 @@ export class Kernel {
     config[MAX_BATCH] = maxBatchBytes
     config[ENDS] = this.#ends
     config[TOPICS] = put(wanted)
-    config[TOPIC_COUNT] = topics.length
+    config[TOPIC_COUNT] = options.topics.topics.length
     config[HOST] = host === undefined ? 0 : put(host)
     config[HOST_LENGTH] = host?.length ?? 0
     config[AFTER_HOST] = put(afterHost)
@@ -299,12 +300,12 @@ function compiled(): WebAssembly.Module {
   return module
 }
 
-function topicList(topics: readonly Buffer[]): Buffer {
+function topicList({ topics }: TopicSelection): Buffer {
   return Buffer.concat(
-    topics.flatMap((topic) => {
+    topics.flatMap(({ bytes, isPrefix }) => {
       const length = Buffer.allocUnsafe(4)
-      length.writeUInt32LE(topic.length)
-      return [length, topic]
+      length.writeUInt32LE(bytes.length + (isPrefix ? TOPIC_IS_PREFIX : 0))
+      return [length, bytes]
     }),
   )
 }

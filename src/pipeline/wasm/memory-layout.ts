@@ -25,6 +25,8 @@ export const ENDS = 3
 /** Wanted topics, each as its length in 32 bits and its bytes. A count of 0 wants all. */
 export const TOPICS = 4
 export const TOPIC_COUNT = 5
+/** Set in the length of a text with which wanted topics begin. */
+export const TOPIC_IS_PREFIX = 0x80000000
 /** Inside of the host string. An address of 0 means that it comes from the log group. */
 export const HOST = 6
 export const HOST_LENGTH = 7

@@ -15,6 +15,30 @@ describe('names', () => {
   })
 })
 
+describe('FILTER_TOPICS', () => {
+  test.each([
+    ['audit', ['audit']],
+    ['audit, login', ['audit', 'login']],
+    ['sas-*,aegis-log-*', ['sas-*', 'aegis-log-*']],
+    ['*', ['*']],
+    ['""', ['']],
+    ['audit,""', ['audit', '']],
+    ['"my topic"', ['my topic']],
+  ])('%s', (text, topics) => expect(accepted({ FILTER_TOPICS: text }).config.filter.topics).toEqual(topics))
+
+  test.each([
+    ['audit;login', 'needs commas between topics: audit;login'],
+    ['audit login', 'needs commas between topics: audit login'],
+    ['audit,"login', 'has a quote that is not closed'],
+    ['a*b', 'may have * only at the end of a topic: a*b'],
+    ['**', 'may have * only at the end'],
+  ])('%s is refused: %s', (text, problem) => {
+    const [only, ...others] = refused({ FILTER_TOPICS: text })
+    expect(only).toMatchObject({ variable: 'FILTER_TOPICS', problem: expect.stringContaining(problem) })
+    expect(others).toEqual([])
+  })
+})
+
 describe('numbers', () => {
   const whole = [
     ['SLS_HEARTBEAT_SECONDS', '1', '0'],

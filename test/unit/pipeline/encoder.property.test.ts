@@ -13,6 +13,8 @@ const variants: Encoding[] = [
   { ...defaults, maxBatchBytes: 700, index: 'main' },
   { ...defaults, maxBatchBytes: 20_000, host: 'a "host"' },
   { ...defaults, topics: ['audit', 'other'], index: 'i' },
+  { ...defaults, topics: ['', 'auditx*', 'é*'] },
+  { ...defaults, topics: ['audit*'] },
 ]
 
 describe('any log groups', () => {

@@ -355,6 +355,20 @@ describe('selection', () => {
     expect(counts).toEqual({ logs: 6, filteredLogs: 3 })
   })
 
+  test.each([
+    [['aud*'], 3],
+    [['audit*'], 3],
+    [['audit2*'], 1],
+    [['audit22*'], 0],
+    [['*'], 6],
+    [[''], 1],
+    [['', 'A*'], 2],
+    [['waf-*'], 1],
+  ])('topics %j are those of %i logs', (topics, wanted) => {
+    const { counts } = encodeAll(encoderWith({ topics }), body)
+    expect(counts).toEqual({ logs: 6, filteredLogs: 6 - wanted })
+  })
+
   test('wants everything when no topics are named', () => {
     const { counts } = encodeAll(encoderWith(), body)
     expect(counts).toEqual({ logs: 6, filteredLogs: 0 })
