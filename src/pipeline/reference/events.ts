@@ -17,7 +17,7 @@ export class GroupEvents {
   /** `index` is the group's place in the pull. */
   constructor(layout: HecLayout, at: PullPosition, group: LogGroup, index: number) {
     this.#facts = factsOf(group, at)
-    this.#constant = `"host":${JSON.stringify(layout.host ?? this.#facts.source)},${constantMembers(layout)}`
+    this.#constant = `"host":${JSON.stringify(layout.host ?? group.source.toString())},${constantMembers(layout)}`
 
     const prefix = eventIdPrefix(at)
     if (at.firstGroup === undefined) {
@@ -48,7 +48,9 @@ function eventText({ raw, members }: Log): string {
   return `{${[...members].map(([key, value]) => `${JSON.stringify(key)}:${jsonOf(value)}`).join(',')}}`
 }
 
-function jsonOf({ text, isJson }: Value): string {
+/** Bytes that are not UTF-8 become U+FFFD. */
+function jsonOf({ bytes, isJson }: Value): string {
+  const text = bytes.toString()
   return isJson ? text : JSON.stringify(text)
 }
 

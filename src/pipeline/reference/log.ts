@@ -1,24 +1,22 @@
-import { isUtf8 } from 'node:buffer'
 import type { PullPosition } from '../../core/batch.ts'
 import type { OnFailure, Step } from '../../routing/step.ts'
 import type { LogGroup } from './log-group.ts'
 import { contentsOf, timeOf } from './log-group.ts'
 import type { Time } from './time.ts'
 
-/** A value of a log: text, or JSON that stands in the event as it is. */
+/** A value of a log: text, which may have bytes that are not UTF-8, or JSON that stands in the event as it is. */
 export interface Value {
-  readonly text: string
+  readonly bytes: Buffer
   readonly isJson: boolean
-  /** False for a text in which U+FFFD replaces bytes that are not UTF-8. */
-  readonly isUtf8: boolean
 }
 
 export function jsonValue(text: string): Value {
-  return { text, isJson: true, isUtf8: true }
+  return { bytes: Buffer.from(text), isJson: true }
 }
 
-/** As the text that conditions, templates and steps see. `null` is absent, and a string is what it stands for. */
-export function textOf({ isJson, text }: Value): string | undefined {
+/** As the text that steps see. `null` is absent, and a string is what it stands for. */
+export function textOf({ bytes, isJson }: Value): string | undefined {
+  const text = bytes.toString()
   if (!isJson) return text
   if (text === 'null') return undefined
   return text.startsWith('"') ? (JSON.parse(text) as string) : text
@@ -53,33 +51,26 @@ interface Failure {
   readonly step: Step['name']
 }
 
-/** What the logs of one group share, as Log Service has it. Contents and steps do not change it. */
+/** What the logs of one group share. */
 export interface GroupFacts {
   readonly at: PullPosition
-  readonly topic: string
-  readonly source: string
-  readonly tags: ReadonlyMap<string, string>
-  /** As members of an event. */
+  /** As Log Service has them: topic, source and tags under the keys of the event. Contents and steps do not change them. */
   readonly members: Members
 }
 
 export function factsOf(group: LogGroup, at: PullPosition): GroupFacts {
   const members = new Map<string, Value>([
-    ['__topic__', decoded(group.topic)],
-    ['__source__', decoded(group.source)],
+    ['__topic__', asText(group.topic)],
+    ['__source__', asText(group.source)],
   ])
-  const tags = new Map<string, string>()
-  for (const [key, value] of group.tags()) {
-    tags.set(key.toString(), value.toString())
-    members.set(`__tag__:${key}`, decoded(value))
-  }
-  return { at, topic: group.topic.toString(), source: group.source.toString(), tags, members }
+  for (const [key, value] of group.tags()) members.set(`__tag__:${key}`, asText(value))
+  return { at, members }
 }
 
 /** A later content wins, at the place of the first; also over topic, source and tags. */
 export function readLog(group: GroupFacts, bytes: Buffer): Log {
   const members = new Map(group.members)
-  for (const [key, value] of contentsOf(bytes)) members.set(key.toString(), decoded(value))
+  for (const [key, value] of contentsOf(bytes)) members.set(key.toString(), asText(value))
   const written = timeOf(bytes)
   return { group, written, size: bytes.length, time: written, members, failures: [], fate: 'keep' }
 }
@@ -89,6 +80,6 @@ export function isOfGroup(key: string): boolean {
   return key === '__topic__' || key === '__source__' || key.startsWith('__tag__:')
 }
 
-function decoded(bytes: Buffer): Value {
-  return { text: bytes.toString(), isJson: false, isUtf8: isUtf8(bytes) }
+function asText(bytes: Buffer): Value {
+  return { bytes, isJson: false }
 }

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import type { JsonStep, OnFailure, RenameStep, Step } from '../../routing/step.ts'
 import { compactJson, membersOf } from './json.ts'
 import type { Log, Members, Value } from './log.ts'
@@ -38,7 +39,7 @@ function json(log: Log, { fields, into, required, onFailure }: JsonStep): Log | 
   for (const key of fields === '*' ? [...members.keys()].filter((each) => !isOfGroup(each)) : fields) {
     const value = members.get(key)
     if (value === undefined) continue
-    const text = value.isUtf8 ? compactJson(textOf(value) ?? '') : undefined
+    const text = isUtf8(value.bytes) ? compactJson(textOf(value) ?? '') : undefined
     if (text !== undefined) members.set(key, jsonValue(text))
     else if (required) return onFailure
   }
@@ -48,8 +49,9 @@ function json(log: Log, { fields, into, required, onFailure }: JsonStep): Log | 
 /** Puts the members of each object in its place, except for those whose key is there already. Of equal keys the last counts. */
 function merged(members: Members, fields: JsonStep['fields']): Members {
   const objects = new Map<string, [string, string][]>()
-  for (const [key, { isJson, text }] of members) {
-    const inner = isJson && (fields === '*' ? !isOfGroup(key) : fields.includes(key)) ? membersOf(text) : undefined
+  for (const [key, { isJson, bytes }] of members) {
+    const inner =
+      isJson && (fields === '*' ? !isOfGroup(key) : fields.includes(key)) ? membersOf(bytes.toString()) : undefined
     if (inner !== undefined) objects.set(key, inner)
   }
   const result = new Map<string, Value>()

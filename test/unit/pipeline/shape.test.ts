@@ -26,7 +26,7 @@ function shaped(contents: Contents, ...steps: Step[]): string {
   const { members } = applyShape(logOf(contents), steps, 'route')
   return [...members]
     .filter(([key]) => !['__topic__', '__source__', '__tag__:host'].includes(key))
-    .map(([key, { text, isJson }]) => `${key}=${isJson ? text : JSON.stringify(text)}`)
+    .map(([key, { bytes, isJson }]) => `${key}=${isJson ? bytes : JSON.stringify(bytes.toString())}`)
     .join(' ')
 }
 
@@ -137,7 +137,7 @@ describe('remove and keep', () => {
 describe('raw', () => {
   const raw: Step = { name: 'raw', field: 'line' }
   const rawOf = (line?: string, ...before: Step[]): string | undefined =>
-    applyShape(logOf(line === undefined ? {} : { line }), [...before, raw], 'route').raw?.text
+    applyShape(logOf(line === undefined ? {} : { line }), [...before, raw], 'route').raw?.bytes.toString()
   test('makes the event of one field', () => expect(rawOf('GET / HTTP/1.1')).toBe('GET / HTTP/1.1'))
   test('takes JSON as JSON', () => expect(rawOf('{ "a" : 1 }', json(['line']))).toBe('{"a":1}'))
   test('an absent or blank field leaves the event whole: HEC refuses blank events', () =>
