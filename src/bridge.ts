@@ -1,16 +1,19 @@
-import type { Config } from './config/load.ts'
+import type { Config, SourceConfig } from './config/model.ts'
 import { ByteBudget } from './consumer/byte-budget.ts'
+import type { Downstream } from './consumer/downstream.ts'
+import type { WorkerOptions } from './consumer/worker.ts'
 import { Worker } from './consumer/worker.ts'
 import { BufferPool } from './core/buffer-pool.ts'
 import { systemClock } from './core/clock.ts'
+import type { LogstoreRef } from './core/shard.ts'
 import type { Telemetry } from './core/telemetry.ts'
-import { credentialSource, engineOptions, hecSink, logstoreOf, slsClient } from './parts.ts'
+import { batchLimitOf, consumerOf, credentialSources, logstoresOf, openSink, programOf, slsClient } from './parts.ts'
 import { BatchMemory } from './pipeline/batch-memory.ts'
 import { Encoder } from './pipeline/encoder.ts'
-import type { EngineOptions } from './pipeline/engine.ts'
 import { ReferenceEngine } from './pipeline/reference/engine.ts'
 import { KernelBodies } from './pipeline/wasm/bodies.ts'
 import { WasmEngine } from './pipeline/wasm/engine.ts'
+import type { KernelOptions } from './pipeline/wasm/kernel.ts'
 import { Kernel } from './pipeline/wasm/kernel.ts'
 import { DeadLetter } from './sinks/dead-letter.ts'
 import type { Sink } from './sinks/sink.ts'
@@ -26,7 +29,7 @@ const KERNEL_BODY_BYTES = 1 << 30
 /**
  * The data path of one replica, put together: READ THIS FIRST. A log travels down this list and its acknowledgement back up:
  *
- *   worker        heartbeats; holds shards as the consumer group says            consumer/worker.ts
+ *   worker        one per logstore: heartbeats, and shards as its group says     consumer/worker.ts
  *   shard         pulls log groups within the byte budget, opens a ticket         consumer/shard-consumer.ts
  *   engine        selects by topic, turns protobuf bytes into HEC JSON batches    pipeline/engine.ts
  *     reference     says in TypeScript what an engine does                        pipeline/reference/engine.ts
@@ -38,72 +41,99 @@ const KERNEL_BODY_BYTES = 1 << 30
  * `parts.ts` makes each end from the configuration; `replica.ts` puts log, metrics and health around this.
  */
 export class Bridge {
-  readonly #worker: Worker
-  readonly #sink: Sink
+  readonly #workers: readonly Worker[]
+  readonly #clients: readonly SlsClient[]
+  readonly #sinks: ReadonlyMap<string, Sink>
   readonly #deadLetter: DeadLetter
-  readonly #client: SlsClient
 
-  constructor(config: Config, telemetry: Telemetry, credentials = credentialSource(config, telemetry)) {
-    const { sls } = config
-    const client = slsClient(config, telemetry, credentials)
-    const budget = new ByteBudget(config.maxInFlightBytes, (bytes) => telemetry.inFlight(bytes))
+  constructor(config: Config, telemetry: Telemetry, credentials = credentialSources(telemetry)) {
+    const { maxInFlightBytes, deadLetterDir, proxies } = config
+    const budget = new ByteBudget(maxInFlightBytes, (bytes) => telemetry.inFlight(bytes))
     // The pool keeps as much as may be in flight. Acknowledgements free many batches at once, and new ones need that memory.
-    const memory = new BatchMemory(config.maxInFlightBytes)
-    const options = engineOptions(config, memory)
+    const memory = new BatchMemory(maxInFlightBytes)
+    const options = { maxBatchBytes: Math.max(...config.sinks.map(batchLimitOf)), memory }
     const kernel = openKernel(options, budget, telemetry)
-    const engine = kernel === undefined ? new ReferenceEngine(options) : new WasmEngine(kernel)
+    const engine = kernel === undefined ? new ReferenceEngine(memory) : new WasmEngine(kernel)
     const bodies = new BufferPool(KEPT_BODY_BYTES)
-    const deadLetter = new DeadLetter({ dir: config.deadLetterDir, consumer: sls.consumer })
-    const sink = hecSink(config, telemetry, deadLetter)
-    this.#worker = new Worker({
-      membership: {
-        client,
-        logstore: logstoreOf(config),
-        group: { name: sls.consumerGroup, timeoutSeconds: sls.groupTimeoutMs / 1000, inOrder: sls.inOrder },
-        consumer: sls.consumer,
-        heartbeatMs: sls.heartbeatMs,
-        commitIntervalMs: sls.commitIntervalMs,
-      },
-      reading: {
-        start: sls.start,
-        expired: sls.expiredCursor,
-        fetchCount: sls.fetchCount,
-        fetchIntervalMs: sls.fetchIntervalMs,
-        ...(sls.query === undefined ? {} : { query: sls.query }),
-      },
-      downstream: {
-        budget,
-        bodies: kernel === undefined ? bodies : new KernelBodies(kernel, bodies),
-        encoder: new Encoder(engine, memory),
-        deliver: (batch, lease, started) => sink.deliver(batch, lease, started),
-      },
-      clock: systemClock,
-      telemetry,
+    const deadLetter = new DeadLetter({ dir: deadLetterDir, consumer: consumerOf(config) })
+    const sinks = new Map(
+      config.sinks.map((sink) => [sink.name, openSink(sink, { proxies, telemetry, deadLetter })] as const),
+    )
+    const shared: Omit<Downstream, 'encoder'> = {
+      budget,
+      bodies: kernel === undefined ? bodies : new KernelBodies(kernel, bodies),
+      deliver: (batch, lease, started) => sinkOf(sinks, batch.sink).deliver(batch, lease, started),
+    }
+    const members = logstoresOf(config).map(({ source, ref }) => {
+      const client = slsClient({ source, logstore: ref.logstore, proxies, telemetry, credentials: credentials(source) })
+      const program = programOf(config, source, ref.logstore)
+      const downstream = { ...shared, encoder: new Encoder({ engine, memory, program: () => program }) }
+      const member = memberOf(source, ref, client)
+      return { client, worker: new Worker({ ...member, downstream, clock: systemClock, telemetry }) }
     })
-    this.#sink = sink
+    this.#workers = members.map(({ worker }) => worker)
+    this.#clients = members.map(({ client }) => client)
+    this.#sinks = sinks
     this.#deadLetter = deadLetter
-    this.#client = client
   }
 
   /** Runs until `stop` is done. Rejects only on a bug: it first gives up every shard, without a commit. */
   async run(): Promise<void> {
+    const runs = this.#workers.map((worker) => worker.run())
     try {
-      await this.#worker.run()
+      await Promise.all(runs)
     } finally {
-      await this.#sink.close()
+      for (const worker of this.#workers) worker.giveUp()
+      await Promise.allSettled(runs)
+      await Promise.all([...this.#sinks.values()].map((sink) => sink.close()))
       await this.#deadLetter.close()
-      await this.#client.close()
+      await Promise.all(this.#clients.map((client) => client.close()))
     }
   }
 
   /** Drains and commits. True when everything pulled was delivered. `run` resolves after it. */
-  stop(graceMs: number): Promise<boolean> {
-    return this.#worker.stop(graceMs)
+  async stop(graceMs: number): Promise<boolean> {
+    const clean = await Promise.all(this.#workers.map((worker) => worker.stop(graceMs)))
+    return clean.every(Boolean)
   }
 }
 
+function memberOf(
+  source: SourceConfig,
+  logstore: LogstoreRef,
+  client: SlsClient,
+): Pick<WorkerOptions, 'membership' | 'reading'> {
+  return {
+    membership: {
+      client,
+      logstore,
+      group: {
+        name: source.consumerGroup,
+        timeoutSeconds: source.groupTimeoutMs / 1000,
+        inOrder: source.inOrder,
+      },
+      consumer: source.consumer,
+      heartbeatMs: source.heartbeatMs,
+      commitIntervalMs: source.commitIntervalMs,
+    },
+    reading: {
+      start: source.start,
+      expired: source.expiredCursor,
+      fetchCount: source.fetchCount,
+      fetchIntervalMs: source.fetchIntervalMs,
+      ...(source.query === undefined ? {} : { query: source.query }),
+    },
+  }
+}
+
+function sinkOf(sinks: ReadonlyMap<string, Sink>, name: string): Sink {
+  const sink = sinks.get(name)
+  if (sink === undefined) throw new Error(`no sink ${name}`)
+  return sink
+}
+
 /** The kernel gets room for bodies and for blocks being inflated. Unused memory costs nothing. */
-function openKernel(options: EngineOptions, budget: ByteBudget, telemetry: Telemetry): Kernel | undefined {
+function openKernel(options: KernelOptions, budget: ByteBudget, telemetry: Telemetry): Kernel | undefined {
   const kernel = Kernel.open(options, Math.min(KERNEL_BODY_BYTES, budget.pullLimit + INFLATING_BYTES))
   telemetry.notice('debug', `pulls are encoded in ${kernel ? 'WebAssembly' : 'JavaScript'}`)
   return kernel

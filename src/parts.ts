@@ -1,14 +1,17 @@
-import type { Config } from './config/load.ts'
-import { DEFAULT_SINK, DEFAULT_SOURCE } from './config/names.ts'
+import type { CredentialsConfig } from './config/credentials.ts'
+import type { Config, SinkConfig, SourceConfig, SplunkHecConfig } from './config/model.ts'
 import { systemClock } from './core/clock.ts'
 import type { LogstoreRef } from './core/shard.ts'
 import type { Telemetry } from './core/telemetry.ts'
 import { BatchMemory } from './pipeline/batch-memory.ts'
 import { Encoder } from './pipeline/encoder.ts'
-import type { EngineOptions } from './pipeline/engine.ts'
+import type { Copy, Program } from './pipeline/program.ts'
 import { ReferenceEngine } from './pipeline/reference/engine.ts'
 import { TopicSelection } from './pipeline/select.ts'
+import type { Route } from './routing/route.ts'
 import type { DeadLetter } from './sinks/dead-letter.ts'
+import { FileSink } from './sinks/file/sink.ts'
+import type { Sink } from './sinks/sink.ts'
 import type { HecConnection } from './sinks/splunk-hec/client.ts'
 import type { SplunkHecOptions } from './sinks/splunk-hec/sink.ts'
 import { SplunkHecSink } from './sinks/splunk-hec/sink.ts'
@@ -19,13 +22,20 @@ import { fixedCredentials, RenewedCredentials } from './sls/credentials.ts'
 import { fetchVendorCredentials, nameOf } from './sls/vendor-credentials.ts'
 import { USER_AGENT } from './version.ts'
 
-/** The logstore that the environment names. */
-export function logstoreOf({ sls: { project, logstore } }: Config): LogstoreRef {
-  return { source: DEFAULT_SOURCE, project, logstore }
+/** Gives the sources their credentials. Sources that share a configuration of credentials ask for them together. */
+export type CredentialSources = (source: SourceConfig) => CredentialSource
+
+/** All clients of a process share one of these. Otherwise each would ask for credentials of its own. */
+export function credentialSources(telemetry: Telemetry): CredentialSources {
+  const known = new Map<CredentialsConfig, CredentialSource>()
+  return ({ credentials }) => {
+    const found = known.get(credentials) ?? credentialSource(credentials, telemetry)
+    known.set(credentials, found)
+    return found
+  }
 }
 
-/** All clients of a process share one source. Otherwise each would ask for credentials of its own. */
-export function credentialSource({ sls: { credentials } }: Config, telemetry: Telemetry): CredentialSource {
+function credentialSource(credentials: CredentialsConfig, telemetry: Telemetry): CredentialSource {
   const renewed = (from: string, fetch: () => Promise<Issued>) =>
     new RenewedCredentials({ fetch, from, clock: systemClock, telemetry })
   if (credentials.source !== 'access_key') {
@@ -36,53 +46,107 @@ export function credentialSource({ sls: { credentials } }: Config, telemetry: Te
   return renewed(FILES, () => readCredentialFiles(files, given))
 }
 
-export function slsClient(
-  config: Config,
-  telemetry: Telemetry,
-  credentials: CredentialSource = credentialSource(config, telemetry),
-): SlsClient {
-  const { endpoint, project, logstore, region, credentials: choice } = config.sls
+/** Every logstore of every source: each has a consumer group, a client and a program of its own. */
+export function logstoresOf({ sources }: Pick<Config, 'sources'>): Array<{ source: SourceConfig; ref: LogstoreRef }> {
+  return sources.flatMap((source) =>
+    source.logstores.map((logstore) => ({ source, ref: { source: source.name, project: source.project, logstore } })),
+  )
+}
+
+export interface SlsClientParts {
+  readonly source: SourceConfig
+  readonly logstore: string
+  readonly proxies: Config['proxies']
+  readonly telemetry: Telemetry
+  /** Default: its own. */
+  readonly credentials?: CredentialSource
+}
+
+export function slsClient(parts: SlsClientParts): SlsClient {
+  const { source, logstore, proxies, telemetry } = parts
+  const { endpoint, project, region } = source
+  const credentials = parts.credentials ?? credentialSource(source.credentials, telemetry)
   return new SlsClient({
     endpoint,
     project,
     logstore,
     credentials: () => credentials.get(),
     credentialsRefused: (these) => credentials.refused(these),
-    credentialsChoice: choice.source,
+    credentialsChoice: source.credentials.source,
     ...(region === undefined ? {} : { region }),
     userAgent: USER_AGENT,
-    proxies: config.proxies,
+    proxies,
     onRequest: (api, status, code, seconds) => telemetry.slsRequest(api, status, code, seconds),
   })
 }
 
-export function hecConnection({ hec, proxies }: Config, telemetry: Telemetry): HecConnection {
-  const { token, timeoutMs, tls } = hec
-  return { sink: DEFAULT_SINK, token, timeoutMs, tls, proxies, userAgent: USER_AGENT, clock: systemClock, telemetry }
+export function hecConnection(
+  { name, token, timeoutMs, tls }: SplunkHecConfig,
+  proxies: Config['proxies'],
+  telemetry: Telemetry,
+): HecConnection {
+  return { sink: name, token, timeoutMs, tls, proxies, userAgent: USER_AGENT, clock: systemClock, telemetry }
+}
+
+export interface SinkParts {
+  readonly proxies: Config['proxies']
+  readonly telemetry: Telemetry
+  readonly deadLetter: DeadLetter
+}
+
+export function openSink(sink: SinkConfig, parts: SinkParts): Sink {
+  if (sink.type === 'splunk_hec') return hecSink(sink, parts)
+  return new FileSink({ ...sink, sink: sink.name, clock: systemClock, telemetry: parts.telemetry })
 }
 
 export function hecSink(
-  config: Config,
-  telemetry: Telemetry,
-  deadLetter: DeadLetter,
+  hec: SplunkHecConfig,
+  { proxies, telemetry, deadLetter }: SinkParts,
   more: Pick<SplunkHecOptions, 'mostUnproven'> = {},
 ): SplunkHecSink {
-  return new SplunkHecSink({ ...config.hec, ...hecConnection(config, telemetry), ...more, deadLetter, telemetry })
+  return new SplunkHecSink({ ...hec, ...hecConnection(hec, proxies, telemetry), ...more, deadLetter, telemetry })
 }
 
-/** For an engine whose batches come from `memory`. */
-export function engineOptions({ filter, hec }: Config, memory: BatchMemory): EngineOptions {
-  const layout = {
-    source: hec.source,
-    sourcetype: hec.sourcetype,
-    ...(hec.host === undefined ? {} : { host: hec.host }),
-    ...(hec.index === undefined ? {} : { index: hec.index }),
+/** A file takes pieces of any size. */
+const FILE_BATCH_BYTES = 1_000_000
+
+/** The most bytes of a batch for this sink, before compression. */
+export function batchLimitOf(sink: SinkConfig): number {
+  return sink.type === 'splunk_hec' ? sink.maxBytes : FILE_BATCH_BYTES
+}
+
+/** The name of this replica in its log and in the names of its files. */
+export function consumerOf({ sources }: Pick<Config, 'sources'>): string {
+  return (sources[0] as SourceConfig).consumer
+}
+
+/** What happens to the logs of one logstore. */
+export function programOf({ sinks, routing, eventIdScope }: Config, source: SourceConfig, logstore: string): Program {
+  const { project, topics } = source
+  const copiesOf = ({ to }: Route): Copy[] =>
+    to.map((name) => copyFor(sinks.find((sink) => sink.name === name) as SinkConfig, project, logstore))
+  return {
+    topics: new TopicSelection(topics),
+    idScope: eventIdScope === 'logstore' ? logstore : `${project}/${logstore}`,
+    routes: routing.routes
+      .filter(({ from }) => from === undefined || from.includes(source.name))
+      .map((route) => ({ name: route.name, copies: copiesOf(route) })),
   }
-  return { topics: new TopicSelection(filter.topics), layout, maxBatchBytes: hec.maxBytes, memory }
+}
+
+function copyFor(sink: SinkConfig, project: string, logstore: string): Copy {
+  if (sink.type !== 'splunk_hec') throw new Error(`no layout for ${sink.type}`)
+  const layout = {
+    source: sink.source ?? `sls://${project}/${logstore}`,
+    sourcetype: sink.sourcetype,
+    ...(sink.host === undefined ? {} : { host: sink.host }),
+    ...(sink.index === undefined ? {} : { index: sink.index }),
+  }
+  return { destination: { sink: sink.name, maxBatchBytes: batchLimitOf(sink) }, layout }
 }
 
 /** For commands that make the bridge's events without its speed. */
-export function referenceEncoder(config: Config): Encoder {
+export function referenceEncoder(program: Program): Encoder {
   const memory = new BatchMemory()
-  return new Encoder(new ReferenceEngine(engineOptions(config, memory)), memory)
+  return new Encoder({ engine: new ReferenceEngine(memory), memory, program: () => program })
 }

@@ -1,7 +1,6 @@
 import { once } from 'node:events'
 import { Bridge } from './bridge.ts'
-import type { Config } from './config/load.ts'
-import { DEFAULT_SINK } from './config/names.ts'
+import type { Config, SinkConfig, SourceConfig } from './config/model.ts'
 import { systemClock } from './core/clock.ts'
 import { startAdminServer } from './observability/admin-server.ts'
 import { watchEventLoop } from './observability/event-loop.ts'
@@ -11,7 +10,7 @@ import { createMetrics } from './observability/metrics.ts'
 import { Pauses } from './observability/pauses.ts'
 import { Status } from './observability/status.ts'
 import { BridgeTelemetry } from './observability/telemetry.ts'
-import { credentialSource, logstoreOf, slsClient } from './parts.ts'
+import { consumerOf, credentialSources, logstoresOf, slsClient } from './parts.ts'
 import { shardsOfGroup } from './sls/group-shards.ts'
 import { VERSION } from './version.ts'
 
@@ -21,40 +20,45 @@ import { VERSION } from './version.ts'
  * Rejects with a Fault when the log file or the admin port cannot be opened: `transient` if that may pass by itself.
  */
 export async function runReplica(config: Config, warnings: readonly string[], end: AbortSignal): Promise<boolean> {
-  const { sls, shutdownGraceMs } = config
-  const { project, logstore, consumer, consumerGroup: group } = sls
+  const { sources, sinks, proxies, shutdownGraceMs } = config
+  // The status page shows one logstore.
+  const [first] = logstoresOf(config)
+  if (first === undefined) throw new Error('no logstore')
+  const { project, logstore } = first.ref
+  const group = first.source.consumerGroup
+  const consumer = consumerOf(config)
   const clock = systemClock
-  const metrics = createMetrics({ version: VERSION, sinks: [DEFAULT_SINK] })
+  const metrics = createMetrics({ version: VERSION, sinks: sinks.map(({ name }) => name) })
   const lost = () => metrics.log_lines_lost_total.inc()
   const { log, flush } = await openLogger({ ...config.log, consumer, lost })
   for (const warning of warnings) log.warn(warning)
   const pauses = new Pauses(clock)
-  const health = new Health({ clock, groupTimeoutMs: sls.groupTimeoutMs, pauses })
+  const health = new Health({
+    clock,
+    groupTimeoutMs: Math.max(...sources.map(({ groupTimeoutMs }) => groupTimeoutMs)),
+    pauses,
+  })
   const status = new Status({
     clock,
     health,
     pauses,
-    logstore: logstoreOf(config),
+    logstore: first.ref,
     about: { version: VERSION, consumer, group, project, logstore },
     // Called later: the client needs telemetry, and telemetry needs this status.
     askGroup: (signal) => shardsOfGroup(statusClient, group, signal),
   })
   const telemetry = new BridgeTelemetry({ log, metrics, health, status, pauses, clock })
-  const credentials = credentialSource(config, telemetry)
+  const credentials = credentialSources(telemetry)
   // The status page has its own client, so that it never delays the bridge.
-  const statusClient = slsClient(config, telemetry, credentials)
+  const statusClient = slsClient({ ...first, logstore, proxies, telemetry, credentials: credentials(first.source) })
   const serving = { ...config.admin, registry: metrics.registry, health, status, telemetry }
   const admin = await startAdminServer(serving).catch((error) => {
     flush()
     throw error
   })
   telemetry.notice('info', `sls-siem-bridge ${VERSION} starting`, {
-    project,
-    logstore,
-    group,
-    credentials: sls.credentials.source,
-    topics: config.filter.topics,
-    hec: config.hec.urls,
+    ...(sources.length === 1 ? aboutSource(first.source) : { sources: sources.map(aboutSource) }),
+    ...(sinks.length === 1 ? aboutSink(sinks[0] as SinkConfig) : { sinks: sinks.map(aboutSink) }),
   })
   const unwatch = watchEventLoop((seconds) => metrics.event_loop_delay_seconds.observe(seconds))
   try {
@@ -83,4 +87,13 @@ export async function runReplica(config: Config, warnings: readonly string[], en
     await statusClient.close()
     flush()
   }
+}
+
+function aboutSource({ project, logstores, consumerGroup: group, credentials, topics }: SourceConfig): object {
+  const logstore = logstores.length === 1 ? logstores[0] : logstores
+  return { project, logstore, group, credentials: credentials.source, topics }
+}
+
+function aboutSink(sink: SinkConfig): object {
+  return sink.type === 'splunk_hec' ? { hec: sink.urls } : { file: sink.path }
 }

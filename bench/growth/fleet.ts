@@ -41,6 +41,7 @@ const LEAST_DELIVERY_MS = 20
 const DELIVERY_SPREAD_MS = 180
 const LOGSTORE = { source: 'default', project: 'simulated', logstore: 'simulated' }
 const NO_ENDS = new Uint32Array(0)
+const TO_THE_SINK = { sink: 'splunk_hec', routes: ['default'] }
 
 /**
  * Replicas of the bridge on one simulated clock. Each is a real `Worker` with its real parts. Simulated are the network, the
@@ -209,11 +210,11 @@ export class Fleet {
     function* encode(body: Buffer, at: PullPosition): Generator<Batch, EncodeCounts> {
       const count = body.length / GROUP_BYTES
       try {
-        if (count > 0) yield { origin: originOf(at), bytes: body, ends: NO_ENDS, count }
+        if (count > 0) yield { origin: originOf(at), ...TO_THE_SINK, bytes: body, ends: NO_ENDS, count }
       } finally {
         ended()
       }
-      return { logs: count, filteredLogs: 0 }
+      return { logs: count, filtered: new Map(), routed: new Map() }
     }
     return { encode, recycle: () => {} }
   }

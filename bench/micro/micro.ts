@@ -19,8 +19,8 @@ import type { SampleKind } from '../../src/emulator/sample-logs.ts'
 import { SAMPLE_KINDS } from '../../src/emulator/sample-logs.ts'
 import { BatchMemory } from '../../src/pipeline/batch-memory.ts'
 import { Encoder } from '../../src/pipeline/encoder.ts'
-import type { EngineOptions } from '../../src/pipeline/engine.ts'
 import type { HecLayout } from '../../src/pipeline/hec-layout.ts'
+import type { Program } from '../../src/pipeline/program.ts'
 import { ReferenceEngine } from '../../src/pipeline/reference/engine.ts'
 import { TopicSelection } from '../../src/pipeline/select.ts'
 import { KernelBodies } from '../../src/pipeline/wasm/bodies.ts'
@@ -52,19 +52,27 @@ type Rates = Record<string, number>
 /** With `SLS_QUERY` the service regroups the logs it returns, so groups have no positions. */
 const WITH_QUERY: PullPosition = { ...POSITION, firstGroup: undefined }
 
-function engineOptions(topics: readonly string[]): EngineOptions {
-  return { topics: new TopicSelection(topics), layout: LAYOUT, maxBatchBytes: 1_000_000, memory: new BatchMemory() }
+const DESTINATION = { sink: 'splunk_hec', maxBatchBytes: 1_000_000 }
+
+function programOf(topics: readonly string[]): Program {
+  const routes = [{ name: 'default', copies: [{ destination: DESTINATION, layout: LAYOUT }] }]
+  return { topics: new TopicSelection(topics), idScope: POSITION.logstore, routes }
 }
 
 /** An engine with its surroundings in the bridge. */
 function engine(language: 'WebAssembly' | 'TypeScript', topics: readonly string[] = []) {
-  const options = engineOptions(topics)
+  const program = programOf(topics)
+  const options = { maxBatchBytes: DESTINATION.maxBatchBytes, memory: new BatchMemory() }
   const pool = new BufferPool(24 << 20)
   const kernel = language === 'WebAssembly' ? Kernel.open(options, 64 << 20) : undefined
   if (language === 'WebAssembly' && kernel === undefined) throw new Error('no WebAssembly here')
   const bodies = kernel && new KernelBodies(kernel, pool)
   const memory = bodies ?? pool
-  const encoder = new Encoder(kernel ? new WasmEngine(kernel) : new ReferenceEngine(options), options.memory)
+  const encoder = new Encoder({
+    engine: kernel ? new WasmEngine(kernel) : new ReferenceEngine(options.memory),
+    memory: options.memory,
+    program: () => program,
+  })
   const inflated = ({ block, body }: Pulled): Buffer =>
     lz4Decompress(block, body.length, (size) => memory.take(size), bodies?.inflate)
   const encodeAll = (body: Buffer, at = POSITION): void => {
@@ -87,8 +95,9 @@ function engine(language: 'WebAssembly' | 'TypeScript', topics: readonly string[
 
 /** The batches of each pull. */
 export function batchesOf(pulls: readonly Pulled[]): Buffer[][] {
-  const options = engineOptions([])
-  const encoder = new Encoder(new ReferenceEngine(options), options.memory)
+  const memory = new BatchMemory()
+  const program = programOf([])
+  const encoder = new Encoder({ engine: new ReferenceEngine(memory), memory, program: () => program })
   return pulls.map(({ body }) => [...encoder.encode(body, POSITION)].map(({ bytes }) => Buffer.from(bytes)))
 }
 

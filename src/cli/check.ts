@@ -1,17 +1,17 @@
 import pRetry from 'p-retry'
-import type { Config } from '../config/load.ts'
 import { wholeNumber } from '../config/parsers.ts'
 import type { Problem } from '../config/problems.ts'
+import type { Single } from '../config/single.ts'
 import { Fault } from '../core/errors.ts'
 import { NO_TELEMETRY } from '../core/telemetry.ts'
 import { onOneLine } from '../core/text.ts'
-import { credentialSource, slsClient } from '../parts.ts'
+import { credentialSources, slsClient } from '../parts.ts'
 import type { Check, Verdict } from './check/finding.ts'
 import { hecChecks } from './check/hec.ts'
 import { hostChecks } from './check/host.ts'
 import { slsChecks } from './check/sls.ts'
 import { command, defaulting, EXIT, flag, WrongConfiguration } from './command.ts'
-import { configurationOf } from './configuration.ts'
+import { singleConfigurationOf } from './configuration.ts'
 import { mayPass } from './persistently.ts'
 
 const HELP = `Validate the configuration and try both ends. Ingests nothing and commits nothing. Makes DEAD_LETTER_DIR and
@@ -63,9 +63,9 @@ export const checkCommand = command({
       if (json) io.stdout.write(`${JSON.stringify({ ok, checks: lines })}\n`)
       return ok ? EXIT.done : EXIT.failed
     }
-    let loaded: ReturnType<typeof configurationOf>
+    let loaded: ReturnType<typeof singleConfigurationOf>
     try {
-      loaded = configurationOf(io)
+      loaded = singleConfigurationOf(io)
     } catch (error) {
       // Standard error lists the problems, as for every command. A program that reads JSON gets them as failed checks.
       if (json && error instanceof WrongConfiguration) {
@@ -84,13 +84,14 @@ export const checkCommand = command({
 })
 
 async function runAll(
-  config: Config,
+  config: Single,
   { testEvent, deadline }: { testEvent: boolean; deadline: number },
   tell: (line: Line) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const credentials = credentialSource(config, NO_TELEMETRY)
-  const client = slsClient(config, NO_TELEMETRY, credentials)
+  const { sls, proxies } = config
+  const credentials = credentialSources(NO_TELEMETRY)(sls)
+  const client = slsClient({ source: sls, logstore: sls.logstore, proxies, telemetry: NO_TELEMETRY, credentials })
   const checks = [...slsChecks({ config, client, credentials }), ...hecChecks(config, testEvent), ...hostChecks(config)]
   const shut = new Set<string>()
   try {

@@ -1,9 +1,11 @@
 import { readEnvironment } from '../config/environment.ts'
 import { collectGiven, unknownVariables } from '../config/given.ts'
-import type { Config } from '../config/load.ts'
 import { loadConfig, loadSettings } from '../config/load.ts'
+import type { Config } from '../config/model.ts'
 import { formatProblems } from '../config/problems.ts'
 import type { Peer, SettingName, Values } from '../config/settings.ts'
+import type { Single } from '../config/single.ts'
+import { singleOf } from '../config/single.ts'
 import type { CommandIo } from './command.ts'
 import { WrongConfiguration } from './command.ts'
 
@@ -39,4 +41,10 @@ export function configurationOf(
   // A required variable that is missing may be there with a typing error.
   const warnings = unknownVariables(env).map((warning) => `\n\nwarning: ${warning}`)
   throw new WrongConfiguration(all, formatProblems(all) + warnings.join(''))
+}
+
+/** For a command that looks at one logstore and one Splunk: the first of each. */
+export function singleConfigurationOf(io: CommandIo, asked?: readonly Peer[]): { config: Single; warnings: string[] } {
+  const { config, warnings } = configurationOf(io, asked)
+  return { config: singleOf(config), warnings }
 }

@@ -1,10 +1,10 @@
-import type { Config } from '../config/load.ts'
+import type { Single } from '../config/single.ts'
 import { onOneLine } from '../core/text.ts'
 import { readDeadLetters } from '../sinks/dead-letter.ts'
 import type { DeadLetterLine } from '../sinks/dead-letter-line.ts'
 import type { CommandIo } from './command.ts'
 import { command, EXIT, flag } from './command.ts'
-import { configurationOf } from './configuration.ts'
+import { singleConfigurationOf } from './configuration.ts'
 import { replay } from './dead-letter/replay.ts'
 
 const HELP = `List or replay the events that the SIEM refused for good, in DEAD_LETTER_DIR.
@@ -28,12 +28,12 @@ export const deadLetterCommand = command({
   words: ['list', 'replay'],
   options: { json: flag },
   async run({ json }, io, word) {
-    const { config } = configurationOf(io, word === 'list' ? [] : undefined)
+    const { config } = singleConfigurationOf(io, word === 'list' ? [] : undefined)
     return word === 'list' ? list(config, json, io) : replay(config, io)
   },
 })
 
-async function list({ deadLetterDir }: Config, json: boolean, io: CommandIo): Promise<number> {
+async function list({ deadLetterDir }: Single, json: boolean, io: CommandIo): Promise<number> {
   let letters = 0
   let damaged = 0
   for await (const { letter, problem, file, line } of readDeadLetters(deadLetterDir)) {

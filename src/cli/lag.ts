@@ -1,5 +1,5 @@
 import pLimit from 'p-limit'
-import type { Config } from '../config/load.ts'
+import type { Single } from '../config/single.ts'
 import { Fault } from '../core/errors.ts'
 import { NO_TELEMETRY } from '../core/telemetry.ts'
 import { slsClient } from '../parts.ts'
@@ -7,7 +7,7 @@ import type { ShardStatus, SlsClient } from '../sls/client.ts'
 import { cursorNumber } from '../sls/cursor.ts'
 import { shardsOfGroup } from '../sls/group-shards.ts'
 import { command, EXIT, flag, withAdvice } from './command.ts'
-import { configurationOf } from './configuration.ts'
+import { singleConfigurationOf } from './configuration.ts'
 import { sleepUnlessEnded } from './sleep.ts'
 
 const HELP = `Show for every shard how far the consumer group is behind. SLS itself is asked.
@@ -47,8 +47,9 @@ export const lagCommand = command({
   help: HELP,
   options: { watch: flag, json: flag },
   async run({ watch, json }, io) {
-    const { config } = configurationOf(io, [])
-    const client = slsClient(config, NO_TELEMETRY)
+    const { config } = singleConfigurationOf(io, [])
+    const { sls, proxies } = config
+    const client = slsClient({ source: sls, logstore: sls.logstore, proxies, telemetry: NO_TELEMETRY })
     try {
       do {
         try {
@@ -68,7 +69,7 @@ export const lagCommand = command({
   },
 })
 
-async function lagOfGroup(client: SlsClient, { sls }: Config, signal: AbortSignal): Promise<ShardLagRow[]> {
+async function lagOfGroup(client: SlsClient, { sls }: Single, signal: AbortSignal): Promise<ShardLagRow[]> {
   const shards = await shardsOfGroup(client, sls.consumerGroup, signal)
   const aFewAtATime = pLimit(SHARDS_AT_A_TIME)
   return aFewAtATime.map(shards, async ({ shard, status = null, consumer, checkpoint }) => ({

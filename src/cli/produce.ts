@@ -28,7 +28,7 @@ usage: sls-siem-bridge produce [options]
   --seed N          the same N generates the same logs (default: different logs each time)
   --help
 
-Reads SLS_ENDPOINT, SLS_AK_ID, SLS_AK_KEY, SLS_STS_TOKEN, SLS_PROJECT and SLS_LOGSTORE from the environment or .env,
+Reads SLS_ENDPOINT, SLS_AK_ID, SLS_AK_KEY, SLS_STS_TOKEN, SLS_PROJECT and SLS_LOGSTORE (the first) from the environment or .env,
 or each from the file that NAME_FILE names.
 `
 
@@ -79,7 +79,7 @@ function clientOf(io: CommandIo): OfficialClient {
   return new OfficialClient({
     endpoint: endpointOf(settings),
     project: settings.SLS_PROJECT,
-    logstore: settings.SLS_LOGSTORE,
+    logstore: settings.SLS_LOGSTORE[0] as string,
     // An access key pair is the only source of credentials here, so both are required.
     accessKeyId: settings.SLS_AK_ID as string,
     accessKeySecret: settings.SLS_AK_KEY as Secret,

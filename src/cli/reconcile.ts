@@ -1,16 +1,16 @@
 import { readdirSync } from 'node:fs'
-import type { Config } from '../config/load.ts'
 import type { Parser } from '../config/parsers.ts'
 import { text, wholeNumber } from '../config/parsers.ts'
+import type { Single } from '../config/single.ts'
 import { Fault, messageOf } from '../core/errors.ts'
 import { NO_TELEMETRY } from '../core/telemetry.ts'
-import { logstoreOf, referenceEncoder, slsClient } from '../parts.ts'
+import { programOf, referenceEncoder, slsClient } from '../parts.ts'
 import { readDeadLetters } from '../sinks/dead-letter.ts'
 import { shardsOfGroup } from '../sls/group-shards.ts'
 import { USER_AGENT } from '../version.ts'
 import type { CommandIo } from './command.ts'
 import { command, defaulting, EXIT, flag, optional, repeatable, required, UsageError } from './command.ts'
-import { configurationOf } from './configuration.ts'
+import { singleConfigurationOf } from './configuration.ts'
 import { persistently } from './persistently.ts'
 import type { Counts, MissingLog, ShardResult } from './reconcile/comparison.ts'
 import { compare, emptyResult, totalOf } from './reconcile/comparison.ts'
@@ -93,7 +93,7 @@ export const reconcileCommand = command({
   async run({ from, to, printSpl, ids, deadLetter, ...others }, io) {
     const period = periodOf(from, to, Date.now() / 1000)
     const asksSplunk = ids === undefined && !printSpl
-    const { config, warnings } = configurationOf(io, asksSplunk ? ['search'] : [])
+    const { config, warnings } = singleConfigurationOf(io, asksSplunk ? ['search'] : [])
     if (printSpl) {
       const range = { from: Math.max(0, period.from - OLDER_SECONDS), to: period.to + NEWER_SECONDS }
       io.stdout.write(`${countsOfPrefix(scopeOf(config), `${config.sls.logstore}:`, range)}\n`)
@@ -106,9 +106,10 @@ export const reconcileCommand = command({
   },
 })
 
-async function answer(question: Question, config: Config, notes: Set<string>, io: CommandIo): Promise<number> {
+async function answer(question: Question, config: Single, notes: Set<string>, io: CommandIo): Promise<number> {
   const { stdout, stderr, signal } = io
-  const client = slsClient(config, NO_TELEMETRY)
+  const { sls, proxies } = config
+  const client = slsClient({ source: sls, logstore: sls.logstore, proxies, telemetry: NO_TELEMETRY })
   try {
     const siem = await openSiem(question.ids, config, notes)
     try {
@@ -132,7 +133,7 @@ interface Siem {
   close(): Promise<void>
 }
 
-async function openSiem(ids: string | undefined, config: Config, notes: Set<string>): Promise<Siem> {
+async function openSiem(ids: string | undefined, config: Single, notes: Set<string>): Promise<Siem> {
   if (ids !== undefined) return exported(ids, notes)
   const { url = '', token, tls } = config.search
   if (!token) throw new Error('no token')
@@ -167,7 +168,7 @@ interface Means {
 /** Reads the checkpoints first, so that everything before them was delivered before Splunk is asked. */
 async function reconcile(
   { period, show, deadLetterDirs }: Question,
-  config: Config,
+  config: Single,
   { client, siem, notes, signal }: Means,
 ): Promise<Reconciliation> {
   const { sls } = config
@@ -178,7 +179,7 @@ async function reconcile(
     notes.add('with SLS_QUERY identical logs share an id: their numbers of missing and duplicated logs are estimates')
   }
   const shards = await persistently(() => shardsOfGroup(client, sls.consumerGroup, signal), signal)
-  const encoder = referenceEncoder(config)
+  const encoder = referenceEncoder(programOf(config.whole, sls, sls.logstore))
   const letters = onlyOnce(() => deadLettersOf(config, deadLetterDirs, notes))
   const results: ShardResult[] = []
   const missing: MissingLog[] = []
@@ -186,7 +187,12 @@ async function reconcile(
     const result = emptyResult(shard.shard)
     results.push(result)
     for await (const window of wantedWindows(
-      { client, logstore: logstoreOf(config), encoder, ...wanted(config) },
+      {
+        client,
+        logstore: { source: sls.name, project: sls.project, logstore: sls.logstore },
+        encoder,
+        ...wanted(config),
+      },
       shard,
       period,
       signal,
@@ -200,7 +206,7 @@ async function reconcile(
   return { period, sls, total, shards: results, missing, notes: [...notes], ok: total.missing === 0 }
 }
 
-function wanted({ sls }: Config): { fetchCount: number; query?: string } {
+function wanted({ sls }: Single): { fetchCount: number; query?: string } {
   return { fetchCount: sls.fetchCount, ...(sls.query === undefined ? {} : { query: sls.query }) }
 }
 
@@ -213,7 +219,7 @@ function onlyOnce<T>(make: () => Promise<T>): () => Promise<T> {
 }
 
 async function deadLettersOf(
-  { deadLetterDir, sls }: Config,
+  { deadLetterDir, sls }: Single,
   others: readonly string[],
   notes: Set<string>,
 ): Promise<Counts> {

@@ -1,13 +1,12 @@
 import { hostname } from 'node:os'
 import { Secret } from '../core/secret.ts'
-import type { StartPosition } from '../core/start-position.ts'
 import { nameOf } from '../core/text.ts'
-import type { CredentialsConfig } from './credentials.ts'
 import { credentialsChoice, credentialsConfig } from './credentials.ts'
 import type { Environment } from './environment.ts'
 import type { Collected, Given } from './given.ts'
 import { collectGiven, unknownVariables } from './given.ts'
-import type { ProxyUrl, SearchToken } from './parsers.ts'
+import type { Config, SourceConfig, SplunkHecConfig } from './model.ts'
+import { DEFAULT_ROUTE, DEFAULT_SINK, DEFAULT_SOURCE } from './names.ts'
 import type { PemFiles } from './pem-files.ts'
 import { readPemFiles } from './pem-files.ts'
 import type { Problem } from './problems.ts'
@@ -15,73 +14,6 @@ import { shown } from './problems.ts'
 import { crossCheck } from './rules.ts'
 import type { CredentialsChoice, Peer, Setting, SettingName, Values } from './settings.ts'
 import { PEERS, SETTINGS, settingsToAsk } from './settings.ts'
-
-/** The settings of a replica, checked, ready to use and frozen. Times are milliseconds. */
-export interface Config {
-  sls: {
-    /** `http(s)://host[:port]`, without the project. */
-    endpoint: string
-    credentials: CredentialsConfig
-    region?: string
-    project: string
-    logstore: string
-    consumerGroup: string
-    consumer: string
-    start: StartPosition
-    heartbeatMs: number
-    /** Without a heartbeat for this long the service gives our shards away. Whole seconds. */
-    groupTimeoutMs: number
-    /** The longest that a moved low-water mark waits to be committed. */
-    commitIntervalMs: number
-    fetchIntervalMs: number
-    fetchCount: number
-    query?: string
-    inOrder: boolean
-    expiredCursor: 'begin' | 'fail'
-  }
-  /** Empty `topics`: all of them. */
-  filter: { topics: readonly string[] }
-  hec: {
-    /** Base URLs without trailing slash, to which `/services/collector…` is added. Empty if the command does not ask HEC. */
-    urls: readonly string[]
-    token: Secret
-    index?: string
-    sourcetype: string
-    source: string
-    /** Absent: the log's own `__source__`. */
-    host?: string
-    ack: 'auto' | boolean
-    timeoutMs: number
-    ackPollMs: number
-    ackTimeoutMs: number
-    gzip: boolean
-    maxBytes: number
-    concurrency: number
-    tls: TlsConfig
-  }
-  /** Only for `reconcile`. */
-  search: {
-    url?: string
-    token?: SearchToken
-    tls: TlsConfig
-  }
-  proxies: { http?: ProxyUrl; https?: ProxyUrl; except: readonly string[] }
-  deadLetterDir: string
-  maxInFlightBytes: number
-  admin: { host: string; port: number; portWasSet: boolean }
-  shutdownGraceMs: number
-  log: { level: string; file?: string }
-}
-
-/** PEM texts as they were read at the start, and the files they came from. The files may change while the process runs. */
-interface TlsConfig {
-  verify: boolean
-  ca?: string
-  cert?: string
-  key?: Secret
-  serverName?: string
-  files: { ca?: string; cert?: string; key?: string }
-}
 
 export type Loaded = { config: Config; warnings: string[] } | { problems: Problem[] }
 
@@ -204,9 +136,13 @@ interface Understood {
 
 function build({ values, given, credentials, pem, env }: Understood, { hostname, pid }: Surroundings): Config {
   return {
-    sls: { ...sls(values, hostname, pid), credentials: credentialsConfig(credentials, values, given, env) },
-    filter: { topics: values.FILTER_TOPICS ?? [] },
-    hec: hec(values, given, pem),
+    sources: [{ ...source(values, hostname, pid), credentials: credentialsConfig(credentials, values, given, env) }],
+    sinks: [splunkHec(values, given, pem)],
+    routing: {
+      routes: [{ name: DEFAULT_ROUTE, to: [DEFAULT_SINK], set: {}, shape: [], continue: false }],
+      unmatched: 'error',
+    },
+    eventIdScope: 'logstore',
     search: search(values, pem),
     proxies: { ...present({ http: values.HTTP_PROXY, https: values.HTTPS_PROXY }), except: values.NO_PROXY ?? [] },
     deadLetterDir: values.DEAD_LETTER_DIR,
@@ -221,14 +157,15 @@ function build({ values, given, credentials, pem, env }: Understood, { hostname,
   }
 }
 
-function sls(values: Values, hostname: string, pid: number): Omit<Config['sls'], 'credentials'> {
+function source(values: Values, hostname: string, pid: number): Omit<SourceConfig, 'credentials'> {
   const host = nameOf(hostname, 100, '-')
   const heartbeatMs = ms(values.SLS_HEARTBEAT_SECONDS)
   return {
+    name: DEFAULT_SOURCE,
     endpoint: endpointOf(values),
     ...present({ region: values.SLS_REGION, query: values.SLS_QUERY }),
     project: values.SLS_PROJECT,
-    logstore: values.SLS_LOGSTORE,
+    logstores: values.SLS_LOGSTORE,
     consumerGroup: values.SLS_CG,
     consumer: values.SLS_CONSUMER ?? `${values.SLS_CG}-${host}-${pid}`,
     start: values.SLS_START,
@@ -239,18 +176,21 @@ function sls(values: Values, hostname: string, pid: number): Omit<Config['sls'],
     fetchCount: values.SLS_FETCH_COUNT,
     inOrder: values.SLS_IN_ORDER,
     expiredCursor: values.SLS_EXPIRED_CURSOR,
+    topics: values.FILTER_TOPICS ?? [],
+    shape: [],
   }
 }
 
-function hec(values: Values, given: Understood['given'], pem: Understood['pem']): Config['hec'] {
+function splunkHec(values: Values, given: Understood['given'], pem: Understood['pem']): SplunkHecConfig {
   const maxBytes = values.SPLUNK_HEC_MAX_BYTES
   const key = pem.get('SPLUNK_HEC_TLS_KEY_FILE')
   return {
+    type: 'splunk_hec',
+    name: DEFAULT_SINK,
     urls: values.SPLUNK_HEC_URL,
     token: values.SPLUNK_HEC_TOKEN,
-    ...present({ index: values.SPLUNK_HEC_INDEX, host: values.SPLUNK_HEC_HOST }),
+    ...present({ index: values.SPLUNK_HEC_INDEX, source: values.SPLUNK_HEC_SOURCE, host: values.SPLUNK_HEC_HOST }),
     sourcetype: values.SPLUNK_HEC_SOURCETYPE,
-    source: values.SPLUNK_HEC_SOURCE ?? `sls://${values.SLS_PROJECT}/${values.SLS_LOGSTORE}`,
     ack: values.SPLUNK_HEC_ACK,
     timeoutMs: ms(values.SPLUNK_HEC_TIMEOUT_SECONDS),
     ackPollMs: ms(values.SPLUNK_HEC_ACK_POLL_SECONDS),

@@ -1,3 +1,4 @@
-/** Names of the one source and the one sink that the environment alone configures. */
+/** Names of the one source, the one sink and the one route that the environment alone configures. */
 export const DEFAULT_SOURCE = 'default'
 export const DEFAULT_SINK = 'splunk_hec'
+export const DEFAULT_ROUTE = 'default'

@@ -136,6 +136,22 @@ export const topicList: Parser<readonly string[]> = {
   },
 }
 
+/** One item at least, each once. */
+export function listOf<T>(item: Parser<T>): Parser<readonly T[]> {
+  return {
+    allowed: `${item.allowed}; several separated by commas`,
+    parse(value) {
+      const found: T[] = []
+      for (const each of new Set(items(value))) {
+        const parsed = item.parse(each)
+        if ('refused' in parsed) return { refused: `${parsed.refused}${each === value ? '' : `: ${shown(each)}`}` }
+        found.push(parsed.value)
+      }
+      return found.length === 0 ? { refused: 'contains no name' } : { value: found }
+    },
+  }
+}
+
 function items(list: string): string[] {
   return list
     .split(',')

@@ -5,6 +5,7 @@ import {
   choice,
   hecToken,
   hecUrls,
+  listOf,
   matching,
   multiLine,
   noProxyList,
@@ -120,7 +121,11 @@ export const SETTINGS = {
     example: 'cn-hangzhou',
   }),
   SLS_PROJECT: required(project, { group: 'sls', doc: 'Project to read from.', example: 'audit-prod' }),
-  SLS_LOGSTORE: required(storeOrGroup, { group: 'sls', doc: 'Logstore to read from.', example: 'audit-log' }),
+  SLS_LOGSTORE: required(listOf(storeOrGroup), {
+    group: 'sls',
+    doc: 'Logstore to read from, or several of the same project. Each has a consumer group of its own, named SLS_CG.',
+    example: 'audit-log',
+  }),
   SLS_CG: required(storeOrGroup, {
     group: 'sls',
     doc: 'Consumer group; created if absent. Replicas that share the work share this name.',

@@ -183,8 +183,10 @@ export class ShardFetcher {
         await ownTurn()
         step = encoding.next()
       }
-      telemetry.pulled(shard, step.value.logs, bodyBytes)
-      if (step.value.filteredLogs > 0) telemetry.filtered(shard, 'topic', step.value.filteredLogs)
+      const { logs, filtered, routed } = step.value
+      telemetry.pulled(shard, logs, bodyBytes)
+      for (const [reason, count] of filtered) telemetry.filtered(shard, reason, count)
+      for (const [route, count] of routed) telemetry.routed(shard, route, count)
     } finally {
       done()
     }

@@ -107,6 +107,11 @@ export class Worker {
     return clean
   }
 
+  /** Ends `run` without finishing anything, because another part of this process has failed. */
+  giveUp(): void {
+    this.#stopped.abort()
+  }
+
   async #commitWhatSettled(withinMs: number): Promise<void> {
     const { clock, telemetry } = this.#context
     telemetry.notice('warn', 'the shutdown deadline passed; deliveries still under way will be repeated', {

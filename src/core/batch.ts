@@ -12,11 +12,22 @@ export interface BatchOrigin extends ShardRef {
  */
 export interface Batch {
   readonly origin: BatchOrigin
+  /** Name of the sink that they are for. */
+  readonly sink: string
+  /** Names of the routes that the events came by. */
+  readonly routes: readonly string[]
+  /** Event i came by `routes[via[i]]`. Absent: all came by the first. */
+  readonly via?: Uint16Array
   /** `count` envelopes, each ending in `\n`. The batch owns them, and they do not change. */
   readonly bytes: Buffer
   /** `ends[i]` is the offset just past event i, its `\n` included. Length `count`. */
   readonly ends: Uint32Array
   readonly count: number
+}
+
+/** The name of the route that event `index` came by. */
+export function routeOf({ routes, via }: Batch, index: number): string {
+  return routes[via?.[index] ?? 0] as string
 }
 
 /** Events of one batch: from index `from` up to, but not including, `to`. */
@@ -61,10 +72,12 @@ export function originOf({ source, project, logstore, shard, cursor }: PullPosit
   return { source, project, logstore, shard, cursor }
 }
 
-/** Counts of the logs of one pull. */
+/** Counts of the logs of one pull. Only what happened has an entry. */
 export interface EncodeCounts {
   /** All logs of the body, filtered ones included. */
-  logs: number
-  /** Logs of the groups whose topic is filtered out. */
-  filteredLogs: number
+  readonly logs: number
+  /** Logs of which nothing leaves, by reason: `topic`, or the reason of the route that drops them. */
+  readonly filtered: ReadonlyMap<string, number>
+  /** Events that leave, by route. */
+  readonly routed: ReadonlyMap<string, number>
 }

@@ -50,7 +50,10 @@ export interface Telemetry {
   shardReleased(shard: ShardRef, how: 'drained' | 'lost'): void
   pulled(shard: ShardRef, logs: number, rawBytes: number): void
   pullFailed(shard: ShardRef, fault: Fault, attempt: number): void
-  filtered(shard: ShardRef, reason: 'topic', logs: number): void
+  /** Nothing leaves of these logs: `topic`, or the reason of the route that drops them. */
+  filtered(shard: ShardRef, reason: string, logs: number): void
+  /** Events of one pull that take this route to their sinks. */
+  routed(shard: ShardRef, route: string, events: number): void
   checkpointCommitted(shard: ShardRef, cursor: string): void
   checkpointFailed(shard: ShardRef, fault: Fault): void
   checkpointForeign(
@@ -102,6 +105,7 @@ export const NO_TELEMETRY: Telemetry = {
   pulled: ignore,
   pullFailed: ignore,
   filtered: ignore,
+  routed: ignore,
   checkpointCommitted: ignore,
   checkpointFailed: ignore,
   checkpointForeign: ignore,

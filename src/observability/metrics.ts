@@ -58,6 +58,11 @@ export const METRICS = {
   logs_read_total: counter('Logs pulled from Log Service.'),
   raw_bytes_read_total: counter('Bytes pulled from Log Service, uncompressed.'),
   logs_filtered_total: counter('Logs that were read and filtered out.', ['reason'], [{ reason: 'topic' }]),
+  events_routed_total: counter('Events that the routes send to sinks, each copy counted.', [
+    'project',
+    'logstore',
+    'route',
+  ]),
   events_delivered_total: counter('Events the SIEM acknowledged.', ['sink']),
   events_dead_lettered_total: counter(
     'Events that the SIEM refused for good. They are in the dead letter.',

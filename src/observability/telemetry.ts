@@ -120,8 +120,12 @@ export class BridgeTelemetry implements Telemetry {
     this.#warn('pull failed', fault, { shard: shard.shard, attempt })
   }
 
-  filtered(_shard: ShardRef, reason: 'topic', logs: number): void {
+  filtered(_shard: ShardRef, reason: string, logs: number): void {
     this.#metrics.logs_filtered_total.inc({ reason }, logs)
+  }
+
+  routed({ project, logstore }: ShardRef, route: string, events: number): void {
+    this.#metrics.events_routed_total.inc({ project, logstore, route }, events)
   }
 
   checkpointCommitted(shard: ShardRef, cursor: string): void {

@@ -1,4 +1,4 @@
-import type { Batch, BatchOrigin } from '../core/batch.ts'
+import type { Batch } from '../core/batch.ts'
 import { BufferPool } from '../core/buffer-pool.ts'
 
 /** Most room of a buffer for its batch. The byte budget counts batches, not their buffers. */
@@ -15,14 +15,14 @@ export class BatchMemory {
   }
 
   /** A batch with copies of these bytes and ends. */
-  batchOf(origin: BatchOrigin, bytes: Buffer, ends: Uint32Array): Batch {
+  batchOf(about: Omit<Batch, 'bytes' | 'ends' | 'count'>, bytes: Buffer, ends: Uint32Array): Batch {
     // Both share one buffer: thousands of small arrays a second would be garbage.
     const endsAt = Math.ceil(bytes.length / ends.BYTES_PER_ELEMENT) * ends.BYTES_PER_ELEMENT
     const both = this.#pool.take(endsAt + ends.byteLength)
     both.set(bytes)
     const copy = new Uint32Array(both.buffer, both.byteOffset + endsAt, ends.length)
     copy.set(ends)
-    return { origin, bytes: both.subarray(0, bytes.length), ends: copy, count: ends.length }
+    return { ...about, bytes: both.subarray(0, bytes.length), ends: copy, count: ends.length }
   }
 
   /** For a batch that is settled. Its bytes must not be used any more. */

@@ -1,21 +1,29 @@
 import type { Batch, EncodeCounts, PullPosition } from '../core/batch.ts'
 import type { BatchMemory } from './batch-memory.ts'
 import type { Engine } from './engine.ts'
+import type { Program } from './program.ts'
 
-/** An engine as the consumer uses it. One serves all shards of a process. */
+export interface EncoderOptions {
+  /** One engine serves all logstores. */
+  readonly engine: Engine
+  /** Where the engine's batches come from. */
+  readonly memory: BatchMemory
+  /** Asked at each pull. */
+  readonly program: () => Program
+}
+
+/** An engine as the shards of one logstore use it. */
 export class Encoder {
-  readonly #engine: Engine
-  readonly #memory: BatchMemory
+  readonly #options: EncoderOptions
 
-  /** `memory`: where the engine's batches come from. */
-  constructor(engine: Engine, memory: BatchMemory) {
-    this.#engine = engine
-    this.#memory = memory
+  constructor(options: EncoderOptions) {
+    this.#options = options
   }
 
   /** The batches of a body, each written when it is taken. Throws the Fault of `Engine.open` at once. */
   encode(body: Buffer, at: PullPosition): Generator<Batch, EncodeCounts> {
-    const walk = this.#engine.open(body, at)
+    const { engine, program } = this.#options
+    const walk = engine.open(body, at, program())
     return (function* () {
       for (let batch = walk.nextBatch(); batch !== undefined; batch = walk.nextBatch()) yield batch
       return walk.counts
@@ -24,6 +32,6 @@ export class Encoder {
 
   /** For a batch that is settled: its memory serves the next one. Its bytes must not be used any more. */
   recycle(batch: Batch): void {
-    this.#memory.recycle(batch)
+    this.#options.memory.recycle(batch)
   }
 }

@@ -181,7 +181,7 @@ export const MUTANTS: readonly Mutant[] = [
     bug: 'the event id counts the logs of a pull, not of their group',
     edits: [
       WITHOUT_KERNEL,
-      ['events.eventOf(log, logIndex++)', 'events.eventOf(log, this.counts.logs - group.logCount + logIndex++)'],
+      ['events.eventOf(log, logIndex++)', 'events.eventOf(log, this.#logs - group.logCount + logIndex++)'],
     ],
     ...{ ordeal: 'quiet', caughtBy: 'altered' },
   },
@@ -192,7 +192,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     bug: 'the kernel lets every topic through',
-    edits: [['Kernel.open(options,', 'Kernel.open({ ...options, topics: { topics: [], wants: () => true } },']],
+    edits: [['config[TOPIC_COUNT] = topicCount', 'config[TOPIC_COUNT] = 0']],
     ...{ ordeal: 'quiet', caughtBy: 'invented' },
   },
   {

@@ -17,7 +17,7 @@ export function ledgerOf(sls: SlsEmulator): LedgerEntry[] {
   const { project, name: logstore } = sls.logstore()
   const options = {
     ...{ project, logstore, maxBatchBytes: Number.POSITIVE_INFINITY, topics: [] },
-    ...{ source: `sls://${project}/${logstore}`, sourcetype: 'aliyun:sls' },
+    ...{ source: `sls://${project}/${logstore}`, sourcetype: 'aliyun:sls', idScope: logstore },
   }
   const shards = sls.logstore().shards()
   return shards.flatMap((shard) => {

@@ -34,6 +34,8 @@ interface Group {
 export interface Encoding extends HecLayout {
   /** `__topic__` values to deliver, `a*` for all that begin so; empty = all. */
   topics: readonly string[]
+  /** Event ids begin with it. */
+  idScope: string
   maxBatchBytes: number
 }
 
@@ -45,12 +47,13 @@ export function expectedEvents(
 ): { events: Buffer[]; counts: EncodeCounts } {
   const { LogGroups = [] } = LogGroupList.decode(body) as unknown as { LogGroups?: Group[] }
   const events: Buffer[] = []
-  const counts: EncodeCounts = { logs: 0, filteredLogs: 0 }
+  let total = 0
+  let unwanted = 0
   for (const [groupIndex, group] of LogGroups.entries()) {
     const logs = group.Logs ?? []
-    counts.logs += logs.length
+    total += logs.length
     if (options.topics.length > 0 && !options.topics.some((wanted) => isTopic(wanted, group.Topic))) {
-      counts.filteredLogs += logs.length
+      unwanted += logs.length
       continue
     }
     for (const [logIndex, log] of logs.entries()) {
@@ -58,11 +61,17 @@ export function expectedEvents(
         at.firstGroup === undefined
           ? `h:${contentHash(at.shard, group, log)}`
           : `${at.firstGroup + BigInt(groupIndex)}:${logIndex}`
-      const id = `${at.logstore}:${at.shard}:${place}`
+      const id = `${options.idScope}:${at.shard}:${place}`
       events.push(Buffer.from(envelope(options, group, log, id)))
     }
   }
-  return { events, counts }
+  return { events, counts: countsOf(total, unwanted) }
+}
+
+/** Of one route named `default`. */
+export function countsOf(logs: number, unwanted: number): EncodeCounts {
+  const counted = (key: string, count: number) => new Map(count === 0 ? [] : [[key, count]])
+  return { logs, filtered: counted('topic', unwanted), routed: counted('default', logs - unwanted) }
 }
 
 function isTopic(wanted: string, topic: Uint8Array | undefined): boolean {

@@ -1,6 +1,6 @@
 /** What an engine is made of. */
 const ENGINE =
-  'pipeline/engine.ts pipeline/select.ts pipeline/hec-layout.ts pipeline/event-id.ts pipeline/batch-memory.ts'
+  'pipeline/engine.ts pipeline/program.ts pipeline/select.ts pipeline/hec-layout.ts pipeline/event-id.ts pipeline/batch-memory.ts'
 
 /** Each place in `src`, everything of ours that it may import besides itself, and the packages. */
 const TABLE: readonly (readonly [place: string, ours: string, packages: string])[] = [
@@ -12,21 +12,21 @@ const TABLE: readonly (readonly [place: string, ours: string, packages: string])
   ],
   ['replica.ts', 'bridge.ts parts.ts version.ts config observability sls core', 'node:events'],
   ['bridge.ts', 'parts.ts config consumer pipeline pipeline/reference pipeline/wasm sinks sls core', ''],
-  ['parts.ts', 'version.ts config pipeline pipeline/reference sinks sinks/* sls core', ''],
+  ['parts.ts', 'version.ts config routing pipeline pipeline/reference sinks sinks/* sls core', ''],
   ['consumer', 'sls core', ''],
   ['routing', 'core', 're2js'],
-  ['pipeline', 'core', ''],
+  ['pipeline', 'routing core', ''],
   ['pipeline/reference', `${ENGINE} routing core sls/protobuf.ts`, 'node:buffer node:crypto'],
   [
     'pipeline/wasm',
-    `${ENGINE} pipeline/reference/engine.ts pipeline/reference/events.ts core sls/lz4.ts`,
+    `${ENGINE} pipeline/reference/engine.ts pipeline/reference/events.ts pipeline/reference/log-group.ts core sls/lz4.ts`,
     'node:crypto',
   ],
   ['sinks', 'core', 'node:crypto node:fs node:fs/promises node:path p-limit'],
   ['sinks/gzip', 'core', 'node:util node:zlib'],
   ['sinks/*', 'sinks sinks/gzip net core', 'node undici p-limit'],
   ['sls', 'net core', 'node undici p-limit @alicloud/log @alicloud/credentials'],
-  ['config', 'core', 'node'],
+  ['config', 'routing core', 'node'],
   ['observability', 'core', 'node pino pino-pretty prom-client'],
   ['emulator', '', 'node'],
   ['emulator/sls', 'emulator core sls/cursor.ts sls/lz4.ts sls/log-group.ts', 'node'],

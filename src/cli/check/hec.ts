@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import type { Config } from '../../config/load.ts'
+import type { Single } from '../../config/single.ts'
 import { Fault, messageOf } from '../../core/errors.ts'
 import { NO_TELEMETRY } from '../../core/telemetry.ts'
 import { hecConnection } from '../../parts.ts'
@@ -23,8 +23,8 @@ interface Learned {
   gzip: boolean
 }
 
-export function hecChecks(config: Config, testEvent: boolean): Check[] {
-  const connection = hecConnection(config, NO_TELEMETRY)
+export function hecChecks(config: Single, testEvent: boolean): Check[] {
+  const connection = hecConnection(config.hec, config.proxies, NO_TELEMETRY)
   const learned = new Map<string, Learned>()
   const asked = { config, connection, learned }
   const perUrl = config.hec.urls.map((url) => ({ url, checks: urlChecks(url, asked, testEvent) }))
@@ -48,7 +48,7 @@ function naming(url: string, check: Check): Check {
 }
 
 interface Asked {
-  readonly config: Config
+  readonly config: Single
   readonly connection: HecConnection
   readonly learned: Map<string, Learned>
 }

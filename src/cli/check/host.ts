@@ -5,7 +5,7 @@ import { open, statfs, unlink } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { dirname, join, resolve } from 'node:path'
 import { request } from 'undici'
-import type { Config } from '../../config/load.ts'
+import type { Single } from '../../config/single.ts'
 import { Fault, messageOf } from '../../core/errors.ts'
 import { DESCRIPTORS_KEPT, descriptorLimit } from '../../net/descriptors.ts'
 import { DurableDirectory } from '../../sinks/durable-directory.ts'
@@ -19,7 +19,7 @@ const LOOK_TIMEOUT_MS = 2_000
 /** Our metrics are near the beginning of the page. A page of another program may have no end. */
 const LOOK_CHARACTERS = 64 << 10
 
-export function hostChecks(config: Config): Check[] {
+export function hostChecks(config: Single): Check[] {
   const { deadLetterDir, log } = config
   return [
     ...secretsFile(join(process.cwd(), '.env')),
@@ -59,7 +59,7 @@ function logFile(path: string): Check {
 const DESCRIPTORS_AT_REST = 128
 
 /** No check where the system does not tell its limit. */
-function openFiles({ hec }: Config): Check[] {
+function openFiles({ hec }: Single): Check[] {
   const limit = descriptorLimit()
   if (limit === undefined) return []
   // Each pull has a connection, and at most as many other requests of the same shards.
@@ -97,7 +97,7 @@ async function writable(dir: string, advice: string): Promise<Finding> {
   }
 }
 
-async function adminPort({ admin }: Config, signal: AbortSignal): Promise<Finding> {
+async function adminPort({ admin }: Single, signal: AbortSignal): Promise<Finding> {
   const { host, port, portWasSet } = admin
   if (port === 0) return ok('any free port will be taken')
   const server = createServer()

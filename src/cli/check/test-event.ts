@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Config } from '../../config/load.ts'
+import type { Single } from '../../config/single.ts'
 import { Fault } from '../../core/errors.ts'
 import type { HecConnection } from '../../sinks/splunk-hec/client.ts'
 import { HecClient } from '../../sinks/splunk-hec/client.ts'
@@ -15,7 +15,7 @@ import { ok } from './finding.ts'
  */
 export function testEventSender(
   url: string,
-  config: Config,
+  config: Single,
   connection: HecConnection,
 ): (signal: AbortSignal) => Promise<Finding> {
   const id = `check:${randomUUID()}`
@@ -23,7 +23,7 @@ export function testEventSender(
 }
 
 interface Means {
-  readonly config: Config
+  readonly config: Single
   readonly connection: HecConnection
   readonly signal: AbortSignal
 }

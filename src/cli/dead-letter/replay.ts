@@ -1,5 +1,5 @@
-import type { Config } from '../../config/load.ts'
-import { DEFAULT_SOURCE } from '../../config/names.ts'
+import { DEFAULT_ROUTE, DEFAULT_SOURCE } from '../../config/names.ts'
+import type { Single } from '../../config/single.ts'
 import type { Batch } from '../../core/batch.ts'
 import { systemClock } from '../../core/clock.ts'
 import type { Fault } from '../../core/errors.ts'
@@ -21,7 +21,7 @@ const CLAIM_SETTLES_MS = 500
 const BATCH_EVENTS = 500
 
 /** Delivers all dead letters again; exit code 0 only if each was accepted. */
-export async function replay(config: Config, io: CommandIo): Promise<number> {
+export async function replay(config: Single, io: CommandIo): Promise<number> {
   const count = { delivered: 0, refused: 0, damaged: 0, left: 0 }
   const telemetry: Telemetry = {
     ...NO_TELEMETRY,
@@ -40,7 +40,8 @@ export async function replay(config: Config, io: CommandIo): Promise<number> {
   }
   const again = new DeadLetter({ dir: config.deadLetterDir, consumer: `replay-${config.sls.consumer}` })
   // All of these were refused before, so any number of them may be refused again.
-  const sink = hecSink(config, telemetry, again, { mostUnproven: Number.POSITIVE_INFINITY })
+  const parts = { proxies: config.proxies, telemetry, deadLetter: again }
+  const sink = hecSink(config.hec, parts, { mostUnproven: Number.POSITIVE_INFINITY })
   try {
     // The list is read once, so events that are refused again during this run are not replayed again.
     for (const file of await deadLetterFiles(config.deadLetterDir)) {
@@ -115,7 +116,7 @@ class Deliveries {
   #letters: DeadLetterLine[] = []
   #bytes = 0
 
-  constructor(sink: Sink, { hec, maxInFlightBytes }: Config, signal: AbortSignal) {
+  constructor(sink: Sink, { hec, maxInFlightBytes }: Single, signal: AbortSignal) {
     this.#sink = sink
     // A replay needs no lease. This one holds until the command ends.
     this.#lease = { signal, assertHeld: () => signal.throwIfAborted() }
@@ -145,7 +146,7 @@ class Deliveries {
     this.#letters = []
     this.#bytes = 0
     while (this.#flying.size > 0 && this.#flyingBytes + bytes > this.#mostBytes) await Promise.race(this.#flying)
-    for (const batch of batchesOf(letters)) this.#deliver(batch)
+    for (const batch of batchesOf(letters, this.#sink.name)) this.#deliver(batch)
   }
 
   #deliver(batch: Batch): void {
@@ -163,7 +164,7 @@ class Deliveries {
   }
 }
 
-function batchesOf(letters: readonly DeadLetterLine[]): Batch[] {
+function batchesOf(letters: readonly DeadLetterLine[], sink: string): Batch[] {
   const byOrigin = Map.groupBy(letters, ({ origin: { project, logstore, shard, cursor } }) =>
     JSON.stringify([project, logstore, shard, cursor]),
   )
@@ -175,6 +176,10 @@ function batchesOf(letters: readonly DeadLetterLine[]): Batch[] {
       return end + event.length
     }, 0)
     const { origin } = group[0] as DeadLetterLine
-    return { origin: { source: DEFAULT_SOURCE, ...origin }, bytes: Buffer.concat(events), ends, count: events.length }
+    return {
+      origin: { source: DEFAULT_SOURCE, ...origin },
+      ...{ sink, routes: [DEFAULT_ROUTE] },
+      ...{ bytes: Buffer.concat(events), ends, count: events.length },
+    }
   })
 }

@@ -1,11 +1,11 @@
-import type { Config } from '../../config/load.ts'
+import type { Single } from '../../config/single.ts'
 import { onOneLine } from '../../core/text.ts'
 import type { MissingLog, ShardResult } from './comparison.ts'
 import type { Period } from './period.ts'
 
 export interface Reconciliation {
   readonly period: Period
-  readonly sls: Pick<Config['sls'], 'project' | 'logstore' | 'consumerGroup'>
+  readonly sls: Pick<Single['sls'], 'project' | 'logstore' | 'consumerGroup'>
   readonly total: Omit<ShardResult, 'shard'>
   readonly shards: readonly ShardResult[]
   /** The first of them, as many as `--show` says. */

@@ -1,4 +1,4 @@
-import type { Config } from '../../config/load.ts'
+import type { Single } from '../../config/single.ts'
 
 /** Unix seconds of `_time`; `to` is exclusive, as `latest` is. */
 export interface TimeRange {
@@ -12,7 +12,7 @@ export interface EventScope {
   readonly source: string
 }
 
-export const scopeOf = ({ hec }: Config): EventScope => ({ index: hec.index, source: hec.source })
+export const scopeOf = ({ hec }: Single): EventScope => ({ index: hec.index, source: hec.source })
 
 /** All `_time`s that a log can have: SLS counts seconds in 32 bits. */
 export const ALL_TIME: TimeRange = { from: 0, to: 2 ** 32 }

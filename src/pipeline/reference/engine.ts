@@ -1,6 +1,9 @@
 import type { Batch, EncodeCounts, PullPosition } from '../../core/batch.ts'
 import { originOf } from '../../core/batch.ts'
-import type { Engine, EngineOptions, Walk } from '../engine.ts'
+import type { BatchMemory } from '../batch-memory.ts'
+import type { Engine, Walk } from '../engine.ts'
+import type { PlainRoute, Program } from '../program.ts'
+import { plainRouteOf } from '../program.ts'
 import { GroupEvents } from './events.ts'
 import { LogGroup, logGroupsOf } from './log-group.ts'
 import { assertWellFormed } from './well-formed.ts'
@@ -10,39 +13,46 @@ import { assertWellFormed } from './well-formed.ts'
  * and encodes the logs and bodies that it hands over.
  */
 export class ReferenceEngine implements Engine {
-  readonly #options: EngineOptions
+  readonly #memory: BatchMemory
 
-  constructor(options: EngineOptions) {
-    this.#options = options
+  constructor(memory: BatchMemory) {
+    this.#memory = memory
   }
 
-  open(body: Buffer, at: PullPosition): Walk {
-    assertWellFormed(body, this.#options.topics)
-    return new ReferenceWalk(this.#options, body, at)
-  }
-
-  /** The events of one log group, for an engine that hands some logs over to this one. */
-  eventsOf(group: Buffer, index: number, at: PullPosition): GroupEvents {
-    return new GroupEvents(this.#options.layout, at, new LogGroup(group), index)
+  open(body: Buffer, at: PullPosition, program: Program): Walk {
+    assertWellFormed(body, program.topics)
+    return new ReferenceWalk(this.#memory, program, body, at)
   }
 }
 
 class ReferenceWalk implements Walk {
-  readonly counts: EncodeCounts = { logs: 0, filteredLogs: 0 }
-  readonly #options: EngineOptions
+  #logs = 0
+  readonly #filtered = new Map<string, number>()
+  readonly #routed = new Map<string, number>()
+  readonly #memory: BatchMemory
+  readonly #program: Program
+  readonly #route: PlainRoute
   readonly #at: PullPosition
   readonly #events: Iterator<Buffer>
   /** The event that did not fit into the last batch. */
   #waiting: Buffer | undefined
 
-  constructor(options: EngineOptions, body: Buffer, at: PullPosition) {
-    this.#options = options
+  constructor(memory: BatchMemory, program: Program, body: Buffer, at: PullPosition) {
+    const route = plainRouteOf(program)
+    if (route === undefined) throw new Error('only programs of one route are understood')
+    this.#memory = memory
+    this.#program = program
+    this.#route = route
     this.#at = at
     this.#events = this.#eventsOf(body)
   }
 
+  get counts(): EncodeCounts {
+    return { logs: this.#logs, filtered: this.#filtered, routed: this.#routed }
+  }
+
   nextBatch(): Batch | undefined {
-    const { maxBatchBytes, memory } = this.#options
+    const { sink, maxBatchBytes } = this.#route.destination
     const events: Buffer[] = []
     const ends: number[] = []
     let used = 0
@@ -58,7 +68,9 @@ class ReferenceWalk implements Walk {
       events.push(event)
       ends.push(used)
     }
-    return used === 0 ? undefined : memory.batchOf(originOf(this.#at), Buffer.concat(events), Uint32Array.from(ends))
+    if (used === 0) return undefined
+    const about = { origin: originOf(this.#at), sink, routes: [this.#route.name] }
+    return this.#memory.batchOf(about, Buffer.concat(events), Uint32Array.from(ends))
   }
 
   #nextEvent(): Buffer | undefined {
@@ -67,21 +79,27 @@ class ReferenceWalk implements Walk {
   }
 
   *#eventsOf(body: Buffer): Generator<Buffer, undefined> {
-    const { layout, topics } = this.#options
+    const { topics, idScope } = this.#program
+    const { name, layout } = this.#route
     let groupIndex = -1
     for (const bytes of logGroupsOf(body)) {
       groupIndex++
       const group = new LogGroup(bytes)
-      this.counts.logs += group.logCount
+      this.#logs += group.logCount
+      if (group.logCount === 0) continue
       if (!topics.wants(group.topic)) {
-        this.counts.filteredLogs += group.logCount
+        add(this.#filtered, 'topic', group.logCount)
         continue
       }
-      if (group.logCount === 0) continue
-      const events = new GroupEvents(layout, this.#at, group, groupIndex)
+      add(this.#routed, name, group.logCount)
+      const events = new GroupEvents(layout, idScope, this.#at, group, groupIndex)
       let logIndex = 0
       for (const log of group.logs()) yield events.eventOf(log, logIndex++)
     }
     return undefined
   }
+}
+
+function add(counts: Map<string, number>, key: string, count: number): void {
+  counts.set(key, (counts.get(key) ?? 0) + count)
 }

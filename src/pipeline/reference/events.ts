@@ -15,11 +15,11 @@ export class GroupEvents {
   readonly #idOf: (log: Buffer, logIndex: number) => string
 
   /** `index` is the group's place in the pull. */
-  constructor(layout: HecLayout, at: PullPosition, group: LogGroup, index: number) {
+  constructor(layout: HecLayout, idScope: string, at: PullPosition, group: LogGroup, index: number) {
     this.#facts = factsOf(group, at)
     this.#constant = `"host":${JSON.stringify(layout.host ?? group.source.toString())},${constantMembers(layout)}`
 
-    const prefix = eventIdPrefix(at)
+    const prefix = eventIdPrefix(idScope, at)
     if (at.firstGroup === undefined) {
       const shared = groupHash(at.shard, group)
       this.#idOf = (log) => prefix + logHash(shared, log)

@@ -1,8 +1,10 @@
-import type { Batch, BatchOrigin, EncodeCounts, PullPosition } from '../../core/batch.ts'
+import type { Batch, EncodeCounts, PullPosition } from '../../core/batch.ts'
 import { originOf } from '../../core/batch.ts'
 import type { Engine, Walk } from '../engine.ts'
+import type { Program } from '../program.ts'
 import { ReferenceEngine } from '../reference/engine.ts'
-import type { GroupEvents } from '../reference/events.ts'
+import { GroupEvents } from '../reference/events.ts'
+import { LogGroup } from '../reference/log-group.ts'
 import type { Kernel, Position } from './kernel.ts'
 import { DONE, HANDED_OVER } from './memory-layout.ts'
 
@@ -13,32 +15,33 @@ export class WasmEngine implements Engine {
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel
-    this.#reference = new ReferenceEngine(kernel.options)
+    this.#reference = new ReferenceEngine(kernel.options.memory)
   }
 
-  open(body: Buffer, at: PullPosition): Walk {
-    const position = this.#kernel.begin(body, at)
-    if (position === undefined) return this.#reference.open(body, at)
-    return new KernelWalk(this.#kernel, this.#reference, position, at)
+  open(body: Buffer, at: PullPosition, program: Program): Walk {
+    const position = this.#kernel.begin(body, at, program)
+    if (position === undefined) return this.#reference.open(body, at, program)
+    return new KernelWalk(this.#kernel, position, program.idScope, at)
   }
 }
 
 class KernelWalk implements Walk {
   readonly #kernel: Kernel
-  readonly #reference: ReferenceEngine
   readonly #position: Position
+  readonly #idScope: string
   readonly #at: PullPosition
-  readonly #origin: BatchOrigin
+  readonly #about: Omit<Batch, 'bytes' | 'ends' | 'count'>
   /** Encodes the logs of one group that the kernel hands over. */
   #handedOver: { readonly groupIndex: number; readonly events: GroupEvents } | undefined
   #finished = false
 
-  constructor(kernel: Kernel, reference: ReferenceEngine, position: Position, at: PullPosition) {
+  constructor(kernel: Kernel, position: Position, idScope: string, at: PullPosition) {
+    const { name, destination } = position.program.route
     this.#kernel = kernel
-    this.#reference = reference
     this.#position = position
+    this.#idScope = idScope
     this.#at = at
-    this.#origin = originOf(at)
+    this.#about = { origin: originOf(at), sink: destination.sink, routes: [name] }
   }
 
   get counts(): EncodeCounts {
@@ -52,7 +55,7 @@ class KernelWalk implements Walk {
     const alone = this.#fillBatch()
     const { bytes, ends } = alone ? { bytes: alone, ends: Uint32Array.of(alone.length) } : kernel.takeBatch()
     kernel.leave(this.#position)
-    return ends.length === 0 ? undefined : kernel.options.memory.batchOf(this.#origin, bytes, ends)
+    return ends.length === 0 ? undefined : kernel.options.memory.batchOf(this.#about, bytes, ends)
   }
 
   /** Returns an event that is too large for the kernel's memory: it becomes its own batch. */
@@ -74,7 +77,9 @@ class KernelWalk implements Walk {
   #encodeHandedOver(): Buffer {
     const { group, groupIndex, log, logIndex } = this.#kernel.handedOver
     if (this.#handedOver?.groupIndex !== groupIndex) {
-      this.#handedOver = { groupIndex, events: this.#reference.eventsOf(group, groupIndex, this.#at) }
+      const { layout } = this.#position.program.route
+      const events = new GroupEvents(layout, this.#idScope, this.#at, new LogGroup(group), groupIndex)
+      this.#handedOver = { groupIndex, events }
     }
     return this.#handedOver.events.eventOf(log, logIndex)
   }

@@ -1,8 +1,10 @@
 import { hash } from 'node:crypto'
 import type { EncodeCounts, PullPosition } from '../../core/batch.ts'
-import type { EngineOptions } from '../engine.ts'
+import type { BatchMemory } from '../batch-memory.ts'
 import { eventIdPrefix } from '../event-id.ts'
 import { constantMembers } from '../hec-layout.ts'
+import type { PlainRoute, Program } from '../program.ts'
+import { plainRouteOf } from '../program.ts'
 import type { TopicSelection } from '../select.ts'
 import { KERNEL } from './binary.ts'
 import {
@@ -58,8 +60,26 @@ interface Exports {
   encode(): number
 }
 
+export interface KernelOptions {
+  /** The largest limit of a batch that a program may have, bytes. */
+  readonly maxBatchBytes: number
+  readonly memory: BatchMemory
+}
+
+/** A program as the kernel knows it: all of its logs take one route to one sink. */
+interface KernelProgram {
+  readonly route: PlainRoute
+  /** Wanted topics, each behind its length. */
+  readonly topics: Buffer
+  readonly topicCount: number
+  /** Inside of the host string; absent if it comes from the log group. */
+  readonly host: Buffer | undefined
+  readonly afterHost: Buffer
+}
+
 /** Where a pull stands. */
 export interface Position {
+  readonly program: KernelProgram
   readonly counts: EncodeCounts
   readonly walk: Int32Array
   readonly groups: Int32Array
@@ -81,6 +101,8 @@ const STATIC_BYTES = 3 << 20
 const HEADROOM = 8 << 20
 /** Larger batches would block the event loop too long in one call. */
 const MAX_BATCH_BYTES = 16 << 20
+/** For the texts of a program. */
+const PROGRAM_BYTES = 256 << 10
 /** Every event is longer. */
 const MIN_EVENT_BYTES = 64
 /** Positions of log groups from here on may not fit into 64 bits. */
@@ -91,12 +113,11 @@ const MAX_FIRST_GROUP = 2n ** 63n
  * holds the bodies.
  */
 export class Kernel {
-  readonly options: EngineOptions
+  readonly options: KernelOptions
   readonly exports: Exports
   /** All of its memory. */
   readonly bytes: Buffer
   readonly slots: Slots
-  readonly #maxBatchBytes: number
   readonly #walk: Int32Array
   readonly #firstGroup: BigInt64Array
   readonly #groups: Int32Array
@@ -105,18 +126,18 @@ export class Kernel {
   readonly #outputEnd: number
   readonly #ends: number
   readonly #idPrefix: number
+  readonly #texts: number
+  readonly #programs = new WeakMap<Program, KernelProgram | 'too much'>()
+  /** The program whose texts are in the memory. */
+  #program: KernelProgram | undefined
   /** The pull whose walk is in the memory. */
   #current: Position | undefined
 
-  private constructor(options: EngineOptions, bodyBytes: number) {
-    const { layout, maxBatchBytes } = options
+  private constructor(options: KernelOptions, bodyBytes: number) {
+    const { maxBatchBytes } = options
     this.options = options
     const endsBytes = 4 * (Math.ceil(maxBatchBytes / MIN_EVENT_BYTES) + 1)
-    const host = layout.host === undefined ? undefined : insideOf(layout.host)
-    const afterHost = Buffer.from(`",${constantMembers(layout)},"event":{`)
-    const wanted = topicList(options.topics)
-    const texts = wanted.length + (host?.length ?? 0) + afterHost.length
-    const own = STATIC_BYTES + ID_PREFIX_BYTES + texts + endsBytes + maxBatchBytes + HEADROOM + 16 * SLACK
+    const own = STATIC_BYTES + ID_PREFIX_BYTES + PROGRAM_BYTES + endsBytes + maxBatchBytes + HEADROOM + 16 * SLACK
     const pages = Math.ceil((own + bodyBytes) / PAGE)
     // The memory never grows: growing would detach the bodies in it.
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages })
@@ -135,7 +156,6 @@ export class Kernel {
     this.#firstGroup = new BigInt64Array(buffer, this.#walk.byteOffset + 4 * FIRST_GROUP, 1)
     this.#groups = new Int32Array(buffer, this.exports.groupsAt(), MAX_GROUPS * GROUP_SIZE)
     this.#config = new Int32Array(buffer, this.exports.configAt(), CONFIG_SIZE)
-    this.#maxBatchBytes = maxBatchBytes
 
     let free = this.exports.freeFrom()
     const reserve = (size: number): number => {
@@ -143,32 +163,21 @@ export class Kernel {
       free = at + size + SLACK
       return at
     }
-    const put = (text: Buffer): number => {
-      const at = reserve(text.length)
-      this.bytes.set(text, at)
-      return at
-    }
     this.#idPrefix = reserve(ID_PREFIX_BYTES)
+    this.#texts = reserve(PROGRAM_BYTES)
     this.#ends = reserve(endsBytes)
     this.#output = reserve(maxBatchBytes + HEADROOM)
     this.#outputEnd = this.#output + maxBatchBytes + HEADROOM
     const config = this.#config
     config[OUTPUT] = this.#output
     config[OUTPUT_END] = this.#outputEnd
-    config[MAX_BATCH] = maxBatchBytes
     config[ENDS] = this.#ends
-    config[TOPICS] = put(wanted)
-    config[TOPIC_COUNT] = options.topics.topics.length
-    config[HOST] = host === undefined ? 0 : put(host)
-    config[HOST_LENGTH] = host?.length ?? 0
-    config[AFTER_HOST] = put(afterHost)
-    config[AFTER_HOST_LENGTH] = afterHost.length
     config[ID_PREFIX] = this.#idPrefix
     this.slots = new Slots(reserve(0), this.bytes.length)
   }
 
   /** `undefined` where WebAssembly cannot run or the batches are too large. Bodies get `bodyBytes` of the memory. */
-  static open(options: EngineOptions, bodyBytes: number): Kernel | undefined {
+  static open(options: KernelOptions, bodyBytes: number): Kernel | undefined {
     if (options.maxBatchBytes > MAX_BATCH_BYTES) return undefined
     try {
       return new Kernel(options, bodyBytes)
@@ -184,13 +193,14 @@ export class Kernel {
 
   /**
    * Examines a body and begins its walk. Returns `undefined` for a body it may not handle, for example a malformed one. The
-   * reference engine then takes the body, and finds the fault.
+   * reference engine then takes the body, and finds the fault. Also for a program that it cannot run.
    */
-  begin(body: Buffer, at: PullPosition): Position | undefined {
+  begin(body: Buffer, at: PullPosition, ofLogstore: Program): Position | undefined {
     const { shard, firstGroup } = at
-    if (!this.holds(body)) return undefined
+    const program = this.#known(ofLogstore)
+    if (program === undefined || !this.holds(body)) return undefined
     if (firstGroup !== undefined && (firstGroup < 0n || firstGroup >= MAX_FIRST_GROUP)) return undefined
-    const idPrefix = Buffer.concat([BEFORE_ID, insideOf(eventIdPrefix(at))])
+    const idPrefix = Buffer.concat([BEFORE_ID, insideOf(eventIdPrefix(ofLogstore.idScope, at))])
     if (idPrefix.length > ID_PREFIX_BYTES) return undefined
     this.#current = undefined
     const walk = this.#walk
@@ -200,10 +210,17 @@ export class Kernel {
     walk[HASHED] = firstGroup === undefined ? 1 : 0
     walk[SHARD] = shard
     this.#firstGroup[0] = firstGroup ?? 0n
+    this.#setProgram(program)
     if (this.exports.examine() === 0) return undefined
     this.#setIdPrefix(idPrefix)
+    const [logs, filtered] = [this.#in(COUNT_LOGS), this.#in(COUNT_FILTERED)]
     this.#current = {
-      counts: { logs: this.#in(COUNT_LOGS), filteredLogs: this.#in(COUNT_FILTERED) },
+      program,
+      counts: {
+        logs,
+        filtered: new Map(filtered === 0 ? [] : [['topic', filtered]]),
+        routed: new Map(filtered === logs ? [] : [[program.route.name, logs - filtered]]),
+      },
       walk: walk.slice(),
       groups: this.#groups.slice(0, GROUP_SIZE * this.#in(GROUP_COUNT)),
       idPrefix,
@@ -215,6 +232,7 @@ export class Kernel {
   enter(position: Position): void {
     if (this.#current === position) return
     this.#current = position
+    this.#setProgram(position.program)
     this.#setIdPrefix(position.idPrefix)
     this.#walk.set(position.walk)
     this.#groups.set(position.groups)
@@ -251,7 +269,7 @@ export class Kernel {
 
   /** Whether the batch that is being filled may take an event of so many bytes. */
   fits(bytes: number): boolean {
-    return this.#in(EVENTS) === 0 || this.#in(USED) + bytes <= this.#maxBatchBytes
+    return this.#in(EVENTS) === 0 || this.#in(USED) + bytes <= (this.#config[MAX_BATCH] as number)
   }
 
   /** Adds an event from elsewhere. False when the memory has no room for it. */
@@ -279,10 +297,54 @@ export class Kernel {
     return this.#walk[place] as number
   }
 
+  /** `undefined` for a program that the kernel cannot run. */
+  #known(program: Program): KernelProgram | undefined {
+    let known = this.#programs.get(program)
+    if (known === undefined) {
+      known = kernelProgramOf(program, this.options.maxBatchBytes) ?? 'too much'
+      this.#programs.set(program, known)
+    }
+    return known === 'too much' ? undefined : known
+  }
+
+  #setProgram(program: KernelProgram): void {
+    if (this.#program === program) return
+    this.#program = program
+    const { route, topics, topicCount, host, afterHost } = program
+    let free = this.#texts
+    const put = (text: Buffer): number => {
+      const at = free
+      this.bytes.set(text, at)
+      free += text.length
+      return at
+    }
+    const config = this.#config
+    config[MAX_BATCH] = route.destination.maxBatchBytes
+    config[TOPICS] = put(topics)
+    config[TOPIC_COUNT] = topicCount
+    config[HOST] = host === undefined ? 0 : put(host)
+    config[HOST_LENGTH] = host?.length ?? 0
+    config[AFTER_HOST] = put(afterHost)
+    config[AFTER_HOST_LENGTH] = afterHost.length
+  }
+
   #setIdPrefix(prefix: Buffer): void {
     this.bytes.set(prefix, this.#idPrefix)
     this.#config[ID_PREFIX_LENGTH] = prefix.length
   }
+}
+
+function kernelProgramOf(program: Program, maxBatchBytes: number): KernelProgram | undefined {
+  const route = plainRouteOf(program)
+  if (route === undefined || route.destination.maxBatchBytes > maxBatchBytes) return undefined
+  const { layout } = route
+  const texts = {
+    topics: topicList(program.topics),
+    host: layout.host === undefined ? undefined : insideOf(layout.host),
+    afterHost: Buffer.from(`",${constantMembers(layout)},"event":{`),
+  }
+  const bytes = texts.topics.length + (texts.host?.length ?? 0) + texts.afterHost.length
+  return bytes > PROGRAM_BYTES ? undefined : { route, ...texts, topicCount: program.topics.topics.length }
 }
 
 /** Stands between the contents and the id of an event. */

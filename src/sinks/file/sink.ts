@@ -127,7 +127,7 @@ export class FileSink implements Sink {
         for (const { done } of jobs) done()
       } catch (error) {
         const fault = this.#faultOf(error)
-        for (const { failed } of jobs) failed(fault)
+        for (const job of jobs) job.failed(fault)
       }
     }
     this.#writing = undefined // in the same turn as the look at the queue, or a job could be left behind

@@ -5,7 +5,7 @@ import { atOnce } from '../../../src/core/turns.ts'
 import { KernelBodies } from '../../../src/pipeline/wasm/bodies.ts'
 import { Kernel } from '../../../src/pipeline/wasm/kernel.ts'
 import { lz4Decompress } from '../../../src/sls/lz4.ts'
-import { engineOptions } from '../../unit/pipeline/encode-all.ts'
+import { kernelOptions } from '../../unit/pipeline/encode-all.ts'
 import type { Target } from '../fuzz.ts'
 import { must } from '../fuzz.ts'
 
@@ -18,7 +18,7 @@ const CANARY = 0xa5
 export const lz4: Target = {
   name: 'lz4',
   open() {
-    const kernel = Kernel.open(engineOptions({ maxBatchBytes: 1_000 }), 1 << 20)
+    const kernel = Kernel.open(kernelOptions({ maxBatchBytes: 1_000 }), 1 << 20)
     if (!kernel) throw new Error('the WebAssembly engine cannot be had here')
     return (input): string => {
       if (input.length < 4) return 'no size'

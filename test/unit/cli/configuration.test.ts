@@ -1,15 +1,16 @@
 import { PassThrough } from 'node:stream'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { configurationOf } from '../../../src/cli/configuration.ts'
+import { singleConfigurationOf } from '../../../src/cli/configuration.ts'
 import { lagCommand } from '../../../src/cli/lag.ts'
 import { reconcileCommand } from '../../../src/cli/reconcile.ts'
 import { readEnvironment } from '../../../src/config/environment.ts'
 import { loadConfig } from '../../../src/config/load.ts'
+import { singleOf } from '../../../src/config/single.ts'
 import { Secret } from '../../../src/core/secret.ts'
 import { NO_TELEMETRY } from '../../../src/core/telemetry.ts'
 import { startHecReceiver } from '../../../src/emulator/hec/server.ts'
 import { startSlsEmulator } from '../../../src/emulator/sls/server.ts'
-import { credentialSource } from '../../../src/parts.ts'
+import { credentialSources } from '../../../src/parts.ts'
 import { SlsClient } from '../../../src/sls/client.ts'
 import { fixedCredentials } from '../../../src/sls/credentials.ts'
 import { minimal, temporaryFiles } from '../config/given-environment.ts'
@@ -94,15 +95,15 @@ test('the vendor’s chain finds keys that only .env has', async () => {
   write('.env', lines.map(([name, value]) => `${name}=${value}\n`).join(''))
   const loaded = loadConfig(readEnvironment({}, directory).env)
   if ('problems' in loaded) throw new Error('refused')
-  expect((await credentialSource(loaded.config, NO_TELEMETRY).get()).accessKeyId).toBe('id-of-env-file')
+  expect((await credentialSources(NO_TELEMETRY)(singleOf(loaded.config).sls).get()).accessKeyId).toBe('id-of-env-file')
 })
 
 test('a replica does not look at settings that only reconcile needs', async () => {
   const { env, splunk } = await ends()
   const collector = { SPLUNK_HEC_URL: splunk.url, SPLUNK_HEC_TOKEN: splunk.token }
   const { streams, said } = io({ ...env, ...collector, SPLUNK_SEARCH_TLS_CA_FILE: NOT_MOUNTED })
-  expect(configurationOf(streams).config.hec.urls).toEqual([splunk.url])
+  expect(singleConfigurationOf(streams).config.hec.urls).toEqual([splunk.url])
   expect(said()).toBe('')
   const without = io({ ...env, ...collector, SPLUNK_HEC_TLS_CA_FILE: NOT_MOUNTED })
-  expect(() => configurationOf(without.streams)).toThrow('SPLUNK_HEC_TLS_CA_FILE')
+  expect(() => singleConfigurationOf(without.streams)).toThrow('SPLUNK_HEC_TLS_CA_FILE')
 })

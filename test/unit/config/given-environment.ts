@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import type { AccessKeyConfig } from '../../../src/config/credentials.ts'
-import type { Config } from '../../../src/config/load.ts'
 import { loadConfig } from '../../../src/config/load.ts'
 import type { Problem } from '../../../src/config/problems.ts'
 import type { Peer } from '../../../src/config/settings.ts'
+import type { Single } from '../../../src/config/single.ts'
+import { singleOf } from '../../../src/config/single.ts'
 
 /** The shortest environment that works. */
 export const minimal = {
@@ -24,10 +25,10 @@ const surroundings = { hostname: 'host-1', pid: 42, nowSeconds: 1_780_000_000 }
 
 type Given = Record<string, string | undefined>
 
-export function accepted(extra: Given = {}, asked?: readonly Peer[]): { config: Config; warnings: string[] } {
+export function accepted(extra: Given = {}, asked?: readonly Peer[]): { config: Single; warnings: string[] } {
   const loaded = loadConfig({ ...minimal, ...extra }, surroundings, asked)
   if ('problems' in loaded) throw new Error(`refused: ${JSON.stringify(loaded.problems)}`)
-  return loaded
+  return { ...loaded, config: singleOf(loaded.config) }
 }
 
 export function refused(extra: Given, asked?: readonly Peer[]): Problem[] {
@@ -36,7 +37,7 @@ export function refused(extra: Given, asked?: readonly Peer[]): Problem[] {
   return loaded.problems
 }
 
-export function accessKeyOf({ sls: { credentials } }: Config): AccessKeyConfig {
+export function accessKeyOf({ sls: { credentials } }: Single): AccessKeyConfig {
   if (credentials.source !== 'access_key') throw new Error(`credentials come from ${credentials.source}`)
   return credentials
 }

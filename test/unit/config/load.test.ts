@@ -2,6 +2,8 @@ import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { loadConfig } from '../../../src/config/load.ts'
 import { formatProblems } from '../../../src/config/problems.ts'
+import { singleOf } from '../../../src/config/single.ts'
+import { Secret } from '../../../src/core/secret.ts'
 import { accepted, accessKeyOf, blamed, minimal, refused } from './given-environment.ts'
 
 describe('defaults', () => {
@@ -14,7 +16,9 @@ describe('defaults', () => {
     expect(named).toEqual({ source: 'access_key', accessKeyId: 'an-id', files: {} })
     expect(sls).toEqual({
       endpoint: 'https://cn-hangzhou.log.aliyuncs.com',
+      name: 'default',
       project: 'audit-prod',
+      logstores: ['audit-log'],
       logstore: 'audit-log',
       consumerGroup: 'siem',
       consumer: 'siem-host-1-42',
@@ -26,10 +30,14 @@ describe('defaults', () => {
       fetchCount: 1000,
       inOrder: false,
       expiredCursor: 'begin',
+      topics: [],
+      shape: [],
     })
     const { token, ...hec } = config.hec
     expect(token.reveal()).toBe('a-token')
     expect(hec).toEqual({
+      type: 'splunk_hec',
+      name: 'splunk_hec',
       urls: ['https://splunk.example.com:8088'],
       sourcetype: 'aliyun:sls',
       source: 'sls://audit-prod/audit-log',
@@ -42,7 +50,6 @@ describe('defaults', () => {
       concurrency: 4,
       tls: { verify: true, files: {} },
     })
-    expect(config.filter).toEqual({ topics: [] })
     expect(config.deadLetterDir).toBe('./dead-letter')
     expect(config.maxInFlightBytes).toBe(67_108_864)
     expect(config.admin).toEqual({ host: '127.0.0.1', port: 9464, portWasSet: false })
@@ -52,7 +59,7 @@ describe('defaults', () => {
 
   test('hold for variables that are empty or blank', () => {
     const { config } = accepted({ SLS_REGION: '', SLS_FETCH_COUNT: '  ', ADMIN_PORT: '', FILTER_TOPICS: '\n' })
-    expect(config).toEqual(accepted().config)
+    expect(config.whole).toEqual(accepted().config.whole)
   })
 
   test('a lower memory limit lowers the default body size, not the one that was set', () => {
@@ -66,7 +73,7 @@ describe('defaults', () => {
 
   test('characters of the host name that a consumer name may not have are replaced', () => {
     const loaded = loadConfig(minimal, { hostname: 'Büro PC', pid: 7, nowSeconds: 0 })
-    expect('config' in loaded && loaded.config.sls.consumer).toBe('siem-B-ro-PC-7')
+    expect('config' in loaded && singleOf(loaded.config).sls.consumer).toBe('siem-B-ro-PC-7')
   })
 })
 
@@ -118,7 +125,7 @@ test('every variable reaches the configuration', () => {
     inOrder: true,
     expiredCursor: 'fail',
   })
-  expect(config.filter.topics).toEqual(['audit', 'login'])
+  expect(config.sls.topics).toEqual(['audit', 'login'])
   expect(config.hec).toMatchObject({
     index: 'aliyun_audit',
     sourcetype: 'st',
@@ -140,19 +147,25 @@ test('every variable reaches the configuration', () => {
   expect(config.log).toEqual({ level: 'debug', file: '/tmp/no-such-dir/bridge.log' })
 })
 
+test('several logstores of the project are read in the same way, each once, and all of them take the one route', () => {
+  const { sources, sinks, routing, eventIdScope } = accepted({ SLS_LOGSTORE: ' audit, access ,audit' }).config.whole
+  expect(sources.map(({ name, logstores }) => ({ name, logstores }))).toEqual([
+    { name: 'default', logstores: ['audit', 'access'] },
+  ])
+  expect(sinks.map(({ name }) => name)).toEqual(['splunk_hec'])
+  const route = { name: 'default', to: ['splunk_hec'], set: {}, shape: [], continue: false }
+  expect(routing).toEqual({ routes: [route], unmatched: 'error' })
+  expect(eventIdScope).toBe('logstore')
+  expect(refused({ SLS_LOGSTORE: 'audit,Access' })[0]?.problem).toContain('Access')
+})
+
 test('the configuration is frozen all the way down', () => {
-  const { config } = accepted({ FILTER_TOPICS: 'a' })
-  for (const part of [
-    config,
-    config.sls,
-    config.sls.start,
-    config.hec,
-    config.hec.urls,
-    config.hec.tls,
-    config.filter.topics,
-  ]) {
-    expect(Object.isFrozen(part)).toBe(true)
-  }
+  const { whole } = accepted({ FILTER_TOPICS: 'a' }).config
+  const frozen = (part: unknown): boolean =>
+    typeof part !== 'object' ||
+    part instanceof Secret ||
+    (Object.isFrozen(part) && Object.values(part as object).every(frozen))
+  expect(frozen(whole)).toBe(true)
 })
 
 test('secrets show in no printed form of the configuration', () => {

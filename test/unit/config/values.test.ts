@@ -24,7 +24,7 @@ describe('FILTER_TOPICS', () => {
     ['""', ['']],
     ['audit,""', ['audit', '']],
     ['"my topic"', ['my topic']],
-  ])('%s', (text, topics) => expect(accepted({ FILTER_TOPICS: text }).config.filter.topics).toEqual(topics))
+  ])('%s', (text, topics) => expect(accepted({ FILTER_TOPICS: text }).config.sls.topics).toEqual(topics))
 
   test.each([
     ['audit;login', 'needs commas between topics: audit;login'],

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Batch } from '../../../src/core/batch.ts'
 import { bytesOf } from '../../../src/core/batch.ts'
+import { countsOf } from '../../support/event-oracle.ts'
 import { encodeAll, encoderWith, envelopes, idOf, position, referenceEncoder } from './encode-all.ts'
 import type { Field } from './wire.ts'
 import { content, group, list, log, source, tag, time, timeNs, topic } from './wire.ts'
@@ -147,7 +148,7 @@ describe('pulls encoded at the same time', () => {
     const encoder = encoderWith({ maxBatchBytes: 2_000 })
     const given = encoder.encode(manyLogs(100, 50), position)
     given.next()
-    given.return({ logs: 0, filteredLogs: 0 })
+    given.return(countsOf(0, 0))
     const fresh = encodeAll(encoderWith({ maxBatchBytes: 2_000 }), manyLogs(50, 20)).text
     expect(encodeAll(encoder, manyLogs(50, 20)).text).toBe(fresh)
   })

@@ -2,10 +2,12 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Batch, EncodeCounts, PullPosition } from '../../../src/core/batch.ts'
 import { BatchMemory } from '../../../src/pipeline/batch-memory.ts'
 import { Encoder } from '../../../src/pipeline/encoder.ts'
-import type { EngineOptions } from '../../../src/pipeline/engine.ts'
+import type { Engine } from '../../../src/pipeline/engine.ts'
+import type { Program } from '../../../src/pipeline/program.ts'
 import { ReferenceEngine } from '../../../src/pipeline/reference/engine.ts'
 import { TopicSelection } from '../../../src/pipeline/select.ts'
 import { WasmEngine } from '../../../src/pipeline/wasm/engine.ts'
+import type { KernelOptions } from '../../../src/pipeline/wasm/kernel.ts'
 import { Kernel } from '../../../src/pipeline/wasm/kernel.ts'
 import type { Encoding } from '../../support/event-oracle.ts'
 
@@ -17,18 +19,30 @@ export const position: PullPosition = {
 export const defaults: Encoding = {
   maxBatchBytes: 1_000_000,
   topics: [],
+  idScope: position.logstore,
   source: 'sls://p/audit',
   sourcetype: 'aliyun:sls',
 }
 
-export function engineOptions(encoding: Partial<Encoding> = {}): EngineOptions {
-  const { topics, maxBatchBytes, ...layout } = { ...defaults, ...encoding }
-  return { topics: new TopicSelection(topics), layout, maxBatchBytes, memory: new BatchMemory() }
+/** One route to one sink. */
+export function programOf(encoding: Partial<Encoding> = {}): Program {
+  const { topics, idScope, maxBatchBytes, ...layout } = { ...defaults, ...encoding }
+  const destination = { sink: 'splunk_hec', maxBatchBytes }
+  return {
+    topics: new TopicSelection(topics),
+    idScope,
+    routes: [{ name: 'default', copies: [{ destination, layout }] }],
+  }
+}
+
+export function kernelOptions({ maxBatchBytes }: Pick<Encoding, 'maxBatchBytes'> = defaults): KernelOptions {
+  return { maxBatchBytes, memory: new BatchMemory() }
 }
 
 export function referenceEncoder(encoding: Partial<Encoding> = {}): Encoder {
-  const options = engineOptions(encoding)
-  return new Encoder(new ReferenceEngine(options), options.memory)
+  const memory = new BatchMemory()
+  const program = programOf(encoding)
+  return new Encoder({ engine: new ReferenceEngine(memory), memory, program: () => program })
 }
 
 const KERNEL_BODY_BYTES = 16 << 20
@@ -40,10 +54,13 @@ export class Engines {
   readonly #fast: Encoder
 
   constructor(encoding: Encoding) {
-    const options = engineOptions(encoding)
+    const options = kernelOptions(encoding)
+    const { memory } = options
+    const program = programOf(encoding)
+    const encoderOf = (engine: Engine): Encoder => new Encoder({ engine, memory, program: () => program })
     this.kernel = Kernel.open(options, KERNEL_BODY_BYTES)
-    this.#reference = new Encoder(new ReferenceEngine(options), options.memory)
-    this.#fast = this.kernel ? new Encoder(new WasmEngine(this.kernel), options.memory) : this.#reference
+    this.#reference = encoderOf(new ReferenceEngine(memory))
+    this.#fast = this.kernel ? encoderOf(new WasmEngine(this.kernel)) : this.#reference
   }
 
   *encode(body: Buffer, at: PullPosition): Generator<Batch, EncodeCounts> {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { encodeLogGroup, encodeLogGroupList } from '../../../src/sls/log-group.ts'
-import { expectedEvents } from '../../support/event-oracle.ts'
+import { countsOf, expectedEvents } from '../../support/event-oracle.ts'
 import { defaults, encodeAll, encoderWith, envelopes, idOf, position } from './encode-all.ts'
 import type { Field } from './wire.ts'
 import {
@@ -76,9 +76,8 @@ describe('the envelope', () => {
   })
 
   test('escapes what the configuration puts into it', () => {
-    const encoder = encoderWith({ source: 'a"\\\n', sourcetype: 'b"', index: 'c"' })
-    const at = { ...position, logstore: 'd"' }
-    const [envelope] = envelopes(encodeAll(encoder, list(group(log(time(1)))), at).text)
+    const encoder = encoderWith({ source: 'a"\\\n', sourcetype: 'b"', index: 'c"', idScope: 'd"' })
+    const [envelope] = envelopes(encodeAll(encoder, list(group(log(time(1))))).text)
     expect(envelope).toMatchObject({ source: 'a"\\\n', sourcetype: 'b"', index: 'c"' })
     expect(idOf(envelope)).toMatch(/^d":3:/)
   })
@@ -352,7 +351,7 @@ describe('selection', () => {
       'audit:3:1447299606896632356:1',
       'audit:3:1447299606896632361:0',
     ])
-    expect(counts).toEqual({ logs: 6, filteredLogs: 3 })
+    expect(counts).toEqual(countsOf(6, 3))
   })
 
   test.each([
@@ -366,18 +365,18 @@ describe('selection', () => {
     [['waf-*'], 1],
   ])('topics %j are those of %i logs', (topics, wanted) => {
     const { counts } = encodeAll(encoderWith({ topics }), body)
-    expect(counts).toEqual({ logs: 6, filteredLogs: 6 - wanted })
+    expect(counts).toEqual(countsOf(6, 6 - wanted))
   })
 
   test('wants everything when no topics are named', () => {
     const { counts } = encodeAll(encoderWith(), body)
-    expect(counts).toEqual({ logs: 6, filteredLogs: 0 })
+    expect(counts).toEqual(countsOf(6, 0))
   })
 
   test('makes no batch when nothing is wanted', () => {
     const { batches, counts } = encodeAll(encoderWith({ topics: ['none'] }), body)
     expect(batches).toEqual([])
-    expect(counts.filteredLogs).toBe(6)
+    expect(counts).toEqual(countsOf(6, 6))
   })
 
   test('does not look into unwanted logs', () => {
@@ -385,6 +384,6 @@ describe('selection', () => {
       encoderWith({ topics: ['none'] }),
       list(group(bytesField(1, hex('ffffffff')), topic('x'))),
     )
-    expect(counts).toEqual({ logs: 1, filteredLogs: 1 })
+    expect(counts).toEqual(countsOf(1, 1))
   })
 })

@@ -11,10 +11,10 @@ import { Kernel } from '../../../src/pipeline/wasm/kernel.ts'
 import { Slots } from '../../../src/pipeline/wasm/slots.ts'
 import { encodeLogGroup, encodeLogGroupList } from '../../../src/sls/log-group.ts'
 import { lz4Compress, lz4Decompress, PIECE_BYTES } from '../../../src/sls/lz4.ts'
-import { engineOptions, position } from './encode-all.ts'
+import { kernelOptions, position, programOf } from './encode-all.ts'
 
 function open(bodyBytes = 1 << 20) {
-  const kernel = Kernel.open(engineOptions(), bodyBytes) as Kernel
+  const kernel = Kernel.open(kernelOptions(), bodyBytes) as Kernel
   return { kernel, bodies: new KernelBodies(kernel, new BufferPool(0)) }
 }
 
@@ -152,7 +152,12 @@ describe('inflating in the kernel', () => {
           continue
         }
         expect(value && one.body.equals(one.text)).toBe(true)
-        encodings.push(new Encoder(engine, roomy.kernel.options.memory).encode(one.body, position))
+        encodings.push(
+          new Encoder({ engine, memory: roomy.kernel.options.memory, program: () => programOf() }).encode(
+            one.body,
+            position,
+          ),
+        )
         running.splice(running.indexOf(one), 1)
       }
     }

@@ -5,7 +5,7 @@ import { Kernel } from '../../../src/pipeline/wasm/kernel.ts'
 import { DONE, HANDED_OVER, MAX_GROUPS } from '../../../src/pipeline/wasm/memory-layout.ts'
 import { encodeLogGroup, encodeLogGroupList } from '../../../src/sls/log-group.ts'
 import { expectedEvents } from '../../support/event-oracle.ts'
-import { defaults, encodeAll, encoderWith, engineOptions, envelopes, idOf, position } from './encode-all.ts'
+import { defaults, encodeAll, encoderWith, envelopes, idOf, kernelOptions, position, programOf } from './encode-all.ts'
 import type { Field } from './wire.ts'
 import {
   bytesField,
@@ -30,7 +30,7 @@ function handedOverOf(body: Buffer, kernel: Kernel = openKernel(), at: PullPosit
   const placed = kernel.bytes.subarray(place, place + body.length)
   placed.set(body)
   try {
-    if (kernel.begin(placed, at) === undefined) return undefined
+    if (kernel.begin(placed, at, programOf({ maxBatchBytes: 100_000 })) === undefined) return undefined
     let handedOver = 0
     for (let stop = kernel.encode(); stop !== DONE; stop = kernel.encode()) {
       if (stop === HANDED_OVER) {
@@ -45,7 +45,7 @@ function handedOverOf(body: Buffer, kernel: Kernel = openKernel(), at: PullPosit
   }
 }
 
-const openKernel = (): Kernel => Kernel.open(engineOptions({ maxBatchBytes: 100_000 }), 16 << 20) as Kernel
+const openKernel = (): Kernel => Kernel.open(kernelOptions({ maxBatchBytes: 100_000 }), 16 << 20) as Kernel
 /** Positions with each kind of event id. */
 const POSITIONS: PullPosition[] = [position, { ...position, firstGroup: undefined }]
 
@@ -156,12 +156,12 @@ describe('the kernel', () => {
   })
 
   test('does not open for batches so large that one call would take long', () => {
-    expect(Kernel.open(engineOptions({ maxBatchBytes: (16 << 20) + 1 }), 1 << 20)).toBeUndefined()
-    expect(Kernel.open(engineOptions({ maxBatchBytes: 16 << 20 }), 1 << 20)).toBeDefined()
+    expect(Kernel.open(kernelOptions({ maxBatchBytes: (16 << 20) + 1 }), 1 << 20)).toBeUndefined()
+    expect(Kernel.open(kernelOptions({ maxBatchBytes: 16 << 20 }), 1 << 20)).toBeDefined()
   })
 
   test('does not open without memory for it', () => {
-    expect(Kernel.open(engineOptions(), 5e9)).toBeUndefined()
+    expect(Kernel.open(kernelOptions(), 5e9)).toBeUndefined()
   })
 })
 

@@ -7,7 +7,7 @@ import { setImmediate } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { hostChecks } from '../../../src/cli/check/host.ts'
-import type { Config } from '../../../src/config/load.ts'
+import type { Single } from '../../../src/config/single.ts'
 import type { DeadLetterRecord } from '../../../src/sinks/dead-letter.ts'
 import { DeadLetter, deadLetterFiles, readDeadLetters } from '../../../src/sinks/dead-letter.ts'
 import type { DeadLetterEntry } from '../../../src/sinks/dead-letter-line.ts'
@@ -260,7 +260,7 @@ describe('a directory that was not there survives a power cut with all of its pa
       deadLetterDir: join(top, 'a/b'),
       log: {},
       hec: { urls: [''], concurrency: 1 },
-    } as unknown as Config
+    } as unknown as Single
     const check = hostChecks(config).find(({ about }) => about === 'dead letter')
     await check?.run(AbortSignal.abort())
     expect(synced).toEqual(expect.arrayContaining([top, join(top, 'a')]))

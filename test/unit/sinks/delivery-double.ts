@@ -104,7 +104,7 @@ export function batchOf(ids: readonly string[], pad: number | ((i: number) => nu
   let end = 0
   for (const [i, line] of lines.entries()) ends[i] = end += line.length
   const origin = { ...SHARD, cursor: 'MTYw' }
-  return { origin, bytes: Buffer.concat(lines), ends, count: lines.length }
+  return { origin, sink: 'splunk_hec', routes: ['default'], bytes: Buffer.concat(lines), ends, count: lines.length }
 }
 
 export const names = (count: number, prefix = 'e'): string[] => Array.from({ length: count }, (_, i) => `${prefix}${i}`)

@@ -1,0 +1,108 @@
+import type { Secret } from '../core/secret.ts'
+import type { StartPosition } from '../core/start-position.ts'
+import type { Routing } from '../routing/route.ts'
+import type { Step } from '../routing/step.ts'
+import type { CredentialsConfig } from './credentials.ts'
+import type { ProxyUrl, SearchToken } from './parsers.ts'
+
+/**
+ * The configuration of a replica, checked, ready to use and frozen. The environment and the configuration file both make it,
+ * and everything else knows only this. Times are milliseconds.
+ */
+export interface Config {
+  /** One at least. Names are unique. */
+  sources: readonly SourceConfig[]
+  /** One at least. Names are unique. */
+  sinks: readonly SinkConfig[]
+  routing: Routing
+  /** Event ids begin with the logstore's name, or with `<project>/<logstore>`. */
+  eventIdScope: 'logstore' | 'project'
+  /** Only for `reconcile`. */
+  search: {
+    url?: string
+    token?: SearchToken
+    tls: TlsConfig
+  }
+  proxies: { http?: ProxyUrl; https?: ProxyUrl; except: readonly string[] }
+  deadLetterDir: string
+  maxInFlightBytes: number
+  admin: { host: string; port: number; portWasSet: boolean }
+  shutdownGraceMs: number
+  log: { level: string; file?: string }
+}
+
+/** Logstores of one project that are read in the same way. Each has a consumer group of this name. */
+export interface SourceConfig {
+  name: string
+  /** `http(s)://host[:port]`, without the project. */
+  endpoint: string
+  /** The same object for sources that share credentials. */
+  credentials: CredentialsConfig
+  region?: string
+  project: string
+  /** One at least, each once. */
+  logstores: readonly string[]
+  consumerGroup: string
+  consumer: string
+  start: StartPosition
+  heartbeatMs: number
+  /** Without a heartbeat for this long the service gives our shards away. Whole seconds. */
+  groupTimeoutMs: number
+  /** The longest that a moved low-water mark waits to be committed. */
+  commitIntervalMs: number
+  fetchIntervalMs: number
+  fetchCount: number
+  query?: string
+  inOrder: boolean
+  expiredCursor: 'begin' | 'fail'
+  /** Empty: all of them. */
+  topics: readonly string[]
+  /** Done once, before the routes. */
+  shape: readonly Step[]
+}
+
+export type SinkConfig = SplunkHecConfig | FileConfig
+
+export interface SplunkHecConfig {
+  type: 'splunk_hec'
+  name: string
+  /** Base URLs without trailing slash, to which `/services/collector…` is added. Empty if the command does not ask HEC. */
+  urls: readonly string[]
+  token: Secret
+  index?: string
+  sourcetype: string
+  /** Absent: `sls://<project>/<logstore>`. */
+  source?: string
+  /** Absent: the log's own `__source__`. */
+  host?: string
+  ack: 'auto' | boolean
+  timeoutMs: number
+  ackPollMs: number
+  ackTimeoutMs: number
+  gzip: boolean
+  maxBytes: number
+  concurrency: number
+  tls: TlsConfig
+}
+
+/** One HEC envelope a line. */
+interface FileConfig {
+  type: 'file'
+  name: string
+  /** `-`: standard output. */
+  path: string
+  /** A file of this size is rotated. */
+  maxBytes: number
+  /** Rotated files that are kept. */
+  keep: number
+}
+
+/** PEM texts as they were read at the start, and the files they came from. The files may change while the process runs. */
+interface TlsConfig {
+  verify: boolean
+  ca?: string
+  cert?: string
+  key?: Secret
+  serverName?: string
+  files: { ca?: string; cert?: string; key?: string }
+}
