@@ -47,7 +47,7 @@ export function readOperand(scanner: Scanner): Operand {
   if (functions.length > MOST_FUNCTIONS) scanner.fail(`more than ${MOST_FUNCTIONS} functions in one another`, start)
   const path = readPath(scanner)
   for (const name of functions) readClosing(scanner, name)
-  return { path, functions }
+  return { text: scanner.text.slice(start, scanner.at), path, functions }
 }
 
 function readClosing(scanner: Scanner, name: string): void {

@@ -44,6 +44,8 @@ export type Compared =
 
 /** A value of the log, after functions: the first in the list is the innermost. */
 export interface Operand {
+  /** As it was written. */
+  readonly text: string
   readonly path: Path
   readonly functions: readonly OperandFunction[]
 }
@@ -54,3 +56,23 @@ export interface Operand {
  */
 export const FUNCTIONS = ['tolower', 'toupper', 'len', 'basename', 'severity'] as const
 export type OperandFunction = (typeof FUNCTIONS)[number]
+
+/** The comparisons of a condition, in the order in which they stand. */
+export function comparisonsIn(expression: Expression): Comparison[] {
+  if ('parts' in expression) return expression.parts.flatMap(comparisonsIn)
+  return 'part' in expression ? comparisonsIn(expression.part) : [expression]
+}
+
+/** The paths of all values that a condition needs, some perhaps more than once. */
+export function pathsIn(expression: Expression): Path[] {
+  return comparisonsIn(expression).flatMap((comparison) => {
+    const other = otherOperand(comparison)
+    return other === undefined ? [comparison.operand.path] : [comparison.operand.path, other.path]
+  })
+}
+
+/** The field in `val(…)`, if there is one. */
+export function otherOperand(comparison: Comparison): Operand | undefined {
+  if (comparison.kind === 'exists' || typeof comparison.to === 'string') return undefined
+  return 'path' in comparison.to ? comparison.to : undefined
+}

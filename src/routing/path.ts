@@ -44,6 +44,11 @@ export function parsePath(text: string): Path | TextProblem {
   })
 }
 
+/** Whether all logs of a group have the same value there. */
+export function isOfGroup({ readings }: Path): boolean {
+  return readings.every(({ of, key }) => of !== 'content' && key !== '@time' && key !== '@size')
+}
+
 /** Reads a path from where the scanner is. */
 export function readPath(scanner: Scanner): Path {
   const start = scanner.at
