@@ -9,6 +9,7 @@ import { openingBegins, openingEnded, withRemedy } from './descriptors.ts'
 import { InterimAnswers } from './interim-answers.ts'
 import type { ForwardProxy } from './proxy.ts'
 import { ProxyFailed } from './proxy.ts'
+import { silent } from './unasked-answer.ts'
 
 export interface ConnectionsOptions extends Omit<Client.Options, 'connect'> {
   connect: ConnectorOptions
@@ -44,7 +45,8 @@ const SURPLUS_MS = 10_000
  *
  * Only the order of answers ties them to requests. If a server answers one request twice, the second answer would be taken
  * for the next request's, and every later answer would be shifted too. So a connection rests for a moment before it is used
- * again. An answer that arrives meanwhile belongs to no request, and undici closes the connection.
+ * again. An answer that arrives meanwhile belongs to no request, and undici closes the connection. A new connection rests,
+ * too, before its first request.
  */
 export class Connections extends Dispatcher {
   readonly #open: (connect: Connector['connect']) => Client
@@ -112,8 +114,17 @@ export class Connections extends Dispatcher {
         openingEnded()
         connection.socket = socket ?? undefined
         connection.interim = socket ? new InterimAnswers(socket) : undefined
-        if (error) callback(withRemedy(error), null)
-        else callback(null, socket)
+        if (error) {
+          callback(withRemedy(error), null)
+          return
+        }
+        silent(socket, REST_MS).then(
+          () => callback(null, socket),
+          (failure: Error) => {
+            socket.destroy()
+            callback(failure, null)
+          },
+        )
       })
     })
     const { forwardProxy: proxy } = this.#connector

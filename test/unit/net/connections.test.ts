@@ -92,6 +92,35 @@ describe('interim answers that were not asked for', () => {
   })
 })
 
+describe('an answer that comes before any request', () => {
+  async function speakingFirst(greeting: string) {
+    const server = createServer((socket) => {
+      socket.on('error', () => {}).on('data', () => socket.write(answerOf('asked')))
+      socket.write(greeting)
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    onTestFinished(() => void server.close())
+    const connections = new Connections(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, {
+      connect: { timeoutMs: 10_000 },
+    })
+    onTestFinished(() => connections.end())
+    return connections.request({ method: 'GET', path: '/' })
+  }
+
+  test('is none: the connection is closed and nothing is sent', async () => {
+    await expect(speakingFirst(answerOf('unasked'))).rejects.toMatchObject({ code: 'unasked_answer' })
+  })
+
+  test('and is not HTTP is recognised as such', async () => {
+    await expect(speakingFirst('220 mail ready\r\n')).rejects.toMatchObject({ name: 'HTTPParserError' })
+  })
+
+  test('and is an interim one is passed over', async () => {
+    const { body } = await speakingFirst('HTTP/1.1 100 Continue\r\n\r\n')
+    expect(await body.text()).toBe('asked')
+  })
+})
+
 test('an answer that no request waits for closes the connection', async () => {
   const sockets: Socket[] = []
   const { get, opened } = await served((socket, path) => {

@@ -210,10 +210,8 @@ describe('TLS', () => {
     const server = await startTls(mutual)
     const without = await sinkTo([server.url], { tls: verified })
     without.deliver(batchOf(names(1))).catch(() => {})
-    // With TLS 1.3 the server hangs up after the handshake, which looks like one going down: retried, with the same hint.
-    const told = version === 'TLSv1.3' ? 'deliveryFailed' : 'paused'
-    await without.recorder.first(told)
-    expect(without.recorder.faults(told)[0]?.advice).toContain('SPLUNK_HEC_TLS_CERT_FILE')
+    await without.recorder.first('paused')
+    expect(without.recorder.faults('paused')[0]?.advice).toContain('SPLUNK_HEC_TLS_CERT_FILE')
     expect(server.posts).toBe(0)
 
     const tls = { ...verified, cert: pem('client.pem'), key: new Secret(pem('client.key')) }
