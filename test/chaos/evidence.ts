@@ -34,6 +34,8 @@ type Row = Pick<TrialOptions, 'ordeal' | 'load' | 'hec'> & {
   name: string
   /** Not on tokens without acknowledgement. */
   ack?: true
+  /** Not for what sends to one. */
+  endpoints?: 2
 }
 
 /** HEC has many ways to say one thing; these stand for the others, which the random runs draw as well. */
@@ -48,6 +50,7 @@ function rowsOf(seed: number): Row[] {
       (fault): Row => ({
         name: fault.name,
         ...(fault.ack && { ack: fault.ack }),
+        ...(fault.endpoints && { endpoints: fault.endpoints }),
         ordeal: async (world) => {
           await performOne(world, fault, seed)
           await sleep(1_000)
@@ -105,9 +108,10 @@ function columnsOf(sample: string | undefined): Column[] {
 
 async function measure(row: Row, { ack, subject }: Column, seed: number): Promise<Verdict | undefined> {
   if (row.ack && !ack) return undefined
-  const { ordeal, load = LOAD, hec } = row
+  const { ordeal, load = LOAD, hec, endpoints = 1 } = row
+  if (endpoints === 2 && !subject.keepsTheContract) return undefined
   const verdict = await trial({
-    ...{ subject, seed, ack, replicas: REPLICAS, shards: 4, load, ordeal, settleMs: SETTLE_MS },
+    ...{ subject, seed, ack, replicas: REPLICAS, shards: 4, endpoints, load, ordeal, settleMs: SETTLE_MS },
     ...(hec && { hec }),
   })
   // The vendor's sample promises nothing: only its delivered events are counted.

@@ -134,11 +134,11 @@ export class Host implements AsyncDisposable {
     renameSync(`${this.#clockFile}.new`, this.#clockFile)
   }
 
-  /** Breaks the network towards a port; counts the packets that were hit. */
-  async breakNetwork(port: number, outage: Outage): Promise<Strike> {
+  /** Breaks the network towards these ports; counts the packets that were hit. */
+  async breakNetwork(ports: readonly number[], outage: Outage): Promise<Strike> {
     const chain = `cut${this.#rules++}`
-    const out = ['-p', 'tcp', '--dport', `${port}`]
-    const back = ['-p', 'tcp', '--sport', `${port}`]
+    const out = ['-p', 'tcp', '--match', 'multiport', '--dports', ports.join(',')]
+    const back = ['-p', 'tcp', '--match', 'multiport', '--sports', ports.join(',')]
     const random = ['-m', 'statistic', '--mode', 'random', '--probability', '0.3']
     const targets: Record<Outage, Array<[direction: 'INPUT' | 'OUTPUT', match: string[], target: string[]]>> = {
       silence: [
@@ -174,9 +174,10 @@ export class Host implements AsyncDisposable {
     }
   }
 
-  /** Cuts every connection to a port there is at this moment; tells how many. */
-  async cutConnections(port: number): Promise<number> {
-    const { stdout } = await this.#inside('ss', ['-K', '-H', '-t', 'state', 'established', 'dport', '=', `:${port}`])
+  /** Cuts every connection to these ports there is at this moment; tells how many. */
+  async cutConnections(ports: readonly number[]): Promise<number> {
+    const towards = ports.flatMap((port, i) => [...(i > 0 ? ['or'] : []), 'dport', '=', `:${port}`])
+    const { stdout } = await this.#inside('ss', ['-K', '-H', '-t', 'state', 'established', '(', ...towards, ')'])
     return stdout.split('\n').filter(Boolean).length
   }
 

@@ -18,6 +18,11 @@ const PROPERTIES = {
   stuck: 'Within a bound after the last fault everything is delivered and committed.',
   memory: 'Memory stays within its bound.',
   died: 'No process ends by itself, and each leaves with exit code 0 when asked to.',
+  'given up':
+    'Of events that are all refused, at most ten are dead-lettered by one process without an acceptance between them.',
+  endless: 'Nothing is sent again and again: deliveries of one log get rarer.',
+  'held up': 'While one event, or one endpoint of two, is refused, everything else arrives within a minute.',
+  hung: 'A replica answers /livez and leaves when asked to, whatever becomes of its log.',
   unfired: 'Every scripted fault hit something.',
 } as const
 
@@ -38,6 +43,8 @@ export type Consequence =
   | 'lease ends'
   /** Reading starts again somewhere else: anything may be delivered again. */
   | 'cursor moves'
+  /** Events are refused with which nothing is wrong: some are dead-lettered. */
+  | 'events refused'
 
 /** One fault that happened. Times in Unix milliseconds. */
 export interface Injury {
@@ -94,6 +101,11 @@ export interface Counts {
 const ANSWER_MS = 3_000
 /** How exactly it is known when a shard changed hands. */
 const HOLDER_MS = 250
+/** So many events are dead-lettered before a process stops to believe that it is the events. */
+const MOST_GIVEN_UP = 10
+/** One log arrives at most so often within ten seconds from one replica. */
+const MOST_COPIES = 8
+const COPIES_MS = 10_000
 /** From a fault to the last time its trouble may make anybody send again. */
 const AFTERMATH_MS = 60_000
 
@@ -121,6 +133,7 @@ export function judge(record: Run): Violation[] {
   const commitsOf = Map.groupBy(record.commits, ({ shard }) => shard)
   for (const entry of record.ledger.entries.values()) judgeEntry(entry, { ...record, commitsOf }, report)
   judgeCommits(record, report)
+  judgeGivenUp(record, report)
   for (const { fault, hits } of record.injuries) if (hits === 0) report('unfired', fault)
   const { peakMemoryMb, memoryLimitMb } = record
   if (peakMemoryMb > memoryLimitMb) report('memory', `${peakMemoryMb} MB resident, ${memoryLimitMb} allowed`)
@@ -146,12 +159,17 @@ function judgeEntry(entry: Entry, record: Case, report: Report): void {
     const passed = committedBy(record, written.shard, Number.POSITIVE_INFINITY) > written.position
     report(passed ? 'lost' : 'stuck', placed(serial, written), entry)
   }
-  for (const { code, eventId, digest } of deadLetters) {
+  for (const deadLetter of deadLetters) {
+    const { code, eventId, digest } = deadLetter
     if (eventId !== written.eventId || digest !== written.digest) {
       report('altered', `${serial}: in the dead letter, under ${eventId}`, entry)
     }
-    if (Number(code) !== written.poison) {
-      report('refused', `${serial}: for ${code}, and the SIEM said ${written.poison ?? 'nothing against it'}`, entry)
+    if (code !== written.refusedFor && !refusedAll(deadLetter, record)) {
+      report(
+        'refused',
+        `${serial}: for ${code}, and the SIEM said ${written.refusedFor ?? 'nothing against it'}`,
+        entry,
+      )
     }
   }
   for (const { digest, eventId } of deliveries) {
@@ -169,6 +187,40 @@ function judgeEntry(entry: Entry, record: Case, report: Report): void {
     if (first && !explained(written, first, second, record)) {
       const by = `by ${first.replica} at ${first.at}, by ${second.replica} at ${second.at}`
       report('repeated', `${placed(serial, written)}: ${by}`, entry)
+    }
+    const earlier = inOrder[i - MOST_COPIES]
+    if (earlier && earlier.replica === second.replica && second.at - earlier.at < COPIES_MS) {
+      report('endless', `${placed(serial, written)}: ${inOrder.length} times, by ${second.replica}`, entry)
+    }
+  }
+}
+
+/** Whether everything was refused when this event was. */
+function refusedAll(deadLetter: DeadLetterSeen, { injuries }: Run): boolean {
+  const at = keptAt(deadLetter, injuries)
+  return injuries.some(({ may, from, to }) => may.includes('events refused') && from <= at && at <= to + ANSWER_MS)
+}
+
+/** An acceptance may be known to the sender up to `ANSWER_MS` after the receiver. */
+function judgeGivenUp({ ledger, injuries }: Run, report: Report): void {
+  const entries = [...ledger.entries.values()]
+  const accepted = new Map<string, number[]>()
+  for (const { replica, at } of entries.flatMap(({ deliveries }) => deliveries).toSorted((a, b) => a.at - b.at)) {
+    const times = accepted.get(replica) ?? []
+    if (times.push(at) === 1) accepted.set(replica, times)
+  }
+  const given = entries.flatMap(({ deadLetters }) =>
+    deadLetters.map((each) => ({ ...each, at: keptAt(each, injuries) })),
+  )
+  for (const [file, those] of Map.groupBy(given, (each) => `${each.replica} ${each.file}`)) {
+    const inOrder = those.toSorted((a, b) => a.at - b.at)
+    for (const [i, last] of inOrder.entries()) {
+      const first = inOrder[i - MOST_GIVEN_UP]
+      if (!first) continue
+      const next = firstFrom(accepted.get(first.replica) ?? [], first.at - ANSWER_MS)
+      if (next <= last.at) continue
+      report('given up', `${file}: more than ${MOST_GIVEN_UP} between ${first.at} and ${last.at}`)
+      break
     }
   }
 }
@@ -213,6 +265,17 @@ function committedBy({ ledger, commitsOf }: Case, shard: number, at: number): nu
   }
   const commit = commits[low - 1]
   return commit ? ledger.positionOf(commit) : 0
+}
+
+/** The first of these times, which are in order, that is not before `from`; `Infinity` if there is none. */
+function firstFrom(times: readonly number[], from: number): number {
+  let [low, high] = [0, times.length]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((times[middle] as number) < from) low = middle + 1
+    else high = middle
+  }
+  return times[low] ?? Number.POSITIVE_INFINITY
 }
 
 function trespassed({ shard }: Written, { replica, request }: Delivery, record: Run): boolean {

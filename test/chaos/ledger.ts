@@ -10,6 +10,9 @@ import { lz4Decompress } from '../../src/sls/lz4.ts'
 /** Every log written in a run has this content, unique in the run: the ledger does not trust the bridge's own event id. */
 export const SERIAL = 'serial'
 
+/** Beginning of a message that a firewall answers with a page. */
+export const ATTACK_PAGE = 'attack page'
+
 /** One log: its place in SLS, and its deliveries to the SIEM. */
 export interface Entry {
   readonly serial: string
@@ -26,6 +29,8 @@ export interface DeadLetterSeen {
   /** Unix milliseconds by the clock of its replica. */
   readonly at: number
   readonly replica: string
+  /** Each process writes a file of its own. */
+  readonly file: string
   readonly code: string
   readonly eventId: string
   readonly digest: string
@@ -38,8 +43,10 @@ export interface Written {
   /** As the contract builds it: logstore, shard, the group's cursor, place in the group. */
   readonly eventId: string
   readonly wanted: boolean
-  /** Code with which the SIEM refuses it for good. */
-  readonly poison?: number
+  /** Code with which it is refused for good. */
+  readonly refusedFor?: string
+  /** It is written to be refused, by the SIEM or by something before it. */
+  readonly special: boolean
   /** Of the event and the time it must arrive with. */
   readonly digest: string
 }
@@ -118,19 +125,25 @@ export class Ledger {
   }
 
   readDeadLetters(directory: string, replica: string): void {
-    for (const name of readdirSync(directory).filter((file) => file.startsWith('dead-letter-'))) {
-      const lines = readFileSync(join(directory, name), 'utf8').split('\n')
+    for (const [file, text] of deadLettersIn(directory)) {
       // The last one is empty, or half a line of a process that was killed while it wrote.
-      for (const line of lines.slice(0, -1)) {
+      for (const line of text.split('\n').slice(0, -1)) {
         const { at, origin, reason, event } = JSON.parse(line)
-        const entry = this.#entry(event.event[SERIAL])
-        entry.deadLetters.push({
-          ...{ at: Date.parse(at), replica, code: String(reason.code), eventId: origin.event_id },
+        this.#entry(event.event[SERIAL]).deadLetters.push({
+          ...{ at: Date.parse(at), replica, file, code: String(reason.code), eventId: origin.event_id },
           // As text: a double cannot hold nine digits behind the point.
           digest: digestOf(/"time":([0-9.]+)/.exec(line)?.[1] ?? '', event.event),
         })
       }
     }
+  }
+
+  /** Wanted logs written so far that have not arrived; without those that were written to be refused. */
+  undelivered(): Entry[] {
+    this.scan()
+    return [...this.entries.values()].filter(
+      ({ written, deliveries, expired }) => written?.wanted && !written.special && !expired && deliveries.length === 0,
+    )
   }
 
   get #logstore() {
@@ -143,11 +156,13 @@ export class Ledger {
       const log: Record<string, string> = { __topic__: topic, __source__: source }
       for (const [key, value] of tags) log[`__tag__:${key}`] = String(value)
       for (const [key, value] of contents) log[String(key)] = String(value)
-      const poison = /^poison (\d+)/.exec(log['message'] ?? '')?.[1]
+      const message = log['message'] ?? ''
+      const refusedFor = message.startsWith(ATTACK_PAGE) ? 'http_403' : /^poison (\d+)/.exec(message)?.[1]
       this.#entry(log[SERIAL] as string).written = {
         ...{ shard, position, eventId: `${groupId}:${index}` },
         wanted: this.#topics.size === 0 || this.#topics.has(topic),
-        ...(poison !== undefined && { poison: Number(poison) }),
+        ...(refusedFor !== undefined && { refusedFor }),
+        special: /^(poison|attack) /.test(message),
         digest: digestOf(`${time}.${String(timeNs ?? 0).padStart(9, '0')}`, log),
       }
       return log[SERIAL] as string
@@ -168,6 +183,12 @@ export class Ledger {
     for (const entry of this.entries.values()) if (counts(entry)) count++
     return count
   }
+}
+
+/** Name and text of each file of dead letters. */
+export function deadLettersIn(directory: string): Array<[file: string, text: string]> {
+  const files = readdirSync(directory).filter((name) => name.startsWith('dead-letter-'))
+  return files.map((file) => [file, readFileSync(join(directory, file), 'utf8')])
 }
 
 /** Short, so that an hour of logs fits in memory. `time` is text: a double cannot hold nine digits behind the point. */

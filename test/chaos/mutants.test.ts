@@ -11,7 +11,9 @@ const TOPICS = ['audit_log', 'k8s_audit']
 const PATIENCE_MS = 15_000
 
 function undergo(name: OrdealName, main?: string): Promise<Verdict> {
-  return trial({ ...ORDEALS[name], subject: bridge(TOPICS, {}, main), seed: 7, ...(main && { settleMs: PATIENCE_MS }) })
+  if (main === undefined) return trial({ ...ORDEALS[name], subject: bridge(TOPICS), seed: 7 })
+  const subject = bridge(TOPICS, { SHUTDOWN_GRACE_SECONDS: '5' }, main)
+  return trial({ ...ORDEALS[name], subject, seed: 7, settleMs: PATIENCE_MS, patienceMs: PATIENCE_MS })
 }
 
 describe.concurrent('the ordeals that show a bug', () => {

@@ -196,6 +196,66 @@ export const MUTANTS: readonly Mutant[] = [
     ...{ ordeal: 'quiet', caughtBy: 'invented' },
   },
   {
+    bug: 'events are given up without a limit',
+    edits: [['return this.#unproven >= this.#most', 'return this.#unproven < 0']],
+    ...{ ordeal: 'no body taken', caughtBy: 'given up' },
+  },
+  {
+    bug: 'milder forms of a body are not tried',
+    edits: [['if (!isSingle(range) || !isUnspecific(posted)) return posted', 'if (posted) return posted']],
+    ...{ ordeal: 'gzip not understood', caughtBy: 'refused' },
+  },
+  {
+    bug: 'a request that always fails stays whole',
+    edits: [['if (parts) return', 'if (parts && parts.length < 0) return']],
+    ...{ ordeal: 'one log behind a firewall', caughtBy: 'held up' },
+  },
+  {
+    bug: 'after a lost ack nothing waits',
+    edits: [
+      ['await clock.sleep(backoffMs(times, RETRY), this.#lease.signal)', ''],
+      ['if (times >= MOST_UNKNOWN) doubtGate.trip(outcomeStaysUnknown(fault))', 'void [times, doubtGate]'],
+    ],
+    ...{ ordeal: 'acks lost', caughtBy: 'endless' },
+  },
+  {
+    bug: 'outcomes that stay unknown pause nothing',
+    edits: [['range.unknown >= MOST_UNKNOWN', 'range.unknown < 0']],
+    ...{ ordeal: 'answers too large', caughtBy: 'unfired' },
+  },
+  {
+    bug: 'a pull whose cursor does not move is delivered',
+    edits: [['groupCount > 0 && nextCursor === from', 'groupCount < 0']],
+    ...{ ordeal: 'cursor unmoved', caughtBy: 'endless' },
+  },
+  {
+    bug: 'one bad endpoint pauses the sink',
+    edits: [["if (error.kind !== 'configuration' || this.#noneLeft) throw error", 'throw error']],
+    ...{ ordeal: 'one endpoint of two', caughtBy: 'held up' },
+  },
+  {
+    bug: 'a bad endpoint is not paused',
+    edits: [["if (fault.kind === 'configuration') this.#paused(health, fault)", '']],
+    ...{ ordeal: 'one endpoint of two', caughtBy: 'unfired' },
+  },
+  {
+    bug: 'a paused endpoint does not come back',
+    edits: [['health.pause.over.abort(', 'if (health.pause) return\n    health.pause.over.abort(']],
+    ...{ ordeal: 'one endpoint of two', caughtBy: 'stuck' },
+  },
+  {
+    bug: 'the log waits for its reader',
+    edits: [
+      ['constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY', 'constants.O_WRONLY | constants.O_NOCTTY'],
+    ],
+    ...{ ordeal: 'output unread', caughtBy: 'hung' },
+  },
+  {
+    bug: 'a line that cannot be written ends the process',
+    edits: [['this.#why = (error as NodeJS.ErrnoException).code ?? String(error)', 'if (error) throw error']],
+    ...{ ordeal: 'output full', caughtBy: 'died' },
+  },
+  {
     bug: 'the byte budget admits everything',
     edits: [
       ['this.#batches > 0 && this.used + bytes > this.limit', 'this.used + bytes < 0'],

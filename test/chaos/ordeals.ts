@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { polled } from '../support/polled.ts'
 import { faultNamed } from './faults/catalog.ts'
+import { anyPaused } from './faults/refusals.ts'
 import { performOne } from './schedule.ts'
 import type { TrialOptions } from './trial.ts'
 import { STEADY } from './world.ts'
 
-type Ordeal = Pick<TrialOptions, 'ack' | 'hec' | 'load' | 'ordeal' | 'replicas' | 'shards'>
+type Ordeal = Pick<TrialOptions, 'ack' | 'endpoints' | 'hec' | 'load' | 'ordeal' | 'replicas' | 'shards'>
 
 /** A batch of one log group would show little: while this lasts they pile up. */
 const PILE_UP_MS = 1_500
@@ -113,6 +114,54 @@ export const ORDEALS = {
       await performOne(world, faultNamed('SIGTERM and a new start'), 1)
       world.hec.faults.clear()
     },
+  },
+
+  'gzip not understood': { ordeal: (world) => performOne(world, faultNamed('a gateway drops Content-Encoding'), 0) },
+
+  'no body taken': {
+    ordeal: (world) => performOne(world, faultNamed('a proxy takes no body that is as large as an event'), 0),
+  },
+
+  'one log behind a firewall': {
+    ordeal: (world) => performOne(world, faultNamed('a firewall answers one log with a 403 page'), 0),
+  },
+
+  'answers too large': {
+    ordeal: (world) => performOne(world, faultNamed('the head of each answer is larger than 16 KB'), 0),
+  },
+
+  'acks lost': {
+    ack: true,
+    ordeal: (world) => performOne(world, faultNamed('a balancer asks another indexer for acknowledgements'), 0),
+  },
+
+  'cursor unmoved': {
+    ordeal: (world) => performOne(world, faultNamed('pulls bring logs and a cursor that does not move'), 0),
+  },
+
+  'one endpoint of two': {
+    endpoints: 2,
+    async ordeal(world) {
+      let over = false
+      const watch = async (): Promise<void> => {
+        const paused = () => anyPaused(world, 'hec_configuration')
+        if (await polled(async () => over || (await paused()), world.patienceMs)) {
+          if (!over) world.notice('held up', 'the sink is paused although one endpoint is good')
+        }
+      }
+      const fault = performOne(world, faultNamed('the token is disabled at one endpoint of two'), 0)
+      await Promise.all([watch(), fault.finally(() => (over = true))])
+    },
+  },
+
+  'output unread': {
+    replicas: 1,
+    ordeal: (world) => performOne(world, faultNamed('nobody reads the standard output'), 0),
+  },
+
+  'output full': {
+    replicas: 1,
+    ordeal: (world) => performOne(world, faultNamed('the disk of the standard output is full'), 0),
   },
 
   'stalled SIEM, growing logs': {

@@ -1,10 +1,12 @@
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import type { WriteStream } from 'node:fs'
 import { createWriteStream, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Host } from './host.ts'
+import { LogPipe } from './log-pipe.ts'
 import type { Place, Subject } from './subject.ts'
 
 export interface Exit {
@@ -14,9 +16,12 @@ export interface Exit {
 
 /** A process that says nothing for this long will not say anything. */
 const SILENT_MS = 30_000
+/** Longer than the grace of a replica that cannot deliver. */
+const LONGEST_END_MS = 60_000
+const ANSWER_MS = 2_000
 
 /** One place in the world where a process of the subject runs, again and again under new consumer names. */
-export class Replica {
+export class Replica implements Disposable {
   readonly name: string
   readonly host: Host
   readonly logFile: string
@@ -25,18 +30,23 @@ export class Replica {
   onDeath: (exit: Exit) => void = () => {}
   /** Whether a fault may have ended it, such as memory pressure. */
   mayDie = false
+  /** The standard output of its processes. */
+  readonly output: LogPipe
+  readonly #log: WriteStream
   readonly #subject: Subject
   readonly #place: Omit<Place, 'host' | 'consumer'>
   #child: ChildProcess | undefined
   #exited: Promise<Exit> = Promise.resolve({ code: null, signal: null })
   #asked = false
-  #spoken: Promise<unknown> = Promise.resolve()
+  #spoken = Promise.withResolvers<void>()
   #starts = 0
 
   constructor(name: string, host: Host, subject: Subject, place: Omit<Place, 'host' | 'consumer'>, logs: string) {
     this.name = name
     this.host = host
     this.logFile = join(logs, `${name}.log`)
+    this.#log = createWriteStream(this.logFile)
+    this.output = new LogPipe(join(host.directory, 'output'), (bytes) => this.#said(bytes))
     this.#subject = subject
     this.#place = place
   }
@@ -45,34 +55,62 @@ export class Replica {
     return this.#child !== undefined
   }
 
-  start(): void {
+  /** `output`: descriptor of another standard output. */
+  start({ output = this.output.fd }: { output?: number } = {}): void {
     if (this.running) throw new Error(`${this.name} runs already`)
     const consumer = `${this.name}.${++this.#starts}`
     const { program, args, env } = this.#subject.start({ ...this.#place, host: this.host, consumer })
     const [command, commandArgs] = this.host.command(program, args)
     // In its own folder, so that it reads no `.env` and its files are deleted.
-    const child = spawn(command, commandArgs, { env, cwd: this.host.directory, stdio: ['ignore', 'pipe', 'pipe'] })
-    const log = createWriteStream(this.logFile, { flags: 'a' })
-    log.write(`--- ${consumer}, pid ${child.pid}, at ${Date.now()}\n`)
-    child.stdout.pipe(log, { end: false })
-    child.stderr.pipe(log, { end: false })
+    const child = spawn(command, commandArgs, { env, cwd: this.host.directory, stdio: ['ignore', output, 'pipe'] })
+    this.#log.write(`--- ${consumer}, pid ${child.pid}, at ${Date.now()}\n`)
+    this.#spoken = Promise.withResolvers()
+    child.stderr?.on('data', (bytes: Buffer) => this.#said(bytes))
     this.#asked = false
     this.#child = child
-    this.#spoken = Promise.race([once(child.stdout, 'data'), once(child.stderr, 'data'), once(child, 'exit')])
     this.#exited = once(child, 'exit').then(([code, signal]) => {
-      log.end(`--- ${consumer} ended: ${code ?? signal}, at ${Date.now()}\n`)
+      this.#spoken.resolve()
+      this.#log.write(`--- ${consumer} ended: ${code ?? signal}, at ${Date.now()}\n`)
       this.#child = undefined
       if (!this.#asked && !(this.mayDie && signal === 'SIGKILL')) this.onDeath({ code, signal })
       return { code, signal }
     })
   }
 
-  /** Sends a signal that ends it and waits until it has. Before its first word no program can know about SIGTERM. */
+  /**
+   * Sends a signal that ends it and waits until it has; after a minute it is killed. Before its first word no program can
+   * know about SIGTERM.
+   */
   async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<Exit> {
-    if (signal === 'SIGTERM') await Promise.race([this.#spoken, sleep(SILENT_MS)])
+    if (signal === 'SIGTERM') await Promise.race([this.#spoken.promise, sleep(SILENT_MS)])
     this.#asked = true
-    this.#child?.kill(signal)
-    return this.#exited
+    const child = this.#child
+    child?.kill(signal)
+    const late = setTimeout(() => child?.kill('SIGKILL'), LONGEST_END_MS)
+    try {
+      return await this.#exited
+    } finally {
+      clearTimeout(late)
+    }
+  }
+
+  /** Status of an answer of its admin server; `undefined` if there is none within two seconds. */
+  async ask(path: '/livez' | '/metrics'): Promise<{ status: number; text: string } | undefined> {
+    try {
+      const signal = AbortSignal.timeout(ANSWER_MS)
+      const answer = await fetch(`http://${this.host.address}:9464${path}`, { signal })
+      return { status: answer.status, text: await answer.text() }
+    } catch {
+      return undefined
+    }
+  }
+
+  /** Whether a metric is 1 whose labels have this text. */
+  async shows(metric: string, label: string): Promise<boolean> {
+    const { text = '' } = (await this.ask('/metrics')) ?? {}
+    return text
+      .split('\n')
+      .some((line) => line.startsWith(`${metric}{`) && line.includes(label) && line.endsWith('} 1'))
   }
 
   freeze(): void {
@@ -98,6 +136,16 @@ export class Replica {
     } catch {
       return 0
     }
+  }
+
+  [Symbol.dispose](): void {
+    this.output[Symbol.dispose]()
+    this.#log.end()
+  }
+
+  #said(bytes: Buffer): void {
+    this.#spoken.resolve()
+    this.#log.write(bytes)
   }
 
   sampleMemory(): void {

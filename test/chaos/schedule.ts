@@ -18,9 +18,9 @@ const LONGEST_GAP_MS = 800
 const CLAIM_MS = 60_000
 
 /** Acts for about `seconds`, in `lanes` that run side by side; every kind comes once before any comes again. */
-export function draw(seed: number, seconds: number, { ack = false, lanes = 2 } = {}): Act[] {
+export function draw(seed: number, seconds: number, { ack = false, endpoints = 1, lanes = 2 } = {}): Act[] {
   const random = seededRandom(seed)
-  const kinds = CATALOG.filter((fault) => ack || !fault.ack)
+  const kinds = CATALOG.filter((fault) => (ack || !fault.ack) && (fault.endpoints ?? 1) <= endpoints)
   const acts: Act[] = []
   const busyMs = Array.from({ length: lanes }, () => 0)
   let deck: Fault[] = []

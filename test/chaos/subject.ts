@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { cleanEnvironment } from '../support/bridge-process.ts'
 import type { Host } from './host.ts'
@@ -19,6 +21,8 @@ export interface Place {
   readonly slsPort: number
   readonly hecPort: number
   readonly token: string
+  /** A second address of the receiver, and the certificate of its authority. */
+  readonly tls: { readonly port: number; readonly ca: string } | undefined
   /** Of the consumer group, besides endpoint and key pair. */
   readonly settings: Record<string, string>
 }
@@ -41,17 +45,25 @@ const HASTE = {
 export function bridge(topics: readonly string[], env: Record<string, string> = {}, main = MAIN): Subject {
   return {
     ...{ name: 'sls-siem-bridge', topics, keepsTheContract: true },
-    start: ({ host, consumer, slsPort, hecPort, token, settings }) => ({
+    start: ({ host, consumer, slsPort, hecPort, token, tls, settings }) => ({
       ...{ program: process.execPath, args: [main, 'run'] },
       env: {
         ...{ ...cleanEnvironment(), ...AS_INSTALLED, ...host.clockEnvironment(), ...settings, ...HASTE },
         ...{ SLS_ENDPOINT: `http://${host.gateway}:${slsPort}`, SLS_CONSUMER: consumer },
         ...{ SPLUNK_HEC_URL: `http://${host.gateway}:${hecPort}`, SPLUNK_HEC_TOKEN: token },
+        ...(tls && secondEndpoint(host, hecPort, tls)),
         ...{ FILTER_TOPICS: topics.join(','), DEAD_LETTER_DIR: host.disk },
         ...{ ADMIN_HOST: '0.0.0.0', ADMIN_PORT: '9464', ...env },
       },
     }),
   }
+}
+
+function secondEndpoint(host: Host, hecPort: number, { port, ca }: NonNullable<Place['tls']>): Record<string, string> {
+  const caFile = join(host.directory, 'ca.pem')
+  writeFileSync(caFile, ca)
+  const urls = `http://${host.gateway}:${hecPort},https://${host.gateway}:${port}`
+  return { SPLUNK_HEC_URL: urls, SPLUNK_HEC_TLS_CA_FILE: caFile }
 }
 
 /**

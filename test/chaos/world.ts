@@ -13,11 +13,14 @@ import type { SlsEmulator, SlsEmulatorOptions } from '../../src/emulator/sls/ser
 import { startSlsEmulator } from '../../src/emulator/sls/server.ts'
 import { OfficialClient } from '../../src/sls/official-client.ts'
 import { polled } from '../support/polled.ts'
+import { selfSigned } from '../unit/emulator/hec/certificate.ts'
 import { Host } from './host.ts'
 import type { Consequence, Holding, Injury, Run, Violation } from './judge.ts'
-import { Ledger, SERIAL } from './ledger.ts'
+import { deadLettersIn, Ledger, SERIAL } from './ledger.ts'
 import { Replica } from './replica.ts'
 import type { Subject } from './subject.ts'
+import type { Identity } from './tls-door.ts'
+import { TlsDoor } from './tls-door.ts'
 
 const GROUP = 'chaos'
 const PROJECT = 'chaos'
@@ -36,11 +39,15 @@ export interface WorldOptions {
   replicas?: number
   shards?: number
   ack?: boolean
+  /** With 2 the receiver has a second address, with TLS. */
+  endpoints?: 1 | 2
   inOrder?: boolean
   /** Size limit of a dead letter. Default 256, which a fault fills quickly; an hour of refused events needs more. */
   diskKb?: number
   sls?: SlsEmulatorOptions
   hec?: HecReceiverOptions
+  /** How long what must happen is waited for, where no fault says otherwise. Default a minute. */
+  patienceMs?: number
 }
 
 export interface Load {
@@ -64,6 +71,8 @@ export interface InjuryPlan {
 
 /** A fault that has begun. */
 export interface Strike {
+  /** Before it is healed this must have happened; it says so itself if it does not. */
+  meanwhile?(): Promise<void>
   /** How often it was met so far. */
   hits(): number | Promise<number>
   heal(): unknown
@@ -76,8 +85,8 @@ const STARVED_SHARE = 0.5
 /** Log groups on their way at any moment without a fault. */
 const CAUGHT_UP_GROUPS = 30
 
-/** How much longer a fault may take to hit something. */
-const UNMET_MS = 45_000
+/** So long may a fault take to hit something, its neighbours to arrive, and what it paused to come back. */
+const PATIENCE_MS = 60_000
 
 /** Compresses to about half. */
 function randomHex(length: number): string {
@@ -97,6 +106,10 @@ export class World implements AsyncDisposable {
   /** Logs of the replicas; kept when `keepLogs` is called. */
   readonly logs: string
   readonly ack: boolean
+  readonly patienceMs: number
+  /** The receiver's second address, and its certificate. */
+  readonly door: TlsDoor | undefined
+  readonly identity: Identity
   readonly #writer: OfficialClient
   readonly #samples: SampleLogs
   readonly #random: () => number
@@ -105,14 +118,14 @@ export class World implements AsyncDisposable {
   readonly #watch: NodeJS.Timeout
   readonly #log: WriteStream
   #writing: { stop: () => void; done: Promise<void> } | undefined
-  #poison = 0
+  #specials = 0
   #looks = 0
   #lookedAt = Date.now()
   readonly #waited = new Map<string, { at: number; waited: number }>()
   #keepLogs = false
 
   static async start(options: WorldOptions): Promise<World> {
-    const { subject, replicas = 3, shards = 6, ack = false } = options
+    const { subject, replicas = 3, shards = 6, ack = false, endpoints = 1, patienceMs = PATIENCE_MS } = options
     const logs = mkdtempSync(join(tmpdir(), 'chaos-'))
     const names = Array.from({ length: replicas }, (_, i) => `r${i + 1}`)
     const sls = await startSlsEmulator({
@@ -129,19 +142,24 @@ export class World implements AsyncDisposable {
     })
     for (const code of POISONS) hec.refuse({ contains: `poison ${code} `, code })
     const hosts = await Promise.all(names.map(() => Host.create(options.diskKb ?? 256)))
+    const identity = selfSigned('hec.test', undefined, { addresses: hosts.map(({ gateway }) => gateway) })
+    const door = endpoints === 2 ? await TlsDoor.before(hec.port, identity) : undefined
+    const tls = door && { port: door.port, ca: identity.cert }
     const running = names.map((name, i) => {
       const settings = {
         ...{ SLS_AK_ID: sls.accessKeyId, SLS_AK_KEY: sls.accessKeySecret, SLS_PROJECT: PROJECT },
         ...{ SLS_LOGSTORE: sls.logstore().name, SLS_CG: GROUP, SLS_IN_ORDER: String(options.inOrder === true) },
       }
-      const place = { slsPort: sls.port, hecPort: hec.port, token: hec.tokens[i] as string, settings }
+      const place = { slsPort: sls.port, hecPort: hec.port, token: hec.tokens[i] as string, settings, tls }
       return new Replica(name, hosts[i] as Host, subject, place, logs)
     })
-    return new World({ sls, hec, ledger, replicas: running, logs, ack, seed: options.seed })
+    return new World({ sls, hec, ledger, replicas: running, logs, ack, seed: options.seed, door, identity, patienceMs })
   }
 
   private constructor(
-    parts: Pick<World, 'sls' | 'hec' | 'ledger' | 'replicas' | 'logs'> & { ack: boolean; seed: number },
+    parts: Pick<World, 'sls' | 'hec' | 'ledger' | 'replicas' | 'logs' | 'ack' | 'door' | 'identity' | 'patienceMs'> & {
+      seed: number
+    },
   ) {
     this.sls = parts.sls
     this.hec = parts.hec
@@ -149,6 +167,9 @@ export class World implements AsyncDisposable {
     this.replicas = parts.replicas
     this.logs = parts.logs
     this.ack = parts.ack
+    this.patienceMs = parts.patienceMs
+    this.door = parts.door
+    this.identity = parts.identity
     this.#log = createWriteStream(join(parts.logs, 'faults.jsonl'))
     this.#samples = new SampleLogs(parts.seed)
     this.#random = seededRandom(parts.seed + 1)
@@ -169,10 +190,12 @@ export class World implements AsyncDisposable {
     for (const replica of this.replicas) {
       replica.thaw()
       await replica.end('SIGKILL')
+      replica[Symbol.dispose]()
       await replica.host[Symbol.asyncDispose]()
     }
     this.#writer.close()
     this.#log.end()
+    await this.door?.[Symbol.asyncDispose]()
     await this.hec.close()
     await this.sls.close()
     if (!this.#keepLogs) rmSync(this.logs, { recursive: true, force: true })
@@ -184,6 +207,11 @@ export class World implements AsyncDisposable {
 
   get logstore() {
     return this.sls.logstore()
+  }
+
+  /** Ports of the receiver's addresses. */
+  get hecPorts(): number[] {
+    return [this.hec.port, ...(this.door ? [this.door.port] : [])]
   }
 
   get group() {
@@ -218,9 +246,13 @@ export class World implements AsyncDisposable {
 
   /** Writes a log the SIEM refuses for good. */
   async writePoison(): Promise<void> {
-    const code = POISONS[Math.floor(this.#random() * POISONS.length)]
-    const number = this.#poison++
-    const content = { [SERIAL]: `p${number}`, message: `poison ${code} ${number} – 有毒` }
+    await this.writeSpecial(`poison ${POISONS[Math.floor(this.#random() * POISONS.length)]}`)
+  }
+
+  /** Writes a wanted log whose message begins with this. */
+  async writeSpecial(message: string): Promise<void> {
+    const number = this.#specials++
+    const content = { [SERIAL]: `p${number}`, message: `${message} ${number} – 有毒` }
     const timestamp = Math.floor(Date.now() / 1000)
     await this.#write({ topic: 'audit_log', source: '10.0.0.1', logs: [{ timestamp, content }] })
   }
@@ -264,12 +296,13 @@ export class World implements AsyncDisposable {
     strike: () => Strike | Promise<Strike>,
   ): Promise<void> {
     const from = Date.now()
-    const { hits, heal } = await strike()
+    const { meanwhile, hits, heal } = await strike()
     let met = 0
     try {
       await sleep(forMs)
+      await meanwhile?.()
       met = await hits()
-      for (let waited = 0; met === 0 && waited < UNMET_MS; waited += 200) {
+      for (let waited = 0; met === 0 && waited < this.patienceMs; waited += 200) {
         await sleep(200)
         met = await hits()
       }
@@ -307,6 +340,21 @@ export class World implements AsyncDisposable {
     await this.stopWriting()
     const left = await this.#behindAfter(withinMs, (groups) => groups !== 0)
     if (left) this.notice('stuck', `log groups behind after ${withinMs / 1000} s: ${left.join(', ')}`)
+  }
+
+  /** Every log written so far arrives, or is dead-lettered; but for special ones. */
+  async neighboursArrive(fault: string): Promise<void> {
+    let missing = this.ledger.undelivered()
+    const allThere = (): boolean => {
+      missing = missing.filter(({ deliveries }) => deliveries.length === 0)
+      if (missing.length === 0) return true
+      const buried = this.replicas.flatMap(({ host }) => deadLettersIn(host.disk).map(([, text]) => text)).join('')
+      missing = missing.filter(({ serial }) => !buried.includes(`"${SERIAL}":"${serial}"`))
+      return missing.length === 0
+    }
+    if (await polled(allThere, this.patienceMs)) return
+    const some = missing.slice(0, 3).map(({ serial, written }) => `${serial} of shard ${written?.shard}`)
+    this.notice('held up', `${missing.length} logs, ${some.join(', ')}, did not arrive while ${fault}`)
   }
 
   /** Waits until no shard is `behind`. When that takes too long: by how many groups each shard is. */

@@ -1,11 +1,17 @@
+import { ENDPOINT_FAULTS } from './endpoints.ts'
 import type { Fault } from './fault.ts'
 import { HEC_FAULTS } from './hec.ts'
 import { NETWORK_FAULTS } from './network.ts'
+import { OUTPUT_FAULTS } from './output.ts'
 import { PROCESS_FAULTS } from './process.ts'
+import { REFUSAL_FAULTS } from './refusals.ts'
 import { SLS_FAULTS } from './sls.ts'
 
 /** Everything that can be done to a world, in a fixed order: a seed names the same faults everywhere. */
-export const CATALOG: readonly Fault[] = [...PROCESS_FAULTS, ...NETWORK_FAULTS, ...SLS_FAULTS, ...HEC_FAULTS]
+export const CATALOG: readonly Fault[] = [
+  ...[...PROCESS_FAULTS, ...NETWORK_FAULTS, ...SLS_FAULTS, ...HEC_FAULTS],
+  ...[...REFUSAL_FAULTS, ...ENDPOINT_FAULTS, ...OUTPUT_FAULTS],
+]
 
 export function faultNamed(name: string): Fault {
   const fault = CATALOG.find((each) => each.name === name)

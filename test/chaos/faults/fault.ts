@@ -8,6 +8,8 @@ export interface Fault {
   readonly may: readonly Consequence[]
   /** Only on tokens with indexer acknowledgement. */
   readonly ack?: true
+  /** Only with a second endpoint. */
+  readonly endpoints?: 2
   /** How long it lasts, milliseconds; a fault of an instant has none. */
   readonly lasts: readonly [from: number, to: number]
   inflict(world: World, draw: Draw): Promise<void>

@@ -15,8 +15,8 @@ const OUTAGES: Array<[Outage, string]> = [
 /** Without heartbeats the lease ends; without answers the outcome of a request is unknown. */
 const MAY: Record<Side, Consequence[]> = { SLS: ['lease ends'], HEC: ['answers lost'] }
 
-function portOf(world: World, side: Side): number {
-  return side === 'SLS' ? world.sls.port : world.hec.port
+function portsOf(world: World, side: Side): number[] {
+  return side === 'SLS' ? [world.sls.port] : world.hecPorts
 }
 
 function outage(side: Side, [kind, name]: [Outage, string]): Fault {
@@ -25,7 +25,7 @@ function outage(side: Side, [kind, name]: [Outage, string]): Fault {
     async inflict(world, { forMs, replica }) {
       using claim = await replica()
       const plan = { fault: this.name, may: this.may, replica: claim.replica, forMs }
-      await world.injure(plan, () => claim.replica.host.breakNetwork(portOf(world, side), kind))
+      await world.injure(plan, () => claim.replica.host.breakNetwork(portsOf(world, side), kind))
     },
   }
 }
@@ -37,10 +37,10 @@ function cut(side: Side): Fault {
       using claim = await replica()
       const { host } = claim.replica
       await world.injure({ fault: this.name, may: this.may, replica: claim.replica, forMs: 0 }, async () => {
-        let hits = await host.cutConnections(portOf(world, side))
+        let hits = await host.cutConnections(portsOf(world, side))
         return {
           hits: async () => {
-            hits ||= await host.cutConnections(portOf(world, side))
+            hits ||= await host.cutConnections(portsOf(world, side))
             return hits
           },
           heal: () => {},

@@ -78,12 +78,11 @@ export const PROCESS_FAULTS: Fault[] = [
     ...{ name: 'the disk of the dead letter is full', may: [], lasts: [2_000, 4_000] },
     async inflict(world, { forMs, replica }) {
       using claim = await replica()
-      const { host } = claim.replica
       await world.injure({ fault: this.name, may: this.may, replica: claim.replica, forMs }, () => {
-        const free = host.fillDisk()
+        const free = claim.replica.host.fillDisk()
         const hits = async (): Promise<number> => {
           await world.writePoison()
-          return (await pausedFor(host.address, 'dead_letter')) ? 1 : 0
+          return (await claim.replica.shows('sls_bridge_paused', 'reason="dead_letter"')) ? 1 : 0
         }
         return { hits, heal: free }
       })
@@ -115,14 +114,5 @@ function clockJump(name: string, seconds: number): Fault {
       // Noticed within a second; until then requests are refused.
       await sleep(1_200)
     },
-  }
-}
-
-async function pausedFor(address: string, reason: string): Promise<boolean> {
-  try {
-    const metrics = await (await fetch(`http://${address}:9464/metrics`, { signal: AbortSignal.timeout(1_000) })).text()
-    return new RegExp(`^sls_bridge_paused\\{[^}]*reason="${reason}"[^}]*\\} 1$`, 'm').test(metrics)
-  } catch {
-    return false
   }
 }

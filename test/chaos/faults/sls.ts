@@ -75,6 +75,7 @@ export const SLS_FAULTS: Fault[] = [
     action: { corrupt: 'count' },
     probability: 0.5,
   }),
+  scripted({ name: 'pulls bring logs and a cursor that does not move', apis: PULL, action: { corrupt: 'cursor' } }),
   scripted({
     name: 'the connection ends in the middle of a pull',
     apis: PULL,
