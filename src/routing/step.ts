@@ -1,12 +1,16 @@
+import type { Path } from './path.ts'
+import type { Template } from './template.ts'
+import type { TimeFormat } from './time-format.ts'
+
 /** What becomes of a log when a step of its shape fails. */
 export const ON_FAILURE = ['keep', 'drop', 'dead_letter'] as const
 export type OnFailure = (typeof ON_FAILURE)[number]
 
 /**
  * A step of a shape: it makes another log of a log. `name` is the step's key in the configuration. A field is the literal key
- * of a member, tags included (`__tag__:K`).
+ * of a member, tags included (`__tag__:K`); a path and a template may look into JSON.
  */
-export type Step = JsonStep | RenameStep | RemoveStep | KeepStep | RawStep
+export type Step = JsonStep | TimeStep | RenameStep | RemoveStep | KeepStep | AddStep | RawStep
 
 export interface JsonStep {
   readonly name: 'json'
@@ -16,6 +20,17 @@ export interface JsonStep {
   readonly into: 'value' | 'merge'
   /** Whether a value that is no JSON object or array is a failure. */
   readonly required: boolean
+  readonly onFailure: OnFailure
+}
+
+/** Takes the time of the event from a field. */
+export interface TimeStep {
+  readonly name: 'time'
+  readonly field: Path
+  /** Tried in this order. */
+  readonly formats: readonly TimeFormat[]
+  /** For times without a zone. A name that `isZone` knows. */
+  readonly zone: string
   readonly onFailure: OnFailure
 }
 
@@ -34,6 +49,11 @@ interface RemoveStep {
 interface KeepStep {
   readonly name: 'keep'
   readonly fields: ReadonlySet<string>
+}
+
+export interface AddStep {
+  readonly name: 'add'
+  readonly values: ReadonlyMap<string, Template>
 }
 
 /** The event is the value of this field alone. */

@@ -10,6 +10,10 @@ export interface Value {
   readonly isJson: boolean
 }
 
+export function textValue(text: string | number): Value {
+  return { bytes: Buffer.from(String(text)), isJson: false }
+}
+
 export function jsonValue(text: string): Value {
   return { bytes: Buffer.from(text), isJson: true }
 }

@@ -2,6 +2,7 @@ import type { Path, Reading } from '../../routing/path.ts'
 import type { Found } from './json-path.ts'
 import { lookUp, wholeValue } from './json-path.ts'
 import type { GroupFacts, Log, Value } from './log.ts'
+import { textValue } from './log.ts'
 
 /** The value of a log at this path; `undefined` if it is absent. */
 export function valueAt(path: Path, log: Log): Found | undefined {
@@ -45,10 +46,6 @@ function bridgeValue({ at }: GroupFacts, key: string): Value | undefined {
     default:
       return undefined
   }
-}
-
-function textValue(value: string | number): Value {
-  return { bytes: Buffer.from(String(value)), isJson: false }
 }
 
 function firstOf({ readings }: Path, member: (reading: Reading) => Value | undefined): Found | undefined {

@@ -1,8 +1,10 @@
 import { isUtf8 } from 'node:buffer'
-import type { JsonStep, OnFailure, RenameStep, Step } from '../../routing/step.ts'
+import type { AddStep, JsonStep, OnFailure, RenameStep, Step, TimeStep } from '../../routing/step.ts'
 import { compactJson, membersOf } from './json.ts'
 import type { Log, Members, Value } from './log.ts'
-import { isOfGroup, jsonValue, textOf } from './log.ts'
+import { isOfGroup, jsonValue, textOf, textValue } from './log.ts'
+import { fill, textAt } from './template.ts'
+import { timeIn } from './time.ts'
 
 /** Applies steps in order; `where` names the route or source. A step that fails leaves the log as it was, and notes that. */
 export function applyShape(log: Log, steps: readonly Step[], where: string): Log {
@@ -23,12 +25,16 @@ function apply(log: Log, step: Step): Log | OnFailure {
   switch (step.name) {
     case 'json':
       return json(log, step)
+    case 'time':
+      return time(log, step)
     case 'rename':
       return { ...log, members: renamed(log.members, step) }
     case 'remove':
       return { ...log, members: chosen(log.members, (key) => !step.fields.has(key)) }
     case 'keep':
       return { ...log, members: chosen(log.members, (key) => step.fields.has(key) || isOfGroup(key)) }
+    case 'add':
+      return { ...log, members: added(log, step) }
     case 'raw':
       return raw(log, step.field)
   }
@@ -64,6 +70,13 @@ function merged(members: Members, fields: JsonStep['fields']): Members {
   return result
 }
 
+function time(log: Log, { field, formats, zone, onFailure }: TimeStep): Log | OnFailure {
+  const text = textAt(field, log)
+  if (text === undefined) return log
+  const found = timeIn(text, formats, { zone, written: log.written.seconds })
+  return found === undefined ? onFailure : { ...log, time: found }
+}
+
 /** All at once, so that two can change their names. A field keeps its place, and replaces one that had the name before. */
 function renamed(members: Members, { names }: RenameStep): Members {
   const taken = new Set<string>()
@@ -78,6 +91,13 @@ function renamed(members: Members, { names }: RenameStep): Members {
 
 function chosen(members: Members, isWanted: (key: string) => boolean): Members {
   return new Map([...members].filter(([key]) => isWanted(key)))
+}
+
+/** Every text is made of the log as it was before the step. */
+function added(log: Log, { values }: AddStep): Members {
+  const result = new Map(log.members)
+  for (const [key, template] of values) result.set(key, textValue(fill(template, log)))
+  return result
 }
 
 /** HEC refuses a blank event, so a blank field leaves the event whole. */

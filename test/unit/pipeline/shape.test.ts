@@ -3,8 +3,12 @@ import type { Log } from '../../../src/pipeline/reference/log.ts'
 import { factsOf, readLog } from '../../../src/pipeline/reference/log.ts'
 import { LogGroup, logGroupsOf } from '../../../src/pipeline/reference/log-group.ts'
 import { applyShape } from '../../../src/pipeline/reference/shape.ts'
+import { parsePath } from '../../../src/routing/path.ts'
+import type { TextProblem } from '../../../src/routing/scanner.ts'
 import type { OnFailure, Step } from '../../../src/routing/step.ts'
 import { ON_FAILURE } from '../../../src/routing/step.ts'
+import { parseTemplate } from '../../../src/routing/template.ts'
+import { parseTimeFormat } from '../../../src/routing/time-format.ts'
 import { position } from './encode-all.ts'
 import { content, group, list, log, source, tag, time, topic } from './wire.ts'
 
@@ -132,6 +136,77 @@ describe('remove and keep', () => {
   test('keep always keeps topic, source and tags', () =>
     expect(keysOf(keep('b', 'nope'))).toEqual(['__topic__', '__source__', '__tag__:host', 'b']))
   test('keep nothing', () => expect(keysOf(keep())).toEqual(['__topic__', '__source__', '__tag__:host']))
+})
+
+function parsed<T extends object>(result: T | TextProblem): T {
+  if ('problem' in result) throw new Error(result.problem)
+  return result
+}
+
+describe('add', () => {
+  const add = (values: Record<string, string>): Step => ({
+    name: 'add',
+    values: new Map(Object.entries(values).map(([key, text]) => [key, parsed(parseTemplate(text))])),
+  })
+
+  test.each<[string, Record<string, string>, string]>([
+    ['puts new fields at the end', { z: 'text', y: '' }, 'a="1" b="2" z="text" y=""'],
+    ['replaces a field in its place', { a: 'x' }, 'a="x" b="2"'],
+    ['puts in values; an absent one is empty', { z: '<{a}|{nope}|{b.nope}>' }, 'a="1" b="2" z="<1||>"'],
+    ['sees the log as it was before the step', { a: '{b}', b: '{a}' }, 'a="2" b="1"'],
+    [
+      'knows topic, source, tags and the bridge',
+      { z: '{__topic__} {__source__} {__tag__:host} {@logstore} {@time}' },
+      'a="1" b="2" z="t s h audit 1790000000"',
+    ],
+  ])('%s', (_, values, expected) => expect(shaped({ a: '1', b: '2' }, add(values))).toBe(expected))
+
+  test('finds values in JSON, whether it is embedded or text', () => {
+    const event = '{"user": {"name": "al\\u0069ce"}, "groups": ["a", "b"], "none": null, "o": {"x": [ 1 ]}}'
+    const values = { z: '{event.user.name} {event.groups} {event.none} {event.o}' }
+    const z = (...steps: Step[]): string | undefined =>
+      applyShape(logOf({ event }), [...steps, add(values)], 'route')
+        .members.get('z')
+        ?.bytes.toString()
+    expect(z()).toBe('alice a,b  {"x": [ 1 ]}')
+    expect(z(json(['event']))).toBe('alice a,b  {"x":[1]}')
+  })
+})
+
+describe('time', () => {
+  const time = (field: string, format: string[], onFailure: OnFailure = 'keep'): Step => ({
+    ...{ name: 'time', zone: 'UTC', onFailure, field: parsed(parsePath(field)) },
+    formats: format.map((text) => parsed(parseTimeFormat(text))),
+  })
+  const timed = (contents: Contents, ...steps: Step[]): [number, number, number] => {
+    const {
+      time: { seconds, nanos },
+      failures,
+    } = applyShape(logOf(contents), steps, 'route')
+    return [seconds, nanos, failures.length]
+  }
+
+  test('replaces the time of the event', () => {
+    expect(timed({ t: '2026-01-01T00:00:00.000000042Z' }, time('t', ['iso8601']))).toEqual([1_767_225_600, 42, 0])
+  })
+
+  test('is found in JSON', () => {
+    expect(timed({ event: '{"at": 1767225600}' }, time('event.at', ['epoch']))).toEqual([1_767_225_600, 0, 0])
+  })
+
+  test('fails for a text in no format, and the time stays that of Log Service', () => {
+    expect(timed({ t: 'yesterday' }, time('t', ['iso8601', 'epoch']))).toEqual([1_790_000_000, 0, 1])
+    expect(timed({ t: '' }, time('t', ['iso8601']))).toEqual([1_790_000_000, 0, 1])
+  })
+
+  test('an absent field is no failure', () => {
+    expect(timed({ e: '{"t":null}' }, time('nope', ['epoch']), time('e.t', ['epoch']))).toEqual([1_790_000_000, 0, 0])
+  })
+
+  test('a year that is not told is near the time of Log Service, also behind another time step', () => {
+    const steps = [time('old', ['iso8601']), time('t', ['syslog'])]
+    expect(timed({ old: '2001-01-01T00:00:00Z', t: 'Sep 21 00:00:00' }, ...steps)).toEqual([1_789_948_800, 0, 0])
+  })
 })
 
 describe('raw', () => {
