@@ -5,6 +5,7 @@ import type { WorkerOptions } from './consumer/worker.ts'
 import { Worker } from './consumer/worker.ts'
 import { BufferPool } from './core/buffer-pool.ts'
 import { systemClock } from './core/clock.ts'
+import type { Fault } from './core/errors.ts'
 import type { LogstoreRef } from './core/shard.ts'
 import type { Telemetry } from './core/telemetry.ts'
 import { batchLimitOf, consumerOf, credentialSources, logstoresOf, openSink, programOf, slsClient } from './parts.ts'
@@ -45,6 +46,8 @@ export class Bridge {
   readonly #clients: readonly SlsClient[]
   readonly #sinks: ReadonlyMap<string, Sink>
   readonly #deadLetter: DeadLetter
+  /** Resolves if a sink can deliver nothing more until the process starts again. */
+  readonly sinkLost: Promise<Fault>
 
   constructor(config: Config, telemetry: Telemetry, credentials = credentialSources(telemetry)) {
     const { maxInFlightBytes, deadLetterDir, proxies } = config
@@ -56,8 +59,9 @@ export class Bridge {
     const engine = kernel === undefined ? new ReferenceEngine(memory) : new WasmEngine(kernel)
     const bodies = new BufferPool(KEPT_BODY_BYTES)
     const deadLetter = new DeadLetter({ dir: deadLetterDir, consumer: consumerOf(config) })
+    const { promise: sinkLost, resolve: lost } = Promise.withResolvers<Fault>()
     const sinks = new Map(
-      config.sinks.map((sink) => [sink.name, openSink(sink, { proxies, telemetry, deadLetter })] as const),
+      config.sinks.map((sink) => [sink.name, openSink(sink, { proxies, telemetry, deadLetter, lost })] as const),
     )
     const shared: Omit<Downstream, 'encoder'> = {
       budget,
@@ -73,6 +77,7 @@ export class Bridge {
     })
     this.#workers = members.map(({ worker }) => worker)
     this.#clients = members.map(({ client }) => client)
+    this.sinkLost = sinkLost
     this.#sinks = sinks
     this.#deadLetter = deadLetter
   }

@@ -1,6 +1,7 @@
 import type { CredentialsConfig } from './config/credentials.ts'
 import type { Config, SinkConfig, SourceConfig, SplunkHecConfig } from './config/model.ts'
 import { systemClock } from './core/clock.ts'
+import type { Fault } from './core/errors.ts'
 import type { LogstoreRef } from './core/shard.ts'
 import type { Telemetry } from './core/telemetry.ts'
 import { BatchMemory } from './pipeline/batch-memory.ts'
@@ -10,7 +11,7 @@ import { ReferenceEngine } from './pipeline/reference/engine.ts'
 import { TopicSelection } from './pipeline/select.ts'
 import type { Route } from './routing/route.ts'
 import type { DeadLetter } from './sinks/dead-letter.ts'
-import { FileSink } from './sinks/file/sink.ts'
+import { FileSink, STANDARD_OUTPUT } from './sinks/file/sink.ts'
 import type { Sink } from './sinks/sink.ts'
 import type { HecConnection } from './sinks/splunk-hec/client.ts'
 import type { SplunkHecOptions } from './sinks/splunk-hec/sink.ts'
@@ -92,11 +93,19 @@ export interface SinkParts {
   readonly proxies: Config['proxies']
   readonly telemetry: Telemetry
   readonly deadLetter: DeadLetter
+  /** A sink can deliver nothing more until the process starts again. */
+  readonly lost?: (fault: Fault) => void
 }
 
 export function openSink(sink: SinkConfig, parts: SinkParts): Sink {
   if (sink.type === 'splunk_hec') return hecSink(sink, parts)
-  return new FileSink({ ...sink, sink: sink.name, clock: systemClock, telemetry: parts.telemetry })
+  const { telemetry, lost = () => {} } = parts
+  return new FileSink({ ...sink, sink: sink.name, clock: systemClock, telemetry, readerEnded: lost })
+}
+
+/** Whether the standard output belongs to a sink. */
+export function writesToStandardOutput(sinks: readonly SinkConfig[]): boolean {
+  return sinks.some((sink) => sink.type === 'file' && sink.path === STANDARD_OUTPUT)
 }
 
 export function hecSink(
@@ -112,7 +121,7 @@ const FILE_BATCH_BYTES = 1_000_000
 
 /** The most bytes of a batch for this sink, before compression. */
 export function batchLimitOf(sink: SinkConfig): number {
-  return sink.type === 'splunk_hec' ? sink.maxBytes : FILE_BATCH_BYTES
+  return sink.type === 'splunk_hec' ? sink.maxBytes : Math.min(sink.maxBytes, FILE_BATCH_BYTES)
 }
 
 /** The name of this replica in its log and in the names of its files. */
@@ -134,13 +143,16 @@ export function programOf({ sinks, routing, eventIdScope }: Config, source: Sour
   }
 }
 
+/** A file has the envelopes that an unconfigured Splunk sink would get. */
+const FILE_LAYOUT: Pick<SplunkHecConfig, 'source' | 'sourcetype' | 'host' | 'index'> = { sourcetype: 'aliyun:sls' }
+
 function copyFor(sink: SinkConfig, project: string, logstore: string): Copy {
-  if (sink.type !== 'splunk_hec') throw new Error(`no layout for ${sink.type}`)
+  const { source, sourcetype, host, index } = sink.type === 'splunk_hec' ? sink : FILE_LAYOUT
   const layout = {
-    source: sink.source ?? `sls://${project}/${logstore}`,
-    sourcetype: sink.sourcetype,
-    ...(sink.host === undefined ? {} : { host: sink.host }),
-    ...(sink.index === undefined ? {} : { index: sink.index }),
+    source: source ?? `sls://${project}/${logstore}`,
+    sourcetype,
+    ...(host === undefined ? {} : { host }),
+    ...(index === undefined ? {} : { index }),
   }
   return { destination: { sink: sink.name, maxBatchBytes: batchLimitOf(sink) }, layout }
 }

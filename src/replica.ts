@@ -2,69 +2,91 @@ import { once } from 'node:events'
 import { Bridge } from './bridge.ts'
 import type { Config, SinkConfig, SourceConfig } from './config/model.ts'
 import { systemClock } from './core/clock.ts'
+import type { LogstoreRef } from './core/shard.ts'
+import { logstoreKey } from './core/shard.ts'
+import type { Telemetry } from './core/telemetry.ts'
 import { startAdminServer } from './observability/admin-server.ts'
 import { watchEventLoop } from './observability/event-loop.ts'
 import { Health } from './observability/health.ts'
 import { openLogger } from './observability/logger.ts'
+import type { KnownNames } from './observability/metrics.ts'
 import { createMetrics } from './observability/metrics.ts'
+import type { Ends } from './observability/names.ts'
+import { Names } from './observability/names.ts'
 import { Pauses } from './observability/pauses.ts'
+import type { ListedShard } from './observability/status.ts'
 import { Status } from './observability/status.ts'
 import { BridgeTelemetry } from './observability/telemetry.ts'
-import { consumerOf, credentialSources, logstoresOf, slsClient } from './parts.ts'
+import type { CredentialSources } from './parts.ts'
+import { consumerOf, credentialSources, logstoresOf, slsClient, writesToStandardOutput } from './parts.ts'
+import type { SlsClient } from './sls/client.ts'
 import { shardsOfGroup } from './sls/group-shards.ts'
 import { VERSION } from './version.ts'
 
+const STANDARD_OUTPUT_FD = 1
+const STANDARD_ERROR_FD = 2
+/** Other sinks get this long when one of them can deliver nothing more. */
+const LOST_SINK_GRACE_MS = 1_000
+
 /**
  * Runs one replica, the bridge with its log, metrics, health and status page, until `end` aborts. Then the bridge drains, at
- * most for its grace. Returns true after a regular end, and false when a bug ended the replica; the log shows the bug.
+ * most for its grace. Returns true after a regular end, and false when a bug ended the replica, or the reader of its standard
+ * output is gone; the log says which.
  * Rejects with a Fault when the log file or the admin port cannot be opened: `transient` if that may pass by itself.
  */
 export async function runReplica(config: Config, warnings: readonly string[], end: AbortSignal): Promise<boolean> {
-  const { sources, sinks, proxies, shutdownGraceMs } = config
-  // The status page shows one logstore.
-  const [first] = logstoresOf(config)
-  if (first === undefined) throw new Error('no logstore')
-  const { project, logstore } = first.ref
-  const group = first.source.consumerGroup
+  const { sources, sinks, shutdownGraceMs } = config
   const consumer = consumerOf(config)
   const clock = systemClock
-  const metrics = createMetrics({ version: VERSION, sinks: sinks.map(({ name }) => name) })
+  const ends = endsOf(config)
+  const metrics = createMetrics({ version: VERSION, known: knownNames(config) })
+  // Lines of a sink and lines of the log must not mix.
+  const fd = writesToStandardOutput(sinks) ? STANDARD_ERROR_FD : STANDARD_OUTPUT_FD
   const lost = () => metrics.log_lines_lost_total.inc()
-  const { log, flush } = await openLogger({ ...config.log, consumer, lost })
+  const { log, flush } = await openLogger({ ...config.log, consumer, lost, fd })
   for (const warning of warnings) log.warn(warning)
-  const pauses = new Pauses(clock)
-  const health = new Health({
-    clock,
-    groupTimeoutMs: Math.max(...sources.map(({ groupTimeoutMs }) => groupTimeoutMs)),
-    pauses,
-  })
+  const names = new Names(ends)
+  const pauses = new Pauses({ clock, names })
+  const health = new Health({ clock, names, pauses, logstores: ends.logstores })
   const status = new Status({
     clock,
     health,
     pauses,
-    logstore: first.ref,
-    about: { version: VERSION, consumer, group, project, logstore },
-    // Called later: the client needs telemetry, and telemetry needs this status.
-    askGroup: (signal) => shardsOfGroup(statusClient, group, signal),
+    about: { version: VERSION, consumer },
+    ends,
+    // Called later: the clients need telemetry, and telemetry needs this status.
+    askGroup: (logstore, signal) => statusClients.ask(logstore, signal),
   })
-  const telemetry = new BridgeTelemetry({ log, metrics, health, status, pauses, clock })
+  const telemetry = new BridgeTelemetry({ log, metrics, health, status, pauses, names, clock })
   const credentials = credentialSources(telemetry)
-  // The status page has its own client, so that it never delays the bridge.
-  const statusClient = slsClient({ ...first, logstore, proxies, telemetry, credentials: credentials(first.source) })
+  const statusClients = new StatusClients(config, telemetry, credentials)
   const serving = { ...config.admin, registry: metrics.registry, health, status, telemetry }
   const admin = await startAdminServer(serving).catch((error) => {
     flush()
     throw error
   })
   telemetry.notice('info', `sls-siem-bridge ${VERSION} starting`, {
-    ...(sources.length === 1 ? aboutSource(first.source) : { sources: sources.map(aboutSource) }),
+    ...(sources.length === 1 ? aboutSource(sources[0] as SourceConfig) : { sources: sources.map(aboutSource) }),
     ...(sinks.length === 1 ? aboutSink(sinks[0] as SinkConfig) : { sinks: sinks.map(aboutSink) }),
   })
   const unwatch = watchEventLoop((seconds) => metrics.event_loop_delay_seconds.observe(seconds))
   try {
     const bridge = new Bridge(config, telemetry, credentials)
     const ended = bridge.run()
-    await Promise.race([ended, end.aborted ? undefined : once(end, 'abort')])
+    const lostSink = await Promise.race([
+      ended.then(() => undefined),
+      end.aborted ? undefined : once(end, 'abort').then(() => undefined),
+      bridge.sinkLost,
+    ])
+    if (lostSink !== undefined) {
+      log.fatal(
+        `stopping: ${lostSink.message}${lostSink.advice === undefined ? '' : `. What to do: ${lostSink.advice}`}`,
+      )
+      health.stopping()
+      await bridge.stop(LOST_SINK_GRACE_MS)
+      await ended
+      return false
+    }
     if (end.aborted) {
       log.info(`stopping: draining for at most ${shutdownGraceMs / 1000} s`)
       health.stopping()
@@ -84,7 +106,7 @@ export async function runReplica(config: Config, warnings: readonly string[], en
   } finally {
     unwatch()
     await admin.close()
-    await statusClient.close()
+    await statusClients.close()
     flush()
   }
 }
@@ -96,4 +118,55 @@ function aboutSource({ project, logstores, consumerGroup: group, credentials, to
 
 function aboutSink(sink: SinkConfig): object {
   return sink.type === 'splunk_hec' ? { hec: sink.urls } : { file: sink.path }
+}
+
+function endsOf(config: Config): Ends {
+  const logstores = logstoresOf(config).map(({ source, ref }) => {
+    return { ref, group: source.consumerGroup, groupTimeoutMs: source.groupTimeoutMs }
+  })
+  return { logstores, sinks: config.sinks.map(({ name, type }) => ({ name, type })) }
+}
+
+/** Their series exist from the start. A configuration that is loaded later may bring others. */
+function knownNames(config: Config): KnownNames {
+  const { sinks } = endsOf(config)
+  const { routes, unmatched } = config.routing
+  const logstores = logstoresOf(config).map(({ source, ref }) => {
+    const own = routes.filter(({ from }) => from === undefined || from.includes(source.name))
+    const dropped = own.flatMap(({ drop }) => drop ?? [])
+    return {
+      ref,
+      routes: own.filter(({ to }) => to.length > 0).map(({ name }) => name),
+      filterReasons: ['topic', ...dropped, ...(unmatched === 'drop' ? ['unmatched'] : [])],
+    }
+  })
+  return { sinks, logstores }
+}
+
+/** The status page has clients of its own, so that it never delays the bridge. */
+class StatusClients {
+  readonly #members: ReadonlyMap<string, { readonly client: SlsClient; readonly group: string }>
+
+  constructor(config: Config, telemetry: Telemetry, credentials: CredentialSources) {
+    const members = logstoresOf(config).map(({ source, ref }) => {
+      const parts = {
+        source,
+        logstore: ref.logstore,
+        proxies: config.proxies,
+        telemetry,
+        credentials: credentials(source),
+      }
+      return [logstoreKey(ref), { client: slsClient(parts), group: source.consumerGroup }] as const
+    })
+    this.#members = new Map(members)
+  }
+
+  async ask(logstore: LogstoreRef, signal: AbortSignal): Promise<ListedShard[]> {
+    const member = this.#members.get(logstoreKey(logstore))
+    return member === undefined ? [] : await shardsOfGroup(member.client, member.group, signal)
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#members.values()].map(({ client }) => client.close()))
+  }
 }

@@ -11,9 +11,14 @@ export interface ShardRef extends LogstoreRef {
   readonly shard: number
 }
 
-/** The same text for the same shard, for the keys of maps. Names of projects and logstores hold no slash. */
-export function shardKey({ source, project, logstore, shard }: ShardRef): string {
-  return `${source}/${project}/${logstore}/${shard}`
+/** The same text for the same logstore of a source, for the keys of maps. Names of projects and logstores hold no slash. */
+export function logstoreKey({ source, project, logstore }: LogstoreRef): string {
+  return `${source}/${project}/${logstore}`
+}
+
+/** The same text for the same shard, for the keys of maps. */
+export function shardKey(shard: ShardRef): string {
+  return `${logstoreKey(shard)}/${shard.shard}`
 }
 
 /** How people read it: `shard 3`. */

@@ -30,6 +30,10 @@ export type PauseReason = (typeof PAUSE_REASONS)[number]
 export const RESEND_REASONS = ['ambiguous', 'ack_timeout', 'ack_lost', 'partial_unacked', 'bisect'] as const
 export type ResendReason = (typeof RESEND_REASONS)[number]
 
+/** What a SIGHUP did. Closed set, also a metric's label. */
+export const RELOAD_RESULTS = ['done', 'invalid', 'needs_restart'] as const
+export type ReloadResult = (typeof RELOAD_RESULTS)[number]
+
 export interface ShardState {
   /** Seconds; 0 when caught up; `undefined` while not yet known. */
   lagSeconds: number | undefined
@@ -54,6 +58,8 @@ export interface Telemetry {
   filtered(shard: ShardRef, reason: string, logs: number): void
   /** Events of one pull that take this route to their sinks. */
   routed(shard: ShardRef, route: string, events: number): void
+  /** A step of a route, or of the source of that name, failed on so many logs. */
+  parseFailed(shard: ShardRef, route: string, step: string, logs: number): void
   checkpointCommitted(shard: ShardRef, cursor: string): void
   checkpointFailed(shard: ShardRef, fault: Fault): void
   checkpointForeign(
@@ -89,6 +95,8 @@ export interface Telemetry {
   // whatever waits until somebody changes something
   paused(key: PauseKey, fault: Fault): void
   resumed(key: PauseKey): void
+  /** A SIGHUP was handled; the log lines about it are notices. */
+  reloaded(result: ReloadResult): void
   /** Something an operator should read once, with no counter of its own. */
   notice(level: 'debug' | 'info' | 'warn', message: string, details?: Record<string, unknown>): void
 }
@@ -106,6 +114,7 @@ export const NO_TELEMETRY: Telemetry = {
   pullFailed: ignore,
   filtered: ignore,
   routed: ignore,
+  parseFailed: ignore,
   checkpointCommitted: ignore,
   checkpointFailed: ignore,
   checkpointForeign: ignore,
@@ -125,5 +134,6 @@ export const NO_TELEMETRY: Telemetry = {
   endpoint: ignore,
   paused: ignore,
   resumed: ignore,
+  reloaded: ignore,
   notice: ignore,
 }

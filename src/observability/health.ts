@@ -1,34 +1,52 @@
 import type { Clock } from '../core/clock.ts'
 import type { Fault } from '../core/errors.ts'
+import type { LogstoreRef } from '../core/shard.ts'
+import { logstoreKey } from '../core/shard.ts'
 import { onOneLine } from '../core/text.ts'
+import type { Names, ReadLogstore } from './names.ts'
 import type { Pause, Pauses } from './pauses.ts'
 import { Stalls } from './stalls.ts'
+
+export interface HealthOptions {
+  readonly clock: Clock
+  readonly pauses: Pauses
+  readonly names: Names
+  readonly logstores: readonly ReadLogstore[]
+}
+
+/** Membership in the consumer group of one logstore. */
+interface Membership extends ReadLogstore {
+  /** Monotonic milliseconds. */
+  lastHeartbeat: number | undefined
+  fault: Fault | undefined
+}
 
 /** The answer of `/readyz`. Ready means that logs flow, or would if there were any. */
 export class Health {
   readonly stalls: Stalls
   readonly #clock: Clock
-  readonly #groupTimeoutMs: number
   readonly #pauses: Pauses
-  #lastHeartbeat: number | undefined
-  #heartbeatFault: Fault | undefined
+  readonly #names: Names
+  readonly #memberships: ReadonlyMap<string, Membership>
   #stopping = false
 
-  /** `groupTimeoutMs`: after this long without a heartbeat the service gives the shards to other replicas. */
-  constructor({ clock, groupTimeoutMs, pauses }: { clock: Clock; groupTimeoutMs: number; pauses: Pauses }) {
+  constructor({ clock, pauses, names, logstores }: HealthOptions) {
     this.#clock = clock
     this.stalls = new Stalls(clock)
     this.#pauses = pauses
-    this.#groupTimeoutMs = groupTimeoutMs
+    this.#names = names
+    const none = { lastHeartbeat: undefined, fault: undefined }
+    this.#memberships = new Map(logstores.map((read) => [logstoreKey(read.ref), { ...read, ...none }]))
   }
 
-  heartbeatSucceeded(): void {
-    this.#lastHeartbeat = this.#clock.monotonic()
-    this.#heartbeatFault = undefined
+  heartbeatSucceeded(logstore: LogstoreRef): void {
+    const membership = this.#memberships.get(logstoreKey(logstore))
+    if (membership) Object.assign(membership, { lastHeartbeat: this.#clock.monotonic(), fault: undefined })
   }
 
-  heartbeatFailed(fault: Fault | undefined): void {
-    this.#heartbeatFault = fault
+  heartbeatFailed(logstore: LogstoreRef, fault: Fault | undefined): void {
+    const membership = this.#memberships.get(logstoreKey(logstore))
+    if (membership) membership.fault = fault
   }
 
   /** A replica that drains does not become ready again. */
@@ -40,23 +58,25 @@ export class Health {
   ready(): { ready: boolean; reasons: string[] } {
     const reasons = [...[...this.#pauses].map(reasonOf), ...this.stalls.reasons()]
     if (this.#stopping) reasons.push('stopping')
-    const why = this.#heartbeatFault === undefined ? '' : `: ${onOneLine(this.#heartbeatFault.message)}`
-    if (this.#lastHeartbeat === undefined) reasons.push(`has not joined the consumer group yet${why}`)
-    else {
-      const silentMs = this.#clock.monotonic() - this.#lastHeartbeat
-      if (silentMs > this.#groupTimeoutMs) {
-        const seconds = Math.round(silentMs / 1000)
-        const timeout = this.#groupTimeoutMs / 1000
-        reasons.push(`no heartbeat has succeeded for ${seconds} s; the consumer group's timeout is ${timeout} s${why}`)
-      }
-    }
+    reasons.push(...[...this.#memberships.values()].flatMap((membership) => this.#silence(membership) ?? []))
     return { ready: reasons.length === 0, reasons }
+  }
+
+  /** Why no shard of a logstore may be ours; `undefined` while heartbeats succeed. */
+  #silence({ ref, groupTimeoutMs, lastHeartbeat, fault }: Membership): string | undefined {
+    const why = fault === undefined ? '' : `: ${onOneLine(fault.message)}`
+    const group = this.#names.of('the consumer group', ref)
+    if (lastHeartbeat === undefined) return `has not joined ${group} yet${why}`
+    const silentMs = this.#clock.monotonic() - lastHeartbeat
+    if (silentMs <= groupTimeoutMs) return undefined
+    const [seconds, timeout] = [Math.round(silentMs / 1000), groupTimeoutMs / 1000]
+    return `no heartbeat has succeeded for ${seconds} s; the timeout of ${group} is ${timeout} s${why}`
   }
 
   /** What a person should know although logs flow; each is one line. */
   notes(): string[] {
-    return [...this.#pauses.endpoints.values()].map(({ endpoint, fault }) =>
-      onOneLine(`endpoint ${endpoint} is paused: ${fault.message}${adviceOf(fault)}`),
+    return [...this.#pauses.endpoints.values()].map(({ sink, endpoint, fault }) =>
+      onOneLine(`${this.#names.ofSink(`endpoint ${endpoint} is paused`, sink)}: ${fault.message}${adviceOf(fault)}`),
     )
   }
 }

@@ -7,7 +7,9 @@ export async function renderMetricsDocs(): Promise<string> {
     const labelCell = labels.length === 0 ? '' : labels.map((label) => `\`${label}\``).join(', ')
     return `| \`${PREFIX}${name}\` | ${kind} | ${labelCell} | ${help} |`
   })
-  const standard = (await createMetrics({ version: '', sinks: [] }).registry.getMetricsAsJSON())
+  const standard = (
+    await createMetrics({ version: '', known: { sinks: [], logstores: [] } }).registry.getMetricsAsJSON()
+  )
     .filter(({ name }) => !name.startsWith(PREFIX))
     .map(({ name, type, help }) => `| \`${name}\` | ${type} | ${help} |`)
   return `${INTRO}
@@ -34,14 +36,16 @@ const NOTES = `## What to watch
 
 | question | expression |
 |---|---|
-| Is something paused until somebody acts? | \`max by (reason) (${PREFIX}paused) > 0\` |
-| Is anything falling behind? | \`max by (shard) (${PREFIX}shard_lag_seconds) > 600\` |
-| Is there a shard that no replica reads? | \`sum by (project, logstore, shard) (${PREFIX}shard_leased) == 0\` |
+| Is something paused until somebody acts? | \`max by (reason, sink) (${PREFIX}paused) > 0\` |
+| Is anything falling behind? | \`max by (group, project, logstore, shard) (${PREFIX}shard_lag_seconds) > 600\` |
+| Is there a shard that no replica reads? | \`sum by (group, project, logstore, shard) (${PREFIX}shard_leased) == 0\` |
 | Were logs deleted before they were read? | \`increase(${PREFIX}expired_cursor_total[1h]) > 0\` |
 | Does the SIEM refuse events? | \`sum by (reason) (rate(${PREFIX}events_dead_lettered_total[5m])) > 0\` |
 | How many duplicates to expect? | \`sum by (reason) (rate(${PREFIX}hec_resends_total[5m]))\` |
 
 More of them, as alerts that say what to do: \`deploy/prometheus/rules.yml\` and [operations.md](operations.md). As panels: \`deploy/grafana\`.
+
+\`group\`, the consumer group, is a label only where one replica is in several groups; otherwise it is absent.
 
 A server chooses some label values (\`status\` with \`code\`, and \`reason\` of dead letters). They are cut to 64 plain characters. From the 200th different value on they count as \`other\`, so that a broken server cannot make the number of series grow without bound.
 

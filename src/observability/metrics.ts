@@ -1,5 +1,8 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import { PAUSE_REASONS, RESEND_REASONS } from '../core/telemetry.ts'
+import type { LogstoreRef } from '../core/shard.ts'
+import type { PauseReason } from '../core/telemetry.ts'
+import { RELOAD_RESULTS, RESEND_REASONS } from '../core/telemetry.ts'
+import type { NamedSink } from './names.ts'
 
 export const PREFIX = 'sls_bridge_'
 
@@ -34,12 +37,20 @@ const histogram = (help: string, buckets: number[]): Definition<'histogram', nev
   buckets,
 })
 
-const perShard = ['project', 'logstore', 'shard'] as const
+const perLogstore = ['project', 'logstore'] as const
+/** `group` is the consumer group, where the replica is in several: two sources may read one logstore in two groups. */
+const perShard = ['project', 'logstore', 'shard', 'group'] as const
 
 const HEARTBEAT_RESULTS = ['ok', 'failed', 'rejected'] as const
 const COMMIT_RESULTS = ['ok', 'failed', 'foreign'] as const
 /** HEC codes and an HTTP status that are about one event, and our own limit. */
 const DEAD_LETTER_REASONS = ['6', '12', '13', '15', 'http_413', 'event_too_large'] as const
+
+const PAUSES_OF_SOURCES: readonly PauseReason[] = ['sls_configuration', 'corrupt_data', 'expired_cursor']
+const PAUSES_OF_SINKS: Readonly<Record<string, readonly PauseReason[]>> = {
+  splunk_hec: ['hec_configuration', 'dead_letter', 'outcome_unknown', 'event_held'],
+  file: ['file_not_written'],
+}
 
 /** Our metrics, without the prefix. docs/metrics.md is made from this table. */
 export const METRICS = {
@@ -55,14 +66,17 @@ export const METRICS = {
     'Time since the last successful commit of the shard’s checkpoint, or since the shard was taken. Only for shards held now.',
     perShard,
   ),
-  logs_read_total: counter('Logs pulled from Log Service.'),
-  raw_bytes_read_total: counter('Bytes pulled from Log Service, uncompressed.'),
-  logs_filtered_total: counter('Logs that were read and filtered out.', ['reason'], [{ reason: 'topic' }]),
-  events_routed_total: counter('Events that the routes send to sinks, each copy counted.', [
-    'project',
-    'logstore',
-    'route',
-  ]),
+  logs_read_total: counter('Logs pulled from Log Service.', perLogstore),
+  raw_bytes_read_total: counter('Bytes pulled from Log Service, uncompressed.', perLogstore),
+  logs_filtered_total: counter(
+    'Logs that were read and of which nothing leaves: `topic` (not among those wanted), the reason of the route that drops them, or `unmatched`.',
+    [...perLogstore, 'reason'],
+  ),
+  events_routed_total: counter('Events that the routes send to sinks, each copy counted.', [...perLogstore, 'route']),
+  parse_failures_total: counter(
+    'Steps that failed on a log. It is delivered as it was, with `sls_parse_error`. A step of a source has its name as `route`.',
+    [...perLogstore, 'route', 'step'],
+  ),
   events_delivered_total: counter('Events the SIEM acknowledged.', ['sink']),
   events_dead_lettered_total: counter(
     'Events that the SIEM refused for good. They are in the dead letter.',
@@ -105,9 +119,9 @@ export const METRICS = {
     'code',
   ]),
   paused: gauge(
-    '1 while something is paused until somebody fixes it. The logs wait in Log Service. `/readyz` says what to do.',
-    ['reason'],
-    PAUSE_REASONS.map((reason) => ({ reason })),
+    '1 while something is paused until somebody fixes it. The logs wait in Log Service. `/readyz` says what to do. `sink` is empty where it is not a sink that waits.',
+    ['reason', 'sink'],
+    PAUSES_OF_SOURCES.map((reason) => ({ reason, sink: '' })),
   ),
   endpoint_paused: gauge(
     '1 while an endpoint of a sink is paused by its own fault: its token, certificate, path or index. The other endpoints get its events; with none left the sink is `paused`.',
@@ -124,6 +138,11 @@ export const METRICS = {
   log_lines_lost_total: counter(
     'Lines of the log that were lost, because no one read the output or its disk was full. Delivery went on.',
   ),
+  config_reloads_total: counter(
+    'Every SIGHUP once: the configuration file is in use (`done`), is refused (`invalid`), or has changes that need a restart.',
+    ['result'],
+    RELOAD_RESULTS.map((result) => ({ result })),
+  ),
   build_info: gauge('Always 1. The label is the version.', ['version']),
 }
 
@@ -136,8 +155,19 @@ export type Metrics = { registry: Registry } & { [N in Name]: Instance<(typeof M
 
 const CLASSES = { counter: Counter, gauge: Gauge, histogram: Histogram }
 
-/** Registers `METRICS` and prom-client's standard metrics. `sinks`: names for the label, to exist from the start. */
-export function createMetrics({ version, sinks }: { version: string; sinks: readonly string[] }): Metrics {
+/** Names that are known before anything happens. Their series exist from the start. */
+export interface KnownNames {
+  readonly sinks: readonly NamedSink[]
+  /** Each with the routes that its logs can take, and the reasons for which they can be filtered out. */
+  readonly logstores: ReadonlyArray<{
+    readonly ref: LogstoreRef
+    readonly routes: readonly string[]
+    readonly filterReasons: readonly string[]
+  }>
+}
+
+/** Registers `METRICS` and prom-client's standard metrics. */
+export function createMetrics({ version, known }: { version: string; known: KnownNames }): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const definitions = Object.entries(METRICS) as [Name, Definition<'counter' | 'gauge' | 'histogram', string>][]
@@ -155,6 +185,16 @@ export function createMetrics({ version, sinks }: { version: string; sinks: read
   })
   const metrics = { registry, ...Object.fromEntries(instances) } as Metrics
   metrics.build_info.set({ version }, 1)
-  for (const sink of sinks) metrics.events_delivered_total.inc({ sink }, 0)
+  for (const { name: sink, type } of known.sinks) {
+    metrics.events_delivered_total.inc({ sink }, 0)
+    for (const reason of PAUSES_OF_SINKS[type] ?? []) metrics.paused.set({ reason, sink }, 0)
+  }
+  for (const { ref, routes, filterReasons } of known.logstores) {
+    const labels = { project: ref.project, logstore: ref.logstore }
+    metrics.logs_read_total.inc(labels, 0)
+    metrics.raw_bytes_read_total.inc(labels, 0)
+    for (const reason of filterReasons) metrics.logs_filtered_total.inc({ ...labels, reason }, 0)
+    for (const route of routes) metrics.events_routed_total.inc({ ...labels, route }, 0)
+  }
   return metrics
 }

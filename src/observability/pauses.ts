@@ -1,13 +1,14 @@
 import type { Clock } from '../core/clock.ts'
 import type { Fault } from '../core/errors.ts'
 import type { ShardRef } from '../core/shard.ts'
-import { shardKey, shardName } from '../core/shard.ts'
-import type { PauseKey, PauseReason, PauseScope } from '../core/telemetry.ts'
+import { logstoreKey, shardKey } from '../core/shard.ts'
+import type { PauseKey, PauseScope } from '../core/telemetry.ts'
+import type { Names } from './names.ts'
 
 /** Something that waits until somebody changes something. */
 export interface Pause {
   readonly key: PauseKey
-  /** The scope as people read it: `sink`, `group`, `shard 3`. */
+  /** The scope as people read it: `sink`, `group`, `shard 3`, `sink qradar`. */
   readonly scope: string
   /** Monotonic milliseconds. */
   readonly since: number
@@ -24,16 +25,28 @@ export interface EndpointPause {
   readonly fault: Fault
 }
 
+/** Labels of the metric. `sink` is empty where it is not a sink that waits. */
+interface PauseLabels {
+  readonly reason: string
+  readonly sink: string
+}
+
+export function labelsOf({ reason, scope }: PauseKey): PauseLabels {
+  return { reason, sink: scope.of === 'sink' ? scope.sink : '' }
+}
+
 /** Every pause of this replica. The log, the metric, `/readyz` and the status page all show this one list. */
 export class Pauses {
   /** By sink and endpoint. They do not make a replica unready. */
   readonly endpoints: Map<string, EndpointPause> = new Map()
   readonly #clock: Clock
+  readonly #names: Names
   /** In the order in which they began. */
   readonly #pauses = new Map<string, Pause>()
 
-  constructor(clock: Clock) {
+  constructor({ clock, names }: { clock: Clock; names: Names }) {
     this.#clock = clock
+    this.#names = names
   }
 
   [Symbol.iterator](): IterableIterator<Pause> {
@@ -45,7 +58,7 @@ export class Pauses {
     const id = idOf(key)
     const lasting = this.#pauses.get(id)
     const before = lasting?.fault
-    const pause = lasting ?? { key, scope: scopeName(key.scope), since: this.#clock.monotonic(), fault }
+    const pause = lasting ?? { key, scope: this.#names.scope(key.scope), since: this.#clock.monotonic(), fault }
     pause.fault = fault
     this.#pauses.set(id, pause)
     return { pause, before }
@@ -64,8 +77,9 @@ export class Pauses {
     return [...this].filter(({ key: { scope } }) => 'shard' in scope && shardKey(scope.shard) === key)
   }
 
-  has(reason: PauseReason): boolean {
-    return [...this].some(({ key }) => key.reason === reason)
+  /** Whether a pause with these labels of the metric lasts. */
+  has(labels: PauseLabels): boolean {
+    return [...this].some(({ key }) => key.reason === labels.reason && labelsOf(key).sink === labels.sink)
   }
 }
 
@@ -75,19 +89,5 @@ function idOf({ reason, scope }: PauseKey): string {
 
 function ownerOf(scope: PauseScope): string {
   if (scope.of === 'sink') return scope.sink
-  if (scope.of === 'group') return `${scope.logstore.source}/${scope.logstore.logstore}`
-  return shardKey(scope.shard)
-}
-
-function scopeName(scope: PauseScope): string {
-  switch (scope.of) {
-    case 'sink':
-    case 'group':
-      return scope.of
-    case 'pull':
-      return shardName(scope.shard)
-    case 'start':
-    case 'checkpoint':
-      return `${scope.of} of ${shardName(scope.shard)}`
-  }
+  return scope.of === 'group' ? logstoreKey(scope.logstore) : shardKey(scope.shard)
 }

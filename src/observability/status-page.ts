@@ -3,7 +3,7 @@ import { chart } from './chart.ts'
 import { History } from './history.ts'
 import type { Html } from './html.ts'
 import { html } from './html.ts'
-import type { FaultShown, PauseShown, ShardShown, StatusSnapshot } from './status.ts'
+import type { FaultShown, PauseShown, ShardShown, SinkShown, StatusSnapshot } from './status.ts'
 
 /** Allows the page this style, this script, and requests to its own server. */
 export const CONTENT_SECURITY_POLICY = [
@@ -34,17 +34,18 @@ ${html`<title>${now.ready ? 'ready' : 'NOT READY'} – ${about.consumer}</title>
 <p id="silence" role="alert" hidden></p>
 ${html`<main>
 <h1>${about.consumer}</h1>
-<p class="quiet">reads <b>${about.project}/${about.logstore}</b> in group <b>${about.group}</b> · up ${duration(now.upSeconds)} · version ${about.version}</p>
+<p class="quiet">${about.logstores.map(reads)}up ${duration(now.upSeconds)} · version ${about.version}</p>
 ${state(now)}
 ${now.pauses.map(pause)}
 <section class="numbers">
 ${number('lag', seconds(now.lagSeconds), 'the largest of the shards held here')}
-${number('events/s', now.deliveredPerSecond.toFixed(now.deliveredPerSecond < 10 ? 1 : 0), 'acknowledged by the SIEM, over the last minute')}
+${number('events/s', rate(now.deliveredPerSecond), 'acknowledged by the SIEM, over the last minute')}
 ${number('in flight', bytes(now.inFlightBytes), 'pulled and not yet acknowledged')}
 ${number('dead letters', String(now.deadLettered), 'since the start; dead-letter list shows them')}
 </section>
 <h2>Delivered <span class="quiet">events per ten seconds over the last ${History.minutes} minutes, at most ${most(now.delivered)}</span></h2>
 ${chart(now.delivered, 'events delivered')}
+${sinks(now.sinks)}
 <h2>Shards</h2>
 ${shards(now)}
 <h2>Recent faults</h2>
@@ -57,6 +58,10 @@ The whole group: <code>sls-siem-bridge lag</code></footer>
 </body>
 </html>
 `
+}
+
+function reads({ project, logstore, group }: StatusSnapshot['about']['logstores'][number]): Html {
+  return html`reads <b>${project}/${logstore}</b> in group <b>${group}</b> · `
 }
 
 function state({ ready, reasons, notes, pauses }: StatusSnapshot): Html {
@@ -75,26 +80,44 @@ function pause({ reason, scope, seconds: since, message, advice }: PauseShown): 
 <p class="quiet">Nothing is lost: the logs wait in Log Service. Work resumes by itself once this is fixed.</p></section>`
 }
 
+function rate(perSecond: number): string {
+  return perSecond.toFixed(perSecond < 10 ? 1 : 0)
+}
+
 function number(label: string, value: string, meaning: string): Html {
   return html`<div title="${meaning}"><b>${value}</b> ${label}</div>`
 }
 
-function shards({ shards: all, groupProblem }: StatusSnapshot): Html {
+/** One sink has the numbers above. */
+function sinks(all: readonly SinkShown[]): Html | undefined {
+  if (all.length < 2) return undefined
+  return html`<h2>Sinks</h2><table>
+<thead><tr><th>sink<th>type<th>events/s<th>dead letters</tr></thead>
+<tbody>${all.map(
+    ({ name, type, deliveredPerSecond, deadLettered }) => html`<tr><td>${name}<td>${type}
+<td class="time">${rate(deliveredPerSecond)}<td class="time">${String(deadLettered)}</tr>
+`,
+  )}</tbody>
+</table>`
+}
+
+function shards({ about, shards: all, groupProblem }: StatusSnapshot): Html {
   const problem =
     groupProblem === null
       ? undefined
       : html`<p class="warning">The shards of other replicas are unknown. Asking Log Service failed: ${groupProblem}</p>`
   if (all.length === 0) return html`${problem}<p class="quiet">none known yet</p>`
+  const several = about.logstores.length > 1
   return html`${problem}<table>
-<thead><tr><th>shard<th>read by<th>lag<th>last ${History.minutes} min<th>committed</tr></thead>
-<tbody>${all.map(shardRow)}</tbody>
+<thead><tr>${several ? html`<th>logstore` : undefined}<th>shard<th>read by<th>lag<th>last ${History.minutes} min<th>committed</tr></thead>
+<tbody>${all.map((shown) => shardRow(shown, several))}</tbody>
 </table>`
 }
 
-function shardRow(shown: ShardShown): Html {
-  const { shard, held, status, lagSeconds, lag } = shown
+function shardRow(shown: ShardShown, several: boolean): Html {
+  const { project, logstore, shard, held, status, lagSeconds, lag } = shown
   const trend = html`${chart(lag, `lag of shard ${shard}`)}<small class="quiet">at most ${seconds(most(lag))}</small>`
-  return html`<tr class="${held ? 'held' : 'others'}"><td>${shard}${status === 'readonly' ? ' (read-only)' : ''}
+  return html`<tr class="${held ? 'held' : 'others'}">${several ? html`<td>${project}/${logstore}` : undefined}<td>${shard}${status === 'readonly' ? ' (read-only)' : ''}
 <td class="owner">${owner(shown)}
 <td class="time">${held ? seconds(lagSeconds) : '–'}
 <td>${held ? trend : html`<span class="quiet">ask its reader</span>`}

@@ -2,12 +2,14 @@ import type { Clock } from '../core/clock.ts'
 import type { Fault } from '../core/errors.ts'
 import { messageOf } from '../core/errors.ts'
 import type { LogstoreRef, ShardRef } from '../core/shard.ts'
-import { shardKey } from '../core/shard.ts'
+import { logstoreKey, shardKey } from '../core/shard.ts'
 import type { ShardState } from '../core/telemetry.ts'
 import { onOneLine } from '../core/text.ts'
 import type { Health } from './health.ts'
 import { History } from './history.ts'
+import type { Ends, NamedSink } from './names.ts'
 import type { Pauses } from './pauses.ts'
+import { labelsOf } from './pauses.ts'
 
 /** A shard as Log Service lists it. The service does not say which consumer holds it. */
 export interface ListedShard {
@@ -24,20 +26,21 @@ export interface StatusOptions {
   clock: Clock
   health: Health
   pauses: Pauses
-  about: About
-  /** The logstore whose shards `askGroup` lists. */
-  logstore: LogstoreRef
+  about: Pick<About, 'version' | 'consumer'>
+  ends: Ends
   /** Asks Log Service. Called only while a page is open or a program asks. */
-  askGroup: (signal: AbortSignal) => Promise<ListedShard[]>
+  askGroup: (logstore: LogstoreRef, signal: AbortSignal) => Promise<ListedShard[]>
 }
 
 /** The replica and what it reads. */
 export interface About {
   version: string
   consumer: string
+  /** Of the first logstore. */
   group: string
   project: string
   logstore: string
+  logstores: Array<{ source: string; project: string; logstore: string; group: string }>
 }
 
 /** The content of `/status.json` and of the status page. Each text is one line and not escaped. */
@@ -55,6 +58,7 @@ export interface StatusSnapshot {
   delivered: Array<number | null>
   inFlightBytes: number
   deadLettered: number
+  sinks: SinkShown[]
   pauses: PauseShown[]
   shards: ShardShown[]
   /** Why the shards of other replicas are unknown or out of date. */
@@ -62,8 +66,17 @@ export interface StatusSnapshot {
   faults: FaultShown[]
 }
 
+export interface SinkShown {
+  name: string
+  type: string
+  deliveredPerSecond: number
+  deadLettered: number
+}
+
 export interface PauseShown {
   reason: string
+  /** Name of the sink that waits, if it is one. */
+  sink: string | null
   scope: string
   seconds: number
   message: string
@@ -71,6 +84,9 @@ export interface PauseShown {
 }
 
 export interface ShardShown {
+  source: string
+  project: string
+  logstore: string
   shard: number
   /** By this replica. */
   held: boolean
@@ -108,6 +124,18 @@ interface FaultSeen {
   monotonic: number
 }
 
+/** What Log Service last said about the shards of a logstore. */
+interface GroupSeen {
+  readonly ref: LogstoreRef
+  shards: readonly ListedShard[]
+  problem: string | undefined
+}
+
+interface SinkSeen extends NamedSink {
+  readonly delivered: History
+  deadLettered: number
+}
+
 const GROUP_IS_FRESH_MS = 10_000
 const GROUP_TIMEOUT_MS = 5_000
 const GROUP_WAIT_MS = 2_000
@@ -122,15 +150,19 @@ export class Status {
   readonly #faults = new Map<string, FaultSeen>()
   #inFlightBytes = 0
   #deadLettered = 0
-  #group: ListedShard[] = []
-  #groupProblem: string | undefined
+  readonly #sinks: ReadonlyMap<string, SinkSeen>
+  readonly #groups: readonly GroupSeen[]
   #groupAskedAt = Number.NEGATIVE_INFINITY
-  #groupLooked: Promise<void> = Promise.resolve()
+  #groupLooked: Promise<unknown> = Promise.resolve()
 
   constructor(options: StatusOptions) {
     this.#options = options
     this.#startedAt = options.clock.monotonic()
     this.#delivered = new History(options.clock)
+    const { sinks, logstores } = options.ends
+    const seen = (sink: NamedSink): SinkSeen => ({ ...sink, delivered: new History(options.clock), deadLettered: 0 })
+    this.#sinks = new Map(sinks.map((sink) => [sink.name, seen(sink)]))
+    this.#groups = logstores.map(({ ref }) => ({ ref, shards: [], problem: undefined }))
   }
 
   shardTaken(shard: ShardRef): void {
@@ -149,12 +181,15 @@ export class Status {
     if (state.lagSeconds !== undefined) held.lag.set(state.lagSeconds)
   }
 
-  delivered(events: number): void {
+  delivered(sink: string, events: number): void {
     this.#delivered.add(events)
+    this.#sinks.get(sink)?.delivered.add(events)
   }
 
-  deadLettered(events: number): void {
+  deadLettered(sink: string, events: number): void {
     this.#deadLettered += events
+    const seen = this.#sinks.get(sink)
+    if (seen) seen.deadLettered += events
   }
 
   inFlight(bytes: number): void {
@@ -187,12 +222,12 @@ export class Status {
 
   /** Does not wait: it starts to ask for the group, and the next snapshot shows the answer. */
   snapshot(): StatusSnapshot {
-    const { about, health, pauses, clock } = this.#options
+    const { health, pauses, clock } = this.#options
     this.#lookAtGroup()
     const upMs = clock.monotonic() - this.#startedAt
     const lags = [...this.#held.values()].flatMap(({ lagSeconds }) => lagSeconds ?? [])
     return {
-      about,
+      about: this.#about(),
       ...health.ready(),
       notes: health.notes(),
       upSeconds: upMs / 1000,
@@ -201,15 +236,20 @@ export class Status {
       delivered: this.#delivered.counts(),
       inFlightBytes: this.#inFlightBytes,
       deadLettered: this.#deadLettered,
+      sinks: [...this.#sinks.values()].map(({ name, type, delivered, deadLettered }) => ({
+        ...{ name, type, deadLettered },
+        deliveredPerSecond: delivered.perSecond(upMs),
+      })),
       pauses: [...pauses].map(({ key, scope, fault, since }) => ({
         reason: key.reason,
+        sink: labelsOf(key).sink || null,
         scope,
         seconds: this.#secondsSince(since),
         message: onOneLine(fault.message),
         advice: fault.advice === undefined ? null : onOneLine(fault.advice),
       })),
       shards: this.#shards(),
-      groupProblem: this.#groupProblem ?? null,
+      groupProblem: this.#groupProblem(),
       faults: [...this.#faults.values()].reverse().map(({ what, fault, times, wall, monotonic }) => ({
         what: onOneLine(what),
         at: new Date(wall).toISOString(),
@@ -222,17 +262,38 @@ export class Status {
     }
   }
 
+  #about(): About {
+    const { about, ends } = this.#options
+    const logstores = ends.logstores.map(({ ref: { source, project, logstore }, group }) => {
+      return { source, project, logstore, group }
+    })
+    const { group, project, logstore } = logstores[0] as (typeof logstores)[number]
+    return { ...about, group, project, logstore, logstores }
+  }
+
+  #groupProblem(): string | null {
+    const problems = this.#groups.flatMap(({ ref, problem }) =>
+      problem === undefined ? [] : this.#groups.length > 1 ? `${ref.project}/${ref.logstore}: ${problem}` : problem,
+    )
+    return problems.length === 0 ? null : problems.join('; ')
+  }
+
   #shards(): ShardShown[] {
+    return this.#groups.flatMap((group) => this.#shardsOf(group))
+  }
+
+  #shardsOf({ ref, shards: listed }: GroupSeen): ShardShown[] {
     const wall = this.#options.clock.wall()
-    const refOf = ({ shard }: ListedShard): ShardRef => ({ ...this.#options.logstore, shard })
-    const inGroup = new Map(this.#group.map((one) => [shardKey(refOf(one)), one]))
-    const refs = [...this.#group.map(refOf), ...[...this.#held.values()].map(({ shard }) => shard)]
-    return [...new Map(refs.map((ref) => [shardKey(ref), ref]))]
-      .sort(([, a], [, b]) => a.shard - b.shard)
-      .map(([key, { shard }]) => {
-        const held = this.#held.get(key)
-        const { status, consumer, committedAt } = inGroup.get(key) ?? {}
+    const byNumber = new Map(listed.map((one) => [one.shard, one]))
+    const here = [...this.#held.values()].filter(({ shard }) => logstoreKey(shard) === logstoreKey(ref))
+    const numbers = new Set([...byNumber.keys(), ...here.map(({ shard }) => shard.shard)])
+    return [...numbers]
+      .sort((a, b) => a - b)
+      .map((shard) => {
+        const held = this.#held.get(shardKey({ ...ref, shard }))
+        const { status, consumer, committedAt } = byNumber.get(shard) ?? {}
         return {
+          ...ref,
           shard,
           held: held !== undefined,
           status: status ?? null,
@@ -250,17 +311,17 @@ export class Status {
     const { clock } = this.#options
     if (clock.monotonic() - this.#groupAskedAt < GROUP_IS_FRESH_MS) return
     this.#groupAskedAt = clock.monotonic()
-    this.#groupLooked = this.#askGroup()
+    this.#groupLooked = Promise.all(this.#groups.map((group) => this.#askGroup(group)))
   }
 
-  async #askGroup(): Promise<void> {
+  async #askGroup(group: GroupSeen): Promise<void> {
     const { askGroup } = this.#options
     try {
-      this.#group = await askGroup(AbortSignal.timeout(GROUP_TIMEOUT_MS))
-      this.#groupProblem = undefined
+      group.shards = await askGroup(group.ref, AbortSignal.timeout(GROUP_TIMEOUT_MS))
+      group.problem = undefined
     } catch (error) {
       // The page only shows the error: the bridge does not depend on its page.
-      this.#groupProblem = onOneLine(messageOf(error))
+      group.problem = onOneLine(messageOf(error))
     }
   }
 

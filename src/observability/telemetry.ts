@@ -1,15 +1,17 @@
 import type { Clock } from '../core/clock.ts'
 import type { Fault } from '../core/errors.ts'
 import type { LogstoreRef, ShardRef } from '../core/shard.ts'
-import { shardKey, shardName } from '../core/shard.ts'
-import type { PauseKey, ResendReason, ShardState, Telemetry } from '../core/telemetry.ts'
+import { logstoreKey, shardKey } from '../core/shard.ts'
+import type { PauseKey, ReloadResult, ResendReason, ShardState, Telemetry } from '../core/telemetry.ts'
 import { labelOf, onOneLine } from '../core/text.ts'
 import { faultFields } from './faults.ts'
 import type { Health } from './health.ts'
 import { LineLimit } from './line-limit.ts'
 import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
+import type { Names } from './names.ts'
 import type { Pause, Pauses } from './pauses.ts'
+import { labelsOf } from './pauses.ts'
 import type { Status } from './status.ts'
 
 export interface TelemetryOptions {
@@ -18,6 +20,7 @@ export interface TelemetryOptions {
   health: Health
   status: Status
   pauses: Pauses
+  names: Names
   clock: Clock
 }
 
@@ -46,53 +49,61 @@ export class BridgeTelemetry implements Telemetry {
   readonly #pauses: Pauses
   /** When a line about a pause was last written, in monotonic milliseconds. */
   readonly #pauseLines = new WeakMap<Pause, number>()
+  readonly #names: Names
   readonly #labelValues = new Map<string, Set<string>>()
-  #heartbeats: 'none yet' | 'ok' | 'failing' = 'none yet'
+  /** By logstore. */
+  readonly #heartbeats = new Map<string, 'ok' | 'failing'>()
 
-  constructor({ log, metrics, health, status, pauses, clock }: TelemetryOptions) {
+  constructor({ log, metrics, health, status, pauses, names, clock }: TelemetryOptions) {
     this.#log = log
     this.#metrics = metrics
     this.#health = health
     this.#status = status
     this.#pauses = pauses
+    this.#names = names
     this.#clock = clock
     this.#warnings = new LineLimit(clock, REPEATED_WARNINGS)
     this.#kinds = new LineLimit(clock, LINES_PER_KIND)
   }
 
-  heartbeat(_logstore: LogstoreRef, result: 'ok' | 'failed' | 'rejected', fault?: Fault): void {
+  heartbeat(logstore: LogstoreRef, result: 'ok' | 'failed' | 'rejected', fault?: Fault): void {
     this.#metrics.heartbeats_total.inc({ result })
     // Heartbeats come all the time, whatever else happens.
     this.#tellSuppressed()
+    const key = logstoreKey(logstore)
+    const before = this.#heartbeats.get(key)
+    const place = this.#names.fields(logstore)
     if (result !== 'ok') {
-      if (this.#heartbeats === 'ok') this.#heartbeats = 'failing'
-      this.#health.heartbeatFailed(fault)
-      this.#warn(`heartbeat ${result}`, fault)
+      if (before === 'ok') this.#heartbeats.set(key, 'failing')
+      this.#health.heartbeatFailed(logstore, fault)
+      this.#warn(this.#names.of(`heartbeat ${result}`, logstore), fault, place, `heartbeat ${result}`)
       return
     }
-    this.#health.heartbeatSucceeded()
-    if (this.#heartbeats === 'none yet') this.#line('info', 'heartbeats', {}, 'joined the consumer group')
-    if (this.#heartbeats === 'failing') this.#line('info', 'heartbeats', {}, 'heartbeats succeed again')
-    this.#heartbeats = 'ok'
+    this.#health.heartbeatSucceeded(logstore)
+    this.#heartbeats.set(key, 'ok')
+    const line = (text: string): void => this.#line('info', 'heartbeats', place, this.#names.of(text, logstore))
+    if (before === undefined) line('joined the consumer group')
+    if (before === 'failing') line('heartbeats succeed again')
   }
 
-  rebalanced(_logstore: LogstoreRef, change: { taken: number[]; givenUp: number[] }): void {
+  rebalanced(logstore: LogstoreRef, change: { taken: number[]; givenUp: number[] }): void {
     this.#metrics.rebalances_total.inc()
     const { taken, givenUp } = change
-    this.#line('info', 'reassigned', { taken: shown(taken), givenUp: shown(givenUp) }, 'shards were reassigned')
+    const details = { ...this.#names.fields(logstore), taken: shown(taken), givenUp: shown(givenUp) }
+    this.#line('info', 'reassigned', details, this.#names.of('shards were reassigned', logstore))
   }
 
   leaseLost(shard: ShardRef, reason: string): void {
-    const lost = `lost ${shardName(shard)}: stopped at once, nothing more is committed`
+    const lost = `lost ${this.#names.shard(shard)}: stopped at once, nothing more is committed`
     this.#status.fault(`a shard was lost: ${reason}`)
-    this.#line('warn', 'lost', { shard: shard.shard, reason: onOneLine(reason) }, lost)
+    this.#line('warn', 'lost', { ...this.#place(shard), reason: onOneLine(reason) }, lost)
   }
 
   shardTaken(shard: ShardRef, cursor: string, from: 'checkpoint' | 'start' | 'remembered'): void {
     this.#held.add(shardKey(shard))
     this.#status.shardTaken(shard)
     this.#metrics.shard_leased.set(this.#labels(shard), 1)
-    this.#line('info', 'took', { shard: shard.shard, cursor, from }, `took ${shardName(shard)}`)
+    this.#line('info', 'took', { ...this.#place(shard), cursor, from }, `took ${this.#names.shard(shard)}`)
   }
 
   shardReleased(shard: ShardRef, how: 'drained' | 'lost'): void {
@@ -103,25 +114,30 @@ export class BridgeTelemetry implements Telemetry {
     this.#metrics.shard_lag_seconds.remove(labels)
     this.#metrics.shard_checkpoint_age_seconds.remove(labels)
     this.#metrics.shard_leased.set(labels, 0)
-    this.#line('info', 'released', { shard: shard.shard, how }, `released ${shardName(shard)}`)
+    this.#line('info', 'released', { ...this.#place(shard), how }, `released ${this.#names.shard(shard)}`)
     // The next owner reports the pauses of this shard. Here they would keep the replica unready for ever.
     for (const { key } of this.#pauses.ofShard(shard)) this.resumed(key)
   }
 
   pulled(shard: ShardRef, logs: number, rawBytes: number): void {
     this.#health.stalls.ended('pull', shardKey(shard))
-    this.#metrics.logs_read_total.inc(logs)
-    this.#metrics.raw_bytes_read_total.inc(rawBytes)
-    this.#log.debug({ shard: shard.shard, logs, rawBytes }, 'pulled')
+    this.#metrics.logs_read_total.inc(logstoreLabels(shard), logs)
+    this.#metrics.raw_bytes_read_total.inc(logstoreLabels(shard), rawBytes)
+    this.#log.debug({ ...this.#place(shard), logs, rawBytes }, 'pulled')
   }
 
   pullFailed(shard: ShardRef, fault: Fault, attempt: number): void {
-    this.#health.stalls.failed('pull', shardKey(shard), `nothing was pulled from ${shardName(shard)}`, fault, 0)
-    this.#warn('pull failed', fault, { shard: shard.shard, attempt })
+    this.#health.stalls.failed('pull', shardKey(shard), `nothing was pulled from ${this.#names.shard(shard)}`, fault, 0)
+    this.#warn('pull failed', fault, { ...this.#place(shard), attempt })
   }
 
-  filtered(_shard: ShardRef, reason: string, logs: number): void {
-    this.#metrics.logs_filtered_total.inc({ reason }, logs)
+  filtered(shard: ShardRef, reason: string, logs: number): void {
+    this.#metrics.logs_filtered_total.inc({ ...logstoreLabels(shard), reason }, logs)
+  }
+
+  parseFailed(shard: ShardRef, route: string, step: string, logs: number): void {
+    this.#metrics.parse_failures_total.inc({ ...logstoreLabels(shard), route, step }, logs)
+    this.#status.fault(`step ${step} of ${route} failed on logs of ${shard.project}/${shard.logstore}`)
   }
 
   routed({ project, logstore }: ShardRef, route: string, events: number): void {
@@ -130,12 +146,12 @@ export class BridgeTelemetry implements Telemetry {
 
   checkpointCommitted(shard: ShardRef, cursor: string): void {
     this.#metrics.checkpoint_commits_total.inc({ result: 'ok' })
-    this.#log.debug({ shard: shard.shard, cursor }, 'committed the checkpoint')
+    this.#log.debug({ ...this.#place(shard), cursor }, 'committed the checkpoint')
   }
 
   checkpointFailed(shard: ShardRef, fault: Fault): void {
     this.#metrics.checkpoint_commits_total.inc({ result: 'failed' })
-    this.#warn('checkpoint commit failed', fault, { shard: shard.shard })
+    this.#warn('checkpoint commit failed', fault, this.#place(shard))
   }
 
   checkpointForeign(
@@ -146,11 +162,11 @@ export class BridgeTelemetry implements Telemetry {
     const cause = info.sameName
       ? 'another process uses the same SLS_CONSUMER name; give each replica its own'
       : 'another consumer writes where it holds no lease'
-    this.#status.fault(`checkpoint of ${shardName(shard)} overwritten: ${cause}`)
+    this.#status.fault(`checkpoint of ${this.#names.shard(shard)} overwritten: ${cause}`)
     this.#line(
       'warn',
       'checkpoint overwritten',
-      { shard: shard.shard, ...info, consumer: onOneLine(info.consumer) },
+      { ...this.#place(shard), ...info, consumer: onOneLine(info.consumer) },
       `checkpoint overwritten: ${cause}`,
     )
   }
@@ -162,9 +178,9 @@ export class BridgeTelemetry implements Telemetry {
     this.#metrics.expired_cursor_total.inc()
     this.#metrics.expired_cursor_lost_log_groups_total.inc(Math.max(0, info.lostGroupsEstimate ?? 0))
     const gap = info.lostGroupsEstimate === undefined ? 'unknown' : `about ${info.lostGroupsEstimate}`
-    const expired = `the checkpoint of ${shardName(shard)} expired: logs were deleted before they were read (log groups lost: ${gap})`
+    const expired = `the checkpoint of ${this.#names.shard(shard)} expired: logs were deleted before they were read (log groups lost: ${gap})`
     this.#status.fault(expired)
-    this.#line('error', 'expired', { shard: shard.shard, ...info }, expired)
+    this.#line('error', 'expired', { ...this.#place(shard), ...info }, expired)
   }
 
   shardState(shard: ShardRef, state: ShardState): void {
@@ -178,8 +194,8 @@ export class BridgeTelemetry implements Telemetry {
     this.#metrics.shard_checkpoint_age_seconds.set(labels, checkpointAgeSeconds)
   }
 
-  shardPhase({ shard }: ShardRef, from: string, to: string): void {
-    this.#log.debug({ shard, from, to }, 'phase of a shard')
+  shardPhase(shard: ShardRef, from: string, to: string): void {
+    this.#log.debug({ ...this.#place(shard), from, to }, 'phase of a shard')
   }
 
   inFlight(bytes: number): void {
@@ -203,37 +219,37 @@ export class BridgeTelemetry implements Telemetry {
     this.#metrics.hec_ack_seconds.observe(seconds)
   }
 
-  acknowledgementFailed(_sink: string, fault: Fault): void {
-    this.#warn('asking for acks failed', fault)
+  acknowledgementFailed(sink: string, fault: Fault): void {
+    this.#warn(this.#names.ofSink('asking for acks failed', sink), fault)
   }
 
-  outcomeUnknown(_sink: string, fault: Fault): void {
+  outcomeUnknown(sink: string, fault: Fault): void {
     this.#metrics.hec_ambiguous_total.inc()
-    this.#warn('Splunk may or may not have accepted a request', fault)
+    this.#warn(this.#names.ofSink('Splunk may or may not have accepted a request', sink), fault)
   }
 
-  resent(_sink: string, reason: ResendReason, events: number): void {
+  resent(sink: string, reason: ResendReason, events: number): void {
     this.#metrics.hec_resends_total.inc({ reason })
-    this.#warn(`sending again what Splunk may have (${reason})`, undefined, { events })
+    this.#warn(this.#names.ofSink(`sending again what Splunk may have (${reason})`, sink), undefined, { events })
   }
 
   deliveryFailed(sink: string, fault: Fault, attempt: number, seconds: number): void {
     this.#health.stalls.failed('sink', sink, `nothing was delivered to ${sink}`, fault, seconds)
-    this.#warn('delivery failed', fault, { attempt })
+    this.#warn(this.#names.ofSink('delivery failed', sink), fault, { attempt })
   }
 
   delivered(sink: string, events: number): void {
     this.#health.stalls.ended('sink', sink)
     this.#metrics.events_delivered_total.inc({ sink }, events)
-    this.#status.delivered(events)
+    this.#status.delivered(sink, events)
   }
 
-  deadLettered(_sink: string, reason: string, events: number): void {
+  deadLettered(sink: string, reason: string, events: number): void {
     const label = this.#bounded('dead letter reason', reason)
     this.#metrics.events_dead_lettered_total.inc({ reason: label }, events)
-    this.#status.deadLettered(events)
+    this.#status.deadLettered(sink, events)
     const what = `Splunk refused events for good, they are in the dead letter (${label})`
-    this.#warn(what, undefined, { events }, 'dead letters')
+    this.#warn(this.#names.ofSink(what, sink), undefined, { events }, 'dead letters')
   }
 
   endpoint(sink: string, endpoint: string, fault: Fault | undefined): void {
@@ -257,7 +273,7 @@ export class BridgeTelemetry implements Telemetry {
     const { scope, since } = pause
     const { reason } = key
     this.#status.fault(`paused (${reason}, ${scope})`, fault)
-    this.#metrics.paused.set({ reason }, 1)
+    this.#metrics.paused.set(labelsOf(key), 1)
     const now = this.#clock.monotonic()
     const lineAt = this.#pauseLines.get(pause) ?? Number.NEGATIVE_INFINITY
     if (before?.code === fault.code && now - lineAt < REPEATED_PAUSE_MS) return
@@ -277,9 +293,13 @@ export class BridgeTelemetry implements Telemetry {
     if (pause === undefined) return
     const { scope, since } = pause
     const { reason } = key
-    if (!this.#pauses.has(reason)) this.#metrics.paused.set({ reason }, 0)
+    if (!this.#pauses.has(labelsOf(key))) this.#metrics.paused.set(labelsOf(key), 0)
     const seconds = Math.round((this.#clock.monotonic() - since) / 1000)
     this.#line('info', 'resumed', { reason, scope }, `resumed (${reason}, ${scope}) after ${seconds} s`)
+  }
+
+  reloaded(result: ReloadResult): void {
+    this.#metrics.config_reloads_total.inc({ result })
   }
 
   notice(level: 'debug' | 'info' | 'warn', message: string, details: Record<string, unknown> = {}): void {
@@ -309,8 +329,13 @@ export class BridgeTelemetry implements Telemetry {
     }
   }
 
-  #labels({ project, logstore, shard }: ShardRef): { project: string; logstore: string; shard: number } {
-    return { project, logstore, shard }
+  #labels(shard: ShardRef): { project: string; logstore: string; shard: number; group?: string } {
+    return { ...logstoreLabels(shard), shard: shard.shard, ...this.#names.groupLabel(shard) }
+  }
+
+  /** Fields of a log line. */
+  #place(shard: ShardRef): Record<string, unknown> {
+    return { ...this.#names.fields(shard), shard: shard.shard }
   }
 
   /** A server chooses statuses and codes, and each pair makes a series that stays, so the number of pairs is limited. */
@@ -336,6 +361,10 @@ export class BridgeTelemetry implements Telemetry {
 
 function suppression({ suppressed }: { suppressed: number }): { suppressed?: number } {
   return suppressed > 0 ? { suppressed } : {}
+}
+
+function logstoreLabels({ project, logstore }: LogstoreRef): { project: string; logstore: string } {
+  return { project, logstore }
 }
 
 /** A line stays readable with the longest list of shards. */

@@ -5,8 +5,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { Fault } from '../../src/core/errors.ts'
 import { startAdminServer } from '../../src/observability/admin-server.ts'
 import { Scenario } from '../support/scenario.ts'
-import { LOGSTORE, shardRef } from '../support/shard-ref.ts'
-import { observed } from '../unit/observability/observed.ts'
+import { ONE, observed } from '../unit/observability/observed.ts'
 
 /** The part of playwright-core that is used here. The package and its types are in .tools. */
 interface Browser {
@@ -127,13 +126,13 @@ test('its policy refuses every script and style except its own', async () => {
     .toBeGreaterThanOrEqual(4)
 })
 
+const TRAIL = { source: 'default', project: 'prod-audit', logstore: 'actiontrail' }
+
 /** Ten minutes of a replica whose SIEM was slow, refused events, and now refuses the token. */
 async function tenMinutes() {
   const { clock, metrics, health, status, telemetry, group } = await observed('silent', {
     consumer: 'sls-siem-bridge-0',
-    group: 'siem',
-    project: 'prod-audit',
-    logstore: 'actiontrail',
+    ends: { ...ONE, logstores: [{ ref: TRAIL, group: 'siem', groupTimeoutMs: 60_000 }] },
   })
   const heldElsewhere = { status: 'readwrite' as const, consumer: 'sls-siem-bridge-1' }
   group.shards = [0, 1, 2, 3, 4, 5].map((shard) => ({
@@ -141,8 +140,8 @@ async function tenMinutes() {
     ...heldElsewhere,
     committedAt: clock.wall() + 600_000 - 2_000 * (shard + 1),
   }))
-  telemetry.heartbeat(LOGSTORE, 'ok')
-  for (const shard of [0, 2, 4]) telemetry.shardTaken(shardRef(shard), 'MQ==', 'checkpoint')
+  telemetry.heartbeat(TRAIL, 'ok')
+  for (const shard of [0, 2, 4]) telemetry.shardTaken({ ...TRAIL, shard }, 'MQ==', 'checkpoint')
   for (let step = 0; step < 60; step++) {
     const slow = step > 12 && step < 26
     const refused = step > 54
@@ -151,7 +150,7 @@ async function tenMinutes() {
     for (const shard of [0, 2, 4]) {
       const backlog = slow ? (step - 12) * 6 : step < 36 && step > 25 ? (36 - step) * 8 : 0
       const lagSeconds = refused ? (step - 54) * 10 : backlog * (1 - shard / 10)
-      telemetry.shardState(shardRef(shard), { lagSeconds, checkpointAgeSeconds: refused ? (step - 54) * 10 : 3 })
+      telemetry.shardState({ ...TRAIL, shard }, { lagSeconds, checkpointAgeSeconds: refused ? (step - 54) * 10 : 3 })
     }
     if (slow)
       telemetry.deliveryFailed(
@@ -170,7 +169,7 @@ async function tenMinutes() {
       telemetry.paused({ reason: 'hec_configuration', scope: { of: 'sink', sink: 'splunk_hec' } }, disabled)
     }
     clock.pass(10)
-    telemetry.heartbeat(LOGSTORE, 'ok')
+    telemetry.heartbeat(TRAIL, 'ok')
   }
   telemetry.inFlight(64_000_000)
   const options = {

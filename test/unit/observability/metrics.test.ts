@@ -1,17 +1,23 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { DEFAULT_SINK } from '../../../src/config/names.ts'
 import { createMetrics } from '../../../src/observability/metrics.ts'
 import { renderMetricsDocs } from '../../../src/observability/metrics-docs.ts'
+import { knownNames, ONE } from './observed.ts'
 
-/** The metrics of the contract. `project` and `logstore` are labels wherever `shard` is. */
+/**
+ * The metrics of the contract. `project` and `logstore` are labels wherever `shard` is, and of every counter of logs. `group` is
+ * set only where a replica is in several consumer groups.
+ */
 const CONTRACT: Record<string, [type: string, ...labels: string[]]> = {
-  shard_lag_seconds: ['gauge', 'project', 'logstore', 'shard'],
-  shard_leased: ['gauge', 'project', 'logstore', 'shard'],
-  shard_checkpoint_age_seconds: ['gauge', 'project', 'logstore', 'shard'],
-  logs_read_total: ['counter'],
-  raw_bytes_read_total: ['counter'],
-  logs_filtered_total: ['counter', 'reason'],
+  shard_lag_seconds: ['gauge', 'project', 'logstore', 'shard', 'group'],
+  shard_leased: ['gauge', 'project', 'logstore', 'shard', 'group'],
+  shard_checkpoint_age_seconds: ['gauge', 'project', 'logstore', 'shard', 'group'],
+  logs_read_total: ['counter', 'project', 'logstore'],
+  raw_bytes_read_total: ['counter', 'project', 'logstore'],
+  logs_filtered_total: ['counter', 'project', 'logstore', 'reason'],
+  events_routed_total: ['counter', 'project', 'logstore', 'route'],
+  parse_failures_total: ['counter', 'project', 'logstore', 'route', 'step'],
+  config_reloads_total: ['counter', 'result'],
   events_delivered_total: ['counter', 'sink'],
   events_dead_lettered_total: ['counter', 'reason'],
   in_flight_bytes: ['gauge'],
@@ -24,7 +30,7 @@ const CONTRACT: Record<string, [type: string, ...labels: string[]]> = {
   heartbeats_total: ['counter', 'result'],
   rebalances_total: ['counter'],
   sls_requests_total: ['counter', 'api', 'status', 'code'],
-  paused: ['gauge', 'reason'],
+  paused: ['gauge', 'reason', 'sink'],
   expired_cursor_total: ['counter'],
   build_info: ['gauge', 'version'],
 }
@@ -34,17 +40,19 @@ const docs = file('docs/metrics.md')
 
 describe('the registry', () => {
   test.each(Object.entries(CONTRACT))('has sls_bridge_%s as %j', (name, [type, ...labels]) => {
-    const metric = createMetrics({ version: '0', sinks: [DEFAULT_SINK] }).registry.getSingleMetric(`sls_bridge_${name}`)
+    const metric = createMetrics({ version: '0', known: knownNames(ONE) }).registry.getSingleMetric(
+      `sls_bridge_${name}`,
+    )
     expect(metric).toMatchObject({ type, labelNames: labels })
   })
 
   test('refuses an unknown label', () => {
-    const metrics = createMetrics({ version: '0', sinks: [DEFAULT_SINK] })
+    const metrics = createMetrics({ version: '0', known: knownNames(ONE) })
     expect(() => metrics.heartbeats_total.inc({ shard: '1' } as never)).toThrow()
   })
 
   test('also has the process, its heap and the delay of its event loop', async () => {
-    const text = await createMetrics({ version: '0', sinks: [DEFAULT_SINK] }).registry.metrics()
+    const text = await createMetrics({ version: '0', known: knownNames(ONE) }).registry.metrics()
     expect(text).toMatch(/^process_resident_memory_bytes \d+/m)
     expect(text).toMatch(/^nodejs_eventloop_lag_p99_seconds \d/m)
   })
@@ -53,25 +61,31 @@ describe('the registry', () => {
     ['heartbeats_total{result="ok"}'],
     ['heartbeats_total{result="rejected"}'],
     ['checkpoint_commits_total{result="failed"}'],
-    ['logs_filtered_total{reason="topic"}'],
+    ['logs_read_total{project="p",logstore="l"}'],
+    ['raw_bytes_read_total{project="p",logstore="l"}'],
+    ['logs_filtered_total{project="p",logstore="l",reason="topic"}'],
+    ['events_routed_total{project="p",logstore="l",route="default"}'],
+    ['config_reloads_total{result="done"}'],
+    ['config_reloads_total{result="invalid"}'],
+    ['config_reloads_total{result="needs_restart"}'],
     ['hec_resends_total{reason="ack_timeout"}'],
     ['events_delivered_total{sink="splunk_hec"}'],
     ['events_dead_lettered_total{reason="6"}'],
     ['events_dead_lettered_total{reason="http_413"}'],
     ['events_dead_lettered_total{reason="event_too_large"}'],
-    ['paused{reason="hec_configuration"}'],
-    ['paused{reason="sls_configuration"}'],
+    ['paused{reason="hec_configuration",sink="splunk_hec"}'],
+    ['paused{reason="sls_configuration",sink=""}'],
     ['hec_ambiguous_total'],
     ['expired_cursor_total'],
     ['in_flight_bytes'],
     ['hec_ack_seconds_count'],
   ])('starts sls_bridge_%s at 0', async (series) => {
-    const text = await createMetrics({ version: '0', sinks: [DEFAULT_SINK] }).registry.metrics()
+    const text = await createMetrics({ version: '0', known: knownNames(ONE) }).registry.metrics()
     expect(text.split('\n')).toContain(`sls_bridge_${series} 0`)
   })
 
   test('has the version', async () => {
-    expect(await createMetrics({ version: '9.8.7', sinks: [DEFAULT_SINK] }).registry.metrics()).toContain(
+    expect(await createMetrics({ version: '9.8.7', known: knownNames(ONE) }).registry.metrics()).toContain(
       'sls_bridge_build_info{version="9.8.7"} 1',
     )
   })
@@ -84,7 +98,7 @@ describe('docs/metrics.md', () => {
 
   test('lists exactly what the registry has, with its labels', async () => {
     const rows = [...docs.matchAll(/^\| `([a-z0-9_]+)` \| (?:counter|gauge|histogram) \|([^|]*)\|/gm)]
-    const registry = createMetrics({ version: '0', sinks: [DEFAULT_SINK] }).registry
+    const registry = createMetrics({ version: '0', known: knownNames(ONE) }).registry
     expect(rows.map(([, name]) => name).sort()).toEqual(
       registry
         .getMetricsAsArray()
@@ -106,7 +120,7 @@ describe.each([
   'deploy/prometheus/rules.test.yml',
   'deploy/grafana/dashboards/sls-siem-bridge.json',
 ])('%s', (name) => {
-  const registry = createMetrics({ version: '0', sinks: [DEFAULT_SINK] }).registry
+  const registry = createMetrics({ version: '0', known: knownNames(ONE) }).registry
   const text = file(name)
 
   test('names only metrics that exist', () => {

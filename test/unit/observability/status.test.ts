@@ -134,7 +134,10 @@ describe('pauses', () => {
     it.telemetry.paused(key, fault('configuration', '1', 'Token disabled', 'enable it'))
     it.clock.pass(5)
     expect(it.status.snapshot().pauses).toEqual([
-      { reason: 'hec_configuration', scope: 'sink', seconds: 35, message: 'Token disabled', advice: 'enable it' },
+      {
+        ...{ reason: 'hec_configuration', sink: 'splunk_hec', scope: 'sink', seconds: 35 },
+        ...{ message: 'Token disabled', advice: 'enable it' },
+      },
     ])
     it.telemetry.resumed(key)
     expect(it.status.snapshot().pauses).toEqual([])

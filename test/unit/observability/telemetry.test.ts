@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Telemetry } from '../../../src/core/telemetry.ts'
 import { PAUSE_REASONS } from '../../../src/core/telemetry.ts'
 import { LOGSTORE, shardRef } from '../../support/shard-ref.ts'
-import { fault, observed } from './observed.ts'
+import { fault, MANY, observed } from './observed.ts'
 
 const shardLabels = (shard: number) => `{project="p",logstore="l",shard="${shard}"}`
 
@@ -38,6 +38,8 @@ describe('counting', () => {
     telemetry.pulled(shardRef(1), 10, 1000)
     telemetry.pulled(shardRef(1), 5, 500)
     telemetry.filtered(shardRef(0), 'topic', 4)
+    telemetry.parseFailed(shardRef(0), 'default', 'json', 3)
+    telemetry.reloaded('invalid')
     telemetry.delivered('splunk_hec', 7)
     telemetry.deadLettered('splunk_hec', '6', 2)
     telemetry.checkpointCommitted(shardRef(1), 'MQ==')
@@ -52,9 +54,17 @@ describe('counting', () => {
     telemetry.resent('splunk_hec', 'ack_timeout', 50)
     expect(await samples('heartbeats_total')).toMatchObject({ '{result="ok"}': 1, '{result="rejected"}': 1 })
     expect(await samples('rebalances_total')).toEqual({ '': 1 })
-    expect(await samples('logs_read_total')).toEqual({ '': 15 })
-    expect(await samples('raw_bytes_read_total')).toEqual({ '': 1500 })
-    expect(await samples('logs_filtered_total')).toEqual({ '{reason="topic"}': 4 })
+    expect(await samples('logs_read_total')).toEqual({ '{project="p",logstore="l"}': 15 })
+    expect(await samples('raw_bytes_read_total')).toEqual({ '{project="p",logstore="l"}': 1500 })
+    expect(await samples('logs_filtered_total')).toEqual({ '{project="p",logstore="l",reason="topic"}': 4 })
+    expect(await samples('parse_failures_total')).toEqual({
+      '{project="p",logstore="l",route="default",step="json"}': 3,
+    })
+    expect(await samples('config_reloads_total')).toEqual({
+      '{result="done"}': 0,
+      '{result="invalid"}': 1,
+      '{result="needs_restart"}': 0,
+    })
     expect(await samples('events_delivered_total')).toEqual({ '{sink="splunk_hec"}': 7 })
     expect(await samples('events_dead_lettered_total')).toMatchObject({ '{reason="6"}': 2, '{reason="12"}': 0 })
     expect(await samples('checkpoint_commits_total')).toMatchObject({ '{result="ok"}': 1, '{result="failed"}': 1 })
@@ -231,7 +241,10 @@ describe('a pause', () => {
     expect(errors[0]).toMatchObject({ reason: 'hec_configuration', scope: 'sink', fault: { code: '4', status: 400 } })
     expect(errors[0]?.msg).toContain('Invalid token')
     expect(errors[0]?.msg).toContain('set SPLUNK_HEC_TOKEN')
-    expect(await samples('paused')).toMatchObject({ '{reason="hec_configuration"}': 1, '{reason="dead_letter"}': 0 })
+    expect(await samples('paused')).toMatchObject({
+      '{reason="hec_configuration",sink="splunk_hec"}': 1,
+      '{reason="dead_letter",sink="splunk_hec"}': 0,
+    })
     expect(health.ready().ready).toBe(false)
     expect(health.ready().reasons.join()).toMatch(/hec_configuration.*Invalid token.*set SPLUNK_HEC_TOKEN/)
   })
@@ -261,7 +274,7 @@ describe('a pause', () => {
     const resumed = lines().filter(({ msg }) => msg.includes('resumed'))
     expect(resumed).toHaveLength(1)
     expect(resumed[0]?.msg).toContain('40 s')
-    expect(await samples('paused')).toMatchObject({ '{reason="hec_configuration"}': 0 })
+    expect(await samples('paused')).toMatchObject({ '{reason="hec_configuration",sink="splunk_hec"}': 0 })
     expect(health.ready()).toEqual({ ready: true, reasons: [] })
   })
 
@@ -278,7 +291,7 @@ describe('a pause', () => {
     telemetry.paused({ reason: 'corrupt_data', scope: { of: 'pull', shard: shardRef(1) } }, refused)
     telemetry.paused({ reason: 'corrupt_data', scope: { of: 'pull', shard: shardRef(2) } }, refused)
     telemetry.resumed({ reason: 'corrupt_data', scope: { of: 'pull', shard: shardRef(1) } })
-    expect(await samples('paused')).toMatchObject({ '{reason="corrupt_data"}': 1 })
+    expect(await samples('paused')).toMatchObject({ '{reason="corrupt_data",sink=""}': 1 })
   })
 
   test('of a shard ends with its release, and no other pause does', async () => {
@@ -289,16 +302,17 @@ describe('a pause', () => {
     telemetry.paused({ reason: 'expired_cursor', scope: { of: 'pull', shard: shardRef(11) } }, refused)
     telemetry.shardReleased(shardRef(1), 'lost')
     expect(await samples('paused')).toMatchObject({
-      '{reason="corrupt_data"}': 0,
-      '{reason="sls_configuration"}': 0,
-      '{reason="expired_cursor"}': 1,
+      '{reason="corrupt_data",sink=""}': 0,
+      '{reason="sls_configuration",sink=""}': 0,
+      '{reason="expired_cursor",sink=""}': 1,
     })
     expect(health.ready().reasons).toHaveLength(1)
   })
 
   test('has a series for every reason', async () => {
-    const { samples } = await observed()
-    expect(Object.keys(await samples('paused'))).toEqual(PAUSE_REASONS.map((reason) => `{reason="${reason}"}`))
+    const { samples } = await observed('info', { ends: MANY })
+    const reasons = Object.keys(await samples('paused')).map((labels) => /reason="(\w+)"/.exec(labels)?.[1])
+    expect(reasons.sort()).toEqual([...PAUSE_REASONS].sort())
   })
 })
 
