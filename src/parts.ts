@@ -131,12 +131,14 @@ export function consumerOf({ sources }: Pick<Config, 'sources'>): string {
 
 /** What happens to the logs of one logstore. */
 export function programOf({ sinks, routing, eventIdScope }: Config, source: SourceConfig, logstore: string): Program {
-  const { project, topics } = source
+  const { project, topics, reservedKeys, shape } = source
   const copiesOf = ({ to }: Route): Copy[] =>
     to.map((name) => copyFor(sinks.find((sink) => sink.name === name) as SinkConfig, project, logstore))
   return {
     topics: new TopicSelection(topics),
     idScope: eventIdScope === 'logstore' ? logstore : `${project}/${logstore}`,
+    reservedKeys,
+    shape,
     routes: routing.routes
       .filter(({ from }) => from === undefined || from.includes(source.name))
       .map((route) => ({ name: route.name, copies: copiesOf(route) })),

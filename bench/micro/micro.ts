@@ -56,7 +56,7 @@ const DESTINATION = { sink: 'splunk_hec', maxBatchBytes: 1_000_000 }
 
 function programOf(topics: readonly string[]): Program {
   const routes = [{ name: 'default', copies: [{ destination: DESTINATION, layout: LAYOUT }] }]
-  return { topics: new TopicSelection(topics), idScope: POSITION.logstore, routes }
+  return { topics: new TopicSelection(topics), idScope: POSITION.logstore, reservedKeys: 'override', shape: [], routes }
 }
 
 /** An engine with its surroundings in the bridge. */

@@ -85,7 +85,7 @@ function readGivenFile(name: SettingName, path: string): string | Problem {
 export function unknownVariables(env: Environment): string[] {
   const known = SETTING_NAMES.flatMap((name) => [name, fileVariable(name)])
   const unknown = Object.keys(env).filter(
-    (name) => /^(SLS|SPLUNK_HEC|SPLUNK_SEARCH|FILTER)_/.test(name) && env[name]?.trim() && !known.includes(name),
+    (name) => /^(SLS|SPLUNK_HEC|SPLUNK_SEARCH|FILTER|EVENT)_/.test(name) && env[name]?.trim() && !known.includes(name),
   )
   return unknown
     .filter((name) => !/^SLS_SIEM_BRIDGE_/.test(name) && !isServiceLink(name, env[name] ?? ''))

@@ -177,8 +177,15 @@ function source(values: Values, hostname: string, pid: number): Omit<SourceConfi
     inOrder: values.SLS_IN_ORDER,
     expiredCursor: values.SLS_EXPIRED_CURSOR,
     topics: values.FILTER_TOPICS ?? [],
-    shape: [],
+    reservedKeys: values.EVENT_RESERVED_KEYS,
+    shape: jsonFields(values.EVENT_JSON_FIELDS),
   }
+}
+
+function jsonFields(fields: Values['EVENT_JSON_FIELDS']): SourceConfig['shape'] {
+  if (fields === undefined) return []
+  const chosen = fields.includes('*') ? '*' : fields
+  return [{ name: 'json', fields: chosen, into: 'value', required: false, onFailure: 'keep' }]
 }
 
 function splunkHec(values: Values, given: Understood['given'], pem: Understood['pem']): SplunkHecConfig {

@@ -57,6 +57,8 @@ export interface SourceConfig {
   expiredCursor: 'begin' | 'fail'
   /** Empty: all of them. */
   topics: readonly string[]
+  /** Whether contents named `__topic__`, `__source__` or `__tag__:…` override these, or are called `__content__:…`. */
+  reservedKeys: 'override' | 'rename'
   /** Done once, before the routes. */
   shape: readonly Step[]
 }

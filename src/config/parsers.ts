@@ -120,6 +120,11 @@ export const searchToken: Parser<SearchToken> = {
   },
 }
 
+export const commaList: Parser<readonly string[]> = {
+  allowed: 'comma-separated list',
+  parse: (value) => ({ value: [...new Set(items(value))] }),
+}
+
 /** Topics. A `*` at the end stands for the rest of a name, `""` for the empty topic. Quotes hold a name with blanks. */
 export const topicList: Parser<readonly string[]> = {
   allowed: 'topics separated by commas; `prefix*` for all that begin so, `""` for the empty one',

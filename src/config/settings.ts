@@ -3,6 +3,7 @@ import {
   autoOrBoolean,
   boolean,
   choice,
+  commaList,
   hecToken,
   hecUrls,
   listOf,
@@ -26,6 +27,7 @@ export const GROUPS = {
   sls: 'Log Service (SLS)',
   credentials: 'Credentials other than an access key pair',
   filter: 'Filter',
+  event: 'Events',
   hec: 'Splunk HEC',
   tls: 'TLS to Splunk',
   data: 'Dead letter and memory',
@@ -236,6 +238,16 @@ export const SETTINGS = {
     example: 'audit,login',
     computed: 'all topics',
   }),
+  EVENT_JSON_FIELDS: optional(commaList, {
+    group: 'event',
+    doc: 'Contents whose value is a JSON object or array are sent as JSON, not as text that holds JSON. `*` is all contents. See [shaping](shaping.md).',
+    example: 'event,detail',
+    computed: 'none',
+  }),
+  EVENT_RESERVED_KEYS: defaulting('override', choice('override', 'rename'), {
+    group: 'event',
+    doc: 'What becomes of contents named `__topic__`, `__source__` or `__tag__:…`. They replace the real ones (`override`), as in the official SDK, or are called `__content__:__topic__` and so on (`rename`). With `rename` a log cannot pass for another’s.',
+  }),
   SPLUNK_HEC_URL: required(hecUrls, {
     group: 'hec',
     peer: 'collector',
@@ -255,7 +267,10 @@ export const SETTINGS = {
     example: 'aliyun_audit',
     computed: 'the default index of the token',
   }),
-  SPLUNK_HEC_SOURCETYPE: defaulting('aliyun:sls', text, { group: 'hec', doc: 'Source type of the events.' }),
+  SPLUNK_HEC_SOURCETYPE: defaulting('aliyun:sls', text, {
+    group: 'hec',
+    doc: 'Source type of the events. `auto` chooses it by topic: see [the table](shaping.md#source-types). Unknown topics get `aliyun:sls`.',
+  }),
   SPLUNK_HEC_SOURCE: optional(text, {
     group: 'hec',
     doc: 'Source of the events.',

@@ -1,3 +1,4 @@
+import type { Step } from '../routing/step.ts'
 import type { HecLayout } from './hec-layout.ts'
 import type { TopicSelection } from './select.ts'
 
@@ -7,6 +8,10 @@ export interface Program {
   readonly topics: TopicSelection
   /** Event ids begin with it: `<logstore>` or `<project>/<logstore>`. */
   readonly idScope: string
+  /** Whether contents named `__topic__`, `__source__` or `__tag__:…` override these, or are called `__content__:…`. */
+  readonly reservedKeys: 'override' | 'rename'
+  /** Applied once to each log, before the routes. */
+  readonly shape: readonly Step[]
   /** A log walks them from the top until one takes it. The last takes all that come to it. */
   readonly routes: readonly ProgramRoute[]
 }

@@ -37,6 +37,8 @@ export interface Encoding extends HecLayout {
   /** Event ids begin with it. */
   idScope: string
   maxBatchBytes: number
+  /** Default: `override`. */
+  reservedKeys?: 'override' | 'rename'
 }
 
 /** The envelopes that the encoder must produce for a body, as bytes. Made from objects, the plain and slow way. */
@@ -86,7 +88,11 @@ function envelope(options: Encoding, group: Group, log: Log, id: string): string
     ['__source__', text(group.Source)],
   ])
   for (const tag of group.LogTags ?? []) pairs.set(`__tag__:${text(tag.Key)}`, text(tag.Value))
-  for (const content of log.Contents ?? []) pairs.set(text(content.Key), text(content.Value))
+  for (const content of log.Contents ?? []) {
+    const key = text(content.Key)
+    const isReserved = key === '__topic__' || key === '__source__' || key.startsWith('__tag__:')
+    pairs.set(isReserved && options.reservedKeys === 'rename' ? `__content__:${key}` : key, text(content.Value))
+  }
 
   const nanos = timeOf(log)
   const members: Array<[string, string]> = [

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Single } from '../../config/single.ts'
 import { Fault } from '../../core/errors.ts'
+import { sourcetypeOf } from '../../pipeline/products.ts'
 import type { HecConnection } from '../../sinks/splunk-hec/client.ts'
 import { HecClient } from '../../sinks/splunk-hec/client.ts'
 import { CookieJar } from '../../sinks/splunk-hec/cookie-jar.ts'
@@ -34,8 +35,9 @@ async function sendTestEvent(
   { config: { hec, sls }, connection, signal }: Means,
 ): Promise<Finding> {
   const { clock } = connection
-  const { index, sourcetype, source, host = 'sls-siem-bridge-check' } = hec
+  const { index, source, host = 'sls-siem-bridge-check' } = hec
   const event = { message: 'sls-siem-bridge check: a test event', group: sls.consumerGroup }
+  const sourcetype = hec.sourcetype === 'auto' ? sourcetypeOf('') : hec.sourcetype
   const time = Math.floor(clock.wall() / 1000)
   const envelope = { time, host, source, sourcetype, ...(index && { index }), event, fields: { sls_event_id: id } }
   const client = new HecClient(url, connection)

@@ -79,7 +79,7 @@ class ReferenceWalk implements Walk {
   }
 
   *#eventsOf(body: Buffer): Generator<Buffer, undefined> {
-    const { topics, idScope } = this.#program
+    const { topics } = this.#program
     const { name, layout } = this.#route
     let groupIndex = -1
     for (const bytes of logGroupsOf(body)) {
@@ -92,7 +92,7 @@ class ReferenceWalk implements Walk {
         continue
       }
       add(this.#routed, name, group.logCount)
-      const events = new GroupEvents(layout, idScope, this.#at, group, groupIndex)
+      const events = new GroupEvents(this.#program, layout, this.#at, group, groupIndex)
       let logIndex = 0
       for (const log of group.logs()) yield events.eventOf(log, logIndex++)
     }

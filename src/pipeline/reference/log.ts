@@ -1,5 +1,6 @@
 import type { PullPosition } from '../../core/batch.ts'
 import type { OnFailure, Step } from '../../routing/step.ts'
+import type { Program } from '../program.ts'
 import type { LogGroup } from './log-group.ts'
 import { contentsOf, timeOf } from './log-group.ts'
 import type { Time } from './time.ts'
@@ -71,10 +72,13 @@ export function factsOf(group: LogGroup, at: PullPosition): GroupFacts {
   return { at, members }
 }
 
-/** A later content wins, at the place of the first; also over topic, source and tags. */
-export function readLog(group: GroupFacts, bytes: Buffer): Log {
+/** A later content wins, at the place of the first; also over topic, source and tags, unless reserved keys are renamed. */
+export function readLog(group: GroupFacts, bytes: Buffer, reservedKeys: Program['reservedKeys']): Log {
   const members = new Map(group.members)
-  for (const [key, value] of contentsOf(bytes)) members.set(key.toString(), asText(value))
+  for (const [key, value] of contentsOf(bytes)) {
+    const name = key.toString()
+    members.set(reservedKeys === 'rename' && isOfGroup(name) ? `__content__:${name}` : name, asText(value))
+  }
   const written = timeOf(bytes)
   return { group, written, size: bytes.length, time: written, members, failures: [], fate: 'keep' }
 }

@@ -21,25 +21,25 @@ export class WasmEngine implements Engine {
   open(body: Buffer, at: PullPosition, program: Program): Walk {
     const position = this.#kernel.begin(body, at, program)
     if (position === undefined) return this.#reference.open(body, at, program)
-    return new KernelWalk(this.#kernel, position, program.idScope, at)
+    return new KernelWalk(this.#kernel, position, program, at)
   }
 }
 
 class KernelWalk implements Walk {
   readonly #kernel: Kernel
   readonly #position: Position
-  readonly #idScope: string
+  readonly #program: Program
   readonly #at: PullPosition
   readonly #about: Omit<Batch, 'bytes' | 'ends' | 'count'>
   /** Encodes the logs of one group that the kernel hands over. */
   #handedOver: { readonly groupIndex: number; readonly events: GroupEvents } | undefined
   #finished = false
 
-  constructor(kernel: Kernel, position: Position, idScope: string, at: PullPosition) {
+  constructor(kernel: Kernel, position: Position, program: Program, at: PullPosition) {
     const { name, destination } = position.program.route
     this.#kernel = kernel
     this.#position = position
-    this.#idScope = idScope
+    this.#program = program
     this.#at = at
     this.#about = { origin: originOf(at), sink: destination.sink, routes: [name] }
   }
@@ -78,7 +78,7 @@ class KernelWalk implements Walk {
     const { group, groupIndex, log, logIndex } = this.#kernel.handedOver
     if (this.#handedOver?.groupIndex !== groupIndex) {
       const { layout } = this.#position.program.route
-      const events = new GroupEvents(layout, this.#idScope, this.#at, new LogGroup(group), groupIndex)
+      const events = new GroupEvents(this.#program, layout, this.#at, new LogGroup(group), groupIndex)
       this.#handedOver = { groupIndex, events }
     }
     return this.#handedOver.events.eventOf(log, logIndex)

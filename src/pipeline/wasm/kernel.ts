@@ -338,10 +338,11 @@ function kernelProgramOf(program: Program, maxBatchBytes: number): KernelProgram
   const route = plainRouteOf(program)
   if (route === undefined || route.destination.maxBatchBytes > maxBatchBytes) return undefined
   const { layout } = route
+  if (program.shape.length > 0 || layout.sourcetype === 'auto') return undefined
   const texts = {
     topics: topicList(program.topics),
     host: layout.host === undefined ? undefined : insideOf(layout.host),
-    afterHost: Buffer.from(`",${constantMembers(layout)},"event":{`),
+    afterHost: Buffer.from(`",${constantMembers(layout, '')},"event":{`),
   }
   const bytes = texts.topics.length + (texts.host?.length ?? 0) + texts.afterHost.length
   return bytes > PROGRAM_BYTES ? undefined : { route, ...texts, topicCount: program.topics.topics.length }

@@ -31,6 +31,7 @@ describe('defaults', () => {
       inOrder: false,
       expiredCursor: 'begin',
       topics: [],
+      reservedKeys: 'override',
       shape: [],
     })
     const { token, ...hec } = config.hec

@@ -39,6 +39,27 @@ describe('FILTER_TOPICS', () => {
   })
 })
 
+describe('EVENT_JSON_FIELDS', () => {
+  const json = { name: 'json', into: 'value', required: false, onFailure: 'keep' }
+  test.each([
+    ['event', ['event']],
+    [' event , a b ,event', ['event', 'a b']],
+    ['*', '*'],
+    ['event,*', '*'],
+  ])('%j', (text, fields) => {
+    expect(accepted({ EVENT_JSON_FIELDS: text }).config.sls.shape).toEqual([{ ...json, fields }])
+  })
+
+  test('none by default', () => expect(accepted({}).config.sls.shape).toEqual([]))
+})
+
+test('EVENT_RESERVED_KEYS is override or rename', () => {
+  const chosen = (text?: string) =>
+    accepted(text === undefined ? {} : { EVENT_RESERVED_KEYS: text }).config.sls.reservedKeys
+  expect([chosen(), chosen('rename'), chosen('Override')]).toEqual(['override', 'rename', 'override'])
+  expect(blamed({ EVENT_RESERVED_KEYS: 'drop' })).toEqual(['EVENT_RESERVED_KEYS'])
+})
+
 describe('numbers', () => {
   const whole = [
     ['SLS_HEARTBEAT_SECONDS', '1', '0'],

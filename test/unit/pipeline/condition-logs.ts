@@ -23,7 +23,7 @@ export function logOf(fields: readonly Field[], groupFields: readonly Field[] = 
   const parsed = new LogGroup(bytes)
   const [first] = parsed.logs()
   if (first === undefined) throw new Error('no log')
-  return readLog(factsOf(parsed, position), first)
+  return readLog(factsOf(parsed, position), first, 'override')
 }
 
 export function logWith(contents: Readonly<Record<string, string | Uint8Array>>): Log {

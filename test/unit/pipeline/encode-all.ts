@@ -25,12 +25,21 @@ export const defaults: Encoding = {
 }
 
 /** One route to one sink. */
-export function programOf(encoding: Partial<Encoding> = {}): Program {
-  const { topics, idScope, maxBatchBytes, ...layout } = { ...defaults, ...encoding }
+export function programOf(encoding: Partial<Encoding & Pick<Program, 'shape'>> = {}): Program {
+  const {
+    topics,
+    idScope,
+    maxBatchBytes,
+    reservedKeys = 'override',
+    shape = [],
+    ...layout
+  } = { ...defaults, ...encoding }
   const destination = { sink: 'splunk_hec', maxBatchBytes }
   return {
     topics: new TopicSelection(topics),
     idScope,
+    reservedKeys,
+    shape,
     routes: [{ name: 'default', copies: [{ destination, layout }] }],
   }
 }
@@ -53,7 +62,7 @@ export class Engines {
   readonly #reference: Encoder
   readonly #fast: Encoder
 
-  constructor(encoding: Encoding) {
+  constructor(encoding: Encoding & Partial<Pick<Program, 'shape'>>) {
     const options = kernelOptions(encoding)
     const { memory } = options
     const program = programOf(encoding)
@@ -131,7 +140,7 @@ function difference(found: Outcome, expected: Outcome): string {
   return `…${one.slice(Math.max(0, at - 60), at + 60)} ≠ …${other.slice(Math.max(0, at - 60), at + 60)}`
 }
 
-export function encoderWith(encoding: Partial<Encoding> = {}): Engines {
+export function encoderWith(encoding: Partial<Encoding & Pick<Program, 'shape'>> = {}): Engines {
   return new Engines({ ...defaults, ...encoding })
 }
 

@@ -14,7 +14,7 @@ const variants: Encoding[] = [
   { ...defaults, maxBatchBytes: 20_000, host: 'a "host"' },
   { ...defaults, topics: ['audit', 'other'], index: 'i' },
   { ...defaults, topics: ['', 'auditx*', 'é*'] },
-  { ...defaults, topics: ['audit*'] },
+  { ...defaults, topics: ['audit*'], reservedKeys: 'rename' },
 ]
 
 describe('any log groups', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { Step } from '../../../src/routing/step.ts'
 import { encodeLogGroup, encodeLogGroupList } from '../../../src/sls/log-group.ts'
 import { countsOf, expectedEvents } from '../../support/event-oracle.ts'
 import { defaults, encodeAll, encoderWith, envelopes, idOf, position } from './encode-all.ts'
@@ -331,6 +332,37 @@ describe('unknown fields', () => {
     const { text } = encodeAll(encoderWith(), body)
     expect(timeOf(text)).toBe('7.000000000')
     expect(eventOf(text)).toBe('{"__topic__":"t","__source__":"","__tag__:tag":"x","k":"v"}')
+  })
+})
+
+describe('what the environment chooses for events', () => {
+  test('sourcetype auto is by topic, for each log group', () => {
+    const groups = ['waf_access_log', '', 'sas-vul-log'].map((name) => group(log(time(1)), topic(name)))
+    const lines = encodeAll(encoderWith({ sourcetype: 'auto', index: 'main' }), list(...groups)).text.split('\n')
+    const of = (line = ''): string => line.slice(line.indexOf('"sourcetype"'), line.indexOf(',"event"'))
+    expect(lines.slice(0, 3).map(of)).toEqual([
+      '"sourcetype":"aliyun:waf","index":"main"',
+      '"sourcetype":"aliyun:sls","index":"main"',
+      '"sourcetype":"aliyun:sas:vul-log","index":"main"',
+    ])
+  })
+
+  test('reserved keys are renamed, so that no log passes for another’s', () => {
+    const contents = [content('__topic__', 'fake'), content('__tag__:x', 'fake'), content('__content__:a', 'as it is')]
+    const body = list(group(log(...contents), topic('t'), source('s'), tag('x', '1')))
+    expect(eventOf(encodeAll(encoderWith({ reservedKeys: 'rename' }), body).text)).toBe(
+      '{"__topic__":"t","__source__":"s","__tag__:x":"1","__content__:__topic__":"fake",' +
+        '"__content__:__tag__:x":"fake","__content__:a":"as it is"}',
+    )
+  })
+
+  test('contents that are JSON are sent as JSON', () => {
+    const shape: Step[] = [{ name: 'json', fields: ['a'], into: 'value', required: false, onFailure: 'keep' }]
+    const body = list(group(log(content('a', '{ "n": 1e400 }'), content('b', '{}'))), group(log(content('a', '{"cut'))))
+    expect(encodeAll(encoderWith({ shape }), body).text.split('\n').slice(0, 2).map(eventOf)).toEqual([
+      '{"__topic__":"","__source__":"","a":{"n":1e400},"b":"{}"}',
+      '{"__topic__":"","__source__":"","a":"{\\"cut"}',
+    ])
   })
 })
 

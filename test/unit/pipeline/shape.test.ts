@@ -22,7 +22,7 @@ function logOf(contents: Contents): Log {
   const parsed = new LogGroup(bytes)
   const [first] = parsed.logs()
   if (first === undefined) throw new Error('no log')
-  return readLog(factsOf(parsed, position), first)
+  return readLog(factsOf(parsed, position), first, 'override')
 }
 
 /** Members as the event has them, without topic, source and tag. */
