@@ -32,9 +32,10 @@ export function wholeValue(json: Buffer): Found | undefined {
 
 const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY, QUOTE, COMMA, COLON, BACKSLASH] = Buffer.from('{}[]",:\\')
 const SPACES: ReadonlySet<number | undefined> = new Set(Buffer.from(' \t\n\r'))
-/** The literals and numbers of JSON, by all bytes that may be in them. */
+/** The literals and numbers of JSON. */
 const SCALAR = /^(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)$/
-const IN_SCALAR: ReadonlySet<number | undefined> = new Set(Buffer.from('truefalsn+-.eE0123456789'))
+/** One of these tells that a literal or number has ended. */
+const BEHIND_SCALAR: ReadonlySet<number | undefined> = new Set(Buffer.from(' \t\n\r,]}'))
 const ESCAPE = /^(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/
 const CONTROL = 0x20
 
@@ -152,7 +153,8 @@ class JsonScan {
   #scalar(): Buffer | null | undefined {
     if (this.byte === QUOTE) return this.#string()
     const start = this.#at
-    while (IN_SCALAR.has(this.byte)) this.#at++
+    while (this.byte !== undefined && !BEHIND_SCALAR.has(this.byte)) this.#at++
+    if (this.byte === undefined) return undefined
     const bytes = this.#json.subarray(start, this.#at)
     const text = bytes.toString('latin1')
     if (!SCALAR.test(text)) return undefined
