@@ -1,0 +1,28 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { decideForGroup, explain, holds } from '../../../src/pipeline/reference/conditions.ts'
+import { expressionOf, logOf } from './condition-logs.ts'
+import { fieldsOf, groupFieldsOf, plainLog, randomCondition } from './random-conditions.ts'
+
+test('conditions hold as a plain reading of JSON.parse says; a group decides nothing else, and an explanation says the same', () => {
+  let held = 0
+  let decidedByGroup = 0
+  const runs = 6000
+  fc.assert(
+    fc.property(randomCondition, plainLog, (condition, plain) => {
+      const log = logOf(fieldsOf(plain), groupFieldsOf(plain))
+      const expression = expressionOf(condition.text)
+      const answer = condition.holds(plain)
+      expect(holds(expression, log), condition.text).toBe(answer)
+      expect(explain(expression, log).holds).toBe(answer)
+      const decided = decideForGroup(expression, log.group)
+      expect(typeof decided === 'boolean' ? decided : holds(decided, log), condition.text).toBe(answer)
+      held += Number(answer)
+      decidedByGroup += Number(typeof decided === 'boolean')
+    }),
+    { numRuns: runs },
+  )
+  // The generator is no use if nearly everything is false, or if groups decide nothing.
+  expect(held).toBeGreaterThan(runs / 5)
+  expect(decidedByGroup).toBeGreaterThan(runs / 20)
+})
