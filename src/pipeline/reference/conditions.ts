@@ -184,7 +184,7 @@ const TEXT_TESTS = {
   contains: (text: Buffer, part: Buffer) => text.includes(part),
   icontains: (text: Buffer, part: Buffer) => small(text).includes(small(part)),
   startswith: (text: Buffer, part: Buffer) => text.subarray(0, part.length).equals(part),
-  endswith: (text: Buffer, part: Buffer) => text.subarray(Math.max(0, text.length - part.length)).equals(part),
+  endswith: (text: Buffer, part: Buffer) => text.subarray(text.length - part.length).equals(part),
 }
 
 function numbersOf(texts: readonly Buffer[]): Decimal[] {

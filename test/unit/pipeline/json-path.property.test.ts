@@ -154,6 +154,8 @@ describe('hostile JSON', () => {
   test('nesting beyond 64 hides what is inside and behind it, and nothing before it', () => {
     expect(found(nested(64, '[', ']'), ...Array(64).fill(0))).toBe('1')
     expect(found(nested(65, '[', ']'), ...Array(65).fill(0))).toBeUndefined()
+    expect(found(nested(64, '[', ']'), ...Array(63).fill(0))).toEqual(['1'])
+    expect(found(nested(65, '[', ']'), ...Array(64).fill(0))).toBeUndefined()
     expect(found(nested(64, '{"a":', '}'), ...Array(64).fill('a'))).toBe('1')
     expect(found(nested(65, '{"a":', '}'), ...Array(65).fill('a'))).toBeUndefined()
     for (const [open, close] of [
