@@ -104,15 +104,13 @@ export const METRICS = {
   ),
   checkpoint_commits_total: counter(
     'Checkpoint commits. `foreign`: another consumer has overwritten a checkpoint of ours, which is repaired.',
-    ['result'],
-    COMMIT_RESULTS.map((result) => ({ result })),
+    [...perLogstore, 'result'],
   ),
   heartbeats_total: counter(
     'Heartbeats to the consumer group. `rejected`: the service no longer knew this consumer, which lost its shards.',
-    ['result'],
-    HEARTBEAT_RESULTS.map((result) => ({ result })),
+    [...perLogstore, 'result'],
   ),
-  rebalances_total: counter('Changes of the set of shards that this replica holds.'),
+  rebalances_total: counter('Changes of the set of shards that this replica holds.', perLogstore),
   sls_requests_total: counter('Requests to Log Service by call, HTTP status (`error`: no answer) and error code.', [
     'api',
     'status',
@@ -127,9 +125,13 @@ export const METRICS = {
     '1 while an endpoint of a sink is paused by its own fault: its token, certificate, path or index. The other endpoints get its events; with none left the sink is `paused`.',
     ['sink', 'endpoint'],
   ),
-  expired_cursor_total: counter('Checkpoints that had expired: Log Service deleted logs before they were read.'),
+  expired_cursor_total: counter(
+    'Checkpoints that had expired: Log Service deleted logs before they were read.',
+    perLogstore,
+  ),
   expired_cursor_lost_log_groups_total: counter(
     'Estimate of the log groups that were deleted before they were read, where one can be made.',
+    perLogstore,
   ),
   event_loop_delay_seconds: histogram(
     'Delay of the event loop, in seconds. Heartbeats, acknowledgements and the admin server wait as long.',
@@ -152,6 +154,14 @@ type Instance<D> =
 
 /** The registered metrics by name, and the registry that exposes them. */
 export type Metrics = { registry: Registry } & { [N in Name]: Instance<(typeof METRICS)[N]> }
+
+const PER_LOGSTORE = [
+  'logs_read_total',
+  'raw_bytes_read_total',
+  'rebalances_total',
+  'expired_cursor_total',
+  'expired_cursor_lost_log_groups_total',
+] as const
 
 const CLASSES = { counter: Counter, gauge: Gauge, histogram: Histogram }
 
@@ -191,8 +201,9 @@ export function createMetrics({ version, known }: { version: string; known: Know
   }
   for (const { ref, routes, filterReasons } of known.logstores) {
     const labels = { project: ref.project, logstore: ref.logstore }
-    metrics.logs_read_total.inc(labels, 0)
-    metrics.raw_bytes_read_total.inc(labels, 0)
+    for (const name of PER_LOGSTORE) metrics[name].inc(labels, 0)
+    for (const result of HEARTBEAT_RESULTS) metrics.heartbeats_total.inc({ ...labels, result }, 0)
+    for (const result of COMMIT_RESULTS) metrics.checkpoint_commits_total.inc({ ...labels, result }, 0)
     for (const reason of filterReasons) metrics.logs_filtered_total.inc({ ...labels, reason }, 0)
     for (const route of routes) metrics.events_routed_total.inc({ ...labels, route }, 0)
   }

@@ -67,7 +67,7 @@ export class BridgeTelemetry implements Telemetry {
   }
 
   heartbeat(logstore: LogstoreRef, result: 'ok' | 'failed' | 'rejected', fault?: Fault): void {
-    this.#metrics.heartbeats_total.inc({ result })
+    this.#metrics.heartbeats_total.inc({ ...logstoreLabels(logstore), result })
     // Heartbeats come all the time, whatever else happens.
     this.#tellSuppressed()
     const key = logstoreKey(logstore)
@@ -87,7 +87,7 @@ export class BridgeTelemetry implements Telemetry {
   }
 
   rebalanced(logstore: LogstoreRef, change: { taken: number[]; givenUp: number[] }): void {
-    this.#metrics.rebalances_total.inc()
+    this.#metrics.rebalances_total.inc(logstoreLabels(logstore))
     const { taken, givenUp } = change
     const details = { ...this.#names.fields(logstore), taken: shown(taken), givenUp: shown(givenUp) }
     this.#line('info', 'reassigned', details, this.#names.of('shards were reassigned', logstore))
@@ -145,12 +145,12 @@ export class BridgeTelemetry implements Telemetry {
   }
 
   checkpointCommitted(shard: ShardRef, cursor: string): void {
-    this.#metrics.checkpoint_commits_total.inc({ result: 'ok' })
+    this.#metrics.checkpoint_commits_total.inc({ ...logstoreLabels(shard), result: 'ok' })
     this.#log.debug({ ...this.#place(shard), cursor }, 'committed the checkpoint')
   }
 
   checkpointFailed(shard: ShardRef, fault: Fault): void {
-    this.#metrics.checkpoint_commits_total.inc({ result: 'failed' })
+    this.#metrics.checkpoint_commits_total.inc({ ...logstoreLabels(shard), result: 'failed' })
     this.#warn('checkpoint commit failed', fault, this.#place(shard))
   }
 
@@ -158,7 +158,7 @@ export class BridgeTelemetry implements Telemetry {
     shard: ShardRef,
     info: { seen: string; expected: string; consumer: string; sameName: boolean },
   ): void {
-    this.#metrics.checkpoint_commits_total.inc({ result: 'foreign' })
+    this.#metrics.checkpoint_commits_total.inc({ ...logstoreLabels(shard), result: 'foreign' })
     const cause = info.sameName
       ? 'another process uses the same SLS_CONSUMER name; give each replica its own'
       : 'another consumer writes where it holds no lease'
@@ -175,8 +175,11 @@ export class BridgeTelemetry implements Telemetry {
     shard: ShardRef,
     info: { expired: string; resumedAt: string; lostGroupsEstimate: number | undefined },
   ): void {
-    this.#metrics.expired_cursor_total.inc()
-    this.#metrics.expired_cursor_lost_log_groups_total.inc(Math.max(0, info.lostGroupsEstimate ?? 0))
+    this.#metrics.expired_cursor_total.inc(logstoreLabels(shard))
+    this.#metrics.expired_cursor_lost_log_groups_total.inc(
+      logstoreLabels(shard),
+      Math.max(0, info.lostGroupsEstimate ?? 0),
+    )
     const gap = info.lostGroupsEstimate === undefined ? 'unknown' : `about ${info.lostGroupsEstimate}`
     const expired = `the checkpoint of ${this.#names.shard(shard)} expired: logs were deleted before they were read (log groups lost: ${gap})`
     this.#status.fault(expired)

@@ -55,7 +55,7 @@ describe('a HEC that refuses for a while', () => {
     await scenario.write(20)
     await replica.line(/^paused/)
     expect(await replica.ready()).toMatchObject({ status: 503, text: expect.stringMatching(/token/i) })
-    expect(await replica.metrics()).toMatch(/^sls_bridge_paused\{reason="hec_configuration"\} 1$/m)
+    expect(await replica.metrics()).toMatch(/^sls_bridge_paused\{reason="hec_configuration",sink="splunk_hec"\} 1$/m)
     expect(scenario.sls.commits.length).toBe(committed)
     scenario.hec.setToken({ disabled: false })
     await scenario.caughtUp(30_000)

@@ -81,7 +81,7 @@ test('every panel has its own id, title, description and place', () => {
 })
 
 test('every query uses the chosen Prometheus and the chosen jobs', () => {
-  expect(templating.list.map(({ name }) => name)).toEqual(['datasource', 'job'])
+  expect(templating.list.map(({ name }) => name)).toEqual(['datasource', 'job', 'project', 'logstore'])
   const source = { type: 'prometheus', uid: '$datasource' }
   for (const { title, datasource, targets } of panels) {
     expect(datasource, title).toEqual(source)
@@ -104,6 +104,9 @@ test('the dashboard has the panels that an operator needs', () => {
     'In-flight bytes',
     'Dead letters',
     'Pauses',
+    'Events by route',
+    'Delivered by sink',
+    'Failed steps',
   ]) {
     expect(shown).toContain(title)
   }

@@ -192,7 +192,7 @@ describe('a dead-letter directory that cannot be written', () => {
     expect((await replica.ready()).text).toMatch(
       /^paused: dead_letter, sink: cannot write the dead letter in .*letters/,
     )
-    expect(await replica.metrics()).toContain('sls_bridge_paused{reason="dead_letter"} 1')
+    expect(await replica.metrics()).toContain('sls_bridge_paused{reason="dead_letter",sink="splunk_hec"} 1')
     expect(scenario.sls.commits.at(-1)?.checkpoint).toBe(settled)
     rmSync(DEAD_LETTER_DIR)
     await replica.line(/^resumed \(dead_letter/)

@@ -41,7 +41,7 @@ function documented(): string[] {
 
 /** Grafana's variables, with its values for one hour at this scrape interval. */
 function filledIn(expression: string): string {
-  return expression.replaceAll('$job', '.*').replaceAll('$__rate_interval', '4s')
+  return expression.replaceAll(/\$(job|project|logstore)\b/g, '.*').replaceAll('$__rate_interval', '4s')
 }
 
 test('after faults, every panel shows data, and every rule and documented expression is valid', async () => {

@@ -26,12 +26,12 @@ const CONTRACT: Record<string, [type: string, ...labels: string[]]> = {
   hec_ack_seconds: ['histogram'],
   hec_ambiguous_total: ['counter'],
   hec_resends_total: ['counter', 'reason'],
-  checkpoint_commits_total: ['counter', 'result'],
-  heartbeats_total: ['counter', 'result'],
-  rebalances_total: ['counter'],
+  checkpoint_commits_total: ['counter', 'project', 'logstore', 'result'],
+  heartbeats_total: ['counter', 'project', 'logstore', 'result'],
+  rebalances_total: ['counter', 'project', 'logstore'],
   sls_requests_total: ['counter', 'api', 'status', 'code'],
   paused: ['gauge', 'reason', 'sink'],
-  expired_cursor_total: ['counter'],
+  expired_cursor_total: ['counter', 'project', 'logstore'],
   build_info: ['gauge', 'version'],
 }
 
@@ -58,9 +58,9 @@ describe('the registry', () => {
   })
 
   test.each([
-    ['heartbeats_total{result="ok"}'],
-    ['heartbeats_total{result="rejected"}'],
-    ['checkpoint_commits_total{result="failed"}'],
+    ['heartbeats_total{project="p",logstore="l",result="ok"}'],
+    ['heartbeats_total{project="p",logstore="l",result="rejected"}'],
+    ['checkpoint_commits_total{project="p",logstore="l",result="failed"}'],
     ['logs_read_total{project="p",logstore="l"}'],
     ['raw_bytes_read_total{project="p",logstore="l"}'],
     ['logs_filtered_total{project="p",logstore="l",reason="topic"}'],
@@ -76,7 +76,7 @@ describe('the registry', () => {
     ['paused{reason="hec_configuration",sink="splunk_hec"}'],
     ['paused{reason="sls_configuration",sink=""}'],
     ['hec_ambiguous_total'],
-    ['expired_cursor_total'],
+    ['expired_cursor_total{project="p",logstore="l"}'],
     ['in_flight_bytes'],
     ['hec_ack_seconds_count'],
   ])('starts sls_bridge_%s at 0', async (series) => {

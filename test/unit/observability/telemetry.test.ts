@@ -52,8 +52,11 @@ describe('counting', () => {
     telemetry.acknowledged('splunk_hec', 3)
     telemetry.outcomeUnknown('splunk_hec', fault('ambiguous', 'timeout'))
     telemetry.resent('splunk_hec', 'ack_timeout', 50)
-    expect(await samples('heartbeats_total')).toMatchObject({ '{result="ok"}': 1, '{result="rejected"}': 1 })
-    expect(await samples('rebalances_total')).toEqual({ '': 1 })
+    expect(await samples('heartbeats_total')).toMatchObject({
+      '{project="p",logstore="l",result="ok"}': 1,
+      '{project="p",logstore="l",result="rejected"}': 1,
+    })
+    expect(await samples('rebalances_total')).toEqual({ '{project="p",logstore="l"}': 1 })
     expect(await samples('logs_read_total')).toEqual({ '{project="p",logstore="l"}': 15 })
     expect(await samples('raw_bytes_read_total')).toEqual({ '{project="p",logstore="l"}': 1500 })
     expect(await samples('logs_filtered_total')).toEqual({ '{project="p",logstore="l",reason="topic"}': 4 })
@@ -67,9 +70,12 @@ describe('counting', () => {
     })
     expect(await samples('events_delivered_total')).toEqual({ '{sink="splunk_hec"}': 7 })
     expect(await samples('events_dead_lettered_total')).toMatchObject({ '{reason="6"}': 2, '{reason="12"}': 0 })
-    expect(await samples('checkpoint_commits_total')).toMatchObject({ '{result="ok"}': 1, '{result="failed"}': 1 })
-    expect(await samples('expired_cursor_total')).toEqual({ '': 1 })
-    expect(await samples('expired_cursor_lost_log_groups_total')).toEqual({ '': 12 })
+    expect(await samples('checkpoint_commits_total')).toMatchObject({
+      '{project="p",logstore="l",result="ok"}': 1,
+      '{project="p",logstore="l",result="failed"}': 1,
+    })
+    expect(await samples('expired_cursor_total')).toEqual({ '{project="p",logstore="l"}': 1 })
+    expect(await samples('expired_cursor_lost_log_groups_total')).toEqual({ '{project="p",logstore="l"}': 12 })
     expect(await samples('in_flight_bytes')).toEqual({ '': 123 })
     expect(await samples('sls_requests_total')).toEqual({
       '{api="PullLogs",status="200",code="ok"}': 1,
