@@ -25,6 +25,11 @@ export class Evidence {
     return this.#unproven >= this.#most
   }
 
+  /** An event was given up, and nothing has been accepted since. */
+  get inDoubt(): boolean {
+    return this.#unproven > 0
+  }
+
   /** How often everything was refused, until something was accepted. What was learned across such a spell is worth nothing. */
   get spells(): number {
     return this.#spells

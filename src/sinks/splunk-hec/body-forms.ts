@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.ts'
 import type { Telemetry } from '../../core/telemetry.ts'
 
-/** After milder forms helped nothing they are left alone for so long: a bad event stays bad in every form. */
+/** After milder forms helped nothing they are left alone for so long: a bad event stays bad in every form. But for doubt. */
 const HOPELESS_MS = 15_000
 
 /** How a run of events is laid out as a body. */
@@ -37,11 +37,14 @@ export class BodyForms {
     return this.#form.gzip === gzip && this.#form.lineEnd === lineEnd
   }
 
-  /** Forms that may be understood where `refused` was not, the mildest change first. */
-  milder(refused: BodyForm, { lineEndInDoubt }: { lineEndInDoubt: boolean }): BodyForm[] {
+  /**
+   * Forms that may be understood where `refused` was not, the mildest change first. `inDoubt`: nothing was accepted since
+   * the last event that was given up.
+   */
+  milder(refused: BodyForm, { lineEndInDoubt, inDoubt }: { lineEndInDoubt: boolean; inDoubt: boolean }): BodyForm[] {
     // Another delivery has found one meanwhile.
     if (!this.isCurrent(refused)) return [this.#form]
-    if (this.#options.clock.monotonic() < this.#hopelessUntil) return []
+    if (!inDoubt && this.#options.clock.monotonic() < this.#hopelessUntil) return []
     const { gzip, lineEnd } = this.#form
     const forms: BodyForm[] = []
     if (gzip) forms.push({ gzip: false, lineEnd })

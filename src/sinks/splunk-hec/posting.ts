@@ -85,7 +85,10 @@ export async function post(request: Post, parts: PostingParts): Promise<Posted |
   const form = forms.current
   const posted = await postAs(form, request, parts)
   if (!isSingle(range) || !isUnspecific(posted)) return posted
-  const milder = forms.milder(form, { lineEndInDoubt: posted.is === 'failed' || posted.at === undefined })
+  const milder = forms.milder(form, {
+    lineEndInDoubt: posted.is === 'failed' || posted.at === undefined,
+    inDoubt: endpoint.evidence.inDoubt,
+  })
   const refused: Post = { ...request, range: posted.is === 'failed' ? posted.rest : posted.range }
   for (const other of milder) {
     const again = await postAs(other, refused, parts)

@@ -35,6 +35,19 @@ describe('everything is refused', () => {
     expect(recorder.of('paused')).toEqual([])
   })
 
+  test('the same shortly after an event that was bad in every form: one more event is given up at most', async () => {
+    const hec = await startHec()
+    hec.rule = exceptFor('bad', code6(0))
+    const { deliver, buried } = await sinkTo([hec.url])
+    await deliver(batchOf(['bad']))
+    hec.rule = (post, response, it) =>
+      post.headers['content-encoding'] === 'gzip' ? code6(0)(post, response, it) : undefined
+    await deliver(batchOf(['good']))
+    await deliver(batchOf(names(20)))
+    expect((await buried()).length).toBeLessThanOrEqual(2)
+    expect(new Set([...hec.indexed, ...(await buried())]).size).toBe(22)
+  })
+
   test.each([400, 422])('a page with HTTP %i for compressed bodies only: the same', async (status) => {
     const hec = await startHec()
     hec.rule = (post, response) => (post.headers['content-encoding'] === 'gzip' ? html(response, status) : undefined)
