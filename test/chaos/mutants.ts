@@ -203,7 +203,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     bug: 'milder forms of a body are not tried',
     edits: [['if (!isSingle(range) || !isUnspecific(posted)) return posted', 'if (posted) return posted']],
-    ...{ ordeal: 'gzip not understood', caughtBy: 'refused' },
+    ...{ ordeal: 'gzip not understood', caughtBy: 'held up' },
   },
   {
     bug: 'a request that always fails stays whole',

@@ -4,12 +4,24 @@ import { faultNamed } from './faults/catalog.ts'
 import { anyPaused } from './faults/refusals.ts'
 import { performOne } from './schedule.ts'
 import type { TrialOptions } from './trial.ts'
+import type { World } from './world.ts'
 import { STEADY } from './world.ts'
 
 type Ordeal = Pick<TrialOptions, 'ack' | 'endpoints' | 'hec' | 'load' | 'ordeal' | 'replicas' | 'shards'>
 
 /** A batch of one log group would show little: while this lasts they pile up. */
 const PILE_UP_MS = 1_500
+
+/** A fault that leaves a way for every event: the sink must not pause. */
+async function withoutPause(world: World, fault: string): Promise<void> {
+  let over = false
+  const inflicted = performOne(world, faultNamed(fault), 0).finally(() => {
+    over = true
+  })
+  await polled(async () => over || (await anyPaused(world, 'hec_configuration')), 4 * world.patienceMs)
+  if (!over) world.notice('held up', `the sink pauses while ${fault}`)
+  await inflicted
+}
 
 /** Written ahead and short, each the smallest world in which some bug shows. */
 export const ORDEALS = {
@@ -116,7 +128,7 @@ export const ORDEALS = {
     },
   },
 
-  'gzip not understood': { ordeal: (world) => performOne(world, faultNamed('a gateway drops Content-Encoding'), 0) },
+  'gzip not understood': { ordeal: (world) => withoutPause(world, 'a gateway drops Content-Encoding') },
 
   'no body taken': {
     ordeal: (world) => performOne(world, faultNamed('a proxy takes no body that is as large as an event'), 0),
@@ -141,17 +153,7 @@ export const ORDEALS = {
 
   'one endpoint of two': {
     endpoints: 2,
-    async ordeal(world) {
-      let over = false
-      const watch = async (): Promise<void> => {
-        const paused = () => anyPaused(world, 'hec_configuration')
-        if (await polled(async () => over || (await paused()), world.patienceMs)) {
-          if (!over) world.notice('held up', 'the sink is paused although one endpoint is good')
-        }
-      }
-      const fault = performOne(world, faultNamed('the token is disabled at one endpoint of two'), 0)
-      await Promise.all([watch(), fault.finally(() => (over = true))])
-    },
+    ordeal: (world) => withoutPause(world, 'the token is disabled at one endpoint of two'),
   },
 
   'output unread': {

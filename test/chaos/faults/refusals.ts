@@ -11,7 +11,7 @@ interface Refusal {
   action: HecAction
   may?: Consequence[]
   ack?: true
-  /** The bridge pauses for it, under this reason. */
+  /** The bridge pauses for it, under this reason. With acknowledgement `/ack` tells what no answer told. */
   pauses?: 'hec_configuration' | 'outcome_unknown'
   /** It meets only a log whose message begins so. Its neighbours must arrive meanwhile. */
   log?: string
@@ -28,6 +28,7 @@ function refusal({ name, match = {}, action, may = [], ack, pauses, log }: Refus
     async inflict(world, { forMs }) {
       // With acknowledgement a connection that ends also puts those in doubt whose ids it may have taken.
       const excuse = world.ack && action.cut ? LOST : may
+      const mustPause = world.ack && pauses === 'outcome_unknown' && !ack ? undefined : pauses
       await world.injure({ fault: name, may: excuse, forMs }, async (): Promise<Strike> => {
         const ids = world.hec.faults.add(
           ...rulesOf({ match: { ...match, ...(log && { contains: log }) }, action, ...(ack && { ack }) }),
@@ -36,7 +37,7 @@ function refusal({ name, match = {}, action, may = [], ack, pauses, log }: Refus
         if (log) await world.writeSpecial(log)
         return {
           ...(log && { meanwhile: () => world.neighboursArrive(name) }),
-          hits: async () => (pauses === undefined || (await anyPaused(world, pauses)) ? fired() : 0),
+          hits: async () => (mustPause === undefined || (await anyPaused(world, mustPause)) ? fired() : 0),
           heal: () => {
             for (const id of ids) world.hec.faults.remove(id)
           },
@@ -70,11 +71,13 @@ export const REFUSAL_FAULTS: Fault[] = [
     name: 'a gateway drops Content-Encoding',
     match: { encoding: 'gzip' },
     action: { code: 6, number: 0 },
+    may: ['events refused'],
   }),
   refusal({
     name: 'the receiver refuses the last line end',
     match: { endsWith: '\n' },
     action: { code: 6, number: 100_000 },
+    may: ['events refused'],
   }),
   refusal({
     name: 'a proxy takes no body that is as large as an event',
