@@ -15,6 +15,9 @@ export interface EndpointsOptions<Endpoint> {
   readonly changed: (endpoint: Endpoint, fault: Fault | undefined) => void
 }
 
+/** Such a result proves nothing about its endpoint. `elsewhere`: another one that is healthy may have a better result. */
+export type Inconclusive = 'proves nothing' | 'elsewhere'
+
 interface Health<Endpoint> {
   readonly endpoint: Endpoint
   failures: number
@@ -73,16 +76,23 @@ export class Endpoints<Endpoint> {
   /**
    * Runs `task` with an endpoint. A transient or ambiguous fault from it lets the endpoint rest. A configuration fault
    * pauses it, and `task` is run with another endpoint. Throws a configuration fault when no endpoint is left to try.
+   * `inconclusive` says of which results an endpoint's health cannot be told.
    */
-  async using<T>(task: (endpoint: Endpoint) => Promise<T>): Promise<T> {
-    for (;;) {
-      const health = this.#pick()
+  async using<T>(
+    task: (endpoint: Endpoint) => Promise<T>,
+    inconclusive: (result: T) => Inconclusive | undefined = () => undefined,
+  ): Promise<T> {
+    const asked = new Set<Health<Endpoint>>()
+    for (let next: Health<Endpoint> | undefined; ; ) {
+      const health = next ?? this.#pick()
+      next = undefined
       try {
         const result = await task(health.endpoint)
-        health.failures = 0
-        health.restUntil = 0
-        this.#back(health)
-        return result
+        const doubt = inconclusive(result)
+        if (doubt === undefined) this.#succeeded(health)
+        asked.add(health)
+        next = doubt === 'elsewhere' ? this.#healthyBut(asked) : undefined
+        if (!next) return result
       } catch (error) {
         if (!(error instanceof Fault)) throw error
         this.#failed(health, error)
@@ -119,6 +129,16 @@ export class Endpoints<Endpoint> {
     this.#next = (this.#health.indexOf(picked) + 1) % count
     if (picked.failures > 0 || picked.pause) picked.onTrial = true
     return picked
+  }
+
+  #healthyBut(asked: ReadonlySet<Health<Endpoint>>): Health<Endpoint> | undefined {
+    return this.#health.find((each) => each.failures === 0 && !each.pause && !asked.has(each))
+  }
+
+  #succeeded(health: Health<Endpoint>): void {
+    health.failures = 0
+    health.restUntil = 0
+    this.#back(health)
   }
 
   #failed(health: Health<Endpoint>, fault: Fault): void {

@@ -44,7 +44,12 @@ export class Evidence {
   /** Whether a refused event may be given up. Counted at once, since many deliveries ask. */
   mayGiveUp(): boolean {
     if (this.everythingRefused) return false
-    this.#unproven++
+    this.refused()
     return true
+  }
+
+  /** An event was refused. */
+  refused(): void {
+    this.#unproven++
   }
 }

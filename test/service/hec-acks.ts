@@ -7,7 +7,7 @@ import { said } from './hec-service.ts'
 const reliedOnBy = ['src/emulator/hec/acks.ts', 'src/emulator/hec/collector.ts', 'src/sinks/splunk-hec/ack-poller.ts']
 const refusals = [
   'src/emulator/hec/collector.ts',
-  'src/sinks/splunk-hec/posting.ts',
+  'src/sinks/splunk-hec/range-request.ts',
   'src/sinks/splunk-hec/response.ts',
 ]
 /** Splunk Cloud uses 28 instead of 10. */

@@ -6,7 +6,7 @@ import { said } from './hec-service.ts'
 
 const reliedOnBy = [
   'src/emulator/hec/collector.ts',
-  'src/sinks/splunk-hec/posting.ts',
+  'src/sinks/splunk-hec/range-request.ts',
   'src/sinks/splunk-hec/delivery.ts',
 ]
 const encoder = ['src/pipeline/hec-layout.ts', 'src/pipeline/encoder.ts']

@@ -1,74 +1,35 @@
 import { abortable } from '../../core/abortable.ts'
 import type { Batch } from '../../core/batch.ts'
 import { sizeOf } from '../../core/batch.ts'
-import type { Clock } from '../../core/clock.ts'
 import { Fault } from '../../core/errors.ts'
 import type { Lease } from '../../core/lease.ts'
-import { backoffMs, LONGEST_PROBE_GAP_MS, retryDelayMs, untilSuccess } from '../../core/retry.ts'
-import type { Telemetry } from '../../core/telemetry.ts'
-import type { DeadLetter } from '../dead-letter.ts'
+import { backoffMs, LONGEST_PROBE_GAP_MS } from '../../core/retry.ts'
 import type { DeadLetterReason } from '../dead-letter-line.ts'
 import { deadLetterOf } from '../dead-letter-line.ts'
-import type { Endpoints } from '../endpoints.ts'
-import type { Evidence } from '../evidence.ts'
-import type { HeldEvents } from '../held-events.ts'
-import type { Pass, PauseGate } from '../pause-gate.ts'
-import type { SendSlots } from '../send-slots.ts'
 import type { PendingAck } from './ack-poller.ts'
+import type { Suspect } from './attempts.ts'
+import { Attempts, RETRY } from './attempts.ts'
 import type { BodyForm } from './body-forms.ts'
 import type { Endpoint } from './endpoint.ts'
+import { HeldEvent } from './held-event.ts'
 import {
   everythingRefused,
   MOST_UNKNOWN,
-  mayBeAboutContents,
   outcomeStaysUnknown,
   refusesForGood,
   unacknowledged,
 } from './lasting-faults.ts'
-import type { Acceptance, Failed, Posted } from './posting.ts'
-import { post } from './posting.ts'
 import type { EventRange } from './range.ts'
-import { around, eventRange, halvesOf, isSingle, oneOf, splitAt } from './range.ts'
+import { eventRange, halvesOf, isSingle } from './range.ts'
+import type { Acceptance, Decision } from './range-request.ts'
+import type { Shared } from './shared.ts'
 
 /** HEC's own limit for one event, bytes of the envelope. */
 const LARGEST_EVENT_BYTES = 5_242_880
 /** After so many single events were cut out of a batch, halving is cheaper than sending the rest again each time. */
 const MOST_CUTS = 16
-const RETRY = { minMs: 250, maxMs: 30_000 }
-/** Failures in a row of one request before it is suspected, by the kind of the fault. */
-const PATIENCE = { configuration: 2, ambiguous: MOST_UNKNOWN, transient: 6, event: 1, lease: 1 } as const
-/** A single event that is refused by a page, alone and again, while others are accepted, is refused for good. */
-const TRIES_ALONE = 3
+/** An event that a page refuses while others are accepted is tried again soon. */
 const REFUSED_ALONE_MS = 5_000
-
-/** Shared by all deliveries of a sink. */
-export interface Shared {
-  readonly endpoints: Endpoints<Endpoint>
-  readonly slots: SendSlots
-  readonly gate: PauseGate
-  /** Closed while outcomes stay unknown. */
-  readonly doubtGate: PauseGate
-  readonly evidence: Evidence
-  readonly held: HeldEvents
-  readonly ackTimeoutMs: number
-  readonly deadLetter: DeadLetter
-  readonly deadLetterGate: PauseGate
-  /** The sink's configured name. */
-  readonly sink: string
-  readonly telemetry: Telemetry
-  readonly clock: Clock
-}
-
-/** An answer to a request that was sent. */
-type Answered = Exclude<Posted, { is: 'over_limit' }>
-
-/** A range that fails while the sink accepts others: the fault is about what is in it. */
-interface Suspect {
-  readonly is: 'suspect'
-  readonly parts: readonly EventRange[]
-  readonly fault: Fault
-  readonly endpoint: Endpoint
-}
 
 /**
  * One batch on its way to being settled. Its events lie in ranges, and an answer moves a whole range or splits it:
@@ -90,8 +51,7 @@ export class Delivery {
   readonly #toSend: EventRange[] = []
   /** One promise for each range that waits: for its ack, or to be sent again. */
   readonly #waiting = new Set<Promise<void>>()
-  /** Events tried alone, to learn whether the sink takes any. */
-  #tries = 0
+  readonly #attempts: Attempts
 
   constructor(batch: Batch, lease: Lease, started: () => void, shared: Shared) {
     this.#batch = batch
@@ -102,6 +62,14 @@ export class Delivery {
       if (!begun) started()
       begun = true
     }
+    this.#attempts = new Attempts({
+      batch,
+      lease,
+      shared,
+      started: this.#started,
+      toSend: this.#toSend,
+      accepted: (range, acceptance) => this.#accepted(range, acceptance),
+    })
   }
 
   /** Resolves when every event is settled; rejects with the lease's end. */
@@ -125,156 +93,18 @@ export class Delivery {
   }
 
   async #settle(range: EventRange): Promise<void> {
-    const posted = await this.#postUntilAnswered(range)
-    switch (posted.is) {
+    const decision = await this.#attempts.untilAnswered(range)
+    switch (decision.is) {
       case 'accepted':
-        return this.#accepted(posted.range, posted.acceptance)
+        return this.#accepted(decision.range, decision.acceptance)
       case 'refused':
-        return await this.#refused(posted)
+        return await this.#refused(decision)
       case 'too_large':
-        if (isSingle(posted.range)) return await this.#giveUp(posted.range.from, posted)
-        return this.#sendNext(...halvesOf(this.#batch, posted.range))
+        if (isSingle(decision.range)) return await this.#giveUp(decision.range.from, decision)
+        return this.#sendNext(...halvesOf(this.#batch, decision.range))
       case 'suspect':
-        return await this.#suspected(posted)
+        return await this.#suspected(decision)
     }
-  }
-
-  /** Waits out every fault that decides nothing about events, and returns the first answer that does. */
-  async #postUntilAnswered(first: EventRange): Promise<Answered | Suspect> {
-    const { signal } = this.#lease
-    const { endpoints, gate, deadLetterGate, doubtGate, evidence, sink, telemetry, clock } = this.#shared
-    const since = clock.monotonic()
-    let range = first
-    /** In a row: of any attempt, and of requests that were sent. */
-    let failures = 0
-    let refusals = 0
-    /** A failure is thrown as its fault: the gate closes on it, and the endpoint rests. */
-    const postOnce = async (pass: Pick<Pass, 'check'>, endpoint: Endpoint): Promise<Answered | Suspect> => {
-      const { acceptances } = evidence
-      if (evidence.everythingRefused || endpoint.evidence.everythingRefused) {
-        const answered = await this.#postWhileAllIsRefused(range, endpoint, pass)
-        if (answered) return answered
-      }
-      let posted = await this.#post(range, endpoint, pass)
-      // Within the pass: what was not sent proves nothing, and would open the gates.
-      while (posted.is === 'over_limit') {
-        const [part, rest] = splitAt(this.#batch, range, posted.limit)
-        this.#sendNext(rest)
-        range = part
-        posted = await this.#post(range, endpoint, pass)
-      }
-      if (posted.is !== 'failed') return posted
-      const progress = posted.rest.from > range.from
-      if (progress) failures = refusals = 0
-      this.#accepted({ ...range, to: posted.rest.from }, posted.before)
-      range = { ...posted.rest, failedAt: progress ? undefined : (posted.rest.failedAt ?? acceptances) }
-      refusals++
-      const parts = await this.#partsToSuspect(range, posted.fault, refusals, endpoint, pass)
-      if (parts) return { is: 'suspect', parts, fault: posted.fault, endpoint }
-      throw posted.fault
-    }
-    const attempt = async (): Promise<Answered | Suspect> => {
-      await deadLetterGate.opened(signal)
-      return await doubtGate.through(signal, async (doubt) => {
-        try {
-          const posted = await gate.through(signal, (pass) => endpoints.using((at) => postOnce(both(doubt, pass), at)))
-          // Only an ack tells that the events arrived.
-          const unacked = posted.is === 'accepted' && posted.acceptance !== 'delivered'
-          if (unacked || posted.is === 'suspect') doubt.unproven()
-          return posted
-        } catch (error) {
-          if (error instanceof Fault && error.kind === 'ambiguous' && range.unknown >= MOST_UNKNOWN) {
-            throw outcomeStaysUnknown(error)
-          }
-          throw error
-        }
-      })
-    }
-    const posted = await untilSuccess(attempt, {
-      clock,
-      signal,
-      delayAfter: (fault) => {
-        if (fault.kind !== 'transient' && fault.kind !== 'ambiguous') throw fault
-        failures++
-        telemetry.deliveryFailed(sink, fault, failures, (clock.monotonic() - since) / 1000)
-        return endpoints.anyHealthy ? backoffMs(failures, RETRY) : retryDelayMs(fault, failures, RETRY)
-      },
-    })
-    signal.throwIfAborted() // an answer that came after the lease ended settles nothing
-    return posted
-  }
-
-  async #post(range: EventRange, endpoint: Endpoint, pass: Pick<Pass, 'check'>): Promise<Posted | Failed> {
-    const { evidence, endpoints } = this.#shared
-    const leaving = (): void => {
-      pass.check()
-      this.#lease.assertHeld()
-      this.#started()
-    }
-    const { signal } = this.#lease
-    const posted = await post({ batch: this.#batch, range, endpoint, signal, leaving }, this.#shared)
-    if (acceptedSome(posted, range)) {
-      // What was learned while everything was refused was learned from whatever refused it.
-      if (evidence.everythingRefused) for (const each of endpoints.all) each.forgetLimit()
-      if (endpoint.evidence.everythingRefused) endpoint.forgetLimit()
-      evidence.accepted()
-      endpoint.evidence.accepted()
-    }
-    return posted
-  }
-
-  /**
-   * Gives up nothing. One event is tried, another each time, until one is accepted: of the range, or of those behind it, for
-   * the range may have none that is good. `undefined`: one of those behind it was accepted.
-   */
-  async #postWhileAllIsRefused(
-    range: EventRange,
-    endpoint: Endpoint,
-    pass: Pick<Pass, 'check'>,
-  ): Promise<Answered | undefined> {
-    const ranges = [range, ...this.#toSend]
-    const tries = this.#tries++
-    const tried = ranges[tries % ranges.length] ?? range
-    const index = oneOf(tried, Math.floor(tries / ranges.length))
-    const one = { ...tried, from: index, to: index + 1 }
-    const posted = await this.#post(one, endpoint, pass)
-    if (posted.is === 'over_limit') throw new Error('a single event is never over the limit')
-    if (posted.is === 'failed') throw posted.fault
-    if (posted.is === 'refused' || posted.is === 'too_large') throw everythingRefused(posted.reason)
-    if (tried === range) {
-      this.#sendNext(...around(range, index))
-      return posted
-    }
-    this.#toSend.splice(this.#toSend.indexOf(tried), 1, ...around(tried, index))
-    if (posted.is === 'accepted') this.#accepted(one, posted.acceptance)
-    return undefined
-  }
-
-  /**
-   * Parts of a range that fails although the sink accepts something else; `undefined` while that is not known. Without
-   * other deliveries one event of the range is tried, another each time.
-   */
-  async #partsToSuspect(
-    range: EventRange,
-    fault: Fault,
-    failures: number,
-    endpoint: Endpoint,
-    pass: Pick<Pass, 'check'>,
-  ): Promise<readonly EventRange[] | undefined> {
-    const { evidence } = this.#shared
-    const overdue = failures - (range.suspect ? 1 : PATIENCE[fault.kind])
-    if (!mayBeAboutContents(fault) || overdue < 0) return undefined
-    if (isSingle(range) && range.heldBefore > 0) return [range]
-    if (range.failedAt !== undefined && evidence.acceptances > range.failedAt) {
-      return isSingle(range) ? [range] : splitAt(this.#batch, range, sizeOf(this.#batch, range) / 2)
-    }
-    if (isSingle(range) || overdue % 2 === 1) return undefined
-    const index = oneOf(range, this.#tries++)
-    const one = { ...range, from: index, to: index + 1 }
-    const posted = await this.#post(one, endpoint, pass)
-    if (posted.is !== 'accepted') return undefined
-    this.#accepted(one, posted.acceptance)
-    return around(range, index)
   }
 
   /** Its parts are sent, each to be suspected at its first failure. An event that stands alone is held, or given up. */
@@ -291,19 +121,15 @@ export class Delivery {
   }
 
   async #failsAlone(event: EventRange, fault: Fault, endpoint: Endpoint): Promise<void> {
-    const { evidence, endpoints, held } = this.#shared
+    const { endpoints, held: reported } = this.#shared
     for (const each of endpoints.all) each.forgetLimit()
-    const others = event.failedAt !== undefined && evidence.acceptances > event.failedAt
-    // What is refused while nothing else is accepted may be refused like everything.
-    const heldBefore = Math.max(1, event.heldBefore + (others ? 1 : 0))
-    const forGood = refusesForGood(fault)
-    if (forGood && others && heldBefore >= TRIES_ALONE) {
+    const held = event.held ?? new HeldEvent(endpoints.all, fault)
+    if (refusesForGood(fault) && held.isRefusedForGood) {
       const reason = { code: fault.code, text: fault.message, status: fault.status ?? null }
       return await this.#giveUp(event.from, { reason, endpoint })
     }
-    held.hold(this, this.#heldFault(fault))
-    const gapMs = forGood && others && heldBefore < TRIES_ALONE ? REFUSED_ALONE_MS : LONGEST_PROBE_GAP_MS
-    this.#sendLater({ ...event, heldBefore, failedAt: evidence.acceptances }, gapMs)
+    reported.hold(this, this.#heldFault(fault))
+    this.#sendLater({ ...event, held }, held.isCloseToRefused ? REFUSED_ALONE_MS : LONGEST_PROBE_GAP_MS)
   }
 
   #heldFault(last: Fault): Fault {
@@ -367,14 +193,14 @@ export class Delivery {
     this.#shared.doubtGate.resume()
   }
 
-  async #refused(posted: Posted & { is: 'refused' }): Promise<void> {
-    const { range, at, before, reason, form } = posted
-    if (isSingle(range)) return await this.#giveUp(range.from, posted)
+  async #refused(decision: Decision & { is: 'refused' }): Promise<void> {
+    const { range, at, before, reason, form } = decision
+    if (isSingle(range)) return await this.#giveUp(range.from, decision)
     if (at === undefined) return this.#sendNext(...halvesOf(this.#batch, range))
     if (at === 0 && reason.code === '6') return await this.#suspectSizeCap(range, form)
     const bad = range.from + at
     this.#accepted({ ...range, to: bad }, before)
-    await this.#giveUp(bad, posted)
+    await this.#giveUp(bad, decision)
     this.#goOnAfter(range, bad + 1)
   }
 
@@ -389,19 +215,19 @@ export class Delivery {
     const { evidence } = this.#shared
     const { spells } = evidence
     this.#sendNext(rest)
-    const posted = await this.#postUntilAnswered(first)
+    const decision = await this.#attempts.untilAnswered(first)
     // Events of the rest may have been tried meanwhile. What is left of it then waits to be sent.
     const place = this.#toSend.indexOf(rest)
     if (place >= 0) this.#toSend.splice(place, 1)
-    if (posted.is === 'accepted') {
-      this.#accepted(first, posted.acceptance)
-      const sameSink = posted.endpoint.forms.isCurrent(form) && evidence.spells === spells
-      if (sameSink) posted.endpoint.learnLimit(sizeOf(this.#batch, range))
+    if (decision.is === 'accepted') {
+      this.#accepted(first, decision.acceptance)
+      const sameSink = decision.endpoint.forms.isCurrent(form) && evidence.spells === spells
+      if (sameSink) decision.endpoint.learnLimit(sizeOf(this.#batch, range))
       if (place >= 0) this.#sendNext(...halvesOf(this.#batch, rest))
       return
     }
-    if (posted.is === 'suspect') await this.#suspected(posted)
-    else await this.#giveUp(from, posted)
+    if (decision.is === 'suspect') await this.#suspected(decision)
+    else await this.#giveUp(from, decision)
     if (place >= 0) this.#goOnAfter(range, from + 1)
   }
 
@@ -435,7 +261,7 @@ export class Delivery {
     const { evidence, gate } = this.#shared
     const ofEndpoint = by.endpoint.evidence
     if (!ofEndpoint.everythingRefused && evidence.mayGiveUp()) {
-      ofEndpoint.mayGiveUp()
+      ofEndpoint.refused()
       return await this.#bury(index, by.reason)
     }
     // An endpoint alone is paused at its next refusal.
@@ -449,22 +275,4 @@ export class Delivery {
     await deadLetterGate.through(this.#lease.signal, () => deadLetter.write([entry]))
     telemetry.deadLettered(sink, reason.code, 1)
   }
-}
-
-/** Sent only while both gates let it. */
-function both(a: Pass, b: Pass): Pick<Pass, 'check'> {
-  return {
-    check: () => {
-      a.check()
-      b.check()
-    },
-  }
-}
-
-/** Whether the answer shows that the sink takes events. */
-function acceptedSome(posted: Posted | Failed, range: EventRange): boolean {
-  if (posted.is === 'accepted') return true
-  // Without an ack id nothing shows that those before the bad one were taken: they are sent again.
-  if (posted.is === 'refused') return posted.at !== undefined && posted.at > 0 && posted.before !== 'unacknowledged'
-  return posted.is === 'failed' && posted.rest.from > range.from
 }

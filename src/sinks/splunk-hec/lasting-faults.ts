@@ -10,7 +10,7 @@ export function everythingRefused(last: { code: string; text: string; status: nu
   const answer = last.status === null ? last.text : `HTTP ${last.status}: ${last.text} (${last.code})`
   return new Fault(
     'configuration',
-    `everything is refused: ${MOST_UNPROVEN} events were dead-lettered and none was accepted between them; the last answer was ${answer}`,
+    `everything is refused: ${MOST_UNPROVEN} events were refused and none was accepted between them; the last answer was ${answer}`,
     {
       code: 'everything_refused',
       ...(last.status !== null && { status: last.status }),

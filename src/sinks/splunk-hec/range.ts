@@ -1,6 +1,7 @@
 import type { Batch, Span } from '../../core/batch.ts'
 import { cutAt, sizeOf } from '../../core/batch.ts'
 import type { ResendReason } from '../../core/telemetry.ts'
+import type { HeldEvent } from './held-event.ts'
 
 /** Events of one batch that still have to be settled, and what is known about them. */
 export interface EventRange extends Span {
@@ -16,11 +17,11 @@ export interface EventRange extends Span {
   readonly failedAt: number | undefined
   /** Part of a range that failed while others were accepted. */
   readonly suspect: boolean
-  /** How often it failed alone while others were accepted, for a single event that is held; at least 1 then. */
-  readonly heldBefore: number
+  /** For a single event that fails alone while others are accepted. */
+  readonly held: HeldEvent | undefined
 }
 
-const UNTRIED = { doubtful: false, unknown: 0, failedAt: undefined, suspect: false, heldBefore: 0 } as const
+const UNTRIED = { doubtful: false, unknown: 0, failedAt: undefined, suspect: false, held: undefined } as const
 
 export function eventRange(from: number, to: number, resend?: ResendReason, cuts = 0): EventRange {
   return { from, to, cuts, resend, ...UNTRIED }

@@ -11,9 +11,9 @@ import { PauseGate } from '../pause-gate.ts'
 import { SendSlots } from '../send-slots.ts'
 import type { Sink } from '../sink.ts'
 import type { HecConnection } from './client.ts'
-import type { Shared } from './delivery.ts'
 import { Delivery } from './delivery.ts'
 import { Endpoint } from './endpoint.ts'
+import type { Shared } from './shared.ts'
 
 export interface SplunkHecOptions extends HecConnection {
   /** Base URLs; with several, requests go round. */

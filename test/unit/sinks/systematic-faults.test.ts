@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Fault } from '../../../src/core/errors.ts'
 import { batchOf, lettersIn, names, sinkTo } from './delivery-double.ts'
 import type { HecDouble, Reaction } from './hec-double.ts'
@@ -111,15 +111,31 @@ describe('everything is refused', () => {
     expect(await buried()).toHaveLength(10)
   })
 
-  test('one of two endpoints that refuses everything pauses alone, after ten events', async () => {
+  test('one of two endpoints that refuses everything pauses alone, after ten events that the other takes', async () => {
     const [bad, good] = [await startHec(), await startHec()]
     bad.rule = (_, response) => html(response, 413)
     const { deliver, recorder, buried } = await sinkTo([bad.url, good.url], { speed: 50 })
     for (let i = 0; i < 30; i++) await deliver(batchOf(names(2, `b${i}-`)))
-    expect((await buried()).length).toBeLessThanOrEqual(10)
-    expect(new Set([...good.indexed, ...(await buried())]).size).toBe(60)
+    expect(await buried()).toEqual([])
+    expect(unique(good)).toHaveLength(60)
     expect(recorder.of('paused')).toEqual([])
-    await recorder.first('endpoint', ({ args }) => args[2] !== undefined)
+    await recorder.first('endpoint', ({ args }) => (args[2] as Fault | undefined)?.code === 'everything_refused')
+  })
+
+  test('both of two endpoints: ten events at most, then the sink pauses and resumes with either', async () => {
+    const [one, other] = [await startHec(), await startHec()]
+    one.rule = code6(0)
+    other.rule = (_, response) => html(response, 413)
+    const { deliver, recorder, buried } = await sinkTo([one.url, other.url], { speed: 50 })
+    const delivered = Promise.all(['a', 'b', 'c'].map((prefix) => deliver(batchOf(names(9, prefix)))))
+    const { args } = await recorder.first('paused')
+    expect((args[1] as Fault).code).toBe('everything_refused')
+    await Promise.all([one.posted(one.posts.length + 3), other.posted(other.posts.length + 3)])
+    expect(await buried()).toHaveLength(10)
+    other.rule = undefined
+    await delivered
+    expect(unique(other)).toHaveLength(17)
+    expect(recorder.of('resumed').length).toBeGreaterThan(0)
   })
 
   test('a sink without that limit, as for events that were refused before, gives up all of them', async () => {
@@ -268,7 +284,78 @@ describe('one event is refused by something that answers anything', () => {
   })
 })
 
+describe('an event that one endpoint of two refuses with a page', () => {
+  test('is dead-lettered only if the other refuses it, too', async () => {
+    const [bad, good] = [await startHec(), await startHec()]
+    const page: Reaction = (_, response) => html(response, 403)
+    bad.rule = page
+    const held = [...names(12, 'held'), 'both']
+    good.rule = (post, response, it) =>
+      post.ids.some((id) => held.includes(id)) ? page(post, response, it) : undefined
+    const { deliver, recorder, buried } = await sinkTo([bad.url, good.url], { speed: 50 })
+    const others = setInterval(() => void deliver(batchOf(['other'])), 20)
+    onTestFinished(() => clearInterval(others))
+    const delivered = Promise.all(held.map((id) => deliver(batchOf([id]))))
+    await recorder.first('paused', ({ args }) => (args[0] as { reason: string }).reason === 'event_held')
+    good.rule = exceptFor('both', page)
+    await delivered
+    expect(await buried()).toEqual(['both'])
+    expect(unique(good)).toEqual([...names(12, 'held'), 'other'].toSorted())
+    // What it refused proves nothing for it.
+    const told = recorder.of('endpoint').filter(({ args }) => args[1] === bad.url)
+    expect(told.map(({ args }) => (args[2] as Fault | undefined)?.code)).toEqual([undefined, 'http_403'])
+  })
+})
+
+describe('a pause', () => {
+  test('does not end because something was accepted before everything was refused', async () => {
+    const hec = await startHec()
+    const slow = Promise.withResolvers<void>()
+    hec.rule = (post, response, it) => {
+      if (!post.ids.includes('slow')) return html(response, 403)
+      void slow.promise.then(() => {
+        it.accept(post)
+        json(response, 200, { text: 'Success', code: 0 })
+      })
+      return true
+    }
+    const { deliver, recorder } = await sinkTo([hec.url], { speed: 50 })
+    const deliveries = [deliver(batchOf(['slow'])), deliver(batchOf(names(4))), deliver(batchOf(names(4, 'f')))]
+    await recorder.first('paused')
+    slow.resolve()
+    await deliveries[0]
+    await hec.posted(hec.posts.length + 6)
+    expect(recorder.of('resumed')).toEqual([])
+    hec.rule = undefined
+    await Promise.all(deliveries)
+    expect(unique(hec)).toEqual([...names(4), ...names(4, 'f'), 'slow'].toSorted())
+  })
+})
+
 describe('an outcome that stays unknown', () => {
+  test('while everything is refused pauses the sink, too, and repeats no event more than three times', async () => {
+    const hec = await startHec()
+    hec.rule = (_, response) => html(response, 413)
+    const { deliver, recorder, buried } = await sinkTo([hec.url], { speed: 200 })
+    const delivered = Promise.all(['a', 'b'].map((prefix) => deliver(batchOf(names(20, prefix)))))
+    await recorder.first('paused')
+    const refused = hec.posts.length
+    hec.rule = (post, response, it) => {
+      it.index(post.ids)
+      return cut(post, response, it)
+    }
+    const reason = ({ args }: { args: readonly unknown[] }) => (args[0] as { reason: string }).reason
+    await recorder.first('paused', (call) => reason(call) === 'outcome_unknown')
+    expect(hec.posts.slice(refused).map(({ ids }) => ids.length)).toEqual(hec.posts.slice(refused).map(() => 1))
+    const copies = Math.max(...hec.indexed.map((id) => hec.indexed.filter((one) => one === id).length))
+    expect(copies).toBe(3)
+    hec.rule = undefined
+    await delivered
+    expect(new Set([...hec.indexed, ...(await buried())]).size).toBe(40)
+    // Each copy is counted as a repetition.
+    expect(recorder.sum('resent', 'ambiguous')).toBe(hec.indexed.length - new Set(hec.indexed).size)
+  })
+
   test('pauses the sink after three deliveries, is tried at most every 15 s, and resumes by itself', async () => {
     const hec = await startHec()
     hec.rule = cut

@@ -19,8 +19,8 @@ import { judge } from './response.ts'
  */
 export type Acceptance = 'delivered' | PendingAck | 'unacknowledged'
 
-/** The result of a POST that decided about the events of its `range`. */
-export type Posted =
+/** What the answer to a request decided about the events of its `range`. */
+export type Decision =
   | {
       readonly is: 'accepted'
       readonly range: EventRange
@@ -55,7 +55,8 @@ export interface Failed {
   readonly rest: EventRange
 }
 
-export interface Post {
+/** One POST of one range to one endpoint. */
+export interface RangeRequest {
   readonly batch: Batch
   readonly range: EventRange
   readonly endpoint: Endpoint
@@ -64,8 +65,8 @@ export interface Post {
   readonly leaving: () => void
 }
 
-/** Shared by all POSTs of a sink. */
-export interface PostingParts {
+/** Shared by all requests of a sink. */
+export interface RequestParts {
   readonly slots: SendSlots
   /** The sink's configured name. */
   readonly sink: string
@@ -77,39 +78,39 @@ export interface PostingParts {
  * alone, in a way that says nothing about it, is sent in milder forms before it is blamed. Throws what `leaving` or the
  * signal says, and the Fault of an endpoint that cannot be asked whether it acknowledges; nothing was sent then.
  */
-export async function post(request: Post, parts: PostingParts): Promise<Posted | Failed> {
+export async function sendRange(request: RangeRequest, parts: RequestParts): Promise<Decision | Failed> {
   const { batch, range, endpoint, signal } = request
   await endpoint.ready(signal)
   const { limit, forms } = endpoint
   if (!isSingle(range) && sizeOf(batch, range) > limit) return { is: 'over_limit', range, limit }
   const form = forms.current
-  const posted = await postAs(form, request, parts)
-  if (!isSingle(range) || !isUnspecific(posted)) return posted
+  const decision = await sendAs(form, request, parts)
+  if (!isSingle(range) || !isUnspecific(decision)) return decision
   const milder = forms.milder(form, {
-    lineEndInDoubt: posted.is === 'failed' || posted.at === undefined,
+    lineEndInDoubt: decision.is === 'failed' || decision.at === undefined,
     inDoubt: endpoint.evidence.inDoubt,
   })
-  const refused: Post = { ...request, range: posted.is === 'failed' ? posted.rest : posted.range }
+  const refused: RangeRequest = { ...request, range: decision.is === 'failed' ? decision.rest : decision.range }
   for (const other of milder) {
-    const again = await postAs(other, refused, parts)
+    const again = await sendAs(other, refused, parts)
     if (again.is === 'accepted') forms.learn(other)
     if (!isUnspecific(again)) return again
   }
   if (milder.length > 0) forms.hopeless()
-  return posted
+  return decision
 }
 
 /** Refusals that say that the body was not understood, and not why: it may be the form of the body. */
-function isUnspecific(posted: Posted | Failed): posted is Failed | (Posted & { is: 'refused' }) {
-  if (posted.is === 'refused') return posted.reason.code === '6'
-  return posted.is === 'failed' && ['5', 'http_400', 'http_406', 'http_422'].includes(posted.fault.code)
+function isUnspecific(decision: Decision | Failed): decision is Failed | (Decision & { is: 'refused' }) {
+  if (decision.is === 'refused') return decision.reason.code === '6'
+  return decision.is === 'failed' && ['5', 'http_400', 'http_406', 'http_422'].includes(decision.fault.code)
 }
 
-async function postAs(form: BodyForm, request: Post, parts: PostingParts): Promise<Posted | Failed> {
+async function sendAs(form: BodyForm, request: RangeRequest, parts: RequestParts): Promise<Decision | Failed> {
   const { batch, range, endpoint, signal } = request
   const use = await endpoint.acks.begin({ acks: endpoint.acknowledges, own: range.doubtful }, signal)
-  const { outcome, rest } = await send(request, use, form, parts)
-  const sent: Post = { ...request, range: rest }
+  const { outcome, rest } = await exchange(request, use, form, parts)
+  const sent: RangeRequest = { ...request, range: rest }
   switch (outcome.is) {
     case 'accepted':
       parts.slots.answered(outcome.slowDown)
@@ -129,7 +130,7 @@ async function postAs(form: BodyForm, request: Post, parts: PostingParts): Promi
       if (!form.gzip) return failed(outcome.fault, rest)
       const plain = { ...form, gzip: false }
       endpoint.forms.learn(plain)
-      return await postAs(plain, sent, parts)
+      return await sendAs(plain, sent, parts)
     }
     case 'failed':
       return await failedWith(outcome, sent, use, parts)
@@ -137,11 +138,11 @@ async function postAs(form: BodyForm, request: Post, parts: PostingParts): Promi
 }
 
 /** The request itself, in a slot. `rest`: the range after it, with its reason for a resend counted if a byte left. */
-async function send(
-  { batch, range, endpoint, signal, leaving }: Post,
+async function exchange(
+  { batch, range, endpoint, signal, leaving }: RangeRequest,
   use: AckUse,
   { gzip, lineEnd }: BodyForm,
-  { slots, sink, telemetry }: PostingParts,
+  { slots, sink, telemetry }: RequestParts,
 ): Promise<{ outcome: Outcome; rest: EventRange }> {
   let rest = range
   let left = false
@@ -173,11 +174,11 @@ async function send(
 }
 
 async function accepted(
-  request: Post,
+  request: RangeRequest,
   use: AckUse,
   ackId: number | undefined,
-  parts: PostingParts,
-): Promise<Posted | Failed> {
+  parts: RequestParts,
+): Promise<Decision | Failed> {
   const { range, endpoint } = request
   if (ackId !== undefined && endpoint.sawAckId()) {
     return { is: 'accepted', range, endpoint, acceptance: use.accepted(ackId) }
@@ -206,10 +207,10 @@ async function accepted(
 
 async function failedWith(
   outcome: Outcome & { is: 'failed' },
-  request: Post,
+  request: RangeRequest,
   use: AckUse,
-  parts: PostingParts,
-): Promise<Posted | Failed> {
+  parts: RequestParts,
+): Promise<Decision | Failed> {
   const { range, endpoint } = request
   const { fault } = outcome
   if (fault.kind === 'ambiguous') return await outcomeUnknown(fault, request, use, parts)
@@ -230,10 +231,10 @@ async function failedWith(
 /** The events may have arrived. On a channel of its own the request is asked about before it is repeated. */
 async function outcomeUnknown(
   fault: Fault,
-  { range, endpoint, signal }: Post,
+  { range, endpoint, signal }: RangeRequest,
   use: AckUse,
-  { sink, telemetry }: PostingParts,
-): Promise<Posted | Failed> {
+  { sink, telemetry }: RequestParts,
+): Promise<Decision | Failed> {
   telemetry.outcomeUnknown(sink, fault)
   if (!use.own) use.ended(true)
   else if ((await use.doubtful()) === 'acked') return { is: 'accepted', range, endpoint, acceptance: 'delivered' }

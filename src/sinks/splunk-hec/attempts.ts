@@ -1,0 +1,286 @@
+import type { Batch } from '../../core/batch.ts'
+import { sizeOf } from '../../core/batch.ts'
+import { Fault } from '../../core/errors.ts'
+import type { Lease } from '../../core/lease.ts'
+import { backoffMs, retryDelayMs, untilSuccess } from '../../core/retry.ts'
+import type { Inconclusive } from '../endpoints.ts'
+import type { Pass } from '../pause-gate.ts'
+import type { Endpoint } from './endpoint.ts'
+import {
+  everythingRefused,
+  MOST_UNKNOWN,
+  mayBeAboutContents,
+  outcomeStaysUnknown,
+  refusesForGood,
+} from './lasting-faults.ts'
+import type { EventRange } from './range.ts'
+import { around, isSingle, oneOf, splitAt } from './range.ts'
+import type { Acceptance, Decision, Failed } from './range-request.ts'
+import { sendRange } from './range-request.ts'
+import type { Shared } from './shared.ts'
+
+export const RETRY = { minMs: 250, maxMs: 30_000 }
+/** Failures in a row of one request before it is suspected, by the kind of the fault. */
+const PATIENCE = { configuration: 2, ambiguous: MOST_UNKNOWN, transient: 6, event: 1, lease: 1 } as const
+
+/** An answer to a request that was sent. */
+export type Answered = Exclude<Decision, { is: 'over_limit' }>
+
+/** A range that fails while the sink accepts others: the fault is about what is in it. */
+export interface Suspect {
+  readonly is: 'suspect'
+  readonly parts: readonly EventRange[]
+  readonly fault: Fault
+  readonly endpoint: Endpoint
+  /** The endpoint accepted an event in the same attempt. Otherwise it may refuse everything by now. */
+  readonly proven: boolean
+}
+
+export interface AttemptsOptions {
+  readonly batch: Batch
+  readonly lease: Lease
+  readonly shared: Shared
+  /** Called before the first byte of each request leaves. */
+  readonly started: () => void
+  /** Ranges of the delivery that wait to be sent; the first goes next. */
+  readonly toSend: EventRange[]
+  readonly accepted: (range: EventRange, acceptance: Acceptance) => void
+}
+
+/** The requests of one delivery: each is tried until an answer decides something about its events. */
+export class Attempts {
+  readonly #batch: Batch
+  readonly #lease: Lease
+  readonly #shared: Shared
+  readonly #started: () => void
+  readonly #toSend: EventRange[]
+  readonly #accepted: (range: EventRange, acceptance: Acceptance) => void
+  /** Events tried alone, to learn whether the sink takes any. */
+  #tries = 0
+
+  constructor({ batch, lease, shared, started, toSend, accepted }: AttemptsOptions) {
+    this.#batch = batch
+    this.#lease = lease
+    this.#shared = shared
+    this.#started = started
+    this.#toSend = toSend
+    this.#accepted = accepted
+  }
+
+  /** Waits out every fault that decides nothing about events, and returns the first answer that does. */
+  async untilAnswered(first: EventRange): Promise<Answered | Suspect> {
+    const { signal } = this.#lease
+    const { endpoints, gate, deadLetterGate, doubtGate, sink, telemetry, clock } = this.#shared
+    const since = clock.monotonic()
+    const attempt = new Attempt(first)
+    const once = async (): Promise<Answered | Suspect> => {
+      await deadLetterGate.opened(signal)
+      return await doubtGate.through(signal, async (doubt) => {
+        try {
+          const decision = await gate.through(signal, async (pass) => {
+            const refusers: Endpoint[] = []
+            const answer = await endpoints.using(
+              (at) => this.#sendOnce(attempt, at, both(doubt, pass)),
+              (result) => isInconclusive(result, refusers),
+            )
+            // Another endpoint takes what those refused, so it is they.
+            if (answer.is === 'accepted') for (const { evidence } of refusers) evidence.refused()
+            if (answer.is === 'suspect' && !answer.proven) pass.unproven()
+            return answer
+          })
+          // Only an ack tells that the events arrived.
+          const unacked = decision.is === 'accepted' && decision.acceptance !== 'delivered'
+          if (unacked || decision.is === 'suspect') doubt.unproven()
+          return decision
+        } catch (error) {
+          if (error instanceof Fault && error.kind === 'ambiguous' && attempt.unknown >= MOST_UNKNOWN) {
+            throw outcomeStaysUnknown(error)
+          }
+          throw error
+        }
+      })
+    }
+    const decision = await untilSuccess(once, {
+      clock,
+      signal,
+      delayAfter: (fault) => {
+        if (fault.kind !== 'transient' && fault.kind !== 'ambiguous') throw fault
+        attempt.failures++
+        telemetry.deliveryFailed(sink, fault, attempt.failures, (clock.monotonic() - since) / 1000)
+        const { failures } = attempt
+        return endpoints.anyHealthy ? backoffMs(failures, RETRY) : retryDelayMs(fault, failures, RETRY)
+      },
+    })
+    signal.throwIfAborted() // an answer that came after the lease ended settles nothing
+    return decision
+  }
+
+  /** A failure is thrown as its fault: the gate closes on it, and the endpoint rests. */
+  async #sendOnce(attempt: Attempt, endpoint: Endpoint, pass: Pick<Pass, 'check'>): Promise<Answered | Suspect> {
+    const { evidence } = this.#shared
+    const { acceptances } = evidence
+    if (evidence.everythingRefused || endpoint.evidence.everythingRefused) {
+      const answered = await this.#sendOneOfAll(attempt, endpoint, pass)
+      if (answered) return answered
+    }
+    let decision = await this.#send(attempt.range, endpoint, pass)
+    // Within the pass: what was not sent proves nothing, and would open the gates.
+    while (decision.is === 'over_limit') {
+      const [part, rest] = splitAt(this.#batch, attempt.range, decision.limit)
+      this.#toSend.unshift(rest)
+      attempt.range = part
+      decision = await this.#send(part, endpoint, pass)
+    }
+    if (decision.is !== 'failed') return decision
+    const { range } = attempt
+    const { fault, rest, before } = decision
+    const progress = rest.from > range.from
+    if (progress) attempt.failures = attempt.refusals = 0
+    this.#accepted({ ...range, to: rest.from }, before)
+    attempt.failed({ ...rest, failedAt: progress ? undefined : (rest.failedAt ?? acceptances) })
+    attempt.refusals++
+    const found = await this.#partsToSuspect(attempt, fault, endpoint, pass)
+    if (found) return { is: 'suspect', fault, endpoint, parts: found.parts, proven: progress || found.proven }
+    throw fault
+  }
+
+  async #send(range: EventRange, endpoint: Endpoint, pass: Pick<Pass, 'check'>): Promise<Decision | Failed> {
+    const { evidence, endpoints } = this.#shared
+    const leaving = (): void => {
+      pass.check()
+      this.#lease.assertHeld()
+      this.#started()
+    }
+    const { signal } = this.#lease
+    const decision = await sendRange({ batch: this.#batch, range, endpoint, signal, leaving }, this.#shared)
+    if (acceptedSome(decision, range)) {
+      // What was learned while everything was refused was learned from whatever refused it.
+      if (evidence.everythingRefused) for (const each of endpoints.all) each.forgetLimit()
+      if (endpoint.evidence.everythingRefused) endpoint.forgetLimit()
+      evidence.accepted()
+      endpoint.evidence.accepted()
+    }
+    return decision
+  }
+
+  /**
+   * Everything is refused: gives up nothing. One event is tried, another each time, until one is accepted: of the range, or
+   * of those behind it, for the range may have none that is good. An event whose outcome is unknown is tried again before
+   * another. `undefined`: one of those behind the range was accepted.
+   */
+  async #sendOneOfAll(attempt: Attempt, endpoint: Endpoint, pass: Pick<Pass, 'check'>): Promise<Answered | undefined> {
+    const { range } = attempt
+    const ranges = [range, ...this.#toSend]
+    const inDoubt = ranges.find((each) => isSingle(each) && each.unknown > 0 && each.unknown < MOST_UNKNOWN)
+    const tries = inDoubt ? 0 : this.#tries++
+    const tried = inDoubt ?? ranges[tries % ranges.length] ?? range
+    const index = oneOf(tried, Math.floor(tries / ranges.length))
+    const one = { ...tried, from: index, to: index + 1 }
+    const decision = await this.#send(one, endpoint, pass)
+    if (decision.is === 'over_limit') throw new Error('a single event is never over the limit')
+    if (decision.is === 'accepted') {
+      if (tried === range) {
+        this.#toSend.unshift(...around(range, index))
+        return decision
+      }
+      this.#replace(tried, around(tried, index))
+      this.#accepted(one, decision.acceptance)
+      return undefined
+    }
+    const after = decision.is === 'failed' ? decision.rest : { ...decision.range, unknown: 0 }
+    // What is in doubt stands alone, so that its next request counts as a repetition.
+    if (isSingle(tried) || after.unknown > 0) {
+      const others = around(tried, index)
+      if (tried === range) this.#toSend.unshift(...others)
+      else this.#replace(tried, [after, ...others])
+    }
+    if (tried === range && (isSingle(tried) || after.unknown > 0)) attempt.failed(after)
+    else attempt.unknown = after.unknown
+    throw decision.is === 'failed' ? decision.fault : everythingRefused(decision.reason)
+  }
+
+  #replace(range: EventRange, parts: readonly EventRange[]): void {
+    this.#toSend.splice(this.#toSend.indexOf(range), 1, ...parts)
+  }
+
+  /**
+   * Parts of a range that fails although the sink accepts something else; `undefined` while that is not known. Without
+   * other deliveries one event of the range is tried, another each time.
+   */
+  async #partsToSuspect(
+    { range, refusals }: Attempt,
+    fault: Fault,
+    endpoint: Endpoint,
+    pass: Pick<Pass, 'check'>,
+  ): Promise<Pick<Suspect, 'parts' | 'proven'> | undefined> {
+    const { evidence } = this.#shared
+    const overdue = refusals - (range.suspect ? 1 : PATIENCE[fault.kind])
+    if (!mayBeAboutContents(fault) || overdue < 0) return undefined
+    if (range.held) {
+      range.held.failedAt(endpoint, fault)
+      return { parts: [range], proven: false }
+    }
+    if (range.failedAt !== undefined && evidence.acceptances > range.failedAt) {
+      const halves = isSingle(range) ? [range] : splitAt(this.#batch, range, sizeOf(this.#batch, range) / 2)
+      return { parts: halves, proven: false }
+    }
+    if (isSingle(range) || overdue % 2 === 1) return undefined
+    const index = oneOf(range, this.#tries++)
+    const one = { ...range, from: index, to: index + 1 }
+    const decision = await this.#send(one, endpoint, pass)
+    if (decision.is !== 'accepted') return undefined
+    this.#accepted(one, decision.acceptance)
+    return { parts: around(range, index), proven: true }
+  }
+}
+
+/** A range on its way to an answer. */
+class Attempt {
+  range: EventRange
+  /** In a row: of any try, and of requests that were sent. */
+  failures = 0
+  refusals = 0
+  /** How often in a row what was sent last had an unknown outcome. */
+  unknown = 0
+
+  constructor(range: EventRange) {
+    this.range = range
+  }
+
+  failed(rest: EventRange): void {
+    this.range = rest
+    this.unknown = rest.unknown
+  }
+}
+
+/** Sent only while both gates let it. */
+function both(a: Pass, b: Pass): Pick<Pass, 'check'> {
+  return {
+    check: () => {
+      a.check()
+      b.check()
+    },
+  }
+}
+
+/** Whether the answer shows that the sink takes events. */
+function acceptedSome(decision: Decision | Failed, range: EventRange): boolean {
+  if (decision.is === 'accepted') return true
+  // Without an ack id nothing shows that those before the bad one were taken: they are sent again.
+  if (decision.is === 'refused')
+    return decision.at !== undefined && decision.at > 0 && decision.before !== 'unacknowledged'
+  return decision.is === 'failed' && decision.rest.from > range.from
+}
+
+/** An event that a page refuses, also for its size, is given up only if no other endpoint takes it. */
+function isInconclusive(result: Answered | Suspect, refusers: Endpoint[]): Inconclusive | undefined {
+  if (result.is === 'too_large' && isSingle(result.range)) {
+    refusers.push(result.endpoint)
+    return 'elsewhere'
+  }
+  if (result.is !== 'suspect' || result.proven) return undefined
+  const [first] = result.parts
+  const isRefused = result.parts.length === 1 && first && isSingle(first) && refusesForGood(result.fault)
+  if (isRefused) refusers.push(result.endpoint)
+  return isRefused ? 'elsewhere' : 'proves nothing'
+}
