@@ -6,10 +6,12 @@ import type { LogstoreRef } from './core/shard.ts'
 import type { Telemetry } from './core/telemetry.ts'
 import { BatchMemory } from './pipeline/batch-memory.ts'
 import { Encoder } from './pipeline/encoder.ts'
-import type { Copy, Program } from './pipeline/program.ts'
+import type { Copy, LayoutText, Program } from './pipeline/program.ts'
 import { ReferenceEngine } from './pipeline/reference/engine.ts'
 import { TopicSelection } from './pipeline/select.ts'
-import type { Route } from './routing/route.ts'
+import type { Route, Routing } from './routing/route.ts'
+import type { Template } from './routing/template.ts'
+import { constantOf } from './routing/template.ts'
 import type { DeadLetter } from './sinks/dead-letter.ts'
 import { FileSink, STANDARD_OUTPUT } from './sinks/file/sink.ts'
 import type { Sink } from './sinks/sink.ts'
@@ -130,33 +132,68 @@ export function consumerOf({ sources }: Pick<Config, 'sources'>): string {
 }
 
 /** What happens to the logs of one logstore. */
-export function programOf({ sinks, routing, eventIdScope }: Config, source: SourceConfig, logstore: string): Program {
+export function programOf(config: Config, source: SourceConfig, logstore: string): Program {
   const { project, topics, reservedKeys, shape } = source
-  const copiesOf = ({ to }: Route): Copy[] =>
-    to.map((name) => copyFor(sinks.find((sink) => sink.name === name) as SinkConfig, project, logstore))
+  const { routes } = config.routing
+  const own = routes.filter(({ from }) => from === undefined || from.includes(source.name))
   return {
     topics: new TopicSelection(topics),
-    idScope: eventIdScope === 'logstore' ? logstore : `${project}/${logstore}`,
+    idScope: config.eventIdScope === 'logstore' ? logstore : `${project}/${logstore}`,
     reservedKeys,
     shape,
-    routes: routing.routes
-      .filter(({ from }) => from === undefined || from.includes(source.name))
-      .map((route) => ({ name: route.name, copies: copiesOf(route) })),
+    routes: [...own, ...lastRoute(config.routing, own)].map(({ name, when, drop, to, set, ...route }) => ({
+      name,
+      ...(when === undefined ? {} : { when }),
+      ...(drop === undefined ? {} : { drop }),
+      continue: route.continue,
+      shape: route.shape,
+      copies: to.map((sink) => copyFor(sinkNamed(config, sink), set, `sls://${project}/${logstore}`)),
+    })),
   }
+}
+
+/** The route of the logs that no other route takes. The name is also the reason for which they are dropped. */
+const UNMATCHED = 'unmatched'
+
+function lastRoute({ unmatched }: Routing, routes: readonly Route[]): Route[] {
+  const takesAll = routes.some((route) => route.when === undefined && !route.continue)
+  if (takesAll) return []
+  if (unmatched === 'error') throw new Error('a log could find no route')
+  const [drop, to] = unmatched === 'drop' ? [{ drop: UNMATCHED }, []] : [{}, [unmatched.sink]]
+  return [{ name: UNMATCHED, ...drop, to, set: {}, shape: [], continue: false }]
+}
+
+function sinkNamed({ sinks }: Config, name: string): SinkConfig {
+  const sink = sinks.find((each) => each.name === name)
+  if (sink === undefined) throw new Error(`there is no sink ${name}`)
+  return sink
 }
 
 /** A file has the envelopes that an unconfigured Splunk sink would get. */
 const FILE_LAYOUT: Pick<SplunkHecConfig, 'source' | 'sourcetype' | 'host' | 'index'> = { sourcetype: 'aliyun:sls' }
 
-function copyFor(sink: SinkConfig, project: string, logstore: string): Copy {
-  const { source, sourcetype, host, index } = sink.type === 'splunk_hec' ? sink : FILE_LAYOUT
+/** What the route sets counts before what the sink has. */
+function copyFor(sink: SinkConfig, set: Route['set'], defaultSource: string): Copy {
+  const own = sink.type === 'splunk_hec' ? sink : FILE_LAYOUT
+  const host = layoutText(set.host, own.host)
+  const index = layoutText(set.index, own.index)
   const layout = {
-    source: source ?? `sls://${project}/${logstore}`,
-    sourcetype,
+    source: layoutText(set.source, own.source ?? defaultSource),
+    sourcetype: layoutText(set.sourcetype, own.sourcetype),
     ...(host === undefined ? {} : { host }),
     ...(index === undefined ? {} : { index }),
   }
   return { destination: { sink: sink.name, maxBatchBytes: batchLimitOf(sink) }, layout }
+}
+
+function layoutText<T extends string | undefined>(
+  template: Template | 'auto' | undefined,
+  otherwise: T,
+): LayoutText | T {
+  if (template === undefined || template === 'auto') return template ?? otherwise
+  const constant = constantOf(template)
+  if (constant !== undefined) return constant === '' ? otherwise : constant
+  return { template, ...(otherwise === undefined ? {} : { otherwise }) }
 }
 
 /** For commands that make the bridge's events without its speed. */

@@ -214,7 +214,7 @@ export class Fleet {
       } finally {
         ended()
       }
-      return { logs: count, filtered: new Map(), routed: new Map() }
+      return { logs: count, filtered: new Map(), routed: new Map(), failures: new Map() }
     }
     return { encode, recycle: () => {} }
   }

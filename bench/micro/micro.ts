@@ -55,7 +55,8 @@ const WITH_QUERY: PullPosition = { ...POSITION, firstGroup: undefined }
 const DESTINATION = { sink: 'splunk_hec', maxBatchBytes: 1_000_000 }
 
 function programOf(topics: readonly string[]): Program {
-  const routes = [{ name: 'default', copies: [{ destination: DESTINATION, layout: LAYOUT }] }]
+  const copies = [{ destination: DESTINATION, layout: LAYOUT }]
+  const routes = [{ name: 'default', continue: false, shape: [], copies }]
   return { topics: new TopicSelection(topics), idScope: POSITION.logstore, reservedKeys: 'override', shape: [], routes }
 }
 

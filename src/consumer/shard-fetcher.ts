@@ -183,10 +183,14 @@ export class ShardFetcher {
         await ownTurn()
         step = encoding.next()
       }
-      const { logs, filtered, routed } = step.value
+      const { logs, filtered, routed, failures } = step.value
       telemetry.pulled(shard, logs, bodyBytes)
       for (const [reason, count] of filtered) telemetry.filtered(shard, reason, count)
       for (const [route, count] of routed) telemetry.routed(shard, route, count)
+      for (const [place, count] of failures) {
+        const slash = place.lastIndexOf('/')
+        telemetry.parseFailed(shard, place.slice(0, slash), place.slice(slash + 1), count)
+      }
     } finally {
       done()
     }

@@ -14,6 +14,8 @@ export interface Batch {
   readonly origin: BatchOrigin
   /** Name of the sink that they are for. */
   readonly sink: string
+  /** They go into the dead letter instead, because a step has failed: the code of the reason. */
+  readonly refused?: string
   /** Names of the routes that the events came by. */
   readonly routes: readonly string[]
   /** Event i came by `routes[via[i]]`. Absent: all came by the first. */
@@ -80,4 +82,6 @@ export interface EncodeCounts {
   readonly filtered: ReadonlyMap<string, number>
   /** Events that leave, by route. */
   readonly routed: ReadonlyMap<string, number>
+  /** Steps that failed on so many logs, by `<route or source>/<step>`. */
+  readonly failures: ReadonlyMap<string, number>
 }

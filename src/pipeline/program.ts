@@ -1,4 +1,6 @@
+import type { Condition } from '../routing/condition.ts'
 import type { Step } from '../routing/step.ts'
+import type { Template } from '../routing/template.ts'
 import type { HecLayout } from './hec-layout.ts'
 import type { TopicSelection } from './select.ts'
 
@@ -16,34 +18,70 @@ export interface Program {
   readonly routes: readonly ProgramRoute[]
 }
 
-interface ProgramRoute {
+export interface ProgramRoute {
   readonly name: string
+  /** Absent: it holds for every log. */
+  readonly when?: Condition
+  /** What it sends is a copy: the log walks on. */
+  readonly continue: boolean
+  /** It sends nothing. If nothing has left of the log, the log counts as filtered for this reason. */
+  readonly drop?: string
+  /** For the copies of this route. Conditions and layouts see the log before it. */
+  readonly shape: readonly Step[]
   readonly copies: readonly Copy[]
 }
 
-/** What one sink gets of a log that takes the route. */
+/** What one sink gets of a log. */
 export interface Copy {
   readonly destination: Destination
-  /** The configured parts of the envelope. */
-  readonly layout: HecLayout
+  readonly layout: Layout
 }
 
 /** A sink as an engine knows it. */
-interface Destination {
+export interface Destination {
   readonly sink: string
   /** Limit of a batch before compression, bytes. An event over it is alone in its batch. */
   readonly maxBatchBytes: number
 }
 
-/** The one route of a program that sends every wanted log to one sink. */
-export interface PlainRoute extends Copy {
+/** The configured parts of an envelope. `host` is `__source__` of the log if it is absent or empty, `index` the token's. */
+export interface Layout {
+  readonly host?: LayoutText
+  readonly source: LayoutText
+  /** `auto`: by topic. */
+  readonly sourcetype: LayoutText
+  readonly index?: LayoutText
+}
+
+/** Fixed, or made of the log. */
+export type LayoutText = string | TextOfLog
+
+interface TextOfLog {
+  readonly template: Template
+  /** If the text comes out empty. */
+  readonly otherwise?: string
+}
+
+/** The one route of a program that sends every wanted log as it is, in a fixed envelope, to one sink. */
+export interface PlainRoute {
   readonly name: string
+  readonly destination: Destination
+  readonly layout: HecLayout
 }
 
 /** `undefined` for a program that does more. */
-export function plainRouteOf({ routes }: Program): PlainRoute | undefined {
+export function plainRouteOf({ shape, routes }: Program): PlainRoute | undefined {
   const [route, ...others] = routes
   const [copy, ...more] = route?.copies ?? []
-  if (route === undefined || copy === undefined || others.length + more.length > 0) return undefined
-  return { name: route.name, ...copy }
+  if (route === undefined || copy === undefined || route.when !== undefined) return undefined
+  if (others.length + more.length + shape.length + route.shape.length > 0) return undefined
+  const layout = fixedLayout(copy.layout)
+  return layout && { name: route.name, destination: copy.destination, layout }
+}
+
+/** `undefined` for a layout that depends on the log. */
+function fixedLayout({ host, source, sourcetype, index }: Layout): HecLayout | undefined {
+  if (typeof source !== 'string' || typeof sourcetype !== 'string') return undefined
+  if (typeof host === 'object' || typeof index === 'object') return undefined
+  return { source, sourcetype, ...(host === undefined ? {} : { host }), ...(index === undefined ? {} : { index }) }
 }

@@ -181,7 +181,10 @@ export const MUTANTS: readonly Mutant[] = [
     bug: 'the event id counts the logs of a pull, not of their group',
     edits: [
       WITHOUT_KERNEL,
-      ['events.eventOf(log, logIndex++)', 'events.eventOf(log, this.#logs - group.logCount + logIndex++)'],
+      [
+        'routes.leaving(log, index++, this.#tally)',
+        'routes.leaving(log, this.#tally.logs - group.logCount + index++, this.#tally)',
+      ],
     ],
     ...{ ordeal: 'quiet', caughtBy: 'altered' },
   },

@@ -73,7 +73,12 @@ export function expectedEvents(
 /** Of one route named `default`. */
 export function countsOf(logs: number, unwanted: number): EncodeCounts {
   const counted = (key: string, count: number) => new Map(count === 0 ? [] : [[key, count]])
-  return { logs, filtered: counted('topic', unwanted), routed: counted('default', logs - unwanted) }
+  return {
+    logs,
+    filtered: counted('topic', unwanted),
+    routed: counted('default', logs - unwanted),
+    failures: new Map(),
+  }
 }
 
 function isTopic(wanted: string, topic: Uint8Array | undefined): boolean {

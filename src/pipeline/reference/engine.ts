@@ -2,11 +2,11 @@ import type { Batch, EncodeCounts, PullPosition } from '../../core/batch.ts'
 import { originOf } from '../../core/batch.ts'
 import type { BatchMemory } from '../batch-memory.ts'
 import type { Engine, Walk } from '../engine.ts'
-import type { PlainRoute, Program } from '../program.ts'
-import { plainRouteOf } from '../program.ts'
-import { GroupEvents } from './events.ts'
-import { LogGroup, logGroupsOf } from './log-group.ts'
-import { assertWellFormed } from './well-formed.ts'
+import { Packer } from '../packer.ts'
+import type { Program } from '../program.ts'
+import { GroupRoutes } from './group-routes.ts'
+import { contentsOf, LogGroup, logGroupsOf, timeOf } from './log-group.ts'
+import { count, Tally } from './tally.ts'
 
 /**
  * Says what an engine does, as plainly as possible. Nothing here is for speed. It judges the bytes of the WebAssembly engine
@@ -20,86 +20,77 @@ export class ReferenceEngine implements Engine {
   }
 
   open(body: Buffer, at: PullPosition, program: Program): Walk {
-    assertWellFormed(body, program.topics)
+    const tally = new Tally()
+    for (const { group } of wantedGroups(body, at, program, tally)) {
+      for (const log of group.logs()) {
+        timeOf(log)
+        for (const _ of contentsOf(log));
+      }
+    }
     return new ReferenceWalk(this.#memory, program, body, at)
   }
 }
 
 class ReferenceWalk implements Walk {
-  #logs = 0
-  readonly #filtered = new Map<string, number>()
-  readonly #routed = new Map<string, number>()
-  readonly #memory: BatchMemory
-  readonly #program: Program
-  readonly #route: PlainRoute
-  readonly #at: PullPosition
-  readonly #events: Iterator<Buffer>
-  /** The event that did not fit into the last batch. */
-  #waiting: Buffer | undefined
+  readonly #tally = new Tally()
+  readonly #packer: Packer
+  readonly #events: Iterator<void>
+  #ended = false
 
   constructor(memory: BatchMemory, program: Program, body: Buffer, at: PullPosition) {
-    const route = plainRouteOf(program)
-    if (route === undefined) throw new Error('only programs of one route are understood')
-    this.#memory = memory
-    this.#program = program
-    this.#route = route
-    this.#at = at
-    this.#events = this.#eventsOf(body)
+    this.#packer = new Packer(memory, originOf(at), program)
+    this.#events = this.#pack(body, at, program)
   }
 
   get counts(): EncodeCounts {
-    return { logs: this.#logs, filtered: this.#filtered, routed: this.#routed }
+    return { ...this.#tally }
   }
 
   nextBatch(): Batch | undefined {
-    const { sink, maxBatchBytes } = this.#route.destination
-    const events: Buffer[] = []
-    const ends: number[] = []
-    let used = 0
-    for (;;) {
-      const event = this.#waiting ?? this.#nextEvent()
-      this.#waiting = undefined
-      if (event === undefined) break
-      if (events.length > 0 && used + event.length > maxBatchBytes) {
-        this.#waiting = event
-        break
+    let batch = this.#packer.take()
+    while (batch === undefined && !this.#ended) {
+      if (this.#events.next().done) {
+        this.#ended = true
+        this.#packer.end()
       }
-      used += event.length
-      events.push(event)
-      ends.push(used)
+      batch = this.#packer.take()
     }
-    if (used === 0) return undefined
-    const about = { origin: originOf(this.#at), sink, routes: [this.#route.name] }
-    return this.#memory.batchOf(about, Buffer.concat(events), Uint32Array.from(ends))
+    return batch
   }
 
-  #nextEvent(): Buffer | undefined {
-    const { done, value } = this.#events.next()
-    return done ? undefined : value
-  }
-
-  *#eventsOf(body: Buffer): Generator<Buffer, undefined> {
-    const { topics } = this.#program
-    const { name, layout } = this.#route
-    let groupIndex = -1
-    for (const bytes of logGroupsOf(body)) {
-      groupIndex++
-      const group = new LogGroup(bytes)
-      this.#logs += group.logCount
-      if (group.logCount === 0) continue
-      if (!topics.wants(group.topic)) {
-        add(this.#filtered, 'topic', group.logCount)
-        continue
+  /** Packs event by event. */
+  *#pack(body: Buffer, at: PullPosition, program: Program): Generator<void> {
+    for (const { group, routes } of wantedGroups(body, at, program, this.#tally)) {
+      let index = 0
+      for (const log of group.logs()) {
+        for (const { output, route, event } of routes.leaving(log, index++, this.#tally)) {
+          this.#packer.add(output, route, event)
+          yield
+        }
       }
-      add(this.#routed, name, group.logCount)
-      const events = new GroupEvents(this.#program, layout, this.#at, group, groupIndex)
-      let logIndex = 0
-      for (const log of group.logs()) yield events.eventOf(log, logIndex++)
     }
-    return undefined
   }
 }
 
-function add(counts: Map<string, number>, key: string, count: number): void {
-  counts.set(key, (counts.get(key) ?? 0) + count)
+interface WantedGroup {
+  readonly group: LogGroup
+  readonly routes: GroupRoutes
+}
+
+/** The log groups whose logs are read. Counts all logs, and those that are not read as filtered. */
+function* wantedGroups(body: Buffer, at: PullPosition, program: Program, tally: Tally): Generator<WantedGroup> {
+  let index = -1
+  for (const bytes of logGroupsOf(body)) {
+    index++
+    const group = new LogGroup(bytes)
+    tally.logs += group.logCount
+    if (!program.topics.wants(group.topic)) {
+      if (group.logCount > 0) count(tally.filtered, 'topic', group.logCount)
+      continue
+    }
+    const routes = new GroupRoutes(program, at, group, index)
+    const { dropped } = routes
+    if (dropped === undefined) yield { group, routes }
+    else if (group.logCount > 0) count(tally.filtered, dropped, group.logCount)
+  }
 }

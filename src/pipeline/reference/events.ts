@@ -2,28 +2,16 @@ import type { PullPosition } from '../../core/batch.ts'
 import { eventIdPrefix } from '../event-id.ts'
 import type { HecLayout } from '../hec-layout.ts'
 import { constantMembers } from '../hec-layout.ts'
-import type { Program } from '../program.ts'
 import { groupHash, logHash } from './content-hash.ts'
-import type { GroupFacts, Log, Value } from './log.ts'
-import { factsOf, readLog } from './log.ts'
+import type { Log, Value } from './log.ts'
 import type { LogGroup } from './log-group.ts'
-import { applyShape } from './shape.ts'
 
-/** Writes the events of one log group. */
-export class GroupEvents {
-  /** `"host":"…","source":"…",…` */
-  readonly #constant: string
-  readonly #program: Program
-  readonly #facts: GroupFacts
+/** The ids of the events of one log group; `index` is the group's place in the pull. */
+export class GroupIds {
   readonly #idOf: (log: Buffer, logIndex: number) => string
 
-  /** `index` is the group's place in the pull. */
-  constructor(program: Program, layout: HecLayout, at: PullPosition, group: LogGroup, index: number) {
-    this.#program = program
-    this.#facts = factsOf(group, at)
-    this.#constant = `"host":${JSON.stringify(layout.host ?? group.source.toString())},${constantMembers(layout, group.topic.toString())}`
-
-    const prefix = eventIdPrefix(program.idScope, at)
+  constructor(scope: string, at: PullPosition, group: LogGroup, index: number) {
+    const prefix = eventIdPrefix(scope, at)
     if (at.firstGroup === undefined) {
       const shared = groupHash(at.shard, group)
       this.#idOf = (log) => prefix + logHash(shared, log)
@@ -33,15 +21,19 @@ export class GroupEvents {
     }
   }
 
-  /** The envelope of a log, ending in `\n`; `index` is the log's place in the group. */
-  eventOf(bytes: Buffer, index: number): Buffer {
-    const { reservedKeys, shape } = this.#program
-    const log = applyShape(readLog(this.#facts, bytes, reservedKeys), shape, this.#facts.at.source)
-    const id = this.#idOf(bytes, index)
-    return Buffer.from(
-      `{"time":${timeText(log)},${this.#constant},"event":${eventText(log)},"fields":${fields(log, id)}}\n`,
-    )
+  /** `logIndex` is the log's place in the group. */
+  idOf(log: Buffer, logIndex: number): string {
+    return this.#idOf(log, logIndex)
   }
+}
+
+/** The envelope of a log, ending in `\n`. */
+export function envelopeOf(log: Log, layout: HecLayout, id: string): Buffer {
+  const ofGroup = (key: string): string => log.group.members.get(key)?.bytes.toString() ?? ''
+  const host = JSON.stringify(layout.host ?? ofGroup('__source__'))
+  return Buffer.from(
+    `{"time":${timeText(log)},"host":${host},${constantMembers(layout, ofGroup('__topic__'))},"event":${eventText(log)},"fields":${fields(log, id)}}\n`,
+  )
 }
 
 function timeText({ time: { seconds, nanos } }: Log): string {

@@ -3,8 +3,9 @@ import { originOf } from '../../core/batch.ts'
 import type { Engine, Walk } from '../engine.ts'
 import type { Program } from '../program.ts'
 import { ReferenceEngine } from '../reference/engine.ts'
-import { GroupEvents } from '../reference/events.ts'
+import { GroupRoutes } from '../reference/group-routes.ts'
 import { LogGroup } from '../reference/log-group.ts'
+import { Tally } from '../reference/tally.ts'
 import type { Kernel, Position } from './kernel.ts'
 import { DONE, HANDED_OVER } from './memory-layout.ts'
 
@@ -32,7 +33,7 @@ class KernelWalk implements Walk {
   readonly #at: PullPosition
   readonly #about: Omit<Batch, 'bytes' | 'ends' | 'count'>
   /** Encodes the logs of one group that the kernel hands over. */
-  #handedOver: { readonly groupIndex: number; readonly events: GroupEvents } | undefined
+  #handedOver: { readonly groupIndex: number; readonly routes: GroupRoutes } | undefined
   #finished = false
 
   constructor(kernel: Kernel, position: Position, program: Program, at: PullPosition) {
@@ -77,10 +78,13 @@ class KernelWalk implements Walk {
   #encodeHandedOver(): Buffer {
     const { group, groupIndex, log, logIndex } = this.#kernel.handedOver
     if (this.#handedOver?.groupIndex !== groupIndex) {
-      const { layout } = this.#position.program.route
-      const events = new GroupEvents(this.#program, layout, this.#at, new LogGroup(group), groupIndex)
-      this.#handedOver = { groupIndex, events }
+      this.#handedOver = {
+        groupIndex,
+        routes: new GroupRoutes(this.#program, this.#at, new LogGroup(group), groupIndex),
+      }
     }
-    return this.#handedOver.events.eventOf(log, logIndex)
+    const [leaving] = this.#handedOver.routes.leaving(log, logIndex, new Tally())
+    if (leaving === undefined) throw new Error('a plain route has no event for a log')
+    return leaving.event
   }
 }

@@ -220,6 +220,7 @@ export class Kernel {
         logs,
         filtered: new Map(filtered === 0 ? [] : [['topic', filtered]]),
         routed: new Map(filtered === logs ? [] : [[program.route.name, logs - filtered]]),
+        failures: new Map(),
       },
       walk: walk.slice(),
       groups: this.#groups.slice(0, GROUP_SIZE * this.#in(GROUP_COUNT)),

@@ -40,7 +40,7 @@ export function programOf(encoding: Partial<Encoding & Pick<Program, 'shape'>> =
     idScope,
     reservedKeys,
     shape,
-    routes: [{ name: 'default', copies: [{ destination, layout }] }],
+    routes: [{ name: 'default', continue: false, shape: [], copies: [{ destination, layout }] }],
   }
 }
 

@@ -1,0 +1,109 @@
+import type { Batch, BatchOrigin } from '../core/batch.ts'
+import type { BatchMemory } from './batch-memory.ts'
+import type { Destination, Program } from './program.ts'
+
+/** Where a packer puts an event. */
+export interface Output {
+  readonly destination: Destination
+  /** All events of a batch name the same index, or none. */
+  readonly index: string | undefined
+  /** The code of the reason for which they go into the dead letter instead. */
+  readonly refused?: string
+}
+
+/** A batch that is not full yet. */
+interface Filling extends Output {
+  bytes: Buffer
+  used: number
+  ends: number[]
+  /** Number of the route of each event. */
+  via: number[]
+}
+
+const FIRST_BYTES = 16 << 10
+
+/**
+ * Packs the events of one walk, as they come, into batches for their sinks and indexes. It holds about as many bytes as the
+ * largest batch, however many outputs there are.
+ */
+export class Packer {
+  readonly #memory: BatchMemory
+  readonly #origin: BatchOrigin
+  readonly #routes: readonly string[]
+  readonly #most: number
+  readonly #fillings = new Map<string, Filling>()
+  #held = 0
+  readonly #ready: Batch[] = []
+
+  constructor(memory: BatchMemory, origin: BatchOrigin, { routes }: Program) {
+    this.#memory = memory
+    this.#origin = origin
+    this.#routes = routes.map(({ name }) => name)
+    this.#most = Math.max(0, ...routes.flatMap(({ copies }) => copies.map((copy) => copy.destination.maxBatchBytes)))
+  }
+
+  /** Copies an event, which came by the route of this number. */
+  add(output: Output, route: number, event: Buffer): void {
+    const filling = this.#fillingOf(output)
+    if (filling.used > 0 && filling.used + event.length > output.destination.maxBatchBytes) this.#complete(filling)
+    makeRoom(filling, event.length)
+    filling.bytes.set(event, filling.used)
+    filling.used += event.length
+    filling.ends.push(filling.used)
+    filling.via.push(route)
+    this.#held += event.length
+    while (this.#held > this.#most) this.#complete(largest(this.#fillings.values()))
+  }
+
+  /** No event follows: what is left becomes batches, too. */
+  end(): void {
+    for (const filling of this.#fillings.values()) if (filling.used > 0) this.#complete(filling)
+    this.#fillings.clear()
+  }
+
+  /** The next complete batch. */
+  take(): Batch | undefined {
+    return this.#ready.shift()
+  }
+
+  #fillingOf(output: Output): Filling {
+    const { destination, index, refused } = output
+    const key = JSON.stringify([destination.sink, index, refused])
+    let filling = this.#fillings.get(key)
+    if (filling === undefined) {
+      filling = { ...output, bytes: Buffer.allocUnsafeSlow(FIRST_BYTES), used: 0, ends: [], via: [] }
+      this.#fillings.set(key, filling)
+    }
+    return filling
+  }
+
+  #complete(filling: Filling): void {
+    const { destination, refused, bytes, used, ends, via } = filling
+    const [first = 0] = via
+    const about = {
+      origin: this.#origin,
+      sink: destination.sink,
+      ...(refused === undefined ? {} : { refused }),
+      ...(via.every((route) => route === first)
+        ? { routes: [this.#routes[first] as string] }
+        : { routes: this.#routes, via: Uint16Array.from(via) }),
+    }
+    this.#ready.push(this.#memory.batchOf(about, bytes.subarray(0, used), Uint32Array.from(ends)))
+    this.#held -= used
+    filling.used = 0
+    filling.ends = []
+    filling.via = []
+  }
+}
+
+function makeRoom(filling: Filling, more: number): void {
+  const needed = filling.used + more
+  if (needed <= filling.bytes.length) return
+  const larger = Buffer.allocUnsafeSlow(Math.max(needed, 2 * filling.bytes.length))
+  larger.set(filling.bytes.subarray(0, filling.used))
+  filling.bytes = larger
+}
+
+function largest(fillings: Iterable<Filling>): Filling {
+  return [...fillings].reduce((one, other) => (other.used > one.used ? other : one))
+}

@@ -1,0 +1,13 @@
+import type { EncodeCounts } from '../../core/batch.ts'
+
+/** Counts the logs of one pull. */
+export class Tally implements EncodeCounts {
+  logs = 0
+  readonly filtered = new Map<string, number>()
+  readonly routed = new Map<string, number>()
+  readonly failures = new Map<string, number>()
+}
+
+export function count(counts: Map<string, number>, key: string, more = 1): void {
+  counts.set(key, (counts.get(key) ?? 0) + more)
+}
