@@ -87,7 +87,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     bug: 'a batch that is too large is dropped',
-    edits: [['return this.#sendNext(...halvesOf(this.#batch, posted.range))', 'return']],
+    edits: [['return this.#sendNext(...halvesOf(this.#batch, decision.range))', 'return']],
     ...{ ordeal: 'small bodies only', caughtBy: 'lost' },
   },
   {
@@ -205,12 +205,12 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     bug: 'milder forms of a body are not tried',
-    edits: [['if (!isSingle(range) || !isUnspecific(posted)) return posted', 'if (posted) return posted']],
+    edits: [['if (!isSingle(range) || !isUnspecific(decision)) return decision', 'if (decision) return decision']],
     ...{ ordeal: 'gzip not understood', caughtBy: 'held up' },
   },
   {
     bug: 'a request that always fails stays whole',
-    edits: [['if (parts) return', 'if (parts && parts.length < 0) return']],
+    edits: [['if (suspected) return', 'if (suspected && suspected.parts.length < 0) return']],
     ...{ ordeal: 'one log behind a firewall', caughtBy: 'held up' },
   },
   {
@@ -223,7 +223,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     bug: 'outcomes that stay unknown pause nothing',
-    edits: [['range.unknown >= MOST_UNKNOWN', 'range.unknown < 0']],
+    edits: [['attempt.unknown >= MOST_UNKNOWN', 'attempt.unknown < 0']],
     ...{ ordeal: 'answers too large', caughtBy: 'unfired' },
   },
   {

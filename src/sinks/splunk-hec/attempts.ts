@@ -139,8 +139,8 @@ export class Attempts {
     this.#accepted({ ...range, to: rest.from }, before)
     attempt.failed({ ...rest, failedAt: progress ? undefined : (rest.failedAt ?? acceptances) })
     attempt.refusals++
-    const found = await this.#partsToSuspect(attempt, fault, endpoint, pass)
-    if (found) return { is: 'suspect', fault, endpoint, parts: found.parts, proven: progress || found.proven }
+    const suspected = await this.#partsToSuspect(attempt, fault, endpoint, pass)
+    if (suspected) return { is: 'suspect', fault, endpoint, ...suspected, proven: progress || suspected.proven }
     throw fault
   }
 

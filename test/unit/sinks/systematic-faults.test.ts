@@ -293,7 +293,7 @@ describe('an event that one endpoint of two refuses with a page', () => {
     good.rule = (post, response, it) =>
       post.ids.some((id) => held.includes(id)) ? page(post, response, it) : undefined
     const { deliver, recorder, buried } = await sinkTo([bad.url, good.url], { speed: 50 })
-    const others = setInterval(() => void deliver(batchOf(['other'])), 20)
+    const others = setInterval(() => void deliver(batchOf(['other'])).catch(() => {}), 20)
     onTestFinished(() => clearInterval(others))
     const delivered = Promise.all(held.map((id) => deliver(batchOf([id]))))
     await recorder.first('paused', ({ args }) => (args[0] as { reason: string }).reason === 'event_held')
