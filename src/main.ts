@@ -33,6 +33,10 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }
     summary: 'list or replay the events that the SIEM refused',
     load: async () => (await import('./cli/dead-letter.ts')).deadLetterCommand,
   },
+  schema: {
+    summary: 'JSON Schema of the configuration file, for editors',
+    load: async () => (await import('./cli/schema.ts')).schemaCommand,
+  },
   demo: {
     summary: 'the whole job on this machine, with a kill -9 half way and a ledger at the end',
     load: async () => (await import('./cli/demo.ts')).demoCommand,

@@ -52,6 +52,7 @@ interface Line {
 export const checkCommand = command({
   name: 'check',
   help: HELP,
+  configured: true,
   options: { sendTestEvent: flag, wait: defaulting('0', wholeNumber(0, 999_999)), json: flag },
   async run({ sendTestEvent, wait, json }, io) {
     const lines: Line[] = []
@@ -63,9 +64,9 @@ export const checkCommand = command({
       if (json) io.stdout.write(`${JSON.stringify({ ok, checks: lines })}\n`)
       return ok ? EXIT.done : EXIT.failed
     }
-    let loaded: ReturnType<typeof singleConfigurationOf>
+    let loaded: Awaited<ReturnType<typeof singleConfigurationOf>>
     try {
-      loaded = singleConfigurationOf(io)
+      loaded = await singleConfigurationOf(io)
     } catch (error) {
       // Standard error lists the problems, as for every command. A program that reads JSON gets them as failed checks.
       if (json && error instanceof WrongConfiguration) {

@@ -83,6 +83,8 @@ export interface Definition<O extends Options, W extends string> {
   readonly help: string
   /** `groupSize` is `--group-size` on the command line. */
   readonly options: O
+  /** It has a configuration, and `--config FILE` names its file. */
+  readonly configured?: true
   /** If present, exactly one of these words must be given beside the options. */
   readonly words?: readonly W[]
   /** Returns the exit code. A Fault that it throws is printed with its advice, exit code 1. */
@@ -95,7 +97,7 @@ export function command<const O extends Options, W extends string = never>(defin
   return async (argv, io) => {
     try {
       const given = read(argv, definition)
-      if (given) return await run(given.values, io, given.word)
+      if (given) return await run(given.values, withConfigFile(io, given.configFile), given.word)
       io.stdout.write(help)
       return EXIT.done
     } catch (error) {
@@ -111,6 +113,12 @@ export function command<const O extends Options, W extends string = never>(defin
   }
 }
 
+/** The option counts like the variable, and more. */
+function withConfigFile(io: CommandIo, path: string | undefined): CommandIo {
+  if (path === undefined) return io
+  return { ...io, env: { ...io.env, BRIDGE_CONFIG: path, BRIDGE_CONFIG_FILE: undefined } }
+}
+
 export function withAdvice({ message, advice }: Fault): string {
   return advice === undefined ? message : `${message}\n  → ${advice}`
 }
@@ -118,10 +126,11 @@ export function withAdvice({ message, advice }: Fault): string {
 /** `undefined` when help was asked for. */
 function read<O extends Options, W extends string>(
   argv: readonly string[],
-  { options, words = [] }: Definition<O, W>,
-): { values: ValuesOf<O>; word: W } | undefined {
+  { options, words = [], configured }: Definition<O, W>,
+): { values: ValuesOf<O>; word: W; configFile: string | undefined } | undefined {
   const named = Object.entries(options).map(([key, option]) => ({ key, option, name: dashed(key) }))
   const known: Known = Object.fromEntries(named.map(({ name, option: { type } }) => [name, { type, multiple: true }]))
+  if (configured) known['config'] = { type: 'string', multiple: true }
   const { values: texts, positionals } = textsOf(argv, known, words.length > 0)
   if (texts['help']) return undefined
   const word = wordOf(positionals, words)
@@ -129,7 +138,9 @@ function read<O extends Options, W extends string>(
     const given = [texts[name] ?? []].flat().map(String)
     return [key, option.value(given, `--${name}`)]
   })
-  return { values: Object.fromEntries(values) as ValuesOf<O>, word }
+  const configFile = [texts['config'] ?? []].flat().map(String).at(-1)
+  if (configFile?.trim() === '') throw new UsageError('--config names no file')
+  return { values: Object.fromEntries(values) as ValuesOf<O>, word, configFile }
 }
 
 function wordOf<W extends string>(positionals: readonly string[], words: readonly W[]): W {

@@ -1,5 +1,7 @@
+import type { Environment } from '../config/environment.ts'
 import { readEnvironment } from '../config/environment.ts'
 import { collectGiven, unknownVariables } from '../config/given.ts'
+import type { Loaded } from '../config/load.ts'
 import { loadConfig, loadSettings } from '../config/load.ts'
 import type { Config } from '../config/model.ts'
 import { formatProblems } from '../config/problems.ts'
@@ -27,24 +29,37 @@ export function textOf(io: CommandIo, name: SettingName): string {
 }
 
 /**
- * The configuration of this process and its warnings. Throws WrongConfiguration with all problems at once. Settings about
- * the connection to a peer that the command does not ask may be missing or wrong.
+ * The configuration of this process and its warnings, from the file that BRIDGE_CONFIG names or from the environment. Throws
+ * WrongConfiguration with all problems at once. Settings about the connection to a peer that the command does not ask may be
+ * missing or wrong.
  */
-export function configurationOf(
+export async function configurationOf(
   io: CommandIo,
   asked: readonly Peer[] = ['collector'],
-): { config: Config; warnings: string[] } {
+): Promise<{ config: Config; warnings: string[] }> {
   const { env, problems } = readEnvironment(io.env, process.cwd())
-  const loaded = loadConfig(env, undefined, asked)
+  const named = loadSettings(env, ['BRIDGE_CONFIG'])
+  if ('problems' in named) throw new WrongConfiguration(named.problems, formatProblems(named.problems))
+  const { BRIDGE_CONFIG: file } = named.values
+  const loaded = file === undefined ? loadConfig(env, undefined, asked) : await loadFile(file, env, asked)
   if (problems.length === 0 && 'config' in loaded) return loaded
   const all = [...problems, ...('problems' in loaded ? loaded.problems : [])]
   // A required variable that is missing may be there with a typing error.
-  const warnings = unknownVariables(env).map((warning) => `\n\nwarning: ${warning}`)
+  const warnings = file === undefined ? unknownVariables(env).map((warning) => `\n\nwarning: ${warning}`) : []
   throw new WrongConfiguration(all, formatProblems(all) + warnings.join(''))
 }
 
+/** Most replicas have no file, and need neither its parsers nor their memory. */
+async function loadFile(file: string, env: Environment, asked: readonly Peer[]): Promise<Loaded> {
+  const { loadConfigFile } = await import('../config/file/load.ts')
+  return loadConfigFile(file, env, undefined, asked)
+}
+
 /** For a command that looks at one logstore and one Splunk: the first of each. */
-export function singleConfigurationOf(io: CommandIo, asked?: readonly Peer[]): { config: Single; warnings: string[] } {
-  const { config, warnings } = configurationOf(io, asked)
+export async function singleConfigurationOf(
+  io: CommandIo,
+  asked?: readonly Peer[],
+): Promise<{ config: Single; warnings: string[] }> {
+  const { config, warnings } = await configurationOf(io, asked)
   return { config: singleOf(config), warnings }
 }

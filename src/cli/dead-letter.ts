@@ -25,10 +25,11 @@ Both read the settings of "run"; "list" does without those about the connection 
 export const deadLetterCommand = command({
   name: 'dead-letter',
   help: HELP,
+  configured: true,
   words: ['list', 'replay'],
   options: { json: flag },
   async run({ json }, io, word) {
-    const { config } = singleConfigurationOf(io, word === 'list' ? [] : undefined)
+    const { config } = await singleConfigurationOf(io, word === 'list' ? [] : undefined)
     return word === 'list' ? list(config, json, io) : replay(config, io)
   },
 })

@@ -45,9 +45,10 @@ interface ShardLagRow {
 export const lagCommand = command({
   name: 'lag',
   help: HELP,
+  configured: true,
   options: { watch: flag, json: flag },
   async run({ watch, json }, io) {
-    const { config } = singleConfigurationOf(io, [])
+    const { config } = await singleConfigurationOf(io, [])
     const { sls, proxies } = config
     const client = slsClient({ source: sls, logstore: sls.logstore, proxies, telemetry: NO_TELEMETRY })
     try {

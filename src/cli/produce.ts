@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
-import { endpointOf } from '../config/load.ts'
+import { endpointOf } from '../config/build.ts'
 import { choice, text, wholeNumber } from '../config/parsers.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Secret } from '../core/secret.ts'

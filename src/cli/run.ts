@@ -18,6 +18,7 @@ Exit code 1: start it again, because the cause may have passed. Exit code 2: som
 export const runCommand = command({
   name: 'run',
   help: HELP,
+  configured: true,
   options: {},
   async run(_, io) {
     // The signal came while this module was loaded.
@@ -27,7 +28,7 @@ export const runCommand = command({
       return code
     }
     try {
-      const { config, warnings } = configurationOf(io)
+      const { config, warnings } = await configurationOf(io)
       return (await runReplica(config, warnings, io.signal)) ? EXIT.done : EXIT.failed
     } catch (error) {
       if (error instanceof WrongConfiguration && error.passing)

@@ -78,17 +78,27 @@ function readGivenFile(name: SettingName, path: string): string | Problem {
   }
 }
 
+const OURS = /^(?:SLS|SPLUNK_HEC|SPLUNK_SEARCH|FILTER|EVENT|BRIDGE)_/
+
+/** Variables that are set and have a name of ours. */
+export function ownVariables(env: Environment, pattern: RegExp): string[] {
+  return Object.keys(env).filter(
+    (name) =>
+      pattern.test(name) &&
+      env[name]?.trim() &&
+      !/^SLS_SIEM_BRIDGE_/.test(name) &&
+      !isServiceLink(name, env[name] ?? ''),
+  )
+}
+
 /**
  * Variables that look like ours and are not. Most of them are typing errors. Exceptions are the variables of this program's
  * launcher, and those that Kubernetes makes for every Service of the namespace, which may be called `splunk-hec`.
  */
-export function unknownVariables(env: Environment): string[] {
+export function unknownVariables(env: Environment, pattern = OURS): string[] {
   const known = SETTING_NAMES.flatMap((name) => [name, fileVariable(name)])
-  const unknown = Object.keys(env).filter(
-    (name) => /^(SLS|SPLUNK_HEC|SPLUNK_SEARCH|FILTER|EVENT)_/.test(name) && env[name]?.trim() && !known.includes(name),
-  )
-  return unknown
-    .filter((name) => !/^SLS_SIEM_BRIDGE_/.test(name) && !isServiceLink(name, env[name] ?? ''))
+  return ownVariables(env, pattern)
+    .filter((name) => !known.includes(name))
     .map((name) => {
       const meant = nearest(name, name.endsWith('_FILE') ? known : SETTING_NAMES)
       return `${shown(name)} is not a variable of this program; did you mean ${meant}?`

@@ -9,7 +9,7 @@ import type { ProxyUrl, SearchToken } from './parsers.ts'
  * The configuration of a replica, checked, ready to use and frozen. The environment and the configuration file both make it,
  * and everything else knows only this. Times are milliseconds.
  */
-export interface Config {
+export interface Config extends ProcessConfig {
   /** One at least. Names are unique. */
   sources: readonly SourceConfig[]
   /** One at least. Names are unique. */
@@ -17,6 +17,41 @@ export interface Config {
   routing: Routing
   /** Event ids begin with the logstore's name, or with `<project>/<logstore>`. */
   eventIdScope: 'logstore' | 'project'
+  /** Those of the configuration file. */
+  tests: readonly RoutingTest[]
+}
+
+/** A log, and what has to become of it. */
+export interface RoutingTest {
+  readonly name: string
+  /** `file:line:column`. */
+  readonly place: string
+  readonly source: string
+  /** Absent: the first one of the source. */
+  readonly logstore?: string
+  /** Contents by name, with `__topic__`, `__source__`, `__tag__:K` and `__time__` (unix seconds) as in `explain`. */
+  readonly log: ReadonlyMap<string, string>
+  /** Every copy that leaves, in the order of the walk. */
+  readonly expect: readonly ExpectedCopy[]
+}
+
+/** What is absent is not compared. */
+export interface ExpectedCopy {
+  readonly route?: string
+  readonly sink?: string
+  readonly index?: string
+  readonly sourcetype?: string
+  readonly source?: string
+  readonly host?: string
+  readonly time?: string
+  /** JSON: the event has at least this, at any depth. Numbers are as they were written. */
+  readonly event?: string
+  /** JSON: the whole event. */
+  readonly eventIs?: string
+}
+
+/** What the environment alone configures. */
+export interface ProcessConfig {
   /** Only for `reconcile`. */
   search: {
     url?: string

@@ -8,13 +8,18 @@ export type Parsed<T> = { readonly value: T } | { readonly refused: string }
 export interface Parser<T> {
   /** The allowed texts in words, for the documentation and for the problem that is printed. */
   readonly allowed: string
+  /** The same as a type of JSON Schema, for editors. Absent: text. */
+  readonly json?: JsonType
   parse(text: string): Parsed<T>
 }
+
+export type JsonType = Readonly<Record<string, unknown>>
 
 /** Every setting has a `max`, so that a typing error (two digits too many) is found. */
 export function wholeNumber(min: number, max: number): Parser<number> {
   return {
     allowed: `whole number from ${min} to ${max}`,
+    json: { type: 'integer', minimum: min, maximum: max },
     parse: (text) => (/^\d+$/.test(text) ? inRange(Number(text), min, max) : { refused: 'is not a whole number' }),
   }
 }
@@ -23,6 +28,7 @@ export function wholeNumber(min: number, max: number): Parser<number> {
 export function seconds(min: number, max: number): Parser<number> {
   return {
     allowed: `seconds from ${min} to ${max}, decimals allowed`,
+    json: { type: 'number', minimum: min, maximum: max },
     parse: (text) =>
       /^(\d+(\.\d*)?|\.\d+)$/.test(text) ? inRange(Number(text), min, max) : { refused: 'is not a number of seconds' },
   }
@@ -36,6 +42,7 @@ function inRange(value: number, min: number, max: number): Parsed<number> {
 export function choice<const T extends string>(...options: readonly T[]): Parser<T> {
   return {
     allowed: options.join(', '),
+    json: { enum: options },
     parse(text) {
       const found = options.find((option) => option === text.toLowerCase())
       return found === undefined ? { refused: 'is not one of the choices' } : { value: found }
@@ -48,6 +55,7 @@ const FALSE = new Set(['false', '0', 'no', 'off'])
 
 export const boolean: Parser<boolean> = {
   allowed: 'true or false (also 1, 0, yes, no, on, off)',
+  json: { type: 'boolean' },
   parse(text) {
     const word = text.toLowerCase()
     if (TRUE.has(word)) return { value: true }
@@ -57,6 +65,7 @@ export const boolean: Parser<boolean> = {
 
 export const autoOrBoolean: Parser<'auto' | boolean> = {
   allowed: `auto, ${boolean.allowed}`,
+  json: { enum: ['auto', true, false] },
   parse: (text) => (text.toLowerCase() === 'auto' ? { value: 'auto' } : boolean.parse(text)),
 }
 

@@ -5,6 +5,8 @@ import { escaped } from '../core/text.ts'
 export interface Problem {
   /** The variable as it was given (`SLS_AK_KEY_FILE` when that is where the value came from), or a file's name. */
   readonly variable: string
+  /** `file:line:column`, if a configuration file has the problem. Then `variable` is the key, and may be empty. */
+  readonly place?: string
   /** The value as given. Absent for secrets, and if none was given. */
   readonly value?: string
   readonly problem: string
@@ -39,11 +41,18 @@ export function withoutPath(error: unknown): string {
 export function formatProblems(problems: readonly Problem[]): string {
   const title =
     problems.length === 1 ? 'The configuration has a problem:' : `The configuration has ${problems.length} problems:`
-  const blocks = problems.map(({ variable, value, problem, allowed, example }) => {
-    const lines = [`  ${variable}${value === undefined ? '' : `=${value}`}`, `      ${problem}`]
+  const blocks = problems.map(({ variable, place, value, problem, allowed, example }) => {
+    const [name, sign] = place === undefined ? [variable, '='] : [`${place}  ${variable}`.trimEnd(), ': ']
+    const lines = [`  ${name}${value === undefined ? '' : `${sign}${value}`}`, `      ${problem}`]
     if (allowed !== undefined) lines.push(`      allowed: ${allowed}`)
     if (example !== undefined) lines.push(`      example: ${example}`)
     return lines.join('\n')
   })
-  return [title, ...blocks, 'docs/configuration.md describes every variable.'].join('\n\n')
+  const inFile = problems.some(({ place }) => place !== undefined)
+  const inEnvironment = problems.some(({ place }) => place === undefined)
+  const pages = [
+    ...(inFile ? ['docs/configuration-file.md describes every key.'] : []),
+    ...(inEnvironment ? ['docs/configuration.md describes every variable.'] : []),
+  ]
+  return [title, ...blocks, pages.join(' ')].join('\n\n')
 }

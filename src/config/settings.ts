@@ -24,6 +24,7 @@ import {
 import { startPosition } from './start-position.ts'
 
 export const GROUPS = {
+  file: 'Configuration file',
   sls: 'Log Service (SLS)',
   credentials: 'Credentials other than an access key pair',
   filter: 'Filter',
@@ -93,6 +94,11 @@ export type CredentialsChoice = (typeof CREDENTIALS)[number]
  * also be given as `NAME_FILE=/path`.
  */
 export const SETTINGS = {
+  BRIDGE_CONFIG: optional(text, {
+    group: 'file',
+    doc: 'A [configuration file](configuration-file.md), for several logstores, several sinks, and routes by content. With it, `SLS_…`, `FILTER_…` and `SPLUNK_HEC_…` that it does not quote are an error. `--config FILE` of a command counts more.',
+    example: '/etc/sls-siem-bridge/bridge.yaml',
+  }),
   SLS_ENDPOINT: required(slsEndpoint, {
     group: 'sls',
     doc: 'Endpoint of Log Service, without the project. The scheme is optional (https). An IP address or `localhost` with a port is for emulators: it is connected to directly and sent `Host: <project>.<host:port>`.',

@@ -15,6 +15,11 @@ export class NotPlainFile extends Error {}
  * FIFO, a terminal or a device could take for ever. Throws NotPlainFile, or the system's error.
  */
 export function readPlainFile(path: string): string {
+  return readPlainBytes(path).toString('utf8')
+}
+
+/** The same, as bytes. */
+export function readPlainBytes(path: string): Buffer {
   // Opening a device may do something to it, so it is looked at first.
   assertPlain(statSync(path))
   const file = openSync(path, FLAGS)
@@ -23,7 +28,7 @@ export function readPlainFile(path: string): string {
     const bytes = room()
     let size = 0
     for (let read = -1; read !== 0; size += read) read = readSync(file, bytes, size, bytes.length - size, null)
-    return textOf(bytes, size)
+    return contentOf(bytes, size)
   } finally {
     closeSync(file)
   }
@@ -40,7 +45,7 @@ export async function readPlainFileLater(path: string): Promise<string> {
     for (let read = -1; read !== 0; size += read) {
       read = (await file.read(bytes, size, bytes.length - size, null)).bytesRead
     }
-    return textOf(bytes, size)
+    return contentOf(bytes, size).toString('utf8')
   } finally {
     await file.close()
   }
@@ -69,7 +74,7 @@ function room(): Buffer {
   return Buffer.alloc(LONGEST_BYTES + 1)
 }
 
-function textOf(bytes: Buffer, size: number): string {
+function contentOf(bytes: Buffer, size: number): Buffer {
   if (size > LONGEST_BYTES) throw new NotPlainFile('it is larger than 1 MiB')
-  return bytes.toString('utf8', 0, size)
+  return bytes.subarray(0, size)
 }

@@ -30,7 +30,7 @@ export interface Route {
 }
 
 /** A value that comes out empty counts as not set. */
-interface EnvelopeSet {
+export interface EnvelopeSet {
   readonly index?: Template
   /** `auto`: by topic. */
   readonly sourcetype?: Template | 'auto'

@@ -7,7 +7,7 @@ const TABLE: readonly (readonly [place: string, ours: string, packages: string])
   ['main.ts', 'cli/** version.ts', 'node'],
   [
     'cli/**',
-    'replica.ts parts.ts version.ts config pipeline sinks sinks/* sls emulator emulator/sls emulator/hec net core',
+    'replica.ts parts.ts version.ts config config/file pipeline sinks sinks/* sls emulator emulator/sls emulator/hec net core',
     'node undici p-limit p-retry',
   ],
   ['replica.ts', 'bridge.ts parts.ts version.ts config observability sls core', 'node:events'],
@@ -23,6 +23,7 @@ const TABLE: readonly (readonly [place: string, ours: string, packages: string])
   ['sinks/*', 'sinks sinks/gzip net core', 'node undici p-limit'],
   ['sls', 'net core', 'node undici p-limit @alicloud/log @alicloud/credentials'],
   ['config', 'routing core', 'node'],
+  ['config/file', 'config routing core', 'node valibot yaml'],
   ['observability', 'core', 'node pino pino-pretty prom-client'],
   ['emulator', '', 'node'],
   ['emulator/sls', 'emulator core sls/cursor.ts sls/lz4.ts sls/log-group.ts', 'node'],

@@ -102,8 +102,8 @@ test('a replica does not look at settings that only reconcile needs', async () =
   const { env, splunk } = await ends()
   const collector = { SPLUNK_HEC_URL: splunk.url, SPLUNK_HEC_TOKEN: splunk.token }
   const { streams, said } = io({ ...env, ...collector, SPLUNK_SEARCH_TLS_CA_FILE: NOT_MOUNTED })
-  expect(singleConfigurationOf(streams).config.hec.urls).toEqual([splunk.url])
+  expect((await singleConfigurationOf(streams)).config.hec.urls).toEqual([splunk.url])
   expect(said()).toBe('')
   const without = io({ ...env, ...collector, SPLUNK_HEC_TLS_CA_FILE: NOT_MOUNTED })
-  expect(() => singleConfigurationOf(without.streams)).toThrow('SPLUNK_HEC_TLS_CA_FILE')
+  await expect(singleConfigurationOf(without.streams)).rejects.toThrow('SPLUNK_HEC_TLS_CA_FILE')
 })

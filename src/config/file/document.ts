@@ -1,0 +1,200 @@
+import type { Alias, Node, Pair, YAMLMap, YAMLSeq } from 'yaml'
+import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, Parser, Scalar } from 'yaml'
+import { onOneLine } from '../../core/text.ts'
+import type { Interpolation } from './interpolation.ts'
+import { offsetInValue } from './interpolation.ts'
+import { scalarOffset } from './scalar-offset.ts'
+import type { Written, WrittenList, WrittenMap, WrittenText } from './written.ts'
+
+/** What is wrong with the text itself, as YAML. */
+export interface TextProblem {
+  /** In the text of the file. */
+  readonly at: number
+  readonly problem: string
+  readonly allowed?: string
+}
+
+/** Pieces of text as the lexer cuts it. 1 MiB of a sensible file has fewer. */
+const MOST_LEXEMES = 200_000
+/** Collections in each other, counted as the parser does, two for each. */
+const DEEPEST = 200
+/** Values after aliases are replaced by what they stand for. */
+const MOST_VALUES = 100_000
+
+/** A configuration file as YAML 1.2. It ends quickly, whatever the text is. */
+export class YamlDocument {
+  readonly problems: readonly TextProblem[]
+  /** Absent if the text is no YAML, or too much of it. */
+  readonly root: Written | undefined
+  readonly #text: string
+  readonly #lines: LineCounter
+
+  constructor(text: string, interpolation: Interpolation) {
+    this.#text = text
+    this.#lines = new LineCounter()
+    const problems: TextProblem[] = []
+    const contents = compose(text, this.#lines, problems)
+    if (contents === undefined && problems.length === 0) problems.push({ at: 0, problem: 'the file holds nothing' })
+    this.root = contents && problems.length === 0 ? new Conversion(interpolation, problems).rootOf(contents) : undefined
+    this.problems = problems
+  }
+
+  /** `line:column`, both from 1. */
+  placeOf(at: number): string {
+    const { line, col } = this.#lines.linePos(at)
+    return `${line}:${col}`
+  }
+
+  /** In the text of the file, of what stands at `offset` of a value in which `${…}` is replaced. */
+  offsetOf(written: Written, offset = 0): number {
+    if (written.kind !== 'text') return written.at
+    const { node, value } = written
+    if ('problem' in value) return scalarOffset(this.#text, node, value.offset)
+    return offset === 0 ? (node.range?.[0] ?? 0) : scalarOffset(this.#text, node, offsetInValue(value, offset))
+  }
+}
+
+function compose(text: string, lines: LineCounter, problems: TextProblem[]): Node | undefined {
+  lines.addNewLine(0)
+  const lexer = new Lexer()
+  const parser = new Parser(lines.addNewLine)
+  const tokens = []
+  let [lexemes, at] = [0, 0]
+  for (const lexeme of lexer.lex(text)) {
+    tokens.push(...parser.next(lexeme))
+    at += lexeme.length
+    lexemes++
+    if (lexemes > MOST_LEXEMES)
+      problems.push({ at: 0, problem: 'the file has too many values', allowed: 'at most some 50,000' })
+    if (parser.stack.length > DEEPEST)
+      problems.push({
+        at: Math.min(at, text.length),
+        problem: 'lists and maps are nested too deep',
+        allowed: 'at most 100',
+      })
+    if (problems.length > 0) return undefined
+  }
+  tokens.push(...parser.end())
+  const [first, second] = composed(tokens, text.length)
+  if (second !== undefined)
+    problems.push({ at: second.range[0], problem: 'a second YAML document begins here', allowed: 'one document' })
+  for (const { pos, message } of [...(first?.errors ?? []), ...(first?.warnings ?? [])].slice(
+    0,
+    MOST_SYNTAX_PROBLEMS,
+  )) {
+    problems.push({ at: pos[0], problem: `is not YAML: ${onOneLine(message)}` })
+  }
+  return first?.contents ?? undefined
+}
+
+/** The first says what is wrong; the others mostly follow from it. */
+const MOST_SYNTAX_PROBLEMS = 3
+
+/** Errors of this parser cost their stack traces, and a hostile text has very many errors. */
+function composed(tokens: Parameters<Composer['compose']>[0], length: number) {
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 0
+  try {
+    const options = { schema: 'failsafe', uniqueKeys: false, prettyErrors: false } as const
+    return [...new Composer(options).compose(tokens, true, length)]
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
+  }
+}
+
+class Conversion {
+  readonly #interpolation: Interpolation
+  readonly #problems: TextProblem[]
+  /** What each anchor stands for; `undefined` while it is not whole yet. */
+  readonly #anchors = new Map<string, Written | undefined>()
+
+  constructor(interpolation: Interpolation, problems: TextProblem[]) {
+    this.#interpolation = interpolation
+    this.#problems = problems
+  }
+
+  rootOf(node: Node): Written | undefined {
+    const root = this.#written(node)
+    if (root.size <= MOST_VALUES) return root
+    this.#problems.push({
+      at: 0,
+      problem: 'its aliases stand for too many values',
+      allowed: `at most ${MOST_VALUES}`,
+    })
+    return undefined
+  }
+
+  #written(node: Node): Written {
+    if (isAlias(node)) return this.#anchored(node)
+    const { anchor } = node as Scalar
+    if (anchor !== undefined) this.#anchors.set(anchor, undefined)
+    const written = this.#converted(node)
+    if (anchor !== undefined) this.#anchors.set(anchor, written)
+    return written
+  }
+
+  #converted(node: Node): Written {
+    if (isMap(node)) return this.#map(node as YAMLMap<Node, Node | null>)
+    if (isSeq(node)) return this.#list(node as YAMLSeq<Node>)
+    return this.#text(node as Scalar)
+  }
+
+  #text(node: Scalar): WrittenText {
+    const source = node.source ?? ''
+    const quoted = node.type !== 'PLAIN'
+    return { kind: 'text', source, quoted, value: this.#interpolation.of(source), node, size: 1 }
+  }
+
+  #list(node: YAMLSeq<Node>): WrittenList {
+    const items = node.items.map((item) => this.#written(item))
+    return { kind: 'list', items, at: node.range?.[0] ?? 0, size: sizeOf(items) }
+  }
+
+  #map(node: YAMLMap<Node, Node | null>): WrittenMap {
+    const entries = new Map<string, { keyAt: number; value: Written }>()
+    for (const pair of node.items) {
+      const key = this.#key(pair)
+      const value = this.#written(pair.value ?? nothingAt(key?.at ?? 0))
+      if (key === undefined) continue
+      const first = entries.get(key.text)
+      if (first === undefined) entries.set(key.text, { keyAt: key.at, value })
+      else
+        this.#problems.push({
+          at: key.at,
+          problem: `the key "${onOneLine(key.text)}" stands twice in this map`,
+          allowed: 'each key once',
+        })
+    }
+    const values = [...entries.values()].map(({ value }) => value)
+    return { kind: 'map', entries, at: node.range?.[0] ?? 0, size: sizeOf(values) }
+  }
+
+  #key({ key }: Pair<Node, Node | null>): { text: string; at: number } | undefined {
+    const at = key?.range?.[0] ?? 0
+    if (isScalar(key)) return { text: key.source ?? '', at }
+    this.#problems.push({ at, problem: 'a key is not text', allowed: 'text' })
+    return undefined
+  }
+
+  #anchored(node: Alias): Written {
+    const written = this.#anchors.get(node.source)
+    if (written !== undefined) return written
+    const at = node.range?.[0] ?? 0
+    const problem = this.#anchors.has(node.source) ? 'contains itself' : 'is no anchor above'
+    this.#problems.push({ at, problem: `the alias *${onOneLine(node.source)} ${problem}` })
+    return { ...this.#text(nothingAt(at)), value: UNKNOWN }
+  }
+}
+
+/** A value that cannot be known. Its problem is told already. */
+const UNKNOWN = { problem: '', allowed: '', offset: 0 }
+
+/** The value of a key in `{key}`. */
+function nothingAt(at: number): Scalar {
+  const nothing = new Scalar(null)
+  return Object.assign(nothing, { source: '', type: 'PLAIN' as const, range: [at, at, at] as [number, number, number] })
+}
+
+function sizeOf(inner: readonly Written[]): number {
+  return inner.reduce((sum, { size }) => sum + size, 1)
+}

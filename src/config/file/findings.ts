@@ -1,0 +1,90 @@
+import type { Problem } from '../problems.ts'
+import { shown } from '../problems.ts'
+import type { YamlDocument } from './document.ts'
+import type { KeyPath, Written } from './written.ts'
+import { along, pathText } from './written.ts'
+
+export interface FileProblem {
+  readonly problem: string
+  readonly allowed?: string | undefined
+  readonly example?: string | undefined
+  readonly passing?: boolean | undefined
+  /** Place in the value, after its `${…}` were replaced. */
+  readonly offset?: number | undefined
+  /** The problem is the key. */
+  readonly ofKey?: boolean | undefined
+  /** The value is not shown. */
+  readonly secret?: boolean | undefined
+}
+
+/** Collects what is wrong with a file, each with its place. */
+export class Findings {
+  readonly #file: string
+  readonly #document: YamlDocument
+  readonly #root: Written
+  readonly #problems: { at: number; problem: Problem }[] = []
+  readonly #warnings: { at: number; text: string }[] = []
+
+  /** `file` as the user named it. */
+  constructor(file: string, document: YamlDocument, root: Written) {
+    this.#file = file
+    this.#document = document
+    this.#root = root
+    for (const { at, ...problem } of document.problems) {
+      this.#problems.push({ at, problem: { variable: '', place: this.#placeOf(at), ...problem } })
+    }
+  }
+
+  /** A problem of the value at a path. Where there is nothing it stands at what it should be in. */
+  refuse(path: KeyPath, found: FileProblem): void {
+    const { written, keyAt, whole } = along(this.#root, path)
+    const { problem, allowed, example, passing, offset, ofKey, secret } = found
+    const at = (ofKey || !whole ? keyAt : undefined) ?? this.#document.offsetOf(written, offset)
+    const key = pathText(path)
+    const source = whole && !ofKey && !secret && written.kind === 'text' ? written.source : ''
+    this.#problems.push({
+      at,
+      problem: {
+        variable: key,
+        place: this.#placeOf(at),
+        ...(source !== '' && { value: shown(source) }),
+        problem,
+        ...(allowed !== undefined && { allowed }),
+        ...(example !== undefined && { example: `${path.findLast((part) => typeof part === 'string')}: ${example}` }),
+        ...(passing && { passing }),
+      },
+    })
+  }
+
+  /** The `${…}` of the value at a path cannot be replaced. */
+  refuseUnresolved(path: KeyPath): void {
+    const { written } = along(this.#root, path)
+    if (written.kind !== 'text' || !('problem' in written.value)) return
+    const { problem, allowed, passing } = written.value
+    if (problem !== '') this.refuse(path, { problem, allowed, passing })
+  }
+
+  /** A warning about the key at a path, or about a place in its value. */
+  warn(path: KeyPath, text: string, offset?: number): void {
+    const { written, keyAt } = along(this.#root, path)
+    const at = (offset === undefined ? keyAt : undefined) ?? this.#document.offsetOf(written, offset)
+    this.#warnings.push({ at, text: `${this.#placeOf(at)} ${pathText(path)}: ${text}` })
+  }
+
+  get problems(): Problem[] {
+    return this.#problems.sort((a, b) => a.at - b.at).map(({ problem }) => problem)
+  }
+
+  get warnings(): string[] {
+    return this.#warnings.sort((a, b) => a.at - b.at).map(({ text }) => text)
+  }
+
+  /** `file:line:column` of the value at a path. */
+  placeOf(path: KeyPath): string {
+    return this.#placeOf(this.#document.offsetOf(along(this.#root, path).written))
+  }
+
+  #placeOf(at: number): string {
+    return `${this.#file}:${this.#document.placeOf(at)}`
+  }
+}

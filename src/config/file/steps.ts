@@ -1,0 +1,194 @@
+import { nearest } from '../../core/nearest.ts'
+import type { Path } from '../../routing/path.ts'
+import { parsePath } from '../../routing/path.ts'
+import type { JsonStep, OnFailure, Step } from '../../routing/step.ts'
+import { ON_FAILURE } from '../../routing/step.ts'
+import type { Template } from '../../routing/template.ts'
+import { parseTemplate } from '../../routing/template.ts'
+import type { TimeFormat } from '../../routing/time-format.ts'
+import { isZone, NAMED_FORMATS, parseTimeFormat } from '../../routing/time-format.ts'
+import { boolean, matching, choice as oneOf } from '../parsers.ts'
+import type { Described, TextParser } from './shape.ts'
+import {
+  choice,
+  defaulting,
+  descriptionOf,
+  isMap,
+  list,
+  made,
+  map,
+  named,
+  oneOrList,
+  optional,
+  Refusal,
+  required,
+  text,
+} from './shape.ts'
+
+/** A step, once it is known what becomes of a log where the step itself does not say. */
+export type Draft = (byDefault: OnFailure) => Step
+
+/** The steps of a shape. */
+export function stepsOf(drafts: readonly Draft[] = [], byDefault: OnFailure = 'keep'): Step[] {
+  return drafts.map((draft) => draft(byDefault))
+}
+
+/** Any key of a log. */
+const fieldKey = matching(/^[^\0]+$/, 'name of a field')
+
+const path: TextParser<Path> = {
+  allowed: 'field, or path into its JSON: event.user.name, event["a.b"][0], __tag__:K',
+  parse: (value) => parsedBy(parsePath(value)),
+}
+
+export const template: TextParser<Template> = {
+  allowed: 'text, with {field} or {path.into.json} where a value of the log is put in; {{ and }} for braces',
+  parse: (value) => parsedBy(parseTemplate(value)),
+}
+
+const timeFormat: TextParser<TimeFormat> = {
+  allowed: `${NAMED_FORMATS.join(', ')}; or letters such as yyyy-MM-dd'T'HH:mm:ss.SSSZ`,
+  parse: (value) => parsedBy(parseTimeFormat(value)),
+}
+
+const zone: TextParser<string> = {
+  allowed: 'name of a time zone, such as Asia/Shanghai',
+  parse: (value) => (isZone(value) ? { value } : { refused: 'is no time zone' }),
+}
+
+/** What a parser of `src/routing/` answers, as that of a setting would. */
+function parsedBy<R extends object>(result: R): ReturnType<TextParser<Exclude<R, Problem>>['parse']> {
+  if (!('problem' in result)) return { value: result as Exclude<R, Problem> }
+  const { problem, offset } = result as unknown as Problem
+  return { refused: problem, offset }
+}
+
+type Problem = { readonly problem: string; readonly offset: number }
+
+export const onFailureKey = optional(
+  text(oneOf(...ON_FAILURE), {
+    doc: 'What becomes of a log when a step fails: it goes on as it was (`keep`), is dropped and counted, or goes to the dead letter.',
+    default: 'keep',
+  }),
+)
+
+const field = (doc: string) => text(fieldKey, { doc })
+const onlyFields = (doc: string) => oneOrList(field('Name of a field.'), { doc })
+const contents = oneOrList(field('Name of a content, or `*` for all.'), { doc: 'The contents.' })
+
+const json = {
+  short: made(
+    contents,
+    (names): Draft =>
+      (onFailure) => ({ ...jsonOf(names), into: 'value', required: false, onFailure }),
+  ),
+  long: made(
+    map(
+      {
+        field: required(contents),
+        into: defaulting(
+          'value',
+          text(oneOf('value', 'merge'), {
+            doc: '`value` puts the JSON where its text was. `merge` lifts the members of the object into the log and removes the field.',
+          }),
+        ),
+        required: defaulting(
+          'false',
+          text(boolean, { doc: 'Whether a value that is no JSON object or array is a failure.' }),
+        ),
+        on_failure: onFailureKey,
+      },
+      { doc: 'The same, with options.' },
+    ),
+    ({ field: names, into, required: needed, on_failure }): Draft =>
+      (byDefault) => ({ ...jsonOf(names), into, required: needed, onFailure: on_failure ?? byDefault }),
+  ),
+}
+
+function jsonOf(names: readonly string[]): Pick<JsonStep, 'name' | 'fields'> {
+  return { name: 'json', fields: names.includes('*') ? '*' : names }
+}
+
+/** Each step is a map with one key. This is what stands behind the key. */
+const STEPS: Readonly<Record<Step['name'], Described<Draft>>> = {
+  json: choice([json.short, json.long], (input) => (isMap(input) ? json.long : json.short), {
+    doc: 'Contents whose text is a JSON object or array are sent as JSON, byte for byte but for white space.',
+    example: '[event, detail]',
+  }),
+  time: made(
+    map(
+      {
+        field: required(text(path, { doc: 'Where the time stands.', example: 'event.eventTime' })),
+        format: required(
+          oneOrList(text(timeFormat, { doc: 'How it is written.', example: 'iso8601' }), {
+            doc: 'Formats, tried in this order. One has to match the whole value.',
+          }),
+        ),
+        zone: defaulting('UTC', text(zone, { doc: 'Zone of times that do not say theirs.', example: 'Asia/Shanghai' })),
+        on_failure: onFailureKey,
+      },
+      { doc: 'Takes the time of the event from a field.', example: '{field: event.eventTime, format: [iso8601]}' },
+    ),
+    ({ field: from, format: formats, zone: inZone, on_failure }): Draft =>
+      (byDefault) => ({ name: 'time', field: from, formats, zone: inZone, onFailure: on_failure ?? byDefault }),
+  ),
+  rename: made(
+    named(fieldKey, field('The new name.'), {
+      doc: 'New names by old names. A content that has the new name already is replaced.',
+      example: '{usr: user}',
+    }),
+    (names): Draft =>
+      () => ({ name: 'rename', names }),
+  ),
+  remove: made(
+    onlyFields('Contents and tags (`__tag__:K`) to leave out.'),
+    (names): Draft =>
+      () => ({ name: 'remove', fields: new Set(names) }),
+  ),
+  keep: made(
+    onlyFields('Contents to keep; the others are left out. Topic, source and tags stay.'),
+    (names): Draft =>
+      () => ({ name: 'keep', fields: new Set(names) }),
+  ),
+  add: made(
+    named(fieldKey, text(template, { doc: 'The value, with `{field}` where a value of the log is put in.' }), {
+      doc: 'Contents to add.',
+      example: '{site: hangzhou, who: "{event.userName}"}',
+    }),
+    (values): Draft =>
+      () => ({ name: 'add', values }),
+  ),
+  raw: made(
+    field('The event is the text of this content alone.'),
+    (name): Draft =>
+      () => ({ name: 'raw', field: name }),
+  ),
+}
+
+const one = Object.fromEntries(
+  Object.entries(STEPS).map(([name, value]) => {
+    const { doc, example } = descriptionOf(value)
+    const step = map({ [name]: required(value) }, { doc, ...(example && { example: `{${name}: ${example}}` }) })
+    return [name, made(step, (given) => given[name] as Draft)]
+  }),
+)
+
+const step = choice(Object.values(one), chosenStep, { doc: 'One step: a map with one key.' })
+
+function chosenStep(input: unknown): Described<Draft> | Refusal {
+  const allowed = `a map with one of ${Object.keys(STEPS).join(', ')}`
+  if (!isMap(input)) return new Refusal('is no step', allowed)
+  const keys = Object.keys(input)
+  const known = keys.find((key) => Object.hasOwn(STEPS, key))
+  if (known !== undefined) return one[known] as Described<Draft>
+  const [key = ''] = keys
+  const meant = nearest(key, Object.keys(STEPS))
+  return new Refusal(
+    `${key === '' ? 'an empty map' : key} is no step${meant ? `; did you mean ${meant}?` : ''}`,
+    allowed,
+  )
+}
+
+export const shape: Described<readonly Draft[] | undefined> = optional(
+  list(step, { doc: 'Steps, from first to last.', example: '[{json: event}]' }),
+)
