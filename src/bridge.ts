@@ -8,7 +8,16 @@ import { systemClock } from './core/clock.ts'
 import type { Fault } from './core/errors.ts'
 import type { LogstoreRef } from './core/shard.ts'
 import type { Telemetry } from './core/telemetry.ts'
-import { batchLimitOf, consumerOf, credentialSources, logstoresOf, openSink, programOf, slsClient } from './parts.ts'
+import {
+  batchLimitOf,
+  consumerOf,
+  credentialSources,
+  logstoresOf,
+  openDeadLetter,
+  openSink,
+  programOf,
+  slsClient,
+} from './parts.ts'
 import { BatchMemory } from './pipeline/batch-memory.ts'
 import { Encoder } from './pipeline/encoder.ts'
 import { ReferenceEngine } from './pipeline/reference/engine.ts'
@@ -16,7 +25,7 @@ import { KernelBodies } from './pipeline/wasm/bodies.ts'
 import { WasmEngine } from './pipeline/wasm/engine.ts'
 import type { KernelOptions } from './pipeline/wasm/kernel.ts'
 import { Kernel } from './pipeline/wasm/kernel.ts'
-import { DeadLetter } from './sinks/dead-letter.ts'
+import type { DeadLetter } from './sinks/dead-letter.ts'
 import type { Sink } from './sinks/sink.ts'
 import type { SlsClient } from './sls/client.ts'
 
@@ -50,7 +59,7 @@ export class Bridge {
   readonly sinkLost: Promise<Fault>
 
   constructor(config: Config, telemetry: Telemetry, credentials = credentialSources(telemetry)) {
-    const { maxInFlightBytes, deadLetterDir, proxies } = config
+    const { maxInFlightBytes, proxies } = config
     const budget = new ByteBudget(maxInFlightBytes, (bytes) => telemetry.inFlight(bytes))
     // The pool keeps as much as may be in flight. Acknowledgements free many batches at once, and new ones need that memory.
     const memory = new BatchMemory(maxInFlightBytes)
@@ -58,7 +67,7 @@ export class Bridge {
     const kernel = openKernel(options, budget, telemetry)
     const engine = kernel === undefined ? new ReferenceEngine(memory) : new WasmEngine(kernel)
     const bodies = new BufferPool(KEPT_BODY_BYTES)
-    const deadLetter = new DeadLetter({ dir: deadLetterDir, consumer: consumerOf(config) })
+    const deadLetter = openDeadLetter(config, consumerOf(config))
     const { promise: sinkLost, resolve: lost } = Promise.withResolvers<Fault>()
     const sinks = new Map(
       config.sinks.map((sink) => [sink.name, openSink(sink, { proxies, telemetry, deadLetter, lost })] as const),

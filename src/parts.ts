@@ -12,7 +12,7 @@ import { TopicSelection } from './pipeline/select.ts'
 import type { Route, Routing } from './routing/route.ts'
 import type { Template } from './routing/template.ts'
 import { constantOf } from './routing/template.ts'
-import type { DeadLetter } from './sinks/dead-letter.ts'
+import { DeadLetter } from './sinks/dead-letter.ts'
 import { FileSink, STANDARD_OUTPUT } from './sinks/file/sink.ts'
 import type { Sink } from './sinks/sink.ts'
 import type { HecConnection } from './sinks/splunk-hec/client.ts'
@@ -99,8 +99,13 @@ export interface SinkParts {
   readonly lost?: (fault: Fault) => void
 }
 
-export function openSink(sink: SinkConfig, parts: SinkParts): Sink {
-  if (sink.type === 'splunk_hec') return hecSink(sink, parts)
+/** `writer` becomes part of the names of its files. */
+export function openDeadLetter({ deadLetterDir: dir, eventIdScope }: Config, writer: string): DeadLetter {
+  return new DeadLetter({ dir, consumer: writer, namesSink: eventIdScope === 'project' })
+}
+
+export function openSink(sink: SinkConfig, parts: SinkParts, more: Pick<SplunkHecOptions, 'mostUnproven'> = {}): Sink {
+  if (sink.type === 'splunk_hec') return hecSink(sink, parts, more)
   const { telemetry, lost = () => {} } = parts
   return new FileSink({ ...sink, sink: sink.name, clock: systemClock, telemetry, readerEnded: lost })
 }
@@ -110,10 +115,10 @@ export function writesToStandardOutput(sinks: readonly SinkConfig[]): boolean {
   return sinks.some((sink) => sink.type === 'file' && sink.path === STANDARD_OUTPUT)
 }
 
-export function hecSink(
+function hecSink(
   hec: SplunkHecConfig,
   { proxies, telemetry, deadLetter }: SinkParts,
-  more: Pick<SplunkHecOptions, 'mostUnproven'> = {},
+  more: Pick<SplunkHecOptions, 'mostUnproven'>,
 ): SplunkHecSink {
   return new SplunkHecSink({ ...hec, ...hecConnection(hec, proxies, telemetry), ...more, deadLetter, telemetry })
 }

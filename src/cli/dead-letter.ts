@@ -1,10 +1,11 @@
-import type { Single } from '../config/single.ts'
+import type { Config } from '../config/model.ts'
 import { onOneLine } from '../core/text.ts'
 import { readDeadLetters } from '../sinks/dead-letter.ts'
 import type { DeadLetterLine } from '../sinks/dead-letter-line.ts'
+import { sameLine } from '../sinks/dead-letter-line.ts'
 import type { CommandIo } from './command.ts'
 import { command, EXIT, flag } from './command.ts'
-import { singleConfigurationOf } from './configuration.ts'
+import { configurationOf } from './configuration.ts'
 import { replay } from './dead-letter/replay.ts'
 
 const HELP = `List or replay the events that the SIEM refused for good, in DEAD_LETTER_DIR.
@@ -12,11 +13,13 @@ const HELP = `List or replay the events that the SIEM refused for good, in DEAD_
 usage: sls-siem-bridge dead-letter list [--json]
        sls-siem-bridge dead-letter replay
 
-  list     one line per event: time, reason, origin (--json: the whole entries)
-  replay   deliver the events again without changes; fix the cause in the SIEM first. A file is renamed to *.replayed
-           when all of its events are settled. Events that are refused again go into a new dead-letter file. An event that
-           is delivered twice keeps its sls_event_id. Replicas may run meanwhile. Exit code 1 if an event was refused
-           again, a line is damaged, or a file is left, for example because another replay has it.
+  list     one line per event: time, reason, origin, and with a configuration file route and sink (--json: the whole
+           entries)
+  replay   deliver the events again without changes, each to the sink that refused it; fix the cause there first. A file
+           is renamed to *.replayed when all of its events are settled. Events that are refused again go into a new
+           dead-letter file. An event that is delivered twice keeps its sls_event_id. Replicas may run meanwhile. Exit
+           code 1 if an event was refused again, its sink is no longer configured (it stays), a line is damaged, or a
+           file is left, for example because another replay has it.
   --help
 
 Both read the settings of "run"; "list" does without those about the connection to the SIEM.
@@ -29,12 +32,12 @@ export const deadLetterCommand = command({
   words: ['list', 'replay'],
   options: { json: flag },
   async run({ json }, io, word) {
-    const { config } = await singleConfigurationOf(io, word === 'list' ? [] : undefined)
+    const { config } = await configurationOf(io, word === 'list' ? [] : undefined)
     return word === 'list' ? list(config, json, io) : replay(config, io)
   },
 })
 
-async function list({ deadLetterDir }: Single, json: boolean, io: CommandIo): Promise<number> {
+async function list({ deadLetterDir }: Config, json: boolean, io: CommandIo): Promise<number> {
   let letters = 0
   let damaged = 0
   for await (const { letter, problem, file, line } of readDeadLetters(deadLetterDir)) {
@@ -44,7 +47,7 @@ async function list({ deadLetterDir }: Single, json: boolean, io: CommandIo): Pr
       continue
     }
     letters++
-    io.stdout.write(json ? `${wholeLine(letter)}\n` : `${summary(letter)}\n`)
+    io.stdout.write(json ? sameLine(letter) : `${summary(letter)}\n`)
   }
   io.stderr.write(`${letters} events in ${deadLetterDir}${damaged > 0 ? `, ${damaged} damaged lines` : ''}\n`)
   return EXIT.done
@@ -53,10 +56,6 @@ async function list({ deadLetterDir }: Single, json: boolean, io: CommandIo): Pr
 function summary({ at, reason, origin, event }: DeadLetterLine): string {
   const where = origin.event_id ?? `${origin.logstore} shard ${origin.shard} cursor ${origin.cursor}`
   const why = `${reason.code} ${reason.text} (HTTP ${reason.status ?? '-'})`
-  return onOneLine(`${at}  ${why}  ${where}  ${Buffer.byteLength(event)} bytes`)
-}
-
-/** The line as it is in the file. The envelope's bytes must not go through a JSON parser and back. */
-function wholeLine({ reason, origin, at, event }: DeadLetterLine): string {
-  return `${JSON.stringify({ reason, origin, at }).slice(0, -1)},"event":${event}}`
+  const by = origin.sink === undefined ? '' : `  route ${origin.route ?? '-'}  sink ${origin.sink}`
+  return onOneLine(`${at}  ${why}  ${where}${by}  ${Buffer.byteLength(event)} bytes`)
 }

@@ -8,7 +8,7 @@ import { systemClock } from '../core/clock.ts'
 import { Fault, messageOf } from '../core/errors.ts'
 import { nameOf } from '../core/text.ts'
 import type { DeadLetterEntry, DeadLetterLine } from './dead-letter-line.ts'
-import { decodeDeadLetter, encodeDeadLetter } from './dead-letter-line.ts'
+import { decodeDeadLetter, encodeDeadLetter, sameLine } from './dead-letter-line.ts'
 import { DurableDirectory } from './durable-directory.ts'
 
 const SUFFIX = '.jsonl'
@@ -18,6 +18,8 @@ export interface DeadLetterOptions {
   readonly dir: string
   /** Consumer name: becomes part of the file names. */
   readonly consumer: string
+  /** Lines name route and sink. Without a configuration file they don't. */
+  readonly namesSink?: boolean
   readonly maxFileBytes?: number
   readonly clock?: Pick<Clock, 'wall'>
 }
@@ -43,13 +45,16 @@ interface Job {
 export class DeadLetter {
   readonly #dir: DurableDirectory
   readonly #consumer: string
+  readonly #namesSink: boolean
   readonly #maxFileBytes: number
   readonly #clock: Pick<Clock, 'wall'>
   readonly #jobs: Job[] = []
   #file: OpenFile | undefined
   #writing: Promise<void> | undefined
 
-  constructor({ dir, consumer, maxFileBytes = 64 * 1024 * 1024, clock = systemClock }: DeadLetterOptions) {
+  constructor(options: DeadLetterOptions) {
+    const { dir, consumer, namesSink = false, maxFileBytes = 64 * 1024 * 1024, clock = systemClock } = options
+    this.#namesSink = namesSink
     this.#dir = new DurableDirectory(resolve(dir))
     this.#consumer = nameOf(consumer, 80, '_')
     this.#maxFileBytes = maxFileBytes
@@ -57,10 +62,19 @@ export class DeadLetter {
   }
 
   /** Throws a `configuration` Fault, code `dead_letter`, when the directory cannot be written. No entry counts then. */
-  write(entries: readonly DeadLetterEntry[]): Promise<void> {
+  async write(entries: readonly DeadLetterEntry[]): Promise<void> {
+    const at = new Date(this.#clock.wall())
+    await this.#store(entries.map((entry) => encodeDeadLetter(entry, at, this.#namesSink)))
+  }
+
+  /** Keeps lines of another file as they are. Throws as `write` does. */
+  async keep(letters: readonly DeadLetterLine[]): Promise<void> {
+    await this.#store(letters.map(sameLine))
+  }
+
+  #store(lines: readonly Buffer[]): Promise<void> {
     return new Promise((done, failed) => {
-      const at = new Date(this.#clock.wall())
-      this.#jobs.push({ lines: entries.map((entry) => encodeDeadLetter(entry, at)), done, failed })
+      this.#jobs.push({ lines, done, failed })
       this.#writing ??= this.#work()
     })
   }

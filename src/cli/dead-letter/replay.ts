@@ -1,5 +1,5 @@
-import { DEFAULT_ROUTE, DEFAULT_SOURCE } from '../../config/names.ts'
-import type { Single } from '../../config/single.ts'
+import type { Config, SinkConfig } from '../../config/model.ts'
+import { DEFAULT_ROUTE, DEFAULT_SINK, DEFAULT_SOURCE } from '../../config/names.ts'
 import type { Batch } from '../../core/batch.ts'
 import { systemClock } from '../../core/clock.ts'
 import type { Fault } from '../../core/errors.ts'
@@ -8,8 +8,10 @@ import type { Lease } from '../../core/lease.ts'
 import type { Telemetry } from '../../core/telemetry.ts'
 import { NO_TELEMETRY } from '../../core/telemetry.ts'
 import { onOneLine } from '../../core/text.ts'
-import { hecSink } from '../../parts.ts'
-import { DeadLetter, deadLetterFiles, readDeadLetterFile } from '../../sinks/dead-letter.ts'
+import type { SinkParts } from '../../parts.ts'
+import { batchLimitOf, consumerOf, openDeadLetter, openSink, writesToStandardOutput } from '../../parts.ts'
+import type { DeadLetter } from '../../sinks/dead-letter.ts'
+import { deadLetterFiles, readDeadLetterFile } from '../../sinks/dead-letter.ts'
 import type { DeadLetterLine } from '../../sinks/dead-letter-line.ts'
 import type { Sink } from '../../sinks/sink.ts'
 import type { CommandIo } from '../command.ts'
@@ -21,8 +23,9 @@ const CLAIM_SETTLES_MS = 500
 const BATCH_EVENTS = 500
 
 /** Delivers all dead letters again; exit code 0 only if each was accepted. */
-export async function replay(config: Single, io: CommandIo): Promise<number> {
-  const count = { delivered: 0, refused: 0, damaged: 0, left: 0 }
+export async function replay(config: Config, io: CommandIo): Promise<number> {
+  const count = { delivered: 0, refused: 0, damaged: 0, strays: 0, left: 0 }
+  const of = (sink: string): string => (config.sinks.length > 1 ? ` (sink ${sink})` : '')
   const telemetry: Telemetry = {
     ...NO_TELEMETRY,
     delivered: (_sink, events) => {
@@ -31,108 +34,206 @@ export async function replay(config: Single, io: CommandIo): Promise<number> {
     deadLettered: (_sink, _reason, events) => {
       count.refused += events
     },
-    deliveryFailed: (_sink, fault, attempt) => {
-      if (attempt === 3) io.stderr.write(`trying again: ${fault.message}\n`)
+    deliveryFailed: (sink, fault, attempt) => {
+      if (attempt === 3) io.stderr.write(`trying again${of(sink)}: ${fault.message}\n`)
     },
-    paused: (_key, fault: Fault) => {
-      io.stderr.write(`waiting: ${withAdvice(fault)}\n`)
+    paused: ({ scope }, fault: Fault) => {
+      io.stderr.write(`waiting${scope.of === 'sink' ? of(scope.sink) : ''}: ${withAdvice(fault)}\n`)
     },
   }
-  const again = new DeadLetter({ dir: config.deadLetterDir, consumer: `replay-${config.sls.consumer}` })
-  // All of these were refused before, so any number of them may be refused again.
-  const parts = { proxies: config.proxies, telemetry, deadLetter: again }
-  const sink = hecSink(config.hec, parts, { mostUnproven: Number.POSITIVE_INFINITY })
+  const again = openDeadLetter(config, `replay-${consumerOf(config)}`)
+  const sinks = new Sinks(config, { proxies: config.proxies, telemetry, deadLetter: again })
   try {
     // The list is read once, so events that are refused again during this run are not replayed again.
     for (const file of await deadLetterFiles(config.deadLetterDir)) {
-      const { damaged, left } = await replayFile(file, new Deliveries(sink, config, io.signal), io)
+      const deliveries = new Deliveries(config, io.signal)
+      const { damaged, strays, left } = await replayFile(file, { sinks, again, deliveries, io })
       count.damaged += damaged
+      count.strays += strays
       if (left === undefined) continue
       count.left++
       io.stderr.write(`${file} is left: ${onOneLine(left)}\n`)
     }
   } finally {
-    await sink.close()
+    await sinks.close()
     await again.close()
   }
-  const { delivered, refused, damaged, left } = count
+  const { delivered, refused, damaged, strays, left } = count
+  const kept = strays === 0 ? '' : `, ${strays} kept because their sink is not configured`
   const leftAside = left === 0 ? '' : `, ${left} files left`
-  io.stdout.write(`${delivered} delivered, ${refused} refused again, ${damaged} damaged lines skipped${leftAside}\n`)
-  return refused + damaged + left === 0 ? EXIT.done : EXIT.failed
+  const told = writesToStandardOutput(config.sinks) ? io.stderr : io.stdout
+  told.write(`${delivered} delivered, ${refused} refused again, ${damaged} damaged lines skipped${kept}${leftAside}\n`)
+  return refused + damaged + strays + left === 0 ? EXIT.done : EXIT.failed
+}
+
+interface Destination {
+  readonly sink: Sink
+  /** The largest batch for it. */
+  readonly batchBytes: number
+}
+
+/** The sinks of the configuration, each opened when the first letter for it comes. */
+class Sinks {
+  readonly #config: Config
+  readonly #parts: SinkParts
+  readonly #open = new Map<string, Sink>()
+
+  constructor(config: Config, parts: SinkParts) {
+    this.#config = config
+    this.#parts = parts
+  }
+
+  /** The sink that refused the letter; `undefined` if it does not exist any more. */
+  of({ origin }: DeadLetterLine): Destination | undefined {
+    const config = this.#named(origin.sink)
+    if (config === undefined) return undefined
+    // All of these were refused before, so any number of them may be refused again.
+    const more = { mostUnproven: Number.POSITIVE_INFINITY }
+    const sink = this.#open.get(config.name) ?? openSink(config, this.#parts, more)
+    this.#open.set(config.name, sink)
+    return { sink, batchBytes: batchLimitOf(config) }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#open.values()].map((sink) => sink.close()))
+  }
+
+  /** A letter of a time without a configuration file names no sink: it was the one Splunk of then. */
+  #named(name: string | undefined): SinkConfig | undefined {
+    const { sinks } = this.#config
+    const found = sinks.find((sink) => sink.name === (name ?? DEFAULT_SINK))
+    if (found || name !== undefined) return found
+    const splunks = sinks.filter(({ type }) => type === 'splunk_hec')
+    return splunks.length === 1 ? splunks[0] : undefined
+  }
 }
 
 interface FileOutcome {
   /** Damaged lines, which stay in the file. */
   readonly damaged: number
+  /** Letters whose sink does not exist. They stay dead letters. */
+  readonly strays: number
   /** Why the file is not done, if it is not. The next replay takes it. */
   readonly left?: string
 }
 
-async function replayFile(file: string, deliveries: Deliveries, io: CommandIo): Promise<FileOutcome> {
-  let damaged = 0
+interface Means {
+  readonly sinks: Sinks
+  /** Where letters go that are refused again. */
+  readonly again: DeadLetter
+  readonly deliveries: Deliveries
+  readonly io: CommandIo
+}
+
+async function replayFile(file: string, means: Means): Promise<FileOutcome> {
+  const { deliveries, io } = means
+  const none = { damaged: 0, strays: 0 }
   try {
-    if (io.signal.aborted) return { damaged, left: ENDED }
+    if (io.signal.aborted) return { ...none, left: ENDED }
     const claim = await Claim.take(file)
-    if (typeof claim === 'string') return { damaged, left: claim }
-    let left: string | undefined
+    if (typeof claim === 'string') return { ...none, left: claim }
+    let outcome: FileOutcome
     try {
       await systemClock.sleep(CLAIM_SETTLES_MS, io.signal)
-      for await (const { letter, problem, tooLong, line } of readDeadLetterFile(claim.path)) {
-        if (letter !== undefined) await deliveries.add(letter)
-        else {
-          if (tooLong) left = `line ${line} ${problem}`
-          else damaged++
-          io.stderr.write(`${file}:${line}: ${onOneLine(problem)}\n`)
-        }
-      }
-      await deliveries.settled()
+      outcome = await deliverFile(claim.path, file, means)
     } catch (error) {
       await deliveries.ended()
       await claim.giveBack()
       throw error
     }
-    await (left === undefined ? claim.finish() : claim.giveBack())
-    return { damaged, ...(left !== undefined && { left }) }
+    await (outcome.left === undefined ? claim.finish() : claim.giveBack())
+    return outcome
   } catch (error) {
-    if (io.signal.aborted) return { damaged, left: ENDED }
+    if (io.signal.aborted) return { ...none, left: ENDED }
     const { code, syscall } = error as NodeJS.ErrnoException
     // Errors of the file system are about this file. Others are bugs.
     if (syscall === undefined) throw error
-    if (code === 'ENOENT') return { damaged, left: 'another replay has taken it over' }
-    return { damaged, left: messageOf(error) }
+    if (code === 'ENOENT') return { ...none, left: 'another replay has taken it over' }
+    return { ...none, left: messageOf(error) }
   }
 }
 
 const ENDED = 'the replay was ended'
 
-/** Sends the letters of a file, and holds at most `MAX_IN_FLIGHT_BYTES` of them and one letter more. */
+/** `name`: of the file before it was claimed, for messages. */
+async function deliverFile(path: string, name: string, means: Means): Promise<FileOutcome> {
+  const { sinks, deliveries, io } = means
+  const count = { damaged: 0, strays: 0, sent: 0 }
+  const unknown = new Set<string>()
+  let left: string | undefined
+  for await (const { letter, problem, tooLong, line } of readDeadLetterFile(path)) {
+    if (letter === undefined) {
+      if (tooLong) left = `line ${line} ${problem}`
+      else count.damaged++
+      io.stderr.write(`${name}:${line}: ${onOneLine(problem)}\n`)
+      continue
+    }
+    const to = sinks.of(letter)
+    if (to) {
+      count.sent++
+      await deliveries.add(letter, to)
+    } else {
+      count.strays++
+      unknown.add(letter.origin.sink ?? 'one without a name')
+    }
+  }
+  await deliveries.settled()
+  const { damaged, strays, sent } = count
+  if (strays > 0) {
+    const names = onOneLine([...unknown].join(', '))
+    io.stderr.write(`${name}: ${strays} events are for sinks that are not configured: ${names}\n`)
+    if (sent === 0) left ??= 'none of its sinks is configured'
+    // Otherwise each later replay would deliver the others once more.
+    else if (left === undefined) await keepStrays(path, means)
+  }
+  return { damaged, strays, ...(left !== undefined && { left }) }
+}
+
+/** Letters whose sink does not exist go into a file of their own. */
+async function keepStrays(path: string, { sinks, again }: Means): Promise<void> {
+  let kept: DeadLetterLine[] = []
+  for await (const { letter } of readDeadLetterFile(path)) {
+    if (letter === undefined || sinks.of(letter) !== undefined) continue
+    kept.push(letter)
+    if (kept.length < BATCH_EVENTS) continue
+    await again.keep(kept)
+    kept = []
+  }
+  if (kept.length > 0) await again.keep(kept)
+}
+
+/** Letters for one sink that are not under way yet. */
+interface Waiting {
+  readonly sink: Sink
+  readonly letters: DeadLetterLine[]
+  bytes: number
+}
+
+/** Sends the letters of a file, and holds at most `MAX_IN_FLIGHT_BYTES` of them and one batch more for each sink. */
 class Deliveries {
-  readonly #sink: Sink
   readonly #lease: Omit<Lease, 'shard'>
-  readonly #batchBytes: number
   readonly #mostBytes: number
+  readonly #waiting = new Map<string, Waiting>()
   readonly #flying = new Set<Promise<void>>()
   #flyingBytes = 0
-  #letters: DeadLetterLine[] = []
-  #bytes = 0
 
-  constructor(sink: Sink, { hec, maxInFlightBytes }: Single, signal: AbortSignal) {
-    this.#sink = sink
+  constructor({ maxInFlightBytes }: Config, signal: AbortSignal) {
     // A replay needs no lease. This one holds until the command ends.
     this.#lease = { signal, assertHeld: () => signal.throwIfAborted() }
-    this.#batchBytes = hec.maxBytes
     this.#mostBytes = maxInFlightBytes
   }
 
   /** Waits while too much is under way. Rejects when the command is ended. */
-  async add(letter: DeadLetterLine): Promise<void> {
-    this.#letters.push(letter)
-    this.#bytes += Buffer.byteLength(letter.event)
-    if (this.#letters.length >= BATCH_EVENTS || this.#bytes >= this.#batchBytes) await this.#send()
+  async add(letter: DeadLetterLine, { sink, batchBytes }: Destination): Promise<void> {
+    const waiting = this.#waiting.get(sink.name) ?? { sink, letters: [], bytes: 0 }
+    this.#waiting.set(sink.name, waiting)
+    waiting.letters.push(letter)
+    waiting.bytes += Buffer.byteLength(letter.event)
+    if (waiting.letters.length >= BATCH_EVENTS || waiting.bytes >= batchBytes) await this.#send(waiting)
   }
 
   async settled(): Promise<void> {
-    await this.#send()
+    for (const waiting of [...this.#waiting.values()]) await this.#send(waiting)
     await Promise.all(this.#flying)
   }
 
@@ -141,18 +242,16 @@ class Deliveries {
     await Promise.allSettled(this.#flying)
   }
 
-  async #send(): Promise<void> {
-    const [letters, bytes] = [this.#letters, this.#bytes]
-    this.#letters = []
-    this.#bytes = 0
+  async #send({ sink, letters, bytes }: Waiting): Promise<void> {
+    this.#waiting.delete(sink.name)
     while (this.#flying.size > 0 && this.#flyingBytes + bytes > this.#mostBytes) await Promise.race(this.#flying)
-    for (const batch of batchesOf(letters, this.#sink.name)) this.#deliver(batch)
+    for (const batch of batchesOf(letters, sink.name)) this.#deliver(batch, sink)
   }
 
-  #deliver(batch: Batch): void {
+  #deliver(batch: Batch, sink: Sink): void {
     const size = batch.bytes.length
     this.#flyingBytes += size
-    const delivery = this.#sink
+    const delivery = sink
       .deliver(batch, { ...this.#lease, shard: batch.origin }, () => {})
       .then(() => {
         this.#flyingBytes -= size
@@ -165,8 +264,8 @@ class Deliveries {
 }
 
 function batchesOf(letters: readonly DeadLetterLine[], sink: string): Batch[] {
-  const byOrigin = Map.groupBy(letters, ({ origin: { project, logstore, shard, cursor } }) =>
-    JSON.stringify([project, logstore, shard, cursor]),
+  const byOrigin = Map.groupBy(letters, ({ origin: { project, logstore, shard, cursor, route } }) =>
+    JSON.stringify([project, logstore, shard, cursor, route]),
   )
   return [...byOrigin.values()].map((group) => {
     const events = group.map(({ event }) => Buffer.from(`${event}\n`))
@@ -175,10 +274,10 @@ function batchesOf(letters: readonly DeadLetterLine[], sink: string): Batch[] {
       ends[index] = end + event.length
       return end + event.length
     }, 0)
-    const { origin } = group[0] as DeadLetterLine
+    const { project, logstore, shard, cursor, route = DEFAULT_ROUTE } = (group[0] as DeadLetterLine).origin
     return {
-      origin: { source: DEFAULT_SOURCE, ...origin },
-      ...{ sink, routes: [DEFAULT_ROUTE] },
+      origin: { source: DEFAULT_SOURCE, project, logstore, shard, cursor },
+      ...{ sink, routes: [route] },
       ...{ bytes: Buffer.concat(events), ends, count: events.length },
     }
   })

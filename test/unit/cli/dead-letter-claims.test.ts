@@ -93,7 +93,7 @@ test('a claim of another namespace of process ids is left while it is young, wha
   const name = `${NAME}.replaying-${hostname()}${other}-s${start}-${pid + 1}`
   expect(await replayed(name, 9 * 60_000)).toEqual(left(name, /is left: process .* 10 minutes/))
   expect(await replayed(name, 11 * 60_000)).toEqual(DONE)
-  expect(await replayed(`${NAME}.replaying-${hostname()}${own}-s${start}-${pid + 1}`)).toEqual(DONE)
+  expect(await replayed(`${NAME}.replaying-${hostname()}${own}-s${Number(start) - 1}-${pid}`)).toEqual(DONE)
   const living = `${NAME}.replaying-${hostname()}${own}-s${start}-${pid}`
   expect(await replayed(living, 3_600_000)).toEqual(left(living, /is left: process .* replays it\n/))
 })

@@ -10,7 +10,7 @@ import { hostChecks } from '../../../src/cli/check/host.ts'
 import type { Single } from '../../../src/config/single.ts'
 import type { DeadLetterRecord } from '../../../src/sinks/dead-letter.ts'
 import { DeadLetter, deadLetterFiles, readDeadLetters } from '../../../src/sinks/dead-letter.ts'
-import type { DeadLetterEntry } from '../../../src/sinks/dead-letter-line.ts'
+import type { DeadLetterEntry, DeadLetterLine } from '../../../src/sinks/dead-letter-line.ts'
 import { batchOf, lettersIn, names, SHARD, sinkTo, temporaryDirectory } from './delivery-double.ts'
 import { refuse, startHec } from './hec-double.ts'
 
@@ -20,6 +20,8 @@ function entry(envelope: string, more: Partial<DeadLetterEntry> = {}): DeadLette
   return {
     reason: { code: '6', text: 'Invalid data format', status: 400 },
     origin: { ...SHARD, cursor: 'MTYw' },
+    route: 'denied',
+    sink: 'splunk',
     event: Buffer.from(envelope),
     ...more,
   }
@@ -47,6 +49,38 @@ describe('a dead letter line', () => {
         '"origin":{"project":"prod","logstore":"audit","shard":3,"cursor":"MTcw","event_id":"audit:3:170:4"},' +
         `"at":"2026-11-21T09:00:00.005Z","event":${ENVELOPE}}\n`,
     )
+  })
+
+  test('has route and sink in its origin with a configuration file, whose ids begin with the project', async () => {
+    const dir = await temporaryDirectory()
+    const letters = new DeadLetter({ dir, consumer: 'c', namesSink: true, clock: { wall: () => 0 } })
+    const envelope = ENVELOPE.replace('audit:3', 'prod/audit:3')
+    await letters.write([entry(envelope)])
+    await letters.close()
+    const [file] = await deadLetterFiles(dir)
+    expect(await readFile(file as string, 'utf8')).toBe(
+      '{"reason":{"code":"6","text":"Invalid data format","status":400},' +
+        '"origin":{"project":"prod","logstore":"audit","shard":3,"cursor":"MTcw","event_id":"prod/audit:3:170:4",' +
+        `"route":"denied","sink":"splunk"},"at":"1970-01-01T00:00:00.000Z","event":${envelope}}\n`,
+    )
+    const [record] = await all(dir)
+    expect(record?.letter?.origin).toMatchObject({ route: 'denied', sink: 'splunk' })
+  })
+
+  test('that is kept for later has the same bytes in its new file', async () => {
+    const dir = await temporaryDirectory()
+    const letters = new DeadLetter({ dir, consumer: 'c', namesSink: true, clock: { wall: () => 0 } })
+    await letters.write([entry(ENVELOPE)])
+    await letters.close()
+    const [file] = await deadLetterFiles(dir)
+    const line = await readFile(file as string)
+    const [record] = await all(dir)
+    await rm(file as string)
+    const again = new DeadLetter({ dir, consumer: 'other' })
+    await again.keep([record?.letter as DeadLetterLine])
+    await again.close()
+    const [other] = await deadLetterFiles(dir)
+    expect(await readFile(other as string)).toEqual(line)
   })
 
   test.each([
