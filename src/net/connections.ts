@@ -36,7 +36,7 @@ const REST_MS = 5
  */
 const LARGE_BYTES = 256 << 10
 /** The other side ended a connection. */
-const ENDED = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE', 'ECONNABORTED'])
+const ENDED = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE', 'ECONNABORTED', 'hung_up'])
 /** A connection that has rested this long is surplus and is closed. */
 const SURPLUS_MS = 10_000
 

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import type { PeerCertificate } from 'node:tls'
 import { checkServerIdentity as checkName, TLSSocket } from 'node:tls'
 import { buildConnector } from 'undici'
+import { HungUp } from './hung-up.ts'
 import { names } from './names.ts'
 import type { ForwardProxy, Proxies } from './proxy.ts'
 import { ProxyFailed, proxyFor, tunnel } from './proxy.ts'
@@ -94,7 +95,7 @@ export class Connector {
       else callback(null, withoutCorks(socket))
     }
     const onSession = (): void => over()
-    const onClose = (): void => over(Object.assign(new Error('closed after the TLS handshake'), { code: 'ECONNRESET' }))
+    const onClose = (): void => over(new HungUp('closed after the TLS handshake'))
     const timer = setTimeout(onSession, WORD_MS)
     socket.on('session', onSession).on('error', over).on('close', onClose)
   }

@@ -65,17 +65,20 @@ export function networkFault(error: Error, { sent, answering }: Progress, origin
   if (!sent) {
     // Its message has the remedy.
     if (code === 'EMFILE') return new Fault('transient', `cannot connect to ${message}`, details)
+    if (code === 'hung_up') return new Fault('transient', message, { ...details, advice: adviceOnHangUp(names) })
     const advice = `If it goes on: check host and port in ${names.address}, name resolution, and the firewalls on the way.`
     return new Fault('transient', `cannot connect to ${message}`, { ...details, advice })
   }
   if (code === 'timeout') return new Fault('ambiguous', `${origin} ${error.message}`, details)
   return new Fault('ambiguous', `connection lost before the answer came from ${message}`, {
     ...details,
-    // Some servers close without a word for a wrong scheme or a missing certificate. It looks like a server that stops.
-    ...(code === 'UND_ERR_SOCKET' && {
-      advice: `If it goes on: is it https where ${names.address} says http, or does the server want a client certificate${names.tls ? ` (${names.tls.cert})` : ''}?`,
-    }),
+    ...(code === 'UND_ERR_SOCKET' && { advice: adviceOnHangUp(names) }),
   })
+}
+
+/** Some servers close without a word for a wrong scheme or a missing certificate. It looks like a server that stops. */
+function adviceOnHangUp({ address, tls }: SettingNames): string {
+  return `If it goes on: is it https where ${address} says http, or does the server want a client certificate${tls ? ` (${tls.cert})` : ''}?`
 }
 
 /** A proxy that wants other credentials, or forbids the way, waits for an operator. Nothing has reached `origin` yet. */

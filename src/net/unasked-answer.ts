@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { HungUp } from './hung-up.ts'
 
 /** No interim answer: those are dropped when a request has left. What is not HTTP is recognised as such by whoever reads it. */
 const ANSWER = /^HTTP\/1\.[01] [2-5]/
@@ -29,7 +30,7 @@ export function silent(socket: Socket, ms: number): Promise<void> {
       over(ANSWER.test(bytes.toString('latin1', 0, BEGINNING_BYTES)) ? new UnaskedAnswer() : undefined)
       socket.unshift(bytes)
     }
-    const onClose = (): void => over(Object.assign(new Error('closed before it was used'), { code: 'ECONNRESET' }))
+    const onClose = (): void => over(new HungUp('closed before a request'))
     const timer = setTimeout(over, ms)
     socket.on('readable', onReadable).on('error', over).on('close', onClose)
   })

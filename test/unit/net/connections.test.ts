@@ -92,6 +92,16 @@ describe('interim answers that were not asked for', () => {
   })
 })
 
+test('a connection that the server closes before any request is told from one that was lost', async () => {
+  const server = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const connections = new Connections(origin, { connect: { timeoutMs: 10_000 } })
+  onTestFinished(() => connections.end())
+  await expect(connections.request({ method: 'GET', path: '/' })).rejects.toMatchObject({ code: 'hung_up' })
+})
+
 describe('an answer that comes before any request', () => {
   async function speakingFirst(greeting: string) {
     const server = createServer((socket) => {

@@ -64,6 +64,7 @@ describe('what a failed connection means', () => {
     ['EPROTO', BEFORE, ['PEER_URL', 'PEER_TLS_*']],
     ['ECONNREFUSED', BEFORE, ['PEER_URL']],
     ['UND_ERR_SOCKET', AFTER, ['PEER_URL', 'PEER_TLS_CERT_FILE']],
+    ['hung_up', BEFORE, ['PEER_URL', 'PEER_TLS_CERT_FILE']],
   ])('the advice for %s names the settings of that peer', (code, progress, settings) => {
     const { advice } = networkFault(error(code), progress, 'https://siem', NAMES)
     for (const setting of settings) expect(advice).toContain(setting)
