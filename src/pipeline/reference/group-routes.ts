@@ -54,6 +54,10 @@ export class GroupRoutes {
     const { reservedKeys, shape } = this.#program
     const log = applyShape(readLog(this.#facts, bytes, reservedKeys), shape, this.#facts.at.source)
     countFailures(log, 0, tally)
+    if (log.fate === 'drop') {
+      count(tally.filtered, PARSE_FAILURE)
+      return
+    }
     const id = this.#ids.idOf(bytes, index)
     let left = false
     let reason: string | undefined

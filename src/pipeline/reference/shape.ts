@@ -6,16 +6,17 @@ import { isOfGroup, jsonValue, textOf, textValue } from './log.ts'
 import { fill, textAt } from './template.ts'
 import { timeIn } from './time.ts'
 
-/** Applies steps in order; `where` names the route or source. A step that fails leaves the log as it was, and notes that. */
+/**
+ * Applies steps in order; `where` names the route or source. A step that fails leaves the log as it was, and notes that. No
+ * step follows one that decides that the log does not go on.
+ */
 export function applyShape(log: Log, steps: readonly Step[], where: string): Log {
   let shaped = log
   for (const step of steps) {
+    if (shaped.fate !== 'keep') break
     const result = apply(shaped, step)
     if (typeof result === 'object') shaped = result
-    else {
-      shaped = { ...shaped, failures: [...shaped.failures, { where, step: step.name }], fate: result }
-      if (result !== 'keep') break
-    }
+    else shaped = { ...shaped, failures: [...shaped.failures, { where, step: step.name }], fate: result }
   }
   return shaped
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { referenceEncoder as referenceEncoderOf } from '../../../src/parts.ts'
 import type { Log } from '../../../src/pipeline/reference/log.ts'
 import { factsOf, readLog } from '../../../src/pipeline/reference/log.ts'
 import { LogGroup, logGroupsOf } from '../../../src/pipeline/reference/log-group.ts'
@@ -9,7 +10,7 @@ import type { OnFailure, Step } from '../../../src/routing/step.ts'
 import { ON_FAILURE } from '../../../src/routing/step.ts'
 import { parseTemplate } from '../../../src/routing/template.ts'
 import { parseTimeFormat } from '../../../src/routing/time-format.ts'
-import { position } from './encode-all.ts'
+import { encodeAll, position, programOf } from './encode-all.ts'
 import { content, group, list, log, source, tag, time, topic } from './wire.ts'
 
 type Contents = Readonly<Record<string, string | Buffer>>
@@ -233,5 +234,52 @@ describe('a step that fails', () => {
   test.each(ON_FAILURE.filter((fate) => fate !== 'keep'))('with on_failure: %s is the last', (onFailure) => {
     const after = applyShape(logOf({ a: 'x', b: '2' }), [fails(onFailure), remove('b')], 'route')
     expect([after.fate, after.members.has('b'), after.failures.length]).toEqual([onFailure, true, 1])
+  })
+})
+
+describe('failures in the engine', () => {
+  const fails = (onFailure: OnFailure): Step => json(['a'], { required: true, onFailure })
+  const body = list(group(log(content('a', 'x')), log(content('a', '{}'))))
+  const encoded = (inSource: Step[], inRoute: Step[]) => {
+    const [route] = programOf().routes
+    if (route === undefined) throw new Error('no route')
+    const copies = ['one', 'two'].flatMap((sink) =>
+      route.copies.map((copy) => ({ ...copy, destination: { ...copy.destination, sink } })),
+    )
+    const program = { ...programOf(), shape: inSource, routes: [{ ...route, name: 'all', shape: inRoute, copies }] }
+    const { batches, counts, text } = encodeAll(referenceEncoderOf(program), body)
+    const sent = batches.map(({ sink, refused, count }) => `${sink} ${refused ?? 'sent'} ${count}`).sort()
+    return { sent, counts, marks: text.match(/"sls_parse_error":[^}]*/g) ?? [] }
+  }
+
+  test('keep: every copy is sent with the mark, and each failure is counted once', () => {
+    const { sent, counts, marks } = encoded([fails('keep')], [fails('keep')])
+    expect(sent).toEqual(['one sent 2', 'two sent 2'])
+    expect(counts.failures).toEqual(
+      new Map([
+        ['default/json', 1],
+        ['all/json', 1],
+      ]),
+    )
+    expect(marks).toEqual(Array(2).fill('"sls_parse_error":["default/json","all/json"]'))
+  })
+
+  test.each([
+    ['the source', [fails('drop')], []],
+    ['a route', [], [fails('drop')]],
+  ])('drop in %s: the log counts as filtered', (_, inSource, inRoute) => {
+    const { sent, counts } = encoded(inSource, inRoute)
+    expect(sent).toEqual(['one sent 1', 'two sent 1'])
+    expect(counts.filtered).toEqual(new Map([['parse_failure', 1]]))
+  })
+
+  test.each([
+    ['the source', [fails('dead_letter')], [remove('a')]],
+    ['a route', [], [fails('dead_letter'), remove('a')]],
+  ])('dead_letter in %s: every copy goes to the dead letter as it was', (_, inSource, inRoute) => {
+    const { sent, counts, marks } = encoded(inSource, inRoute)
+    expect(sent).toEqual(['one parse_failure 1', 'one sent 1', 'two parse_failure 1', 'two sent 1'])
+    expect([...counts.filtered.keys()]).toEqual([])
+    expect(marks.length).toBe(2)
   })
 })
