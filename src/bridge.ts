@@ -60,7 +60,10 @@ export class Bridge {
 
   constructor(config: Config, telemetry: Telemetry, credentials = credentialSources(telemetry)) {
     const { maxInFlightBytes, proxies } = config
-    const budget = new ByteBudget(maxInFlightBytes, (bytes) => telemetry.inFlight(bytes))
+    const budget = new ByteBudget(maxInFlightBytes, {
+      sinks: config.sinks.map(({ name }) => name),
+      changed: (bytes) => telemetry.inFlight(bytes),
+    })
     // The pool keeps as much as may be in flight. Acknowledgements free many batches at once, and new ones need that memory.
     const memory = new BatchMemory(maxInFlightBytes)
     const options = { maxBatchBytes: Math.max(...config.sinks.map(batchLimitOf)), memory }

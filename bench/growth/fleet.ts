@@ -216,7 +216,7 @@ export class Fleet {
       }
       return { logs: count, filtered: new Map(), routed: new Map(), failures: new Map() }
     }
-    return { encode, recycle: () => {} }
+    return { sinks: new Set(['splunk_hec']), encode, recycle: () => {} }
   }
 
   #sink(clock: ProcessClock): Deliver {

@@ -4,46 +4,80 @@ import { Changes } from '../core/changes.ts'
 export interface PullReservation {
   /** Holds `bytes` in all if they fit now. Otherwise false, and nothing changes. */
   tryGrow(bytes: number): boolean
+  /** A batch of the pull waits for room of this sink: other sinks need not wait because of the pull, if the common share has room. */
+  waitsFor(sink: string): void
   release(): void
+}
+
+/** Bytes in flight of one account: bodies that are being encoded, and batches on their way. */
+interface Account {
+  /** Reserved for bodies. */
+  pulls: number
+  batches: number
+  /** Pulls wait in line: a large one is not starved by small ones. */
+  queue: Promise<unknown>
+}
+
+const account = (): Account => ({ pulls: 0, batches: 0, queue: Promise.resolve() })
+const bytesOf = ({ pulls, batches }: Account): number => pulls + batches
+
+export interface ByteBudgetOptions {
+  /** Names of the sinks. Each has a share of its own. */
+  readonly sinks?: readonly string[]
+  /** Gets the bytes pulled and not yet settled, whenever they change. */
+  readonly changed?: (inFlight: number) => void
 }
 
 /**
  * Bytes pulled and not yet settled, over all shards of this process: bodies being encoded, and batches on their way. It is
  * the only back-pressure between the SIEM and SLS. Bodies may use half of it, so that the batches made of them can always
  * leave. A body or batch that is too large for its share passes alone.
+ *
+ * With k sinks there are k + 1 equal shares. Each sink is sure of one, and the last is common. A pull whose batches go to one
+ * sink counts for it. A pull for several counts for the common share. So a sink that takes nothing holds at most its own
+ * share and the common one, and pulls for another sink only always find the share of that sink.
  */
 export class ByteBudget {
   readonly limit: number
   readonly #changed: (inFlight: number) => void
   readonly #freed = new Changes()
-  /** Pulls wait in line: a large one is not starved by small ones. */
-  #pullQueue: Promise<unknown> = Promise.resolve()
-  #pulls = 0
+  readonly #accounts: ReadonlyMap<string, Account>
+  /** Pulls for several sinks. */
+  readonly #common = account()
+  readonly #share: number
   #bodies = 0
-  #batches = 0
 
-  /** `changed` gets the bytes pulled and not yet settled, whenever they change. */
-  constructor(limit: number, changed: (inFlight: number) => void = () => {}) {
+  constructor(limit: number, { sinks = ['the only one'], changed = () => {} }: ByteBudgetOptions = {}) {
     this.limit = limit
     this.#changed = changed
+    this.#accounts = new Map(sinks.map((sink) => [sink, account()]))
+    this.#share = limit / (this.#accounts.size + 1)
   }
 
   get used(): number {
-    return this.#pulls + this.#batches
+    return this.#all().reduce((sum, each) => sum + bytesOf(each), 0)
   }
 
   /** The largest pull that need not wait until it is alone, in bytes. */
   get pullLimit(): number {
-    return Math.floor(this.limit / 2)
+    return Math.floor(this.limit / (2 * this.#accounts.size))
   }
 
-  /** Waits its turn, then until a body of `bytes` fits. Bytes that are only reserved are not yet in flight. */
-  async reservePull(bytes: number, signal: AbortSignal): Promise<PullReservation> {
+  /**
+   * Waits its turn, then until a body of `bytes` fits. Bytes that are only reserved are not yet in flight. `sinks`: those that
+   * its batches are likely for.
+   */
+  async reservePull(
+    bytes: number,
+    signal: AbortSignal,
+    sinks: ReadonlySet<string> = new Set(),
+  ): Promise<PullReservation> {
+    let of = this.#accountFor(sinks)
     let held = 0
     let body = 0
     const hold = (total: number, ofBody: number): boolean => {
-      if (total > held && !this.#pullFits(total, held)) return false
-      this.#pulls += total - held
+      if (total > held && !this.#pullFits(of, total, held)) return false
+      of.pulls += total - held
       this.#bodies += ofBody - body
       held = total
       body = ofBody
@@ -51,35 +85,88 @@ export class ByteBudget {
       return true
     }
     // The condition itself takes the bytes, so that no other pull comes between looking and taking.
-    const turn = this.#pullQueue.then(() => this.#freed.until(() => hold(bytes, 0), signal))
-    this.#pullQueue = turn.catch(() => {})
+    const turn = of.queue.then(() => this.#freed.until(() => hold(bytes, 0), signal))
+    of.queue = turn.catch(() => {})
     await turn
-    return { tryGrow: (total) => hold(total, total), release: () => void hold(0, 0) }
+    const waitsFor = (sink: string): void => {
+      if (of === this.#common || of === this.#accountOf(sink) || this.#overflow() + held > this.#share) return
+      of.pulls -= held
+      of = this.#common
+      of.pulls += held
+      this.#tell()
+    }
+    return { tryGrow: (total) => hold(total, total), waitsFor, release: () => void hold(0, 0) }
   }
 
-  /** Waits until a batch of `bytes` fits. Call the result when the batch is settled. */
-  async admitBatch(bytes: number, signal: AbortSignal): Promise<() => void> {
+  /**
+   * Waits until a batch of `bytes` fits. `sink` is the one that it is for, `pull` the one that it was made of. Call the
+   * result when the batch is settled.
+   */
+  async admitBatch(
+    bytes: number,
+    signal: AbortSignal,
+    { sink = '', pull }: { sink?: string; pull?: PullReservation } = {},
+  ): Promise<() => void> {
+    const of = this.#accountOf(sink)
     const take = (): boolean => {
-      if (this.#batches > 0 && this.used + bytes > this.limit) return false
-      this.#batches += bytes
+      if (of.batches > 0 && !this.#fits(of, bytes)) return false
+      of.batches += bytes
       this.#tell()
       return true
     }
-    await this.#freed.until(take, signal)
+    const takeOrMakeWay = (): boolean => {
+      if (take()) return true
+      pull?.waitsFor(sink)
+      return false
+    }
+    await this.#freed.until(takeOrMakeWay, signal)
     return () => {
-      this.#batches -= bytes
+      of.batches -= bytes
       this.#tell()
     }
   }
 
   #tell(): void {
-    this.#changed(this.#bodies + this.#batches)
+    this.#changed(this.#bodies + [...this.#accounts.values()].reduce((sum, { batches }) => sum + batches, 0))
     this.#freed.notify()
   }
 
-  #pullFits(bytes: number, held: number): boolean {
-    const pulls = this.#pulls - held
-    const used = this.used - held
-    return (pulls === 0 || pulls + bytes <= this.pullLimit) && (used === 0 || used + bytes <= this.limit)
+  #all(): Account[] {
+    return [...this.#accounts.values(), this.#common]
+  }
+
+  /** With one sink everything is its own. */
+  #accountOf(sink: string): Account {
+    const [only, ...others] = this.#accounts.values()
+    const found = others.length === 0 ? only : this.#accounts.get(sink)
+    if (found === undefined) throw new Error(`the budget has no share for ${sink}`)
+    return found
+  }
+
+  #accountFor(sinks: ReadonlySet<string>): Account {
+    const [sink = '', ...more] = sinks
+    if (this.#accounts.size === 1) return this.#accountOf(sink)
+    return sinks.size === 0 || more.length > 0 ? this.#common : this.#accountOf(sink)
+  }
+
+  #pullFits(of: Account, bytes: number, held: number): boolean {
+    const pulls = of.pulls - held
+    // With one sink this is all that is in flight. The common share has its room only where no sink uses it.
+    const used = of === this.#common ? this.#overflow() - held : bytesOf(of) - held
+    return (pulls === 0 || pulls + bytes <= this.pullLimit) && (used === 0 || this.#fits(of, bytes - held))
+  }
+
+  /** Whether so many more bytes of an account fit into what is left of its own share and of the common one. */
+  #fits(of: Account, more: number): boolean {
+    const own = of === this.#common ? 0 : this.#share
+    const before = Math.max(0, bytesOf(of) - own)
+    const after = Math.max(0, bytesOf(of) + more - own)
+    return after === 0 || this.#overflow() - before + after <= this.#share
+  }
+
+  /** What is in the common share: pulls for several sinks, and what does not fit into the share of its sink. */
+  #overflow(): number {
+    const beyond = [...this.#accounts.values()].map((each) => Math.max(0, bytesOf(each) - this.#share))
+    return bytesOf(this.#common) + beyond.reduce((sum, bytes) => sum + bytes, 0)
   }
 }

@@ -23,6 +23,8 @@ interface PulledBodies {
 
 /** Turns a decompressed LogGroupList into batches. */
 export interface PullEncoder {
+  /** Names of the sinks that its batches may be for. */
+  readonly sinks: ReadonlySet<string>
   /** Examines all of the body, and throws at once where it is malformed. Taking batches then does not throw. */
   encode(body: Buffer, at: PullPosition): Generator<Batch, EncodeCounts>
   /** The batch is settled; its memory may serve another. */

@@ -115,6 +115,7 @@ export class RunningShard {
       client: membership.client,
       reading,
       downstream,
+      sinks: () => this.#deliveries.sinks,
       life,
       clock,
       telemetry,

@@ -22,11 +22,21 @@ export class ShardDeliveries {
   readonly #options: ShardDeliveriesOptions
   readonly #tracker: CheckpointTracker
   readonly #progress = new Changes()
+  /** Batches on their way, by sink. */
+  readonly #underWay = new Map<string, number>()
+  /** Those that the last pull with events had something for. */
+  #lastSinks: ReadonlySet<string>
   #unstarted = 0
 
   constructor(start: string, options: ShardDeliveriesOptions) {
     this.#options = options
     this.#tracker = new CheckpointTracker(start, () => this.#progress.notify())
+    this.#lastSinks = options.downstream.encoder.sinks
+  }
+
+  /** The sinks that the shard has something for, as far as can be known before the next pull. */
+  get sinks(): ReadonlySet<string> {
+    return new Set([...this.#lastSinks, ...this.#underWay.keys()])
   }
 
   /** Everything before this cursor is settled. */
@@ -59,11 +69,14 @@ export class ShardDeliveries {
    * Opens the ticket before the first byte leaves, and seals it when all batches of the pull are on their way. It does not
    * wait for their deliveries. A drain does not stop it: half a pull could never be committed.
    */
-  async send({ nextCursor, batches }: Fetched): Promise<void> {
+  async send({ nextCursor, batches, reservation }: Fetched): Promise<void> {
     const { lease, downstream, failed } = this.#options
     const ticket = this.#tracker.open(nextCursor)
+    const sinks = new Set<string>()
     for await (const batch of batches) {
-      const release = await downstream.budget.admitBatch(batch.bytes.length, lease.signal)
+      sinks.add(batch.sink)
+      const about = { sink: batch.sink, pull: reservation }
+      const release = await downstream.budget.admitBatch(batch.bytes.length, lease.signal, about)
       ticket.add()
       this.#deliver(batch)
         .then(() => ticket.settle())
@@ -71,6 +84,7 @@ export class ShardDeliveries {
         .finally(release)
     }
     ticket.seal()
+    if (sinks.size > 0) this.#lastSinks = sinks
   }
 
   async #deliver(batch: Batch): Promise<void> {
@@ -83,12 +97,20 @@ export class ShardDeliveries {
       this.#progress.notify()
     }
     this.#unstarted++
+    this.#count(batch.sink, 1)
     try {
       await downstream.deliver(batch, lease, started)
       // Only after success: an aborted request may still be reading the bytes.
       downstream.encoder.recycle(batch)
     } finally {
       started()
+      this.#count(batch.sink, -1)
     }
+  }
+
+  #count(sink: string, change: number): void {
+    const count = (this.#underWay.get(sink) ?? 0) + change
+    if (count === 0) this.#underWay.delete(sink)
+    else this.#underWay.set(sink, count)
   }
 }

@@ -24,6 +24,8 @@ export interface Fetched {
   /** It brought no log group and did not move the cursor. */
   empty: boolean
   serverTimeMs: number | undefined
+  /** Of the body. The generator releases it. */
+  reservation: PullReservation
 }
 
 export interface ShardFetcherOptions {
@@ -31,6 +33,8 @@ export interface ShardFetcherOptions {
   client: SlsClient
   reading: Pick<Reading, 'fetchCount' | 'query'>
   downstream: Pick<Downstream, 'budget' | 'bodies' | 'encoder'>
+  /** The sinks that the next pull is likely to have something for. */
+  sinks: () => ReadonlySet<string>
   life: ShardLife
   clock: Clock
   telemetry: Telemetry
@@ -85,11 +89,12 @@ export class ShardFetcher {
   }
 
   async #fetchOnce(cursor: string, signal: AbortSignal): Promise<Fetched> {
-    const { client, shard, reading, downstream } = this.#options
+    const { client, shard, reading, downstream, sinks } = this.#options
     const { query } = reading
     const { budget } = downstream
     for (;;) {
-      const reservation = await budget.reservePull(Math.min(this.#guess, budget.pullLimit), signal)
+      const guess = Math.min(this.#guess, budget.pullLimit)
+      const reservation = await budget.reservePull(guess, signal, sinks())
       let pull: Pull | undefined
       try {
         pull = await client.pull(shard.shard, cursor, { count: this.#count, signal, ...(query ? { query } : {}) })
@@ -161,6 +166,7 @@ export class ShardFetcher {
         atEnd: this.#reachedEnd(pull, cursor),
         empty: pull.groupCount === 0 && pull.nextCursor === cursor,
         serverTimeMs: pull.serverTimeMs,
+        reservation,
       }
     } catch (error) {
       done()

@@ -20,6 +20,13 @@ export class Encoder {
     this.#options = options
   }
 
+  /** Names of the sinks that the program has copies for. */
+  get sinks(): ReadonlySet<string> {
+    return new Set(
+      this.#options.program().routes.flatMap(({ copies }) => copies.map(({ destination }) => destination.sink)),
+    )
+  }
+
   /** The batches of a body, each written when it is taken. Throws the Fault of `Engine.open` at once. */
   encode(body: Buffer, at: PullPosition): Generator<Batch, EncodeCounts> {
     const { engine, program } = this.#options

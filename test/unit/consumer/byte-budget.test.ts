@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ByteBudget } from '../../../src/consumer/byte-budget.ts'
 
@@ -94,8 +95,10 @@ describe('byte budget', () => {
 
   test('bytes that are only reserved do not count as in flight', async () => {
     let inFlight = -1
-    const budget = new ByteBudget(100, (bytes) => {
-      inFlight = bytes
+    const budget = new ByteBudget(100, {
+      changed: (bytes) => {
+        inFlight = bytes
+      },
     })
     const pull = await budget.reservePull(30, never)
     expect(inFlight).toBe(0)
@@ -114,5 +117,97 @@ describe('byte budget', () => {
     held.release()
     held.release()
     expect(budget.used).toBe(0)
+  })
+})
+
+describe('with several sinks', () => {
+  const [BROKEN, HEALTHY] = ['broken', 'healthy']
+  const both = { sinks: [BROKEN, HEALTHY] }
+  const forSink = (sink: string) => ({ sink })
+  const likely = (...sinks: string[]) => new Set(sinks)
+
+  /** As many batches as pass; nothing of them settles. */
+  async function fill(budget: ByteBudget, sink: string, bytes: number): Promise<void> {
+    while (await settledNow(budget.admitBatch(bytes, never, forSink(sink))));
+  }
+
+  test('one that takes nothing holds its own share and the common one, and no more', async () => {
+    const budget = new ByteBudget(90, both)
+    await fill(budget, BROKEN, 5)
+    expect(budget.used).toBe(60)
+  })
+
+  test('the others go on: what they pull and what they send finds their share free', async () => {
+    const budget = new ByteBudget(90, both)
+    await fill(budget, BROKEN, 5)
+    for (let turn = 0; turn < 20; turn++) {
+      const pull = await budget.reservePull(budget.pullLimit, never, likely(HEALTHY))
+      const batch = await budget.admitBatch(8, never, forSink(HEALTHY))
+      pull.release()
+      batch()
+    }
+    expect(budget.used).toBe(60)
+  })
+
+  test('pulls that have something for several sinks count for the common share', async () => {
+    const budget = new ByteBudget(90, both)
+    await fill(budget, BROKEN, 5)
+    const mixed = budget.reservePull(5, never, likely(BROKEN, HEALTHY))
+    expect(await settledNow(mixed)).toBe(false)
+    expect(await settledNow(budget.reservePull(5, never, likely(BROKEN)))).toBe(false)
+    expect(await settledNow(budget.reservePull(5, never, likely(HEALTHY)))).toBe(true)
+  })
+
+  test('they wait in a line of their own', async () => {
+    const budget = new ByteBudget(90, both)
+    await budget.reservePull(budget.pullLimit, never, likely(BROKEN))
+    const waiting = budget.reservePull(budget.pullLimit, never, likely(BROKEN))
+    expect(await settledNow(budget.reservePull(budget.pullLimit, never, likely(HEALTHY)))).toBe(true)
+    expect(await settledNow(waiting)).toBe(false)
+  })
+
+  test('a pull that unexpectedly waits for another sink leaves the share of the first to others', async () => {
+    const budget = new ByteBudget(120, both)
+    const taken = await budget.admitBatch(50, never, forSink(BROKEN))
+    const pull = await budget.reservePull(25, never, likely(HEALTHY))
+    const batch = budget.admitBatch(60, never, { sink: BROKEN, pull })
+    expect(await settledNow(batch)).toBe(false)
+    expect(await settledNow(budget.reservePull(budget.pullLimit, never, likely(HEALTHY)))).toBe(true)
+    taken()
+    await batch
+  })
+
+  test('all of them together stay below the limit, whatever comes', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(
+          fc.record({
+            what: fc.constantFrom('pull', 'batch', 'settle'),
+            sinks: fc.subarray(['a', 'b', 'c'], { minLength: 1 }),
+            bytes: fc.integer({ min: 1, max: 20 }),
+          }),
+          { maxLength: 60 },
+        ),
+        async (steps) => {
+          const budget = new ByteBudget(120, { sinks: ['a', 'b', 'c'] })
+          const held: Array<() => void> = []
+          for (const { what, sinks, bytes } of steps) {
+            if (what === 'settle') held.shift()?.()
+            else if (what === 'pull')
+              void budget.reservePull(bytes, never, new Set(sinks)).then(({ release }) => held.push(release))
+            else void budget.admitBatch(bytes, never, { sink: sinks[0] as string }).then((settle) => held.push(settle))
+            await new Promise(setImmediate)
+            expect(budget.used).toBeLessThanOrEqual(120)
+          }
+          // Whatever waits comes to its turn.
+          while (held.length > 0) {
+            held.shift()?.()
+            await new Promise(setImmediate)
+          }
+          expect(budget.used).toBe(0)
+        },
+      ),
+      { numRuns: 50 },
+    )
   })
 })

@@ -290,7 +290,7 @@ describe('a bug', () => {
     const encode = (): never => {
       throw bug
     }
-    const { clock, run } = await takenShard({ written: 1, encoder: { encode, recycle: () => {} } })
+    const { clock, run } = await takenShard({ written: 1, encoder: { sinks: new Set(), encode, recycle: () => {} } })
     await clock.settle()
     await expect(run).rejects.toBe(bug)
   })

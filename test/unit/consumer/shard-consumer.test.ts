@@ -177,7 +177,11 @@ describe('reading a shard', () => {
     const encoder = oneLogABatch()
     const { clock, deliveries, lease } = await takenShard({
       ...{ sls, written: 2 },
-      encoder: { encode: (body, at) => encoder.encode(body, at), recycle: (batch) => void recycled.push(batch) },
+      encoder: {
+        sinks: encoder.sinks,
+        encode: (body, at) => encoder.encode(body, at),
+        recycle: (batch) => void recycled.push(batch),
+      },
     })
     await clock.settle()
     const [first] = deliveries.pending
