@@ -87,29 +87,30 @@ function impossibleAlone(comparison: Comparison): string | undefined {
     return 'the list is empty'
   }
   const range = rangeOf(comparison)
-  const texts = textsOf(comparison)
-  const none = (isPossible: (text: string) => boolean): boolean => texts?.some(isPossible) === false
+  const texts = equalsOf(comparison)
+  const parts = texts ?? partOf(comparison)
   switch (operand.functions.at(-1)) {
     case 'tolower':
-      return none((text) => !/[A-Z]/.test(text)) ? 'tolower leaves no capital letter' : undefined
+      return parts?.every((text) => /[A-Z]/.test(text)) ? 'tolower leaves no capital letter' : undefined
     case 'toupper':
-      return none((text) => !/[a-z]/.test(text)) ? 'toupper leaves no small letter' : undefined
+      return parts?.every((text) => /[a-z]/.test(text)) ? 'toupper leaves no small letter' : undefined
     case 'basename':
-      return none((text) => !text.includes('/')) ? 'basename leaves no /' : undefined
+      return parts?.every((text) => text.includes('/')) ? 'basename leaves no /' : undefined
     case 'severity':
-      return none((text) => /^[0-7]$/.test(text)) || beyond(range, 0, 7) ? 'a severity is 0 to 7' : undefined
-    case 'len':
-      return none((text) => /^(0|[1-9]\d*)$/.test(text)) || beyond(range, 0) ? 'a length is a number from 0' : undefined
+      return texts?.every((text) => !/^[0-7]$/.test(text)) || beyond(range, 0, 7) ? 'a severity is 0 to 7' : undefined
+    case 'len': {
+      const isNone = texts?.every((text) => !/^(0|[1-9]\d*)$/.test(text))
+      return isNone || beyond(range, 0) ? 'a length is a number from 0' : undefined
+    }
     case undefined:
       return undefined
   }
 }
 
-/** The texts of which a value equals one, or has one as its part. */
-function textsOf(comparison: Comparison): readonly string[] | undefined {
+/** A text that is part of every value for which the comparison holds. */
+function partOf(comparison: Comparison): readonly string[] | undefined {
   const { kind } = comparison
-  if (kind === 'contains' || kind === 'startswith' || kind === 'endswith') return [comparison.to]
-  return equalsOf(comparison)
+  return kind === 'contains' || kind === 'startswith' || kind === 'endswith' ? [comparison.to] : undefined
 }
 
 /** The texts of which a value equals one. */
