@@ -2,8 +2,19 @@ import { copy } from './copy.ts'
 import { writeDecimal, writeNineDigits } from './digits.ts'
 import { clearHighBytes, highBytes, MAX_ESCAPED, writeEscaped } from './escape.ts'
 import { CONTENTS_FRAMES, canFrame, frame, isHashed, writeLogHash } from './event-id.ts'
-import { HEAD, headLength, TAIL, tailLength } from './head.ts'
-import { beginEvent, framedLength, takeKey, writeKey } from './keys.ts'
+import { headAt, headLength, TAIL, tailLength } from './head.ts'
+import {
+  beginEvent,
+  firstKey,
+  framedLength,
+  nextKey,
+  noteValue,
+  takeKey,
+  valueStart,
+  valueStop,
+  wireKey,
+  writeKey,
+} from './keys.ts'
 import { isUtf8 } from './utf8.ts'
 import { CONTENTS, passField, TIME, TIME_NS, tag, uint32, VALUE } from './wire.ts'
 
@@ -40,7 +51,7 @@ export function writeEvent(start: usize, from: usize, end: usize, index: u32): u
   const nanosAt = writeSeconds(start, time)
   store<u64>(nanosAt, ((<u64>0x30303030) << 32) | 0x30303030)
   store<u8>(nanosAt + 8, 0x30)
-  let out = copy(nanosAt + 9, HEAD, headLength)
+  let out = copy(nanosAt + 9, headAt, headLength)
   const contentsAt = out
   const hashed = isHashed()
   let frames = CONTENTS_FRAMES
@@ -94,6 +105,100 @@ export function writeEvent(start: usize, from: usize, end: usize, index: u32): u
     }
   }
   if (highBytes && !isUtf8(contentsAt, out)) return 0
+  out = copy(out, TAIL, tailLength)
+  if (hashed) out = writeLogHash(out, frames, SECONDS + TIME_OPEN, SECONDS + secondsLength, nanosAt)
+  else out = writeDecimal(out, index)
+  store<u32>(out, CLOSE)
+  return out + 4
+}
+
+/** Time of the log that `readLog` read. */
+let logTime: u32 = 0
+let logNanos: u32 = 0
+
+/** Reads the well-formed log in `[from, end)`: its time, and where the value of each key is. False when the host must read it. */
+export function readLog(from: usize, end: usize): bool {
+  let at = from
+  let time: u32 = 0
+  let nanos: u32 = 0
+  if (at < end && load<u8>(at) === TIME) {
+    time = uint32(at + 1)
+    at += 2
+    while (load<u8>(at - 1) >= 0x80) at++
+  }
+  beginEvent()
+  while (at < end) {
+    const field = <u32>load<u8>(at)
+    if (field === CONTENTS) {
+      let size = <usize>load<u8>(at + 1)
+      let pair = at + 2
+      if (size >= 0x80) {
+        const high = <usize>load<u8>(pair++)
+        size = (size & 0x7f) | ((high & 0x7f) << 7)
+        if (high >= 0x80) {
+          const higher = <usize>load<u8>(pair++)
+          if (higher >= 0x80) return false
+          size |= higher << 14
+        }
+      }
+      const stop = pair + size
+      const entry = takeKey(pair, stop)
+      if (entry === 0) return false
+      // In a pair with other fields the sum at the end is wrong.
+      const keyEnd = pair + framedLength(entry)
+      if (load<u8>(keyEnd) !== VALUE) return false
+      let valueLength = <usize>load<u8>(keyEnd + 1)
+      let value = keyEnd + 2
+      if (valueLength >= 0x80) {
+        const high = <usize>load<u8>(value++)
+        valueLength = (valueLength & 0x7f) | ((high & 0x7f) << 7)
+        if (high >= 0x80) {
+          const higher = <usize>load<u8>(value++)
+          if (higher >= 0x80) return false
+          valueLength |= higher << 14
+        }
+      }
+      if (value + valueLength !== stop) return false
+      noteValue(entry, value, stop)
+      at = stop
+    } else if (field === TIME_NS) {
+      nanos = load<u32>(at + 1)
+      if (nanos >= NANOS) return false
+      at += 5
+    } else {
+      at = passField(at, end)
+      // A second time, or a tag that is written with more bytes than it needs.
+      if (tag === TIME || tag === CONTENTS || tag === TIME_NS) return false
+    }
+  }
+  logTime = time
+  logNanos = nanos
+  return true
+}
+
+/** Where the contents of the event that was written last begin. */
+let contentsStart: usize = 0
+
+/** Writes the event of the log that was read, and returns its end, or 0 when the host must write it. */
+export function writeCopy(start: usize, index: u32): usize {
+  const nanosAt = writeSeconds(start, logTime)
+  writeNineDigits(nanosAt, logNanos)
+  let out = copy(nanosAt + 9, headAt, headLength)
+  contentsStart = out
+  const hashed = isHashed()
+  let frames = CONTENTS_FRAMES
+  clearHighBytes()
+  for (let entry = firstKey(); entry !== 0; entry = nextKey(entry)) {
+    const value = valueStart(entry)
+    const stop = valueStop(entry)
+    if (hashed) {
+      const wire = wireKey(entry)
+      frames = frame(frame(frames, wire + KEY_FRAMING, wire + framedLength(entry)), value, stop)
+    }
+    out = writeKey(entry, out)
+    out = writeEscaped(out, value, stop)
+  }
+  if (highBytes && !isUtf8(contentsStart, out)) return 0
   out = copy(out, TAIL, tailLength)
   if (hashed) out = writeLogHash(out, frames, SECONDS + TIME_OPEN, SECONDS + secondsLength, nanosAt)
   else out = writeDecimal(out, index)

@@ -1,13 +1,20 @@
 import {
-  AFTER_HOST,
-  AFTER_HOST_LENGTH,
+  COPIES,
+  COPY_COUNT,
+  COPY_PIECE_COUNT,
+  COPY_PIECES,
+  COPY_SIZE,
   FIRST_GROUP,
   GROUP_STOP,
-  HOST,
-  HOST_LENGTH,
   ID_PREFIX,
   ID_PREFIX_BYTES,
   ID_PREFIX_LENGTH,
+  MAX_COPIES,
+  PIECE_IS_TEXT,
+  PIECE_KIND,
+  PIECE_LENGTH,
+  PIECE_SIZE,
+  PIECE_TEXT,
   SOURCE_START,
   SOURCE_STOP,
   TAGS_AT,
@@ -18,26 +25,32 @@ import { copy, same } from './copy.ts'
 import { writeDecimal } from './digits.ts'
 import { clearHighBytes, highBytes, MAX_ESCAPED, writeEscaped } from './escape.ts'
 import { beginGroupHash, endGroupHash, frame, isHashed } from './event-id.ts'
-import { config, inGroup, walk64 } from './layout.ts'
+import { config, inGroup, PLACE, program, walk64, word } from './layout.ts'
 import { isUtf8 } from './utf8.ts'
 import { fieldEnd, fieldStart, KEY, LOG_TAGS, passField, tag, VALUE } from './wire.ts'
 
 // The parts that all events of a log group share: from the time to the contents, and from the contents to the log's index.
+// The first differs from copy to copy in the configured members of the envelope.
 
-const HEAD_BYTES: usize = 32 * 1024
+const MEMBERS_BYTES: usize = 32 * 1024
 /** Most bytes of JSON around the values. */
 const FIXED_BYTES: usize = 64
 const MAX_TAGS: usize = 32
 /** Bytes of JSON around a tag: `","__tag__:`, `":"`. */
 const TAG_PUNCTUATION: usize = 16
 
-export const HEAD: usize = memory.data(32 * 1024 + 64, 16)
+/** Topic, source and tags as the event begins. */
+const MEMBERS: usize = memory.data(32 * 1024 + 64, 16)
+/** Heads of copies, one behind the other. */
+const HEADS: usize = memory.data(256 * 1024, 16)
+const HEADS_END: usize = HEADS + 256 * 1024
+/** Place and length of the head of each copy; 0: not written for this group. */
+const PLACES: usize = memory.data(8 * MAX_COPIES, 16)
 /** Has room behind the prefix for the twenty digits of a number, a colon, and bytes written too many. */
 export const TAIL: usize = memory.data(ID_PREFIX_BYTES + 64, 16)
 /** Place and length of the key of each tag. */
 const TAG_KEYS: usize = memory.data(32 * 8, 16)
 
-const BEFORE_HOST: usize = memory.data<u8>([0x2c, 0x22, 0x68, 0x6f, 0x73, 0x74, 0x22, 0x3a, 0x22], 16) // ,"host":"
 const BEFORE_TOPIC: usize = memory.data<u8>(
   [0x22, 0x5f, 0x5f, 0x74, 0x6f, 0x70, 0x69, 0x63, 0x5f, 0x5f, 0x22, 0x3a, 0x22], // "__topic__":"
   16,
@@ -51,37 +64,71 @@ const BEFORE_TAG: usize = memory.data<u8>(
   16,
 )
 
+/** The head that `useHead` chose. */
+export let headAt: usize = 0
 export let headLength: usize = 0
 export let tailLength: usize = 0
+let membersLength: usize = 0
+/** The source as it stands in the members. */
+let sourceAt: usize = 0
+let sourceLength: usize = 0
+let headsUsed: usize = HEADS
 /** End of the group's frames so far. */
 let frames: usize = 0
 
-/** Writes the head of the group at this address. False when the host must write its events. */
-export function writeHead(group: usize): bool {
+/** Writes the members of the group at this address. False when the host must write its events. */
+export function writeMembers(group: usize): bool {
   const topicStart = inGroup(group, TOPIC_START)
   const topicEnd = inGroup(group, TOPIC_STOP)
   const sourceStart = inGroup(group, SOURCE_START)
   const sourceEnd = inGroup(group, SOURCE_STOP)
-  const hostLength: usize = config(HOST) === 0 ? 0 : config(HOST_LENGTH)
-  const values = topicEnd - topicStart + 2 * (sourceEnd - sourceStart)
-  let room = HEAD_BYTES - FIXED_BYTES
-  const fixed = hostLength + config(AFTER_HOST_LENGTH)
-  if (fixed > room || values > (room - fixed) / MAX_ESCAPED) return false
-  room -= fixed + MAX_ESCAPED * values
+  const values = topicEnd - topicStart + sourceEnd - sourceStart
+  let room = MEMBERS_BYTES - FIXED_BYTES
+  if (values > room / MAX_ESCAPED) return false
+  room -= MAX_ESCAPED * values
   clearHighBytes()
-  let out = copy(HEAD, BEFORE_HOST, 9)
-  if (config(HOST) === 0) out = writeEscaped(out, sourceStart, sourceEnd)
-  else out = copy(out, config(HOST), hostLength)
-  out = copy(out, config(AFTER_HOST), config(AFTER_HOST_LENGTH))
-  out = copy(out, BEFORE_TOPIC, 13)
+  let out = copy(MEMBERS, BEFORE_TOPIC, 13)
   out = writeEscaped(out, topicStart, topicEnd)
   out = copy(out, BEFORE_SOURCE, 16)
+  sourceAt = out
   out = writeEscaped(out, sourceStart, sourceEnd)
+  sourceLength = out - sourceAt
   if (isHashed()) frames = frame(frame(beginGroupHash(), topicStart, topicEnd), sourceStart, sourceEnd)
   out = writeTags(out, group, room)
-  if (out === 0 || (highBytes && !isUtf8(HEAD, out))) return false
+  if (out === 0 || (highBytes && !isUtf8(MEMBERS, out))) return false
   if (isHashed()) endGroupHash(frames)
-  headLength = out - HEAD
+  membersLength = out - MEMBERS
+  headsUsed = HEADS
+  memory.fill(PLACES, 0, program(COPY_COUNT) << 3)
+  return true
+}
+
+/** Chooses the head of the copy at this address, which is written once per group. False when there is no room for it. */
+export function useHead(copyAt: usize): bool {
+  const place = PLACES + ((copyAt - program(COPIES)) / COPY_BYTES) * 8
+  headAt = <usize>load<u32>(place)
+  headLength = <usize>load<u32>(place + 4)
+  return headAt !== 0 || writeHead(copyAt, place)
+}
+
+const COPY_BYTES: usize = PLACE * COPY_SIZE
+
+function writeHead(copyAt: usize, place: usize): bool {
+  let out = headsUsed
+  let piece = word(copyAt, COPY_PIECES)
+  for (let left = word(copyAt, COPY_PIECE_COUNT); left > 0; left--) {
+    const isText = word(piece, PIECE_KIND) === PIECE_IS_TEXT
+    const length = isText ? word(piece, PIECE_LENGTH) : sourceLength
+    if (length + membersLength + 32 > HEADS_END - out) return false
+    out = copy(out, isText ? word(piece, PIECE_TEXT) : sourceAt, length)
+    piece += PLACE * PIECE_SIZE
+  }
+  out = copy(out, MEMBERS, membersLength)
+  headAt = headsUsed
+  headLength = out - headAt
+  store<u32>(place, <u32>headAt)
+  store<u32>(place + 4, <u32>headLength)
+  headsUsed = out
   return true
 }
 

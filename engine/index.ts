@@ -1,7 +1,8 @@
 import {
+  COPIES,
+  COPY_OUTPUT,
+  COPY_ROUTE,
   DONE,
-  ENDS,
-  EVENTS,
   FULL,
   GROUP,
   GROUP_COUNT,
@@ -15,13 +16,36 @@ import {
   LOG_INDEX,
   LOGS_AT,
   MAX_BATCH,
-  OUTPUT,
-  OUTPUT_END,
+  NODE_COUNT,
+  OUTPUT_ENDS,
+  OUTPUT_EVENTS,
+  OUTPUT_ROUTES,
+  OUTPUT_START,
+  OUTPUT_STOP,
+  OUTPUT_USED,
   USED,
 } from '../src/pipeline/wasm/memory-layout.ts'
-import { canWrite, writeEvent } from './events.ts'
-import { writeHead, writeTail } from './head.ts'
-import { CONFIG, config, GROUPS, groupAt, inGroup, setWalk, WALK, walk } from './layout.ts'
+import { canWrite, readLog, writeCopy, writeEvent } from './events.ts'
+import { useHead, writeMembers, writeTail } from './head.ts'
+import { resetKeys } from './keys.ts'
+import {
+  addTo,
+  CONFIG,
+  FILTERED,
+  GROUPS,
+  groupAt,
+  inGroup,
+  OUTPUTS,
+  outputAt,
+  program,
+  ROUTED,
+  setWalk,
+  setWord,
+  WALK,
+  walk,
+  word,
+} from './layout.ts'
+import { chosen, chosenCount, decideGroup, decideLog, groupIsDecided, reason } from './routes.ts'
 import { fieldEnd, fieldStart, LOGS, passField, tag } from './wire.ts'
 
 export { inflate, inflatePausedFrom, inflatePausedTo } from './lz4.ts'
@@ -42,9 +66,26 @@ export function groupsAt(): usize {
   return GROUPS
 }
 
+export function outputsAt(): usize {
+  return OUTPUTS
+}
+
+export function filteredAt(): usize {
+  return FILTERED
+}
+
+export function routedAt(): usize {
+  return ROUTED
+}
+
 /** Where free memory begins. */
 export function freeFrom(): usize {
   return __heap_base
+}
+
+/** Prepares for the program that the host has put in place. False when it has keys that the kernel cannot hold. */
+export function enterProgram(): bool {
+  return resetKeys()
 }
 
 /** Continues the walk that the host has put in place. */
@@ -52,29 +93,92 @@ export function resume(): void {
   if (walk(GROUP) > 0) beginGroup(groupAt(walk(GROUP) - 1))
 }
 
-/** Writes events of an examined body until the batch is full, the host must write a log, or the body ends. */
+/** Writes events of an examined body until enough are written, the host must write a log, or the body ends. */
 export function encode(): i32 {
-  const output = config(OUTPUT)
-  const outputEnd = config(OUTPUT_END)
-  const maxBatch = config(MAX_BATCH)
-  const ends = config(ENDS)
+  return program(NODE_COUNT) === 0 ? encodePlain() : encodeRouted()
+}
+
+function encodePlain(): i32 {
+  const output = outputAt(0)
+  const events = word(output, OUTPUT_START)
+  const stop = word(output, OUTPUT_STOP)
+  const ends = word(output, OUTPUT_ENDS)
+  const maxBatch = program(MAX_BATCH)
   while (nextLog()) {
-    const start = output + walk(USED)
+    const start = events + word(output, OUTPUT_USED)
     const log = walk(LOG)
     const logEnd = walk(LOG_END)
     const index = walk(LOG_INDEX)
     let end: usize = 0
-    if (headIsWritten && canWrite(logEnd - log, outputEnd - start)) end = writeEvent(start, log, logEnd, <u32>index)
+    if (headIsWritten && canWrite(logEnd - log, stop - start)) end = writeEvent(start, log, logEnd, <u32>index)
     if (end === 0) return HANDED_OVER
-    const events = walk(EVENTS)
-    if (events > 0 && end - output > maxBatch) return FULL
-    store<u32>(ends + (events << 2), <u32>(end - output))
-    setWalk(EVENTS, events + 1)
-    setWalk(USED, end - output)
+    const count = word(output, OUTPUT_EVENTS)
+    if (count > 0 && end - events > maxBatch) return FULL
+    store<u32>(ends + (count << 2), <u32>(end - events))
+    setWord(output, OUTPUT_EVENTS, count + 1)
+    setWord(output, OUTPUT_USED, end - events)
     setWalk(LOGS_AT, logEnd)
     setWalk(LOG_INDEX, index + 1)
   }
   return DONE
+}
+
+function encodeRouted(): i32 {
+  const maxBatch = program(MAX_BATCH)
+  while (walk(USED) < maxBatch) {
+    if (!nextLog()) return DONE
+    const log = walk(LOG)
+    const logEnd = walk(LOG_END)
+    const index = walk(LOG_INDEX)
+    if (!headIsWritten || !readLog(log, logEnd)) return HANDED_OVER
+    if (!groupIsDecided) decideLog()
+    if (chosenCount === 0) addTo(FILTERED, reason, 1)
+    else if (!writeCopies(logEnd - log, <u32>index)) return HANDED_OVER
+    setWalk(LOGS_AT, logEnd)
+    setWalk(LOG_INDEX, index + 1)
+  }
+  return FULL
+}
+
+/** Writes the chosen copies of the log that was read. False when the host must write them; then none is written. */
+function writeCopies(length: usize, index: u32): bool {
+  for (let number: usize = 0; number < chosenCount; number++) {
+    const copy = chosen(number)
+    const output = outputAt(word(copy, COPY_OUTPUT))
+    const used = word(output, OUTPUT_USED)
+    const start = word(output, OUTPUT_START) + used
+    let end: usize = 0
+    if (useHead(copy) && canWrite(length, word(output, OUTPUT_STOP) - start)) end = writeCopy(start, index)
+    if (end === 0) {
+      unwriteCopies(number)
+      return false
+    }
+    const route = word(copy, COPY_ROUTE)
+    const events = word(output, OUTPUT_EVENTS)
+    const size = end - start
+    store<u32>(word(output, OUTPUT_ENDS) + (events << 2), <u32>(used + size))
+    store<u16>(word(output, OUTPUT_ROUTES) + (events << 1), <u16>route)
+    setWord(output, OUTPUT_USED, used + size)
+    setWord(output, OUTPUT_EVENTS, events + 1)
+    setWalk(USED, walk(USED) + size)
+    addTo(ROUTED, route, 1)
+  }
+  return true
+}
+
+/** Takes back the first `count` of the chosen copies. */
+function unwriteCopies(count: usize): void {
+  while (count > 0) {
+    count--
+    const copy = chosen(count)
+    const output = outputAt(word(copy, COPY_OUTPUT))
+    const events = word(output, OUTPUT_EVENTS) - 1
+    const before: usize = events === 0 ? 0 : <usize>load<u32>(word(output, OUTPUT_ENDS) + ((events - 1) << 2))
+    setWalk(USED, walk(USED) - (word(output, OUTPUT_USED) - before))
+    setWord(output, OUTPUT_USED, before)
+    setWord(output, OUTPUT_EVENTS, events)
+    addTo(ROUTED, word(copy, COPY_ROUTE), <u32>-1)
+  }
 }
 
 /** Finds the next log without moving past it. False when there is none. */
@@ -101,6 +205,8 @@ function nextLog(): bool {
 }
 
 function beginGroup(group: usize): void {
-  headIsWritten = writeHead(group)
+  headIsWritten = writeMembers(group)
+  if (program(NODE_COUNT) === 0) headIsWritten = headIsWritten && useHead(program(COPIES))
+  else if (!decideGroup(group)) headIsWritten = false
   writeTail(inGroup(group, GROUP_INDEX))
 }

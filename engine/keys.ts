@@ -1,5 +1,7 @@
+import { KEY_COUNT, KEY_FRAMED, KEY_SIZE, KEY_WIRE, KEYS } from '../src/pipeline/wasm/memory-layout.ts'
 import { copy, same } from './copy.ts'
 import { clearHighBytes, highBytes, MAX_ESCAPED, writeEscaped } from './escape.ts'
+import { PLACE, program, word } from './layout.ts'
 import { isUtf8 } from './utf8.ts'
 import { KEY } from './wire.ts'
 
@@ -31,6 +33,9 @@ const RESERVED: usize = 24
 /** One bit for each of the first sixteen bytes on the wire that belong to the key, and those bytes. */
 const MASK: usize = 28
 const FIRST_BYTES: usize = 32
+/** Place and end of the key's value in the log that was read last, if the log has the key. */
+const VALUE_START: usize = 48
+const VALUE_STOP: usize = 52
 
 const ENTRIES: usize = memory.data(64 * 2049, 64)
 const SLOTS: usize = memory.data(4 << SLOT_BITS, 16)
@@ -54,7 +59,8 @@ export function beginEvent(): void {
   // The number wraps after 2^32 events. A key last seen exactly then counts as a duplicate: slower, never wrong.
   event++
   last = ENTRIES
-  if (turnedAway > MAX_KEYS) clear()
+  // A table full of unused keys would leave every log with a new key to the host for ever.
+  if (turnedAway > MAX_KEYS) resetKeys()
 }
 
 /**
@@ -77,9 +83,48 @@ export function takeKey(wire: usize, end: usize): usize {
   return entry
 }
 
+/** Notes where the value of the key just taken is. */
+export function noteValue(entry: usize, from: usize, to: usize): void {
+  store<u32>(entry + VALUE_START, <u32>from)
+  store<u32>(entry + VALUE_STOP, <u32>to)
+}
+
+export function valueStart(entry: usize): usize {
+  return <usize>load<u32>(entry + VALUE_START)
+}
+
+export function valueStop(entry: usize): usize {
+  return <usize>load<u32>(entry + VALUE_STOP)
+}
+
+/** The first key of the log that was read last; 0 if it has none. */
+export function firstKey(): usize {
+  return nextKey(ENTRIES)
+}
+
+/** The key behind this one; 0 behind the last. */
+export function nextKey(entry: usize): usize {
+  return entry === last ? 0 : <usize>load<u32>(entry + FOLLOWER)
+}
+
+/** The entry of a key of the program. */
+export function programKey(number: usize): usize {
+  return ENTRIES + (number + 1) * ENTRY
+}
+
+/** Whether the log that was read last has the key. */
+export function hasKey(entry: usize): bool {
+  return load<u32>(entry + EVENT) === event
+}
+
 /** Length of the key with its tag and length. */
 export function framedLength(entry: usize): usize {
   return <usize>load<u32>(entry + FRAMED)
+}
+
+/** Address of the key on the wire, its tag and length included. */
+export function wireKey(entry: usize): usize {
+  return <usize>load<u32>(entry + WIRE)
 }
 
 export function writeKey(entry: usize, out: usize): usize {
@@ -164,11 +209,18 @@ function isReserved(key: usize, length: usize): bool {
   return (length === 9 && same(key, TOPIC_KEY, 9)) || (length === 10 && same(key, SOURCE_KEY, 10))
 }
 
-/** A table full of unused keys would leave every log with a new key to the host for ever. */
-function clear(): void {
+/** Forgets all keys but those of the program, which come first. False when the table cannot hold them. */
+export function resetKeys(): bool {
   memory.fill(SLOTS, 0, 4 << SLOT_BITS)
   store<u32>(ENTRIES + FOLLOWER, 0)
   size = 0
   turnedAway = 0
   arenaUsed = ARENA
+  const count = program(KEY_COUNT)
+  for (let number: usize = 0; number < count; number++) {
+    const key = program(KEYS) + number * PLACE * KEY_SIZE
+    const wire = word(key, KEY_WIRE)
+    if (find(wire, wire + word(key, KEY_FRAMED)) !== programKey(number)) return false
+  }
+  return true
 }

@@ -13,7 +13,7 @@ import {
   TOPICS,
 } from '../src/pipeline/wasm/memory-layout.ts'
 import { same } from './copy.ts'
-import { config, groupAt, inGroup, setInGroup } from './layout.ts'
+import { groupAt, inGroup, program, setInGroup } from './layout.ts'
 
 /** Number of groups to deliver so far. */
 let kept: usize = 0
@@ -56,6 +56,10 @@ export function sawTag(at: usize): void {
   if (inGroup(group, TAGS_AT) === inGroup(group, GROUP_STOP)) setInGroup(group, TAGS_AT, at)
 }
 
+export function currentGroup(): usize {
+  return group
+}
+
 export function keepGroup(): void {
   kept++
 }
@@ -64,8 +68,8 @@ export function keepGroup(): void {
 export function isWanted(): bool {
   const topicStart = inGroup(group, TOPIC_START)
   const length = inGroup(group, TOPIC_STOP) - topicStart
-  const count = config(TOPIC_COUNT)
-  let topic = config(TOPICS)
+  const count = program(TOPIC_COUNT)
+  let topic = program(TOPICS)
   for (let index: usize = 0; index < count; index++) {
     const size = <usize>(load<u32>(topic) & ~TOPIC_IS_PREFIX)
     const isPrefix = (load<u32>(topic) & TOPIC_IS_PREFIX) !== 0

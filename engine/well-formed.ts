@@ -1,13 +1,25 @@
 import {
   BODY,
   BODY_END,
+  CHOOSES_GROUPS,
   COUNT_FILTERED,
   COUNT_LOGS,
   GROUP_COUNT,
   TOPIC_COUNT,
 } from '../src/pipeline/wasm/memory-layout.ts'
-import { config, setWalk, walk } from './layout.ts'
-import { beginGroup, isWanted, keepGroup, keepNoGroups, keptGroups, sawTag, setSource, setTopic } from './log-group.ts'
+import { addTo, FILTERED, program, setWalk, walk } from './layout.ts'
+import {
+  beginGroup,
+  currentGroup,
+  isWanted,
+  keepGroup,
+  keepNoGroups,
+  keptGroups,
+  sawTag,
+  setSource,
+  setTopic,
+} from './log-group.ts'
+import { chosenCount, decideGroup, groupIsDecided, reason } from './routes.ts'
 import {
   CONTENTS,
   fieldEnd,
@@ -29,7 +41,8 @@ import {
  */
 export function examine(): bool {
   const end = walk(BODY_END)
-  const choosy = config(TOPIC_COUNT) > 0
+  const routes = program(CHOOSES_GROUPS) !== 0
+  const choosy = routes || program(TOPIC_COUNT) > 0
   let at = walk(BODY)
   let groups: u32 = 0
   let logs: u32 = 0
@@ -48,8 +61,15 @@ export function examine(): bool {
     logs += count
     if (!choosy) {
       if (count > 0) keepGroup()
-    } else if (!isWanted()) filtered += count
+    } else if (program(TOPIC_COUNT) > 0 && !isWanted()) filtered += count
     else {
+      if (routes) {
+        if (!decideGroup(currentGroup())) return false
+        if (groupIsDecided && chosenCount === 0) {
+          addTo(FILTERED, reason, <u32>count)
+          continue
+        }
+      }
       if (passGroup(start, stop, true) < 0) return false
       if (count > 0) keepGroup()
     }

@@ -11,6 +11,15 @@ export interface Output {
   readonly refused?: string
 }
 
+/** Events for one output, one behind the other. */
+export interface Run {
+  readonly output: Output
+  readonly bytes: Buffer
+  readonly ends: Uint32Array
+  /** Number of the route of each event. */
+  readonly routes: Uint16Array
+}
+
 /** A batch that is not full yet. */
 interface Filling extends Output {
   bytes: Buffer
@@ -53,6 +62,40 @@ export class Packer {
     filling.via.push(route)
     this.#held += event.length
     while (this.#held > this.#most) this.#complete(largest(this.#fillings.values()))
+  }
+
+  /** Copies runs of events, one for each output. The order of events is kept within an output only. */
+  addAll(runs: readonly Run[]): void {
+    for (const run of runs) {
+      if (run.ends.length === 0) continue
+      this.#addRun(run)
+    }
+    while (this.#held > this.#most) this.#complete(largest(this.#fillings.values()))
+  }
+
+  #addRun({ output, bytes, ends, routes }: Run): void {
+    const filling = this.#fillingOf(output)
+    const most = output.destination.maxBatchBytes
+    let from = 0
+    let start = 0
+    while (from < ends.length) {
+      // As many as fit, and one at least into an empty batch.
+      let to = from
+      if (filling.used === 0) to++
+      while (to < ends.length && filling.used + (ends[to] as number) - start <= most) to++
+      const end = to === from ? start : (ends[to - 1] as number)
+      makeRoom(filling, end - start)
+      filling.bytes.set(bytes.subarray(start, end), filling.used)
+      for (let index = from; index < to; index++) {
+        filling.ends.push(filling.used + (ends[index] as number) - start)
+        filling.via.push(routes[index] as number)
+      }
+      filling.used += end - start
+      this.#held += end - start
+      if (to < ends.length) this.#complete(filling)
+      from = to
+      start = end
+    }
   }
 
   /** No event follows: what is left becomes batches, too. */

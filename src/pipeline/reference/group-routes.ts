@@ -14,7 +14,7 @@ import { count } from './tally.ts'
 import { fill } from './template.ts'
 
 /** An event on its way to a packer. */
-interface Leaving {
+export interface Leaving {
   readonly output: Output
   /** Number of the route that it came by. */
   readonly route: number

@@ -1,13 +1,16 @@
 import type { Batch, EncodeCounts, PullPosition } from '../../core/batch.ts'
 import { originOf } from '../../core/batch.ts'
 import type { Engine, Walk } from '../engine.ts'
+import { Packer } from '../packer.ts'
 import type { Program } from '../program.ts'
 import { ReferenceEngine } from '../reference/engine.ts'
+import type { Leaving } from '../reference/group-routes.ts'
 import { GroupRoutes } from '../reference/group-routes.ts'
 import { LogGroup } from '../reference/log-group.ts'
 import { Tally } from '../reference/tally.ts'
 import type { Kernel, Position } from './kernel.ts'
 import { DONE, HANDED_OVER } from './memory-layout.ts'
+import type { KernelOutput } from './program.ts'
 
 /** The fast engine. The reference engine encodes what the kernel cannot. */
 export class WasmEngine implements Engine {
@@ -22,27 +25,56 @@ export class WasmEngine implements Engine {
   open(body: Buffer, at: PullPosition, program: Program): Walk {
     const position = this.#kernel.begin(body, at, program)
     if (position === undefined) return this.#reference.open(body, at, program)
-    return new KernelWalk(this.#kernel, position, program, at)
+    return position.program.isPlain
+      ? new PlainWalk(this.#kernel, position, program, at)
+      : new RoutedWalk(this.#kernel, position, program, at)
   }
 }
 
-class KernelWalk implements Walk {
+/** Encodes the logs that the kernel hands over. */
+class HandedOver {
   readonly #kernel: Kernel
-  readonly #position: Position
   readonly #program: Program
   readonly #at: PullPosition
+  /** Of the group that a log was of. */
+  #last: { readonly groupIndex: number; readonly routes: GroupRoutes } | undefined
+
+  constructor(kernel: Kernel, program: Program, at: PullPosition) {
+    this.#kernel = kernel
+    this.#program = program
+    this.#at = at
+  }
+
+  /** What leaves of the log that the kernel has just handed over. */
+  leaving(tally: Tally): Iterable<Leaving> {
+    const { group, groupIndex, log, logIndex } = this.#kernel.handedOver
+    if (this.#last?.groupIndex !== groupIndex) {
+      this.#last = {
+        groupIndex,
+        routes: new GroupRoutes(this.#program, this.#at, new LogGroup(group), groupIndex),
+      }
+    }
+    return this.#last.routes.leaving(log, logIndex, tally)
+  }
+}
+
+/** The walk of a program with one route for all logs: the kernel fills one batch after the other. */
+class PlainWalk implements Walk {
+  readonly #kernel: Kernel
+  readonly #position: Position
+  readonly #handedOver: HandedOver
   readonly #about: Omit<Batch, 'bytes' | 'ends' | 'count'>
-  /** Encodes the logs of one group that the kernel hands over. */
-  #handedOver: { readonly groupIndex: number; readonly routes: GroupRoutes } | undefined
+  readonly #maxBatchBytes: number
   #finished = false
 
   constructor(kernel: Kernel, position: Position, program: Program, at: PullPosition) {
-    const { name, destination } = position.program.route
+    const { outputs, routes } = position.program
+    const { sink, maxBatchBytes } = (outputs[ONLY] as KernelOutput).destination
     this.#kernel = kernel
     this.#position = position
-    this.#program = program
-    this.#at = at
-    this.#about = { origin: originOf(at), sink: destination.sink, routes: [name] }
+    this.#handedOver = new HandedOver(kernel, program, at)
+    this.#about = { origin: originOf(at), sink, routes }
+    this.#maxBatchBytes = maxBatchBytes
   }
 
   get counts(): EncodeCounts {
@@ -54,7 +86,7 @@ class KernelWalk implements Walk {
     const kernel = this.#kernel
     kernel.enter(this.#position)
     const alone = this.#fillBatch()
-    const { bytes, ends } = alone ? { bytes: alone, ends: Uint32Array.of(alone.length) } : kernel.takeBatch()
+    const { bytes, ends } = alone ? { bytes: alone, ends: Uint32Array.of(alone.length) } : kernel.take(ONLY)
     kernel.leave(this.#position)
     return ends.length === 0 ? undefined : kernel.options.memory.batchOf(this.#about, bytes, ends)
   }
@@ -64,27 +96,64 @@ class KernelWalk implements Walk {
     const kernel = this.#kernel
     let stop = kernel.encode()
     for (; stop === HANDED_OVER; stop = kernel.encode()) {
-      const event = this.#encodeHandedOver()
-      if (!kernel.fits(event.length)) return undefined
-      const taken = kernel.append(event)
+      // If the event does not fit, we encode it again for the next batch.
+      const [leaving] = this.#handedOver.leaving(new Tally())
+      if (leaving === undefined) throw new Error('a plain route has no event for a log')
+      const { event } = leaving
+      if (!kernel.fits(ONLY, event.length, this.#maxBatchBytes)) return undefined
+      const taken = kernel.append(event, ONLY)
       kernel.passHandedOver()
       if (!taken) return event
     }
     this.#finished = stop === DONE
     return undefined
   }
+}
 
-  /** If the event does not fit, we encode it again for the next batch. */
-  #encodeHandedOver(): Buffer {
-    const { group, groupIndex, log, logIndex } = this.#kernel.handedOver
-    if (this.#handedOver?.groupIndex !== groupIndex) {
-      this.#handedOver = {
-        groupIndex,
-        routes: new GroupRoutes(this.#program, this.#at, new LogGroup(group), groupIndex),
-      }
+/** Number of the output of a plain route. */
+const ONLY = 0
+
+/** The walk of any other program: the kernel sorts events by output, and a packer makes batches of them. */
+class RoutedWalk implements Walk {
+  readonly #kernel: Kernel
+  readonly #position: Position
+  readonly #handedOver: HandedOver
+  readonly #packer: Packer
+  #finished = false
+
+  constructor(kernel: Kernel, position: Position, program: Program, at: PullPosition) {
+    this.#kernel = kernel
+    this.#position = position
+    this.#handedOver = new HandedOver(kernel, program, at)
+    this.#packer = new Packer(kernel.options.memory, originOf(at), program)
+  }
+
+  get counts(): EncodeCounts {
+    return this.#position.counts
+  }
+
+  nextBatch(): Batch | undefined {
+    let batch = this.#packer.take()
+    while (batch === undefined && !this.#finished) {
+      this.#kernel.enter(this.#position)
+      this.#work()
+      this.#kernel.leave(this.#position)
+      batch = this.#packer.take()
     }
-    const [leaving] = this.#handedOver.routes.leaving(log, logIndex, new Tally())
-    if (leaving === undefined) throw new Error('a plain route has no event for a log')
-    return leaving.event
+    return batch
+  }
+
+  /** Lets the kernel write until it stops, and packs what it wrote. */
+  #work(): void {
+    const kernel = this.#kernel
+    const { counts, program } = this.#position
+    const stop = kernel.encode()
+    this.#packer.addAll(program.outputs.map((output, number) => ({ output, ...kernel.take(number) })))
+    if (stop === HANDED_OVER) {
+      for (const { output, route, event } of this.#handedOver.leaving(counts)) this.#packer.add(output, route, event)
+      kernel.passHandedOver()
+    }
+    this.#finished = stop === DONE
+    if (this.#finished) this.#packer.end()
   }
 }

@@ -2,21 +2,14 @@ import { hash } from 'node:crypto'
 import type { EncodeCounts, PullPosition } from '../../core/batch.ts'
 import type { BatchMemory } from '../batch-memory.ts'
 import { eventIdPrefix } from '../event-id.ts'
-import { constantMembers } from '../hec-layout.ts'
-import type { PlainRoute, Program } from '../program.ts'
-import { plainRouteOf } from '../program.ts'
-import type { TopicSelection } from '../select.ts'
+import type { Program } from '../program.ts'
 import { KERNEL } from './binary.ts'
 import {
-  AFTER_HOST,
-  AFTER_HOST_LENGTH,
   BODY,
   BODY_END,
   CONFIG_SIZE,
   COUNT_FILTERED,
   COUNT_LOGS,
-  ENDS,
-  EVENTS,
   FIRST_GROUP,
   GROUP,
   GROUP_COUNT,
@@ -25,8 +18,6 @@ import {
   GROUP_START,
   GROUP_STOP,
   HASHED,
-  HOST,
-  HOST_LENGTH,
   ID_PREFIX,
   ID_PREFIX_BYTES,
   ID_PREFIX_LENGTH,
@@ -34,17 +25,25 @@ import {
   LOG_END,
   LOG_INDEX,
   LOGS_AT,
-  MAX_BATCH,
+  MAX_COPIES,
   MAX_GROUPS,
-  OUTPUT,
-  OUTPUT_END,
+  MAX_OUTPUTS,
+  MAX_REASONS,
+  MAX_ROUTES,
+  OUTPUT_ENDS,
+  OUTPUT_EVENTS,
+  OUTPUT_ROUTES,
+  OUTPUT_SIZE,
+  OUTPUT_START,
+  OUTPUT_STOP,
+  OUTPUT_USED,
+  PROGRAM,
   SHARD,
-  TOPIC_COUNT,
-  TOPIC_IS_PREFIX,
-  TOPICS,
   USED,
   WALK_SIZE,
 } from './memory-layout.ts'
+import type { KernelProgram } from './program.ts'
+import { kernelProgramOf } from './program.ts'
 import { SLACK, Slots } from './slots.ts'
 
 interface Exports {
@@ -55,6 +54,10 @@ interface Exports {
   inflate(from: number, fromEnd: number, start: number, to: number, toEnd: number, pause: number): number
   inflatePausedFrom(): number
   inflatePausedTo(): number
+  outputsAt(): number
+  filteredAt(): number
+  routedAt(): number
+  enterProgram(): number
   examine(): number
   resume(): void
   encode(): number
@@ -66,24 +69,29 @@ export interface KernelOptions {
   readonly memory: BatchMemory
 }
 
-/** A program as the kernel knows it: all of its logs take one route to one sink. */
-interface KernelProgram {
-  readonly route: PlainRoute
-  /** Wanted topics, each behind its length. */
-  readonly topics: Buffer
-  readonly topicCount: number
-  /** Inside of the host string; absent if it comes from the log group. */
-  readonly host: Buffer | undefined
-  readonly afterHost: Buffer
-}
-
 /** Where a pull stands. */
 export interface Position {
   readonly program: KernelProgram
-  readonly counts: EncodeCounts
+  readonly counts: Counts
   readonly walk: Int32Array
   readonly groups: Int32Array
   readonly idPrefix: Buffer
+}
+
+/** Counts that grow with the walk. */
+interface Counts extends EncodeCounts {
+  logs: number
+  readonly filtered: Map<string, number>
+  readonly routed: Map<string, number>
+  readonly failures: Map<string, number>
+}
+
+/** What the walk wrote into one output. The views hold until the next event is written. */
+export interface Written {
+  readonly bytes: Buffer
+  readonly ends: Uint32Array
+  /** Number of the route of each event. */
+  readonly routes: Uint16Array
 }
 
 /** A log that the kernel hands over to the host: bytes in the kernel's memory, and indexes in the pull and in the group. */
@@ -101,7 +109,7 @@ const STATIC_BYTES = 3 << 20
 const HEADROOM = 8 << 20
 /** Larger batches would block the event loop too long in one call. */
 const MAX_BATCH_BYTES = 16 << 20
-/** For the texts of a program. */
+/** For a program. */
 const PROGRAM_BYTES = 256 << 10
 /** Every event is longer. */
 const MIN_EVENT_BYTES = 64
@@ -122,13 +130,13 @@ export class Kernel {
   readonly #firstGroup: BigInt64Array
   readonly #groups: Int32Array
   readonly #config: Int32Array
-  readonly #output: number
-  readonly #outputEnd: number
-  readonly #ends: number
+  readonly #outputs: Int32Array
+  readonly #filtered: Uint32Array
+  readonly #routed: Uint32Array
   readonly #idPrefix: number
-  readonly #texts: number
-  readonly #programs = new WeakMap<Program, KernelProgram | 'too much'>()
-  /** The program whose texts are in the memory. */
+  readonly #image: number
+  readonly #programs = new WeakMap<Program, KernelProgram | string>()
+  /** The program that is in the memory. */
   #program: KernelProgram | undefined
   /** The pull whose walk is in the memory. */
   #current: Position | undefined
@@ -136,8 +144,9 @@ export class Kernel {
   private constructor(options: KernelOptions, bodyBytes: number) {
     const { maxBatchBytes } = options
     this.options = options
-    const endsBytes = 4 * (Math.ceil(maxBatchBytes / MIN_EVENT_BYTES) + 1)
-    const own = STATIC_BYTES + ID_PREFIX_BYTES + PROGRAM_BYTES + endsBytes + maxBatchBytes + HEADROOM + 16 * SLACK
+    const mostEvents = Math.ceil(maxBatchBytes / MIN_EVENT_BYTES) + MAX_COPIES
+    const outputBytes = 6 * mostEvents + maxBatchBytes + HEADROOM + 4 * SLACK
+    const own = STATIC_BYTES + ID_PREFIX_BYTES + PROGRAM_BYTES + MAX_OUTPUTS * outputBytes + 16 * SLACK
     const pages = Math.ceil((own + bodyBytes) / PAGE)
     // The memory never grows: growing would detach the bodies in it.
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages })
@@ -156,6 +165,9 @@ export class Kernel {
     this.#firstGroup = new BigInt64Array(buffer, this.#walk.byteOffset + 4 * FIRST_GROUP, 1)
     this.#groups = new Int32Array(buffer, this.exports.groupsAt(), MAX_GROUPS * GROUP_SIZE)
     this.#config = new Int32Array(buffer, this.exports.configAt(), CONFIG_SIZE)
+    this.#outputs = new Int32Array(buffer, this.exports.outputsAt(), MAX_OUTPUTS * OUTPUT_SIZE)
+    this.#filtered = new Uint32Array(buffer, this.exports.filteredAt(), MAX_REASONS)
+    this.#routed = new Uint32Array(buffer, this.exports.routedAt(), MAX_ROUTES)
 
     let free = this.exports.freeFrom()
     const reserve = (size: number): number => {
@@ -164,14 +176,16 @@ export class Kernel {
       return at
     }
     this.#idPrefix = reserve(ID_PREFIX_BYTES)
-    this.#texts = reserve(PROGRAM_BYTES)
-    this.#ends = reserve(endsBytes)
-    this.#output = reserve(maxBatchBytes + HEADROOM)
-    this.#outputEnd = this.#output + maxBatchBytes + HEADROOM
+    this.#image = reserve(PROGRAM_BYTES)
+    for (let number = 0; number < MAX_OUTPUTS; number++) {
+      const at = number * OUTPUT_SIZE
+      this.#outputs[at + OUTPUT_ENDS] = reserve(4 * mostEvents)
+      this.#outputs[at + OUTPUT_ROUTES] = reserve(2 * mostEvents)
+      const start = reserve(maxBatchBytes + HEADROOM)
+      this.#outputs[at + OUTPUT_START] = start
+      this.#outputs[at + OUTPUT_STOP] = start + maxBatchBytes + HEADROOM
+    }
     const config = this.#config
-    config[OUTPUT] = this.#output
-    config[OUTPUT_END] = this.#outputEnd
-    config[ENDS] = this.#ends
     config[ID_PREFIX] = this.#idPrefix
     this.slots = new Slots(reserve(0), this.bytes.length)
   }
@@ -197,8 +211,8 @@ export class Kernel {
    */
   begin(body: Buffer, at: PullPosition, ofLogstore: Program): Position | undefined {
     const { shard, firstGroup } = at
-    const program = this.#known(ofLogstore)
-    if (program === undefined || !this.holds(body)) return undefined
+    const program = this.translated(ofLogstore)
+    if (typeof program === 'string' || !this.holds(body)) return undefined
     if (firstGroup !== undefined && (firstGroup < 0n || firstGroup >= MAX_FIRST_GROUP)) return undefined
     const idPrefix = Buffer.concat([BEFORE_ID, insideOf(eventIdPrefix(ofLogstore.idScope, at))])
     if (idPrefix.length > ID_PREFIX_BYTES) return undefined
@@ -211,17 +225,19 @@ export class Kernel {
     walk[SHARD] = shard
     this.#firstGroup[0] = firstGroup ?? 0n
     this.#setProgram(program)
-    if (this.exports.examine() === 0) return undefined
+    const counts: Counts = { logs: 0, filtered: new Map(), routed: new Map(), failures: new Map() }
+    const isExamined = this.exports.examine() !== 0
+    this.#takeCounts(program, counts)
+    if (!isExamined) return undefined
     this.#setIdPrefix(idPrefix)
-    const [logs, filtered] = [this.#in(COUNT_LOGS), this.#in(COUNT_FILTERED)]
+    const [logs, filteredLogs] = [this.#in(COUNT_LOGS), this.#in(COUNT_FILTERED)]
+    counts.logs = logs
+    add(counts.filtered, 'topic', filteredLogs)
+    // The kernel does not count what it writes by a plain route.
+    if (program.isPlain) add(counts.routed, program.routes[0] as string, logs - filteredLogs)
     this.#current = {
       program,
-      counts: {
-        logs,
-        filtered: new Map(filtered === 0 ? [] : [['topic', filtered]]),
-        routed: new Map(filtered === logs ? [] : [[program.route.name, logs - filtered]]),
-        failures: new Map(),
-      },
+      counts,
       walk: walk.slice(),
       groups: this.#groups.slice(0, GROUP_SIZE * this.#in(GROUP_COUNT)),
       idPrefix,
@@ -243,6 +259,7 @@ export class Kernel {
   /** Saves the place of the pull, since another may enter next. */
   leave(position: Position): void {
     position.walk.set(this.#walk)
+    if (!position.program.isPlain) this.#takeCounts(position.program, position.counts)
   }
 
   /** Writes events and returns DONE, FULL or HANDED_OVER. */
@@ -268,65 +285,73 @@ export class Kernel {
     this.#walk[LOG_INDEX] = this.#in(LOG_INDEX) + 1
   }
 
-  /** Whether the batch that is being filled may take an event of so many bytes. */
-  fits(bytes: number): boolean {
-    return this.#in(EVENTS) === 0 || this.#in(USED) + bytes <= (this.#config[MAX_BATCH] as number)
+  /** Whether an output has nothing, or so few bytes that the event fits into a batch with them. */
+  fits(output: number, bytes: number, maxBatchBytes: number): boolean {
+    return this.#of(output, OUTPUT_EVENTS) === 0 || this.#of(output, OUTPUT_USED) + bytes <= maxBatchBytes
   }
 
-  /** Adds an event from elsewhere. False when the memory has no room for it. */
-  append(event: Buffer): boolean {
-    const [used, events] = [this.#in(USED), this.#in(EVENTS)]
+  /** Adds an event from elsewhere to an output. False when the memory has no room for it. */
+  append(event: Buffer, output: number): boolean {
+    const [used, events] = [this.#of(output, OUTPUT_USED), this.#of(output, OUTPUT_EVENTS)]
     const end = used + event.length
-    if (this.#output + end > this.#outputEnd) return false
-    this.bytes.set(event, this.#output + used)
-    this.bytes.writeUInt32LE(end, this.#ends + 4 * events)
-    this.#walk[USED] = end
-    this.#walk[EVENTS] = events + 1
+    const start = this.#of(output, OUTPUT_START)
+    if (start + end > this.#of(output, OUTPUT_STOP)) return false
+    this.bytes.set(event, start + used)
+    this.bytes.writeUInt32LE(end, this.#of(output, OUTPUT_ENDS) + 4 * events)
+    this.#outputs[output * OUTPUT_SIZE + OUTPUT_USED] = end
+    this.#outputs[output * OUTPUT_SIZE + OUTPUT_EVENTS] = events + 1
     return true
   }
 
-  /** Takes the batch as it is. The views hold until the next event is written. */
-  takeBatch(): { bytes: Buffer; ends: Uint32Array } {
-    const bytes = this.bytes.subarray(this.#output, this.#output + this.#in(USED))
-    const ends = new Uint32Array(this.bytes.buffer, this.#ends, this.#in(EVENTS))
+  /** Takes what an output has. All outputs must be taken before another pull enters. */
+  take(output: number): Written {
+    const [events, start] = [this.#of(output, OUTPUT_EVENTS), this.#of(output, OUTPUT_START)]
+    const { buffer } = this.bytes
+    const written = {
+      bytes: this.bytes.subarray(start, start + this.#of(output, OUTPUT_USED)),
+      ends: new Uint32Array(buffer, this.#of(output, OUTPUT_ENDS), events),
+      routes: new Uint16Array(buffer, this.#of(output, OUTPUT_ROUTES), events),
+    }
     this.#walk[USED] = 0
-    this.#walk[EVENTS] = 0
-    return { bytes, ends }
+    this.#outputs[output * OUTPUT_SIZE + OUTPUT_USED] = 0
+    this.#outputs[output * OUTPUT_SIZE + OUTPUT_EVENTS] = 0
+    return written
+  }
+
+  #of(output: number, place: number): number {
+    return this.#outputs[output * OUTPUT_SIZE + place] as number
   }
 
   #in(place: number): number {
     return this.#walk[place] as number
   }
 
-  /** `undefined` for a program that the kernel cannot run. */
-  #known(program: Program): KernelProgram | undefined {
+  /** A text says why the kernel cannot run the program. */
+  translated(program: Program): KernelProgram | string {
     let known = this.#programs.get(program)
     if (known === undefined) {
-      known = kernelProgramOf(program, this.options.maxBatchBytes) ?? 'too much'
+      known = kernelProgramOf(program, {
+        ...{ base: this.#image, bytes: PROGRAM_BYTES, maxBatchBytes: this.options.maxBatchBytes },
+      })
       this.#programs.set(program, known)
     }
-    return known === 'too much' ? undefined : known
+    return known
   }
 
   #setProgram(program: KernelProgram): void {
     if (this.#program === program) return
     this.#program = program
-    const { route, topics, topicCount, host, afterHost } = program
-    let free = this.#texts
-    const put = (text: Buffer): number => {
-      const at = free
-      this.bytes.set(text, at)
-      free += text.length
-      return at
-    }
-    const config = this.#config
-    config[MAX_BATCH] = route.destination.maxBatchBytes
-    config[TOPICS] = put(topics)
-    config[TOPIC_COUNT] = topicCount
-    config[HOST] = host === undefined ? 0 : put(host)
-    config[HOST_LENGTH] = host?.length ?? 0
-    config[AFTER_HOST] = put(afterHost)
-    config[AFTER_HOST_LENGTH] = afterHost.length
+    this.bytes.set(program.image, this.#image)
+    this.#config[PROGRAM] = program.header
+    this.exports.enterProgram()
+  }
+
+  /** Adds what the kernel counted, and sets its counts back. */
+  #takeCounts({ routes, reasons }: KernelProgram, counts: Counts): void {
+    for (const [number, reason] of reasons.entries()) add(counts.filtered, reason, this.#filtered[number] as number)
+    for (const [number, route] of routes.entries()) add(counts.routed, route, this.#routed[number] as number)
+    this.#filtered.fill(0, 0, reasons.length)
+    this.#routed.fill(0, 0, routes.length)
   }
 
   #setIdPrefix(prefix: Buffer): void {
@@ -335,18 +360,8 @@ export class Kernel {
   }
 }
 
-function kernelProgramOf(program: Program, maxBatchBytes: number): KernelProgram | undefined {
-  const route = plainRouteOf(program)
-  if (route === undefined || route.destination.maxBatchBytes > maxBatchBytes) return undefined
-  const { layout } = route
-  if (program.shape.length > 0 || layout.sourcetype === 'auto') return undefined
-  const texts = {
-    topics: topicList(program.topics),
-    host: layout.host === undefined ? undefined : insideOf(layout.host),
-    afterHost: Buffer.from(`",${constantMembers(layout, '')},"event":{`),
-  }
-  const bytes = texts.topics.length + (texts.host?.length ?? 0) + texts.afterHost.length
-  return bytes > PROGRAM_BYTES ? undefined : { route, ...texts, topicCount: program.topics.topics.length }
+function add(counts: Map<string, number>, key: string, count: number): void {
+  if (count > 0) counts.set(key, (counts.get(key) ?? 0) + count)
 }
 
 /** Stands between the contents and the id of an event. */
@@ -362,14 +377,4 @@ let module: WebAssembly.Module | undefined
 function compiled(): WebAssembly.Module {
   module ??= new WebAssembly.Module(Buffer.from(KERNEL, 'base64'))
   return module
-}
-
-function topicList({ topics }: TopicSelection): Buffer {
-  return Buffer.concat(
-    topics.flatMap(({ bytes, isPrefix }) => {
-      const length = Buffer.allocUnsafe(4)
-      length.writeUInt32LE(bytes.length + (isPrefix ? TOPIC_IS_PREFIX : 0))
-      return [length, bytes]
-    }),
-  )
 }

@@ -15,31 +15,132 @@ export const INFLATED = 1
 /** Long enough for one call. `inflatePausedFrom` and `inflatePausedTo` tell the places to continue from. */
 export const PAUSED = 2
 
-// The config, which the host sets once: addresses and lengths.
-export const OUTPUT = 0
-/** Events may be written up to here. */
-export const OUTPUT_END = 1
-export const MAX_BATCH = 2
-/** End of each event in the output. */
-export const ENDS = 3
-/** Wanted topics, each as its length in 32 bits and its bytes. A count of 0 wants all. */
-export const TOPICS = 4
-export const TOPIC_COUNT = 5
-/** Set in the length of a text with which wanted topics begin. */
-export const TOPIC_IS_PREFIX = 0x80000000
-/** Inside of the host string. An address of 0 means that it comes from the log group. */
-export const HOST = 6
-export const HOST_LENGTH = 7
-/** From the end of the host up to and including `"event":{`. */
-export const AFTER_HOST = 8
-export const AFTER_HOST_LENGTH = 9
+// The config, which the host sets: addresses and lengths.
+/** Program of the current walk. */
+export const PROGRAM = 0
 /** From the end of the contents up to the part of the id that differs within the pull. The length differs from pull to pull. */
-export const ID_PREFIX = 10
-export const ID_PREFIX_LENGTH = 11
-export const CONFIG_SIZE = 12
+export const ID_PREFIX = 1
+export const ID_PREFIX_LENGTH = 2
+export const CONFIG_SIZE = 3
 
 /** Most bytes of the text at ID_PREFIX. */
 export const ID_PREFIX_BYTES = 960
+
+// A program. The host puts it into the memory.
+/** Wanted topics, each as its length in 32 bits and its bytes. A count of 0 wants all. */
+export const TOPICS = 0
+export const TOPIC_COUNT = 1
+/** Set in the length of a text with which wanted topics begin. */
+export const TOPIC_IS_PREFIX = 0x80000000
+/** Keys of contents that the program reads: KEY_SIZE each. */
+export const KEYS = 2
+export const KEY_COUNT = 3
+/** Values that all logs of a group share, and that the program reads: NAME_SIZE each. */
+export const NAMES = 4
+export const NAME_COUNT = 5
+/** The nodes that a log passes until its routes are known: NODE_SIZE each, those that may follow a node behind it. */
+export const NODES = 6
+export const NODE_COUNT = 7
+/** First node. */
+export const START = 8
+/** What may be written of a log: COPY_SIZE each. A program without nodes writes the first of every log. */
+export const COPIES = 9
+export const COPY_COUNT = 10
+/** The kernel stops when it has written so many bytes. Without nodes it stops before the event that exceeds them. */
+export const MAX_BATCH = 11
+/** 1 if topic, source and tags may decide that nothing is written of a group. */
+export const CHOOSES_GROUPS = 12
+
+// A key: address and length of the key on the wire, with its tag and length. Its number is its place in the list.
+export const KEY_WIRE = 0
+export const KEY_FRAMED = 1
+export const KEY_SIZE = 2
+export const MAX_PROGRAM_KEYS = 256
+
+// A value of the group: its kind, and the address and length of a tag's key.
+export const NAME_KIND = 0
+export const NAME_TEXT = 1
+export const NAME_LENGTH = 2
+export const NAME_SIZE = 3
+export const MAX_NAMES = 256
+// Kinds.
+export const NAME_TOPIC = 0
+export const NAME_SOURCE = 1
+export const NAME_TAG = 2
+
+// A node: a comparison, or what happens to the log.
+export const NODE_OP = 0
+/** Operand of a comparison. Number of a route or of a reason. */
+export const NODE_OPERAND = 1
+/** Text to compare with, or a list, and its length or number of texts. Numbers of the first copy and of copies. */
+export const NODE_TEXT = 2
+export const NODE_LENGTH = 3
+/** The node that follows if the comparison holds, and if not. */
+export const NODE_YES = 4
+export const NODE_NO = 5
+/** The same for the logs of the current group. The kernel sets them. */
+export const NODE_GROUP_YES = 6
+export const NODE_GROUP_NO = 7
+/** The node that takes the place of this one for the logs of the group. */
+export const NODE_GROUP_SELF = 8
+export const NODE_SIZE = 10
+export const MAX_NODES = 4096
+// Operations. The copies of a route are written, and the log goes on; nothing of the log is written; the log has been taken.
+export const OP_TAKE = 0
+export const OP_FILTER = 1
+export const OP_STOP = 2
+export const OP_EXISTS = 3
+export const OP_EQUAL = 4
+export const OP_IN = 5
+export const OP_CONTAINS = 6
+export const OP_STARTS = 7
+export const OP_ENDS = 8
+export const OP_UNEQUAL = 9
+
+// An operand: how to find its value.
+/** Address and number of the readings, READING_SIZE each: the first whose value is there counts. */
+export const OPERAND_READINGS = 0
+export const OPERAND_READING_COUNT = 1
+/** 1 if all logs of a group have the same value. */
+export const OPERAND_OF_GROUP = 2
+export const READING_OF = 0
+export const READING_NUMBER = 1
+export const READING_REST_COUNT = 3
+export const READING_SIZE = 4
+// Kinds of readings: key of a content, value of the group.
+export const OF_KEY = 0
+export const OF_NAME = 1
+
+// A copy: its output, and the texts from the time to the members of the event.
+export const COPY_OUTPUT = 0
+export const COPY_PIECES = 1
+export const COPY_PIECE_COUNT = 2
+export const COPY_ROUTE = 3
+export const COPY_SIZE = 4
+export const MAX_COPIES = 256
+// A piece of an envelope: a text, or the source of the group.
+export const PIECE_KIND = 0
+export const PIECE_TEXT = 1
+export const PIECE_LENGTH = 2
+export const PIECE_SIZE = 3
+export const PIECE_IS_TEXT = 0
+export const PIECE_IS_SOURCE = 1
+
+// An output. The host sets its places once, and takes what is in it.
+export const OUTPUT_START = 0
+/** Events may be written up to here. */
+export const OUTPUT_STOP = 1
+/** End of each event, in 32 bits, and its route, in 16. */
+export const OUTPUT_ENDS = 2
+export const OUTPUT_ROUTES = 3
+export const OUTPUT_USED = 4
+export const OUTPUT_EVENTS = 5
+export const OUTPUT_SIZE = 8
+export const MAX_OUTPUTS = 16
+
+/** Counts that the host takes: logs of which nothing is written, by reason, and events by route. */
+export const MAX_REASONS = 256
+export const MAX_ROUTES = 256
 
 // The walk of a pull. The host keeps a copy per pull and puts it back before the kernel continues.
 export const BODY = 0
@@ -54,9 +155,8 @@ export const GROUP_END = 5
 export const LOG = 6
 export const LOG_END = 7
 export const LOG_INDEX = 8
-/** Bytes and events in the output. */
+/** Bytes in all outputs together. A program without nodes does not keep it. */
 export const USED = 9
-export const EVENTS = 10
 /** All logs of the body, and those of groups that are not wanted. */
 export const COUNT_LOGS = 11
 export const COUNT_FILTERED = 12

@@ -37,7 +37,7 @@ function handedOverOf(body: Buffer, kernel: Kernel = openKernel(), at: PullPosit
         handedOver++
         kernel.passHandedOver()
       }
-      kernel.takeBatch()
+      kernel.take(0)
     }
     return handedOver
   } finally {

@@ -1,0 +1,161 @@
+import type { Expression, Operand } from '../../routing/expression.ts'
+import type { Reading } from '../../routing/path.ts'
+import type { Code } from './comparisons.ts'
+import { codeOf } from './comparisons.ts'
+import type { Image } from './image.ts'
+import {
+  NAME_SOURCE,
+  NAME_TAG,
+  NAME_TOPIC,
+  NODE_SIZE,
+  OF_KEY,
+  OF_NAME,
+  OP_FILTER,
+  OP_STOP,
+  OP_TAKE,
+} from './memory-layout.ts'
+import { Unsupported } from './unsupported.ts'
+
+/** A place in the graph: a node, known when the graph is finished, or another place. */
+export class Place {
+  #node: number | undefined
+  #same: Place | undefined
+
+  isNode(node: number): void {
+    this.#node = node
+  }
+
+  isSame(place: Place): void {
+    this.#same = place
+  }
+
+  /** Number of the node. */
+  get node(): number {
+    return this.#same?.node ?? (this.#node as number)
+  }
+}
+
+interface Node extends Code {
+  readonly operand: number
+  readonly yes?: Place
+  readonly no?: Place
+}
+
+/** The nodes that a log passes until its routes are known, the keys that they read, and the values of the group. */
+export class Graph {
+  readonly #image: Image
+  readonly #nodes: Node[] = []
+  readonly #operands = new Map<string, number>()
+  readonly #keys = new Map<string, number>()
+  readonly #names = new Map<string, number>()
+
+  constructor(image: Image) {
+    this.#image = image
+  }
+
+  /** The next node will be this place. */
+  here(place: Place): void {
+    place.isNode(this.#nodes.length)
+  }
+
+  /** The route takes the log: `count` copies from this address on. */
+  take(route: number, copies: number, count: number, next: Place): void {
+    this.#nodes.push({ op: OP_TAKE, operand: route, text: copies, length: count, yes: next })
+  }
+
+  filter(reason: number): void {
+    this.#nodes.push({ op: OP_FILTER, operand: reason, text: 0, length: 0 })
+  }
+
+  stop(): void {
+    this.#nodes.push({ op: OP_STOP, operand: 0, text: 0, length: 0 })
+  }
+
+  /** Adds the nodes of a condition, the first of which is the next node. */
+  test(expression: Expression, yes: Place, no: Place): void {
+    if ('part' in expression) this.test(expression.part, no, yes)
+    else if (!('parts' in expression)) {
+      const operand = this.#operand(expression.operand)
+      this.#nodes.push({ ...codeOf(expression, this.#image), operand, yes, no })
+    } else {
+      const isAnd = expression.kind === 'and'
+      for (const [index, part] of expression.parts.entries()) {
+        const isLast = index === expression.parts.length - 1
+        const next = new Place()
+        this.test(part, isAnd && !isLast ? next : yes, isAnd || isLast ? no : next)
+        if (!isLast) this.here(next)
+      }
+    }
+  }
+
+  /** Address of the operand. */
+  #operand({ path, functions }: Operand): number {
+    const [name] = functions
+    if (name !== undefined) throw new Unsupported(`${name}()`)
+    let at = this.#operands.get(path.text)
+    if (at === undefined) {
+      const ofGroup = path.readings.every(({ of, key }) => of !== 'content' && key !== '@time' && key !== '@size')
+      const readings = this.#image.words(path.readings.flatMap((reading) => this.#reading(reading)))
+      at = this.#image.words([readings, path.readings.length, ofGroup ? 1 : 0, 0])
+      this.#operands.set(path.text, at)
+    }
+    return at
+  }
+
+  #reading({ of, key, rest }: Reading): number[] {
+    if (rest.length > 0) throw new Unsupported('JSON')
+    return of === 'content' ? [OF_KEY, this.key(key), 0, 0] : [OF_NAME, this.#name(of, key), 0, 0]
+  }
+
+  /** Number of a content's key. */
+  key(key: string): number {
+    return numberOf(this.#keys, key)
+  }
+
+  #name(of: Exclude<Reading['of'], 'content'>, key: string): number {
+    if (of === 'bridge') throw new Unsupported(key)
+    return numberOf(this.#names, of === 'tag' ? `${TAG}${key}` : key)
+  }
+
+  /** Puts everything into the image. */
+  finish(start: Place | undefined): Record<'keys' | 'names' | 'nodes', Table> & { startAt: number } {
+    const image = this.#image
+    const keys = [...this.#keys.keys()].flatMap((key) => {
+      const bytes = Buffer.from(key)
+      if (bytes.length > MAX_KEY) throw new Unsupported(`a key of ${bytes.length} bytes`)
+      return [image.text(Buffer.concat([Buffer.of(KEY, bytes.length), bytes])), bytes.length + 2]
+    })
+    const names = [...this.#names.keys()].flatMap((name) => {
+      if (name === '__topic__') return [NAME_TOPIC, 0, 0]
+      if (name === '__source__') return [NAME_SOURCE, 0, 0]
+      const key = Buffer.from(name.slice(TAG.length))
+      return [NAME_TAG, image.text(key), key.length]
+    })
+    const table = (words: number[], count: number): Table => ({ at: image.words(words), count })
+    const [keyTable, nameTable, nodesAt] = [table(keys, this.#keys.size), table(names, this.#names.size), image.next]
+    const at = (place: Place | undefined): number => (place === undefined ? 0 : nodesAt + 4 * NODE_SIZE * place.node)
+    const nodes = this.#nodes.flatMap(({ op, operand, text, length, yes, no }) => {
+      const words = [op, operand, text, length, at(yes), at(no)]
+      return [...words, ...Array<number>(NODE_SIZE - words.length).fill(0)]
+    })
+    return { keys: keyTable, names: nameTable, nodes: table(nodes, this.#nodes.length), startAt: at(start) }
+  }
+}
+
+/** Address and number of rows. */
+interface Table {
+  readonly at: number
+  readonly count: number
+}
+
+/** As on the wire: field 1, bytes. */
+const KEY = 0x0a
+const MAX_KEY = 127
+const TAG = '__tag__:'
+
+function numberOf(numbers: Map<string, number>, name: string): number {
+  const known = numbers.get(name)
+  if (known !== undefined) return known
+  numbers.set(name, numbers.size)
+  return numbers.size - 1
+}

@@ -1,0 +1,2 @@
+/** Says what in a program the kernel cannot run. */
+export class Unsupported extends Error {}
