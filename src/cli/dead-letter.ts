@@ -1,6 +1,6 @@
 import type { Config } from '../config/model.ts'
 import { onOneLine } from '../core/text.ts'
-import { readDeadLetters } from '../sinks/dead-letter.ts'
+import { readDeadLetters } from '../sinks/dead-letter-files.ts'
 import type { DeadLetterLine } from '../sinks/dead-letter-line.ts'
 import { sameLine } from '../sinks/dead-letter-line.ts'
 import type { CommandIo } from './command.ts'

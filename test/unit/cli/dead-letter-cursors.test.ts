@@ -4,7 +4,7 @@ import { PassThrough } from 'node:stream'
 import { expect, onTestFinished, test } from 'vitest'
 import { deadLetterCommand } from '../../../src/cli/dead-letter.ts'
 import { startHecReceiver } from '../../../src/emulator/hec/server.ts'
-import { readDeadLetters } from '../../../src/sinks/dead-letter.ts'
+import { readDeadLetters } from '../../../src/sinks/dead-letter-files.ts'
 import { minimal } from '../config/given-environment.ts'
 import { temporaryDirectory } from '../sinks/delivery-double.ts'
 
