@@ -26,6 +26,7 @@ import { WasmEngine } from './pipeline/wasm/engine.ts'
 import type { KernelOptions } from './pipeline/wasm/kernel.ts'
 import { Kernel } from './pipeline/wasm/kernel.ts'
 import type { DeadLetter } from './sinks/dead-letter.ts'
+import { RefusedEvents } from './sinks/refused-events.ts'
 import type { Sink } from './sinks/sink.ts'
 import type { SlsClient } from './sls/client.ts'
 
@@ -54,6 +55,7 @@ export class Bridge {
   readonly #workers: readonly Worker[]
   readonly #clients: readonly SlsClient[]
   readonly #sinks: ReadonlyMap<string, Sink>
+  readonly #refused: RefusedEvents
   readonly #deadLetter: DeadLetter
   /** Resolves if a sink can deliver nothing more until the process starts again. */
   readonly sinkLost: Promise<Fault>
@@ -75,10 +77,14 @@ export class Bridge {
     const sinks = new Map(
       config.sinks.map((sink) => [sink.name, openSink(sink, { proxies, telemetry, deadLetter, lost })] as const),
     )
+    const refused = new RefusedEvents({ deadLetter, clock: systemClock, telemetry })
     const shared: Omit<Downstream, 'encoder'> = {
       budget,
       bodies: kernel === undefined ? bodies : new KernelBodies(kernel, bodies),
-      deliver: (batch, lease, started) => sinkOf(sinks, batch.sink).deliver(batch, lease, started),
+      deliver: (batch, lease, started) =>
+        batch.refused === undefined
+          ? sinkOf(sinks, batch.sink).deliver(batch, lease, started)
+          : refused.write(batch, batch.refused, lease, started),
     }
     const members = logstoresOf(config).map(({ source, ref }) => {
       const client = slsClient({ source, logstore: ref.logstore, proxies, telemetry, credentials: credentials(source) })
@@ -91,6 +97,7 @@ export class Bridge {
     this.#clients = members.map(({ client }) => client)
     this.sinkLost = sinkLost
     this.#sinks = sinks
+    this.#refused = refused
     this.#deadLetter = deadLetter
   }
 
@@ -103,6 +110,7 @@ export class Bridge {
       for (const worker of this.#workers) worker.giveUp()
       await Promise.allSettled(runs)
       await Promise.all([...this.#sinks.values()].map((sink) => sink.close()))
+      this.#refused.close()
       await this.#deadLetter.close()
       await Promise.all(this.#clients.map((client) => client.close()))
     }
