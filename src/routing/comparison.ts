@@ -133,7 +133,8 @@ function readNumber(scanner: Scanner, operator: string): Decimal {
 
 function foundAt(scanner: Scanner): string {
   const found = scanner.peek(BARE) ?? scanner.peek(/./suy)
-  return found === undefined ? '' : `, found '${found}'`
+  if (found === undefined) return ''
+  return `, found '${found}'${found === '(' || found === '=' ? `; a value with ${found} in it needs quotes` : ''}`
 }
 
 /** Reads a value and makes something of it. `parse` gives a string if the value is wrong. */

@@ -67,7 +67,7 @@ describe('a condition that cannot be read says where and why', () => {
     ['lower(x) = a', "1: unknown function 'lower' (did you mean 'tolower'?)"],
     ['tolower(x = a', "11: ')' expected, which closes 'tolower('"],
     ['status =', "9: value expected behind '='"],
-    ['status contains (a)', "17: value expected behind 'contains', found '('"],
+    ['status contains (a)', "17: value expected behind 'contains', found '('; a value with ( in it needs quotes"],
     ['x = val(y', "10: ')' expected, which closes 'val('"],
     ['ip cidr (10.0.0.0/33)', "10: cidr: '10.0.0.0/33' has more than 32 bits"],
     ['ip cidr nets', "9: cidr: list 'nets': 'lan' is no network: an address and its bits expected, such as 10.0.0.0/8"],
