@@ -10,7 +10,7 @@ export type OnFailure = (typeof ON_FAILURE)[number]
  * A step of a shape: it makes another log of a log. `name` is the step's key in the configuration. A field is the literal key
  * of a member, tags included (`__tag__:K`); a path and a template may look into JSON.
  */
-export type Step = JsonStep | TimeStep | RenameStep | RemoveStep | KeepStep | AddStep | RawStep
+export type Step = JsonStep | ParseStep | KvStep | TimeStep | RenameStep | RemoveStep | KeepStep | AddStep | RawStep
 
 export interface JsonStep {
   readonly name: 'json'
@@ -20,6 +20,48 @@ export interface JsonStep {
   readonly into: 'value' | 'merge'
   /** Whether a value that is no JSON object or array is a failure. */
   readonly required: boolean
+  readonly onFailure: OnFailure
+}
+
+/** Shapes of lines that have a parser. */
+export const LINE_SHAPES = [
+  'apache_common',
+  'apache_combined',
+  'apache_error',
+  'nginx_combined',
+  'syslog_3164',
+  'syslog_5424',
+  'syslog',
+  'iptables',
+  'klog',
+  'docker_json',
+  'cri',
+  'sysdig',
+  'logfmt',
+] as const
+export type LineShape = (typeof LINE_SHAPES)[number]
+
+/** Makes fields of a line. The line itself stays. */
+export interface ParseStep {
+  readonly name: 'parse'
+  readonly field: Path
+  readonly as: LineShape
+  /** Stands before the names of the fields. */
+  readonly prefix: string
+  readonly onFailure: OnFailure
+}
+
+/** Makes fields of the pairs `key=value` in a text. */
+export interface KvStep {
+  readonly name: 'kv'
+  readonly field: Path
+  readonly prefix: string
+  /** Absent: all. */
+  readonly includeKeys?: ReadonlySet<string>
+  /** Characters between pairs. */
+  readonly fieldSplit: string
+  /** Characters between a key and its value. */
+  readonly valueSplit: string
   readonly onFailure: OnFailure
 }
 

@@ -2,7 +2,7 @@ import { nearest } from '../../core/nearest.ts'
 import type { Path } from '../../routing/path.ts'
 import { parsePath } from '../../routing/path.ts'
 import type { JsonStep, OnFailure, Step } from '../../routing/step.ts'
-import { ON_FAILURE } from '../../routing/step.ts'
+import { LINE_SHAPES, ON_FAILURE } from '../../routing/step.ts'
 import type { Template } from '../../routing/template.ts'
 import { parseTemplate } from '../../routing/template.ts'
 import type { TimeFormat } from '../../routing/time-format.ts'
@@ -35,6 +35,9 @@ export function stepsOf(drafts: readonly Draft[] = [], byDefault: OnFailure = 'k
 
 /** Any key of a log. */
 const fieldKey = matching(/^[^\0]+$/, 'name of a field')
+
+const anyText: TextParser<string> = { allowed: 'any text', parse: (value) => ({ value }) }
+const characters = matching(/./s, 'one character at least')
 
 const path: TextParser<Path> = {
   allowed: 'field, or path into its JSON: event.user.name, event["a.b"][0], __tag__:K',
@@ -115,6 +118,53 @@ const STEPS: Readonly<Record<Step['name'], Described<Draft>>> = {
     doc: 'Contents whose text is a JSON object or array are sent as JSON, byte for byte but for white space.',
     example: '[event, detail]',
   }),
+  parse: made(
+    map(
+      {
+        field: required(text(path, { doc: 'Where the line stands.', example: 'content' })),
+        as: required(text(oneOf(...LINE_SHAPES), { doc: 'Shape of the line.', example: 'syslog' })),
+        prefix: defaulting('', text(anyText, { doc: 'Stands before the names of the fields.', example: 'http.' })),
+        on_failure: onFailureKey,
+      },
+      { doc: 'Makes fields of a line. The line stays.', example: '{field: content, as: apache_combined}' },
+    ),
+    ({ field: from, as, prefix, on_failure }): Draft =>
+      (byDefault) => ({ name: 'parse', field: from, as, prefix, onFailure: on_failure ?? byDefault }),
+  ),
+  kv: made(
+    map(
+      {
+        field: required(text(path, { doc: 'Where the text stands.', example: 'message' })),
+        prefix: defaulting('', text(anyText, { doc: 'Stands before the keys.', example: 'pam.' })),
+        include_keys: optional(onlyFields('The only keys to take.')),
+        field_split: optional(
+          text(characters, {
+            doc: 'Characters between pairs, each of them alone. Without it: blanks.',
+            example: '"|"',
+          }),
+        ),
+        value_split: defaulting(
+          '=',
+          text(characters, { doc: 'Characters between a key and its value.', example: '":"' }),
+        ),
+        on_failure: onFailureKey,
+      },
+      {
+        doc: 'Makes fields of the pairs `key=value` in a text.',
+        example: '{field: message, include_keys: [rhost, user]}',
+      },
+    ),
+    (given): Draft =>
+      (byDefault) => ({
+        name: 'kv',
+        field: given.field,
+        prefix: given.prefix,
+        ...(given.include_keys === undefined ? {} : { includeKeys: new Set(given.include_keys) }),
+        fieldSplit: given.field_split ?? ' \t\r\n',
+        valueSplit: given.value_split,
+        onFailure: given.on_failure ?? byDefault,
+      }),
+  ),
   time: made(
     map(
       {

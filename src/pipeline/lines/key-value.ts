@@ -1,27 +1,19 @@
 import type { Fields } from './line.ts'
 import { Told } from './line.ts'
 
-export interface KeyValueOptions {
-  /** Characters that stand between pairs. Default: blanks. */
-  readonly fieldSplit?: string
-  /** Characters between a key and its value. Default: `=`. */
-  readonly valueSplit?: string
-}
+const BLANKS = ' \t\r\n'
 
 /**
- * `user=root rhost=203.0.113.9 msg="two words"`: pairs with a split character between. A value in quotes or brackets may hold
- * such characters. A word without a value is skipped. Of equal keys the first counts; the next are `KEY_2`, `KEY_3`.
+ * `user=root rhost=203.0.113.9 msg="two words"`: pairs, with characters of `fieldSplit` between. A value in quotes or brackets
+ * may hold them. A word without a value is skipped. Of equal keys the first counts; the next are `KEY_2`, `KEY_3`.
  */
-export function parseKeyValue(
-  text: string,
-  { fieldSplit = ' \t\r\n', valueSplit = '=' }: KeyValueOptions = {},
-): Fields {
+export function parseKeyValue(text: string, fieldSplit = BLANKS, valueSplit = '='): Fields {
   return pairsOf(text, fieldSplit, valueSplit, USUAL)
 }
 
 /** `level=info msg="two \\"words\\""`: only double quotes hold a text together, and escapes in it are those of JSON. */
 export function parseLogfmt(text: string): Fields | undefined {
-  const fields = pairsOf(text, ' \t\r\n', '=', LOGFMT)
+  const fields = pairsOf(text, BLANKS, '=', LOGFMT)
   return fields.size === 0 ? undefined : fields
 }
 

@@ -3,6 +3,7 @@ import type { AddStep, JsonStep, OnFailure, RenameStep, Step, TimeStep } from '.
 import { compactJson, membersOf } from './json.ts'
 import type { Log, Members, Value } from './log.ts'
 import { isOfGroup, jsonValue, textOf, textValue } from './log.ts'
+import { keyValue, parse } from './parse.ts'
 import { fill, textAt } from './template.ts'
 import { timeIn } from './time.ts'
 
@@ -26,6 +27,10 @@ function apply(log: Log, step: Step): Log | OnFailure {
   switch (step.name) {
     case 'json':
       return json(log, step)
+    case 'parse':
+      return parse(log, step)
+    case 'kv':
+      return keyValue(log, step)
     case 'time':
       return time(log, step)
     case 'rename':

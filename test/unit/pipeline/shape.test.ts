@@ -6,8 +6,8 @@ import { LogGroup, logGroupsOf } from '../../../src/pipeline/reference/log-group
 import { applyShape } from '../../../src/pipeline/reference/shape.ts'
 import { parsePath } from '../../../src/routing/path.ts'
 import type { TextProblem } from '../../../src/routing/scanner.ts'
-import type { OnFailure, Step } from '../../../src/routing/step.ts'
-import { ON_FAILURE } from '../../../src/routing/step.ts'
+import type { KvStep, LineShape, OnFailure, Step } from '../../../src/routing/step.ts'
+import { LINE_SHAPES, ON_FAILURE } from '../../../src/routing/step.ts'
 import { parseTemplate } from '../../../src/routing/template.ts'
 import { parseTimeFormat } from '../../../src/routing/time-format.ts'
 import { encodeAll, position, programOf } from './encode-all.ts'
@@ -171,6 +171,75 @@ describe('add', () => {
         ?.bytes.toString()
     expect(z()).toBe('alice a,b  {"x": [ 1 ]}')
     expect(z(json(['event']))).toBe('alice a,b  {"x":[1]}')
+  })
+})
+
+describe('parse', () => {
+  const parse = (as: LineShape, more: { prefix?: string; field?: string; onFailure?: OnFailure } = {}): Step => ({
+    ...{ name: 'parse', as, prefix: more.prefix ?? '', onFailure: more.onFailure ?? 'keep' },
+    field: parsed(parsePath(more.field ?? 'line')),
+  })
+  const failuresOf = (contents: Contents, step: Step): number =>
+    applyShape(logOf(contents), [step], 'route').failures.length
+
+  test('puts fields at the end; the line stays, and its end is no part of it', () => {
+    expect(shaped({ line: 'Jul  5 09:30:00 web cron[7]: done\n', z: '1' }, parse('syslog'))).toBe(
+      'line="Jul  5 09:30:00 web cron[7]: done\\n" z="1" timestamp="Jul  5 09:30:00" host="web" program="cron" pid="7" message="done"',
+    )
+  })
+
+  test('fields replace contents of their name, unless there is a prefix', () => {
+    const line = 'IN=a OUT=b'
+    expect(shaped({ line, OUT: 'old' }, parse('iptables'))).toBe('line="IN=a OUT=b" OUT="b" IN="a"')
+    expect(shaped({ line, OUT: 'old' }, parse('iptables', { prefix: 'fw.' }))).toBe(
+      'line="IN=a OUT=b" OUT="old" fw.IN="a" fw.OUT="b"',
+    )
+    expect(shaped({ message: 'Jul  5 09:30:00 h p: m' }, parse('syslog_3164', { field: 'message' }))).toContain(
+      'message="m"',
+    )
+  })
+
+  test('the line may stand in JSON', () => {
+    expect(shaped({ event: '{"log":"a=1"}' }, parse('logfmt', { field: 'event.log' }))).toContain(' a="1"')
+  })
+
+  test.each(LINE_SHAPES)('%s: another line is a failure, an absent one is none', (as) => {
+    expect(failuresOf({ line: 'no such line' }, parse(as))).toBe(1)
+    expect(failuresOf({ line: '' }, parse(as))).toBe(1)
+    expect(failuresOf({ line: Buffer.from('61ff3d31', 'hex') }, parse(as))).toBe(1)
+    expect(failuresOf({ line: '\0' }, parse(as))).toBe(1)
+    expect(failuresOf({ other: 'x' }, parse(as))).toBe(0)
+  })
+
+  test('docker_json is the line of a file of Docker', () => {
+    const line =
+      '{"log":"say \\"hi\\"\\n","stream":"stderr","attrs":{"a":"b"},"time":"2016-10-06T00:17:09.669794202Z"}\n'
+    expect(shaped({ line }, parse('docker_json'), remove('line'))).toBe(
+      'log="say \\"hi\\"" stream="stderr" time="2016-10-06T00:17:09.669794202Z"',
+    )
+    expect(failuresOf({ line: '{"log":1,"stream":"stdout","time":""}' }, parse('docker_json'))).toBe(1)
+    expect(failuresOf({ line: '[]' }, parse('docker_json'))).toBe(1)
+  })
+})
+
+describe('kv', () => {
+  const kv = (more: Partial<KvStep> = {}): Step => ({
+    ...{ name: 'kv', field: parsed(parsePath('m')), prefix: '', fieldSplit: ' ', valueSplit: '=', onFailure: 'keep' },
+    ...more,
+  })
+
+  test('makes fields of pairs', () => {
+    const m = 'authentication failure; uid=0 rhost=203.0.113.9 user=root'
+    expect(shaped({ m }, kv(), remove('m'))).toBe('uid="0" rhost="203.0.113.9" user="root"')
+    expect(shaped({ m }, kv({ includeKeys: new Set(['rhost', 'nope']), prefix: 'pam_' }), remove('m'))).toBe(
+      'pam_rhost="203.0.113.9"',
+    )
+    expect(shaped({ m: 'a:1|b:2' }, kv({ fieldSplit: '|', valueSplit: ':' }), remove('m'))).toBe('a="1" b="2"')
+  })
+
+  test('a text without pairs is no failure, a text that is not UTF-8 is one', () => {
+    const failures = (m: string | Buffer) => applyShape(logOf({ m }), [kv()], 'route').failures.length
+    expect([failures('no pairs'), failures(''), failures(Buffer.from('613dff', 'hex'))]).toEqual([0, 0, 1])
   })
 })
 

@@ -74,12 +74,12 @@ describe('key=value', () => {
   ])('%s', (text, expected) => expect(object(parseKeyValue(text))).toEqual(expected))
 
   test('other characters may stand between', () => {
-    expect(object(parseKeyValue('a:1|b:two words|c: 3', { fieldSplit: '|', valueSplit: ':' }))).toEqual({
+    expect(object(parseKeyValue('a:1|b:two words|c: 3', '|', ':'))).toEqual({
       a: '1',
       b: 'two words',
       c: ' 3',
     })
-    expect(object(parseKeyValue('a=1;b=2, c=3', { fieldSplit: ';, ' }))).toEqual({ a: '1', b: '2', c: '3' })
+    expect(object(parseKeyValue('a=1;b=2, c=3', ';, '))).toEqual({ a: '1', b: '2', c: '3' })
   })
 })
 
