@@ -8,7 +8,7 @@ import { described, trial } from './trial.ts'
 
 const TOPICS = ['audit_log', 'k8s_audit']
 /** A bug that gets stuck need not be waited for as long as a real replica is. */
-const PATIENCE_MS = 15_000
+const PATIENCE_MS = 12_000
 
 function undergo(name: OrdealName, main?: string): Promise<Verdict> {
   if (main === undefined) return trial({ ...ORDEALS[name], subject: bridge(TOPICS), seed: 7 })

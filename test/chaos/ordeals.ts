@@ -128,30 +128,42 @@ export const ORDEALS = {
     },
   },
 
-  'gzip not understood': { ordeal: (world) => withoutPause(world, 'a gateway drops Content-Encoding') },
+  'gzip not understood': {
+    replicas: 2,
+    ordeal: (world) => withoutPause(world, 'a gateway drops Content-Encoding'),
+  },
 
   'no body taken': {
+    replicas: 2,
     ordeal: (world) => performOne(world, faultNamed('a proxy takes no body that is as large as an event'), 0),
   },
 
   'one log behind a firewall': {
+    replicas: 2,
     ordeal: (world) => performOne(world, faultNamed('a firewall answers one log with a 403 page'), 0),
   },
 
   'answers too large': {
+    replicas: 2,
     ordeal: (world) => performOne(world, faultNamed('the head of each answer is larger than 16 KB'), 0),
   },
 
   'acks lost': {
+    replicas: 2,
     ack: true,
     ordeal: (world) => performOne(world, faultNamed('a balancer asks another indexer for acknowledgements'), 0),
   },
 
   'cursor unmoved': {
-    ordeal: (world) => performOne(world, faultNamed('pulls bring logs and a cursor that does not move'), 0),
+    replicas: 2,
+    async ordeal(world) {
+      const fault = faultNamed('pulls bring logs and a cursor that does not move')
+      await performOne(world, { ...fault, lasts: [8_000, 8_000] }, 0)
+    },
   },
 
   'one endpoint of two': {
+    replicas: 2,
     endpoints: 2,
     ordeal: (world) => withoutPause(world, 'the token is disabled at one endpoint of two'),
   },

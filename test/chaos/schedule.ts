@@ -33,7 +33,7 @@ export function draw(seed: number, seconds: number, { ack = false, endpoints = 1
     const afterMs = Math.round(random() * LONGEST_GAP_MS)
     const forMs = Math.round(from + random() * (to - from))
     acts.push({ fault, lane, afterMs, forMs, seed: Math.floor(random() * 2 ** 31) })
-    busyMs[lane] = (busyMs[lane] as number) + afterMs + forMs
+    busyMs[lane] = (busyMs[lane] as number) + afterMs + forMs + (fault.alsoMs ?? 0)
   }
 }
 

@@ -249,12 +249,18 @@ export class World implements AsyncDisposable {
     await this.writeSpecial(`poison ${POISONS[Math.floor(this.#random() * POISONS.length)]}`)
   }
 
-  /** Writes a wanted log whose message begins with this. */
-  async writeSpecial(message: string): Promise<void> {
+  /** Writes a wanted log whose message begins with this, in one group with so many `neighbours`. */
+  async writeSpecial(message: string, neighbours = 0): Promise<void> {
     const number = this.#specials++
-    const content = { [SERIAL]: `p${number}`, message: `${message} ${number} – 有毒` }
     const timestamp = Math.floor(Date.now() / 1000)
-    await this.#write({ topic: 'audit_log', source: '10.0.0.1', logs: [{ timestamp, content }] })
+    const special = { timestamp, content: { [SERIAL]: `p${number}`, message: `${message} ${number} – 有毒` } }
+    const others = Array.from({ length: neighbours }, (_, i) => ({
+      timestamp,
+      content: { [SERIAL]: `p${number}.${i}` },
+    }))
+    const middle = neighbours >> 1
+    const logs = [...others.slice(0, middle), special, ...others.slice(middle)]
+    await this.#write({ topic: 'audit_log', source: '10.0.0.1', logs })
   }
 
   /** Much at once. Large tags, which every event repeats, make little that is pulled much that leaves. */
@@ -411,11 +417,12 @@ export class World implements AsyncDisposable {
     }
   }
 
-  /** Services that stand still, because this process does, cost leases like a broken network. */
+  /** Services that stand still, because this process does, cost leases and hold requests back like a broken network. */
   #excuseStandstill(at: number): void {
     const from = this.#lookedAt
     this.#lookedAt = at
-    if (at - from > STANDSTILL_MS) this.#excuse({ fault: 'services stood still', from, to: at })
+    if (at - from <= STANDSTILL_MS) return
+    this.#excuse({ fault: 'services stood still', may: ['lease ends', 'answers lost'], from, to: at })
   }
 
   /** A process that wants to run and may not cannot keep a lease of three seconds either: the machine has others to serve. */
@@ -424,11 +431,12 @@ export class World implements AsyncDisposable {
     const before = this.#waited.get(replica.name) ?? { at, waited }
     this.#waited.set(replica.name, { at, waited })
     if (waited - before.waited < STARVED_SHARE * (at - before.at) || at - before.at < 100) return
-    this.#excuse({ fault: 'a replica waited for the processor', replica: replica.name, from: before.at, to: at })
+    const waiting = { fault: 'a replica waited for the processor', replica: replica.name, may: ['lease ends'] } as const
+    this.#excuse({ ...waiting, from: before.at, to: at })
   }
 
-  #excuse(injury: Pick<Injury, 'fault' | 'replica' | 'from' | 'to'>): void {
-    this.injuries.push({ ...injury, may: ['lease ends'], hits: 1 })
+  #excuse(injury: Omit<Injury, 'hits'>): void {
+    this.injuries.push({ ...injury, hits: 1 })
     this.#log.write(`${JSON.stringify(injury)}\n`)
   }
 }

@@ -10,7 +10,7 @@ let rules = 0
 /** One endpoint of two is bad: it is paused alone and named, the other one gets everything, and it comes back by itself. */
 function badEndpoint(name: string, spoil: (world: World) => () => void): Fault {
   return {
-    ...{ name, may: ['answers lost'], endpoints: 2, lasts: [3_000, 6_000] },
+    ...{ name, may: ['answers lost'], endpoints: 2, lasts: [3_000, 6_000], alsoMs: 10_000 },
     async inflict(world, { forMs }) {
       const label = `:${world.door?.port}"`
       const paused = async (): Promise<number> => {

@@ -12,6 +12,8 @@ export interface Fault {
   readonly endpoints?: 2
   /** How long it lasts, milliseconds; a fault of an instant has none. */
   readonly lasts: readonly [from: number, to: number]
+  /** What it usually takes beyond that, until it is met and over. */
+  readonly alsoMs?: number
   inflict(world: World, draw: Draw): Promise<void>
 }
 

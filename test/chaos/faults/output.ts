@@ -10,7 +10,7 @@ const START_MS = 30_000
 /** The log of a replica cannot be written. Excuses nothing: it delivers, answers, and ends when it is asked to. */
 export const OUTPUT_FAULTS: Fault[] = [
   {
-    ...{ name: 'nobody reads the standard output', may: [], lasts: [2_000, 4_000] },
+    ...{ name: 'nobody reads the standard output', may: [], lasts: [2_000, 4_000], alsoMs: 4_000 },
     async inflict(world, { forMs, replica }) {
       using claim = await replica()
       const { replica: victim } = claim
@@ -23,7 +23,7 @@ export const OUTPUT_FAULTS: Fault[] = [
     },
   },
   {
-    ...{ name: 'the disk of the standard output is full', may: [], lasts: [2_000, 4_000] },
+    ...{ name: 'the disk of the standard output is full', may: [], lasts: [2_000, 4_000], alsoMs: 4_000 },
     async inflict(world, { forMs, replica }) {
       using claim = await replica()
       const { replica: victim } = claim

@@ -20,11 +20,13 @@ interface Refusal {
 const LOST: Consequence[] = ['answers lost']
 const LASTS = [3_000, 6_000] as const
 const page = (status: number): HecAction => ({ status, body: `<html>${status}</html>` })
+/** In the group of a log that is refused alone. */
+const NEIGHBOURS = 10
 let rules = 0
 
 function refusal({ name, match = {}, action, may = [], ack, pauses, log }: Refusal): Fault {
   return {
-    ...{ name, may, lasts: LASTS, ...(ack && { ack }) },
+    ...{ name, may, lasts: LASTS, alsoMs: log ? 10_000 : 3_000, ...(ack && { ack }) },
     async inflict(world, { forMs }) {
       // With acknowledgement a connection that ends also puts those in doubt whose ids it may have taken.
       const excuse = world.ack && action.cut ? LOST : may
@@ -34,10 +36,14 @@ function refusal({ name, match = {}, action, may = [], ack, pauses, log }: Refus
           ...rulesOf({ match: { ...match, ...(log && { contains: log }) }, action, ...(ack && { ack }) }),
         )
         const fired = (): number => world.hec.faults.list().find(({ id }) => id === ids[0])?.fired ?? 0
-        if (log) await world.writeSpecial(log)
+        if (log) await world.writeSpecial(log, NEIGHBOURS)
         return {
           ...(log && { meanwhile: () => world.neighboursArrive(name) }),
-          hits: async () => (mustPause === undefined || (await anyPaused(world, mustPause)) ? fired() : 0),
+          hits: async () => {
+            // Another fault may have met the log first.
+            if (log && fired() === 0) await world.writeSpecial(log, NEIGHBOURS)
+            return mustPause === undefined || (await anyPaused(world, mustPause)) ? fired() : 0
+          },
           heal: () => {
             for (const id of ids) world.hec.faults.remove(id)
           },
