@@ -1,24 +1,22 @@
 import pRetry from 'p-retry'
+import type { Config } from '../config/model.ts'
 import { wholeNumber } from '../config/parsers.ts'
 import type { Problem } from '../config/problems.ts'
-import type { Single } from '../config/single.ts'
 import { Fault } from '../core/errors.ts'
-import { NO_TELEMETRY } from '../core/telemetry.ts'
 import { onOneLine } from '../core/text.ts'
-import { credentialSources, slsClient } from '../parts.ts'
+import { checksOf } from './check/ends.ts'
 import type { Check, Verdict } from './check/finding.ts'
-import { hecChecks } from './check/hec.ts'
-import { hostChecks } from './check/host.ts'
-import { slsChecks } from './check/sls.ts'
 import { command, defaulting, EXIT, flag, WrongConfiguration } from './command.ts'
-import { singleConfigurationOf } from './configuration.ts'
+import { configurationOf } from './configuration.ts'
 import { mayPass } from './persistently.ts'
 
 const HELP = `Validate the configuration and try both ends. Ingests nothing and commits nothing. Makes DEAD_LETTER_DIR and
 the folder of LOG_FILE if they are missing.
 
-usage: sls-siem-bridge check [--send-test-event] [--wait SECONDS] [--json]
+usage: sls-siem-bridge check [--config FILE] [--static] [--send-test-event] [--wait SECONDS] [--json]
 
+  --config FILE       the configuration file (default: BRIDGE_CONFIG; without one, the environment)
+  --static, -t        offline: only the configuration itself
   --send-test-event   also post one marked event and, if the token has acknowledgement, wait for it. Only this shows
                       whether the token may write to the index
   --wait SECONDS      try again after failures that may pass (not reachable, busy), for this time in total (default 0)
@@ -31,6 +29,8 @@ One line per check:
   warn  works, but needs a look
   FAIL  does not work; the next line says what to do
   skip  does not apply, or only a change would show it
+
+The last line is the verdict: "ready", or "not ready: N failed" and what was not tried because of it.
 
 It fits an init container: it ends, and the replica starts when nothing fails.
 
@@ -53,68 +53,98 @@ export const checkCommand = command({
   name: 'check',
   help: HELP,
   configured: true,
-  options: { sendTestEvent: flag, wait: defaulting('0', wholeNumber(0, 999_999)), json: flag },
-  async run({ sendTestEvent, wait, json }, io) {
+  options: {
+    sendTestEvent: flag,
+    wait: defaulting('0', wholeNumber(0, 999_999)),
+    json: flag,
+    static: { ...flag, short: 't' },
+  },
+  async run({ sendTestEvent, wait, json, static: offline }, io) {
     const lines: Line[] = []
     const tell = (line: Line): void => {
       lines.push(line)
       if (!json) io.stdout.write(asText(line))
     }
-    const ended = (ok: boolean): number => {
-      if (json) io.stdout.write(`${JSON.stringify({ ok, checks: lines })}\n`)
+    const untried: Check[] = []
+    const ended = (ok: boolean, failed = lines.filter(({ verdict }) => verdict === 'fail').length): number => {
+      io.stdout.write(json ? `${JSON.stringify({ ok, checks: lines })}\n` : `${verdictOf(ok, failed, untried)}\n`)
       return ok ? EXIT.done : EXIT.failed
     }
-    let loaded: Awaited<ReturnType<typeof singleConfigurationOf>>
-    try {
-      loaded = await singleConfigurationOf(io)
-    } catch (error) {
+    const { config, warnings } = await configurationOf(io).catch((error: unknown) => {
       // Standard error lists the problems, as for every command. A program that reads JSON gets them as failed checks.
-      if (json && error instanceof WrongConfiguration) {
-        for (const problem of error.problems) tell(asLine(problem))
-        ended(false)
+      if (error instanceof WrongConfiguration) {
+        if (json) for (const problem of error.problems) tell(asLine(problem))
+        ended(false, error.problems.length)
       }
       throw error
-    }
-    const { config, warnings } = loaded
-    const where = `${config.sls.project}/${config.sls.logstore} → ${config.hec.urls.join(', ')}`
-    tell(lineOf(CONFIGURATION, 'ok', where))
+    })
+    tell(lineOf(CONFIGURATION, 'ok', wayOf(config)))
     for (const found of warnings) tell(lineOf(CONFIGURATION, 'warn', found))
-    await runAll(config, { testEvent: sendTestEvent, deadline: performance.now() + wait * 1000 }, tell, io.signal)
+    if (!offline) {
+      const deadline = performance.now() + wait * 1000
+      untried.push(...(await runAll(config, { testEvent: sendTestEvent, deadline }, tell, io.signal)))
+    }
     return ended(!io.signal.aborted && lines.every(({ verdict }) => verdict !== 'fail'))
   },
 })
 
+/** `trail, web → splunk, archive`, or the logstore and the URLs where there is one of each. */
+function wayOf({ sources, sinks }: Config): string {
+  const [source, ...others] = sources
+  const [sink, ...more] = sinks
+  const isOne = others.length + more.length === 0 && source?.logstores.length === 1
+  if (isOne && sink?.type === 'splunk_hec') return `${source.project}/${source.logstores[0]} → ${sink.urls.join(', ')}`
+  const names = (all: readonly { readonly name: string }[]) => all.map(({ name }) => name).join(', ')
+  return `${names(sources)} → ${names(sinks) || 'nowhere'}`
+}
+
 async function runAll(
-  config: Single,
+  config: Config,
   { testEvent, deadline }: { testEvent: boolean; deadline: number },
   tell: (line: Line) => void,
   signal: AbortSignal,
-): Promise<void> {
-  const { sls, proxies } = config
-  const credentials = credentialSources(NO_TELEMETRY)(sls)
-  const client = slsClient({ source: sls, logstore: sls.logstore, proxies, telemetry: NO_TELEMETRY, credentials })
-  const checks = [...slsChecks({ config, client, credentials }), ...hecChecks(config, testEvent), ...hostChecks(config)]
+): Promise<Check[]> {
+  const { checks, close } = checksOf(config, testEvent)
   const shut = new Set<string>()
+  const untried: Check[] = []
   try {
     for (const check of checks) {
       if (check.behind !== undefined && shut.has(check.behind)) {
         // These checks would fail too, with less precise messages.
         if (check.opens !== undefined) shut.add(check.opens)
+        untried.push(check)
         tell(lineOf(check, 'skip', 'not tried, because of the failure above'))
         continue
       }
       const outcome = await outcomeOf(check, deadline, signal)
-      if (signal.aborted) return
+      if (signal.aborted) break
       if (outcome.verdict === 'fail' && check.opens !== undefined) shut.add(check.opens)
       tell(outcome)
     }
+    return untried
   } finally {
-    await client.close()
+    await close()
   }
 }
 
-function lineOf({ about }: Pick<Check, 'about'>, verdict: Verdict, found: string, advice: string | null = null): Line {
-  return { check: about, verdict, found, advice, code: null }
+/** The last line of standard output. */
+function verdictOf(ok: boolean, failed: number, untried: readonly Check[]): string {
+  if (ok) return 'ready'
+  if (failed === 0) return 'not ready: 0 failed; the command was ended before everything was tried'
+  const ends = new Map<string, string[]>()
+  for (const { end = '', about } of untried) ends.set(end, [...(ends.get(end) ?? []), about])
+  const told = [...ends].map(([end, names]) => `${end === '' ? '' : `${end}: `}${names.join(', ')}`)
+  return `not ready: ${failed} failed${told.length === 0 ? '' : `; not tried: ${told.join('; ')}`}`
+}
+
+function lineOf(
+  check: Pick<Check, 'about' | 'end'>,
+  verdict: Verdict,
+  found: string,
+  advice: string | null = null,
+): Line {
+  const { about, end } = check
+  return { check: about, verdict, found: end === undefined ? found : `${end}: ${found}`, advice, code: null }
 }
 
 async function outcomeOf(check: Check, deadline: number, signal: AbortSignal): Promise<Line> {
@@ -139,7 +169,8 @@ function asText({ check, verdict, found, advice }: Line): string {
   return advice === null ? first : `${first}${' '.repeat(29)}→ ${onOneLine(advice)}\n`
 }
 
-function asLine({ variable, problem, allowed }: Problem): Line {
+function asLine({ place, variable, problem, allowed }: Problem): Line {
   const advice = allowed === undefined ? null : `allowed: ${allowed}`
-  return { ...lineOf(CONFIGURATION, 'fail', `${variable} ${problem}`, advice), code: variable }
+  const found = [place, variable, problem].filter(Boolean).join(' ')
+  return { ...lineOf(CONFIGURATION, 'fail', found, advice), code: variable }
 }

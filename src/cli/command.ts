@@ -38,6 +38,8 @@ export class WrongConfiguration extends Error {
 /** One option of a command. `value` turns the given texts, none or several, into the value that the command receives. */
 export interface Option<T> {
   readonly type: 'boolean' | 'string'
+  /** One letter that says the same. */
+  readonly short?: string
   readonly value: (given: readonly string[], name: string) => T
 }
 
@@ -129,7 +131,9 @@ function read<O extends Options, W extends string>(
   { options, words = [], configured }: Definition<O, W>,
 ): { values: ValuesOf<O>; word: W; configFile: string | undefined } | undefined {
   const named = Object.entries(options).map(([key, option]) => ({ key, option, name: dashed(key) }))
-  const known: Known = Object.fromEntries(named.map(({ name, option: { type } }) => [name, { type, multiple: true }]))
+  const known: Known = Object.fromEntries(
+    named.map(({ name, option: { type, short } }) => [name, { type, multiple: true, ...(short && { short }) }]),
+  )
   if (configured) known['config'] = { type: 'string', multiple: true }
   const { values: texts, positionals } = textsOf(argv, known, words.length > 0)
   if (texts['help']) return undefined
@@ -151,7 +155,7 @@ function wordOf<W extends string>(positionals: readonly string[], words: readonl
   return word as W
 }
 
-type Known = Record<string, { type: 'boolean' | 'string'; multiple: true }>
+type Known = Record<string, { type: 'boolean' | 'string'; multiple: true; short?: string }>
 
 function textsOf(argv: readonly string[], known: Known, allowPositionals: boolean) {
   try {

@@ -10,6 +10,8 @@ export interface Finding {
 export interface Check {
   readonly about: string
   readonly run: (signal: AbortSignal) => Promise<Finding>
+  /** Which of several logstores or sinks it is about. */
+  readonly end?: string
   /** When this check fails, later checks that are `behind` this name are skipped. */
   readonly opens?: string
   readonly behind?: string

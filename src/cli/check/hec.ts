@@ -18,12 +18,15 @@ const TIMEOUT_MS = 10_000
 const LARGEST_PROBE_BYTES = 32 * 1024 * 1024
 const SMALL_PROBE_BYTES = 64
 
+/** One Splunk. A test event says which group it is about. */
+export type HecEnd = Pick<Single, 'hec' | 'sls' | 'proxies'>
+
 interface Learned {
   ack: boolean
   gzip: boolean
 }
 
-export function hecChecks(config: Single, testEvent: boolean): Check[] {
+export function hecChecks(config: HecEnd, testEvent: boolean): Check[] {
   const connection = hecConnection(config.hec, config.proxies, NO_TELEMETRY)
   const learned = new Map<string, Learned>()
   const asked = { config, connection, learned }
@@ -48,7 +51,7 @@ function naming(url: string, check: Check): Check {
 }
 
 interface Asked {
-  readonly config: Single
+  readonly config: HecEnd
   readonly connection: HecConnection
   readonly learned: Map<string, Learned>
 }

@@ -5,10 +5,11 @@ import { open, statfs, unlink } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { dirname, join, resolve } from 'node:path'
 import { request } from 'undici'
-import type { Single } from '../../config/single.ts'
+import type { Config, SinkConfig } from '../../config/model.ts'
 import { Fault, messageOf } from '../../core/errors.ts'
 import { DESCRIPTORS_KEPT, descriptorLimit } from '../../net/descriptors.ts'
 import { DurableDirectory } from '../../sinks/durable-directory.ts'
+import { STANDARD_OUTPUT } from '../../sinks/file/sink.ts'
 import { PULLS_AT_ONCE } from '../../sls/client.ts'
 import type { Check, Finding } from './finding.ts'
 import { ok, skip, warn } from './finding.ts'
@@ -19,7 +20,7 @@ const LOOK_TIMEOUT_MS = 2_000
 /** Our metrics are near the beginning of the page. A page of another program may have no end. */
 const LOOK_CHARACTERS = 64 << 10
 
-export function hostChecks(config: Single): Check[] {
+export function hostChecks(config: Config): Check[] {
   const { deadLetterDir, log } = config
   return [
     ...secretsFile(join(process.cwd(), '.env')),
@@ -29,6 +30,7 @@ export function hostChecks(config: Single): Check[] {
         writable(deadLetterDir, 'Set DEAD_LETTER_DIR to a folder that this user may write, on a disk with room.'),
     },
     ...(log.file === undefined ? [] : [logFile(log.file)]),
+    ...config.sinks.flatMap(fileOfSink),
     { about: 'admin port', run: (signal) => adminPort(config, signal) },
     ...openFiles(config),
   ]
@@ -55,20 +57,38 @@ function logFile(path: string): Check {
   }
 }
 
+function fileOfSink(sink: SinkConfig): Check[] {
+  if (sink.type !== 'file') return []
+  const about = 'file sink'
+  if (sink.path === STANDARD_OUTPUT) return [{ about, run: async () => ok(`${sink.name}: standard output`) }]
+  const advice = `Set path of sinks.${sink.name} to a file in a folder that this user may write, on a disk with room.`
+  return [{ about, run: () => writable(dirname(sink.path), advice) }]
+}
+
+/** The file, its lock, and one while they rotate. */
+const FILES_OF_SINK = 3
 /** Node's own descriptors, our files, and the connections of probes, people and Prometheus. */
 const DESCRIPTORS_AT_REST = 128
 
 /** No check where the system does not tell its limit. */
-function openFiles({ hec }: Single): Check[] {
+function openFiles(config: Config): Check[] {
   const limit = descriptorLimit()
   if (limit === undefined) return []
   // Each pull has a connection, and at most as many other requests of the same shards.
-  const needed = DESCRIPTORS_AT_REST + DESCRIPTORS_KEPT + 2 * PULLS_AT_ONCE + hec.concurrency + 2 * hec.urls.length
+  const pulls = 2 * PULLS_AT_ONCE * config.sources.reduce((sum, { logstores }) => sum + logstores.length, 0)
+  const needed = config.sinks.reduce(
+    (sum, sink) => sum + connectionsOf(sink),
+    DESCRIPTORS_AT_REST + DESCRIPTORS_KEPT + pulls,
+  )
   const found =
     limit >= needed
       ? ok(`${limit} may be open, at most ${needed} are needed`)
       : warn(`${limit} may be open, and up to ${needed} are needed`, 'Raise ulimit -n (systemd: LimitNOFILE).')
   return [{ about: 'open files', run: async () => found }]
+}
+
+function connectionsOf(sink: SinkConfig): number {
+  return sink.type === 'splunk_hec' ? sink.concurrency + 2 * sink.urls.length : FILES_OF_SINK
 }
 
 async function writable(dir: string, advice: string): Promise<Finding> {
@@ -97,7 +117,7 @@ async function writable(dir: string, advice: string): Promise<Finding> {
   }
 }
 
-async function adminPort({ admin }: Single, signal: AbortSignal): Promise<Finding> {
+async function adminPort({ admin }: Config, signal: AbortSignal): Promise<Finding> {
   const { host, port, portWasSet } = admin
   if (port === 0) return ok('any free port will be taken')
   const server = createServer()

@@ -15,8 +15,11 @@ const SKEW_WARN_SECONDS = 60
 const SKEW_LIMIT_SECONDS = 15 * 60
 const TIMEOUT_MS = 10_000
 
+/** One logstore. */
+export type LogstoreEnd = Pick<Single, 'sls' | 'proxies'>
+
 export interface SlsAsked {
-  readonly config: Single
+  readonly config: LogstoreEnd
   readonly client: SlsClient
   readonly credentials: CredentialSource
 }
@@ -80,7 +83,7 @@ function remembered<T>(ask: (signal: AbortSignal) => Promise<T>): (signal: Abort
 }
 
 /** Compares the clocks by an unsigned request. The service refuses it, and the refusal carries the service's time. */
-async function clockSkew({ sls, proxies }: Single, signal: AbortSignal): Promise<Finding> {
+async function clockSkew({ sls, proxies }: LogstoreEnd, signal: AbortSignal): Promise<Finding> {
   const { endpoint, project, logstore } = sls
   const connect = { timeoutMs: TIMEOUT_MS, proxies }
   const connections = new Connections(endpoint, { connect, headersTimeout: TIMEOUT_MS })
@@ -128,7 +131,7 @@ function shardsFound(shards: readonly Shard[]): Finding {
   return ok(`accepted; ${shards.length} shards${readonly > 0 ? `, ${readonly} of them read-only` : ''}`)
 }
 
-async function logstore({ sls, proxies }: Single, credentials: CredentialSource): Promise<Finding> {
+async function logstore({ sls, proxies }: LogstoreEnd, credentials: CredentialSource): Promise<Finding> {
   const { endpoint, project, logstore: name } = sls
   const client = new OfficialClient({
     ...{ endpoint, project, logstore: name },
@@ -161,7 +164,7 @@ function wasRefused(error: unknown): boolean {
   )
 }
 
-function groupFound({ sls }: Single, groups: readonly ListedGroup[]): Finding {
+function groupFound({ sls }: LogstoreEnd, groups: readonly ListedGroup[]): Finding {
   const ours = groups.find(({ name }) => name === sls.consumerGroup)
   if (!ours) {
     if (groups.length < GROUP_QUOTA) {
@@ -185,7 +188,7 @@ function groupFound({ sls }: Single, groups: readonly ListedGroup[]): Finding {
 }
 
 /** A recent commit under our name shows a replica with this name. The service tells each consumer only its own shards. */
-async function consumerName({ sls }: Single, client: SlsClient, signal: AbortSignal): Promise<Finding> {
+async function consumerName({ sls }: LogstoreEnd, client: SlsClient, signal: AbortSignal): Promise<Finding> {
   const checkpoints = await client.getCheckpoints(sls.consumerGroup, undefined, signal)
   const own = checkpoints.filter(({ consumer }) => consumer === sls.consumer)
   const ageSeconds = Math.round(Date.now() / 1000 - Math.max(0, ...own.map(({ updateTime }) => updateTime / 1e6)))
@@ -224,7 +227,7 @@ async function pullOne(
 }
 
 /** A trial would join the group, or move a checkpoint. */
-function writePermission({ sls }: Single, groups: readonly ListedGroup[]): Finding {
+function writePermission({ sls }: LogstoreEnd, groups: readonly ListedGroup[]): Finding {
   const exists = groups.some(({ name }) => name === sls.consumerGroup)
   const actions = [
     ...(exists ? [] : [RAM_ACTIONS.CreateConsumerGroup]),

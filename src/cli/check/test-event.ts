@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import type { Single } from '../../config/single.ts'
 import { Fault } from '../../core/errors.ts'
 import { sourcetypeOf } from '../../pipeline/products.ts'
 import type { HecConnection } from '../../sinks/splunk-hec/client.ts'
@@ -9,6 +8,7 @@ import { judge, judgeAck } from '../../sinks/splunk-hec/response.ts'
 import { mayPass } from '../persistently.ts'
 import type { Finding } from './finding.ts'
 import { ok } from './finding.ts'
+import type { HecEnd } from './hec.ts'
 
 /**
  * Posts one marked event. Only this shows whether the token may write to the index and whether acknowledgements come back.
@@ -16,7 +16,7 @@ import { ok } from './finding.ts'
  */
 export function testEventSender(
   url: string,
-  config: Single,
+  config: HecEnd,
   connection: HecConnection,
 ): (signal: AbortSignal) => Promise<Finding> {
   const id = `check:${randomUUID()}`
@@ -24,7 +24,7 @@ export function testEventSender(
 }
 
 interface Means {
-  readonly config: Single
+  readonly config: HecEnd
   readonly connection: HecConnection
   readonly signal: AbortSignal
 }

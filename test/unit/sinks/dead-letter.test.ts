@@ -7,7 +7,7 @@ import { setImmediate } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { hostChecks } from '../../../src/cli/check/host.ts'
-import type { Single } from '../../../src/config/single.ts'
+import type { Config } from '../../../src/config/model.ts'
 import { DeadLetter } from '../../../src/sinks/dead-letter.ts'
 import type { DeadLetterRecord } from '../../../src/sinks/dead-letter-files.ts'
 import { deadLetterFiles, readDeadLetters } from '../../../src/sinks/dead-letter-files.ts'
@@ -291,11 +291,7 @@ describe('a directory that was not there survives a power cut with all of its pa
     const top = await temporaryDirectory()
     const synced: string[] = []
     await watchSyncs((path) => void synced.push(path))
-    const config = {
-      deadLetterDir: join(top, 'a/b'),
-      log: {},
-      hec: { urls: [''], concurrency: 1 },
-    } as unknown as Single
+    const config = { deadLetterDir: join(top, 'a/b'), log: {}, sources: [], sinks: [] } as unknown as Config
     const check = hostChecks(config).find(({ about }) => about === 'dead letter')
     await check?.run(AbortSignal.abort())
     expect(synced).toEqual(expect.arrayContaining([top, join(top, 'a')]))

@@ -1,0 +1,59 @@
+import type { Config, SplunkHecConfig } from '../../config/model.ts'
+import { NO_TELEMETRY } from '../../core/telemetry.ts'
+import { credentialSources, logstoresOf, slsClient } from '../../parts.ts'
+import type { Check } from './finding.ts'
+import type { HecEnd } from './hec.ts'
+import { hecChecks } from './hec.ts'
+import { hostChecks } from './host.ts'
+import type { LogstoreEnd } from './sls.ts'
+import { slsChecks } from './sls.ts'
+
+/** The checks of every logstore, of every sink, and of this machine. `close` ends their connections. */
+export function checksOf(config: Config, testEvent: boolean): { checks: Check[]; close: () => Promise<void> } {
+  const { proxies } = config
+  const credentials = credentialSources(NO_TELEMETRY)
+  const logstores = logstoresOf(config).map(({ source, ref }) => {
+    const sls = { ...source, logstore: ref.logstore }
+    const own = credentials(source)
+    const client = slsClient({ source, logstore: ref.logstore, proxies, telemetry: NO_TELEMETRY, credentials: own })
+    const end: LogstoreEnd = { sls, proxies }
+    return {
+      name: `${source.name}/${ref.logstore}`,
+      sls,
+      client,
+      checks: slsChecks({ config: end, client, credentials: own }),
+    }
+  })
+  const [first] = logstores
+  const splunks = config.sinks.filter((sink): sink is SplunkHecConfig => sink.type === 'splunk_hec')
+  const sinks = splunks.flatMap((hec) => {
+    if (first === undefined) return []
+    const end: HecEnd = { hec: { ...hec, source: hec.source ?? sourceOf(first.sls) }, sls: first.sls, proxies }
+    return [{ name: hec.name, checks: hecChecks(end, testEvent) }]
+  })
+  const checks = [...ofSeveral(logstores), ...ofSeveral(sinks), ...hostChecks(config)]
+  return { checks, close: async () => void (await Promise.all(logstores.map(({ client }) => client.close()))) }
+}
+
+function sourceOf({ project, logstore }: LogstoreEnd['sls']): string {
+  return `sls://${project}/${logstore}`
+}
+
+interface End {
+  readonly name: string
+  readonly checks: readonly Check[]
+}
+
+/** A failure at one of several ends skips nothing at the others. */
+function ofSeveral(ends: readonly End[]): Check[] {
+  if (ends.length === 1) return ends.flatMap(({ checks }) => checks)
+  return ends.flatMap(({ name, checks }) =>
+    checks.map(({ about, run, opens, behind }) => ({
+      about,
+      run,
+      end: name,
+      ...(opens !== undefined && { opens: `${name} ${opens}` }),
+      ...(behind !== undefined && { behind: `${name} ${behind}` }),
+    })),
+  )
+}

@@ -1,0 +1,96 @@
+import { PassThrough } from 'node:stream'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { checkCommand } from '../../../src/cli/check.ts'
+import { startHecReceiver } from '../../../src/emulator/hec/server.ts'
+import { startSlsEmulator } from '../../../src/emulator/sls/server.ts'
+import { temporaryFiles } from '../config/given-environment.ts'
+
+const FILE = `
+version: 1
+sources: {trail: {endpoint: 127.0.0.1:9, project: audit-hz, logstore: actiontrail, group: siem}}
+sinks: {splunk: {type: splunk_hec, url: "http://127.0.0.1:9", token: "\${TOKEN}"}}
+routes: [{name: all, to: splunk}]
+`
+const ENVIRONMENT = { TOKEN: 'a-token', SLS_AK_ID: 'an-id', SLS_AK_KEY: 'a-key', ADMIN_PORT: '0' }
+
+async function check(file: string, args: string[] = [], env: Readonly<Record<string, string>> = {}) {
+  const { directory, write } = temporaryFiles()
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()]
+  const all = { ...ENVIRONMENT, DEAD_LETTER_DIR: `${directory}/letters`, ...env }
+  const io = { env: all, stdout, stderr, signal: new AbortController().signal }
+  const code = await checkCommand(['--config', write('bridge.yaml', file), ...args], io)
+  const lines = String(stdout.read() ?? '')
+    .trimEnd()
+    .split('\n')
+  return { code, lines, verdict: lines.at(-1), stderr: String(stderr.read() ?? '').replaceAll(directory, '') }
+}
+
+describe('check --static', () => {
+  test.for(['--static', '-t'])('is offline, and ends with its verdict: %s', async (option) => {
+    expect(await check(FILE, [option])).toEqual({
+      code: 0,
+      lines: ['ok    configuration          audit-hz/actiontrail → http://127.0.0.1:9', 'ready'],
+      verdict: 'ready',
+      stderr: '',
+    })
+  })
+
+  test('ends with 2 for a wrong file, and lists its problems on standard error', async () => {
+    const { code, lines, stderr } = await check(FILE.replace('to: splunk', 'to: splnk, wen: x'), ['-t'])
+    expect({ code, lines }).toEqual({ code: 2, lines: ['not ready: 2 failed'] })
+    expect(stderr).toContain(
+      '  /bridge.yaml:5:26  routes[0].to: splnk\n      there is no sink of this name; did you mean splunk?',
+    )
+    expect(stderr).toContain('  /bridge.yaml:5:33  routes[0].wen\n      is not a key here; did you mean when?')
+    expect(stderr).toContain('docs/configuration-file.md')
+  })
+
+  test('shows warnings with their places', async () => {
+    const { code, lines } = await check(`${FILE}lists: {idle: [x]}\n`, ['-t'])
+    expect({ code, warned: lines[1] }).toEqual({
+      code: 0,
+      warned: expect.stringMatching(
+        /^warn {2}configuration {10}\/.*bridge\.yaml:6:9 lists\.idle: nothing uses this list$/,
+      ),
+    })
+  })
+})
+
+test('check says in its last line what it did not try, and where', async () => {
+  const sls = await startSlsEmulator({ shards: 1 })
+  const hec = await startHecReceiver()
+  onTestFinished(() => Promise.all([sls.close(), hec.close()]).then(() => {}))
+  const { project, name } = sls.logstore()
+  const { host } = new URL(sls.url)
+  const file = `
+version: 1
+sources:
+  good: {endpoint: "http://${host}", project: ${project}, logstore: [${name}, second], group: siem}
+  bad: {endpoint: "http://127.0.0.1:9", project: ${project}, logstore: ${name}, group: siem}
+sinks:
+  splunk: {type: splunk_hec, url: "${hec.url}", token: "\${TOKEN}"}
+  refused: {type: splunk_hec, url: "${hec.url}", token: "no\${TOKEN}"}
+  archive: {type: file, path: archive.jsonl}
+routes: [{name: all, to: [splunk, refused, archive]}]
+`
+  const { SLS_AK_ID, SLS_AK_KEY } = sls.environment()
+  const { lines, verdict, code } = await check(file, [], { SLS_AK_ID, SLS_AK_KEY, TOKEN: hec.token } as Record<
+    string,
+    string
+  >)
+  expect(lines[0]).toBe('ok    configuration          good, bad → splunk, refused, archive')
+  expect(code).toBe(1)
+  expect(verdict).toMatch(
+    /^not ready: 3 failed; not tried: .*bad\/[^:]+: SLS credentials, SLS logstore, .*; refused: HEC health, HEC body size, HEC index$/,
+  )
+  expect(lines).toContainEqual(expect.stringMatching(/^ok {4}SLS credentials +good\/.*: /))
+  expect(lines).toContainEqual(expect.stringMatching(/^FAIL {2}HEC token +refused: /))
+  expect(lines).toContainEqual(expect.stringMatching(/^ok {4}file sink +.* is writable/))
+})
+
+test('a configuration of the environment ends with the verdict, too', async () => {
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()]
+  const io = { env: { SLS_PROJECT: 'x' }, stdout, stderr, signal: new AbortController().signal }
+  expect(await checkCommand(['-t'], io)).toBe(2)
+  expect(String(stdout.read())).toMatch(/^not ready: \d+ failed\n$/)
+})
