@@ -10,8 +10,8 @@ import { replay } from './dead-letter/replay.ts'
 
 const HELP = `List or replay the events that the SIEM refused for good, in DEAD_LETTER_DIR.
 
-usage: sls-siem-bridge dead-letter list [--json]
-       sls-siem-bridge dead-letter replay
+usage: sls-siem-bridge dead-letter list [--json] [--config FILE]
+       sls-siem-bridge dead-letter replay [--config FILE]
 
   list     one line per event: time, reason, origin, and with a configuration file route and sink (--json: the whole
            entries)

@@ -13,10 +13,11 @@ import { sleepUnlessEnded } from './sleep.ts'
 
 const HELP = `Show for every shard how far the consumer group is behind. SLS itself is asked.
 
-usage: sls-siem-bridge lag [--watch] [--json]
+usage: sls-siem-bridge lag [--config FILE] [--watch] [--json]
 
-  --watch   repeat every 2 seconds until stopped
-  --json    one JSON object per shard and line; with several logstores also with source, project, logstore and group
+  --config FILE   the configuration file (default: BRIDGE_CONFIG; without one, the environment)
+  --watch         repeat every 2 seconds until stopped
+  --json          one JSON object per shard and line; with several logstores also with source, project, logstore and group
   --help
 
 Reads the SLS_… settings (environment or .env) or the sources of the configuration file; needs no SIEM settings and no

@@ -37,6 +37,7 @@ usage: sls-siem-bridge reconcile --from TIME [--to TIME] [options]
   --ids FILE         compare with a file exported from Splunk by hand (CSV with sls_event_id and count, or one id a line)
   --print-spl        only print the search whose result --ids takes
   --json             one JSON document: from, to, ok, total, shards, missing, notes
+  --config FILE      the configuration file (default: BRIDGE_CONFIG; without one, the environment)
   --help
 
 The period is in receive time, the order in which Log Service keeps logs. The settings of "run" (FILTER_TOPICS, SLS_QUERY)

@@ -5,9 +5,12 @@ import { configurationOf } from './configuration.ts'
 
 const HELP = `Run one replica: lease shards of the consumer group, deliver their logs, commit what was acknowledged.
 
-usage: sls-siem-bridge run
+usage: sls-siem-bridge run [--config FILE]
 
-The environment and .env are its whole configuration: see docs/configuration.md, and begin with .env.example.
+  --config FILE   the configuration file (default: BRIDGE_CONFIG): see docs/configuration-file.md
+  --help
+
+Without a file the environment and .env are its whole configuration: see docs/configuration.md, and begin with .env.example.
 Start more replicas to scale. SIGTERM or SIGINT drains, commits within SHUTDOWN_GRACE_SECONDS and exits with 0. A second
 SIGINT exits at once.
 

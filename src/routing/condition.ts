@@ -118,7 +118,7 @@ class ConditionReader {
       scanner.fail(`a condition has at most ${MOST_COMPARISONS} comparisons, those of its macros included`, start)
     }
     const compared = readArgument(scanner, operator, this.#shared.names.lists)
-    return { ...compared, operand, text: scanner.text.slice(start, scanner.at), offset: this.#place ?? start }
+    return { ...compared, operand, text: scanner.text.slice(start, scanner.at).trimEnd(), offset: this.#place ?? start }
   }
 
   /** No operator follows what was read: it is the name of a macro, or something is missing. */

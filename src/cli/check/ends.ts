@@ -2,11 +2,11 @@ import type { Config, SplunkHecConfig } from '../../config/model.ts'
 import { NO_TELEMETRY } from '../../core/telemetry.ts'
 import { credentialSources, logstoresOf, slsClient } from '../../parts.ts'
 import type { Check } from './finding.ts'
-import type { HecEnd } from './hec.ts'
 import { hecChecks } from './hec.ts'
 import { hostChecks } from './host.ts'
 import type { LogstoreEnd } from './sls.ts'
 import { slsChecks } from './sls.ts'
+import type { HecEnd } from './test-event.ts'
 
 /** The checks of every logstore, of every sink, and of this machine. `close` ends their connections. */
 export function checksOf(config: Config, testEvent: boolean): { checks: Check[]; close: () => Promise<void> } {

@@ -1,5 +1,4 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import type { Single } from '../../config/single.ts'
 import { Fault, messageOf } from '../../core/errors.ts'
 import { NO_TELEMETRY } from '../../core/telemetry.ts'
 import { hecConnection } from '../../parts.ts'
@@ -10,6 +9,7 @@ import type { HecResponse } from '../../sinks/splunk-hec/response.ts'
 import { believedCode } from '../../sinks/splunk-hec/response.ts'
 import type { Check, Finding } from './finding.ts'
 import { ok, skip, warn } from './finding.ts'
+import type { HecEnd } from './test-event.ts'
 import { testEventSender } from './test-event.ts'
 import { handshake, speaksTls } from './tls.ts'
 
@@ -17,9 +17,6 @@ const TIMEOUT_MS = 10_000
 /** A larger body would not tell more. */
 const LARGEST_PROBE_BYTES = 32 * 1024 * 1024
 const SMALL_PROBE_BYTES = 64
-
-/** One Splunk. A test event says which group it is about. */
-export type HecEnd = Pick<Single, 'hec' | 'sls' | 'proxies'>
 
 interface Learned {
   ack: boolean

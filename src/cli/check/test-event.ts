@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Single } from '../../config/single.ts'
 import { Fault } from '../../core/errors.ts'
 import { sourcetypeOf } from '../../pipeline/products.ts'
 import type { HecConnection } from '../../sinks/splunk-hec/client.ts'
@@ -8,7 +9,6 @@ import { judge, judgeAck } from '../../sinks/splunk-hec/response.ts'
 import { mayPass } from '../persistently.ts'
 import type { Finding } from './finding.ts'
 import { ok } from './finding.ts'
-import type { HecEnd } from './hec.ts'
 
 /**
  * Posts one marked event. Only this shows whether the token may write to the index and whether acknowledgements come back.
@@ -22,6 +22,9 @@ export function testEventSender(
   const id = `check:${randomUUID()}`
   return (signal) => sendTestEvent(url, id, { config, connection, signal })
 }
+
+/** One Splunk. A test event names the group of a logstore. */
+export type HecEnd = Pick<Single, 'hec' | 'sls' | 'proxies'>
 
 interface Means {
   readonly config: HecEnd

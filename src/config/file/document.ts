@@ -45,12 +45,12 @@ export class YamlDocument {
     return `${line}:${col}`
   }
 
-  /** In the text of the file, of what stands at `offset` of a value in which `${…}` is replaced. */
-  offsetOf(written: Written, offset = 0): number {
+  /** In the text of the file: of a value, or of what stands at `offset` of a value in which `${…}` is replaced. */
+  offsetOf(written: Written, offset?: number): number {
     if (written.kind !== 'text') return written.at
     const { node, value } = written
     if ('problem' in value) return scalarOffset(this.#text, node, value.offset)
-    return offset === 0 ? (node.range?.[0] ?? 0) : scalarOffset(this.#text, node, offsetInValue(value, offset))
+    return offset === undefined ? (node.range?.[0] ?? 0) : scalarOffset(this.#text, node, offsetInValue(value, offset))
   }
 }
 

@@ -1,6 +1,7 @@
 import { nearest } from '../../core/nearest.ts'
 import type { Condition } from '../../routing/condition.ts'
 import { parseCondition } from '../../routing/condition.ts'
+import { contradictionsIn } from '../../routing/contradictions.ts'
 import { boolean } from '../parsers.ts'
 import type { Findings } from './findings.ts'
 import type { KeyPath, Written } from './written.ts'
@@ -117,10 +118,18 @@ function checkConditions(
     const text = textOf(entriesOf(route).get('when')?.value)
     if (text === undefined) continue
     const found = parseCondition(text, { macros, lists })
-    if (!('problem' in found)) conditions.set(index, found)
-    else if (found.macro === undefined || !broken.has(found.macro)) findings.refuse(['routes', index, 'when'], found)
+    if (!('problem' in found)) {
+      conditions.set(index, found)
+      warnOfContradictions(found, ['routes', index, 'when'], findings)
+    } else if (found.macro === undefined || !broken.has(found.macro)) findings.refuse(['routes', index, 'when'], found)
   }
   return conditions
+}
+
+function warnOfContradictions({ expression }: Condition, path: KeyPath, findings: Findings): void {
+  for (const { isWhole, reason, offset } of contradictionsIn(expression)) {
+    findings.warn(path, `${isWhole ? 'can never hold' : 'has a part that can never hold'}: ${reason}`, offset)
+  }
 }
 
 function pair<T>(name: string, value: T | undefined): [string, T][] {

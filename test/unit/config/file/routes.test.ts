@@ -106,6 +106,21 @@ describe('conditions', () => {
     ])
   })
 
+  test('that can never hold are warnings at their places', () => {
+    const more = { macros: '{none: "x in ()"}' }
+    const routes = [
+      '{name: a, when: y = 1 or none, to: splunk}',
+      '{name: b, when: "z exists and not z exists", to: splunk}',
+      ALL,
+    ]
+    expect(accepted(withRoutes(routes, more)).warnings).toEqual([
+      expect.stringMatching(
+        /^bridge\.yaml:5:30 routes\[0\]\.when: has a part that can never hold: .*the list is empty/,
+      ),
+      expect.stringMatching(/^bridge\.yaml:6:22 routes\[1\]\.when: can never hold: .*exclude one another/),
+    ])
+  })
+
   test('a wrong macro is one problem at its own place, however many use it', () => {
     const macros = '{m: x startwith a, n: m and y = 1, o: p, p: o}'
     const routes = ['{name: a, when: m, to: splunk}', '{name: b, when: n or z = 1, to: splunk}', ALL]

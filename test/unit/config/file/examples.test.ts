@@ -1,0 +1,31 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { accepted } from './given-file.ts'
+
+const ROOT = new URL('../../../../', import.meta.url)
+const read = (path: string) => readFileSync(new URL(path, ROOT), 'utf8')
+const files = readdirSync(new URL('examples/', ROOT)).filter((name) => name.endsWith('.yaml'))
+
+/** What the files quote. */
+const QUOTED = { SPLUNK_TOKEN: 'a-token', LOOK_PROJECT: 'a-project', LOOK_LOGSTORE: 'a-logstore' }
+
+describe('examples', () => {
+  test.for(files)('%s is right, and has tests', (name) => {
+    const text = read(`examples/${name}`)
+    const keys = text.includes('credentials:') ? { SLS_AK_ID: '', SLS_AK_KEY: '' } : {}
+    const { config, warnings } = accepted(text, { env: { ...QUOTED, ...keys } })
+    expect(warnings).toEqual([])
+    expect(config.tests.length).toBeGreaterThan(0)
+  })
+
+  test('are all in the list of their README', () => {
+    const listed = [...read('examples/README.md').matchAll(/^\| \[([^\]]+)\]/gm)].map(([, name]) => name)
+    expect(listed.sort()).toEqual([...files].sort())
+  })
+
+  test.for(['README.md', 'README.zh-CN.md'])('so is the file of five lines in %s', (name) => {
+    const [, block = ''] = /```yaml\n(.*?)```/s.exec(read(name)) ?? []
+    expect(block.trim().split('\n')).toHaveLength(5)
+    expect(accepted(block, { env: QUOTED }).warnings).toEqual([])
+  })
+})
