@@ -1,9 +1,9 @@
 /**
  * Measures the cost of each fault, one fault a run, and writes the table of docs/evidence.md.
  *
- *   node test/chaos/evidence.ts [--only TEXT] [--seed N] [--sample sync_data_to_splunk.py] [--output docs/evidence.md]
+ *   node test/chaos/evidence.ts [--only TEXT]… [--seed N] [--sample sync_data_to_splunk.py] [--output docs/evidence.md]
  *
- * `--only` chooses the rows whose name contains the text. With `--sample` the vendor's sample goes through the same.
+ * `--only` chooses the rows whose name contains one of the texts. With `--sample` the vendor's sample goes through the same.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
@@ -24,7 +24,7 @@ const SETTLE_MS = 60_000
 const BETWEEN = ['<!-- measured -->', '<!-- end of what was measured -->'] as const
 
 const OPTIONS = {
-  only: { type: 'string', default: '' },
+  only: { type: 'string', multiple: true, default: [''] },
   seed: { type: 'string', default: '7' },
   sample: { type: 'string' },
   output: { type: 'string' },
@@ -143,7 +143,7 @@ async function lineOf(row: Row, column: Column, seed: number): Promise<string | 
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: OPTIONS })
   const seed = Number(values.seed)
-  const rows = rowsOf(seed).filter(({ name }) => name.includes(values.only))
+  const rows = rowsOf(seed).filter(({ name }) => values.only.some((text) => name.includes(text)))
   const columns = columnsOf(values.sample)
   // Three at a time: a run waits more than it works.
   const limit = pLimit(3)
