@@ -195,7 +195,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     bug: 'the kernel lets every topic through',
-    edits: [['config[TOPIC_COUNT] = topicCount', 'config[TOPIC_COUNT] = 0']],
+    edits: [['image.text(topicList(topics)), topics.topics.length', 'image.text(topicList(topics)), 0']],
     ...{ ordeal: 'quiet', caughtBy: 'invented' },
   },
   {
@@ -261,7 +261,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     bug: 'the byte budget admits everything',
     edits: [
-      ['this.#batches > 0 && this.used + bytes > this.limit', 'this.used + bytes < 0'],
+      ['if (of.batches > 0 && !this.#fits(of, bytes)) return false', ''],
       ['this.#unstarted <= MAX_UNSTARTED_BATCHES', 'this.#unstarted >= 0'],
     ],
     ...{ ordeal: 'stalled SIEM, growing logs', caughtBy: 'memory' },
