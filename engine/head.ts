@@ -10,6 +10,7 @@ import {
   ID_PREFIX_BYTES,
   ID_PREFIX_LENGTH,
   MAX_COPIES,
+  PIECE_IS_SOURCETYPE,
   PIECE_IS_TEXT,
   PIECE_KIND,
   PIECE_LENGTH,
@@ -17,6 +18,13 @@ import {
   PIECE_TEXT,
   SOURCE_START,
   SOURCE_STOP,
+  SOURCETYPE_HAS_REST,
+  SOURCETYPE_IS_PREFIX,
+  SOURCETYPE_LENGTH,
+  SOURCETYPE_SIZE,
+  SOURCETYPE_TEXT,
+  SOURCETYPE_TOPIC,
+  SOURCETYPE_TOPIC_LENGTH,
   TAGS_AT,
   TOPIC_START,
   TOPIC_STOP,
@@ -72,6 +80,9 @@ let membersLength: usize = 0
 /** The source as it stands in the members. */
 let sourceAt: usize = 0
 let sourceLength: usize = 0
+/** The topic as it stands in the members. */
+let topicAt: usize = 0
+let topicLength: usize = 0
 let headsUsed: usize = HEADS
 /** End of the group's frames so far. */
 let frames: usize = 0
@@ -87,8 +98,9 @@ export function writeMembers(group: usize): bool {
   if (values > room / MAX_ESCAPED) return false
   room -= MAX_ESCAPED * values
   clearHighBytes()
-  let out = copy(MEMBERS, BEFORE_TOPIC, 13)
-  out = writeEscaped(out, topicStart, topicEnd)
+  topicAt = copy(MEMBERS, BEFORE_TOPIC, 13)
+  let out = writeEscaped(topicAt, topicStart, topicEnd)
+  topicLength = out - topicAt
   out = copy(out, BEFORE_SOURCE, 16)
   sourceAt = out
   out = writeEscaped(out, sourceStart, sourceEnd)
@@ -117,10 +129,22 @@ function writeHead(copyAt: usize, place: usize): bool {
   let out = headsUsed
   let piece = word(copyAt, COPY_PIECES)
   for (let left = word(copyAt, COPY_PIECE_COUNT); left > 0; left--) {
-    const isText = word(piece, PIECE_KIND) === PIECE_IS_TEXT
-    const length = isText ? word(piece, PIECE_LENGTH) : sourceLength
-    if (length + membersLength + 32 > HEADS_END - out) return false
-    out = copy(out, isText ? word(piece, PIECE_TEXT) : sourceAt, length)
+    const kind = word(piece, PIECE_KIND)
+    let text = sourceAt
+    let length = sourceLength
+    let more: usize = 0
+    if (kind === PIECE_IS_TEXT) {
+      text = word(piece, PIECE_TEXT)
+      length = word(piece, PIECE_LENGTH)
+    } else if (kind === PIECE_IS_SOURCETYPE) {
+      const found = sourcetype(word(piece, PIECE_TEXT))
+      text = word(found, SOURCETYPE_TEXT)
+      length = word(found, SOURCETYPE_LENGTH)
+      if (word(found, SOURCETYPE_HAS_REST) !== 0) more = topicLength - word(found, SOURCETYPE_TOPIC_LENGTH)
+    }
+    if (length + more + membersLength + 32 > HEADS_END - out) return false
+    out = copy(out, text, length)
+    if (more > 0) out = copy(out, topicAt + topicLength - more, more)
     piece += PLACE * PIECE_SIZE
   }
   out = copy(out, MEMBERS, membersLength)
@@ -130,6 +154,20 @@ function writeHead(copyAt: usize, place: usize): bool {
   store<u32>(place + 4, <u32>headLength)
   headsUsed = out
   return true
+}
+
+/** The row of the table for the topic. Its last row is for every topic. */
+function sourcetype(table: usize): usize {
+  let row = table
+  while (!fitsTopic(row)) row += PLACE * SOURCETYPE_SIZE
+  return row
+}
+
+function fitsTopic(row: usize): bool {
+  const length = word(row, SOURCETYPE_TOPIC_LENGTH)
+  const isPrefix = word(row, SOURCETYPE_IS_PREFIX) !== 0
+  const fits = isPrefix ? length + word(row, SOURCETYPE_HAS_REST) <= topicLength : length === topicLength
+  return fits && same(word(row, SOURCETYPE_TOPIC), topicAt, length)
 }
 
 /** Returns the new position, or 0 when a tag is unusual or repeated, or `room` bytes are too few. */

@@ -32,7 +32,8 @@ export const PRODUCTS: readonly Product[] = [
   { topic: 'sas-*', sourcetype: 'aliyun:sas:*' },
 ]
 
-const UNKNOWN = 'aliyun:sls'
+/** Of every other topic. */
+export const UNKNOWN_SOURCETYPE = 'aliyun:sls'
 
 /** The source type for logs of a topic: `aliyun:sls` if the topic is empty or unknown. */
 export function sourcetypeOf(topic: string): string {
@@ -43,5 +44,5 @@ export function sourcetypeOf(topic: string): string {
     const sourcetype = product.sourcetype.replace('*', () => topic.slice(start.length))
     if (!sourcetype.endsWith(':')) return sourcetype
   }
-  return UNKNOWN
+  return UNKNOWN_SOURCETYPE
 }

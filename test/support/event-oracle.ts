@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import protobuf from 'protobufjs'
 import type { EncodeCounts, PullPosition } from '../../src/core/batch.ts'
 import type { HecLayout } from '../../src/pipeline/hec-layout.ts'
+import { sourcetypeOf } from '../../src/pipeline/products.ts'
 
 /** The schema of Log Service; nothing is `required`, since a missing field is a default here, and strings are bytes. */
 const SCHEMA = `
@@ -104,7 +105,10 @@ function envelope(options: Encoding, group: Group, log: Log, id: string): string
     ['time', `${nanos / NANOS}.${String(nanos % NANOS).padStart(9, '0')}`],
     ['host', JSON.stringify(options.host ?? text(group.Source))],
     ['source', JSON.stringify(options.source)],
-    ['sourcetype', JSON.stringify(options.sourcetype)],
+    [
+      'sourcetype',
+      JSON.stringify(options.sourcetype === 'auto' ? sourcetypeOf(text(group.Topic)) : options.sourcetype),
+    ],
   ]
   if (options.index !== undefined) members.push(['index', JSON.stringify(options.index)])
   members.push(['event', objectOf([...pairs].map(([key, value]) => [key, JSON.stringify(value)]))])

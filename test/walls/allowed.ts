@@ -18,7 +18,7 @@ const TABLE: readonly (readonly [place: string, ours: string, packages: string])
   ['pipeline', 'routing core', ''],
   ['pipeline/lines', '', ''],
   ['pipeline/reference', `${ENGINE} pipeline/lines routing core sls/protobuf.ts`, 'node:buffer node:crypto'],
-  ['pipeline/wasm', `${ENGINE} pipeline/reference routing core sls/lz4.ts`, 'node:crypto'],
+  ['pipeline/wasm', `${ENGINE} pipeline/products.ts pipeline/reference routing core sls/lz4.ts`, 'node:crypto'],
   ['sinks', 'core', 'node:crypto node:fs node:fs/promises node:path p-limit'],
   ['sinks/gzip', 'core', 'node:util node:zlib'],
   ['sinks/*', 'sinks sinks/gzip net core', 'node undici p-limit'],

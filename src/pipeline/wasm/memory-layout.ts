@@ -118,13 +118,24 @@ export const COPY_PIECE_COUNT = 2
 export const COPY_ROUTE = 3
 export const COPY_SIZE = 4
 export const MAX_COPIES = 256
-// A piece of an envelope: a text, or the source of the group.
+// A piece of an envelope: a text, the source of the group, or the source type for its topic.
 export const PIECE_KIND = 0
 export const PIECE_TEXT = 1
 export const PIECE_LENGTH = 2
 export const PIECE_SIZE = 3
 export const PIECE_IS_TEXT = 0
 export const PIECE_IS_SOURCE = 1
+/** Its text is a table of source types: SOURCETYPE_SIZE each. The first that fits the topic counts; the last fits all. */
+export const PIECE_IS_SOURCETYPE = 2
+export const SOURCETYPE_TOPIC = 0
+export const SOURCETYPE_TOPIC_LENGTH = 1
+/** 1 if the topic only has to begin so. */
+export const SOURCETYPE_IS_PREFIX = 2
+export const SOURCETYPE_TEXT = 3
+export const SOURCETYPE_LENGTH = 4
+/** 1 if the rest of the topic follows the text, and must not be empty. */
+export const SOURCETYPE_HAS_REST = 5
+export const SOURCETYPE_SIZE = 6
 
 // An output. The host sets its places once, and takes what is in it.
 export const OUTPUT_START = 0

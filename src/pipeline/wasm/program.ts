@@ -1,4 +1,4 @@
-import { constantMembers } from '../hec-layout.ts'
+import { PRODUCTS, UNKNOWN_SOURCETYPE } from '../products.ts'
 import type { Copy, Destination, Program } from '../program.ts'
 import { fixedLayout, plainRouteOf } from '../program.ts'
 import type { TopicSelection } from '../select.ts'
@@ -12,6 +12,7 @@ import {
   MAX_OUTPUTS,
   MAX_PROGRAM_KEYS,
   PIECE_IS_SOURCE,
+  PIECE_IS_SOURCETYPE,
   PIECE_IS_TEXT,
   PIECE_SIZE,
   TOPIC_IS_PREFIX,
@@ -144,19 +145,35 @@ class Translation {
   #copyWords({ destination, layout }: Copy, route: number): number[] {
     const fixed = fixedLayout(layout)
     if (fixed === undefined) throw new Unsupported('a value of the log in the envelope')
-    if (fixed.sourcetype === 'auto') throw new Unsupported('a sourcetype by topic')
-    const { index, host } = fixed
+    const { host, source, sourcetype, index } = fixed
     let output = this.#outputs.findIndex((one) => one.destination.sink === destination.sink && one.index === index)
     if (output === -1) output = this.#outputs.push({ destination, index }) - 1
     const image = this.#image
     const text = (value: string): number[] => [PIECE_IS_TEXT, image.text(Buffer.from(value)), Buffer.byteLength(value)]
-    const after = `",${constantMembers(fixed, '')},"event":{`
-    const pieces =
-      host === undefined
-        ? [...text(',"host":"'), PIECE_IS_SOURCE, 0, 0, ...text(after)]
-        : text(`,"host":${JSON.stringify(host).slice(0, -1)}${after}`)
+    const pieces = [
+      ...(host === undefined ? [...text(',"host":"'), PIECE_IS_SOURCE, 0, 0] : text(`,"host":"${insideOf(host)}`)),
+      ...text(`","source":"${insideOf(source)}","sourcetype":"`),
+      ...(sourcetype === 'auto' ? [PIECE_IS_SOURCETYPE, this.#sourcetypes(), 0] : text(insideOf(sourcetype))),
+      ...text(`"${index === undefined ? '' : `,"index":"${insideOf(index)}"`},"event":{`),
+    ]
     return [output, image.words(pieces), pieces.length / PIECE_SIZE, route]
   }
+
+  /** Address of the table. */
+  #sourcetypes(): number {
+    const image = this.#image
+    const rows = [...PRODUCTS, { topic: '*', sourcetype: UNKNOWN_SOURCETYPE }].flatMap(({ topic, sourcetype }) => {
+      const [start, text] = [Buffer.from(topic.replace(/\*$/, '')), Buffer.from(sourcetype.replace(/\*$/, ''))]
+      const hasRest = sourcetype.endsWith('*') ? 1 : 0
+      return [image.text(start), start.length, topic.endsWith('*') ? 1 : 0, image.text(text), text.length, hasRest]
+    })
+    return image.words(rows)
+  }
+}
+
+/** The inside of a JSON string. */
+function insideOf(text: string): string {
+  return JSON.stringify(text).slice(1, -1)
 }
 
 function numberOf(names: string[], name: string): number {

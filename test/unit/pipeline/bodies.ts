@@ -158,7 +158,9 @@ const groups: Arbitrary<Field> = mostlyInOrder(
   fc
     .tuple(
       fc.oneof(fc.array(anyLog, { maxLength: 6 }), similarLogs),
-      atMostOne(fc.oneof(oneOf('audit', 'audi', 'auditx', ''), values)),
+      atMostOne(
+        fc.oneof(oneOf('audit', 'audi', 'auditx', '', 'waf_access_log', 'sas-', 'sas-"vul"', 'drds_audit_log'), values),
+      ),
       atMostOne(fc.oneof(oneOf('10.0.0.1'), values)),
       fc.array(pairs, { maxLength: 3 }),
       rarely(unknownField),

@@ -15,6 +15,7 @@ const variants: Encoding[] = [
   { ...defaults, topics: ['audit', 'other'], index: 'i' },
   { ...defaults, topics: ['', 'auditx*', 'é*'] },
   { ...defaults, topics: ['audit*'], reservedKeys: 'rename' },
+  { ...defaults, sourcetype: 'auto' },
 ]
 
 describe('any log groups', () => {

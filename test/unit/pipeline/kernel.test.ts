@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { PullPosition } from '../../../src/core/batch.ts'
 import { SAMPLE_KINDS, SampleLogs } from '../../../src/emulator/sample-logs.ts'
+import type { Program } from '../../../src/pipeline/program.ts'
 import { Kernel } from '../../../src/pipeline/wasm/kernel.ts'
 import { DONE, HANDED_OVER, MAX_GROUPS } from '../../../src/pipeline/wasm/memory-layout.ts'
 import { encodeLogGroup, encodeLogGroupList } from '../../../src/sls/log-group.ts'
@@ -25,12 +26,17 @@ import {
 } from './wire.ts'
 
 /** Number of logs that the kernel hands over to the reference engine; `undefined` when it hands over the whole body. */
-function handedOverOf(body: Buffer, kernel: Kernel = openKernel(), at: PullPosition = position): number | undefined {
+function handedOverOf(
+  body: Buffer,
+  kernel: Kernel = openKernel(),
+  at: PullPosition = position,
+  program: Program = programOf({ maxBatchBytes: 100_000 }),
+): number | undefined {
   const place = kernel.slots.take(body.length) as number
   const placed = kernel.bytes.subarray(place, place + body.length)
   placed.set(body)
   try {
-    if (kernel.begin(placed, at, programOf({ maxBatchBytes: 100_000 })) === undefined) return undefined
+    if (kernel.begin(placed, at, program) === undefined) return undefined
     let handedOver = 0
     for (let stop = kernel.encode(); stop !== DONE; stop = kernel.encode()) {
       if (stop === HANDED_OVER) {
@@ -238,4 +244,11 @@ describe('both engines', () => {
       expect(encodeAll(encoder, body).text).toBe(whole.text)
     }
   })
+})
+
+test('writes the source type by topic itself', () => {
+  const topics = ['waf_access_log', 'sas-vul-log', 'sas-', 'unknown', '']
+  const body = list(...topics.map((name) => group(log(time(1)), topic(name))))
+  const program = programOf({ maxBatchBytes: 100_000, sourcetype: 'auto' })
+  expect(handedOverOf(body, openKernel(), position, program)).toBe(0)
 })
