@@ -30,12 +30,10 @@ export function wholeValue(json: Buffer): Found | undefined {
   return scan.value(0)
 }
 
-const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY, QUOTE, COMMA, COLON, BACKSLASH] = Buffer.from('{}[]",:\\')
-const SPACES: ReadonlySet<number | undefined> = new Set(Buffer.from(' \t\n\r'))
+const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY, QUOTE, COMMA, COLON, BACKSLASH, LETTER_N] =
+  Buffer.from('{}[]",:\\n')
 /** The literals and numbers of JSON. */
 const SCALAR = /^(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)$/
-/** One of these tells that a literal or number has ended. */
-const BEHIND_SCALAR: ReadonlySet<number | undefined> = new Set(Buffer.from(' \t\n\r,]}'))
 const ESCAPE = /^(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/
 const CONTROL = 0x20
 
@@ -54,7 +52,7 @@ class JsonScan {
   }
 
   skipSpace(): void {
-    while (SPACES.has(this.byte)) this.#at++
+    while (isSpace(this.byte)) this.#at++
   }
 
   /** Moves to the value at the end of the path. False also if there is none. */
@@ -68,9 +66,11 @@ class JsonScan {
     if (depth > MAX_DEPTH || !this.#take(OPEN_OBJECT)) return false
     do {
       this.skipSpace()
-      const found = this.#key()
-      if (found === undefined) return false
-      if (found.equals(key)) return true
+      const start = this.#at
+      if (!this.#passString()) return false
+      const isKey = this.#textFrom(start)?.equals(key)
+      if (!this.#passColon()) return false
+      if (isKey) return true
     } while (this.#skipValue(depth + 1) && this.#takeComma())
     return false
   }
@@ -91,8 +91,9 @@ class JsonScan {
     if (this.byte === OPEN_ARRAY) return this.#array(depth)
     if (this.byte === OPEN_OBJECT)
       return this.#skipValue(depth + 1) ? one(this.#json.subarray(start, this.#at)) : undefined
-    const text = this.#scalar()
-    return text === undefined || text === null ? undefined : one(text)
+    if (!this.#passScalar()) return undefined
+    const text = this.#textFrom(start)
+    return text && one(text)
   }
 
   #array(depth: number): Found | undefined {
@@ -109,9 +110,10 @@ class JsonScan {
         isList = false
         if (!this.#skipValue(depth + 2)) return undefined
       } else {
-        const text = this.#scalar()
-        if (text === undefined) return undefined
-        if (text !== null) texts.push(text)
+        const from = this.#at
+        if (!this.#passScalar()) return undefined
+        const text = this.#textFrom(from)
+        if (text !== undefined) texts.push(text)
       }
     } while (this.#takeComma())
     if (!this.#take(CLOSE_ARRAY)) return undefined
@@ -122,10 +124,14 @@ class JsonScan {
   #skipValue(depth: number): boolean {
     this.skipSpace()
     if (this.byte === OPEN_OBJECT) {
-      return this.#skipItems(depth, CLOSE_OBJECT, () => this.#key() !== undefined && this.#skipValue(depth + 1))
+      return this.#skipItems(
+        depth,
+        CLOSE_OBJECT,
+        () => this.#passString() && this.#passColon() && this.#skipValue(depth + 1),
+      )
     }
     if (this.byte === OPEN_ARRAY) return this.#skipItems(depth, CLOSE_ARRAY, () => this.#skipValue(depth + 1))
-    return this.#scalar() !== undefined
+    return this.#passScalar()
   }
 
   #skipItems(depth: number, close: number | undefined, skipItem: () => boolean): boolean {
@@ -140,44 +146,42 @@ class JsonScan {
     return this.#take(close)
   }
 
-  /** A key, with the colon and the space behind it. */
-  #key(): Buffer | undefined {
-    const key = this.#string()
+  /** Passes the colon behind a key, and space around it. */
+  #passColon(): boolean {
     this.skipSpace()
-    if (key === undefined || !this.#take(COLON)) return undefined
+    const isThere = this.#take(COLON)
     this.skipSpace()
-    return key
+    return isThere
   }
 
-  /** The text of a string, number or literal; `null` for `null`. */
-  #scalar(): Buffer | null | undefined {
-    if (this.byte === QUOTE) return this.#string()
+  /** Passes a string, number or literal. Behind the last two stands something that ends them. */
+  #passScalar(): boolean {
+    if (this.byte === QUOTE) return this.#passString()
     const start = this.#at
-    while (this.byte !== undefined && !BEHIND_SCALAR.has(this.byte)) this.#at++
-    if (this.byte === undefined) return undefined
-    const bytes = this.#json.subarray(start, this.#at)
-    const text = bytes.toString('latin1')
-    if (!SCALAR.test(text)) return undefined
-    return text === 'null' ? null : bytes
+    while (!endsScalar(this.byte)) this.#at++
+    return this.byte !== undefined && SCALAR.test(this.#json.toString('latin1', start, this.#at))
   }
 
-  #string(): Buffer | undefined {
-    if (!this.#take(QUOTE)) return undefined
-    const start = this.#at
-    let hasEscapes = false
+  #passString(): boolean {
+    if (!this.#take(QUOTE)) return false
     for (;;) {
       const byte = this.byte
-      if (byte === undefined || byte < CONTROL) return undefined
+      if (byte === undefined || byte < CONTROL) return false
       this.#at++
-      if (byte === QUOTE) break
+      if (byte === QUOTE) return true
       if (byte !== BACKSLASH) continue
-      hasEscapes = true
       const escaped = ESCAPE.exec(this.#json.toString('latin1', this.#at, this.#at + 5))?.[0]
-      if (escaped === undefined) return undefined
+      if (escaped === undefined) return false
       this.#at += escaped.length
     }
-    const bytes = this.#json.subarray(start, this.#at - 1)
-    return hasEscapes ? unescaped(bytes) : bytes
+  }
+
+  /** The text of the scalar that was passed, and began at `start`; `undefined` for `null`. */
+  #textFrom(start: number): Buffer | undefined {
+    if (this.#json[start] === LETTER_N) return undefined
+    if (this.#json[start] !== QUOTE) return this.#json.subarray(start, this.#at)
+    const string = this.#json.subarray(start + 1, this.#at - 1)
+    return string.includes(BACKSLASH as number) ? unescaped(string) : string
   }
 
   #takeComma(): boolean {
@@ -190,6 +194,14 @@ class JsonScan {
     this.#at++
     return true
   }
+}
+
+function isSpace(byte: number | undefined): boolean {
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
+}
+
+function endsScalar(byte: number | undefined): boolean {
+  return byte === undefined || isSpace(byte) || byte === COMMA || byte === CLOSE_ARRAY || byte === CLOSE_OBJECT
 }
 
 function one(text: Buffer): Found {

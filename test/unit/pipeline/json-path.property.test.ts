@@ -220,6 +220,12 @@ describe('hostile JSON', () => {
     expect(found(`{"y":2,"bad":${bad}}`, 'y')).toBe('2')
   })
 
+  test('the word null in quotes is a text', () => {
+    expect(found('{"a":"null","b":["null",null],"null":1}', 'a')).toBe('null')
+    expect(found('{"a":"null","b":["null",null],"null":1}', 'b')).toEqual(['null'])
+    expect(found('{"a":"null","b":["null",null],"null":1}', 'null')).toBe('1')
+  })
+
   test('keys and values with escapes are compared by what they mean', () => {
     expect(found(String.raw`{"v\u0065rb":"g\u0065t","\"":"\ud83d\ude00","\ud83d":"\udE00\ud83d"}`, 'verb')).toBe('get')
     expect(found(String.raw`{"v\u0065rb":1,"verb":2}`, 'verb')).toBe('1')
