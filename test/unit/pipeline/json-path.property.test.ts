@@ -80,7 +80,7 @@ describe('JSON is looked up as JSON.parse reads it', () => {
           expect(isText || isMixed ? JSON.parse(result as string) : result, path.join('/')).toEqual(meant)
         }
       }),
-      { numRuns: 500 },
+      { numRuns: 500, interruptAfterTimeLimit: 2000 },
     )
   })
 
@@ -91,7 +91,7 @@ describe('JSON is looked up as JSON.parse reads it', () => {
         const isAbsent = (known.get(JSON.stringify(path)) ?? null) === null
         expect(found(JSON.stringify(json), ...path) === undefined).toBe(isAbsent)
       }),
-      { numRuns: 500 },
+      { numRuns: 500, interruptAfterTimeLimit: 2000 },
     )
   })
 
@@ -110,7 +110,7 @@ describe('JSON is looked up as JSON.parse reads it', () => {
           expect(found(`${text}${behind}`, ...path)).toEqual(whole)
         }
       }),
-      { numRuns: 100 },
+      { numRuns: 100, interruptAfterTimeLimit: 2000 },
     )
   })
 
@@ -132,7 +132,7 @@ describe('JSON is looked up as JSON.parse reads it', () => {
           else expect(results[index]).toBeDefined()
         }
       }),
-      { numRuns: 2000 },
+      { numRuns: 2000, interruptAfterTimeLimit: 2000 },
     )
   })
 })

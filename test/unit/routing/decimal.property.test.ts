@@ -34,7 +34,7 @@ test('numbers compare by their exact value, however they are written', () => {
       expect(compare(a.text, b.text)).toBe(a.exact < b.exact ? -1 : Number(a.exact > b.exact))
       expect(compare(a.text, a.text)).toBe(0)
     }),
-    { numRuns: 1000 },
+    { numRuns: 1000, interruptAfterTimeLimit: 2000 },
   )
 })
 
