@@ -24,7 +24,7 @@ const SETTLE_MS = 60_000
 const BETWEEN = ['<!-- measured -->', '<!-- end of what was measured -->'] as const
 
 const OPTIONS = {
-  only: { type: 'string', multiple: true, default: [''] },
+  only: { type: 'string', multiple: true },
   seed: { type: 'string', default: '7' },
   sample: { type: 'string' },
   output: { type: 'string' },
@@ -142,8 +142,9 @@ async function lineOf(row: Row, column: Column, seed: number): Promise<string | 
 
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: OPTIONS })
+  const only = values.only ?? ['']
   const seed = Number(values.seed)
-  const rows = rowsOf(seed).filter(({ name }) => values.only.some((text) => name.includes(text)))
+  const rows = rowsOf(seed).filter(({ name }) => only.some((text) => name.includes(text)))
   const columns = columnsOf(values.sample)
   // Three at a time: a run waits more than it works.
   const limit = pLimit(3)
