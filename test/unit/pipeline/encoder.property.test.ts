@@ -10,12 +10,9 @@ const positions = [position, { ...position, firstGroup: undefined }]
 const variants: Encoding[] = [
   defaults,
   { ...defaults, maxBatchBytes: 1 },
-  { ...defaults, maxBatchBytes: 700, index: 'main' },
-  { ...defaults, maxBatchBytes: 20_000, host: 'a "host"' },
-  { ...defaults, topics: ['audit', 'other'], index: 'i' },
-  { ...defaults, topics: ['', 'auditx*', 'é*'] },
-  { ...defaults, topics: ['audit*'], reservedKeys: 'rename' },
-  { ...defaults, sourcetype: 'auto' },
+  { ...defaults, maxBatchBytes: 700, index: 'main', sourcetype: 'auto' },
+  { ...defaults, maxBatchBytes: 20_000, host: 'a "host"', reservedKeys: 'rename' },
+  { ...defaults, topics: ['audit', '', 'sas-*', 'é*'], index: 'i' },
 ]
 
 describe('any log groups', () => {
