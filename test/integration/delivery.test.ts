@@ -39,6 +39,26 @@ describe('one replica', () => {
     expect(Object.keys(fields ?? {})).toEqual(['sls_event_id'])
   })
 
+  test('the environment chooses topics, JSON, reserved keys and source types', async () => {
+    const scenario = await Scenario.start({
+      sls: { shards: 1 },
+      hec: { keep: true },
+      env: {
+        ...{ FILTER_TOPICS: 'waf_*,""', EVENT_JSON_FIELDS: 'event', EVENT_RESERVED_KEYS: 'rename' },
+        SPLUNK_HEC_SOURCETYPE: 'auto',
+      },
+    })
+    const { logstore } = scenario
+    logstore.write([{ event: '{ "n": 12345678901234567890 }', __topic__: 'fake' }], { topic: 'waf_access_log' })
+    logstore.write([{ event: 'no JSON' }], { topic: '' })
+    logstore.write([{ event: '{}' }], { topic: 'oss_access_log' })
+    await scenario.deliver()
+    const lines = scenario.hec.events.map(({ line }) => line)
+    expect(lines.map((line) => /"sourcetype":"([^"]*)"/.exec(line)?.[1])).toEqual(['aliyun:waf', 'aliyun:sls'])
+    expect(lines[0]).toContain('"event":{"n":12345678901234567890},"__content__:__topic__":"fake"')
+    expect(lines[1]).toContain('"event":"no JSON"')
+  })
+
   test('metrics and readiness show the delivery', async () => {
     const scenario = await Scenario.start({ sls: { shards: 2 }, env: { FILTER_TOPICS: 'audit_log' } })
     await scenario.write(10, { kinds: ['audit', 'access'] })
