@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { seededRandom } from '../../src/emulator/sample-logs.ts'
 import { CATALOG } from './faults/catalog.ts'
+import { OUTPUT_FAULTS } from './faults/output.ts'
 import { PROCESS_FAULTS } from './faults/process.ts'
 import { performOne } from './schedule.ts'
 import { bridge } from './subject.ts'
@@ -25,6 +26,8 @@ const BACKLOG = { groups: 90, logsPerGroup: 1_000, tagBytes: 10, logBytes: 1_000
 /** The allowed growth between the first third and the last. */
 const GROWTH_MB = 15
 const GROWTH_DESCRIPTORS = 10
+
+const ENDING_FAULTS = [...PROCESS_FAULTS, ...OUTPUT_FAULTS]
 
 interface Sample {
   residentMb: number
@@ -56,7 +59,7 @@ async function ordeal(world: World): Promise<void> {
   while (performance.now() < end) {
     await sleep(CALM_MS * (0.5 + random()))
     const fault = CATALOG[Math.floor(random() * CATALOG.length)] as (typeof CATALOG)[number]
-    const spared = PROCESS_FAULTS.includes(fault) ? [witness.name] : []
+    const spared = ENDING_FAULTS.includes(fault) ? [witness.name] : []
     await performOne(world, fault, Math.floor(random() * 2 ** 31), spared)
   }
   await watching
@@ -67,7 +70,7 @@ function median(of: Sample[], key: keyof Sample): number {
 }
 
 console.log(`soak of ${MINUTES} min, seed ${SEED}`)
-const verdict = await trial({ subject: bridge(TOPICS), seed: SEED, ack: true, diskKb: 8 << 10, ordeal })
+const verdict = await trial({ subject: bridge(TOPICS), seed: SEED, ack: true, endpoints: 2, diskKb: 8 << 10, ordeal })
 console.log(described(verdict))
 
 const third = Math.max(1, Math.floor(samples.length / 3))
