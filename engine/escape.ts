@@ -47,7 +47,7 @@ export function writeEscaped(out: usize, from: usize, to: usize): usize {
 }
 
 /** One bit for each of the sixteen bytes that is `"`, `\` or below 0x20. */
-function escapesIn(bytes: v128): i32 {
+export function escapesIn(bytes: v128): i32 {
   // Flipping 0x02 moves `"` just above the control characters, and the characters between them higher.
   const quoteOrControl = i8x16.le_u(v128.xor(bytes, i8x16.splat(0x02)), i8x16.splat(0x20))
   const backslash = i8x16.eq(bytes, i8x16.splat(0x5c))

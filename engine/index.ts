@@ -131,7 +131,7 @@ function encodeRouted(): i32 {
     const logEnd = walk(LOG_END)
     const index = walk(LOG_INDEX)
     if (!headIsWritten || !readLog(log, logEnd)) return HANDED_OVER
-    if (!groupIsDecided) decideLog()
+    if (!groupIsDecided && !decideLog()) return HANDED_OVER
     if (chosenCount === 0) addTo(FILTERED, reason, 1)
     else if (!writeCopies(logEnd - log, <u32>index)) return HANDED_OVER
     setWalk(LOGS_AT, logEnd)

@@ -1,7 +1,20 @@
-import { KEY_COUNT, KEY_FRAMED, KEY_SIZE, KEY_WIRE, KEYS } from '../src/pipeline/wasm/memory-layout.ts'
+import {
+  KEY_COUNT,
+  KEY_FRAMED,
+  KEY_SIZE,
+  KEY_WIRE,
+  KEYS,
+  NODE_COUNT,
+  NODE_OP,
+  NODE_OPERAND,
+  NODE_SIZE,
+  NODES,
+  OP_STOP,
+  OPERAND_LOG,
+} from '../src/pipeline/wasm/memory-layout.ts'
 import { copy, same } from './copy.ts'
 import { clearHighBytes, highBytes, MAX_ESCAPED, writeEscaped } from './escape.ts'
-import { PLACE, program, word } from './layout.ts'
+import { PLACE, program, setWord, word } from './layout.ts'
 import { isUtf8 } from './utf8.ts'
 import { KEY } from './wire.ts'
 
@@ -56,8 +69,13 @@ let last: usize = ENTRIES
 
 /** Makes every key new again for `takeKey`. */
 export function beginEvent(): void {
-  // The number wraps after 2^32 events. A key last seen exactly then counts as a duplicate: slower, never wrong.
   event++
+  // The number wraps after 2^32 events. What is older must not look new.
+  if (event === 0) {
+    event = 1
+    forgetFound()
+    resetKeys()
+  }
   last = ENTRIES
   // A table full of unused keys would leave every log with a new key to the host for ever.
   if (turnedAway > MAX_KEYS) resetKeys()
@@ -110,6 +128,11 @@ export function nextKey(entry: usize): usize {
 /** The entry of a key of the program. */
 export function programKey(number: usize): usize {
   return ENTRIES + (number + 1) * ENTRY
+}
+
+/** Tells the log that was read last from those before it. Never 0. */
+export function logNumber(): u32 {
+  return event
 }
 
 /** Whether the log that was read last has the key. */
@@ -223,4 +246,13 @@ export function resetKeys(): bool {
     if (find(wire, wire + word(key, KEY_FRAMED)) !== programKey(number)) return false
   }
   return true
+}
+
+/** Forgets what the program's operands found in earlier logs. */
+function forgetFound(): void {
+  let node = program(NODES)
+  for (let left = program(NODE_COUNT); left > 0; left--) {
+    if (word(node, NODE_OP) > <usize>OP_STOP) setWord(word(node, NODE_OPERAND), OPERAND_LOG, 0)
+    node += PLACE * NODE_SIZE
+  }
 }

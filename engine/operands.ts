@@ -1,5 +1,13 @@
 import {
+  FOUND_ABSENT,
+  FOUND_LIST,
+  FOUND_TEXT,
   OF_KEY,
+  OPERAND_FOUND,
+  OPERAND_FOUND_START,
+  OPERAND_FOUND_STOP,
+  OPERAND_IS_KEPT,
+  OPERAND_LOG,
   OPERAND_READING_COUNT,
   OPERAND_READINGS,
   READING_NUMBER,
@@ -7,33 +15,62 @@ import {
   READING_REST_COUNT,
   READING_SIZE,
 } from '../src/pipeline/wasm/memory-layout.ts'
-import { hasKey, programKey, valueStart, valueStop } from './keys.ts'
-import { PLACE, word } from './layout.ts'
+import { foundList, foundStart, foundStop, lookUp } from './json-path.ts'
+import { hasKey, logNumber, programKey, valueStart, valueStop } from './keys.ts'
+import { PLACE, setWord, word } from './layout.ts'
 import { nameStart, nameStop } from './names.ts'
 
-/** The value that `find` found is `[from, to)`. */
+/** The value that `find` found is `[from, to)`: a text, or an array of JSON whose elements are scalars. */
 export let from: usize = 0
 export let to: usize = 0
+export let isList: bool = false
 
 /** Finds the value of the operand at this address. False when it is absent. */
 export function find(operand: usize): bool {
-  const readings = word(operand, OPERAND_READINGS)
-  const count = word(operand, OPERAND_READING_COUNT)
-  for (let index: usize = 0; index < count; index++) {
-    const reading = readings + index * PLACE * READING_SIZE
-    const number = word(reading, READING_NUMBER)
-    if (word(reading, READING_OF) === OF_KEY) {
-      const entry = programKey(number)
-      if (!hasKey(entry)) continue
-      from = valueStart(entry)
-      to = valueStop(entry)
-    } else {
-      if (nameStart(number) === 0) continue
-      from = nameStart(number)
-      to = nameStop(number)
+  // What was found in JSON is kept for other comparisons of the same log.
+  if (word(operand, OPERAND_IS_KEPT) === 0) return findAnew(operand)
+  if (<u32>word(operand, OPERAND_LOG) !== logNumber()) {
+    const found = findAnew(operand)
+    setWord(operand, OPERAND_LOG, logNumber())
+    setWord(operand, OPERAND_FOUND, found ? (isList ? FOUND_LIST : FOUND_TEXT) : FOUND_ABSENT)
+    setWord(operand, OPERAND_FOUND_START, from)
+    setWord(operand, OPERAND_FOUND_STOP, to)
+    return found
+  }
+  from = word(operand, OPERAND_FOUND_START)
+  to = word(operand, OPERAND_FOUND_STOP)
+  isList = word(operand, OPERAND_FOUND) === FOUND_LIST
+  return word(operand, OPERAND_FOUND) !== FOUND_ABSENT
+}
+
+function findAnew(operand: usize): bool {
+  let reading = word(operand, OPERAND_READINGS)
+  isList = false
+  for (let left = word(operand, OPERAND_READING_COUNT); left > 0; left--) {
+    if (findReading(reading)) {
+      if (word(reading, READING_REST_COUNT) === 0) return true
+      if (!lookUp(reading, from, to)) return false
+      from = foundStart
+      to = foundStop
+      isList = foundList
+      return true
     }
-    if (word(reading, READING_REST_COUNT) === 0) return true
-    return false
+    reading += PLACE * READING_SIZE
   }
   return false
+}
+
+/** The value of the key or of the group, before its JSON is looked into. */
+function findReading(reading: usize): bool {
+  const number = word(reading, READING_NUMBER)
+  if (word(reading, READING_OF) === OF_KEY) {
+    const entry = programKey(number)
+    if (!hasKey(entry)) return false
+    from = valueStart(entry)
+    to = valueStop(entry)
+    return true
+  }
+  from = nameStart(number)
+  to = nameStop(number)
+  return from !== 0
 }

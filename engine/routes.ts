@@ -21,7 +21,7 @@ import {
 } from '../src/pipeline/wasm/memory-layout.ts'
 import { PLACE, program, setWord, word } from './layout.ts'
 import { readNames } from './names.ts'
-import { holds } from './tests.ts'
+import { beginTests, holds, isUnsure } from './tests.ts'
 
 // A program's routes are a graph of nodes: comparisons, each with the nodes that follow if it holds and if not, and what happens
 // to the log. All edges lead forward.
@@ -43,6 +43,7 @@ export function chosen(index: usize): usize {
 /** Decides what topic, source and tags alone decide. False when the host must read the group. */
 export function decideGroup(group: usize): bool {
   if (!readNames(group)) return false
+  beginTests()
   const nodes = program(NODES)
   let node = nodes + program(NODE_COUNT) * PLACE * NODE_SIZE
   while (node > nodes) {
@@ -62,12 +63,14 @@ export function decideGroup(group: usize): bool {
   }
   start = word(program(START), NODE_GROUP_SELF)
   groupIsDecided = choose(false)
-  return true
+  return !isUnsure()
 }
 
-/** Chooses the copies of the log that was read. */
-export function decideLog(): void {
+/** Chooses the copies of the log that was read. False when the host must. */
+export function decideLog(): bool {
+  beginTests()
   choose(true)
+  return !isUnsure()
 }
 
 /** False when it needs a log, and there is none. */

@@ -1,6 +1,21 @@
+import type { Decimal } from '../../routing/decimal.ts'
 import type { Comparison } from '../../routing/expression.ts'
 import type { Image } from './image.ts'
-import { OP_CONTAINS, OP_ENDS, OP_EQUAL, OP_EXISTS, OP_IN, OP_STARTS, OP_UNEQUAL } from './memory-layout.ts'
+import {
+  OP_AT_LEAST,
+  OP_AT_MOST,
+  OP_CONTAINS,
+  OP_ENDS,
+  OP_EQUAL,
+  OP_EXISTS,
+  OP_ICONTAINS,
+  OP_IN,
+  OP_INTERSECTS,
+  OP_LESS,
+  OP_MORE,
+  OP_STARTS,
+  OP_UNEQUAL,
+} from './memory-layout.ts'
 import { Unsupported } from './unsupported.ts'
 
 /** What a node compares its value with: an operation, and the address and length of a text, or of a list and its texts. */
@@ -10,23 +25,45 @@ export interface Code {
   readonly length: number
 }
 
-/** Operations that compare with one text. */
-const TEXT_OPS: Readonly<Partial<Record<Comparison['kind'], number>>> = {
+type Kind = Comparison['kind']
+
+/** Operations that compare with one text, with several, and with a number. */
+const TEXT_OPS: Readonly<Partial<Record<Kind, number>>> = {
   ...{ '=': OP_EQUAL, '!=': OP_UNEQUAL },
-  ...{ contains: OP_CONTAINS, startswith: OP_STARTS, endswith: OP_ENDS },
+  ...{ contains: OP_CONTAINS, icontains: OP_ICONTAINS, startswith: OP_STARTS, endswith: OP_ENDS },
 }
+const LIST_OPS = { in: OP_IN, intersects: OP_INTERSECTS }
+const NUMBER_OPS = { '<': OP_LESS, '<=': OP_AT_MOST, '>': OP_MORE, '>=': OP_AT_LEAST }
+
+/** The kernel counts the places before a number's point in 32 bits. */
+const MOST_PLACES = 1e9
 
 /** Puts what a comparison compares with into the image. */
 export function codeOf(comparison: Comparison, image: Image): Code {
   const { kind } = comparison
   if (kind === 'exists') return { op: OP_EXISTS, text: 0, length: 0 }
-  if (kind === 'in') {
+  if (kind === 'in' || kind === 'intersects') {
     const texts = comparison.to.map((text) => Buffer.from(text))
-    return { op: OP_IN, text: image.texts(texts), length: texts.length }
+    return { op: LIST_OPS[kind], text: image.texts(texts), length: texts.length }
+  }
+  if (kind === '<' || kind === '<=' || kind === '>' || kind === '>=') {
+    const { to } = comparison
+    if (!('digits' in to)) throw new Unsupported('val()')
+    return { op: NUMBER_OPS[kind], text: image.words(decimalWords(to, image)), length: 0 }
   }
   const op = TEXT_OPS[kind]
   if (op === undefined) throw new Unsupported(kind)
   if (typeof comparison.to !== 'string') throw new Unsupported('val()')
-  const bytes = Buffer.from(comparison.to)
+  const bytes = Buffer.from(kind === 'icontains' ? small(comparison.to) : comparison.to)
   return { op, text: image.text(bytes), length: bytes.length }
+}
+
+function decimalWords({ negative, digits, point }: Decimal, image: Image): number[] {
+  if (Math.abs(point) > MOST_PLACES) throw new Unsupported('a number so large or small')
+  return [negative ? 1 : 0, point, image.text(Buffer.from(digits)), digits.length]
+}
+
+/** Letters of ASCII are small. */
+function small(text: string): string {
+  return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
 }

@@ -1,5 +1,6 @@
 import type { Expression, Operand } from '../../routing/expression.ts'
 import type { Reading } from '../../routing/path.ts'
+import { isOfGroup } from '../../routing/path.ts'
 import type { Code } from './comparisons.ts'
 import { codeOf } from './comparisons.ts'
 import type { Image } from './image.ts'
@@ -94,21 +95,28 @@ export class Graph {
     if (name !== undefined) throw new Unsupported(`${name}()`)
     let at = this.#operands.get(path.text)
     if (at === undefined) {
-      const ofGroup = path.readings.every(({ of, key }) => of !== 'content' && key !== '@time' && key !== '@size')
+      const ofGroup = isOfGroup(path)
+      const isKept = !ofGroup && path.readings.some(({ rest }) => rest.length > 0)
       const readings = this.#image.words(path.readings.flatMap((reading) => this.#reading(reading)))
-      at = this.#image.words([readings, path.readings.length, ofGroup ? 1 : 0, 0])
+      at = this.#image.words([readings, path.readings.length, ofGroup ? 1 : 0, isKept ? 1 : 0, 0, 0, 0, 0])
       this.#operands.set(path.text, at)
     }
     return at
   }
 
   #reading({ of, key, rest }: Reading): number[] {
-    if (rest.length > 0) throw new Unsupported('JSON')
-    return of === 'content' ? [OF_KEY, this.key(key), 0, 0] : [OF_NAME, this.#name(of, key), 0, 0]
+    const image = this.#image
+    const steps = rest.flatMap((step) => {
+      if (typeof step === 'number') return [0, step]
+      const bytes = Buffer.from(step)
+      return [image.text(bytes), bytes.length]
+    })
+    const way = [rest.length > 0 ? image.words(steps) : 0, rest.length]
+    return of === 'content' ? [OF_KEY, this.#key(key), ...way] : [OF_NAME, this.#name(of, key), ...way]
   }
 
   /** Number of a content's key. */
-  key(key: string): number {
+  #key(key: string): number {
     return numberOf(this.#keys, key)
   }
 

@@ -96,6 +96,12 @@ export const OP_CONTAINS = 6
 export const OP_STARTS = 7
 export const OP_ENDS = 8
 export const OP_UNEQUAL = 9
+export const OP_ICONTAINS = 10
+export const OP_INTERSECTS = 11
+export const OP_LESS = 12
+export const OP_AT_MOST = 13
+export const OP_MORE = 14
+export const OP_AT_LEAST = 15
 
 // An operand: how to find its value.
 /** Address and number of the readings, READING_SIZE each: the first whose value is there counts. */
@@ -103,13 +109,36 @@ export const OPERAND_READINGS = 0
 export const OPERAND_READING_COUNT = 1
 /** 1 if all logs of a group have the same value. */
 export const OPERAND_OF_GROUP = 2
+/** 1 if what is found in a log is kept for the next comparison. */
+export const OPERAND_IS_KEPT = 3
+/** What was found, and in which log. */
+export const OPERAND_LOG = 4
+export const OPERAND_FOUND = 5
+export const OPERAND_FOUND_START = 6
+export const OPERAND_FOUND_STOP = 7
+export const FOUND_ABSENT = 0
+export const FOUND_TEXT = 1
+export const FOUND_LIST = 2
 export const READING_OF = 0
 export const READING_NUMBER = 1
+/** The way into the JSON of the value: STEP_SIZE each. */
+export const READING_REST = 2
 export const READING_REST_COUNT = 3
 export const READING_SIZE = 4
 // Kinds of readings: key of a content, value of the group.
 export const OF_KEY = 0
 export const OF_NAME = 1
+
+// A step into JSON: address and length of a key; or 0 and an index.
+export const STEP_KEY = 0
+export const STEP_LENGTH = 1
+export const STEP_SIZE = 2
+
+// A number to compare with: its sign, its point, address and number of its digits.
+export const DECIMAL_IS_NEGATIVE = 0
+export const DECIMAL_POINT = 1
+export const DECIMAL_DIGITS = 2
+export const DECIMAL_DIGIT_COUNT = 3
 
 // A copy: its output, and the texts from the time to the members of the event.
 export const COPY_OUTPUT = 0
