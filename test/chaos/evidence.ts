@@ -144,10 +144,6 @@ async function main(): Promise<void> {
   const { values } = parseArgs({ options: OPTIONS })
   const only = values.only ?? ['']
   const seed = Number(values.seed)
-<<<<<<< Updated upstream
-=======
-  const { only = [''] } = values
->>>>>>> Stashed changes
   const rows = rowsOf(seed).filter(({ name }) => only.some((text) => name.includes(text)))
   const columns = columnsOf(values.sample)
   // Three at a time: a run waits more than it works.
