@@ -21,6 +21,14 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }
     summary: 'validate the configuration and try both ends; ingests nothing',
     load: async () => (await import('./cli/check.ts')).checkCommand,
   },
+  test: {
+    summary: 'run the tests of the configuration file',
+    load: async () => (await import('./cli/test.ts')).testCommand,
+  },
+  explain: {
+    summary: 'the way of one log: every route, every comparison, and the bytes that would leave',
+    load: async () => (await import('./cli/explain.ts')).explainCommand,
+  },
   lag: {
     summary: 'table of shards: owner, checkpoint, lag, state',
     load: async () => (await import('./cli/lag.ts')).lagCommand,
@@ -142,7 +150,13 @@ async function main(argv: string[]): Promise<number> {
   // A signal that came meanwhile is heard in the next round of the event loop. This one may have looked already.
   await setImmediate()
   await setImmediate()
-  return run(rest, { env: process.env, stdout: process.stdout, stderr: process.stderr, signal: end })
+  return run(rest, {
+    env: process.env,
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    signal: end,
+  })
 }
 
 /**

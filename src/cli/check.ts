@@ -9,6 +9,7 @@ import type { Check, Verdict } from './check/finding.ts'
 import { command, defaulting, EXIT, flag, WrongConfiguration } from './command.ts'
 import { configurationOf } from './configuration.ts'
 import { mayPass } from './persistently.ts'
+import { runTests } from './trial/tests.ts'
 
 const HELP = `Validate the configuration and try both ends. Ingests nothing and commits nothing. Makes DEAD_LETTER_DIR and
 the folder of LOG_FILE if they are missing.
@@ -16,7 +17,7 @@ the folder of LOG_FILE if they are missing.
 usage: sls-siem-bridge check [--config FILE] [--static] [--send-test-event] [--wait SECONDS] [--json]
 
   --config FILE       the configuration file (default: BRIDGE_CONFIG; without one, the environment)
-  --static, -t        offline: only the configuration itself
+  --static, -t        offline: only the configuration itself, and the tests of the file
   --send-test-event   also post one marked event and, if the token has acknowledgement, wait for it. Only this shows
                       whether the token may write to the index
   --wait SECONDS      try again after failures that may pass (not reachable, busy), for this time in total (default 0)
@@ -39,6 +40,7 @@ Exit code 0: ready to run; 1: a check failed; 2: the configuration itself is wro
 
 const RETRY_MS = 2_000
 const CONFIGURATION = { about: 'configuration' }
+const TESTS = { about: 'tests' }
 
 interface Line {
   readonly check: string
@@ -80,6 +82,7 @@ export const checkCommand = command({
     })
     tell(lineOf(CONFIGURATION, 'ok', wayOf(config)))
     for (const found of warnings) tell(lineOf(CONFIGURATION, 'warn', found))
+    for (const line of testLines(config)) tell(line)
     if (!offline) {
       const deadline = performance.now() + wait * 1000
       untried.push(...(await runAll(config, { testEvent: sendTestEvent, deadline }, tell, io.signal)))
@@ -87,6 +90,22 @@ export const checkCommand = command({
     return ended(!io.signal.aborted && lines.every(({ verdict }) => verdict !== 'fail'))
   },
 })
+
+/** One for each test of the configuration file that fails, or one for all that pass. */
+function testLines(config: Config): Line[] {
+  const tested = runTests(config)
+  const failed = tested.filter(({ differences }) => differences.length > 0)
+  if (tested.length > 0 && failed.length === 0) return [lineOf(TESTS, 'ok', `${tested.length} passed`)]
+  return failed.map(({ test, differences }) => ({
+    ...lineOf(
+      TESTS,
+      'fail',
+      `${test.place} ${test.name}: ${differences.join('; ')}`,
+      'See its way: sls-siem-bridge test',
+    ),
+    code: 'test',
+  }))
+}
 
 /** `trail, web → splunk, archive`, or the logstore and the URLs where there is one of each. */
 function wayOf({ sources, sinks }: Config): string {

@@ -8,6 +8,7 @@ export const EXIT = { done: 0, failed: 1, usage: 2 } as const
 
 export interface CommandIo {
   readonly env: NodeJS.ProcessEnv
+  readonly stdin?: NodeJS.ReadableStream
   readonly stdout: NodeJS.WritableStream
   readonly stderr: NodeJS.WritableStream
   /** Aborted on the first SIGTERM or SIGINT. */

@@ -35,7 +35,7 @@ export function textOf(io: CommandIo, name: SettingName): string {
  */
 export async function configurationOf(
   io: CommandIo,
-  asked: readonly Peer[] = ['collector'],
+  asked: readonly Peer[] = ['service', 'collector'],
 ): Promise<{ config: Config; warnings: string[] }> {
   const { env, problems } = readEnvironment(io.env, process.cwd())
   const named = loadSettings(env, ['BRIDGE_CONFIG'])

@@ -62,7 +62,7 @@ export const lagCommand = command({
   configured: true,
   options: { watch: flag, json: flag },
   async run({ watch, json }, io) {
-    const { config } = await configurationOf(io, [])
+    const { config } = await configurationOf(io, ['service'])
     const members = membersOf(config)
     try {
       do {

@@ -95,7 +95,7 @@ export const reconcileCommand = command({
   async run({ from, to, printSpl, ids, deadLetter, ...others }, io) {
     const period = periodOf(from, to, Date.now() / 1000)
     const asksSplunk = ids === undefined && !printSpl
-    const { config, warnings } = await singleConfigurationOf(io, asksSplunk ? ['search'] : [])
+    const { config, warnings } = await singleConfigurationOf(io, asksSplunk ? ['service', 'search'] : ['service'])
     if (printSpl) {
       const range = { from: Math.max(0, period.from - OLDER_SECONDS), to: period.to + NEWER_SECONDS }
       io.stdout.write(`${countsOfPrefix(scopeOf(config), `${config.sls.logstore}:`, range)}\n`)

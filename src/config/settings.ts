@@ -109,6 +109,7 @@ export const SETTINGS = {
     doc: 'Access key ID.',
     example: 'LTAI5tExampleExample',
     neededBy: 'access_key',
+    peer: 'service',
   }),
   SLS_AK_KEY: optional(secret, {
     group: 'sls',
@@ -116,12 +117,14 @@ export const SETTINGS = {
     example: 'your-access-key-secret',
     secret: true,
     neededBy: 'access_key',
+    peer: 'service',
   }),
   SLS_STS_TOKEN: optional(secret, {
     group: 'sls',
     doc: 'STS token that came with a temporary access key pair.',
     example: 'your-sts-token',
     secret: true,
+    peer: 'service',
   }),
   SLS_REGION: optional(matching(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'region id: a-z, 0-9 and -'), {
     group: 'sls',
@@ -428,14 +431,14 @@ export type SettingName = keyof typeof SETTINGS
 export type Values = { [K in SettingName]: (typeof SETTINGS)[K] extends Setting<infer T> ? T : never }
 export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[]
 
-/** What a command asks besides Log Service: the HTTP Event Collector or a search head. */
-export type Peer = 'collector' | 'search'
-export const PEERS: readonly Peer[] = ['collector', 'search']
+/** What a command asks: Log Service, the HTTP Event Collector, a search head. */
+export type Peer = 'service' | 'collector' | 'search'
+export const PEERS: readonly Peer[] = ['service', 'collector', 'search']
 
 /** All settings except those about the connection to a peer that the command does not ask. They may be wrong, or their files missing. */
 export function settingsToAsk(asked: readonly Peer[]): SettingName[] {
   return SETTING_NAMES.filter((name) => {
-    const { peer }: Setting<unknown> = SETTINGS[name]
+    const { group, peer = group === 'credentials' ? 'service' : undefined }: Setting<unknown> = SETTINGS[name]
     return peer === undefined || asked.includes(peer)
   })
 }

@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import { boolean, matching, multiLine, choice as oneOf, wholeNumber } from '../parsers.ts'
 import type { Peer } from '../settings.ts'
 import { SETTINGS } from '../settings.ts'
-import type { CredentialsType } from './setting-keys.ts'
+import type { CredentialsType, SettingKeys } from './setting-keys.ts'
 import { CREDENTIALS_KEYS, HEC_KEYS, HEC_TLS_KEYS, SOURCE_KEYS, settingsOf, textOf } from './setting-keys.ts'
 import type { Described } from './shape.ts'
 import { anything, byType, defaulting, list, map, named, oneOrList, optional, required, text } from './shape.ts'
@@ -54,26 +54,25 @@ const source = map(
   { doc: 'One or more logstores of a project, read by one consumer group.' },
 )
 
-type Credentials = { readonly [T in CredentialsType]: Described<unknown> }
-
-const credentials: Credentials = {
+const credentialsTypes = (asked: boolean) => ({
   access_key: map(
     {
       type: defaulting('access_key', text(oneOf('access_key'), { doc: 'An access key pair.' })),
-      ...settingsOf(CREDENTIALS_KEYS.access_key),
+      ...peersOwnKeys(asked, settingsOf(CREDENTIALS_KEYS.access_key)),
     },
     {
       doc: 'An access key pair, with the STS token of a temporary one. A value that is `${file:…}` alone is read again when it changes.',
     },
   ),
-  ecs_ram_role: vendor('ecs_ram_role', 'The RAM role of the ECS instance.'),
-  oidc: vendor('oidc', 'An OIDC token that is exchanged for a RAM role (RRSA in ACK).'),
-  uri: vendor('uri', 'A URI that answers with credentials.'),
-  profile: vendor('profile', 'A profile of the credentials file.'),
-}
+  ecs_ram_role: vendor(asked, 'ecs_ram_role', 'The RAM role of the ECS instance.'),
+  oidc: vendor(asked, 'oidc', 'An OIDC token that is exchanged for a RAM role (RRSA in ACK).'),
+  uri: vendor(asked, 'uri', 'A URI that answers with credentials.'),
+  profile: vendor(asked, 'profile', 'A profile of the credentials file.'),
+})
 
-function vendor(type: CredentialsType, doc: string): Described<unknown> {
-  return map({ type: required(text(oneOf(type), { doc })), ...settingsOf(CREDENTIALS_KEYS[type]) }, { doc })
+function vendor(asked: boolean, type: CredentialsType, doc: string): Described<unknown> {
+  const keys = peersOwnKeys(asked, settingsOf<SettingKeys>(CREDENTIALS_KEYS[type]))
+  return map({ type: required(text(oneOf(type), { doc })), ...keys }, { doc })
 }
 
 const hec = (asked: boolean) =>
@@ -98,9 +97,13 @@ const hec = (asked: boolean) =>
     },
   )
 
-/** A command that does not ask the collector runs where its token and its files are not. */
+/** A command that does not ask a peer runs where its secrets and its files are not. */
 function peersOwn<T>(asked: boolean, described: Described<T>): Described<T> {
   return asked ? described : (v.nullish(v.unknown()) as unknown as Described<T>)
+}
+
+function peersOwnKeys<K extends Readonly<Record<string, Described<unknown>>>>(asked: boolean, keys: K): K {
+  return Object.fromEntries(Object.entries(keys).map(([key, value]) => [key, peersOwn(asked, value)])) as K
 }
 
 const MiB = 1 << 20
@@ -209,15 +212,19 @@ const test = map(
   { doc: 'A log, and what has to leave.' },
 )
 
-/** Everything that a file may hold. Keys about the connection to the collector are looked at only if the command asks it. */
+/** Everything that a file may hold. Keys about the connection to a peer are looked at only if the command asks it. */
 export const fileDescription = (asked: readonly Peer[]) =>
   map(
     {
       version: required(text(version, { doc: 'Version of the format.', example: '1' })),
       credentials: optional(
-        named(name, byType(credentials, { doc: 'Where keys come from.', absent: 'access_key' }), {
-          doc: 'Credentials for Log Service, by name.',
-        }),
+        named(
+          name,
+          byType(credentialsTypes(asked.includes('service')), { doc: 'Where keys come from.', absent: 'access_key' }),
+          {
+            doc: 'Credentials for Log Service, by name.',
+          },
+        ),
       ),
       sources: required(named(name, source, { doc: 'Where logs come from, by name.' })),
       sinks: required(

@@ -166,9 +166,10 @@ class FileReading {
     for (const [name, { value }] of entriesOf(entriesOf(root).get('credentials')?.value)) {
       const type = textOf(entriesOf(value).get('type')?.value) ?? 'access_key'
       if (!isCredentialsType(type)) continue
-      const section = this.#withOwnFiles(sectionOf(value, CREDENTIALS_KEYS[type]))
+      const asked = this.#parts.asked.includes('service')
+      const section = this.#withOwnFiles(sectionOf(value, asked ? CREDENTIALS_KEYS[type] : {}))
       const at = ['credentials', name]
-      checkSection({ ...section, credentials: type }, this.#place(at, pathsOf(CREDENTIALS_KEYS[type])))
+      if (asked) checkSection({ ...section, credentials: type }, this.#place(at, pathsOf(CREDENTIALS_KEYS[type])))
       this.#warnOfLiterals(value, at, CREDENTIALS_KEYS[type])
       found.set(name, credentialsConfig(type, section.values as Values, section.given, {}))
     }
@@ -178,8 +179,9 @@ class FileReading {
   /** Those of a source that names none. They are read once. */
   #environmentCredentials(): CredentialsConfig | undefined {
     if (this.#ofEnvironment === undefined) {
-      const { env, surroundings } = this.#parts
-      const read = understand(env, CREDENTIALS_SETTINGS, surroundings)
+      const { env, asked, surroundings } = this.#parts
+      const names = settingsToAsk(asked).filter((name) => CREDENTIALS_SETTINGS.includes(name))
+      const read = understand(env, names, surroundings)
       if ('problems' in read) this.#problems.push(...read.problems)
       else this.#warnings.push(...read.warnings)
       const config = 'problems' in read ? undefined : credentialsConfig(read.credentials, read.values, read.given, env)

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { runTests } from '../../../../src/cli/trial/tests.ts'
 import { accepted } from './given-file.ts'
 
 const ROOT = new URL('../../../../', import.meta.url)
@@ -10,12 +11,14 @@ const files = readdirSync(new URL('examples/', ROOT)).filter((name) => name.ends
 const QUOTED = { SPLUNK_TOKEN: 'a-token', LOOK_PROJECT: 'a-project', LOOK_LOGSTORE: 'a-logstore' }
 
 describe('examples', () => {
-  test.for(files)('%s is right, and has tests', (name) => {
+  test.for(files)('%s is right, and passes its tests', (name) => {
     const text = read(`examples/${name}`)
     const keys = text.includes('credentials:') ? { SLS_AK_ID: '', SLS_AK_KEY: '' } : {}
     const { config, warnings } = accepted(text, { env: { ...QUOTED, ...keys } })
     expect(warnings).toEqual([])
     expect(config.tests.length).toBeGreaterThan(0)
+    for (const { test: one, differences } of runTests(config))
+      expect({ name: one.name, differences }).toEqual({ name: one.name, differences: [] })
   })
 
   test('are all in the list of their README', () => {
