@@ -38,6 +38,7 @@ export const LINE_SHAPES = [
   'cri',
   'sysdig',
   'logfmt',
+  'cef',
 ] as const
 export type LineShape = (typeof LINE_SHAPES)[number]
 

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { KvStep, LineShape, OnFailure, ParseStep } from '../../routing/step.ts'
 import { parseApacheCombined, parseApacheCommon, parseApacheError } from '../lines/apache.ts'
+import { parseCef } from '../lines/cef.ts'
 import { parseCri, parseKlog, parseSysdig } from '../lines/containers.ts'
 import { parseIptables } from '../lines/iptables.ts'
 import { parseKeyValue, parseLogfmt } from '../lines/key-value.ts'
@@ -25,6 +26,7 @@ const PARSERS: Readonly<Record<LineShape, (line: string) => Fields | undefined>>
   cri: parseCri,
   sysdig: parseSysdig,
   logfmt: parseLogfmt,
+  cef: parseCef,
 }
 
 export function parse(log: Log, { field, as, prefix, onFailure }: ParseStep): Log | OnFailure {

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { parseApacheCombined, parseApacheCommon, parseApacheError } from '../../../../src/pipeline/lines/apache.ts'
+import { parseCef } from '../../../../src/pipeline/lines/cef.ts'
 import { parseCri, parseKlog, parseSysdig } from '../../../../src/pipeline/lines/containers.ts'
 import { parseIptables } from '../../../../src/pipeline/lines/iptables.ts'
 import { parseKeyValue, parseLogfmt } from '../../../../src/pipeline/lines/key-value.ts'
@@ -92,7 +93,40 @@ test.each<[string, object | undefined]>([
   ['plain words', undefined],
 ])('logfmt: %s', (line, expected) => expect(object(parseLogfmt(line))).toEqual(expected))
 
+test.each<[string, object | undefined]>([
+  [
+    'CEF:0|Security|threatmanager|1.0|100|worm successfully stopped|10|src=10.0.0.1 dst=2.1.2.2 spt=1232',
+    {
+      ...{ version: '0', vendor: 'Security', product: 'threatmanager', device_version: '1.0', signature: '100' },
+      ...{ name: 'worm successfully stopped', severity: '10', src: '10.0.0.1', dst: '2.1.2.2', spt: '1232' },
+    },
+  ],
+  [
+    'Jul  5 09:30:00 h CEF:1|a\\|b|c\\\\|1|2|n=x|Low|msg=two words \\= one\\nline  cs1Label=a.b cs1= act=blocked a \\\\ ',
+    {
+      ...{
+        version: '1',
+        vendor: 'a|b',
+        product: 'c\\',
+        device_version: '1',
+        signature: '2',
+        name: 'n=x',
+        severity: 'Low',
+      },
+      ...{ msg: 'two words = one\nline', cs1Label: 'a.b', cs1: '', act: 'blocked a \\' },
+    },
+  ],
+  [
+    'CEF:0|a|b|c|d|e|f|',
+    { version: '0', vendor: 'a', product: 'b', device_version: 'c', signature: 'd', name: 'e', severity: 'f' },
+  ],
+  ['CEF:0|a|b|c|d|e|f', undefined],
+  ['XCEF:0|a|b|c|d|e|f|', undefined],
+  ['', undefined],
+])('cef: %s', (line, expected) => expect(object(parseCef(line))).toEqual(expected))
+
 const PARSERS = {
+  parseCef,
   ...{ parseApacheCommon, parseApacheCombined, parseApacheError, parseCri, parseKlog, parseSysdig },
   ...{ parseIptables, parseKeyValue, parseLogfmt, parseSyslog, parseSyslog3164, parseSyslog5424 },
 }
@@ -122,6 +156,7 @@ describe.each(Object.entries(PARSERS))('%s', (_, parse) => {
       '<34>1 - - - - - [a ',
       'Jul  5 09:30:00 h ',
       'IN=a OUT=b ',
+      'CEF:0|a|b|c|d|e|f|',
       '1 00:00:00.1 0 ',
       '[Wed Oct 11 14:32:52 2000] [error] (1)',
     ]
