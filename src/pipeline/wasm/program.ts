@@ -74,7 +74,7 @@ class Translation {
 
   result(): KernelProgram {
     const { topics, routes, shape } = this.#program
-    if (shape.length > 0) throw new Unsupported('its source has a shape')
+    if (shape.length > 0 || routes.some((route) => route.shape.length > 0)) throw new Unsupported('a shape')
     const isPlain = plainRouteOf(this.#program) !== undefined
     const image = this.#image
     const counts = routes.map(({ copies }, number) => {
