@@ -1,26 +1,29 @@
 import { readdirSync } from 'node:fs'
+import type { Config } from '../config/model.ts'
 import type { Parser } from '../config/parsers.ts'
 import { text, wholeNumber } from '../config/parsers.ts'
-import type { Single } from '../config/single.ts'
 import { Fault, messageOf } from '../core/errors.ts'
 import { NO_TELEMETRY } from '../core/telemetry.ts'
-import { programOf, referenceEncoder, slsClient } from '../parts.ts'
+import { credentialSources, referenceEncoder, slsClient } from '../parts.ts'
 import { readDeadLetters } from '../sinks/dead-letter-files.ts'
+import type { SlsClient } from '../sls/client.ts'
 import { shardsOfGroup } from '../sls/group-shards.ts'
 import { USER_AGENT } from '../version.ts'
 import type { CommandIo } from './command.ts'
 import { command, defaulting, EXIT, flag, optional, repeatable, required, UsageError } from './command.ts'
-import { singleConfigurationOf } from './configuration.ts'
+import { configurationOf } from './configuration.ts'
 import { persistently } from './persistently.ts'
+import type { ComparedLogstore } from './reconcile/compared-logstore.ts'
+import { comparedLogstores } from './reconcile/compared-logstore.ts'
 import type { Counts, MissingLog, ShardResult } from './reconcile/comparison.ts'
 import { compare, emptyResult, totalOf } from './reconcile/comparison.ts'
 import { readExportedIds } from './reconcile/exported-ids.ts'
 import { IdCounts } from './reconcile/id-counts.ts'
 import type { Period } from './reconcile/period.ts'
 import { periodOf } from './reconcile/period.ts'
-import type { Reconciliation } from './reconcile/report.ts'
+import type { LogstoreResult, Reconciliation } from './reconcile/report.ts'
 import { asJson, asText, NOTHING_COMPARED } from './reconcile/report.ts'
-import { countsOfPrefix, scopeOf } from './reconcile/spl.ts'
+import { countsOfPrefixes } from './reconcile/spl.ts'
 import { SplunkCounts } from './reconcile/splunk-counts.ts'
 import { SplunkSearch } from './reconcile/splunk-search.ts'
 import type { WantedWindow } from './reconcile/wanted.ts'
@@ -33,16 +36,20 @@ usage: sls-siem-bridge reconcile --from TIME [--to TIME] [options]
   --from TIME        first receive time at Log Service: 2026-01-31T00:00:00+08:00, unix seconds, or -6h, -2d, -90m
   --to TIME          end of the period, exclusive (default -5m)
   --show N           list the first N missing logs (default 20)
+  --sink NAME        compare only the events for this sink of the configuration file; repeatable. Needed where sinks are
+                     different Splunks: one run asks one of them
   --dead-letter DIR  look for dead letters here too, not only in DEAD_LETTER_DIR; repeatable
   --ids FILE         compare with a file exported from Splunk by hand (CSV with sls_event_id and count, or one id a line)
   --print-spl        only print the search whose result --ids takes
-  --json             one JSON document: from, to, ok, total, shards, missing, notes
+  --json             one JSON document: from, to, ok, total, shards, missing, notes; with several logstores "logstores"
+                     holds project, logstore, total, shards, missing of each
   --config FILE      the configuration file (default: BRIDGE_CONFIG; without one, the environment)
   --help
 
-The period is in receive time, the order in which Log Service keeps logs. The settings of "run" (FILTER_TOPICS, SLS_QUERY)
-decide which logs are wanted, so use the same environment. Reads Splunk through its REST API: SPLUNK_SEARCH_URL,
-SPLUNK_SEARCH_TOKEN. Ingests nothing and commits nothing. See docs/reconcile.md.
+The period is in receive time, the order in which Log Service keeps logs. The settings of "run" (FILTER_TOPICS, SLS_QUERY,
+the routes of the configuration file) decide which logs are wanted, so use the same. Every copy for a Splunk counts. Reads
+Splunk through its REST API: SPLUNK_SEARCH_URL, SPLUNK_SEARCH_TOKEN. Ingests nothing and commits nothing. See
+docs/reconcile.md.
 
 MISSING       before the checkpoint, and neither in Splunk nor in a dead letter
 DUPLICATED    events in Splunk after the first of each log
@@ -62,6 +69,8 @@ interface Question {
   readonly period: Period
   readonly show: number
   readonly deadLetterDirs: readonly string[]
+  /** Names of the sinks that count; none: all. */
+  readonly sinks: readonly string[]
   readonly ids: string | undefined
   readonly json: boolean
 }
@@ -87,35 +96,49 @@ export const reconcileCommand = command({
     from: required(text),
     to: defaulting('-5m', text),
     show: defaulting('20', wholeNumber(0, 999_999)),
+    sink: repeatable(text),
     deadLetter: repeatable(folder),
     ids: optional(text),
     printSpl: flag,
     json: flag,
   },
-  async run({ from, to, printSpl, ids, deadLetter, ...others }, io) {
+  async run({ from, to, printSpl, ids, deadLetter, sink: sinks, ...others }, io) {
     const period = periodOf(from, to, Date.now() / 1000)
     const asksSplunk = ids === undefined && !printSpl
-    const { config, warnings } = await singleConfigurationOf(io, asksSplunk ? ['service', 'search'] : ['service'])
+    const { config, warnings } = await configurationOf(io, asksSplunk ? ['service', 'search'] : ['service'])
+    const { logstores, notes } = comparedLogstores(config, sinks, !asksSplunk)
     if (printSpl) {
-      const range = { from: Math.max(0, period.from - OLDER_SECONDS), to: period.to + NEWER_SECONDS }
-      io.stdout.write(`${countsOfPrefix(scopeOf(config), `${config.sls.logstore}:`, range)}\n`)
+      io.stdout.write(`${searchOf(logstores, period)}\n`)
       return EXIT.done
     }
     if (asksSplunk && !(config.search.url && config.search.token)) {
       throw new UsageError('set SPLUNK_SEARCH_URL and SPLUNK_SEARCH_TOKEN, or give --ids FILE')
     }
-    return answer({ period, ids, deadLetterDirs: deadLetter, ...others }, config, new Set(warnings), io)
+    const question = { period, ids, sinks, deadLetterDirs: deadLetter, ...others }
+    return answer(question, { config, logstores }, new Set([...warnings, ...notes]), io)
   },
 })
 
-async function answer(question: Question, config: Single, notes: Set<string>, io: CommandIo): Promise<number> {
+/** One search for all of them. Only a single one names its index and source. */
+function searchOf(logstores: readonly ComparedLogstore[], period: Period): string {
+  const range = { from: Math.max(0, period.from - OLDER_SECONDS), to: period.to + NEWER_SECONDS }
+  const [first, ...more] = logstores
+  const scope = first === undefined || more.length > 0 ? { index: undefined } : first.scope(undefined)
+  const prefixes = logstores.map(({ program }) => `${program.idScope}:`)
+  return countsOfPrefixes(scope, prefixes, range)
+}
+
+interface Subject {
+  readonly config: Config
+  readonly logstores: readonly ComparedLogstore[]
+}
+
+async function answer(question: Question, subject: Subject, notes: Set<string>, io: CommandIo): Promise<number> {
   const { stdout, stderr, signal } = io
-  const { sls, proxies } = config
-  const client = slsClient({ source: sls, logstore: sls.logstore, proxies, telemetry: NO_TELEMETRY })
   try {
-    const siem = await openSiem(question.ids, config, notes)
+    const siem = await openSiem(question.ids, subject.config, notes)
     try {
-      const reconciliation = await reconcile(question, config, { client, siem, notes, signal })
+      const reconciliation = await reconcile(question, subject, { siem, notes, signal })
       stdout.write(question.json ? asJson(reconciliation) : asText(reconciliation))
       return reconciliation.ok ? EXIT.done : EXIT.failed
     } finally {
@@ -125,17 +148,15 @@ async function answer(question: Question, config: Single, notes: Set<string>, io
     if (!signal.aborted) throw error
     stderr.write('sls-siem-bridge reconcile: stopped before it was done\n')
     return EXIT.failed
-  } finally {
-    await client.close()
   }
 }
 
 interface Siem {
-  ofWindow(window: WantedWindow, signal: AbortSignal): Promise<Counts>
+  ofWindow(window: WantedWindow, logstore: ComparedLogstore, signal: AbortSignal): Promise<Counts>
   close(): Promise<void>
 }
 
-async function openSiem(ids: string | undefined, config: Single, notes: Set<string>): Promise<Siem> {
+async function openSiem(ids: string | undefined, config: Config, notes: Set<string>): Promise<Siem> {
   if (ids !== undefined) return exported(ids, notes)
   const { url = '', token, tls } = config.search
   if (!token) throw new Error('no token')
@@ -146,8 +167,12 @@ async function openSiem(ids: string | undefined, config: Single, notes: Set<stri
     userAgent: USER_AGENT,
     notes,
   })
-  const counts = new SplunkCounts(search, { scope: scopeOf(config), logstore: config.sls.logstore, notes })
-  return { ofWindow: (window, signal) => counts.ofWindow(window, signal), close: () => search.close() }
+  const counts = new SplunkCounts(search, notes)
+  return {
+    ofWindow: (window, { program, scope }, signal) =>
+      counts.ofWindow(window, { idScope: program.idScope, scope }, signal),
+    close: () => search.close(),
+  }
 }
 
 async function exported(path: string, notes: Set<string>): Promise<Siem> {
@@ -161,55 +186,73 @@ async function exported(path: string, notes: Set<string>): Promise<Siem> {
 }
 
 interface Means {
-  readonly client: ReturnType<typeof slsClient>
   readonly siem: Siem
   readonly notes: Set<string>
   readonly signal: AbortSignal
 }
 
-/** Reads the checkpoints first, so that everything before them was delivered before Splunk is asked. */
-async function reconcile(
-  { period, show, deadLetterDirs }: Question,
-  config: Single,
-  { client, siem, notes, signal }: Means,
-): Promise<Reconciliation> {
-  const { sls } = config
+async function reconcile(question: Question, { config, logstores }: Subject, means: Means): Promise<Reconciliation> {
+  const { period, show } = question
+  const { notes } = means
   if (period.to > Date.now() / 1000 - INDEXING_SECONDS) {
     notes.add('--to is less than a minute ago: events delivered since then may not be searchable yet')
   }
-  if (sls.query !== undefined) {
+  const letters = onlyOnce(() => deadLettersOf(question, { config, logstores }, notes))
+  const credentials = credentialSources(NO_TELEMETRY)
+  const results: LogstoreResult[] = []
+  let left = show
+  for (const logstore of logstores) {
+    const { source, ref } = logstore
+    const parts = { source, logstore: ref.logstore, proxies: config.proxies, telemetry: NO_TELEMETRY }
+    const client = slsClient({ ...parts, credentials: credentials(source) })
+    try {
+      const result = await ofLogstore(logstore, { ...means, client, letters, period, show: left })
+      results.push(result)
+      left -= result.missing.length
+    } finally {
+      await client.close()
+    }
+  }
+  const total = totalOf(results.flatMap(({ shards }) => shards))
+  if (total.wanted === 0) notes.add(NOTHING_COMPARED)
+  return { period, logstores: results, total, notes: [...notes], ok: total.missing === 0 }
+}
+
+interface LogstoreMeans extends Means {
+  readonly client: SlsClient
+  readonly letters: () => Promise<Counts>
+  readonly period: Period
+  readonly show: number
+}
+
+/** Reads the checkpoints first, so that everything before them was delivered before Splunk is asked. */
+async function ofLogstore(
+  logstore: ComparedLogstore,
+  { client, siem, letters, notes, period, show, signal }: LogstoreMeans,
+): Promise<LogstoreResult> {
+  const { source, ref, program, sinks, byIndex } = logstore
+  const { query, fetchCount, consumerGroup } = source
+  if (query !== undefined) {
     notes.add('with SLS_QUERY identical logs share an id: their numbers of missing and duplicated logs are estimates')
   }
-  const shards = await persistently(() => shardsOfGroup(client, sls.consumerGroup, signal), signal)
-  const encoder = referenceEncoder(programOf(config.whole, sls, sls.logstore))
-  const letters = onlyOnce(() => deadLettersOf(config, deadLetterDirs, notes))
+  const shards = await persistently(() => shardsOfGroup(client, consumerGroup, signal), signal)
+  const encoder = referenceEncoder(program)
+  const reading = {
+    ...{ client, logstore: ref, encoder, sinks, byIndex, fetchCount },
+    ...(query === undefined ? {} : { query }),
+  }
   const results: ShardResult[] = []
   const missing: MissingLog[] = []
   for (const shard of shards) {
     const result = emptyResult(shard.shard)
     results.push(result)
-    for await (const window of wantedWindows(
-      {
-        client,
-        logstore: { source: sls.name, project: sls.project, logstore: sls.logstore },
-        encoder,
-        ...wanted(config),
-      },
-      shard,
-      period,
-      signal,
-    )) {
-      const lost = await compare(window, await siem.ofWindow(window, signal), letters, result)
+    for await (const window of wantedWindows(reading, shard, period, signal)) {
+      const found = await siem.ofWindow(window, logstore, signal)
+      const lost = await compare(window, found, async () => ofIndex(await letters(), window.index), result)
       missing.push(...lost.slice(0, Math.max(0, show - missing.length)))
     }
   }
-  const total = totalOf(results)
-  if (total.wanted === 0) notes.add(NOTHING_COMPARED)
-  return { period, sls, total, shards: results, missing, notes: [...notes], ok: total.missing === 0 }
-}
-
-function wanted({ sls }: Single): { fetchCount: number; query?: string } {
-  return { fetchCount: sls.fetchCount, ...(sls.query === undefined ? {} : { query: sls.query }) }
+  return { ...ref, consumerGroup, total: totalOf(results), shards: results, missing }
 }
 
 function onlyOnce<T>(make: () => Promise<T>): () => Promise<T> {
@@ -220,17 +263,36 @@ function onlyOnce<T>(make: () => Promise<T>): () => Promise<T> {
   }
 }
 
+/** Dead letters are counted by id, and by id and index. */
+function inIndex(id: string, index: string): string {
+  return `${id}\n${index}`
+}
+
+function ofIndex(letters: Counts, index: string | undefined): Counts {
+  return { of: (id) => letters.of(index === undefined ? id : inIndex(id, index)) }
+}
+
 async function deadLettersOf(
-  { deadLetterDir, sls }: Single,
-  others: readonly string[],
+  { deadLetterDirs }: Question,
+  { config, logstores }: Subject,
   notes: Set<string>,
 ): Promise<Counts> {
   const counts = new IdCounts()
+  const projects = new Set(logstores.map(({ ref }) => ref.project))
+  const sinks = new Set(logstores.flatMap((logstore) => [...logstore.sinks]))
+  const byIndex = logstores.some((logstore) => logstore.byIndex)
   let damaged = 0
-  for (const dir of new Set([deadLetterDir, ...others])) {
+  for (const dir of new Set([config.deadLetterDir, ...deadLetterDirs])) {
     for await (const { letter } of readDeadLetters(dir)) {
-      if (!letter) damaged++
-      else if (letter.origin.project === sls.project && letter.origin.event_id) counts.add(letter.origin.event_id)
+      if (!letter) {
+        damaged++
+        continue
+      }
+      const { project, event_id: id, sink } = letter.origin
+      if (id === null || !projects.has(project) || (sink !== undefined && !sinks.has(sink))) continue
+      counts.add(id)
+      const { index } = byIndex ? (JSON.parse(letter.event) as { index?: string }) : {}
+      if (index !== undefined) counts.add(inIndex(id, index))
     }
   }
   if (damaged > 0) notes.add(`${damaged} damaged lines among the dead letters were skipped`)

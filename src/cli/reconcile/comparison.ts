@@ -3,7 +3,7 @@ import type { WantedWindow } from './wanted.ts'
 /** One line of the result. */
 export interface ShardResult {
   readonly shard: number
-  /** Logs the filter wants. */
+  /** Logs the filter wants; every copy counts. */
   wanted: number
   /** Wanted logs that are in the SIEM. */
   found: number
@@ -19,6 +19,8 @@ export interface ShardResult {
 
 export interface MissingLog {
   readonly shard: number
+  /** The index that it is missing in, if indexes are told apart. */
+  readonly index?: string
   readonly id: string
   readonly cursor: string
   /** The log's own time, ISO 8601. */
@@ -36,7 +38,7 @@ export function emptyResult(shard: number): ShardResult {
 
 /** Adds a window to its shard's line and returns the missing logs. Reads `deadLetters` only if some log was not found. */
 export async function compare(
-  { shard, committed, logs }: WantedWindow,
+  { shard, index, committed, logs }: WantedWindow,
   events: Counts,
   deadLetters: () => Promise<Counts>,
   result: ShardResult,
@@ -54,7 +56,8 @@ export async function compare(
     if (!committed) result.pending += lacking - letters
     else if (lacking > letters) {
       result.missing += lacking - letters
-      missing.push({ shard, id, cursor, time: new Date(seconds * 1000).toISOString() })
+      const time = new Date(seconds * 1000).toISOString()
+      missing.push({ shard, ...(index !== undefined && { index }), id, cursor, time })
     }
   }
   return missing

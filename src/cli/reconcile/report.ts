@@ -1,16 +1,27 @@
-import type { Single } from '../../config/single.ts'
 import { onOneLine } from '../../core/text.ts'
 import type { MissingLog, ShardResult } from './comparison.ts'
 import type { Period } from './period.ts'
 
+/** The result of one logstore. */
+export interface LogstoreResult {
+  readonly source: string
+  readonly project: string
+  readonly logstore: string
+  readonly consumerGroup: string
+  readonly total: Total
+  readonly shards: readonly ShardResult[]
+  /** The first of them; `--show` says how many of all logstores. */
+  readonly missing: readonly MissingLog[]
+}
+
+type Total = Omit<ShardResult, 'shard'>
+
 export interface Reconciliation {
   readonly period: Period
-  readonly sls: Pick<Single['sls'], 'project' | 'logstore' | 'consumerGroup'>
-  readonly total: Omit<ShardResult, 'shard'>
-  readonly shards: readonly ShardResult[]
-  /** The first of them, as many as `--show` says. */
-  readonly missing: readonly MissingLog[]
+  /** One at least. */
+  readonly logstores: readonly LogstoreResult[]
   readonly notes: readonly string[]
+  readonly total: Total
   /** Nothing is missing. */
   readonly ok: boolean
 }
@@ -18,33 +29,45 @@ export interface Reconciliation {
 const COLUMNS = ['wanted', 'found', 'missing', 'duplicated', 'deadLettered', 'pending'] as const
 const HEADER = ['SHARD', 'WANTED', 'FOUND', 'MISSING', 'DUPLICATED', 'DEAD-LETTERED', 'PENDING']
 
-export function asJson({ period, sls, ok, total, shards, missing, notes }: Reconciliation): string {
-  const { project, logstore, consumerGroup } = sls
+/** A single logstore is the document; several are a list in it. */
+export function asJson({ period, logstores, ok, total, notes }: Reconciliation): string {
   const [from, to] = [isoTime(period.from), isoTime(period.to)]
+  const [first, ...more] = logstores as readonly [LogstoreResult, ...LogstoreResult[]]
+  if (more.length > 0) return `${JSON.stringify({ from, to, ok, total, logstores, notes })}\n`
+  const { project, logstore, consumerGroup, shards, missing } = first
   return `${JSON.stringify({ project, logstore, consumerGroup, from, to, ok, total, shards, missing, notes })}\n`
 }
 
-export function asText({ period, sls, ok, total, shards, missing, notes }: Reconciliation): string {
-  const row = (name: string, result: Reconciliation['total']) => [name, ...COLUMNS.map((key) => String(result[key]))]
-  const rows = shards.map((result) => row(String(result.shard), result))
+export function asText({ period, logstores, ok, total, notes }: Reconciliation): string {
   const lines = [
-    `${sls.project}/${sls.logstore}, received from ${isoTime(period.from)} until ${isoTime(period.to)}, group ${sls.consumerGroup}`,
-    ...aligned([HEADER, ...rows, row('all', total)]),
-    ...missing.map(({ shard, id, cursor, time }) =>
-      onOneLine(`missing  shard ${shard}  cursor ${cursor}  ${id}  ${time}`),
-    ),
-    ...(total.missing > missing.length ? [`missing  … ${total.missing - missing.length} more (--show N)`] : []),
+    ...logstores.flatMap((result) => linesOf(result, period)),
     ...notes.map((note) => `note     ${onOneLine(note)}`),
     verdict(ok, total),
   ]
   return `${lines.join('\n')}\n`
 }
 
+function linesOf(result: LogstoreResult, period: Period): string[] {
+  const { project, logstore, consumerGroup, shards, total, missing } = result
+  const row = (name: string, counts: Total) => [name, ...COLUMNS.map((key) => String(counts[key]))]
+  const rows = shards.map((shard) => row(String(shard.shard), shard))
+  return [
+    `${project}/${logstore}, received from ${isoTime(period.from)} until ${isoTime(period.to)}, group ${consumerGroup}`,
+    ...aligned([HEADER, ...rows, row('all', total)]),
+    ...missing.map(({ shard, index, id, cursor, time }) =>
+      onOneLine(
+        `missing  shard ${shard}  cursor ${cursor}  ${id}  ${time}${index === undefined ? '' : `  index ${index}`}`,
+      ),
+    ),
+    ...(total.missing > missing.length ? [`missing  … ${total.missing - missing.length} more (--show N)`] : []),
+  ]
+}
+
 /** Normal when nothing was logged. Otherwise the period or FILTER_TOPICS is wrong. */
 export const NOTHING_COMPARED =
   'no log of the period is wanted: nothing was compared. Check FILTER_TOPICS and the period'
 
-function verdict(ok: boolean, { wanted, missing, pending }: Reconciliation['total']): string {
+function verdict(ok: boolean, { wanted, missing, pending }: Total): string {
   if (!ok) return `${missing} of ${wanted} wanted logs are missing: see docs/reconcile.md`
   if (wanted === 0) return NOTHING_COMPARED
   return pending > 0 ? `nothing is missing; ${pending} are still to be delivered` : 'nothing is missing'

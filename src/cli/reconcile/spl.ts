@@ -1,28 +1,25 @@
-import type { Single } from '../../config/single.ts'
-
 /** Unix seconds of `_time`; `to` is exclusive, as `latest` is. */
 export interface TimeRange {
   readonly from: number
   readonly to: number
 }
 
-/** Where the events are, as the bridge writes it into every envelope. */
+/** Where the events are, as the bridge writes it into every envelope. Absent: anywhere. */
 export interface EventScope {
   readonly index: string | undefined
-  readonly source: string
+  readonly source?: string
 }
-
-export const scopeOf = ({ hec }: Single): EventScope => ({ index: hec.index, source: hec.source })
 
 /** All `_time`s that a log can have: SLS counts seconds in 32 bits. */
 export const ALL_TIME: TimeRange = { from: 0, to: 2 ** 32 }
 
 /**
- * Events by id, for all ids with a prefix. `tstats` reads index-time fields where they are stored. A plain
+ * Events by id, for all ids with one of these prefixes. `tstats` reads index-time fields where they are stored. A plain
  * `sls_event_id=…` would look for the id in the event's text first, where it is not, and find nothing.
  */
-export function countsOfPrefix(scope: EventScope, prefix: string, inline?: TimeRange): string {
-  return counts(scope, `sls_event_id=${quoted(`${prefix}*`)}`, inline)
+export function countsOfPrefixes(scope: EventScope, prefixes: readonly string[], inline?: TimeRange): string {
+  const wanted = prefixes.map((prefix) => `sls_event_id=${quoted(`${prefix}*`)}`)
+  return counts(scope, wanted.length === 1 ? (wanted[0] as string) : `(${wanted.join(' OR ')})`, inline)
 }
 
 /** Events by id, only for these ids. */
@@ -33,7 +30,7 @@ export function countsOfIds(scope: EventScope, ids: readonly string[]): string {
 function counts({ index, source }: EventScope, ids: string, inline?: TimeRange): string {
   const where = [
     `index=${index === undefined ? '*' : quoted(index)}`,
-    `source=${quoted(source)}`,
+    ...(source === undefined ? [] : [`source=${quoted(source)}`]),
     ids,
     ...(inline ? [`earliest=${inline.from}`, `latest=${inline.to}`] : []),
   ]

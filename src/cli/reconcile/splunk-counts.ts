@@ -2,7 +2,7 @@ import { Fault } from '../../core/errors.ts'
 import { persistently } from '../persistently.ts'
 import type { Counts } from './comparison.ts'
 import type { EventScope, TimeRange } from './spl.ts'
-import { ALL_TIME, countsOfIds, countsOfPrefix, timeRanges } from './spl.ts'
+import { ALL_TIME, countsOfIds, countsOfPrefixes, timeRanges } from './spl.ts'
 import type { SplunkSearch } from './splunk-search.ts'
 import type { WantedWindow } from './wanted.ts'
 
@@ -10,31 +10,34 @@ const IDS_AT_ONCE = 200
 /** The most ids that one run searches a second time. */
 const SECOND_LOOKS = 5_000
 
+/** Whose events are counted. */
+export interface Counted {
+  /** All ids begin with it. */
+  readonly idScope: string
+  /** `index`: of the window. */
+  readonly scope: (index: string | undefined) => EventScope
+}
+
 /** Counts events by id through Splunk's search. */
 export class SplunkCounts {
   readonly #search: SplunkSearch
-  readonly #scope: EventScope
   readonly #notes: Set<string>
-  readonly #logstore: string
   #secondLooks = SECOND_LOOKS
 
-  constructor(
-    search: SplunkSearch,
-    { scope, logstore, notes }: { scope: EventScope; logstore: string; notes: Set<string> },
-  ) {
+  constructor(search: SplunkSearch, notes: Set<string>) {
     this.#search = search
     this.#notes = notes
-    this.#scope = scope
-    this.#logstore = logstore
   }
 
   /**
    * Searches by time first: one search finds thousands of ids. Then searches for the remaining ids by name, over all time: a
    * row limit, or a rule in Splunk that changes `_time`, must not make a log look lost.
    */
-  async ofWindow({ shard, committed, logs }: WantedWindow, signal: AbortSignal): Promise<Counts> {
+  async ofWindow(window: WantedWindow, { idScope, scope: scopeOf }: Counted, signal: AbortSignal): Promise<Counts> {
+    const { shard, index, committed, logs } = window
+    const scope = scopeOf(index)
     const found = new Map<string, number>()
-    const spl = countsOfPrefix(this.#scope, `${this.#logstore}:${shard}:`)
+    const spl = countsOfPrefixes(scope, [`${idScope}:${shard}:`])
     const times = [...logs.values()].map(({ seconds }) => seconds)
     for (const range of timeRanges(times)) await this.#add(found, logs, spl, range, signal)
     const lacking = committed ? [...logs.keys()].filter((id) => !found.has(id)) : []
@@ -44,7 +47,7 @@ export class SplunkCounts {
       this.#notes.add(`only ${SECOND_LOOKS} of the logs not found at their time were looked for by id over all time`)
     }
     for (let i = 0; i < again.length; i += IDS_AT_ONCE) {
-      await this.#add(found, logs, countsOfIds(this.#scope, again.slice(i, i + IDS_AT_ONCE)), ALL_TIME, signal)
+      await this.#add(found, logs, countsOfIds(scope, again.slice(i, i + IDS_AT_ONCE)), ALL_TIME, signal)
     }
     if (again.some((id) => found.has(id))) {
       this.#notes.add('some events were found only at another time than the time of their log')

@@ -15,13 +15,15 @@ interface WantedLog {
   readonly seconds: number
   /** Its place in the shard. */
   readonly cursor: string
-  /** Logs with this id. More than one only with `SLS_QUERY`, where ids are hashes, and for identical logs. */
+  /** Events with this id: copies, or identical logs with `SLS_QUERY`, where ids are hashes. */
   times: number
 }
 
 /** Some of one shard's wanted logs, a bounded number. */
 export interface WantedWindow {
   readonly shard: number
+  /** The index that they go to, if indexes are told apart. */
+  readonly index?: string
   /** The checkpoint is after them. So the bridge claims that each was acknowledged, filtered or dead-lettered. */
   readonly committed: boolean
   readonly logs: ReadonlyMap<string, WantedLog>
@@ -32,6 +34,10 @@ export interface WantedOptions {
   readonly logstore: LogstoreRef
   /** The encoder of the bridge, so that the same code decides which logs are wanted and makes their ids. */
   readonly encoder: Encoder
+  /** Names of the sinks whose events count. */
+  readonly sinks: ReadonlySet<string>
+  /** Copies in different indexes are told apart. */
+  readonly byIndex: boolean
   readonly fetchCount: number
   readonly query?: string
 }
@@ -52,16 +58,27 @@ export async function* wantedWindows(
   const at = (time: number) => persistently(() => options.client.getCursor(shard.shard, time, signal), signal)
   const stretches = stretchesOf(await at(period.from), await at(period.to), shard.checkpoint)
   for (const { from, to, committed } of stretches) {
-    let logs = new Map<string, WantedLog>()
-    for await (const batch of batches(options, { shard: shard.shard, from, to }, signal)) {
-      add(batch, logs)
-      options.encoder.recycle(batch)
-      if (logs.size < WINDOW_LOGS) continue
-      yield { shard: shard.shard, committed, logs }
-      logs = new Map()
+    const logsByIndex = new Map<string | undefined, Map<string, WantedLog>>()
+    const windowOf = (index: string | undefined): WantedWindow => {
+      const logs = logsByIndex.get(index) ?? new Map()
+      logsByIndex.delete(index)
+      return { shard: shard.shard, ...(index !== undefined && { index }), committed, logs }
     }
-    if (logs.size > 0) yield { shard: shard.shard, committed, logs }
+    for await (const batch of batches(options, { shard: shard.shard, from, to }, signal)) {
+      const index = options.byIndex ? indexOf(batch) : undefined
+      const logs = logsByIndex.get(index) ?? new Map()
+      logsByIndex.set(index, logs)
+      if (options.sinks.has(batch.sink)) add(batch, logs)
+      options.encoder.recycle(batch)
+      if (logs.size >= WINDOW_LOGS / logsByIndex.size) yield windowOf(index)
+    }
+    for (const [index, { size }] of [...logsByIndex]) if (size > 0) yield windowOf(index)
   }
+}
+
+/** All events of a batch go to one index. */
+function indexOf(batch: Batch): string | undefined {
+  return (JSON.parse(bytesOf(batch, { from: 0, to: 1 }).toString('utf8')) as { index?: string }).index
 }
 
 export interface Stretch {
@@ -138,18 +155,21 @@ function add(batch: Batch, logs: Map<string, WantedLog>): void {
 }
 
 const TIME_START = '{"time":'.length
-const ID_OPEN = Buffer.from('"},"fields":{"sls_event_id":"')
-const ID_CLOSE = '"}}\n'
+const ID_OPEN = Buffer.from(',"fields":{"sls_event_id":"')
+const QUOTE = 0x22
 const DOT = 0x2e
 
-/** Reads both at the places where the encoder writes them: the ends of the envelope. */
+/**
+ * Reads both at the places where the encoder writes them: the first and the last member of the envelope. Inside a text the
+ * quotes would be escaped. Ids have nothing that must be.
+ */
 export function idAndTime(event: Buffer): { id: string; seconds: number } {
   const start = event.lastIndexOf(ID_OPEN) + ID_OPEN.length
   const seconds = Number(event.toString('latin1', TIME_START, event.indexOf(DOT, TIME_START)))
-  return { id: JSON.parse(`"${event.toString('utf8', start, event.length - ID_CLOSE.length)}"`) as string, seconds }
+  return { id: event.toString('utf8', start, event.indexOf(QUOTE, start)), seconds }
 }
 
-/** `<logstore>:<shard>:<position>:<index>` holds the log group's own cursor; a hash does not. */
+/** `<scope>:<shard>:<position>:<index>` holds the log group's own cursor; a hash does not. */
 function cursorInId(id: string): string | undefined {
   const position = /:(\d+):\d+$/.exec(id)?.[1]
   return position === undefined ? undefined : cursorOf(BigInt(position))

@@ -5,8 +5,9 @@
  *     | tstats count where index=<index> source="<source>" sls_event_id="<text>*" by sls_event_id
  *     | tstats count where index=<index> source="<source>" (sls_event_id="<id>" OR …) by sls_event_id
  *
- * with `earliest_time`, `latest_time` (unix seconds, the latter exclusive) and `output_mode=json`. Every other search
- * is refused, so that an invented result is never mistaken for Splunk's.
+ * also without `source`, and with texts that end in `*` among the ids. `earliest_time`, `latest_time` (unix seconds, the
+ * latter exclusive) and `output_mode=json` come with it. Every other search is refused, so that an invented result is never
+ * mistaken for Splunk's.
  */
 import type { IncomingMessage } from 'node:http'
 import { readBody } from './body.ts'
@@ -18,7 +19,7 @@ const PATHS: readonly string[] = ['/services/search/v2/jobs/export', '/services/
 const MAX_BODY = 1_000_000
 const TEXT = '"((?:[^"\\\\]|\\\\.)*)"'
 const SEARCH = new RegExp(
-  `^\\| tstats count where index=(?:(\\*)|${TEXT}) source=${TEXT} ` +
+  `^\\| tstats count where index=(?:(\\*)|${TEXT}) (?:source=${TEXT} )?` +
     `(?:sls_event_id=${TEXT}|\\((sls_event_id=${TEXT}(?: OR sls_event_id=${TEXT})*)\\)) by sls_event_id$`,
 )
 const ONE_ID = new RegExp(`sls_event_id=${TEXT}`, 'g')
@@ -26,7 +27,8 @@ const ONE_ID = new RegExp(`sls_event_id=${TEXT}`, 'g')
 interface Search {
   /** `undefined`: all. */
   index: string | undefined
-  source: string
+  /** `undefined`: all. */
+  source: string | undefined
   wants: (id: string) => boolean
 }
 
@@ -59,15 +61,19 @@ export async function answerSearch(
 function parse(text: string): Search | undefined {
   const match = SEARCH.exec(text)
   if (!match) return undefined
-  const [, , index, source = '', one, several] = match
-  const wanted = index === undefined ? undefined : plain(index)
-  if (one?.endsWith('*')) {
-    const prefix = plain(one.slice(0, -1))
-    return { index: wanted, source: plain(source), wants: (id) => id.startsWith(prefix) }
+  const [, , index, source, one, several = ''] = match
+  const texts = one === undefined ? [...several.matchAll(ONE_ID)].map(([, id = '']) => id) : [one]
+  const [prefixes, ids] = [texts.filter(isPrefix), texts.filter((text) => !isPrefix(text))]
+  const [begins, whole] = [prefixes.map((text) => plain(text.slice(0, -1))), new Set(ids.map(plain))]
+  return {
+    index: index === undefined ? undefined : plain(index),
+    source: source === undefined ? undefined : plain(source),
+    wants: (id) => whole.has(id) || begins.some((begin) => id.startsWith(begin)),
   }
-  if (several === undefined) return undefined
-  const ids = new Set([...several.matchAll(ONE_ID)].map(([, id = '']) => plain(id)))
-  return { index: wanted, source: plain(source), wants: (id) => ids.has(id) }
+}
+
+function isPrefix(text: string): boolean {
+  return text.endsWith('*')
 }
 
 function plain(quoted: string): string {
@@ -80,7 +86,7 @@ function counts(index: HecIndex, search: Search, earliest: number, latest: numbe
     const id = envelope.fields?.['sls_event_id']
     const time = Number(envelope.time)
     if (typeof id !== 'string' || !search.wants(id) || time < earliest || time >= latest) continue
-    if (envelope.source !== search.source) continue
+    if (search.source !== undefined && envelope.source !== search.source) continue
     if (search.index !== undefined && envelope.index !== search.index) continue
     found.set(id, (found.get(id) ?? 0) + 1)
   }

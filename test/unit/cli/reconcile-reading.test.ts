@@ -68,7 +68,7 @@ async function read(client: SlsClient, checkpoint: number): Promise<{ committed:
   const period = { from: FIRST, to: FIRST + 7 }
   const of = { shard: 0, checkpoint: cursorOf(BigInt(checkpoint)) }
   for await (const { committed, logs } of wantedWindows(
-    { client, logstore: LOGSTORE, encoder, fetchCount: 2 },
+    { client, logstore: LOGSTORE, encoder, sinks: encoder.sinks, byIndex: false, fetchCount: 2 },
     of,
     period,
     signal,

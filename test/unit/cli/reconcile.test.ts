@@ -10,7 +10,7 @@ import { compare, emptyResult } from '../../../src/cli/reconcile/comparison.ts'
 import { readExportedIds } from '../../../src/cli/reconcile/exported-ids.ts'
 import { IdCounts } from '../../../src/cli/reconcile/id-counts.ts'
 import { periodOf } from '../../../src/cli/reconcile/period.ts'
-import { ALL_TIME, countsOfIds, countsOfPrefix, timeRanges } from '../../../src/cli/reconcile/spl.ts'
+import { ALL_TIME, countsOfIds, countsOfPrefixes, timeRanges } from '../../../src/cli/reconcile/spl.ts'
 import { SplunkCounts } from '../../../src/cli/reconcile/splunk-counts.ts'
 import { SplunkSearch } from '../../../src/cli/reconcile/splunk-search.ts'
 import type { WantedWindow } from '../../../src/cli/reconcile/wanted.ts'
@@ -24,6 +24,7 @@ import { post, receiverFor } from '../emulator/hec/client.ts'
 const NOW = 1_700_000_000
 const TOKEN = 'the-search-token'
 const signal = new AbortController().signal
+const COUNTED = { idScope: 'l', scope: () => ({ index: undefined, source: 'sls://p/l' }) }
 
 describe('the period', () => {
   test.each([
@@ -73,6 +74,16 @@ describe('the part before the checkpoint', () => {
   })
 })
 
+test.each([
+  ['JSON in the event', '{"a":{"b":1}}', ''],
+  ['a raw event', '"text"', ''],
+  ['a failed step', '{"a":"b"}', ',"sls_parse_error":"r/json"'],
+  ['JSON that looks like the fields', '{"a":{"x":1,"fields":{"sls_event_id":"not"}}}', ''],
+])('id and time are found with %s', (_, event, more) => {
+  const line = `{"time":1700000000.000000000,"host":"h","event":${event},"fields":{"sls_event_id":"p/l:0:1:2"${more}}}\n`
+  expect(idAndTime(Buffer.from(line))).toEqual({ id: 'p/l:0:1:2', seconds: 1_700_000_000 })
+})
+
 test('id and time come from where the encoder writes them, whatever the contents say', () => {
   const fields = { sls_event_id: 'audit:0:145:2' }
   const event = { message: '"},"fields":{"sls_event_id":"not:this:1:1"}}', time: '1.5' }
@@ -84,7 +95,7 @@ describe('the search', () => {
   const scope = { index: 'audit', source: 'sls://p/l' }
 
   test('reads indexed fields, by the prefix of the id or by ids', () => {
-    expect(countsOfPrefix(scope, 'l:3:')).toBe(
+    expect(countsOfPrefixes(scope, ['l:3:'])).toBe(
       '| tstats count where index="audit" source="sls://p/l" sls_event_id="l:3:*" by sls_event_id',
     )
     expect(countsOfIds({ ...scope, index: undefined }, ['l:3:1:0', 'l:3:1:1'])).toBe(
@@ -92,8 +103,14 @@ describe('the search', () => {
     )
   })
 
+  test('without a source, and for several prefixes', () => {
+    expect(countsOfPrefixes({ index: undefined }, ['a/l:', 'b/l:'])).toBe(
+      '| tstats count where index=* (sls_event_id="a/l:*" OR sls_event_id="b/l:*") by sls_event_id',
+    )
+  })
+
   test('a quote in the source does not end the string', () => {
-    expect(countsOfPrefix({ index: 'a', source: 'x" OR "\\' }, '')).toContain('source="x\\" OR \\"\\\\"')
+    expect(countsOfPrefixes({ index: 'a', source: 'x" OR "\\' }, [''])).toContain('source="x\\" OR \\"\\\\"')
   })
 
   test('a stray time gets a range of its own', () => {
@@ -233,7 +250,7 @@ async function scripted(answer: RequestListener): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-async function rowsOf(search: SplunkSearch, spl = countsOfPrefix({ index: undefined, source: 's' }, 'l:')) {
+async function rowsOf(search: SplunkSearch, spl = countsOfPrefixes({ index: undefined, source: 's' }, ['l:'])) {
   const rows: unknown[] = []
   await search.run(spl, ALL_TIME, (row) => rows.push(row), signal)
   return rows
@@ -313,9 +330,9 @@ describe('Splunk’s answers', () => {
     )
     const answers = [rows[0], `${rows[0]}${rows[1]}{"preview":false,"lastrow":true}\n`]
     const { search, notes } = searchAt(await scripted((_, response) => response.end(answers.shift())))
-    const counts = new SplunkCounts(search, { scope: { index: undefined, source: 's' }, logstore: 'l', notes })
+    const counts = new SplunkCounts(search, notes)
     const logs = new Map(['l:0:1:0', 'l:0:1:1'].map((id) => [id, { seconds: 1, cursor: 'MQ==', times: 1 }]))
-    const found = await counts.ofWindow({ shard: 0, committed: true, logs }, signal)
+    const found = await counts.ofWindow({ shard: 0, committed: true, logs }, COUNTED, signal)
     expect([found.of('l:0:1:0'), found.of('l:0:1:1'), answers.length]).toEqual([1, 1, 0])
   })
 
@@ -326,9 +343,9 @@ describe('Splunk’s answers', () => {
         `{"preview":false,"offset":0,"lastrow":true,"result":{"sls_event_id":"l:0:1:0"${count}}}\n`
       const answers = [answer(broken), answer(',"count":"1"')]
       const { search, notes } = searchAt(await scripted((_, response) => response.end(answers.shift())))
-      const counts = new SplunkCounts(search, { scope: { index: undefined, source: 's' }, logstore: 'l', notes })
+      const counts = new SplunkCounts(search, notes)
       const logs = new Map([['l:0:1:0', { seconds: 1, cursor: 'MQ==', times: 1 }]])
-      const found = await counts.ofWindow({ shard: 0, committed: true, logs }, signal)
+      const found = await counts.ofWindow({ shard: 0, committed: true, logs }, COUNTED, signal)
       expect([found.of('l:0:1:0'), answers.length]).toEqual([1, 0])
     },
   )
@@ -340,16 +357,16 @@ describe('Splunk’s answers', () => {
       response.end('{"preview":false,"lastrow":true}\n')
     })
     const { search, notes } = searchAt(url)
-    const counts = new SplunkCounts(search, { scope: { index: undefined, source: 's' }, logstore: 'l', notes })
+    const counts = new SplunkCounts(search, notes)
     const window = (logs: number): WantedWindow => ({
       shard: 0,
       committed: true,
       logs: new Map(Array.from({ length: logs }, (_, i) => [`l:0:${i}:0`, { seconds: 1, cursor: 'MQ==', times: 1 }])),
     })
-    await counts.ofWindow(window(5_000), signal)
+    await counts.ofWindow(window(5_000), COUNTED, signal)
     expect([...notes]).toEqual([])
     expect(searches).toBe(1 + 5_000 / 200)
-    await counts.ofWindow(window(1), signal)
+    await counts.ofWindow(window(1), COUNTED, signal)
     expect([...notes].join()).toContain('only 5000 of the logs not found at their time were looked for by id')
     expect(searches).toBe(2 + 5_000 / 200)
   })
@@ -393,7 +410,7 @@ describe('against the HEC receiver', () => {
     ])
     const { search } = searchAt(receiver.url)
     const rows: unknown[] = []
-    const spl = countsOfPrefix({ index: 'main', source }, 'l:0:')
+    const spl = countsOfPrefixes({ index: 'main', source }, ['l:0:'])
     await search.run(spl, { from: 100, to: 103 }, (row) => rows.push(row), signal)
     expect(rows).toEqual([{ sls_event_id: 'l:0:1:0', count: '2' }])
     await search.run(
@@ -405,14 +422,32 @@ describe('against the HEC receiver', () => {
     expect(rows[1]).toEqual({ sls_event_id: 'l:0:1:1', count: '1' })
   })
 
+  test('counts by several prefixes, whatever the source', async () => {
+    const receiver = await receiverFor({ searchToken: TOKEN })
+    const ids = ['a/l:0:1:0', 'b/l:0:1:0', 'c/l:0:1:0']
+    await post(
+      receiver,
+      ids.map((id) => ({ ...envelope(id, 100), source: id })),
+    )
+    const { search } = searchAt(receiver.url)
+    const rows: unknown[] = []
+    await search.run(
+      countsOfPrefixes({ index: undefined }, ['a/l:', 'b/l:']),
+      ALL_TIME,
+      (row) => rows.push(row),
+      signal,
+    )
+    expect(rows).toEqual(ids.slice(0, 2).map((id) => ({ sls_event_id: id, count: '1' })))
+  })
+
   test('finds by id the events at another time, with a note', async () => {
     const receiver = await receiverFor({ searchToken: TOKEN })
     await post(receiver, [envelope('l:0:1:0', 1_000), envelope('l:0:1:1', 2_000_000)])
     const { search, notes } = searchAt(receiver.url)
-    const counts = new SplunkCounts(search, { scope: { index: undefined, source }, logstore: 'l', notes })
+    const counts = new SplunkCounts(search, notes)
     const ids = ['l:0:1:0', 'l:0:1:1', 'l:0:1:2']
     const logs = new Map(ids.map((id) => [id, { seconds: 1_000, cursor: 'MQ==', times: 1 }]))
-    const found = await counts.ofWindow({ shard: 0, committed: true, logs }, signal)
+    const found = await counts.ofWindow({ shard: 0, committed: true, logs }, COUNTED, signal)
     expect(ids.map((id) => found.of(id))).toEqual([1, 1, 0])
     expect([...notes].join()).toContain('another time')
   })
