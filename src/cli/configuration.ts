@@ -6,8 +6,6 @@ import { loadConfig, loadSettings } from '../config/load.ts'
 import type { Config } from '../config/model.ts'
 import { formatProblems } from '../config/problems.ts'
 import type { Peer, SettingName, Values } from '../config/settings.ts'
-import type { Single } from '../config/single.ts'
-import { singleOf } from '../config/single.ts'
 import type { CommandIo } from './command.ts'
 import { WrongConfiguration } from './command.ts'
 
@@ -53,13 +51,4 @@ export async function configurationOf(
 async function loadFile(file: string, env: Environment, asked: readonly Peer[]): Promise<Loaded> {
   const { loadConfigFile } = await import('../config/file/load.ts')
   return loadConfigFile(file, env, undefined, asked)
-}
-
-/** For a command that looks at one logstore and one Splunk: the first of each. */
-export async function singleConfigurationOf(
-  io: CommandIo,
-  asked?: readonly Peer[],
-): Promise<{ config: Single; warnings: string[] }> {
-  const { config, warnings } = await configurationOf(io, asked)
-  return { config: singleOf(config), warnings }
 }

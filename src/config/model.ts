@@ -123,7 +123,7 @@ export interface SplunkHecConfig {
 }
 
 /** One HEC envelope a line. */
-interface FileConfig {
+export interface FileConfig {
   type: 'file'
   name: string
   /** `-`: standard output. */

@@ -1,6 +1,7 @@
-import type { Config, SplunkHecConfig } from '../../config/model.ts'
+import type { Config } from '../../config/model.ts'
 import { NO_TELEMETRY } from '../../core/telemetry.ts'
 import { credentialSources, logstoresOf, slsClient } from '../../parts.ts'
+import { fileChecks } from './file.ts'
 import type { Check } from './finding.ts'
 import { hecChecks } from './hec.ts'
 import { hostChecks } from './host.ts'
@@ -24,12 +25,11 @@ export function checksOf(config: Config, testEvent: boolean): { checks: Check[];
       checks: slsChecks({ config: end, client, credentials: own }),
     }
   })
-  const [first] = logstores
-  const splunks = config.sinks.filter((sink): sink is SplunkHecConfig => sink.type === 'splunk_hec')
-  const sinks = splunks.flatMap((hec) => {
-    if (first === undefined) return []
-    const end: HecEnd = { hec: { ...hec, source: hec.source ?? sourceOf(first.sls) }, sls: first.sls, proxies }
-    return [{ name: hec.name, checks: hecChecks(end, testEvent) }]
+  const [first] = logstores as [(typeof logstores)[number]]
+  const sinks = config.sinks.map((sink): End => {
+    if (sink.type === 'file') return { name: sink.name, checks: fileChecks(sink) }
+    const end: HecEnd = { hec: { ...sink, source: sink.source ?? sourceOf(first.sls) }, sls: first.sls, proxies }
+    return { name: sink.name, checks: hecChecks(end, testEvent) }
   })
   const checks = [...ofSeveral(logstores), ...ofSeveral(sinks), ...hostChecks(config)]
   return { checks, close: async () => void (await Promise.all(logstores.map(({ client }) => client.close()))) }

@@ -9,7 +9,6 @@ import type { Config, SinkConfig } from '../../config/model.ts'
 import { Fault, messageOf } from '../../core/errors.ts'
 import { DESCRIPTORS_KEPT, descriptorLimit } from '../../net/descriptors.ts'
 import { DurableDirectory } from '../../sinks/durable-directory.ts'
-import { STANDARD_OUTPUT } from '../../sinks/file/sink.ts'
 import { PULLS_AT_ONCE } from '../../sls/client.ts'
 import type { Check, Finding } from './finding.ts'
 import { ok, skip, warn } from './finding.ts'
@@ -30,7 +29,6 @@ export function hostChecks(config: Config): Check[] {
         writable(deadLetterDir, 'Set DEAD_LETTER_DIR to a folder that this user may write, on a disk with room.'),
     },
     ...(log.file === undefined ? [] : [logFile(log.file)]),
-    ...config.sinks.flatMap(fileOfSink),
     { about: 'admin port', run: (signal) => adminPort(config, signal) },
     ...openFiles(config),
   ]
@@ -55,14 +53,6 @@ function logFile(path: string): Check {
     run: () =>
       writable(dirname(path), 'Set LOG_FILE to a path in a folder that this user may write, on a disk with room.'),
   }
-}
-
-function fileOfSink(sink: SinkConfig): Check[] {
-  if (sink.type !== 'file') return []
-  const about = 'file sink'
-  if (sink.path === STANDARD_OUTPUT) return [{ about, run: async () => ok(`${sink.name}: standard output`) }]
-  const advice = `Set path of sinks.${sink.name} to a file in a folder that this user may write, on a disk with room.`
-  return [{ about, run: () => writable(dirname(sink.path), advice) }]
 }
 
 /** The file, its lock, and one while they rotate. */
@@ -91,12 +81,13 @@ function connectionsOf(sink: SinkConfig): number {
   return sink.type === 'splunk_hec' ? sink.concurrency + 2 * sink.urls.length : FILES_OF_SINK
 }
 
-async function writable(dir: string, advice: string): Promise<Finding> {
+/** Writes a file there and removes it. `make`: a folder that is missing is made. */
+export async function writable(dir: string, advice: string, make = true): Promise<Finding> {
   const directory = new DurableDirectory(resolve(dir))
   const path = join(dir, `.check-${randomUUID()}`)
   try {
     // A replica that finds the directory takes its name for safe on disk.
-    await directory.make()
+    if (make) await directory.make()
     await directory.sync()
     const file = await open(path, 'wx', 0o600)
     try {

@@ -1,4 +1,4 @@
-import type { Single } from '../../config/single.ts'
+import type { Config, SourceConfig } from '../../config/model.ts'
 import { Fault, messageOf } from '../../core/errors.ts'
 import { Connections } from '../../net/connections.ts'
 import type { ListedGroup, Shard, SlsClient } from '../../sls/client.ts'
@@ -16,7 +16,10 @@ const SKEW_LIMIT_SECONDS = 15 * 60
 const TIMEOUT_MS = 10_000
 
 /** One logstore. */
-export type LogstoreEnd = Pick<Single, 'sls' | 'proxies'>
+export interface LogstoreEnd {
+  readonly sls: SourceConfig & { readonly logstore: string }
+  readonly proxies: Config['proxies']
+}
 
 export interface SlsAsked {
   readonly config: LogstoreEnd

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Single } from '../../config/single.ts'
+import type { Config, SourceConfig, SplunkHecConfig } from '../../config/model.ts'
 import { Fault } from '../../core/errors.ts'
 import { sourcetypeOf } from '../../pipeline/products.ts'
 import type { HecConnection } from '../../sinks/splunk-hec/client.ts'
@@ -24,7 +24,11 @@ export function testEventSender(
 }
 
 /** One Splunk. A test event names the group of a logstore. */
-export type HecEnd = Pick<Single, 'hec' | 'sls' | 'proxies'>
+export interface HecEnd {
+  readonly hec: SplunkHecConfig & { readonly source: string }
+  readonly sls: Pick<SourceConfig, 'consumerGroup'>
+  readonly proxies: Config['proxies']
+}
 
 interface Means {
   readonly config: HecEnd

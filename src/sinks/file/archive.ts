@@ -92,20 +92,15 @@ export class Archive {
 
   #lockOf(path: string): FileLock {
     if (this.#lock?.path !== path) {
-      const { clock } = this.#options
       void this.#lock?.lock.release()
-      const lock = new FileLock({ path: join(dirname(path), `.${basename(path)}.lock`), of: path, clock })
-      this.#lock = { path, lock }
+      this.#lock = { path, lock: lockOf(path, this.#options.clock) }
     }
     return this.#lock.lock
   }
 
   async #open(path: string): Promise<OpenFile> {
     // Opening a device may do something to it, so it is looked at first.
-    const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error
-    })
-    if (found) assertPlain(found)
+    await assertFileOrNothing(path)
     const handle = await open(path, FLAGS, 0o640)
     try {
       assertPlain(await handle.stat())
@@ -166,6 +161,27 @@ export class Archive {
     }
     await handle.close().catch(() => {})
   }
+}
+
+/**
+ * Looks whether an archive could be written there, and opens nothing. Returns the process that writes it now, in words. Throws
+ * NotPlainFile or the system's error.
+ */
+export async function writerOf(path: string, clock: Clock): Promise<string | undefined> {
+  const real = await withoutLinks(resolve(path))
+  await assertFileOrNothing(real)
+  return await lockOf(real, clock).owner()
+}
+
+function lockOf(path: string, clock: Clock): FileLock {
+  return new FileLock({ path: join(dirname(path), `.${basename(path)}.lock`), of: path, clock })
+}
+
+async function assertFileOrNothing(path: string): Promise<void> {
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error
+  })
+  if (found) assertPlain(found)
 }
 
 /** Whether the name still leads to the file. */

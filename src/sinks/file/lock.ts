@@ -55,6 +55,11 @@ export class FileLock {
     this.#touching = setInterval(() => void this.#touch(), TOUCHED_EVERY_MS).unref()
   }
 
+  /** The process that holds the lock, in words; `undefined` if there is none, or it is known to be gone. */
+  async owner(): Promise<string | undefined> {
+    return await this.#livingOwner(await thisProcess())
+  }
+
   async release(): Promise<void> {
     if (this.#ours !== undefined && (await this.#isInPlace(this.#ours))) await rm(this.#options.path, { force: true })
     await this.#forget()

@@ -1,8 +1,13 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { checkCommand } from '../../../src/cli/check.ts'
+import { systemClock } from '../../../src/core/clock.ts'
 import { startHecReceiver } from '../../../src/emulator/hec/server.ts'
 import { startSlsEmulator } from '../../../src/emulator/sls/server.ts'
+import { FileLock } from '../../../src/sinks/file/lock.ts'
 import { temporaryFiles } from '../config/given-environment.ts'
 
 const FILE = `
@@ -85,7 +90,45 @@ routes: [{name: all, to: [splunk, refused, archive]}]
   )
   expect(lines).toContainEqual(expect.stringMatching(/^ok {4}SLS credentials +good\/.*: /))
   expect(lines).toContainEqual(expect.stringMatching(/^FAIL {2}HEC token +refused: /))
-  expect(lines).toContainEqual(expect.stringMatching(/^ok {4}file sink +.* is writable/))
+  expect(lines).toContainEqual(expect.stringMatching(/^ok {4}file sink +archive: .* can be written; .* is writable/))
+})
+
+describe('check of a file sink', () => {
+  const file = (path: string) => `
+version: 1
+sources: {trail: {endpoint: 127.0.0.1:9, project: audit-hz, logstore: actiontrail, group: siem}}
+sinks: {archive: {type: file, path: "${path}"}}
+routes: [{name: all, to: archive}]
+`
+  const lineFor = async (path: string) => {
+    const { lines } = await check(file(path), [], { SLS_AK_ID: 'id', SLS_AK_KEY: 'key' })
+    return lines[lines.findIndex((line) => line.includes('file sink'))]
+  }
+
+  test('standard output', async () => {
+    expect(await lineFor('-')).toMatch(/^ok .* events go to standard output, and the log to standard error/)
+  })
+
+  test('a missing folder is a failure, and is not made', async () => {
+    expect(await lineFor('none/out.jsonl')).toMatch(/^FAIL {2}file sink .*ENOENT/)
+    expect(await lineFor('none/out.jsonl')).toMatch(/^FAIL {2}file sink .*ENOENT/)
+  })
+
+  test('what is no file is a failure', async () => {
+    expect(await lineFor('/dev/null')).toMatch(/^FAIL {2}file sink .*(it is a device|E[A-Z]+)/)
+  })
+
+  test('a path that is being written is a warning that says who writes it', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'check-file-sink-'))
+    const path = join(folder, 'out.jsonl')
+    const lock = new FileLock({ path: join(folder, '.out.jsonl.lock'), of: path, clock: systemClock })
+    await lock.hold()
+    onTestFinished(async () => {
+      await lock.release()
+      rmSync(folder, { recursive: true })
+    })
+    expect(await lineFor(path)).toMatch(/^warn {2}file sink .* is being written by /)
+  })
 })
 
 test('a configuration of the environment ends with the verdict, too', async () => {

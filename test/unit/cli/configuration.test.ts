@@ -1,11 +1,10 @@
 import { PassThrough } from 'node:stream'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { singleConfigurationOf } from '../../../src/cli/configuration.ts'
+import { configurationOf } from '../../../src/cli/configuration.ts'
 import { lagCommand } from '../../../src/cli/lag.ts'
 import { reconcileCommand } from '../../../src/cli/reconcile.ts'
 import { readEnvironment } from '../../../src/config/environment.ts'
 import { loadConfig } from '../../../src/config/load.ts'
-import { singleOf } from '../../../src/config/single.ts'
 import { Secret } from '../../../src/core/secret.ts'
 import { NO_TELEMETRY } from '../../../src/core/telemetry.ts'
 import { startHecReceiver } from '../../../src/emulator/hec/server.ts'
@@ -14,6 +13,7 @@ import { credentialSources } from '../../../src/parts.ts'
 import { SlsClient } from '../../../src/sls/client.ts'
 import { fixedCredentials } from '../../../src/sls/credentials.ts'
 import { minimal, temporaryFiles } from '../config/given-environment.ts'
+import { singleOf } from '../config/single.ts'
 
 const NOT_MOUNTED = '/no/such/mount.pem'
 const SEARCH_TOKEN = 'the-search-token'
@@ -102,8 +102,8 @@ test('a replica does not look at settings that only reconcile needs', async () =
   const { env, splunk } = await ends()
   const collector = { SPLUNK_HEC_URL: splunk.url, SPLUNK_HEC_TOKEN: splunk.token }
   const { streams, said } = io({ ...env, ...collector, SPLUNK_SEARCH_TLS_CA_FILE: NOT_MOUNTED })
-  expect((await singleConfigurationOf(streams)).config.hec.urls).toEqual([splunk.url])
+  expect(singleOf((await configurationOf(streams)).config).hec.urls).toEqual([splunk.url])
   expect(said()).toBe('')
   const without = io({ ...env, ...collector, SPLUNK_HEC_TLS_CA_FILE: NOT_MOUNTED })
-  await expect(singleConfigurationOf(without.streams)).rejects.toThrow('SPLUNK_HEC_TLS_CA_FILE')
+  await expect(configurationOf(without.streams)).rejects.toThrow('SPLUNK_HEC_TLS_CA_FILE')
 })

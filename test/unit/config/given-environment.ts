@@ -6,8 +6,8 @@ import type { AccessKeyConfig } from '../../../src/config/credentials.ts'
 import { loadConfig } from '../../../src/config/load.ts'
 import type { Problem } from '../../../src/config/problems.ts'
 import type { Peer } from '../../../src/config/settings.ts'
-import type { Single } from '../../../src/config/single.ts'
-import { singleOf } from '../../../src/config/single.ts'
+import type { Single } from './single.ts'
+import { singleOf } from './single.ts'
 
 /** The shortest environment that works. */
 export const minimal = {

@@ -2,9 +2,9 @@ import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { loadConfig } from '../../../src/config/load.ts'
 import { formatProblems } from '../../../src/config/problems.ts'
-import { singleOf } from '../../../src/config/single.ts'
 import { Secret } from '../../../src/core/secret.ts'
 import { accepted, accessKeyOf, blamed, minimal, refused } from './given-environment.ts'
+import { singleOf } from './single.ts'
 
 describe('defaults', () => {
   test('are those of the contract', () => {

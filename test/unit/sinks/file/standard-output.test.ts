@@ -86,9 +86,11 @@ describe('the standard output as a sink', () => {
   })
 
   test('a reader that is slow holds up the lines, and nothing else of the process', async () => {
-    const slow = start('"$@" | (sleep 1; cat)', { count: 4, pad: 200_000 })
+    const go = join(await temporaryDirectory(), 'go')
+    const slow = start(`"$@" | (until [ -e ${go} ]; do sleep 0.05; done; cat)`, { count: 4, pad: 200_000 })
     const text = textOf(slow)
     expect(await slow.until(/(beat[\s\S]*){3}/)).not.toContain('delivered')
+    await writeFile(go, '')
     expect(idsOf(await text)).toEqual([0, 1, 2, 3])
   })
 

@@ -1,6 +1,6 @@
-import type { Config, SourceConfig, SplunkHecConfig } from './model.ts'
+import type { Config, SourceConfig, SplunkHecConfig } from '../../../src/config/model.ts'
 
-/** A configuration as the commands see it that know one logstore and one Splunk only. */
+/** A configuration of one logstore and one Splunk, as the environment makes it. */
 export interface Single extends Omit<Config, 'sources' | 'sinks' | 'routing'> {
   readonly whole: Config
   readonly sls: SourceConfig & { readonly logstore: string }
