@@ -64,20 +64,28 @@ export function chancesOf(seed: number): () => boolean {
 const BAD_BYTES = [...Buffer.from('{}[]",:\\\n\t 01-.eEnu/'), 0x00, 0x1f, 0x7f, 0x80, 0xc3, 0xff]
 const change = fc.tuple(fc.nat(120), fc.constantFrom('put', 'insert', 'remove', 'cut'), fc.constantFrom(...BAD_BYTES))
 
-/** JSON text, as it is, with members or elements that are there twice, or with some bytes wrong; and the paths in it. */
+/** JSON text, with keys that are there twice, or with some bytes wrong, or as it should be; and the paths in it. */
 export const damaged: fc.Arbitrary<{ bytes: Buffer; paths: readonly Steps[] }> = fc
-  .tuple(outermost, fc.nat(), fc.array(change, { maxLength: 3 }), fc.constantFrom(0, 0, 1, 29, 60, 62, 63, 64))
-  .map(([json, seed, changes, depth]) => {
+  .tuple(
+    outermost,
+    outermost,
+    fc.nat(),
+    fc.array(change, { maxLength: 2 }),
+    fc.constantFrom(0, 0, 0, 1, 29, 62, 63, 64),
+  )
+  .map(([json, second, seed, changes, depth]) => {
     const chance = chancesOf(seed)
-    const text = written(json, chance)
-    const twice = chance() ? text.replace(/^([{[])(.+)([}\]])$/su, '$1$2,$2$3') : text
-    let bytes = Buffer.from('{"a":'.repeat(depth) + twice + '}'.repeat(depth))
+    const jsons = chance() && Array.isArray(json) === Array.isArray(second) ? [json, second] : [json]
+    const inner = jsons.map((one) => written(one, chance).slice(1, -1)).filter((text) => text.trim() !== '')
+    const text = Array.isArray(json) ? `[${inner.join(',')}]` : `{${inner.join(',')}}`
+    const above = '{"a":'.repeat(depth)
+    let bytes = Buffer.from(above + text + '}'.repeat(depth))
     for (const [place, how, byte] of chance() ? changes : []) {
-      const at = place % (bytes.length + 1)
+      const at = Math.min(bytes.length, above.length + (place % (text.length + 1)))
       const rest = bytes.subarray(how === 'insert' ? at : at + 1)
       const put = how === 'put' || how === 'insert' ? Buffer.of(byte) : Buffer.alloc(0)
       bytes = Buffer.concat(how === 'cut' ? [bytes.subarray(0, at)] : [bytes.subarray(0, at), put, rest])
     }
-    const above = Array<string>(depth).fill('a')
-    return { bytes, paths: pathsOf(json).map(([path]) => [...above, ...path]) }
+    const steps = Array<string>(depth).fill('a')
+    return { bytes, paths: jsons.flatMap((one) => pathsOf(one)).map(([path]) => [...steps, ...path]) }
   })
