@@ -7,6 +7,7 @@ import { BufferPool } from './core/buffer-pool.ts'
 import { systemClock } from './core/clock.ts'
 import type { Fault } from './core/errors.ts'
 import type { LogstoreRef } from './core/shard.ts'
+import { logstoreKey } from './core/shard.ts'
 import type { Telemetry } from './core/telemetry.ts'
 import {
   batchLimitOf,
@@ -20,6 +21,7 @@ import {
 } from './parts.ts'
 import { BatchMemory } from './pipeline/batch-memory.ts'
 import { Encoder } from './pipeline/encoder.ts'
+import type { Program } from './pipeline/program.ts'
 import { ReferenceEngine } from './pipeline/reference/engine.ts'
 import { KernelBodies } from './pipeline/wasm/bodies.ts'
 import { WasmEngine } from './pipeline/wasm/engine.ts'
@@ -57,6 +59,8 @@ export class Bridge {
   readonly #sinks: ReadonlyMap<string, Sink>
   readonly #refused: RefusedEvents
   readonly #deadLetter: DeadLetter
+  /** What happens to the logs of each logstore. */
+  #programs: ReadonlyMap<string, Program> = new Map()
   /** Resolves if a sink can deliver nothing more until the process starts again. */
   readonly sinkLost: Promise<Fault>
 
@@ -88,17 +92,26 @@ export class Bridge {
     }
     const members = logstoresOf(config).map(({ source, ref }) => {
       const client = slsClient({ source, logstore: ref.logstore, proxies, telemetry, credentials: credentials(source) })
-      const program = programOf(config, source, ref.logstore)
-      const downstream = { ...shared, encoder: new Encoder({ engine, memory, program: () => program }) }
+      const program = (): Program => this.#programs.get(logstoreKey(ref)) as Program
+      const downstream = { ...shared, encoder: new Encoder({ engine, memory, program }) }
       const member = memberOf(source, ref, client)
       return { client, worker: new Worker({ ...member, downstream, clock: systemClock, telemetry }) }
     })
+    this.use(config)
     this.#workers = members.map(({ worker }) => worker)
     this.#clients = members.map(({ client }) => client)
     this.sinkLost = sinkLost
     this.#sinks = sinks
     this.#refused = refused
     this.#deadLetter = deadLetter
+  }
+
+  /** Takes over routes and shapes of a configuration, for later pulls. Its sources and sinks are those of this bridge. */
+  use(config: Config): void {
+    const programs = logstoresOf(config).map(({ source, ref }) => {
+      return [logstoreKey(ref), programOf(config, source, ref.logstore)] as const
+    })
+    this.#programs = new Map(programs)
   }
 
   /** Runs until `stop` is done. Rejects only on a bug: it first gives up every shard, without a commit. */

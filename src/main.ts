@@ -106,6 +106,10 @@ function endSignal(): AbortSignal {
   return end.signal
 }
 
+function onHangup(listener: () => void): void {
+  process.on('SIGHUP', listener)
+}
+
 /**
  * On SIGUSR1 Node opens its debugger, and with it keys and tokens to every user of this machine. A listener takes the signal.
  * Node may have taken one before this line runs; the flag --disable-sigusr1, where we start Node ourselves, prevents that.
@@ -156,6 +160,7 @@ async function main(argv: string[]): Promise<number> {
     stdout: process.stdout,
     stderr: process.stderr,
     signal: end,
+    onHangup,
   })
 }
 

@@ -1,7 +1,9 @@
 import { once } from 'node:events'
 import { Bridge } from './bridge.ts'
 import type { Config, SinkConfig, SourceConfig } from './config/model.ts'
+import { needsRestart } from './config/restart.ts'
 import { systemClock } from './core/clock.ts'
+import { messageOf } from './core/errors.ts'
 import type { LogstoreRef } from './core/shard.ts'
 import { logstoreKey } from './core/shard.ts'
 import type { Telemetry } from './core/telemetry.ts'
@@ -23,6 +25,23 @@ import type { SlsClient } from './sls/client.ts'
 import { shardsOfGroup } from './sls/group-shards.ts'
 import { VERSION } from './version.ts'
 
+/** A configuration that was loaded while the replica runs, or why it cannot be used. */
+export type LoadedAgain =
+  | { readonly config: Config; readonly warnings: readonly string[] }
+  | { readonly refused: string }
+
+interface Reloading {
+  /** Calls `listener` whenever somebody asks to load the configuration again. */
+  readonly onHangup: (listener: () => void) => void
+  readonly load: () => Promise<LoadedAgain>
+}
+
+interface ReplicaOptions {
+  readonly warnings: readonly string[]
+  readonly end: AbortSignal
+  readonly reloading: Reloading
+}
+
 const STANDARD_OUTPUT_FD = 1
 const STANDARD_ERROR_FD = 2
 /** Other sinks get this long when one of them can deliver nothing more. */
@@ -34,7 +53,7 @@ const LOST_SINK_GRACE_MS = 1_000
  * output is gone; the log says which.
  * Rejects with a Fault when the log file or the admin port cannot be opened: `transient` if that may pass by itself.
  */
-export async function runReplica(config: Config, warnings: readonly string[], end: AbortSignal): Promise<boolean> {
+export async function runReplica(config: Config, { warnings, end, reloading }: ReplicaOptions): Promise<boolean> {
   const { sources, sinks, shutdownGraceMs } = config
   const consumer = consumerOf(config)
   const clock = systemClock
@@ -43,7 +62,7 @@ export async function runReplica(config: Config, warnings: readonly string[], en
   // Lines of a sink and lines of the log must not mix.
   const fd = writesToStandardOutput(sinks) ? STANDARD_ERROR_FD : STANDARD_OUTPUT_FD
   const lost = () => metrics.log_lines_lost_total.inc()
-  const { log, flush } = await openLogger({ ...config.log, consumer, lost, fd })
+  const { log, flush, reopen } = await openLogger({ ...config.log, consumer, lost, fd })
   for (const warning of warnings) log.warn(warning)
   const names = new Names(ends)
   const pauses = new Pauses({ clock, names })
@@ -72,6 +91,11 @@ export async function runReplica(config: Config, warnings: readonly string[], en
   const unwatch = watchEventLoop((seconds) => metrics.event_loop_delay_seconds.observe(seconds))
   try {
     const bridge = new Bridge(config, telemetry, credentials)
+    const reload = reloader(config, { bridge, telemetry, reloading })
+    reloading.onHangup(() => {
+      reopen()
+      void reload()
+    })
     const ended = bridge.run()
     const lostSink = await Promise.race([
       ended.then(() => undefined),
@@ -168,5 +192,44 @@ class StatusClients {
 
   async close(): Promise<void> {
     await Promise.all([...this.#members.values()].map(({ client }) => client.close()))
+  }
+}
+
+/**
+ * Loads the configuration again, once at a time, and takes over what changed, or says why not. One that is refused changes
+ * nothing.
+ */
+function reloader(
+  running: Config,
+  { bridge, telemetry, reloading }: { bridge: Bridge; telemetry: Telemetry; reloading: Reloading },
+): () => Promise<void> {
+  const reload = async (): Promise<void> => {
+    const loaded = await reloading.load()
+    if ('refused' in loaded) {
+      telemetry.reloaded('invalid')
+      telemetry.notice('warn', 'the configuration is refused, and the old one stays in use', {
+        problems: loaded.refused,
+      })
+      return
+    }
+    const changes = needsRestart(running, loaded.config)
+    if (changes.length > 0) {
+      telemetry.reloaded('needs_restart')
+      const message = `the configuration needs a restart, and the old one stays in use; what changed: ${changes.join(', ')}`
+      telemetry.notice('warn', message)
+      return
+    }
+    bridge.use(loaded.config)
+    telemetry.reloaded('done')
+    telemetry.notice('info', 'the configuration is in use from the next pull on')
+    for (const warning of loaded.warnings) telemetry.notice('warn', warning)
+  }
+  let turn = Promise.resolve()
+  return () => {
+    turn = turn.then(reload).catch((error) => {
+      telemetry.reloaded('invalid')
+      telemetry.notice('warn', `the configuration cannot be loaded: ${messageOf(error)}`, { error })
+    })
+    return turn
   }
 }

@@ -13,6 +13,8 @@ export interface CommandIo {
   readonly stderr: NodeJS.WritableStream
   /** Aborted on the first SIGTERM or SIGINT. */
   readonly signal: AbortSignal
+  /** Calls `listener` at each SIGHUP, which then no longer ends the process. */
+  readonly onHangup?: (listener: () => void) => void
 }
 
 /** The arguments after the command's name → exit code. */

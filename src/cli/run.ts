@@ -1,5 +1,7 @@
 import { Fault } from '../core/errors.ts'
+import type { LoadedAgain } from '../replica.ts'
 import { runReplica } from '../replica.ts'
+import type { CommandIo } from './command.ts'
 import { command, EXIT, WrongConfiguration, withAdvice } from './command.ts'
 import { configurationOf } from './configuration.ts'
 
@@ -11,6 +13,9 @@ usage: sls-siem-bridge run [--config FILE]
   --help
 
 Without a file the environment and .env are its whole configuration: see docs/configuration.md, and begin with .env.example.
+SIGHUP reads the configuration file again. Changed routes, lists, macros and shapes are used from the next pull on. A wrong
+file is refused, and any other change needs a restart; the log says so. SIGHUP also opens LOG_FILE again.
+
 Start more replicas to scale. SIGTERM or SIGINT drains, commits within SHUTDOWN_GRACE_SECONDS and exits with 0. A second
 SIGINT exits at once.
 
@@ -32,7 +37,8 @@ export const runCommand = command({
     }
     try {
       const { config, warnings } = await configurationOf(io)
-      return (await runReplica(config, warnings, io.signal)) ? EXIT.done : EXIT.failed
+      const reloading = { onHangup: io.onHangup ?? (() => {}), load: () => loadAgain(io) }
+      return (await runReplica(config, { warnings, end: io.signal, reloading })) ? EXIT.done : EXIT.failed
     } catch (error) {
       if (error instanceof WrongConfiguration && error.passing)
         return told(`${error.message}\n\n${PASSING}`, EXIT.failed)
@@ -41,5 +47,14 @@ export const runCommand = command({
     }
   },
 })
+
+async function loadAgain(io: CommandIo): Promise<LoadedAgain> {
+  try {
+    return await configurationOf(io)
+  } catch (error) {
+    if (!(error instanceof WrongConfiguration)) throw error
+    return { refused: error.message }
+  }
+}
 
 const PASSING = 'This may pass by itself. The exit code is 1, after which a supervisor starts the replica again.'

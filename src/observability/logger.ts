@@ -30,6 +30,8 @@ export interface OpenLogger {
   log: Logger
   /** Writes every line that still waits, for at most a second. Call it before the process exits. */
   flush(): void
+  /** Opens the log file again, which somebody may have moved away. */
+  reopen(): void
 }
 
 /**
@@ -71,6 +73,7 @@ export async function openLogger(options: LoggerOptions): Promise<OpenLogger> {
       toFile?.flushSync()
       toOutput?.flushSync()
     },
+    reopen: () => rolling?.reopen(),
   }
 }
 

@@ -55,6 +55,11 @@ export class RollingFile implements Output {
     return written
   }
 
+  /** Goes on in a file of the same name, which is a new one if the old one was moved away. */
+  reopen(): void {
+    this.#openNumber(this.#number)
+  }
+
   #write(bytes: Buffer): number {
     try {
       return writeSync(this.#fd, bytes)
@@ -65,11 +70,15 @@ export class RollingFile implements Output {
   }
 
   #roll(): void {
+    this.#openNumber(this.#number + 1)
+  }
+
+  #openNumber(number: number): void {
     const before = this.#fd
     try {
-      const fd = open(this.#path(this.#number + 1))
+      const fd = open(this.#path(number))
       this.#fd = fd
-      this.#number++
+      this.#number = number
       this.#size = fstatSync(fd).size
     } catch (error) {
       this.#options.failed(error)

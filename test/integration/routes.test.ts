@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -201,6 +201,53 @@ describe('a sink that is down', () => {
     await ended(replica)
     expect([main.numbers, security.numbers]).toEqual([wanted, wanted])
     expect(main.duplicates).toBe(0)
+  })
+})
+
+describe('SIGHUP', () => {
+  const ALL_TO_MAIN = '  - {name: all, to: main}\n'
+
+  test('brings changed routes into use from the next pull on', async () => {
+    const { main, security, env, configure, write, trail } = await world()
+    const replica = startCommand(['run'], { ...env, ...configure(ALL_TO_MAIN) })
+    const before = await write(trail, 2)
+    await caughtUp(trail)
+    configure(
+      '  - {name: even, when: kind = even, to: security}\n  - {name: odd, to: main, shape: [{remove: [kind]}]}\n',
+    )
+    replica.child.kill('SIGHUP')
+    await replica.line(/the configuration is in use/)
+    const after = await write(trail, 2, (n) => ({ kind: n % 2 === 0 ? 'even' : 'odd' }))
+    await caughtUp(trail)
+    expect(await replica.metrics()).toMatch(/config_reloads_total\{result="done"\} 1/)
+    await ended(replica)
+    expect(security.numbers).toEqual(after.filter((n) => n % 2 === 0))
+    expect(main.numbers).toEqual(sorted([...before, ...after.filter((n) => n % 2 === 1)]))
+  })
+
+  test('changes nothing where the file is wrong or something else has changed, and says so with the place', async () => {
+    const { main, security, env, configure, write, trail } = await world()
+    const settings = configure(ALL_TO_MAIN)
+    const path = settings['BRIDGE_CONFIG'] as string
+    const replica = startCommand(['run'], { ...env, ...settings })
+    await replica.line(/joined the consumer group/)
+    configure('  - {name: all, to: security, when: n startwith 1}\n')
+    replica.child.kill('SIGHUP')
+    const refused = await replica.line(/the configuration is refused, and the old one stays in use/)
+    expect(refused['problems']).toMatch(/bridge\.yaml:\d+:\d+ .*\n.*startwith.*startswith/)
+    configure('  - {name: all, to: security}\n')
+    writeFileSync(path, readFileSync(path, 'utf8').replaceAll('max_bytes: 20000', 'max_bytes: 30000'))
+    replica.child.kill('SIGHUP')
+    const { msg } = await replica.line(/needs a restart/)
+    expect(msg).toContain('sinks.main.maxBytes, sinks.security.maxBytes')
+    const wanted = await write(trail, 1)
+    await caughtUp(trail)
+    const metrics = await replica.metrics()
+    for (const result of ['invalid', 'needs_restart'])
+      expect(metrics).toContain(`config_reloads_total{result="${result}"} 1`)
+    await ended(replica)
+    expect(main.numbers).toEqual(wanted)
+    expect(security.numbers).toEqual([])
   })
 })
 

@@ -5,6 +5,19 @@ import { expect, onTestFinished, test } from 'vitest'
 import { RollingFile } from '../../../src/observability/rolling-file.ts'
 import { temporaryDirectory } from './observed.ts'
 
+test('a file that was moved away is begun again when it is opened again', () => {
+  const directory = temporaryDirectory()
+  const path = join(directory, 'bridge.1.log')
+  const file = new RollingFile({ file: join(directory, 'bridge.log'), bytes: 100, failed() {}, begun() {} })
+  file.write(Buffer.from('first\n'))
+  fs.renameSync(path, `${path}.old`)
+  file.write(Buffer.from('second\n'))
+  file.reopen()
+  file.write(Buffer.from('third\n'))
+  expect(fs.readFileSync(`${path}.old`, 'utf8')).toBe('first\nsecond\n')
+  expect(fs.readFileSync(path, 'utf8')).toBe('third\n')
+})
+
 test('a file whose end fails, as on a full network file system, is left all the same', () => {
   const { closeSync } = fs
   const replace = (by: typeof closeSync): void => {
