@@ -102,7 +102,7 @@ export const REFUSAL_FAULTS: Fault[] = [
   refusal({ name: 'a connection ends when one log is in its request', action: { cut: 'before' }, log: 'attack reset' }),
   refusal({
     name: 'the head of each answer is larger than 16 KB',
-    action: { headers: { 'set-cookie': 'x'.repeat(20_000) } },
+    action: { headers: { 'x-trace': 'x'.repeat(20_000) } },
     may: LOST,
     pauses: 'outcome_unknown',
   }),
