@@ -1,15 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Batch, PullPosition } from '../../../src/core/batch.ts'
-import { routeOf } from '../../../src/core/batch.ts'
-import { BatchMemory } from '../../../src/pipeline/batch-memory.ts'
-import type { Engine } from '../../../src/pipeline/engine.ts'
 import type { Program, ProgramRoute } from '../../../src/pipeline/program.ts'
-import { ReferenceEngine } from '../../../src/pipeline/reference/engine.ts'
 import { TopicSelection } from '../../../src/pipeline/select.ts'
-import { WasmEngine } from '../../../src/pipeline/wasm/engine.ts'
-import { Kernel } from '../../../src/pipeline/wasm/kernel.ts'
 import { bodies } from './bodies.ts'
+import { compare, kernel } from './both-engines.ts'
 import { expressionOf } from './condition-logs.ts'
 import { position } from './encode-all.ts'
 import { fieldsOf, groupFieldsOf, plainLog, randomCondition } from './random-conditions.ts'
@@ -134,25 +128,6 @@ function programOf(some: readonly ProgramRoute[], topics: string[]): Program {
   }
 }
 
-const memory = new BatchMemory()
-const kernel = Kernel.open({ maxBatchBytes: 1_000_000, memory }, 16 << 20) as Kernel
-const fast = new WasmEngine(kernel)
-const reference = new ReferenceEngine(memory)
-
-/** Expects the same of both engines, and returns how many streams of events leave. */
-function compare(body: Buffer, program: Program, at: PullPosition): number {
-  const place = kernel.slots.take(body.length) as number
-  const placed = kernel.bytes.subarray(place, place + body.length)
-  placed.set(body)
-  try {
-    const expected = outcomeOf(reference, body, program, at)
-    expect(outcomeOf(fast, placed, program, at)).toEqual(expected)
-    return expected.streams.size
-  } finally {
-    kernel.slots.give(place)
-  }
-}
-
 describe('both engines send the same events by the same routes to the same sinks and indexes', () => {
   test('of any log groups', { timeout: 60_000 }, () => {
     let sent = 0
@@ -185,24 +160,3 @@ describe('both engines send the same events by the same routes to the same sinks
     expect(translated).toBeGreaterThan(5)
   })
 })
-
-/** What a walk counts, and all events for each sink and index in their order, each with its route. */
-function outcomeOf(engine: Engine, body: Buffer, program: Program, at: PullPosition) {
-  const walk = engine.open(body, at, program)
-  const streams = new Map<string, string[]>()
-  for (let batch = walk.nextBatch(); batch !== undefined; batch = walk.nextBatch()) {
-    expect(batch.count === 1 || batch.bytes.length <= 900).toBe(true)
-    for (const [index, event] of eventsOf(batch).entries()) {
-      const named = /"index":"(.)"/.exec(event.slice(0, event.indexOf(',"event":')))?.[1]
-      const key = `${batch.sink} ${named} ${batch.refused}`
-      const stream = streams.get(key) ?? []
-      streams.set(key, stream)
-      stream.push(`${routeOf(batch, index)} ${event}`)
-    }
-  }
-  return { streams, counts: { ...walk.counts } }
-}
-
-function eventsOf({ bytes, ends }: Batch): string[] {
-  return [...ends].map((end, index) => bytes.toString('latin1', ends[index - 1] ?? 0, end))
-}

@@ -1,0 +1,173 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { Program } from '../../../src/pipeline/program.ts'
+import { TopicSelection } from '../../../src/pipeline/select.ts'
+import { parsePath } from '../../../src/routing/path.ts'
+import type { TextProblem } from '../../../src/routing/scanner.ts'
+import type { Step } from '../../../src/routing/step.ts'
+import { ON_FAILURE } from '../../../src/routing/step.ts'
+import { parseTemplate } from '../../../src/routing/template.ts'
+import { bodies } from './bodies.ts'
+import { compare, kernel } from './both-engines.ts'
+import { expressionOf } from './condition-logs.ts'
+import { position } from './encode-all.ts'
+import { content, group, list, log, source, tag, time, topic } from './wire.ts'
+
+function parsed<T extends object>(result: T | TextProblem): T {
+  if ('problem' in result) throw new Error(result.problem)
+  return result
+}
+
+const KEYS = ['a', 'b', 'c', 'j', '10', 'key', '"\n', '__tag__:a', '__topic__', 'é']
+const key = fc.constantFrom(...KEYS)
+const keys = fc.uniqueArray(key, { maxLength: 4 })
+const onFailure = fc.constantFrom('keep' as const, ...ON_FAILURE)
+const texts = fc.constantFrom('', 'text', '"\\\n', 'é😀', '{a}', '{j.x} {__topic__}', '{nope}{@logstore}')
+
+const steps: fc.Arbitrary<Step> = fc.oneof(
+  fc.record({
+    name: fc.constant('json' as const),
+    fields: fc.oneof(keys, fc.constant('*' as const)),
+    into: fc.constantFrom('value' as const, 'value' as const, 'merge' as const),
+    required: fc.constantFrom(false, false, true),
+    onFailure,
+  }),
+  fc
+    .dictionary(key, key, { maxKeys: 3 })
+    .map((names) => ({ name: 'rename' as const, names: new Map(Object.entries(names)) })),
+  keys.map((fields) => ({ name: 'remove' as const, fields: new Set(fields) })),
+  keys.map((fields) => ({ name: 'keep' as const, fields: new Set(fields) })),
+  fc.dictionary(key, texts, { maxKeys: 2 }).map((values) => ({
+    name: 'add' as const,
+    values: new Map(Object.entries(values).map(([name, text]) => [name, parsed(parseTemplate(text))])),
+  })),
+  key.map((field) => ({ name: 'raw' as const, field })),
+  onFailure.map((fate) => ({
+    ...{ name: 'time' as const, field: parsed(parsePath('b')), formats: [{ name: 'epoch' as const }], zone: 'UTC' },
+    onFailure: fate,
+  })),
+)
+const shapes = fc.array(steps, { maxLength: 3 })
+/** Only what the kernel may know, so that it is tried most of the time. */
+const plainShapes = fc.array(
+  fc.oneof(
+    keys.map((fields) => ({
+      name: 'json' as const,
+      fields,
+      into: 'value' as const,
+      required: false,
+      onFailure: 'keep' as const,
+    })),
+    fc.constantFrom('x', 'a', 'é').map((name) => ({ name: 'rename' as const, names: new Map([['c', name]]) })),
+    keys.map((fields) => ({ name: 'remove' as const, fields: new Set(fields) })),
+    keys.map((fields) => ({ name: 'keep' as const, fields: new Set(fields) })),
+    fc
+      .constantFrom('x', 'a')
+      .map((name) => ({ name: 'add' as const, values: new Map([[name, parsed(parseTemplate('text'))]]) })),
+  ),
+  { maxLength: 3 },
+)
+
+const whens = fc.constantFrom(
+  undefined,
+  'a exists',
+  'j.x = 1',
+  'j.x exists or b = 2',
+  '__topic__ = audit',
+  'not c exists',
+)
+
+const programsOf = (shape: fc.Arbitrary<readonly Step[]>): fc.Arbitrary<Program> =>
+  fc
+    .record({
+      shape: fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: shape }),
+      reservedKeys: fc.constantFrom('override' as const, 'rename' as const),
+      routes: fc.array(fc.tuple(whens, shape, fc.boolean()), { minLength: 1, maxLength: 3 }),
+    })
+    .map(({ routes, ...program }) => ({
+      ...program,
+      ...{ topics: new TopicSelection([]), idScope: 'audit' },
+      routes: [
+        ...routes.map(([when, shapeOfRoute, goesOn], number) => ({
+          name: `route ${number}`,
+          ...(when !== undefined && { when: { text: when, expression: expressionOf(when) } }),
+          ...{ continue: goesOn, shape: shapeOfRoute },
+          copies: [
+            {
+              destination: { sink: `sink ${number % 2}`, maxBatchBytes: 900 },
+              layout: { source: 's', sourcetype: 't' },
+            },
+          ],
+        })),
+        { name: 'unmatched', drop: 'unmatched', continue: false, shape: [], copies: [] },
+      ],
+    }))
+
+/** JSON of every kind, some of it cut or with a piece in it that does not belong there. */
+const json = fc
+  .tuple(
+    fc.oneof(
+      fc.record(
+        { x: fc.jsonValue({ maxDepth: 3 }), a: fc.nat(9), é: fc.string({ unit: 'binary' }) },
+        { requiredKeys: [] },
+      ),
+      fc.jsonValue({ maxDepth: 2 }),
+    ),
+    fc.constantFrom(0, 1, '\t'),
+    fc.nat(),
+    fc.constantFrom('', '', '', ' ', ',', '"', '\\', '\\u0041', '\\ud800', '\0', '}', '1'),
+  )
+  .map(([value, indent, at, piece]) => {
+    const text = JSON.stringify(value, null, indent)
+    const place = at % (text.length + 1)
+    return text.slice(0, place) + piece + text.slice(place)
+  })
+const value = fc.oneof(
+  { weight: 2, arbitrary: json },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom<string | Buffer>(
+      '',
+      ' ',
+      '{}',
+      '1790000000',
+      'text "\n',
+      Buffer.from('7bff7d', 'hex'),
+      '[1]',
+      ' {"x":1} ',
+    ),
+  },
+)
+const logs = fc
+  .array(fc.tuple(fc.uniqueArray(key, { maxLength: 6 }), fc.array(value, { minLength: 6, maxLength: 6 })), {
+    minLength: 1,
+    maxLength: 4,
+  })
+  .map((some) =>
+    list(
+      group(
+        ...some.map(([names, values]) =>
+          log(time(7), ...names.map((name, index) => content(name, values[index] ?? ''))),
+        ),
+        ...[topic('audit'), source('10.0.0.1'), tag('a', '{}')],
+      ),
+    ),
+  )
+
+test.each([
+  ['any shapes', shapes],
+  ['shapes of plain steps', plainShapes],
+])('both engines make the same of %s', { timeout: 60_000 }, (_, shape) => {
+  let sent = 0
+  const property = fc.property(
+    fc.oneof(logs, logs, bodies),
+    programsOf(shape),
+    fc.boolean(),
+    (body, program, isHashed) => {
+      kernel.translated(program)
+      sent += compare(body, program, isHashed ? { ...position, firstGroup: undefined } : position)
+    },
+  )
+  fc.assert(property, { numRuns: 1_000_000, interruptAfterTimeLimit: 1500 })
+  expect(sent).toBeGreaterThan(5)
+})
