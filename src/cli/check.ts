@@ -72,7 +72,7 @@ export const checkCommand = command({
       io.stdout.write(json ? `${JSON.stringify({ ok, checks: lines })}\n` : `${verdictOf(ok, failed, untried)}\n`)
       return ok ? EXIT.done : EXIT.failed
     }
-    const { config, warnings } = await configurationOf(io).catch((error: unknown) => {
+    const { config, warnings, remarks } = await configurationOf(io).catch((error: unknown) => {
       // Standard error lists the problems, as for every command. A program that reads JSON gets them as failed checks.
       if (error instanceof WrongConfiguration) {
         if (json) for (const problem of error.problems) tell(asLine(problem))
@@ -81,7 +81,7 @@ export const checkCommand = command({
       throw error
     })
     tell(lineOf(CONFIGURATION, 'ok', wayOf(config)))
-    for (const found of warnings) tell(lineOf(CONFIGURATION, 'warn', found))
+    for (const found of [...warnings, ...remarks]) tell(lineOf(CONFIGURATION, 'warn', found))
     for (const line of testLines(config)) tell(line)
     if (!offline) {
       const deadline = performance.now() + wait * 1000

@@ -34,7 +34,7 @@ export function textOf(io: CommandIo, name: SettingName): string {
 export async function configurationOf(
   io: CommandIo,
   asked: readonly Peer[] = ['service', 'collector'],
-): Promise<{ config: Config; warnings: string[] }> {
+): Promise<{ config: Config; warnings: string[]; remarks: string[] }> {
   const { env, problems } = readEnvironment(io.env, process.cwd())
   const named = loadSettings(env, ['BRIDGE_CONFIG'])
   if ('problems' in named) throw new WrongConfiguration(named.problems, formatProblems(named.problems))

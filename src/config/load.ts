@@ -14,7 +14,8 @@ import { crossCheck } from './rules.ts'
 import type { CredentialsChoice, Peer, Setting, SettingName, Values } from './settings.ts'
 import { PEERS, SETTINGS, settingsToAsk } from './settings.ts'
 
-export type Loaded = { config: Config; warnings: string[] } | { problems: Problem[] }
+/** `remarks`: what may be meant so, for who checks the configuration. */
+export type Loaded = { config: Config; warnings: string[]; remarks: string[] } | { problems: Problem[] }
 
 /** Stand-ins for settings about a peer that the command does not ask. */
 export const NOT_ASKED = {
@@ -36,7 +37,7 @@ export function loadConfig(
   const read = understand(env, settingsToAsk(asked), surroundings)
   if ('problems' in read) return read
   const warnings = [...read.warnings, ...unknownVariables(env)]
-  return { config: freeze(build(read, env, surroundings)), warnings }
+  return { config: freeze(build(read, env, surroundings)), warnings, remarks: [] }
 }
 
 type Read = Understood & { readonly credentials: CredentialsChoice; readonly warnings: readonly string[] }

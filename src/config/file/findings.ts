@@ -17,13 +17,20 @@ export interface FileProblem {
   readonly secret?: boolean | undefined
 }
 
+/** A sentence about the place `at`. */
+interface Note {
+  readonly at: number
+  readonly text: string
+}
+
 /** Collects what is wrong with a file, each with its place. */
 export class Findings {
   readonly #file: string
   readonly #document: YamlDocument
   readonly #root: Written
   readonly #problems: { at: number; problem: Problem }[] = []
-  readonly #warnings: { at: number; text: string }[] = []
+  readonly #warnings: Note[] = []
+  readonly #remarks: Note[] = []
 
   /** `file` as the user named it. */
   constructor(file: string, document: YamlDocument, root: Written) {
@@ -66,9 +73,12 @@ export class Findings {
 
   /** A warning about the key at a path, or about a place in its value. */
   warn(path: KeyPath, text: string, offset?: number): void {
-    const { written, keyAt } = along(this.#root, path)
-    const at = (offset === undefined ? keyAt : undefined) ?? this.#document.offsetOf(written, offset)
-    this.#warnings.push({ at, text: `${this.#placeOf(at)} ${pathText(path)}: ${text}` })
+    this.#warnings.push(this.#note(path, text, offset))
+  }
+
+  /** Something that may be meant so. Only who asks is told. */
+  remark(path: KeyPath, text: string, offset?: number): void {
+    this.#remarks.push(this.#note(path, text, offset))
   }
 
   get problems(): Problem[] {
@@ -79,9 +89,19 @@ export class Findings {
     return this.#warnings.sort((a, b) => a.at - b.at).map(({ text }) => text)
   }
 
+  get remarks(): string[] {
+    return this.#remarks.sort((a, b) => a.at - b.at).map(({ text }) => text)
+  }
+
   /** `file:line:column` of the value at a path. */
   placeOf(path: KeyPath): string {
     return this.#placeOf(this.#document.offsetOf(along(this.#root, path).written))
+  }
+
+  #note(path: KeyPath, text: string, offset: number | undefined): Note {
+    const { written, keyAt } = along(this.#root, path)
+    const at = (offset === undefined ? keyAt : undefined) ?? this.#document.offsetOf(written, offset)
+    return { at, text: `${this.#placeOf(at)} ${pathText(path)}: ${text}` }
   }
 
   #placeOf(at: number): string {

@@ -105,7 +105,7 @@ class FileReading {
       ...processOf(process),
     }
     const warnings = [...this.#findings.warnings, ...this.#warnings, ...unknownVariables(env, BESIDE_A_FILE)]
-    return { config: freeze(config), warnings }
+    return { config: freeze(config), warnings, remarks: this.#findings.remarks }
   }
 
   /** What the description makes of the file. */

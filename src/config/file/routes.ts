@@ -1,4 +1,5 @@
 import { nearest } from '../../core/nearest.ts'
+import { passedByAbsence } from '../../routing/absence.ts'
 import type { Condition } from '../../routing/condition.ts'
 import { parseCondition } from '../../routing/condition.ts'
 import { contradictionsIn } from '../../routing/contradictions.ts'
@@ -120,7 +121,9 @@ function checkConditions(
     const found = parseCondition(text, { macros, lists })
     if (!('problem' in found)) {
       conditions.set(index, found)
-      warnOfContradictions(found, ['routes', index, 'when'], findings)
+      const path = ['routes', index, 'when']
+      warnOfContradictions(found, path, findings)
+      remarkOnAbsence(found, path, findings)
     } else if (found.macro === undefined || !broken.has(found.macro)) findings.refuse(['routes', index, 'when'], found)
   }
   return conditions
@@ -129,6 +132,13 @@ function checkConditions(
 function warnOfContradictions({ expression }: Condition, path: KeyPath, findings: Findings): void {
   for (const { isWhole, reason, offset } of contradictionsIn(expression)) {
     findings.warn(path, `${isWhole ? 'can never hold' : 'has a part that can never hold'}: ${reason}`, offset)
+  }
+}
+
+function remarkOnAbsence({ expression }: Condition, path: KeyPath, findings: Findings): void {
+  for (const { field, text, offset } of passedByAbsence(expression)) {
+    const meant = `add '${field} exists' if they should not`
+    findings.remark(path, `logs without ${field} pass here, because '${text}' is false for them: ${meant}`, offset)
   }
 }
 

@@ -41,11 +41,14 @@ function loaded(text: string | Buffer, { env = {}, files = {}, asked }: Options 
   return { result, directory, path }
 }
 
-export function accepted(text: string, options?: Options): { config: Config; warnings: string[]; directory: string } {
+export function accepted(
+  text: string,
+  options?: Options,
+): { config: Config; warnings: string[]; remarks: string[]; directory: string } {
   const { result, directory } = loaded(text, options)
   if ('problems' in result) throw new Error(`refused: ${JSON.stringify(result.problems, null, 1)}`)
   const within = (warning: string) => warning.replaceAll(join(directory, 'bridge.yaml'), 'bridge.yaml')
-  return { ...result, warnings: result.warnings.map(within), directory }
+  return { ...result, warnings: result.warnings.map(within), remarks: result.remarks.map(within), directory }
 }
 
 export function refused(text: string | Buffer, options?: Options): Problem[] {

@@ -121,6 +121,20 @@ describe('conditions', () => {
     ])
   })
 
+  test('that logs pass because they lack a field are remarks, no warnings', () => {
+    const routes = [
+      '{name: a, when: x = 1 and not user in (root), to: splunk}',
+      '{name: b, when: user exists and not user = root, to: splunk}',
+      ALL,
+    ]
+    const { warnings, remarks } = accepted(withRoutes(routes))
+    expect(warnings).toEqual([])
+    expect(remarks).toEqual([
+      "bridge.yaml:5:35 routes[0].when: logs without user pass here, because 'user in (root)' is false for them: " +
+        "add 'user exists' if they should not",
+    ])
+  })
+
   test('a wrong macro is one problem at its own place, however many use it', () => {
     const macros = '{m: x startwith a, n: m and y = 1, o: p, p: o}'
     const routes = ['{name: a, when: m, to: splunk}', '{name: b, when: n or z = 1, to: splunk}', ALL]
