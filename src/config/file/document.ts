@@ -55,14 +55,15 @@ export class YamlDocument {
 }
 
 function compose(text: string, lines: LineCounter, problems: TextProblem[]): Node | undefined {
-  lines.addNewLine(0)
+  // The parser passes over line ends in what it does not understand.
+  for (let start = 0; start >= 0; start = text.indexOf('\n', start) + 1 || -1) lines.addNewLine(start)
   const lexer = new Lexer()
-  const parser = new Parser(lines.addNewLine)
+  const parser = new Parser()
   const tokens = []
   let [lexemes, at] = [0, 0]
   for (const lexeme of lexer.lex(text)) {
     tokens.push(...parser.next(lexeme))
-    at += lexeme.length
+    if (!MARKS.has(lexeme)) at += lexeme.length
     lexemes++
     if (lexemes > MOST_LEXEMES)
       problems.push({ at: 0, problem: 'the file has too many values', allowed: 'at most some 50,000' })
@@ -87,6 +88,8 @@ function compose(text: string, lines: LineCounter, problems: TextProblem[]): Nod
   return first?.contents ?? undefined
 }
 
+/** Lexemes that stand for no text: a document, a scalar, an error in a flow. */
+const MARKS: ReadonlySet<string> = new Set(['\u0002', '\u001f', '\u0018'])
 /** The first says what is wrong; the others mostly follow from it. */
 const MOST_SYNTAX_PROBLEMS = 3
 
