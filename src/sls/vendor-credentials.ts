@@ -8,7 +8,7 @@ export interface VendorSource {
   source: 'ecs_ram_role' | 'oidc' | 'uri' | 'profile' | 'default'
   /** `ALIBABA_CLOUD_…` variables, which may have come from elsewhere than this process's environment. */
   environment: Readonly<Record<string, string>>
-  /** More of them, which only the library knows: keys may be among them. */
+  /** More of them, which only the library knows: keys may be among them. If given, the library sees none besides. */
   others?: Readonly<Record<string, Secret>>
   /** Host of the Security Token Service, for `oidc`. */
   stsEndpoint?: string
@@ -46,10 +46,37 @@ export async function fetchVendorCredentials(given: VendorSource): Promise<Issue
   return issuedOf(given, keys)
 }
 
-async function ask({ source, environment, others = {}, stsEndpoint }: VendorSource): Promise<Keys> {
+/** The library reads its settings from `process.env`, some of them nowhere else. So one source asks at a time. */
+let asking: Promise<unknown> = Promise.resolve()
+
+function ask(given: VendorSource): Promise<Keys> {
+  const asked = asking.then(async () => {
+    const before = ownEnvironment()
+    try {
+      if (given.others !== undefined) setEnvironment({})
+      return await askAlone(given)
+    } finally {
+      setEnvironment(before)
+    }
+  })
+  asking = asked.catch(() => {})
+  return asked
+}
+
+function ownEnvironment(): Record<string, string | undefined> {
+  const { env } = process
+  return Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith('ALIBABA_CLOUD_')))
+}
+
+function setEnvironment(variables: Readonly<Record<string, string | undefined>>): void {
+  const { env } = process
+  for (const name of Object.keys(ownEnvironment())) delete env[name]
+  Object.assign(env, variables)
+}
+
+async function askAlone({ source, environment, others = {}, stsEndpoint }: VendorSource): Promise<Keys> {
   // 16 MB resident and 0.1 s, which an access key pair need not pay for.
   const library = await import('@alicloud/credentials')
-  // The library reads its settings from `process.env`. Some of them it reads nowhere else.
   const { env } = process
   for (const [name, value] of Object.entries(others)) env[name] = value.reveal()
   Object.assign(env, environment)

@@ -349,3 +349,36 @@ describe("the vendor's chain", () => {
     expect(inspect(fault, { depth: 9 })).not.toContain('hush')
   })
 })
+
+describe('several sources in one process', () => {
+  const profile = (file: string, others?: VendorSource['others']): VendorSource => ({
+    source: 'profile',
+    environment: { ALIBABA_CLOUD_CREDENTIALS_FILE: file },
+    ...(others && { others }),
+  })
+  const content = (name: string, id: string) =>
+    `[${name}]\nenabled = true\ntype = access_key\naccess_key_id = ${id}\naccess_key_secret = hush\n`
+
+  test('see their own settings only, even when they are asked at the same time', async () => {
+    const write = temporary()
+    const first = { ...profile(write('a', content('default', 'first')), {}) }
+    const named = { ...profile(write('b', content('audit', 'second')), {}) }
+    const second = { ...named, environment: { ...named.environment, ALIBABA_CLOUD_PROFILE: 'audit' } }
+    const asked = [second, first, second, first].map((source) => revealed(source))
+    expect((await Promise.all(asked)).map(({ accessKeyId }) => accessKeyId)).toEqual([
+      'second',
+      'first',
+      'second',
+      'first',
+    ])
+  })
+
+  test('do not see those of the process, and leave them as they were', async () => {
+    const write = temporary()
+    process.env['ALIBABA_CLOUD_PROFILE'] = 'of-the-process'
+    expect((await revealed(profile(write('a', content('default', 'first')), {}))).accessKeyId).toBe('first')
+    expect(Object.keys(process.env).filter((name) => name.startsWith('ALIBABA_CLOUD_'))).toEqual([
+      'ALIBABA_CLOUD_PROFILE',
+    ])
+  })
+})
