@@ -17,6 +17,10 @@ export function clearHighBytes(): void {
   highBytes = false
 }
 
+export function sawHighBytes(): void {
+  highBytes = true
+}
+
 /**
  * Writes the inside of a JSON string for `[from, to)`, escaped exactly as `JSON.stringify` does, and returns the new position.
  * Reads and writes up to 15 bytes too many. Does not check UTF-8.

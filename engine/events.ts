@@ -15,6 +15,7 @@ import {
   wireKey,
   writeKey,
 } from './keys.ts'
+import { endsInString, writeShaped } from './shape.ts'
 import { isUtf8 } from './utf8.ts'
 import { CONTENTS, passField, TIME, TIME_NS, tag, uint32, VALUE } from './wire.ts'
 
@@ -32,10 +33,10 @@ const KEY_FRAMING: usize = 2
 let seconds: u32 = 0
 let secondsLength: usize = 0
 
-/** Whether the event of a log of `length` bytes is sure to fit into `room` bytes, with the bytes written too many. */
-export function canWrite(length: usize, room: usize): bool {
+/** Whether the event of a log of `length` bytes and `more` bytes is sure to fit into `room` bytes, with those written too many. */
+export function canWrite(length: usize, more: usize, room: usize): bool {
   // Besides key and value, a pair has at least six bytes on the wire, and six bytes of punctuation here.
-  const most = FIXED_BYTES + headLength + tailLength + MAX_ESCAPED * length
+  const most = FIXED_BYTES + headLength + tailLength + more + MAX_ESCAPED * length
   return most <= room && (!isHashed() || canFrame(length))
 }
 
@@ -176,34 +177,56 @@ export function readLog(from: usize, end: usize): bool {
   return true
 }
 
-/** Where the contents of the event that was written last begin. */
+// The event that `writeCopy` wrote last.
+let copyStart: usize = 0
+let headStart: usize = 0
 let contentsStart: usize = 0
+let copyEnd: usize = 0
 
-/** Writes the event of the log that was read, and returns its end, or 0 when the host must write it. */
-export function writeCopy(start: usize, index: u32): usize {
+/** Writes the event of the log that was read, and returns its end, or 0 when the host must write it. A `shape` of 0 has no steps. */
+export function writeCopy(start: usize, index: u32, shape: usize): usize {
   const nanosAt = writeSeconds(start, logTime)
   writeNineDigits(nanosAt, logNanos)
-  let out = copy(nanosAt + 9, headAt, headLength)
-  contentsStart = out
-  const hashed = isHashed()
-  let frames = CONTENTS_FRAMES
+  copyStart = start
+  headStart = nanosAt + 9
+  contentsStart = copy(headStart, headAt, headLength)
   clearHighBytes()
-  for (let entry = firstKey(); entry !== 0; entry = nextKey(entry)) {
-    const value = valueStart(entry)
-    const stop = valueStop(entry)
-    if (hashed) {
-      const wire = wireKey(entry)
-      frames = frame(frame(frames, wire + KEY_FRAMING, wire + framedLength(entry)), value, stop)
-    }
-    out = writeKey(entry, out)
-    out = writeEscaped(out, value, stop)
-  }
-  if (highBytes && !isUtf8(contentsStart, out)) return 0
-  out = copy(out, TAIL, tailLength)
-  if (hashed) out = writeLogHash(out, frames, SECONDS + TIME_OPEN, SECONDS + secondsLength, nanosAt)
+  let out = shape === 0 ? writeContents(contentsStart) : writeShaped(contentsStart, shape)
+  if (out === 0 || (highBytes && !isUtf8(contentsStart, out))) return 0
+  // The tail begins with the quote of the last value.
+  const skipped: usize = shape === 0 || endsInString ? 0 : 1
+  out = copy(out, TAIL + skipped, tailLength - skipped)
+  if (isHashed()) out = writeLogHash(out, frameContents(), SECONDS + TIME_OPEN, SECONDS + secondsLength, nanosAt)
   else out = writeDecimal(out, index)
   store<u32>(out, CLOSE)
-  return out + 4
+  copyEnd = out + 4
+  return copyEnd
+}
+
+/** Writes the event of `writeCopy` once more, with another head, and returns its end. */
+export function writeCopyAgain(start: usize): usize {
+  const out = copy(copy(start, copyStart, headStart - copyStart), headAt, headLength)
+  return copy(out, contentsStart, copyEnd - contentsStart)
+}
+
+function writeContents(start: usize): usize {
+  let out = start
+  for (let entry = firstKey(); entry !== 0; entry = nextKey(entry)) {
+    out = writeKey(entry, out)
+    out = writeEscaped(out, valueStart(entry), valueStop(entry))
+  }
+  return out
+}
+
+/** Returns the end of the frames. */
+function frameContents(): usize {
+  let frames = CONTENTS_FRAMES
+  for (let entry = firstKey(); entry !== 0; entry = nextKey(entry)) {
+    const wire = wireKey(entry)
+    frames = frame(frames, wire + KEY_FRAMING, wire + framedLength(entry))
+    frames = frame(frames, valueStart(entry), valueStop(entry))
+  }
+  return frames
 }
 
 function writeSeconds(out: usize, time: u32): usize {

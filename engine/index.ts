@@ -1,7 +1,9 @@
 import {
   COPIES,
+  COPY_MORE,
   COPY_OUTPUT,
   COPY_ROUTE,
+  COPY_SHAPE,
   DONE,
   FULL,
   GROUP,
@@ -15,17 +17,16 @@ import {
   LOG_END,
   LOG_INDEX,
   LOGS_AT,
-  MAX_BATCH,
   NODE_COUNT,
   OUTPUT_ENDS,
   OUTPUT_EVENTS,
+  OUTPUT_MAX_BATCH,
   OUTPUT_ROUTES,
   OUTPUT_START,
   OUTPUT_STOP,
   OUTPUT_USED,
-  USED,
 } from '../src/pipeline/wasm/memory-layout.ts'
-import { canWrite, readLog, writeCopy, writeEvent } from './events.ts'
+import { canWrite, readLog, writeCopy, writeCopyAgain, writeEvent } from './events.ts'
 import { useHead, writeMembers, writeTail } from './head.ts'
 import { resetKeys } from './keys.ts'
 import {
@@ -103,14 +104,14 @@ function encodePlain(): i32 {
   const events = word(output, OUTPUT_START)
   const stop = word(output, OUTPUT_STOP)
   const ends = word(output, OUTPUT_ENDS)
-  const maxBatch = program(MAX_BATCH)
+  const maxBatch = word(output, OUTPUT_MAX_BATCH)
   while (nextLog()) {
     const start = events + word(output, OUTPUT_USED)
     const log = walk(LOG)
     const logEnd = walk(LOG_END)
     const index = walk(LOG_INDEX)
     let end: usize = 0
-    if (headIsWritten && canWrite(logEnd - log, stop - start)) end = writeEvent(start, log, logEnd, <u32>index)
+    if (headIsWritten && canWrite(logEnd - log, 0, stop - start)) end = writeEvent(start, log, logEnd, <u32>index)
     if (end === 0) return HANDED_OVER
     const count = word(output, OUTPUT_EVENTS)
     if (count > 0 && end - events > maxBatch) return FULL
@@ -124,46 +125,51 @@ function encodePlain(): i32 {
 }
 
 function encodeRouted(): i32 {
-  const maxBatch = program(MAX_BATCH)
-  while (walk(USED) < maxBatch) {
-    if (!nextLog()) return DONE
+  while (nextLog()) {
     const log = walk(LOG)
     const logEnd = walk(LOG_END)
     const index = walk(LOG_INDEX)
     if (!headIsWritten || !readLog(log, logEnd)) return HANDED_OVER
     if (!groupIsDecided && !decideLog()) return HANDED_OVER
     if (chosenCount === 0) addTo(FILTERED, reason, 1)
-    else if (!writeCopies(logEnd - log, <u32>index)) return HANDED_OVER
+    else {
+      const stop = writeCopies(logEnd - log, <u32>index)
+      if (stop !== DONE) return stop
+    }
     setWalk(LOGS_AT, logEnd)
     setWalk(LOG_INDEX, index + 1)
   }
-  return FULL
+  return DONE
 }
 
-/** Writes the chosen copies of the log that was read. False when the host must write them; then none is written. */
-function writeCopies(length: usize, index: u32): bool {
+/** Writes the chosen copies of the log that was read: all of them or none. DONE if it did. */
+function writeCopies(length: usize, index: u32): i32 {
   for (let number: usize = 0; number < chosenCount; number++) {
     const copy = chosen(number)
+    const shape = word(copy, COPY_SHAPE)
     const output = outputAt(word(copy, COPY_OUTPUT))
     const used = word(output, OUTPUT_USED)
     const start = word(output, OUTPUT_START) + used
     let end: usize = 0
-    if (useHead(copy) && canWrite(length, word(output, OUTPUT_STOP) - start)) end = writeCopy(start, index)
-    if (end === 0) {
+    if (useHead(copy) && canWrite(length, word(copy, COPY_MORE), word(output, OUTPUT_STOP) - start)) {
+      const isSame = number > 0 && word(chosen(number - 1), COPY_SHAPE) === shape
+      end = isSame ? writeCopyAgain(start) : writeCopy(start, index, shape)
+    }
+    const events = word(output, OUTPUT_EVENTS)
+    const isFull = end !== 0 && events > 0 && end - word(output, OUTPUT_START) > word(output, OUTPUT_MAX_BATCH)
+    if (end === 0 || isFull) {
       unwriteCopies(number)
-      return false
+      // Copies of one log that fill an output alone are the host's.
+      return isFull && word(output, OUTPUT_EVENTS) > 0 ? FULL : HANDED_OVER
     }
     const route = word(copy, COPY_ROUTE)
-    const events = word(output, OUTPUT_EVENTS)
-    const size = end - start
-    store<u32>(word(output, OUTPUT_ENDS) + (events << 2), <u32>(used + size))
+    store<u32>(word(output, OUTPUT_ENDS) + (events << 2), <u32>(end - start + used))
     store<u16>(word(output, OUTPUT_ROUTES) + (events << 1), <u16>route)
-    setWord(output, OUTPUT_USED, used + size)
+    setWord(output, OUTPUT_USED, end - start + used)
     setWord(output, OUTPUT_EVENTS, events + 1)
-    setWalk(USED, walk(USED) + size)
     addTo(ROUTED, route, 1)
   }
-  return true
+  return DONE
 }
 
 /** Takes back the first `count` of the chosen copies. */
@@ -174,7 +180,6 @@ function unwriteCopies(count: usize): void {
     const output = outputAt(word(copy, COPY_OUTPUT))
     const events = word(output, OUTPUT_EVENTS) - 1
     const before: usize = events === 0 ? 0 : <usize>load<u32>(word(output, OUTPUT_ENDS) + ((events - 1) << 2))
-    setWalk(USED, walk(USED) - (word(output, OUTPUT_USED) - before))
     setWord(output, OUTPUT_USED, before)
     setWord(output, OUTPUT_EVENTS, events)
     addTo(ROUTED, word(copy, COPY_ROUTE), <u32>-1)

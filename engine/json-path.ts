@@ -39,6 +39,8 @@ export let jsonIsUnsure: bool = false
 export let foundStart: usize = 0
 export let foundStop: usize = 0
 export let foundList: bool = false
+/** Whether it is an object or an array that is no list: its text. */
+export let foundContainer: bool = false
 
 let at: usize = 0
 let end: usize = 0
@@ -66,6 +68,19 @@ export function lookUp(reading: usize, from: usize, to: usize): bool {
     step += PLACE * STEP_SIZE
   }
   return readValue(count)
+}
+
+/** Only the host can tell. */
+export function beUnsure(): void {
+  jsonIsUnsure = true
+}
+
+/** Whether the text `[from, to)` may be an object or an array. */
+export function looksLikeJson(from: usize, to: usize): bool {
+  at = from
+  end = to
+  skipSpace()
+  return byte() === OPEN_OBJECT || byte() === OPEN_ARRAY
 }
 
 /** Begins with the elements of the list that was found. */
@@ -151,6 +166,7 @@ function goToElement(index: usize, depth: u32): bool {
 function readValue(depth: u32): bool {
   const start = at
   foundList = false
+  foundContainer = false
   if (byte() === OPEN_ARRAY) {
     if (!readArray(depth + 1)) return false
   } else if (byte() === OPEN_OBJECT) {
@@ -158,6 +174,7 @@ function readValue(depth: u32): bool {
   } else return passScalar(true) && !isNull
   foundStart = start
   foundStop = at
+  foundContainer = !foundList
   return true
 }
 

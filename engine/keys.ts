@@ -130,6 +130,20 @@ export function programKey(number: usize): usize {
   return ENTRIES + (number + 1) * ENTRY
 }
 
+/** Number of the program's key that an entry is. Entries of other keys have higher ones. */
+export function numberOfKey(entry: usize): usize {
+  return (entry - ENTRIES) / ENTRY - 1
+}
+
+/** From the end of the value before the key to the beginning of its own: `","key":"`. */
+export function keyPiece(entry: usize): usize {
+  return <usize>load<u32>(entry + PIECE)
+}
+
+export function keyPieceLength(entry: usize): usize {
+  return <usize>load<u32>(entry + PIECE_LENGTH)
+}
+
 /** Tells the log that was read last from those before it. Never 0. */
 export function logNumber(): u32 {
   return event

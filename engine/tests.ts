@@ -19,9 +19,9 @@ import {
 } from '../src/pipeline/wasm/memory-layout.ts'
 import { same } from './copy.ts'
 import { clearDecimal, compareDecimal, decimalIsUnsure, readDecimal } from './decimal.ts'
-import { beginElements, forgetTexts, foundStart, foundStop, jsonIsUnsure, nextElement } from './json-path.ts'
+import { beginElements, beUnsure, forgetTexts, foundStart, foundStop, jsonIsUnsure, nextElement } from './json-path.ts'
 import { word } from './layout.ts'
-import { find, from, isList, to } from './operands.ts'
+import { find, from, isList, isReshaped, to } from './operands.ts'
 
 /** For the next log or group. */
 export function beginTests(): void {
@@ -41,6 +41,10 @@ export function holds(node: usize): bool {
   const text = word(node, NODE_TEXT)
   const length = word(node, NODE_LENGTH)
   if (op === OP_EXISTS) return true
+  if (isReshaped) {
+    beUnsure()
+    return false
+  }
   if (isList) return holdsForList(op, text, length)
   if (op === OP_UNEQUAL) return !test(OP_EQUAL, from, to, text, length)
   return test(op, from, to, text, length)

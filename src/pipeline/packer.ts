@@ -64,38 +64,27 @@ export class Packer {
     while (this.#held > this.#most) this.#complete(largest(this.#fillings.values()))
   }
 
-  /** Copies runs of events, one for each output. The order of events is kept within an output only. */
+  /** Copies runs of events, one for each output, and each small enough for a batch. Only an output keeps their order. */
   addAll(runs: readonly Run[]): void {
-    for (const run of runs) {
-      if (run.ends.length === 0) continue
-      this.#addRun(run)
-    }
+    for (const run of runs) if (run.ends.length > 0) this.#addRun(run)
     while (this.#held > this.#most) this.#complete(largest(this.#fillings.values()))
   }
 
   #addRun({ output, bytes, ends, routes }: Run): void {
     const filling = this.#fillingOf(output)
     const most = output.destination.maxBatchBytes
-    let from = 0
-    let start = 0
-    while (from < ends.length) {
-      // As many as fit, and one at least into an empty batch.
-      let to = from
-      if (filling.used === 0) to++
-      while (to < ends.length && filling.used + (ends[to] as number) - start <= most) to++
-      const end = to === from ? start : (ends[to - 1] as number)
-      makeRoom(filling, end - start)
-      filling.bytes.set(bytes.subarray(start, end), filling.used)
-      for (let index = from; index < to; index++) {
-        filling.ends.push(filling.used + (ends[index] as number) - start)
-        filling.via.push(routes[index] as number)
-      }
-      filling.used += end - start
-      this.#held += end - start
-      if (to < ends.length) this.#complete(filling)
-      from = to
-      start = end
+    if (filling.used > 0 && filling.used + bytes.length > most) this.#complete(filling)
+    // A large run would be copied twice.
+    if (filling.used === 0 && 2 * bytes.length > most) {
+      this.#ready.push(this.#memory.batchOf(this.#about(output, routes), bytes, ends))
+      return
     }
+    makeRoom(filling, bytes.length)
+    filling.bytes.set(bytes, filling.used)
+    for (const end of ends) filling.ends.push(filling.used + end)
+    for (const route of routes) filling.via.push(route)
+    filling.used += bytes.length
+    this.#held += bytes.length
   }
 
   /** No event follows: what is left becomes batches, too. */
@@ -121,21 +110,26 @@ export class Packer {
   }
 
   #complete(filling: Filling): void {
-    const { destination, refused, bytes, used, ends, via } = filling
-    const [first = 0] = via
-    const about = {
-      origin: this.#origin,
-      sink: destination.sink,
-      ...(refused === undefined ? {} : { refused }),
-      ...(via.every((route) => route === first)
-        ? { routes: [this.#routes[first] as string] }
-        : { routes: this.#routes, via: Uint16Array.from(via) }),
-    }
+    const { bytes, used, ends, via } = filling
+    const about = this.#about(filling, Uint16Array.from(via))
     this.#ready.push(this.#memory.batchOf(about, bytes.subarray(0, used), Uint32Array.from(ends)))
     this.#held -= used
     filling.used = 0
     filling.ends = []
     filling.via = []
+  }
+
+  /** `via`: number of the route of each event. */
+  #about({ destination, refused }: Output, via: Uint16Array): Omit<Batch, 'bytes' | 'ends' | 'count'> {
+    const [first = 0] = via
+    return {
+      origin: this.#origin,
+      sink: destination.sink,
+      ...(refused === undefined ? {} : { refused }),
+      ...(via.every((route) => route === first)
+        ? { routes: [this.#routes[first] as string] }
+        : { routes: this.#routes, via: via.slice() }),
+    }
   }
 }
 

@@ -64,17 +64,15 @@ class PlainWalk implements Walk {
   readonly #position: Position
   readonly #handedOver: HandedOver
   readonly #about: Omit<Batch, 'bytes' | 'ends' | 'count'>
-  readonly #maxBatchBytes: number
   #finished = false
 
   constructor(kernel: Kernel, position: Position, program: Program, at: PullPosition) {
     const { outputs, routes } = position.program
-    const { sink, maxBatchBytes } = (outputs[ONLY] as KernelOutput).destination
+    const { sink } = (outputs[ONLY] as KernelOutput).destination
     this.#kernel = kernel
     this.#position = position
     this.#handedOver = new HandedOver(kernel, program, at)
     this.#about = { origin: originOf(at), sink, routes }
-    this.#maxBatchBytes = maxBatchBytes
   }
 
   get counts(): EncodeCounts {
@@ -100,7 +98,7 @@ class PlainWalk implements Walk {
       const [leaving] = this.#handedOver.leaving(new Tally())
       if (leaving === undefined) throw new Error('a plain route has no event for a log')
       const { event } = leaving
-      if (!kernel.fits(ONLY, event.length, this.#maxBatchBytes)) return undefined
+      if (!kernel.fits(ONLY, event.length)) return undefined
       const taken = kernel.append(event, ONLY)
       kernel.passHandedOver()
       if (!taken) return event

@@ -5,6 +5,7 @@ import type { Code } from './comparisons.ts'
 import { codeOf } from './comparisons.ts'
 import type { Image } from './image.ts'
 import {
+  COPY_SIZE,
   NAME_SOURCE,
   NAME_TAG,
   NAME_TOPIC,
@@ -45,13 +46,21 @@ interface Node extends Code {
 /** The nodes that a log passes until its routes are known, the keys that they read, and the values of the group. */
 export class Graph {
   readonly #image: Image
+  readonly #embedded: readonly string[] | '*'
   readonly #nodes: Node[] = []
   readonly #operands = new Map<string, number>()
   readonly #keys = new Map<string, number>()
   readonly #names = new Map<string, number>()
 
-  constructor(image: Image) {
+  /** `embedded`: contents that are turned into JSON before the routes. */
+  constructor(image: Image, embedded: readonly string[] | '*') {
     this.#image = image
+    this.#embedded = embedded
+  }
+
+  /** All keys of contents, by number. */
+  get keys(): readonly string[] {
+    return [...this.#keys.keys()]
   }
 
   /** The next node will be this place. */
@@ -59,9 +68,9 @@ export class Graph {
     place.isNode(this.#nodes.length)
   }
 
-  /** The route takes the log: `count` copies from this address on. */
-  take(route: number, copies: number, count: number, next: Place): void {
-    this.#nodes.push({ op: OP_TAKE, operand: route, text: copies, length: count, yes: next })
+  /** The route takes the log: `count` copies from number `copy` on. */
+  take(route: number, copy: number, count: number, next: Place): void {
+    this.#nodes.push({ op: OP_TAKE, operand: route, text: copy, length: count, yes: next })
   }
 
   filter(reason: number): void {
@@ -111,12 +120,13 @@ export class Graph {
       const bytes = Buffer.from(step)
       return [image.text(bytes), bytes.length]
     })
-    const way = [rest.length > 0 ? image.words(steps) : 0, rest.length]
-    return of === 'content' ? [OF_KEY, this.#key(key), ...way] : [OF_NAME, this.#name(of, key), ...way]
+    const becomesJson = of === 'content' && (this.#embedded === '*' || this.#embedded.includes(key)) ? 1 : 0
+    const way = [rest.length > 0 ? image.words(steps) : 0, rest.length, becomesJson]
+    return of === 'content' ? [OF_KEY, this.key(key), ...way] : [OF_NAME, this.#name(of, key), ...way]
   }
 
   /** Number of a content's key. */
-  #key(key: string): number {
+  key(key: string): number {
     return numberOf(this.#keys, key)
   }
 
@@ -125,8 +135,8 @@ export class Graph {
     return numberOf(this.#names, of === 'tag' ? `${TAG}${key}` : key)
   }
 
-  /** Puts everything into the image. */
-  finish(start: Place | undefined): Record<'keys' | 'names' | 'nodes', Table> & { startAt: number } {
+  /** Puts everything into the image. The copies are there already. */
+  finish(start: Place | undefined, copiesAt: number): Record<'keys' | 'names' | 'nodes', Table> & { startAt: number } {
     const image = this.#image
     const keys = [...this.#keys.keys()].flatMap((key) => {
       const bytes = Buffer.from(key)
@@ -143,7 +153,7 @@ export class Graph {
     const [keyTable, nameTable, nodesAt] = [table(keys, this.#keys.size), table(names, this.#names.size), image.next]
     const at = (place: Place | undefined): number => (place === undefined ? 0 : nodesAt + 4 * NODE_SIZE * place.node)
     const nodes = this.#nodes.flatMap(({ op, operand, text, length, yes, no }) => {
-      const words = [op, operand, text, length, at(yes), at(no)]
+      const words = [op, operand, op === OP_TAKE ? copiesAt + 4 * COPY_SIZE * text : text, length, at(yes), at(no)]
       return [...words, ...Array<number>(NODE_SIZE - words.length).fill(0)]
     })
     return { keys: keyTable, names: nameTable, nodes: table(nodes, this.#nodes.length), startAt: at(start) }

@@ -32,6 +32,7 @@ import {
   MAX_ROUTES,
   OUTPUT_ENDS,
   OUTPUT_EVENTS,
+  OUTPUT_MAX_BATCH,
   OUTPUT_ROUTES,
   OUTPUT_SIZE,
   OUTPUT_START,
@@ -39,7 +40,6 @@ import {
   OUTPUT_USED,
   PROGRAM,
   SHARD,
-  USED,
   WALK_SIZE,
 } from './memory-layout.ts'
 import type { KernelProgram } from './program.ts'
@@ -286,8 +286,11 @@ export class Kernel {
   }
 
   /** Whether an output has nothing, or so few bytes that the event fits into a batch with them. */
-  fits(output: number, bytes: number, maxBatchBytes: number): boolean {
-    return this.#of(output, OUTPUT_EVENTS) === 0 || this.#of(output, OUTPUT_USED) + bytes <= maxBatchBytes
+  fits(output: number, bytes: number): boolean {
+    return (
+      this.#of(output, OUTPUT_EVENTS) === 0 ||
+      this.#of(output, OUTPUT_USED) + bytes <= this.#of(output, OUTPUT_MAX_BATCH)
+    )
   }
 
   /** Adds an event from elsewhere to an output. False when the memory has no room for it. */
@@ -312,7 +315,6 @@ export class Kernel {
       ends: new Uint32Array(buffer, this.#of(output, OUTPUT_ENDS), events),
       routes: new Uint16Array(buffer, this.#of(output, OUTPUT_ROUTES), events),
     }
-    this.#walk[USED] = 0
     this.#outputs[output * OUTPUT_SIZE + OUTPUT_USED] = 0
     this.#outputs[output * OUTPUT_SIZE + OUTPUT_EVENTS] = 0
     return written
@@ -343,6 +345,9 @@ export class Kernel {
     this.#program = program
     this.bytes.set(program.image, this.#image)
     this.#config[PROGRAM] = program.header
+    for (const [number, { destination }] of program.outputs.entries()) {
+      this.#outputs[number * OUTPUT_SIZE + OUTPUT_MAX_BATCH] = destination.maxBatchBytes
+    }
     this.exports.enterProgram()
   }
 

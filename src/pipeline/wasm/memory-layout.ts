@@ -46,10 +46,8 @@ export const START = 8
 /** What may be written of a log: COPY_SIZE each. A program without nodes writes the first of every log. */
 export const COPIES = 9
 export const COPY_COUNT = 10
-/** The kernel stops when it has written so many bytes. Without nodes it stops before the event that exceeds them. */
-export const MAX_BATCH = 11
 /** 1 if topic, source and tags may decide that nothing is written of a group. */
-export const CHOOSES_GROUPS = 12
+export const CHOOSES_GROUPS = 11
 
 // A key: address and length of the key on the wire, with its tag and length. Its number is its place in the list.
 export const KEY_WIRE = 0
@@ -119,12 +117,16 @@ export const OPERAND_FOUND_STOP = 7
 export const FOUND_ABSENT = 0
 export const FOUND_TEXT = 1
 export const FOUND_LIST = 2
+/** JSON whose text the log's shape changes. */
+export const FOUND_RESHAPED = 3
 export const READING_OF = 0
 export const READING_NUMBER = 1
 /** The way into the JSON of the value: STEP_SIZE each. */
 export const READING_REST = 2
 export const READING_REST_COUNT = 3
-export const READING_SIZE = 4
+/** 1 if the shape of the log turns the value into JSON where it can. */
+export const READING_BECOMES_JSON = 4
+export const READING_SIZE = 5
 // Kinds of readings: key of a content, value of the group.
 export const OF_KEY = 0
 export const OF_NAME = 1
@@ -145,8 +147,40 @@ export const COPY_OUTPUT = 0
 export const COPY_PIECES = 1
 export const COPY_PIECE_COUNT = 2
 export const COPY_ROUTE = 3
-export const COPY_SIZE = 4
+/** Address of its shape, or 0, and the most bytes that the shape adds to an event. */
+export const COPY_SHAPE = 4
+export const COPY_MORE = 5
+export const COPY_SIZE = 6
 export const MAX_COPIES = 256
+// A shape: what becomes of each key of the program, what becomes of all other keys, pairs of keys that would get one name, and
+// members that are added.
+export const SHAPE_ACTIONS = 0
+export const SHAPE_OTHERS = 1
+export const SHAPE_CONFLICTS = 2
+export const SHAPE_CONFLICT_COUNT = 3
+export const SHAPE_ADDS = 4
+export const SHAPE_ADD_COUNT = 5
+/** What becomes of a content, its piece if it is called otherwise, and a text that takes the place of its value. */
+export const ACTION_KIND = 0
+export const ACTION_PIECE = 1
+export const ACTION_PIECE_LENGTH = 2
+export const ACTION_TEXT = 3
+export const ACTION_TEXT_LENGTH = 4
+export const ACTION_SIZE = 5
+export const ACTION_WRITES = 0
+export const ACTION_SKIPS = 1
+export const ACTION_IS_JSON = 2
+export const ACTION_WRITES_TEXT = 3
+export const CONFLICT_ONE = 0
+export const CONFLICT_OTHER = 1
+export const CONFLICT_SIZE = 2
+/** The key in whose presence nothing is added, and the piece and text of the member. */
+export const ADD_KEY = 0
+export const ADD_TEXT = 1
+export const ADD_TEXT_LENGTH = 2
+export const ADD_SIZE = 3
+export const ADD_NO_KEY = 0xffff
+
 // A piece of an envelope: a text, the source of the group, or the source type for its topic.
 export const PIECE_KIND = 0
 export const PIECE_TEXT = 1
@@ -175,6 +209,8 @@ export const OUTPUT_ENDS = 2
 export const OUTPUT_ROUTES = 3
 export const OUTPUT_USED = 4
 export const OUTPUT_EVENTS = 5
+/** The kernel stops before an event with which an output would have more bytes. */
+export const OUTPUT_MAX_BATCH = 6
 export const OUTPUT_SIZE = 8
 export const MAX_OUTPUTS = 16
 
@@ -195,18 +231,16 @@ export const GROUP_END = 5
 export const LOG = 6
 export const LOG_END = 7
 export const LOG_INDEX = 8
-/** Bytes in all outputs together. A program without nodes does not keep it. */
-export const USED = 9
 /** All logs of the body, and those of groups that are not wanted. */
-export const COUNT_LOGS = 11
-export const COUNT_FILTERED = 12
+export const COUNT_LOGS = 9
+export const COUNT_FILTERED = 10
 /** 1 when groups have no positions, so that ids are hashes. */
-export const HASHED = 13
+export const HASHED = 11
 /** Position of the pull's first log group: 64 bits. */
-export const FIRST_GROUP = 14
+export const FIRST_GROUP = 12
 /** Number of the shard, for the hashes. */
-export const SHARD = 16
-export const WALK_SIZE = 17
+export const SHARD = 14
+export const WALK_SIZE = 15
 
 // A log group to deliver: it is wanted and has logs. The host keeps a copy of all, like the walk.
 export const GROUP_START = 0

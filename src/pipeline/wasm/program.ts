@@ -1,11 +1,10 @@
 import { PRODUCTS, UNKNOWN_SOURCETYPE } from '../products.ts'
-import type { Copy, Destination, Program } from '../program.ts'
+import type { Copy, Destination, Layout, Program } from '../program.ts'
 import { fixedLayout, plainRouteOf } from '../program.ts'
 import type { TopicSelection } from '../select.ts'
 import { Graph, Place } from './graph.ts'
 import { Image } from './image.ts'
 import {
-  COPY_SIZE,
   MAX_COPIES,
   MAX_NAMES,
   MAX_NODES,
@@ -17,6 +16,7 @@ import {
   PIECE_SIZE,
   TOPIC_IS_PREFIX,
 } from './memory-layout.ts'
+import { Shape } from './shapes.ts'
 import { Unsupported } from './unsupported.ts'
 
 /** A program as the kernel knows it. */
@@ -61,45 +61,44 @@ class Translation {
   readonly #image: Image
   readonly #graph: Graph
   readonly #outputs: KernelOutput[] = []
-  /** Words of all copies. */
-  readonly #copies: number[] = []
+  readonly #copies: ReadonlyArray<{ copy: Copy; route: number; shape: Shape | undefined }>
   readonly #reasons: string[] = []
 
   constructor(program: Program, room: Room) {
     this.#program = program
     this.#room = room
     this.#image = new Image(room.base)
-    this.#graph = new Graph(this.#image)
+    this.#graph = new Graph(this.#image, embeddedBefore(program))
+    this.#copies = program.routes.flatMap((route, number) => {
+      const steps = [...program.shape, ...route.shape]
+      const shape = steps.length > 0 && route.copies.length > 0 ? new Shape(steps) : undefined
+      for (const key of shape?.keys ?? []) this.#graph.key(key)
+      return route.copies.map((copy) => ({ copy, route: number, shape }))
+    })
   }
 
   result(): KernelProgram {
-    const { topics, routes, shape } = this.#program
-    if (shape.length > 0 || routes.some((route) => route.shape.length > 0)) throw new Unsupported('a shape')
+    const { topics, routes } = this.#program
     const isPlain = plainRouteOf(this.#program) !== undefined
     const image = this.#image
-    const counts = routes.map(({ copies }, number) => {
-      for (const copy of copies) this.#copies.push(...this.#copyWords(copy, number))
-      return copies.length
-    })
-    const copiesAt = image.words(this.#copies)
-    const start = isPlain ? undefined : this.#route(copiesAt, counts)
-    const { keys, names, nodes, startAt } = this.#graph.finish(start)
+    const start = isPlain ? undefined : this.#route()
+    const copiesAt = image.words(this.#copyWords())
+    const { keys, names, nodes, startAt } = this.#graph.finish(start, copiesAt)
     const { maxBatchBytes } = this.#room
-    const limitsOfBatches = this.#outputs.map(({ destination }) => destination.maxBatchBytes)
     const choosesGroups = names.count > 0 || routes[0]?.drop !== undefined
     const header = image.words([
       ...[image.text(topicList(topics)), topics.topics.length],
       ...[keys.at, keys.count, names.at, names.count, nodes.at, nodes.count, startAt],
-      ...[copiesAt, this.#copies.length / COPY_SIZE],
-      ...[Math.min(maxBatchBytes, ...limitsOfBatches), choosesGroups ? 1 : 0],
+      ...[copiesAt, this.#copies.length, choosesGroups ? 1 : 0],
     ])
+    const largest = Math.max(0, ...this.#outputs.map(({ destination }) => destination.maxBatchBytes))
     const limits: Array<[what: string, found: number, most: number]> = [
-      ['fields in conditions', keys.count, MAX_PROGRAM_KEYS],
+      ['fields in conditions and steps', keys.count, MAX_PROGRAM_KEYS],
       ['tags in conditions', names.count, MAX_NAMES],
       ['comparisons', nodes.count, MAX_NODES],
-      ['copies', this.#copies.length / COPY_SIZE, MAX_COPIES],
+      ['copies', this.#copies.length, MAX_COPIES],
       ['sinks and indexes', this.#outputs.length, MAX_OUTPUTS],
-      ['bytes in a batch', Math.max(0, ...limitsOfBatches), maxBatchBytes],
+      ['bytes in a batch', largest, maxBatchBytes],
       ['bytes of conditions', image.size, this.#room.bytes],
     ]
     for (const [what, found, most] of limits) if (found > most) throw new Unsupported(`more than ${most} ${what}`)
@@ -110,13 +109,13 @@ class Translation {
   }
 
   /** Adds the nodes of all routes and returns the first. */
-  #route(copiesAt: number, counts: readonly number[]): Place {
+  #route(): Place {
     const graph = this.#graph
     const start = new Place()
     const stop = new Place()
     const drops: Array<[Place, reason: string]> = []
     let here = start
-    let copies = copiesAt
+    let copies = 0
     for (const [number, route] of this.#program.routes.entries()) {
       const next = new Place()
       graph.here(here)
@@ -126,9 +125,9 @@ class Translation {
       if (route.drop !== undefined) drops.push([taken, route.drop])
       else {
         graph.here(taken)
-        graph.take(number, copies, counts[number] ?? 0, route.continue ? next : stop)
+        graph.take(number, copies, route.copies.length, route.continue ? next : stop)
       }
-      copies += 4 * COPY_SIZE * (counts[number] ?? 0)
+      copies += route.copies.length
       here = next
     }
     here.isSame(stop)
@@ -142,21 +141,33 @@ class Translation {
     return start
   }
 
-  #copyWords({ destination, layout }: Copy, route: number): number[] {
+  #copyWords(): number[] {
+    const { keys } = this.#graph
+    return this.#copies.flatMap(({ copy, route, shape }) => {
+      const { at, more } = shape?.words(this.#image, keys) ?? { at: 0, more: 0 }
+      const pieces = this.#pieces(copy.layout)
+      return [this.#outputOf(copy), this.#image.words(pieces), pieces.length / PIECE_SIZE, route, at, more]
+    })
+  }
+
+  #outputOf({ destination, layout: { index } }: Copy): number {
+    const fixed = typeof index === 'object' ? undefined : index
+    const known = this.#outputs.findIndex((one) => one.destination.sink === destination.sink && one.index === fixed)
+    return known === -1 ? this.#outputs.push({ destination, index: fixed }) - 1 : known
+  }
+
+  #pieces(layout: Layout): number[] {
     const fixed = fixedLayout(layout)
     if (fixed === undefined) throw new Unsupported('a value of the log in the envelope')
     const { host, source, sourcetype, index } = fixed
-    let output = this.#outputs.findIndex((one) => one.destination.sink === destination.sink && one.index === index)
-    if (output === -1) output = this.#outputs.push({ destination, index }) - 1
     const image = this.#image
     const text = (value: string): number[] => [PIECE_IS_TEXT, image.text(Buffer.from(value)), Buffer.byteLength(value)]
-    const pieces = [
+    return [
       ...(host === undefined ? [...text(',"host":"'), PIECE_IS_SOURCE, 0, 0] : text(`,"host":"${insideOf(host)}`)),
       ...text(`","source":"${insideOf(source)}","sourcetype":"`),
       ...(sourcetype === 'auto' ? [PIECE_IS_SOURCETYPE, this.#sourcetypes(), 0] : text(insideOf(sourcetype))),
       ...text(`"${index === undefined ? '' : `,"index":"${insideOf(index)}"`},"event":{`),
     ]
-    return [output, image.words(pieces), pieces.length / PIECE_SIZE, route]
   }
 
   /** Address of the table. */
@@ -169,6 +180,16 @@ class Translation {
     })
     return image.words(rows)
   }
+}
+
+/** Contents that are JSON when the conditions see them. */
+function embeddedBefore({ shape, routes }: Program): readonly string[] | '*' {
+  if (!routes.some(({ when }) => when)) return []
+  const fields = shape.map((step) => {
+    if (step.name !== 'json') throw new Unsupported(`${step.name} before conditions`)
+    return step.fields
+  })
+  return fields.includes('*') ? '*' : fields.flat()
 }
 
 /** The inside of a JSON string. */

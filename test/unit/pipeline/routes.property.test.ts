@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Program, ProgramRoute } from '../../../src/pipeline/program.ts'
 import { TopicSelection } from '../../../src/pipeline/select.ts'
+import type { Step } from '../../../src/routing/step.ts'
 import { bodies } from './bodies.ts'
 import { compare, kernel } from './both-engines.ts'
 import { expressionOf } from './condition-logs.ts'
@@ -45,15 +46,39 @@ const copies = fc.array(
     })),
   { minLength: 1, maxLength: 2 },
 )
+const names = fc.uniqueArray(fc.constantFrom('a', 'b', '10', 'key', 'eventName', 'q"', 'j'), { maxLength: 3 })
+const steps: fc.Arbitrary<Step> = fc.oneof(
+  fc.oneof(names, fc.constant('*' as const)).map((some) => jsonStep(some)),
+  names.map((some): Step => ({ name: 'remove', fields: new Set(some) })),
+  names.map((some): Step => ({ name: 'keep', fields: new Set(some) })),
+  fc.tuple(names, names).map(
+    ([some, others]): Step => ({
+      name: 'rename',
+      names: new Map(some.flatMap((name, at) => (others[at] === undefined ? [] : [[name, others[at]]]))),
+    }),
+  ),
+  names.map(
+    (some): Step => ({
+      name: 'add',
+      values: new Map(some.map((name) => [name, { text: 'x', parts: ['a "constant" ', 'of ', name] }])),
+    }),
+  ),
+)
+const shapes = fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, fc.array(steps, { maxLength: 3 }))
+
+function jsonStep(fields: readonly string[] | '*'): Step {
+  return { name: 'json', fields, into: 'value', required: false, onFailure: 'keep' }
+}
+
 const routes: fc.Arbitrary<readonly ProgramRoute[]> = fc.array(
   fc
-    .tuple(fc.option(conditions), fc.constantFrom(undefined, undefined, 'x', 'y'), fc.boolean(), copies)
-    .map(([when, drop, goesOn, some]) => ({
+    .tuple(fc.option(conditions), fc.constantFrom(undefined, undefined, 'x', 'y'), fc.boolean(), copies, shapes)
+    .map(([when, drop, goesOn, some, shape]) => ({
       name: '',
       ...(when !== null && { when: { text: when, expression: expressionOf(when) } }),
       ...(drop && { drop }),
       continue: goesOn && !drop,
-      shape: [],
+      shape,
       copies: drop ? [] : some,
     })),
   { minLength: 1, maxLength: 4 },
@@ -131,17 +156,27 @@ function programOf(some: readonly ProgramRoute[], topics: string[]): Program {
 describe('both engines send the same events by the same routes to the same sinks and indexes', () => {
   test('of any log groups', { timeout: 60_000 }, () => {
     let sent = 0
+    let translated = 0
     const property = fc.property(bodies, programs, fc.boolean(), (body, program, isHashed) => {
-      expect(typeof kernel.translated(program)).toBe('object')
+      translated += Number(typeof kernel.translated(program) === 'object')
       sent += compare(body, program, isHashed ? { ...position, firstGroup: undefined } : position)
     })
     fc.assert(property, { numRuns: 1_000_000, interruptAfterTimeLimit: 1500 })
     expect(sent).toBeGreaterThan(5)
+    expect(translated).toBeGreaterThan(5)
   })
 
   test('by what stands in JSON, however broken', { timeout: 60_000 }, () => {
-    const property = fc.property(jsonTexts, fc.array(jsonConditions, { minLength: 3, maxLength: 3 }), (text, some) => {
-      const expected = programOf(some.map(taking), [])
+    const conditions = fc.array(jsonConditions, { minLength: 3, maxLength: 3 })
+    const property = fc.property(jsonTexts, conditions, fc.boolean(), fc.boolean(), (text, some, before, behind) => {
+      const shape = behind ? [jsonStep(['j'])] : []
+      const expected = {
+        ...programOf(
+          some.map((when) => ({ ...taking(when), shape })),
+          [],
+        ),
+        shape: before ? [jsonStep('*')] : [],
+      }
       expect(typeof kernel.translated(expected)).toBe('object')
       compare(list(group(log(time(7), content('j', text)))), expected, position)
     })

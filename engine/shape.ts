@@ -1,0 +1,116 @@
+import {
+  ACTION_IS_JSON,
+  ACTION_KIND,
+  ACTION_PIECE,
+  ACTION_PIECE_LENGTH,
+  ACTION_SIZE,
+  ACTION_SKIPS,
+  ACTION_TEXT,
+  ACTION_TEXT_LENGTH,
+  ACTION_WRITES_TEXT,
+  ADD_KEY,
+  ADD_NO_KEY,
+  ADD_SIZE,
+  ADD_TEXT,
+  ADD_TEXT_LENGTH,
+  CONFLICT_ONE,
+  CONFLICT_OTHER,
+  CONFLICT_SIZE,
+  KEY_COUNT,
+  SHAPE_ACTIONS,
+  SHAPE_ADD_COUNT,
+  SHAPE_ADDS,
+  SHAPE_CONFLICT_COUNT,
+  SHAPE_CONFLICTS,
+  SHAPE_OTHERS,
+} from '../src/pipeline/wasm/memory-layout.ts'
+import { copy } from './copy.ts'
+import { embed } from './embed.ts'
+import { writeEscaped } from './escape.ts'
+import {
+  firstKey,
+  hasKey,
+  keyPiece,
+  keyPieceLength,
+  nextKey,
+  numberOfKey,
+  programKey,
+  valueStart,
+  valueStop,
+} from './keys.ts'
+import { PLACE, program, word } from './layout.ts'
+
+// Members of an event whose shape differs from the log's: values embedded as JSON, contents left out, called otherwise, or
+// added.
+
+const QUOTE: u8 = 0x22
+
+/** Whether the member that was written last ends in a string, so that its quote is still to come. */
+export let endsInString: bool = true
+
+/** Writes the contents of the log that was read, and returns the new position; 0 when the host must write them. */
+export function writeShaped(start: usize, shape: usize): usize {
+  if (hasConflict(shape)) return 0
+  endsInString = true
+  const keys = program(KEY_COUNT)
+  const actions = word(shape, SHAPE_ACTIONS)
+  let out = start
+  for (let entry = firstKey(); entry !== 0; entry = nextKey(entry)) {
+    const number = numberOfKey(entry)
+    const action = number < keys ? actions + number * PLACE * ACTION_SIZE : word(shape, SHAPE_OTHERS)
+    const kind = word(action, ACTION_KIND)
+    if (kind === ACTION_SKIPS) continue
+    const isCalledOtherwise = word(action, ACTION_PIECE) !== 0
+    const piece = isCalledOtherwise ? word(action, ACTION_PIECE) : keyPiece(entry)
+    const length = isCalledOtherwise ? word(action, ACTION_PIECE_LENGTH) : keyPieceLength(entry)
+    out = writePiece(out, piece, length)
+    endsInString = true
+    if (kind === ACTION_WRITES_TEXT) {
+      out = copy(out, word(action, ACTION_TEXT), word(action, ACTION_TEXT_LENGTH))
+      continue
+    }
+    if (kind === ACTION_IS_JSON) {
+      // In place of the quote that ends the piece.
+      const end = embed(out - 1, valueStart(entry), valueStop(entry))
+      if (end !== 0) {
+        out = end
+        endsInString = false
+        continue
+      }
+      store<u8>(out - 1, QUOTE)
+    }
+    out = writeEscaped(out, valueStart(entry), valueStop(entry))
+  }
+  return writeAdded(out, shape)
+}
+
+/** A piece begins with the quote of the value before it. */
+function writePiece(out: usize, piece: usize, length: usize): usize {
+  const skipped: usize = endsInString ? 0 : 1
+  return copy(out, piece + skipped, length - skipped)
+}
+
+function writeAdded(start: usize, shape: usize): usize {
+  let out = start
+  let add = word(shape, SHAPE_ADDS)
+  for (let left = word(shape, SHAPE_ADD_COUNT); left > 0; left--) {
+    const key = word(add, ADD_KEY)
+    if (key === ADD_NO_KEY || !hasKey(programKey(key))) {
+      out = writePiece(out, word(add, ADD_TEXT), word(add, ADD_TEXT_LENGTH))
+      endsInString = true
+    }
+    add += PLACE * ADD_SIZE
+  }
+  return out
+}
+
+/** Whether two contents of the log would get one name. */
+function hasConflict(shape: usize): bool {
+  let conflict = word(shape, SHAPE_CONFLICTS)
+  for (let left = word(shape, SHAPE_CONFLICT_COUNT); left > 0; left--) {
+    if (hasKey(programKey(word(conflict, CONFLICT_ONE))) && hasKey(programKey(word(conflict, CONFLICT_OTHER))))
+      return true
+    conflict += PLACE * CONFLICT_SIZE
+  }
+  return false
+}
