@@ -27,6 +27,7 @@ import { KernelBodies } from './pipeline/wasm/bodies.ts'
 import { WasmEngine } from './pipeline/wasm/engine.ts'
 import type { KernelOptions } from './pipeline/wasm/kernel.ts'
 import { Kernel } from './pipeline/wasm/kernel.ts'
+import { BusySinks } from './sinks/busy-sinks.ts'
 import type { DeadLetter } from './sinks/dead-letter.ts'
 import { RefusedEvents } from './sinks/refused-events.ts'
 import type { Sink } from './sinks/sink.ts'
@@ -82,13 +83,16 @@ export class Bridge {
       config.sinks.map((sink) => [sink.name, openSink(sink, { proxies, telemetry, deadLetter, lost })] as const),
     )
     const refused = new RefusedEvents({ deadLetter, clock: systemClock, telemetry })
+    const busy = new BusySinks(telemetry)
     const shared: Omit<Downstream, 'encoder'> = {
       budget,
       bodies: kernel === undefined ? bodies : new KernelBodies(kernel, bodies),
       deliver: (batch, lease, started) =>
-        batch.refused === undefined
-          ? sinkOf(sinks, batch.sink).deliver(batch, lease, started)
-          : refused.write(batch, batch.refused, lease, started),
+        busy.run(batch.sink, () =>
+          batch.refused === undefined
+            ? sinkOf(sinks, batch.sink).deliver(batch, lease, started)
+            : refused.write(batch, batch.refused, lease, started),
+        ),
     }
     const members = logstoresOf(config).map(({ source, ref }) => {
       const client = slsClient({ source, logstore: ref.logstore, proxies, telemetry, credentials: credentials(source) })

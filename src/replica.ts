@@ -20,7 +20,7 @@ import type { ListedShard } from './observability/status.ts'
 import { Status } from './observability/status.ts'
 import { BridgeTelemetry } from './observability/telemetry.ts'
 import type { CredentialSources } from './parts.ts'
-import { consumerOf, credentialSources, logstoresOf, slsClient, writesToStandardOutput } from './parts.ts'
+import { consumerOf, credentialSources, logstoresOf, programOf, slsClient, writesToStandardOutput } from './parts.ts'
 import type { SlsClient } from './sls/client.ts'
 import { shardsOfGroup } from './sls/group-shards.ts'
 import { VERSION } from './version.ts'
@@ -153,18 +153,26 @@ function endsOf(config: Config): Ends {
 
 /** Their series exist from the start. A configuration that is loaded later may bring others. */
 function knownNames(config: Config): KnownNames {
-  const { sinks } = endsOf(config)
-  const { routes, unmatched } = config.routing
   const logstores = logstoresOf(config).map(({ source, ref }) => {
-    const own = routes.filter(({ from }) => from === undefined || from.includes(source.name))
-    const dropped = own.flatMap(({ drop }) => drop ?? [])
+    const { routes } = programOf(config, source, ref.logstore)
+    const steps = [
+      ...source.shape.map((step) => ({ route: source.name, step })),
+      ...routes.flatMap(({ name: route, shape }) => shape.map((step) => ({ route, step }))),
+    ]
+    const failing = steps.flatMap(({ route, step }) => ('onFailure' in step ? { route, step } : []))
+    const dropsFailures = failing.some(({ step }) => step.onFailure === 'drop')
     return {
       ref,
-      routes: own.filter(({ to }) => to.length > 0).map(({ name }) => name),
-      filterReasons: ['topic', ...dropped, ...(unmatched === 'drop' ? ['unmatched'] : [])],
+      routes: routes.filter(({ copies }) => copies.length > 0).map(({ name }) => name),
+      filterReasons: [
+        'topic',
+        ...routes.flatMap(({ drop }) => drop ?? []),
+        ...(dropsFailures ? ['parse_failure'] : []),
+      ],
+      steps: failing.map(({ route, step }) => ({ route, step: step.name })),
     }
   })
-  return { sinks, logstores }
+  return { sinks: endsOf(config).sinks, logstores }
 }
 
 /** The status page has clients of its own, so that it never delays the bridge. */

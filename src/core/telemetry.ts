@@ -89,6 +89,8 @@ export interface Telemetry {
   /** A delivery failed and is tried again; `attempt` counts its failures in a row, `seconds` is how long it has been tried. */
   deliveryFailed(sink: string, fault: Fault, attempt: number, seconds: number): void
   delivered(sink: string, events: number): void
+  /** Nothing waits for the sink any more. */
+  sinkIdle(sink: string): void
   deadLettered(sink: string, reason: string, events: number): void
   /** An endpoint of a sink is paused by itself (`fault`), or takes requests: told at the start and at each change. */
   endpoint(sink: string, endpoint: string, fault: Fault | undefined): void
@@ -130,6 +132,7 @@ export const NO_TELEMETRY: Telemetry = {
   resent: ignore,
   deliveryFailed: ignore,
   delivered: ignore,
+  sinkIdle: ignore,
   deadLettered: ignore,
   endpoint: ignore,
   paused: ignore,

@@ -43,13 +43,13 @@ const perShard = ['project', 'logstore', 'shard', 'group'] as const
 
 const HEARTBEAT_RESULTS = ['ok', 'failed', 'rejected'] as const
 const COMMIT_RESULTS = ['ok', 'failed', 'foreign'] as const
-/** HEC codes and an HTTP status that are about one event, and our own limit. */
-const DEAD_LETTER_REASONS = ['6', '12', '13', '15', 'http_413', 'event_too_large'] as const
+/** HEC codes and an HTTP status that are about one event, our own limit, and a step that refuses its log. */
+const DEAD_LETTER_REASONS = ['6', '12', '13', '15', 'http_413', 'event_too_large', 'parse_failure'] as const
 
 const PAUSES_OF_SOURCES: readonly PauseReason[] = ['sls_configuration', 'corrupt_data', 'expired_cursor']
 const PAUSES_OF_SINKS: Readonly<Record<string, readonly PauseReason[]>> = {
   splunk_hec: ['hec_configuration', 'dead_letter', 'outcome_unknown', 'event_held'],
-  file: ['file_not_written'],
+  file: ['file_not_written', 'dead_letter'],
 }
 
 /** Our metrics, without the prefix. docs/metrics.md is made from this table. */
@@ -79,7 +79,7 @@ export const METRICS = {
   ),
   events_delivered_total: counter('Events the SIEM acknowledged.', ['sink']),
   events_dead_lettered_total: counter(
-    'Events that the SIEM refused for good. They are in the dead letter.',
+    'Events that the SIEM refused for good, or a step (`parse_failure`). They are in the dead letter.',
     ['reason'],
     DEAD_LETTER_REASONS.map((reason) => ({ reason })),
   ),
@@ -168,11 +168,12 @@ const CLASSES = { counter: Counter, gauge: Gauge, histogram: Histogram }
 /** Names that are known before anything happens. Their series exist from the start. */
 export interface KnownNames {
   readonly sinks: readonly NamedSink[]
-  /** Each with the routes that its logs can take, and the reasons for which they can be filtered out. */
+  /** Each with the routes that its logs can take, why they can be filtered out, and the steps that can fail on them. */
   readonly logstores: ReadonlyArray<{
     readonly ref: LogstoreRef
     readonly routes: readonly string[]
     readonly filterReasons: readonly string[]
+    readonly steps: ReadonlyArray<{ readonly route: string; readonly step: string }>
   }>
 }
 
@@ -199,12 +200,13 @@ export function createMetrics({ version, known }: { version: string; known: Know
     metrics.events_delivered_total.inc({ sink }, 0)
     for (const reason of PAUSES_OF_SINKS[type] ?? []) metrics.paused.set({ reason, sink }, 0)
   }
-  for (const { ref, routes, filterReasons } of known.logstores) {
+  for (const { ref, routes, filterReasons, steps } of known.logstores) {
     const labels = { project: ref.project, logstore: ref.logstore }
     for (const name of PER_LOGSTORE) metrics[name].inc(labels, 0)
     for (const result of HEARTBEAT_RESULTS) metrics.heartbeats_total.inc({ ...labels, result }, 0)
     for (const result of COMMIT_RESULTS) metrics.checkpoint_commits_total.inc({ ...labels, result }, 0)
     for (const reason of filterReasons) metrics.logs_filtered_total.inc({ ...labels, reason }, 0)
+    for (const step of steps) metrics.parse_failures_total.inc({ ...labels, ...step }, 0)
     for (const route of routes) metrics.events_routed_total.inc({ ...labels, route }, 0)
   }
   return metrics

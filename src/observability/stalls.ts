@@ -10,7 +10,6 @@ const OWN_FAULT = /^e[mn]file$/i
 const OWN_TOLERATED_MS = 5_000
 
 interface Stall {
-  readonly of: 'sink' | 'pull'
   readonly what: string
   /** Monotonic milliseconds. */
   readonly since: number
@@ -27,20 +26,15 @@ export class Stalls {
   }
 
   /** An attempt failed that had been tried for `seconds`. `what` says in words what does not happen. */
-  failed(of: Stall['of'], name: string, what: string, fault: Fault, seconds: number): void {
+  failed(of: 'sink' | 'pull', name: string, what: string, fault: Fault, seconds: number): void {
     const lasting = this.#stalls.get(`${of} ${name}`)
     if (lasting) lasting.fault = fault
-    else this.#stalls.set(`${of} ${name}`, { of, what, since: this.#clock.monotonic() - seconds * 1000, fault })
+    else this.#stalls.set(`${of} ${name}`, { what, since: this.#clock.monotonic() - seconds * 1000, fault })
   }
 
   /** One attempt succeeded, or there is none any more. */
-  ended(of: Stall['of'], name: string): void {
+  ended(of: 'sink' | 'pull', name: string): void {
     this.#stalls.delete(`${of} ${name}`)
-  }
-
-  /** No log waits for a sink. */
-  nothingWaits(): void {
-    for (const [id, { of }] of this.#stalls) if (of === 'sink') this.#stalls.delete(id)
   }
 
   /** One line for each that has lasted for a minute, or for seconds if descriptors are missing. */

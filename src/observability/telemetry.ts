@@ -202,7 +202,6 @@ export class BridgeTelemetry implements Telemetry {
   }
 
   inFlight(bytes: number): void {
-    if (bytes === 0) this.#health.stalls.nothingWaits()
     this.#metrics.in_flight_bytes.set(bytes)
     this.#status.inFlight(bytes)
   }
@@ -247,11 +246,16 @@ export class BridgeTelemetry implements Telemetry {
     this.#status.delivered(sink, events)
   }
 
+  sinkIdle(sink: string): void {
+    this.#health.stalls.ended('sink', sink)
+  }
+
   deadLettered(sink: string, reason: string, events: number): void {
     const label = this.#bounded('dead letter reason', reason)
     this.#metrics.events_dead_lettered_total.inc({ reason: label }, events)
     this.#status.deadLettered(sink, events)
-    const what = `Splunk refused events for good, they are in the dead letter (${label})`
+    const by = reason === 'parse_failure' ? 'a step of a shape' : 'the SIEM'
+    const what = `${by} refused events for good, they are in the dead letter (${label})`
     this.#warn(this.#names.ofSink(what, sink), undefined, { events }, 'dead letters')
   }
 

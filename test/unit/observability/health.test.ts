@@ -97,7 +97,7 @@ test('without a log that waits, a sink that failed last is no reason', () => {
   clock.pass(120)
   it.heartbeatSucceeded(LOGSTORE)
   expect(it.ready().reasons).toHaveLength(2)
-  it.stalls.nothingWaits()
+  it.stalls.ended('sink', 'splunk_hec')
   expect(it.ready().reasons).toEqual(['nothing was pulled from shard 1 for 120 s: no answer'])
 })
 

@@ -65,6 +65,8 @@ describe('the registry', () => {
     ['raw_bytes_read_total{project="p",logstore="l"}'],
     ['logs_filtered_total{project="p",logstore="l",reason="topic"}'],
     ['events_routed_total{project="p",logstore="l",route="default"}'],
+    ['parse_failures_total{project="p",logstore="l",route="default",step="json"}'],
+    ['events_dead_lettered_total{reason="parse_failure"}'],
     ['config_reloads_total{result="done"}'],
     ['config_reloads_total{result="invalid"}'],
     ['config_reloads_total{result="needs_restart"}'],

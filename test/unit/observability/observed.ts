@@ -71,7 +71,15 @@ export const MANY: Ends = {
 
 /** The names that a replica with these ends knows from the start. */
 export function knownNames({ sinks, logstores }: Ends): KnownNames {
-  return { sinks, logstores: logstores.map(({ ref }) => ({ ref, routes: ['default'], filterReasons: ['topic'] })) }
+  return {
+    sinks,
+    logstores: logstores.map(({ ref }) => ({
+      ref,
+      routes: ['default'],
+      filterReasons: ['topic'],
+      steps: [{ route: 'default', step: 'json' }],
+    })),
+  }
 }
 
 interface Options {
