@@ -117,10 +117,20 @@ const fileSink = map(
         example: '/var/lib/sls-siem-bridge/archive.jsonl',
       }),
     ),
-    max_bytes: defaulting(String(100 * MiB), text(wholeNumber(1, 2 ** 40), { doc: 'A file of this size is rotated.' })),
-    keep: defaulting('10', text(wholeNumber(0, 100_000), { doc: 'Rotated files that are kept.' })),
+    max_bytes: defaulting(
+      String(100 * MiB),
+      text(wholeNumber(1, 2 ** 40), {
+        doc: 'A file of this size is renamed to `<path>.<UTC time>`, and not touched again.',
+      }),
+    ),
+    keep: defaulting(
+      '10',
+      text(wholeNumber(0, 100_000), { doc: 'Full files that are kept beside the one being written.' }),
+    ),
   },
-  { doc: 'A file, for a first look or for an archive. It is synced to disk before a checkpoint moves.' },
+  {
+    doc: 'A file, for a first look or for an archive. It is synced to disk before a checkpoint moves. Its folder must be there. One process writes a path: give each replica one of its own, for example with `${HOSTNAME}` in it.',
+  },
 )
 
 const sinkTypes = (asked: boolean) => ({ splunk_hec: hec(asked), file: fileSink })
