@@ -28,6 +28,8 @@ export interface TelemetryOptions {
 const REPEATED_WARNINGS = { intervalMs: 30_000, lines: 1 }
 /** For each kind of line, whatever a server puts into it: a group of 100 shards may change hands without a gap in the log. */
 const LINES_PER_KIND = { intervalMs: 60_000, lines: 100 }
+/** For each step of each route or source. */
+const FAILED_STEPS = { intervalMs: 60_000, lines: 1 }
 const REPEATED_PAUSE_MS = 300_000
 const LABEL_VALUES = 200
 
@@ -45,6 +47,7 @@ export class BridgeTelemetry implements Telemetry {
   readonly #clock: Clock
   readonly #warnings: LineLimit
   readonly #kinds: LineLimit
+  readonly #failedSteps: LineLimit
   readonly #held = new Set<string>()
   readonly #pauses: Pauses
   /** When a line about a pause was last written, in monotonic milliseconds. */
@@ -64,6 +67,7 @@ export class BridgeTelemetry implements Telemetry {
     this.#clock = clock
     this.#warnings = new LineLimit(clock, REPEATED_WARNINGS)
     this.#kinds = new LineLimit(clock, LINES_PER_KIND)
+    this.#failedSteps = new LineLimit(clock, FAILED_STEPS)
   }
 
   heartbeat(logstore: LogstoreRef, result: 'ok' | 'failed' | 'rejected', fault?: Fault): void {
@@ -137,7 +141,12 @@ export class BridgeTelemetry implements Telemetry {
 
   parseFailed(shard: ShardRef, route: string, step: string, logs: number): void {
     this.#metrics.parse_failures_total.inc({ ...logstoreLabels(shard), route, step }, logs)
-    this.#status.fault(`step ${step} of ${route} failed on logs of ${shard.project}/${shard.logstore}`)
+    const what = `step ${step} of ${route} failed on logs of ${shard.project}/${shard.logstore}`
+    this.#status.fault(what)
+    const admitted = this.#failedSteps.admit(what)
+    if (admitted === undefined) return
+    const advice = `find them with sls_parse_error::"${route}/${step}"`
+    this.#line('warn', 'failed steps', { route, step, logs, ...suppression(admitted) }, `${what}; ${advice}`)
   }
 
   routed({ project, logstore }: ShardRef, route: string, events: number): void {

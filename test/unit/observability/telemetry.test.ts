@@ -30,6 +30,20 @@ test('readiness follows what happens: failures of a minute, a delivery, a pull, 
   expect(stalled()).toEqual([])
 })
 
+test('a step that fails is told once a minute, with the search that finds its logs', async () => {
+  const { telemetry, lines, clock } = await observed()
+  const told = () => lines().filter(({ step }) => step !== undefined)
+  for (let pull = 0; pull < 5; pull++) telemetry.parseFailed(shardRef(pull), 'web', 'parse', 3)
+  telemetry.parseFailed(shardRef(0), 'web', 'json', 1)
+  expect(told().map(({ level, msg }) => `${level}: ${msg}`)).toEqual([
+    'warn: step parse of web failed on logs of p/l; find them with sls_parse_error::"web/parse"',
+    'warn: step json of web failed on logs of p/l; find them with sls_parse_error::"web/json"',
+  ])
+  clock.pass(61)
+  telemetry.parseFailed(shardRef(0), 'web', 'parse', 2)
+  expect(told().at(-1)).toMatchObject({ route: 'web', step: 'parse', logs: 2, suppressed: 4 })
+})
+
 describe('counting', () => {
   test('each method counts in the metric of the contract', async () => {
     const { telemetry, samples } = await observed()
