@@ -177,7 +177,8 @@ function readList(scanner: Scanner, lists: Lists): Item[] {
     const quoted = scanner.takeQuoted()
     const value = quoted ?? scanner.take(BARE) ?? scanner.fail(`value expected in the list${foundAt(scanner)}`)
     const named = quoted === undefined ? itemsOf(value, lists, offset) : undefined
-    items.push(...(named ?? [{ value, offset }]))
+    // A list may be too long to be spread.
+    for (const item of named ?? [{ value, offset }]) items.push(item)
     scanner.skipBlanks()
     if (scanner.take(/\)/y) !== undefined) return items
     if (scanner.isDone) scanner.fail('list is not closed', start)

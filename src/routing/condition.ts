@@ -29,9 +29,11 @@ const MOST_BYTES = 64 * 1024
 const MOST_DEPTH = 100
 /** Macros that use macros could make a condition of any size. */
 const MOST_COMPARISONS = 10_000
+/** The same is true of lists. */
+const MOST_VALUES = 1_000_000
 
 export function parseCondition(text: string, names: Names): Condition | ConditionProblem {
-  const shared: Shared = { names, depth: 0, comparisons: 0 }
+  const shared: Shared = { names, depth: 0, comparisons: 0, values: 0 }
   const expression = read(text, shared, [])
   if (!('problem' in expression)) return { text, expression }
   return shared.broken === undefined ? expression : { ...expression, macro: shared.broken }
@@ -42,6 +44,8 @@ interface Shared {
   readonly names: Names
   depth: number
   comparisons: number
+  /** In lists. */
+  values: number
   /** The macro in which the reading ended. */
   broken?: string
 }
@@ -118,6 +122,10 @@ class ConditionReader {
       scanner.fail(`a condition has at most ${MOST_COMPARISONS} comparisons, those of its macros included`, start)
     }
     const compared = readArgument(scanner, operator, this.#shared.names.lists)
+    if ('to' in compared && Array.isArray(compared.to)) this.#shared.values += compared.to.length
+    if (this.#shared.values > MOST_VALUES) {
+      scanner.fail(`the lists of a condition have at most ${MOST_VALUES} values, those of its macros included`, start)
+    }
     return { ...compared, operand, text: scanner.text.slice(start, scanner.at).trimEnd(), offset: this.#place ?? start }
   }
 

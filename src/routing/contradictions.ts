@@ -19,6 +19,10 @@ export function contradictionsIn(expression: Expression): Contradiction[] {
   return deadParts(expression, true).map((part) => ({ ...part, isWhole: false }))
 }
 
+/** What is longer is not looked into. */
+const LONGEST_LIST = 1000
+const MOST_OF_ONE_OPERAND = 30
+
 interface Reason {
   readonly offset: number
   readonly reason: string
@@ -48,9 +52,8 @@ function impossible(expression: Expression, wanted: boolean): Reason | undefined
     const reason = demand.wanted ? impossibleAlone(demand.comparison) : undefined
     if (reason !== undefined) return { offset: demand.comparison.offset, reason: `${quoted(demand)}: ${reason}` }
   }
-  for (const [index, later] of demands.entries()) {
-    const earlier = demands.slice(0, index).find((demand) => excludes(demand, later))
-    if (earlier === undefined) continue
+  for (const [earlier, later] of pairsOf(demands)) {
+    if (!excludes(earlier, later)) continue
     return { offset: earlier.comparison.offset, reason: `${quoted(earlier)} and ${quoted(later)} exclude one another` }
   }
   for (const { parts, wanted: each } of choices) {
@@ -117,12 +120,27 @@ function partOf(comparison: Comparison): readonly string[] | undefined {
 function equalsOf(comparison: Comparison): readonly string[] | undefined {
   const { kind } = comparison
   if (kind === '=' && typeof comparison.to === 'string') return [comparison.to]
-  return kind === 'in' || kind === 'intersects' ? comparison.to : undefined
+  const isShortList = (kind === 'in' || kind === 'intersects') && comparison.to.length <= LONGEST_LIST
+  return isShortList ? comparison.to : undefined
+}
+
+/** Pairs of demands on one operand, at most so many of each that a long condition takes no time that counts. */
+function pairsOf(demands: readonly Demand[]): [Demand, Demand][] {
+  const pairs: [Demand, Demand][] = []
+  const byOperand = new Map<string, Demand[]>()
+  for (const later of demands) {
+    const key = keyOf(later.comparison.operand)
+    const known = byOperand.get(key) ?? []
+    byOperand.set(key, known)
+    if (known.length === MOST_OF_ONE_OPERAND) continue
+    for (const earlier of known) pairs.push([earlier, later])
+    known.push(later)
+  }
+  return pairs
 }
 
 function excludes(a: Demand, b: Demand): boolean {
-  if (keyOf(a.comparison.operand) !== keyOf(b.comparison.operand)) return false
-  if (a.wanted !== b.wanted && isSame(a.comparison, b.comparison)) return true
+  if (a.wanted !== b.wanted && a.comparison.text === b.comparison.text) return true
   if (isAbsence(a) && b.wanted) return true
   if (isAbsence(b) && a.wanted) return true
   // Of a list one element may fulfil the one, and another element the other.
@@ -132,10 +150,6 @@ function excludes(a: Demand, b: Demand): boolean {
 
 function keyOf({ path, functions }: Operand): string {
   return JSON.stringify([functions, path.readings])
-}
-
-function isSame(a: Comparison, b: Comparison): boolean {
-  return a.kind === b.kind && JSON.stringify(a) === JSON.stringify({ ...b, text: a.text, offset: a.offset })
 }
 
 function isAbsence({ comparison, wanted }: Demand): boolean {
@@ -164,7 +178,7 @@ function fulfils(text: string, comparison: Comparison): boolean | undefined {
       return typeof comparison.to === 'string' ? text !== comparison.to : undefined
     case 'in':
     case 'intersects':
-      return comparison.to.includes(text)
+      return comparison.to.length <= LONGEST_LIST ? comparison.to.includes(text) : undefined
     case 'contains':
       return text.includes(comparison.to)
     case 'startswith':

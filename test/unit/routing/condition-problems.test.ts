@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { parseCondition } from '../../../src/routing/condition.ts'
 import { parsePath } from '../../../src/routing/path.ts'
@@ -140,9 +141,61 @@ describe('a condition has bounds', () => {
     expect(problemOf('m40', { macros, lists: new Map() })).toMatch(/at most 10000 comparisons/)
   })
 
+  test('a million values of lists, however they were made', () => {
+    const long = Array.from({ length: 300_000 }, (_, index) => `10.${index}`)
+    const names = {
+      lists: new Map([['long', long]]),
+      macros: new Map([['listed', 'x in long or y in (long, z)']]),
+    }
+    expect(problemOf('x in long or y in (long, z) or listed', names)).toMatch(/at most 1000000 values/)
+    expect(problemOf('x in long or y in (long, z)', names)).toBe('none')
+  })
+
   test('100 steps of a path', () => {
     const path = (steps: number) => Array(steps).fill('a').join('.')
     expect(parsePath(path(100))).toHaveProperty('readings.length', 100)
     expect(parsePath(path(101))).toEqual({ problem: 'a path has at most 100 steps', offset: 0 })
   })
+})
+
+test('any text is read or refused with a place in it, in time that its length allows', () => {
+  const pieces = [
+    ...['status', '=', '!=', '<', '404', 'and', 'or', 'not', '(', ')', 'in', 'bad', ',', '"a b"', "'", '"', '\\', ' '],
+    ...[
+      'exists',
+      'a.b',
+      '["k"]',
+      '[0]',
+      'tolower(',
+      'val(',
+      'matches',
+      '(?=',
+      'cidr',
+      '10.0.0.0/8',
+      'glob',
+      '[!a',
+      '用',
+    ],
+    ...['probe', 'a', 'broken', '\n', '&&', '0x', '.', '@time', '\u0000'],
+  ]
+  const texts = fc.oneof(
+    fc.array(fc.constantFrom(...pieces), { maxLength: 30 }).map((some) => some.join(' ')),
+    fc.array(fc.constantFrom(...pieces), { maxLength: 30 }).map((some) => some.join('')),
+    fc.string({ unit: 'binary' }),
+  )
+  fc.assert(
+    fc.property(texts, (text) => {
+      const result = parseCondition(text, NAMES)
+      if (!('problem' in result)) return
+      expect(result.problem).not.toBe('')
+      expect(result.offset).toBeGreaterThanOrEqual(0)
+      expect(result.offset).toBeLessThanOrEqual(text.length)
+    }),
+    { numRuns: 5000, interruptAfterTimeLimit: 2000 },
+  )
+  for (const piece of [...pieces, 'x = 1 or ', 'not (', 'a.', 'x in (a,']) {
+    const start = performance.now()
+    parseCondition(piece.repeat(65_536 / Buffer.byteLength(piece)), NAMES)
+    expect(performance.now() - start, piece).toBeLessThan(2000)
+  }
 })

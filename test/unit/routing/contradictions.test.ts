@@ -54,6 +54,24 @@ describe('a condition that can never hold', () => {
     ])
   })
 
+  test('is looked for in little time, however long the condition is', () => {
+    const list = Array.from({ length: 7000 }, (_, index) => `v${index}`).join(', ')
+    const texts = [
+      Array.from({ length: 4500 }, (_, index) => `x != ${index}`).join(' and '),
+      Array.from({ length: 3800 }, (_, index) => `x${index} != y`).join(' and '),
+      Array.from({ length: 1800 }, (_, index) => `x = ${index} or x = y and z = 1`).join(' or '),
+      `x in (${list})`,
+      `${'(not '.repeat(45)}${'x = 1 and not y = 2 or '.repeat(1500)} x = 1${')'.repeat(45)}`,
+    ]
+    for (const text of texts) {
+      const expression = expressionOf(text)
+      const start = performance.now()
+      contradictionsIn(expression)
+      passedByAbsence(expression)
+      expect(performance.now() - start, text.slice(0, 50)).toBeLessThan(1500)
+    }
+  })
+
   test.for([
     'status = 404 or status = 500',
     'status = 404 and uri = /x',
