@@ -3,7 +3,7 @@ import { chart } from './chart.ts'
 import { History } from './history.ts'
 import type { Html } from './html.ts'
 import { html } from './html.ts'
-import type { FaultShown, PauseShown, ShardShown, SinkShown, StatusSnapshot } from './status.ts'
+import type { About, FaultShown, PauseShown, ShardShown, SinkShown, StatusSnapshot } from './status.ts'
 
 /** Allows the page this style, this script, and requests to its own server. */
 export const CONTENT_SECURITY_POLICY = [
@@ -34,7 +34,7 @@ ${html`<title>${now.ready ? 'ready' : 'NOT READY'} – ${about.consumer}</title>
 <p id="silence" role="alert" hidden></p>
 ${html`<main>
 <h1>${about.consumer}</h1>
-<p class="quiet">${about.logstores.map(reads)}up ${duration(now.upSeconds)} · version ${about.version}</p>
+<p class="quiet">${reads(about)}up ${duration(now.upSeconds)} · version ${about.version}</p>
 ${state(now)}
 ${now.pauses.map(pause)}
 <section class="numbers">
@@ -60,8 +60,12 @@ The whole group: <code>sls-siem-bridge lag</code></footer>
 `
 }
 
-function reads({ project, logstore, group }: StatusSnapshot['about']['logstores'][number]): Html {
-  return html`reads <b>${project}/${logstore}</b> in group <b>${group}</b> · `
+/** The logstores of each consumer group. */
+function reads({ logstores }: About): Html[] {
+  return [...Map.groupBy(logstores, ({ group }) => group)].map(
+    ([group, own]) =>
+      html`reads <b>${own.map(({ project, logstore }) => `${project}/${logstore}`).join(', ')}</b> in group <b>${group}</b> · `,
+  )
 }
 
 function state({ ready, reasons, notes, pauses }: StatusSnapshot): Html {
@@ -110,14 +114,20 @@ function shards({ about, shards: all, groupProblem }: StatusSnapshot): Html {
   const several = about.logstores.length > 1
   return html`${problem}<table>
 <thead><tr>${several ? html`<th>logstore` : undefined}<th>shard<th>read by<th>lag<th>last ${History.minutes} min<th>committed</tr></thead>
-<tbody>${all.map((shown) => shardRow(shown, several))}</tbody>
+<tbody>${all.map((shown) => shardRow(shown, several ? placeOf(shown, about) : undefined))}</tbody>
 </table>`
 }
 
-function shardRow(shown: ShardShown, several: boolean): Html {
-  const { project, logstore, shard, held, status, lagSeconds, lag } = shown
+/** Two sources may read one logstore. */
+function placeOf({ source, project, logstore }: ShardShown, { logstores }: About): string {
+  const readers = logstores.filter((read) => read.project === project && read.logstore === logstore)
+  return `${project}/${logstore}${readers.length > 1 ? ` (${source})` : ''}`
+}
+
+function shardRow(shown: ShardShown, place: string | undefined): Html {
+  const { shard, held, status, lagSeconds, lag } = shown
   const trend = html`${chart(lag, `lag of shard ${shard}`)}<small class="quiet">at most ${seconds(most(lag))}</small>`
-  return html`<tr class="${held ? 'held' : 'others'}">${several ? html`<td>${project}/${logstore}` : undefined}<td>${shard}${status === 'readonly' ? ' (read-only)' : ''}
+  return html`<tr class="${held ? 'held' : 'others'}">${place === undefined ? undefined : html`<td class="owner">${place}`}<td>${shard}${status === 'readonly' ? ' (read-only)' : ''}
 <td class="owner">${owner(shown)}
 <td class="time">${held ? seconds(lagSeconds) : '–'}
 <td>${held ? trend : html`<span class="quiet">ask its reader</span>`}

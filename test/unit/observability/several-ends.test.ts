@@ -104,7 +104,11 @@ describe('with several logstores and sinks', () => {
     ])
     expect(status.about.logstores).toHaveLength(3)
     const page = statusPage(status)
-    for (const text of ['audit/actiontrail', 'web/access', '<td>splunk', '<td>archive', '<th>logstore']) {
+    for (const text of [
+      'audit/actiontrail, web/access</b> in group <b>siem',
+      '>web/access (web-archive)',
+      '<td>splunk',
+    ]) {
       expect(page).toContain(text)
     }
   })
