@@ -163,6 +163,7 @@ function knownNames(config: Config): KnownNames {
     const dropsFailures = failing.some(({ step }) => step.onFailure === 'drop')
     return {
       ref,
+      group: source.consumerGroup,
       routes: routes.filter(({ copies }) => copies.length > 0).map(({ name }) => name),
       filterReasons: [
         'topic',

@@ -31,7 +31,8 @@ export class ReadonlyShards {
   readonly #minAgeMs: number
   #askAt = Number.NEGATIVE_INFINITY
   #failures = 0
-  #readonly: Promise<Set<number>> = Promise.resolve(new Set())
+  /** Whether it is read-only, of each shard that exists. */
+  #listed: Promise<Map<number, boolean>> = Promise.resolve(new Map())
 
   constructor(options: ReadonlyShardsOptions) {
     this.#options = options
@@ -40,22 +41,31 @@ export class ReadonlyShards {
 
   /** Rejects with the fault of the last question, until the next one is due. */
   async has(shard: number): Promise<boolean> {
+    return (await this.#list()).get(shard) === true
+  }
+
+  /** Whether the service has this shard at all. Rejects as `has` does. */
+  async exists(shard: number): Promise<boolean> {
+    return (await this.#list()).has(shard)
+  }
+
+  #list(): Promise<Map<number, boolean>> {
     if (this.#options.clock.monotonic() >= this.#askAt) {
       // Until the answer tells when to ask again.
       this.#askAt = Number.POSITIVE_INFINITY
-      this.#readonly = this.#ask()
+      this.#listed = this.#ask()
     }
-    return (await this.#readonly).has(shard)
+    return this.#listed
   }
 
-  async #ask(): Promise<Set<number>> {
+  async #ask(): Promise<Map<number, boolean>> {
     const { client, clock } = this.#options
     const askedAt = clock.monotonic()
     try {
       const shards = await client.listShards()
       this.#failures = 0
       this.#askAt = askedAt + Math.max(this.#minAgeMs, shards.length * MS_PER_SHARD)
-      return new Set(shards.filter((shard) => shard.status === 'readonly').map((shard) => shard.shardId))
+      return new Map(shards.map(({ shardId, status }) => [shardId, status === 'readonly']))
     } catch (error) {
       this.#failed(error)
       throw error

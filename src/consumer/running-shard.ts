@@ -14,7 +14,7 @@ import type { ReadonlyShards } from './readonly-shards.ts'
 import type { ShardCursors, StartCursor } from './shard-cursors.ts'
 import { ShardDeliveries } from './shard-deliveries.ts'
 import { ShardFetcher } from './shard-fetcher.ts'
-import { ShardLag } from './shard-lag.ts'
+import type { ShardLag } from './shard-lag.ts'
 import type { ShardLife } from './shard-life.ts'
 
 /** What all shards of a worker share. */
@@ -33,13 +33,16 @@ export interface ShardStart {
   life: ShardLife
   from: StartCursor
   cursors: ShardCursors
+  lag: ShardLag
   /** Aborted to stop pulling and to finish what was pulled. */
   draining: AbortSignal
+  /** Tells lag and age of the checkpoint, as they are known. */
+  tellState: () => void
   /** Told of an error that ends the work on this shard outside `run`. */
   failed: (error: unknown) => void
 }
 
-const STATE_INTERVAL_MS = 5_000
+export const STATE_INTERVAL_MS = 5_000
 const COMMIT_RETRY_MS = 500
 /** Gap between two looks at a read-only shard that was read to its end. */
 const SECOND_LOOK_MS = 15_000
@@ -52,7 +55,6 @@ export class RunningShard {
   readonly #pulling: AbortSignal
   readonly #deliveries: ShardDeliveries
   readonly #committer: CheckpointCommitter
-  readonly #lag: ShardLag
   /** The start cursor if a consumer without a checkpoint would start there too. It need not be committed. */
   #impliedStart: string | undefined
   /** An operator must set the checkpoint. Until then we neither commit nor repair it, not even when the shard is drained. */
@@ -66,7 +68,6 @@ export class RunningShard {
     this.#pulling = AbortSignal.any([lease.signal, draining])
     this.#deliveries = new ShardDeliveries(from.cursor, { lease, downstream, failed })
     this.#committer = new CheckpointCommitter({ lease, membership, committed: from.checkpoint, clock, telemetry })
-    this.#lag = new ShardLag({ shard: lease.shard, client: membership.client, clock })
     if (from.implied) this.#impliedStart = from.cursor
   }
 
@@ -76,6 +77,10 @@ export class RunningShard {
 
   get commitChanges(): number {
     return this.#committer.changes
+  }
+
+  get checkpointAgeSeconds(): number {
+    return this.#committer.ageSeconds
   }
 
   verifyCheckpoint(seen: { checkpoint: string; consumer: string }, changesBefore: number): void {
@@ -109,7 +114,7 @@ export class RunningShard {
 
   async #pullUntilDraining(): Promise<void> {
     const { membership, reading, downstream, clock, telemetry } = this.#context
-    const { lease, life, from, draining } = this.#start
+    const { lease, life, from, lag, draining } = this.#start
     const fetcher = new ShardFetcher({
       shard: lease.shard,
       client: membership.client,
@@ -129,11 +134,11 @@ export class RunningShard {
         const fetched = await fetcher.fetch(cursor, this.#pulling)
         await this.#deliveries.send(fetched)
         cursor = fetched.nextCursor
-        this.#lag.sawServerTime(fetched.serverTimeMs)
+        lag.sawServerTime(fetched.serverTimeMs)
         if (!fetched.atEnd) continue
-        this.#lag.sawEnd(cursor)
+        lag.sawEnd(cursor)
         // We report lag 0 at once; that needs no request.
-        if (this.#deliveries.settled) await this.#report(this.#pulling)
+        if (this.#deliveries.settled) await this.#lookAtLag(this.#pulling)
         if (fetched.empty && (await this.#finishedReadonly(cursor))) {
           await this.#holdFinished(cursor)
         } else {
@@ -188,8 +193,10 @@ export class RunningShard {
       await clock.sleep(Math.max(reading.fetchIntervalMs, COMMIT_RETRY_MS), lease.signal)
     }
     telemetry.notice('info', `${shardName(lease.shard)} is read-only and was read to its end`, { end })
+    telemetry.shardEnded(lease.shard)
     do await clock.sleep(SECOND_LOOK_MS, this.#pulling)
     while (((await this.#end()) ?? end) === end)
+    telemetry.shardLeased(lease.shard)
   }
 
   /** The cursor after the last log; `undefined` after a fault. */
@@ -222,14 +229,12 @@ export class RunningShard {
     }
     await Promise.all([
       every(membership.commitIntervalMs, () => this.commitMark()),
-      every(STATE_INTERVAL_MS, () => this.#report(end)),
+      every(STATE_INTERVAL_MS, () => this.#lookAtLag(end)),
     ]).catch(this.#start.failed)
   }
 
-  async #report(end: AbortSignal): Promise<void> {
-    const lagSeconds = await this.#lag.seconds(this.mark, end)
-    if (end.aborted) return
-    const checkpointAgeSeconds = this.#committer.ageSeconds
-    this.#context.telemetry.shardState(this.#start.lease.shard, { lagSeconds, checkpointAgeSeconds })
+  async #lookAtLag(end: AbortSignal): Promise<void> {
+    await this.#start.lag.look(this.mark, end)
+    if (!end.aborted) this.#start.tellState()
   }
 }

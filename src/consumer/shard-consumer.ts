@@ -1,8 +1,11 @@
+import { sleepUnlessAborted } from '../core/clock.ts'
 import { Fault, messageOf } from '../core/errors.ts'
+import { SlsError } from '../sls/errors.ts'
 import type { ShardLease } from './lease.ts'
 import type { ShardContext } from './running-shard.ts'
-import { RunningShard } from './running-shard.ts'
+import { RunningShard, STATE_INTERVAL_MS } from './running-shard.ts'
 import { ShardCursors } from './shard-cursors.ts'
+import { ShardLag } from './shard-lag.ts'
 import { ShardLife } from './shard-life.ts'
 
 export type ShardOutcome = 'drained' | 'lost'
@@ -12,6 +15,8 @@ export class ShardConsumer {
   readonly #lease: ShardLease
   readonly #context: ShardContext
   readonly #life: ShardLife
+  readonly #lag: ShardLag
+  readonly #leasedAt: number
   readonly #draining = new AbortController()
   /** `undefined` before the start is known. */
   #running: RunningShard | undefined
@@ -20,7 +25,10 @@ export class ShardConsumer {
   constructor(lease: ShardLease, context: ShardContext) {
     this.#lease = lease
     this.#context = context
-    this.#life = new ShardLife(lease.shard, context.telemetry)
+    const { membership, clock, telemetry } = context
+    this.#life = new ShardLife(lease.shard, telemetry)
+    this.#lag = new ShardLag({ shard: lease.shard, client: membership.client, clock })
+    this.#leasedAt = clock.monotonic()
   }
 
   /** Stops pulling. `run` resolves once everything pulled is settled and committed. */
@@ -51,6 +59,9 @@ export class ShardConsumer {
   async run({ remembered, delayMs = 0 }: { remembered: string | undefined; delayMs?: number }): Promise<ShardOutcome> {
     const { telemetry } = this.#context
     const { shard, signal } = this.#lease
+    const over = new AbortController()
+    telemetry.shardLeased(shard)
+    void this.#tellStateUntil(over.signal)
     try {
       this.#running = await this.#start(remembered, delayMs)
       await this.#running?.run()
@@ -61,9 +72,12 @@ export class ShardConsumer {
       this.#loseOn(error)
       this.#life.enter('lost')
       if (this.#bug) throw this.#bug
+      if (error instanceof SlsError && error.reaction === 'shard_gone') telemetry.shardEnded(shard)
       telemetry.leaseLost(shard, messageOf(signal.reason))
       telemetry.shardReleased(shard, 'lost')
       return 'lost'
+    } finally {
+      over.abort()
     }
   }
 
@@ -77,12 +91,30 @@ export class ShardConsumer {
     try {
       if (delayMs > 0) await clock.sleep(delayMs, wanted)
       const from = await cursors.start(wanted)
-      const start = { lease, life: this.#life, from, cursors, draining, failed: this.#loseOn }
+      const told = { failed: this.#loseOn, tellState: this.#tellState }
+      const start = { lease, life: this.#life, from, cursors, lag: this.#lag, draining, ...told }
       return new RunningShard(start, this.#context)
     } catch (error) {
       if (error !== draining.reason || lease.signal.aborted) throw error
       return undefined
     }
+  }
+
+  /** Also while a question is open, or the start is not known yet: what is not told is seen to last. */
+  async #tellStateUntil(end: AbortSignal): Promise<void> {
+    while (!end.aborted) {
+      this.#tellState()
+      await sleepUnlessAborted(this.#context.clock, STATE_INTERVAL_MS, end)
+    }
+  }
+
+  readonly #tellState = (): void => {
+    const { telemetry, clock } = this.#context
+    const heldSeconds = (clock.monotonic() - this.#leasedAt) / 1000
+    telemetry.shardState(this.#lease.shard, {
+      lagSeconds: this.#lag.seconds(this.mark),
+      checkpointAgeSeconds: this.#running?.checkpointAgeSeconds ?? heldSeconds,
+    })
   }
 
   /**

@@ -212,6 +212,7 @@ export class ShardFetcher {
   }
 
   #recovered(): void {
+    this.#options.telemetry.pullAnswered(this.#options.shard)
     this.#corrupt = 0
     this.endPause()
     this.#options.life.enter('pulling')

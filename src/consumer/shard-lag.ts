@@ -9,64 +9,86 @@ export interface ShardLagOptions {
   clock: Clock
 }
 
-/** How long the end that a pull saw counts as the end, while nothing is read (for instance, because the budget is used up). */
-const END_IS_FRESH_MS = 10_000
+/** An end that was told longer ago than this is asked for again. */
+const ASK_AGAIN_MS = 10_000
+/** An end that was told longer ago than this proves nothing any more: logs may have come since. */
+const END_IS_FRESH_MS = 20_000
+/** 0 would say that nothing waits, which nobody has told. */
+const LEAST_UNKNOWN_SECONDS = 1
 
 /**
  * The age of the oldest log of a shard not yet acknowledged: now minus the time at which the service received the group at
  * the low-water mark (`cursor_time`). The log's own time does not count, so writing old logs is no lag.
+ *
+ * While the service does not answer, the lag grows from the last moment at which it was known, at first the lease. It is 0
+ * only where the end of the shard was told, and everything before it is acknowledged.
  */
 export class ShardLag {
   readonly #options: ShardLagOptions
-  #endSeenAt = Number.NEGATIVE_INFINITY
-  #endCursor = ''
-  #mark = ''
-  #markTimeMs: number | undefined
-  #serverAheadMs = 0
+  #end: { cursor: string; at: number } | undefined
+  /** When the service received the log group at this mark. */
+  #timed: { mark: string; receivedMs: number } | undefined
+  #server: { ms: number; at: number } | undefined
+  /** Whatever was received before this monotonic time was acknowledged, as far as is known. */
+  #since: number
 
   constructor(options: ShardLagOptions) {
     this.#options = options
+    this.#since = options.clock.monotonic()
   }
 
   /** A pull reached the end: the next log will be at `cursor`. */
   sawEnd(cursor: string): void {
-    this.#endCursor = cursor
-    this.#endSeenAt = this.#options.clock.monotonic()
+    this.#end = { cursor, at: this.#options.clock.monotonic() }
   }
 
   sawServerTime(serverTimeMs: number | undefined): void {
-    if (serverTimeMs !== undefined) this.#serverAheadMs = serverTimeMs - this.#options.clock.wall()
+    if (serverTimeMs !== undefined) this.#server = { ms: serverTimeMs, at: this.#options.clock.monotonic() }
   }
 
-  /** Seconds; 0 when caught up; `undefined` if nothing is known and the service does not answer. Asks once a mark at most. */
-  async seconds(mark: string, signal: AbortSignal): Promise<number | undefined> {
-    if (await this.#caughtUp(mark, signal)) return 0
+  /** Seconds, from what is known now. `mark` is `undefined` before the start of the shard is known. */
+  seconds(mark: string | undefined): number {
+    const now = this.#options.clock.monotonic()
+    if (mark !== undefined && mark === this.#end?.cursor) {
+      if (now - this.#end.at <= END_IS_FRESH_MS) return 0
+    } else if (mark !== undefined && mark === this.#timed?.mark) {
+      return this.#ageOf(this.#timed.receivedMs)
+    }
+    return Math.max(LEAST_UNKNOWN_SECONDS, (now - this.#since) / 1000)
+  }
+
+  /** Asks the service for the end, and once a mark for its time. After a fault the lag stays as it is known. */
+  async look(mark: string, signal: AbortSignal): Promise<void> {
+    await this.#lookForEnd(signal)
     // The lease has ended while the service was asked, and its Fault was taken for a missing answer.
-    if (signal.aborted) return undefined
-    const received = await this.#receivedAt(mark, signal)
-    if (received === undefined) return undefined
-    return Math.max(0, (this.#options.clock.wall() + this.#serverAheadMs - received) / 1000)
+    if (signal.aborted) return
+    if (mark === this.#end?.cursor) {
+      this.#since = this.#end.at
+      return
+    }
+    if (mark !== this.#timed?.mark) await this.#lookForTime(mark, signal)
+    if (mark !== this.#timed?.mark) return
+    this.#since = this.#options.clock.monotonic() - this.#ageOf(this.#timed.receivedMs) * 1000
   }
 
-  async #caughtUp(mark: string, signal: AbortSignal): Promise<boolean> {
+  async #lookForEnd(signal: AbortSignal): Promise<void> {
     const { client, shard, clock } = this.#options
-    if (clock.monotonic() - this.#endSeenAt > END_IS_FRESH_MS) {
-      const end = await answered(client.getCursor(shard.shard, 'end', signal))
-      if (end !== undefined) this.sawEnd(end)
-    }
-    return mark === this.#endCursor
+    if (this.#end !== undefined && clock.monotonic() - this.#end.at <= ASK_AGAIN_MS) return
+    const end = await answered(client.getCursor(shard.shard, 'end', signal))
+    if (end !== undefined) this.sawEnd(end)
   }
 
-  async #receivedAt(mark: string, signal: AbortSignal): Promise<number | undefined> {
-    if (mark !== this.#mark) {
-      const seconds = await answered(this.#options.client.getCursorTime(this.#options.shard.shard, mark, signal))
-      // Without an answer the last known time stays: the lag grows, and is never shown too small.
-      if (seconds !== undefined) {
-        this.#mark = mark
-        this.#markTimeMs = seconds * 1000
-      }
-    }
-    return this.#markTimeMs
+  async #lookForTime(mark: string, signal: AbortSignal): Promise<void> {
+    const { client, shard } = this.#options
+    const seconds = await answered(client.getCursorTime(shard.shard, mark, signal))
+    if (seconds !== undefined) this.#timed = { mark, receivedMs: seconds * 1000 }
+  }
+
+  /** By the service's clock, as it was told last, so that a wrong clock of this machine changes nothing. */
+  #ageOf(receivedMs: number): number {
+    const { clock } = this.#options
+    const serverMs = this.#server ? this.#server.ms + clock.monotonic() - this.#server.at : clock.wall()
+    return Math.max(0, (serverMs - receivedMs) / 1000)
   }
 }
 

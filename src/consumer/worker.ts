@@ -5,6 +5,7 @@ import { ensureConsumerGroup } from './consumer-group.ts'
 import { Heartbeats } from './heartbeats.ts'
 import { ShardLease } from './lease.ts'
 import { ReadonlyShards } from './readonly-shards.ts'
+import { ReleasedShards } from './released-shards.ts'
 import type { ShardContext } from './running-shard.ts'
 import type { ShardOutcome } from './shard-consumer.ts'
 import { ShardConsumer } from './shard-consumer.ts'
@@ -33,6 +34,7 @@ export class Worker {
   readonly #context: ShardContext
   readonly #heartbeats: Heartbeats
   readonly #held = new Map<number, HeldShard>()
+  readonly #released: ReleasedShards
   readonly #changed = new Changes()
   readonly #stopped = new AbortController()
   /** Last known cursor of each shard. We use it if somebody deletes the group. */
@@ -55,6 +57,7 @@ export class Worker {
       minAgeMs: membership.heartbeatMs / 4,
     })
     this.#context = { membership, reading, downstream, readonlyShards, clock, telemetry }
+    this.#released = new ReleasedShards({ membership, readonlyShards, telemetry })
     this.#heartbeats = new Heartbeats({
       membership,
       clock,
@@ -149,6 +152,7 @@ export class Worker {
     const consumer = new ShardConsumer(lease, this.#context)
     const held: HeldShard = { lease, consumer, draining: false }
     this.#held.set(shard, held)
+    this.#released.taken(shard)
     const previous = this.#runs.get(shard) ?? Promise.resolve()
     const run = previous
       .then(() => consumer.run({ remembered: this.#remembered.get(shard), delayMs }))
@@ -172,6 +176,7 @@ export class Worker {
   #ended(shard: number, held: HeldShard, outcome: ShardOutcome): void {
     this.#remember(shard, held)
     if (outcome === 'lost') this.#losses++
+    if (this.#held.get(shard) === held || !this.#held.has(shard)) this.#released.released(shard)
     if (this.#held.get(shard) === held) {
       this.#held.delete(shard)
       // The next owner waits until a heartbeat of ours no longer lists the shard. A shard that is still assigned to us
@@ -216,6 +221,7 @@ export class Worker {
           asked.held.consumer.verifyCheckpoint(seen, asked.changes)
         }
       }
+      await this.#released.look(checkpoints, this.#stopped.signal)
     } catch (error) {
       // This is only a safeguard: heartbeats and pulls report a service that fails.
       if (!(error instanceof Fault) && !this.#stopped.signal.aborted) this.#crash(error)

@@ -35,8 +35,8 @@ export const RELOAD_RESULTS = ['done', 'invalid', 'needs_restart'] as const
 export type ReloadResult = (typeof RELOAD_RESULTS)[number]
 
 export interface ShardState {
-  /** Seconds; 0 when caught up; `undefined` while not yet known. */
-  lagSeconds: number | undefined
+  /** Seconds; 0 when caught up. Never 0 for want of an answer. */
+  lagSeconds: number
   /** Seconds since the last successful commit (or since the shard was taken). */
   checkpointAgeSeconds: number
 }
@@ -51,8 +51,14 @@ export interface Telemetry {
   rebalanced(logstore: LogstoreRef, change: { taken: number[]; givenUp: number[] }): void
   leaseLost(shard: ShardRef, reason: string): void
   shardTaken(shard: ShardRef, cursor: string, from: 'checkpoint' | 'start' | 'remembered'): void
+  /** The service gave it to us. `shardTaken` follows when its start is known. */
+  shardLeased(shard: ShardRef): void
   shardReleased(shard: ShardRef, how: 'drained' | 'lost'): void
+  /** Nothing is left to read: it is read-only and was read to its end, or the service has deleted it. It may still be held. */
+  shardEnded(shard: ShardRef): void
   pulled(shard: ShardRef, logs: number, rawBytes: number): void
+  /** The service answered a pull. What it brought is not encoded yet. */
+  pullAnswered(shard: ShardRef): void
   pullFailed(shard: ShardRef, fault: Fault, attempt: number): void
   /** Nothing leaves of these logs: `topic`, or the reason of the route that drops them. */
   filtered(shard: ShardRef, reason: string, logs: number): void
@@ -111,8 +117,11 @@ export const NO_TELEMETRY: Telemetry = {
   rebalanced: ignore,
   leaseLost: ignore,
   shardTaken: ignore,
+  shardLeased: ignore,
   shardReleased: ignore,
+  shardEnded: ignore,
   pulled: ignore,
+  pullAnswered: ignore,
   pullFailed: ignore,
   filtered: ignore,
   routed: ignore,

@@ -45,7 +45,7 @@ const NOTES = `## What to watch
 
 More of them, as alerts that say what to do: \`deploy/prometheus/rules.yml\` and [operations.md](operations.md). As panels: \`deploy/grafana\`.
 
-\`group\`, the consumer group, is a label only where one replica is in several groups; otherwise it is absent.
+\`group\` is the consumer group.
 
 A server chooses some label values (\`status\` with \`code\`, and \`reason\` of dead letters). They are cut to 64 plain characters. From the 200th different value on they count as \`other\`, so that a broken server cannot make the number of series grow without bound.
 

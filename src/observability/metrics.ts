@@ -38,8 +38,9 @@ const histogram = (help: string, buckets: number[]): Definition<'histogram', nev
 })
 
 const perLogstore = ['project', 'logstore'] as const
-/** `group` is the consumer group, where the replica is in several: two sources may read one logstore in two groups. */
-const perShard = ['project', 'logstore', 'shard', 'group'] as const
+/** `group` is the consumer group. Alerts need it: one group that works must not hide that another does not. */
+const perMembership = [...perLogstore, 'group'] as const
+const perShard = [...perMembership, 'shard'] as const
 
 const HEARTBEAT_RESULTS = ['ok', 'failed', 'rejected'] as const
 const COMMIT_RESULTS = ['ok', 'failed', 'foreign'] as const
@@ -55,11 +56,11 @@ const PAUSES_OF_SINKS: Readonly<Record<string, readonly PauseReason[]>> = {
 /** Our metrics, without the prefix. docs/metrics.md is made from this table. */
 export const METRICS = {
   shard_lag_seconds: gauge(
-    'Age of the oldest log of the shard that is not yet acknowledged; 0 when caught up. Only for shards held now.',
+    'Age of the oldest log of the shard that is not yet acknowledged; 0 when caught up. While Log Service does not answer it grows from the last moment at which it was known. Only for shards held now, from the moment of their lease.',
     perShard,
   ),
   shard_leased: gauge(
-    '1 while this replica holds the shard, 0 once it has given it up or lost it. A sum of 0 over all replicas means that no replica reads the shard. (A shard that the service deleted after a split or merge keeps its 0 until the replica restarts.)',
+    '1 while this replica holds the shard, 0 once it has given it up or lost it. A sum of 0 over all replicas means that no replica reads the shard. A shard that was read to its end after a split or merge, or that is deleted, has no series.',
     perShard,
   ),
   shard_checkpoint_age_seconds: gauge(
@@ -104,11 +105,11 @@ export const METRICS = {
   ),
   checkpoint_commits_total: counter(
     'Checkpoint commits. `foreign`: another consumer has overwritten a checkpoint of ours, which is repaired.',
-    [...perLogstore, 'result'],
+    [...perMembership, 'result'],
   ),
   heartbeats_total: counter(
     'Heartbeats to the consumer group. `rejected`: the service no longer knew this consumer, which lost its shards.',
-    [...perLogstore, 'result'],
+    [...perMembership, 'result'],
   ),
   rebalances_total: counter('Changes of the set of shards that this replica holds.', perLogstore),
   sls_requests_total: counter('Requests to Log Service by call, HTTP status (`error`: no answer) and error code.', [
@@ -155,6 +156,9 @@ type Instance<D> =
 /** The registered metrics by name, and the registry that exposes them. */
 export type Metrics = { registry: Registry } & { [N in Name]: Instance<(typeof METRICS)[N]> }
 
+/** Their series go when nothing of a shard is left to read. */
+export const PER_SHARD = ['shard_leased', 'shard_lag_seconds', 'shard_checkpoint_age_seconds'] as const
+
 const PER_LOGSTORE = [
   'logs_read_total',
   'raw_bytes_read_total',
@@ -171,6 +175,8 @@ export interface KnownNames {
   /** Each with the routes that its logs can take, why they can be filtered out, and the steps that can fail on them. */
   readonly logstores: ReadonlyArray<{
     readonly ref: LogstoreRef
+    /** The consumer group. */
+    readonly group: string
     readonly routes: readonly string[]
     readonly filterReasons: readonly string[]
     readonly steps: ReadonlyArray<{ readonly route: string; readonly step: string }>
@@ -200,11 +206,11 @@ export function createMetrics({ version, known }: { version: string; known: Know
     metrics.events_delivered_total.inc({ sink }, 0)
     for (const reason of PAUSES_OF_SINKS[type] ?? []) metrics.paused.set({ reason, sink }, 0)
   }
-  for (const { ref, routes, filterReasons, steps } of known.logstores) {
+  for (const { ref, group, routes, filterReasons, steps } of known.logstores) {
     const labels = { project: ref.project, logstore: ref.logstore }
     for (const name of PER_LOGSTORE) metrics[name].inc(labels, 0)
-    for (const result of HEARTBEAT_RESULTS) metrics.heartbeats_total.inc({ ...labels, result }, 0)
-    for (const result of COMMIT_RESULTS) metrics.checkpoint_commits_total.inc({ ...labels, result }, 0)
+    for (const result of HEARTBEAT_RESULTS) metrics.heartbeats_total.inc({ ...labels, group, result }, 0)
+    for (const result of COMMIT_RESULTS) metrics.checkpoint_commits_total.inc({ ...labels, group, result }, 0)
     for (const reason of filterReasons) metrics.logs_filtered_total.inc({ ...labels, reason }, 0)
     for (const step of steps) metrics.parse_failures_total.inc({ ...labels, ...step }, 0)
     for (const route of routes) metrics.events_routed_total.inc({ ...labels, route }, 0)

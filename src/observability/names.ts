@@ -75,13 +75,10 @@ export class Names {
     return this.#several ? { source, project, logstore } : {}
   }
 
-  /** The consumer group, as the label of a metric, where the replica is in several. */
-  groupLabel(logstore: LogstoreRef): { group?: string } {
-    const { logstores } = this.#ends
-    if (new Set(logstores.map(({ group }) => group)).size < 2) return {}
+  /** The consumer group in which this replica reads a logstore. */
+  group(logstore: LogstoreRef): string {
     const key = logstoreKey(logstore)
-    const found = logstores.find(({ ref }) => logstoreKey(ref) === key)
-    return found === undefined ? {} : { group: found.group }
+    return this.#ends.logstores.find(({ ref }) => logstoreKey(ref) === key)?.group ?? ''
   }
 
   /** Two sources may read one logstore, each in a group of its own. */

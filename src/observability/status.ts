@@ -111,8 +111,11 @@ export interface FaultShown {
   advice: string | null
 }
 
-interface HeldShard extends ShardState {
+interface HeldShard {
   readonly shard: ShardRef
+  /** `undefined` until it is told. */
+  lagSeconds: number | undefined
+  checkpointAgeSeconds: number
   readonly lag: History
 }
 
@@ -165,7 +168,8 @@ export class Status {
     this.#groups = logstores.map(({ ref }) => ({ ref, shards: [], problem: undefined }))
   }
 
-  shardTaken(shard: ShardRef): void {
+  shardLeased(shard: ShardRef): void {
+    if (this.#held.has(shardKey(shard))) return
     const lag = new History(this.#options.clock)
     this.#held.set(shardKey(shard), { shard, lag, lagSeconds: undefined, checkpointAgeSeconds: 0 })
   }
@@ -178,7 +182,7 @@ export class Status {
     const held = this.#held.get(shardKey(shard))
     if (held === undefined) return
     Object.assign(held, state)
-    if (state.lagSeconds !== undefined) held.lag.set(state.lagSeconds)
+    held.lag.set(state.lagSeconds)
   }
 
   delivered(sink: string, events: number): void {

@@ -9,6 +9,7 @@ import type { Health } from './health.ts'
 import { LineLimit } from './line-limit.ts'
 import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
+import { PER_SHARD } from './metrics.ts'
 import type { Names } from './names.ts'
 import type { Pause, Pauses } from './pauses.ts'
 import { labelsOf } from './pauses.ts'
@@ -49,6 +50,8 @@ export class BridgeTelemetry implements Telemetry {
   readonly #kinds: LineLimit
   readonly #failedSteps: LineLimit
   readonly #held = new Set<string>()
+  /** Those of the shards held of which nothing is left to read. */
+  readonly #ended = new Set<string>()
   readonly #pauses: Pauses
   /** When a line about a pause was last written, in monotonic milliseconds. */
   readonly #pauseLines = new WeakMap<Pause, number>()
@@ -71,7 +74,7 @@ export class BridgeTelemetry implements Telemetry {
   }
 
   heartbeat(logstore: LogstoreRef, result: 'ok' | 'failed' | 'rejected', fault?: Fault): void {
-    this.#metrics.heartbeats_total.inc({ ...logstoreLabels(logstore), result })
+    this.#metrics.heartbeats_total.inc({ ...this.#membership(logstore), result })
     // Heartbeats come all the time, whatever else happens.
     this.#tellSuppressed()
     const key = logstoreKey(logstore)
@@ -103,10 +106,14 @@ export class BridgeTelemetry implements Telemetry {
     this.#line('warn', 'lost', { ...this.#place(shard), reason: onOneLine(reason) }, lost)
   }
 
-  shardTaken(shard: ShardRef, cursor: string, from: 'checkpoint' | 'start' | 'remembered'): void {
+  shardLeased(shard: ShardRef): void {
     this.#held.add(shardKey(shard))
-    this.#status.shardTaken(shard)
+    this.#ended.delete(shardKey(shard))
+    this.#status.shardLeased(shard)
     this.#metrics.shard_leased.set(this.#labels(shard), 1)
+  }
+
+  shardTaken(shard: ShardRef, cursor: string, from: 'checkpoint' | 'start' | 'remembered'): void {
     this.#line('info', 'took', { ...this.#place(shard), cursor, from }, `took ${this.#names.shard(shard)}`)
   }
 
@@ -117,14 +124,23 @@ export class BridgeTelemetry implements Telemetry {
     const labels = this.#labels(shard)
     this.#metrics.shard_lag_seconds.remove(labels)
     this.#metrics.shard_checkpoint_age_seconds.remove(labels)
-    this.#metrics.shard_leased.set(labels, 0)
+    // While nothing of it is left to read, nobody needs to hold it.
+    if (!this.#ended.delete(shardKey(shard))) this.#metrics.shard_leased.set(labels, 0)
     this.#line('info', 'released', { ...this.#place(shard), how }, `released ${this.#names.shard(shard)}`)
     // The next owner reports the pauses of this shard. Here they would keep the replica unready for ever.
     for (const { key } of this.#pauses.ofShard(shard)) this.resumed(key)
   }
 
-  pulled(shard: ShardRef, logs: number, rawBytes: number): void {
+  shardEnded(shard: ShardRef): void {
+    if (this.#held.has(shardKey(shard))) this.#ended.add(shardKey(shard))
+    for (const name of PER_SHARD) this.#metrics[name].remove(this.#labels(shard))
+  }
+
+  pullAnswered(shard: ShardRef): void {
     this.#health.stalls.ended('pull', shardKey(shard))
+  }
+
+  pulled(shard: ShardRef, logs: number, rawBytes: number): void {
     this.#metrics.logs_read_total.inc(logstoreLabels(shard), logs)
     this.#metrics.raw_bytes_read_total.inc(logstoreLabels(shard), rawBytes)
     this.#log.debug({ ...this.#place(shard), logs, rawBytes }, 'pulled')
@@ -154,12 +170,12 @@ export class BridgeTelemetry implements Telemetry {
   }
 
   checkpointCommitted(shard: ShardRef, cursor: string): void {
-    this.#metrics.checkpoint_commits_total.inc({ ...logstoreLabels(shard), result: 'ok' })
+    this.#metrics.checkpoint_commits_total.inc({ ...this.#membership(shard), result: 'ok' })
     this.#log.debug({ ...this.#place(shard), cursor }, 'committed the checkpoint')
   }
 
   checkpointFailed(shard: ShardRef, fault: Fault): void {
-    this.#metrics.checkpoint_commits_total.inc({ ...logstoreLabels(shard), result: 'failed' })
+    this.#metrics.checkpoint_commits_total.inc({ ...this.#membership(shard), result: 'failed' })
     this.#warn('checkpoint commit failed', fault, this.#place(shard))
   }
 
@@ -167,7 +183,7 @@ export class BridgeTelemetry implements Telemetry {
     shard: ShardRef,
     info: { seen: string; expected: string; consumer: string; sameName: boolean },
   ): void {
-    this.#metrics.checkpoint_commits_total.inc({ ...logstoreLabels(shard), result: 'foreign' })
+    this.#metrics.checkpoint_commits_total.inc({ ...this.#membership(shard), result: 'foreign' })
     const cause = info.sameName
       ? 'another process uses the same SLS_CONSUMER name; give each replica its own'
       : 'another consumer writes where it holds no lease'
@@ -199,10 +215,10 @@ export class BridgeTelemetry implements Telemetry {
     // A report after the release would leave a lag in the metrics that is never updated.
     if (!this.#held.has(shardKey(shard))) return
     this.#status.shardState(shard, state)
+    if (this.#ended.has(shardKey(shard))) return
     const { lagSeconds, checkpointAgeSeconds } = state
     const labels = this.#labels(shard)
-    if (lagSeconds === undefined) this.#metrics.shard_lag_seconds.remove(labels)
-    else this.#metrics.shard_lag_seconds.set(labels, lagSeconds)
+    this.#metrics.shard_lag_seconds.set(labels, lagSeconds)
     this.#metrics.shard_checkpoint_age_seconds.set(labels, checkpointAgeSeconds)
   }
 
@@ -345,8 +361,12 @@ export class BridgeTelemetry implements Telemetry {
     }
   }
 
-  #labels(shard: ShardRef): { project: string; logstore: string; shard: number; group?: string } {
-    return { ...logstoreLabels(shard), shard: shard.shard, ...this.#names.groupLabel(shard) }
+  #membership(logstore: LogstoreRef): { project: string; logstore: string; group: string } {
+    return { ...logstoreLabels(logstore), group: this.#names.group(logstore) }
+  }
+
+  #labels(shard: ShardRef): { project: string; logstore: string; group: string; shard: number } {
+    return { ...this.#membership(shard), shard: shard.shard }
   }
 
   /** Fields of a log line. */

@@ -141,7 +141,7 @@ async function tenMinutes() {
     committedAt: clock.wall() + 600_000 - 2_000 * (shard + 1),
   }))
   telemetry.heartbeat(TRAIL, 'ok')
-  for (const shard of [0, 2, 4]) telemetry.shardTaken({ ...TRAIL, shard }, 'MQ==', 'checkpoint')
+  for (const shard of [0, 2, 4]) telemetry.shardLeased({ ...TRAIL, shard })
   for (let step = 0; step < 60; step++) {
     const slow = step > 12 && step < 26
     const refused = step > 54

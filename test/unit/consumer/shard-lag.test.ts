@@ -14,7 +14,19 @@ async function lagging() {
   const { client, clock } = sls
   const lag = new ShardLag({ shard: sls.shard(), client, clock })
   const { signal } = new AbortController()
-  return { sls, clock, lag, secondsAt: (position: number) => lag.seconds(sls.cursor(position), signal) }
+  const secondsAt = async (position: number): Promise<number> => {
+    await lag.look(sls.cursor(position), signal)
+    return lag.seconds(sls.cursor(position))
+  }
+  return { sls, clock, lag, secondsAt }
+}
+
+function unanswered(sls: SlsDouble): void {
+  for (const api of ['GetCursor', 'GetCursorTime'] as const) sls.rule(api, failure(500, 'InternalServerError'))
+}
+
+function answered(sls: SlsDouble): void {
+  for (const api of ['GetCursor', 'GetCursorTime'] as const) sls.rule(api)
 }
 
 describe('the lag of a shard', () => {
@@ -70,31 +82,83 @@ describe('the lag of a shard', () => {
     expect(sls.of('GetCursor').length).toBe(1)
   })
 
-  test('is unknown before the service has answered, and grows when it no longer answers', async () => {
+  test('grows from the lease while nothing is told, and is never 0', async () => {
+    const { sls, clock, lag, secondsAt } = await lagging()
+    unanswered(sls)
+    expect(lag.seconds(undefined)).toBe(1)
+    expect(await secondsAt(0)).toBe(1)
+    await clock.advance(30_000)
+    expect(lag.seconds(undefined)).toBe(30)
+    expect(await secondsAt(3)).toBe(30)
+  })
+
+  test('grows from the last moment at which the mark was the end', async () => {
     const { sls, clock, secondsAt } = await lagging()
-    sls.rule('GetCursorTime', failure(500, 'InternalServerError'))
-    sls.rule('GetCursor', failure(500, 'InternalServerError'))
-    expect(await secondsAt(0)).toBeUndefined()
-    sls.rule('GetCursorTime')
+    expect(await secondsAt(3)).toBe(0)
+    unanswered(sls)
+    sls.write(1)
+    await clock.advance(15_000)
+    expect(await secondsAt(3)).toBe(0)
+    await clock.advance(15_000)
+    expect(await secondsAt(3)).toBe(30)
+    await clock.advance(3_600_000)
+    expect(await secondsAt(3)).toBe(3_630)
+    answered(sls)
+    expect(await secondsAt(4)).toBe(0)
+  })
+
+  test('grows while the service takes a question and does not answer it', async () => {
+    const { sls, clock, lag, secondsAt } = await lagging()
+    expect(await secondsAt(3)).toBe(0)
+    sls.rule('GetCursor', () => {})
+    void lag.look(sls.cursor(3), new AbortController().signal).catch(() => {})
+    await clock.advance(60_000)
+    expect(lag.seconds(sls.cursor(3))).toBe(60)
+  })
+
+  test('does not count the quiet time before an end that was told', async () => {
+    const { sls, clock, secondsAt } = await lagging()
+    expect(await secondsAt(1)).toBe(10)
+    await clock.advance(86_400_000)
+    expect(await secondsAt(3)).toBe(0)
+    sls.write(2)
+    unanswered(sls)
+    await clock.advance(30_000)
+    expect(await secondsAt(4)).toBe(30)
+  })
+
+  test('grows from what was known of an earlier mark', async () => {
+    const { sls, clock, secondsAt } = await lagging()
     expect(await secondsAt(0)).toBe(20)
-    sls.rule('GetCursorTime', failure(500, 'InternalServerError'))
+    unanswered(sls)
     await clock.advance(7_000)
+    expect(await secondsAt(0)).toBe(27)
     expect(await secondsAt(1)).toBe(27)
+  })
+
+  test('grows although the clock of this machine is set back meanwhile', async () => {
+    const { sls, clock, lag, secondsAt } = await lagging()
+    lag.sawServerTime(clock.wall())
+    expect(await secondsAt(0)).toBe(20)
+    unanswered(sls)
+    clock.setWallAhead(-3_600_000)
+    await clock.advance(40_000)
+    expect(await secondsAt(0)).toBe(60)
   })
 
   test('is not asked for once the shard is given up', async () => {
     const { sls, lag } = await lagging()
     const reason = new Error('given up')
-    await expect(lag.seconds(sls.cursor(0), AbortSignal.abort(reason))).rejects.toBe(reason)
+    await expect(lag.look(sls.cursor(0), AbortSignal.abort(reason))).rejects.toBe(reason)
   })
 
-  test('is unknown when the lease ends during a question, and nothing more is asked', async () => {
+  test('stays as it was when the lease ends during a question, and nothing more is asked', async () => {
     const { sls, lag } = await lagging()
     const lease = new AbortController()
     sls.rule('GetCursor', () => lease.abort(new Fault('lease', 'the lease ended', { code: 'lease_lost' })))
     const calls: string[] = []
     sls.onAnswer = (api) => calls.push(api)
-    expect(await lag.seconds(sls.cursor(0), lease.signal)).toBeUndefined()
+    await lag.look(sls.cursor(0), lease.signal)
     expect(calls).toEqual(['GetCursor'])
   })
 })

@@ -6,12 +6,12 @@ import { knownNames, ONE } from './observed.ts'
 
 /**
  * The metrics of the contract. `project` and `logstore` are labels wherever `shard` is, and of every counter of logs. `group` is
- * set only where a replica is in several consumer groups.
+ * the consumer group, of whatever belongs to one.
  */
 const CONTRACT: Record<string, [type: string, ...labels: string[]]> = {
-  shard_lag_seconds: ['gauge', 'project', 'logstore', 'shard', 'group'],
-  shard_leased: ['gauge', 'project', 'logstore', 'shard', 'group'],
-  shard_checkpoint_age_seconds: ['gauge', 'project', 'logstore', 'shard', 'group'],
+  shard_lag_seconds: ['gauge', 'project', 'logstore', 'group', 'shard'],
+  shard_leased: ['gauge', 'project', 'logstore', 'group', 'shard'],
+  shard_checkpoint_age_seconds: ['gauge', 'project', 'logstore', 'group', 'shard'],
   logs_read_total: ['counter', 'project', 'logstore'],
   raw_bytes_read_total: ['counter', 'project', 'logstore'],
   logs_filtered_total: ['counter', 'project', 'logstore', 'reason'],
@@ -26,8 +26,8 @@ const CONTRACT: Record<string, [type: string, ...labels: string[]]> = {
   hec_ack_seconds: ['histogram'],
   hec_ambiguous_total: ['counter'],
   hec_resends_total: ['counter', 'reason'],
-  checkpoint_commits_total: ['counter', 'project', 'logstore', 'result'],
-  heartbeats_total: ['counter', 'project', 'logstore', 'result'],
+  checkpoint_commits_total: ['counter', 'project', 'logstore', 'group', 'result'],
+  heartbeats_total: ['counter', 'project', 'logstore', 'group', 'result'],
   rebalances_total: ['counter', 'project', 'logstore'],
   sls_requests_total: ['counter', 'api', 'status', 'code'],
   paused: ['gauge', 'reason', 'sink'],
@@ -58,9 +58,9 @@ describe('the registry', () => {
   })
 
   test.each([
-    ['heartbeats_total{project="p",logstore="l",result="ok"}'],
-    ['heartbeats_total{project="p",logstore="l",result="rejected"}'],
-    ['checkpoint_commits_total{project="p",logstore="l",result="failed"}'],
+    ['heartbeats_total{project="p",logstore="l",group="g",result="ok"}'],
+    ['heartbeats_total{project="p",logstore="l",group="g",result="rejected"}'],
+    ['checkpoint_commits_total{project="p",logstore="l",group="g",result="failed"}'],
     ['logs_read_total{project="p",logstore="l"}'],
     ['raw_bytes_read_total{project="p",logstore="l"}'],
     ['logs_filtered_total{project="p",logstore="l",reason="topic"}'],

@@ -73,8 +73,8 @@ export const MANY: Ends = {
 export function knownNames({ sinks, logstores }: Ends): KnownNames {
   return {
     sinks,
-    logstores: logstores.map(({ ref }) => ({
-      ref,
+    logstores: logstores.map((read) => ({
+      ...read,
       routes: ['default'],
       filterReasons: ['topic'],
       steps: [{ route: 'default', step: 'json' }],

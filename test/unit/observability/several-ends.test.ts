@@ -59,12 +59,12 @@ describe('with several logstores and sinks', () => {
   test('two sources of one logstore have series of their own, by consumer group', async () => {
     const { telemetry, samples } = await joined()
     for (const [ref, lagSeconds] of [[web, 1] as const, [webArchive, 900] as const]) {
-      telemetry.shardTaken({ ...ref, shard: 0 }, 'MQ==', 'start')
+      telemetry.shardLeased({ ...ref, shard: 0 })
       telemetry.shardState({ ...ref, shard: 0 }, { lagSeconds, checkpointAgeSeconds: 0 })
     }
     expect(await samples('shard_lag_seconds')).toEqual({
-      '{project="web",logstore="access",shard="0",group="siem"}': 1,
-      '{project="web",logstore="access",shard="0",group="archive"}': 900,
+      '{project="web",logstore="access",group="siem",shard="0"}': 1,
+      '{project="web",logstore="access",group="archive",shard="0"}': 900,
     })
   })
 
@@ -87,7 +87,7 @@ describe('with several logstores and sinks', () => {
   test('the status lists all shards and sinks with their names, and what each group says', async () => {
     const it = await joined()
     it.group.shards = [{ shard: 0, status: 'readwrite', consumer: 'other', committedAt: undefined }]
-    it.telemetry.shardTaken({ ...web, shard: 0 }, 'MQ==', 'checkpoint')
+    it.telemetry.shardLeased({ ...web, shard: 0 })
     it.telemetry.delivered('archive', 50)
     it.telemetry.deadLettered('splunk', '6', 2)
     it.clock.pass(10)

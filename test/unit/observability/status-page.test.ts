@@ -12,7 +12,7 @@ async function attacked() {
   const it = await observed('silent')
   it.group.shards = [{ shard: 1, status: 'readwrite', consumer: HOSTILE, committedAt: 1 }]
   it.group.problem = undefined
-  it.telemetry.shardTaken(shardRef(0), 'MQ==', 'start')
+  it.telemetry.shardLeased(shardRef(0))
   it.telemetry.deliveryFailed('splunk_hec', fault('transient', HOSTILE, HOSTILE, HOSTILE), 1, 0)
   it.telemetry.paused(
     { reason: 'hec_configuration', scope: { of: 'sink', sink: 'splunk_hec' } },
@@ -90,9 +90,9 @@ describe('the page', () => {
 
   test('draws a shard’s lag, with gaps where nothing is known, to its own scale', async () => {
     const it = await observed()
-    it.telemetry.shardTaken(shardRef(7), 'MQ==', 'start')
+    it.telemetry.shardLeased(shardRef(7))
     for (const lagSeconds of [0, 90, undefined, 45]) {
-      it.telemetry.shardState(shardRef(7), { lagSeconds, checkpointAgeSeconds: 0 })
+      if (lagSeconds !== undefined) it.telemetry.shardState(shardRef(7), { lagSeconds, checkpointAgeSeconds: 0 })
       if (lagSeconds !== 45) it.clock.pass(10)
     }
     const page = statusPage(it.status.snapshot())

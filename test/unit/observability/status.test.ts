@@ -21,7 +21,7 @@ async function settled(it: Awaited<ReturnType<typeof observed>>) {
 describe('shards', () => {
   test('held here have a lag, its history and the age of their checkpoint', async () => {
     const it = await observed()
-    it.telemetry.shardTaken(shardRef(3), 'MQ==', 'checkpoint')
+    it.telemetry.shardLeased(shardRef(3))
     it.telemetry.shardState(shardRef(3), { lagSeconds: 40, checkpointAgeSeconds: 5 })
     it.clock.pass(10)
     it.telemetry.shardState(shardRef(3), { lagSeconds: 50, checkpointAgeSeconds: 15 })
@@ -33,14 +33,13 @@ describe('shards', () => {
 
   test('with an unknown lag are not shown as caught up', async () => {
     const it = await observed()
-    it.telemetry.shardTaken(shardRef(3), 'MQ==', 'checkpoint')
-    it.telemetry.shardState(shardRef(3), { lagSeconds: undefined, checkpointAgeSeconds: 5 })
+    it.telemetry.shardLeased(shardRef(3))
     expect(it.status.snapshot()).toMatchObject({ lagSeconds: null, shards: [{ lagSeconds: null }] })
   })
 
   test('of the rest of the group are shown in order, with the consumer that committed them last', async () => {
     const it = await observed()
-    it.telemetry.shardTaken(shardRef(2), 'MQ==', 'checkpoint')
+    it.telemetry.shardLeased(shardRef(2))
     it.group.shards = [
       ofGroup(10, { consumer: 'replica-2', committedAt: it.clock.wall() - 7_000, status: 'readonly' }),
       ofGroup(2, { consumer: 'replica-2' }),
@@ -57,7 +56,7 @@ describe('shards', () => {
 
   test('released are no longer shown as held', async () => {
     const it = await observed()
-    it.telemetry.shardTaken(shardRef(2), 'MQ==', 'checkpoint')
+    it.telemetry.shardLeased(shardRef(2))
     it.telemetry.shardReleased(shardRef(2), 'drained')
     it.telemetry.shardState(shardRef(2), { lagSeconds: 1, checkpointAgeSeconds: 1 })
     expect(it.status.snapshot().shards).toEqual([])

@@ -4,7 +4,7 @@ import { PAUSE_REASONS } from '../../../src/core/telemetry.ts'
 import { LOGSTORE, shardRef } from '../../support/shard-ref.ts'
 import { fault, MANY, observed } from './observed.ts'
 
-const shardLabels = (shard: number) => `{project="p",logstore="l",shard="${shard}"}`
+const shardLabels = (shard: number) => `{project="p",logstore="l",group="g",shard="${shard}"}`
 
 test('readiness follows what happens: failures of a minute, a delivery, a pull, an idle sink, a released shard', async () => {
   const { telemetry, health, clock } = await observed()
@@ -25,7 +25,7 @@ test('readiness follows what happens: failures of a minute, a delivery, a pull, 
   telemetry.pullFailed(shardRef(2), fault('transient', 'timeout'), 1)
   clock.pass(60)
   expect(stalled()).toEqual(['nothing was pulled from shard 1', 'nothing was pulled from shard 2'])
-  telemetry.pulled(shardRef(1), 0, 0)
+  telemetry.pullAnswered(shardRef(1))
   telemetry.shardReleased(shardRef(2), 'lost')
   expect(stalled()).toEqual([])
 })
@@ -68,8 +68,8 @@ describe('counting', () => {
     telemetry.outcomeUnknown('splunk_hec', fault('ambiguous', 'timeout'))
     telemetry.resent('splunk_hec', 'ack_timeout', 50)
     expect(await samples('heartbeats_total')).toMatchObject({
-      '{project="p",logstore="l",result="ok"}': 1,
-      '{project="p",logstore="l",result="rejected"}': 1,
+      '{project="p",logstore="l",group="g",result="ok"}': 1,
+      '{project="p",logstore="l",group="g",result="rejected"}': 1,
     })
     expect(await samples('rebalances_total')).toEqual({ '{project="p",logstore="l"}': 1 })
     expect(await samples('logs_read_total')).toEqual({ '{project="p",logstore="l"}': 15 })
@@ -86,8 +86,8 @@ describe('counting', () => {
     expect(await samples('events_delivered_total')).toEqual({ '{sink="splunk_hec"}': 7 })
     expect(await samples('events_dead_lettered_total')).toMatchObject({ '{reason="6"}': 2, '{reason="12"}': 0 })
     expect(await samples('checkpoint_commits_total')).toMatchObject({
-      '{project="p",logstore="l",result="ok"}': 1,
-      '{project="p",logstore="l",result="failed"}': 1,
+      '{project="p",logstore="l",group="g",result="ok"}': 1,
+      '{project="p",logstore="l",group="g",result="failed"}': 1,
     })
     expect(await samples('expired_cursor_total')).toEqual({ '{project="p",logstore="l"}': 1 })
     expect(await samples('expired_cursor_lost_log_groups_total')).toEqual({ '{project="p",logstore="l"}': 12 })
@@ -119,10 +119,8 @@ describe('counting', () => {
 describe('shard gauges', () => {
   test('show lag and checkpoint age of a held shard', async () => {
     const { telemetry, samples } = await observed()
-    telemetry.shardTaken(shardRef(3), 'MQ==', 'checkpoint')
+    telemetry.shardLeased(shardRef(3))
     expect(await samples('shard_leased')).toEqual({ [shardLabels(3)]: 1 })
-    telemetry.shardState(shardRef(3), { lagSeconds: undefined, checkpointAgeSeconds: 1 })
-    expect(await samples('shard_lag_seconds')).toEqual({})
     telemetry.shardState(shardRef(3), { lagSeconds: 42, checkpointAgeSeconds: 5 })
     expect(await samples('shard_lag_seconds')).toEqual({ [shardLabels(3)]: 42 })
     expect(await samples('shard_checkpoint_age_seconds')).toEqual({ [shardLabels(3)]: 5 })
@@ -131,6 +129,7 @@ describe('shard gauges', () => {
   test.each(['drained', 'lost'] as const)('of a shard released as %s do not linger', async (how) => {
     const { telemetry, samples } = await observed()
     for (const shard of [3, 4]) {
+      telemetry.shardLeased(shardRef(shard))
       telemetry.shardTaken(shardRef(shard), 'MQ==', 'start')
       telemetry.shardState(shardRef(shard), { lagSeconds: 42, checkpointAgeSeconds: 5 })
     }
@@ -139,6 +138,43 @@ describe('shard gauges', () => {
     expect(await samples('shard_lag_seconds')).toEqual({ [shardLabels(4)]: 42 })
     expect(await samples('shard_checkpoint_age_seconds')).toEqual({ [shardLabels(4)]: 5 })
     expect(await samples('shard_leased')).toEqual({ [shardLabels(3)]: 0, [shardLabels(4)]: 1 })
+  })
+})
+
+describe('the series of a shard of which nothing is left to read', () => {
+  test('go at once, also while it is still held, and its release brings none back', async () => {
+    const { telemetry, samples } = await observed()
+    const series = async () =>
+      Object.keys(await samples('shard_leased')).concat(Object.keys(await samples('shard_lag_seconds')))
+    telemetry.shardLeased(shardRef(3))
+    telemetry.shardState(shardRef(3), { lagSeconds: 0, checkpointAgeSeconds: 5 })
+    telemetry.shardEnded(shardRef(3))
+    expect(await series()).toEqual([])
+    telemetry.shardState(shardRef(3), { lagSeconds: 0, checkpointAgeSeconds: 10 })
+    telemetry.shardReleased(shardRef(3), 'drained')
+    expect(await series()).toEqual([])
+    expect(await samples('shard_checkpoint_age_seconds')).toEqual({})
+  })
+
+  test('go at the replica that held it before, too', async () => {
+    const { telemetry, samples } = await observed()
+    telemetry.shardLeased(shardRef(3))
+    telemetry.shardReleased(shardRef(3), 'drained')
+    expect(await samples('shard_leased')).toEqual({ [shardLabels(3)]: 0 })
+    telemetry.shardEnded(shardRef(3))
+    expect(await samples('shard_leased')).toEqual({})
+  })
+
+  test('come back when its end moves, or it is leased again', async () => {
+    const { telemetry, samples } = await observed()
+    telemetry.shardLeased(shardRef(3))
+    telemetry.shardEnded(shardRef(3))
+    telemetry.shardLeased(shardRef(3))
+    telemetry.shardState(shardRef(3), { lagSeconds: 7, checkpointAgeSeconds: 10 })
+    expect(await samples('shard_leased')).toEqual({ [shardLabels(3)]: 1 })
+    expect(await samples('shard_lag_seconds')).toEqual({ [shardLabels(3)]: 7 })
+    telemetry.shardReleased(shardRef(3), 'lost')
+    expect(await samples('shard_leased')).toEqual({ [shardLabels(3)]: 0 })
   })
 })
 
@@ -178,6 +214,7 @@ describe('a server that makes the bridge say much', () => {
     const { telemetry, clock, lines } = await observed()
     for (let shard = 0; shard < 9_000; shard++) {
       telemetry.rebalanced(LOGSTORE, { taken: [shard], givenUp: [] })
+      telemetry.shardLeased(shardRef(shard))
       telemetry.shardTaken(shardRef(shard), 'MQ==', 'start')
       telemetry.leaseLost(shardRef(shard), 'word of the service')
       telemetry.shardReleased(shardRef(shard), 'lost')
@@ -193,6 +230,7 @@ describe('a server that makes the bridge say much', () => {
       ['warn', 'warn: lost', 8_900],
       ['info', 'info: released', 8_900],
     ])
+    telemetry.shardLeased(shardRef(1))
     telemetry.shardTaken(shardRef(1), 'MQ==', 'start')
     expect(lines().at(-1)?.msg).toContain('took')
   })
@@ -348,6 +386,7 @@ describe('the log', () => {
     telemetry.heartbeat(LOGSTORE, 'ok')
     telemetry.heartbeat(LOGSTORE, 'ok')
     telemetry.rebalanced(LOGSTORE, { taken: [1], givenUp: [] })
+    telemetry.shardLeased(shardRef(1))
     telemetry.shardTaken(shardRef(1), 'MQ==', 'start')
     telemetry.shardReleased(shardRef(1), 'drained')
     expect(lines().map(({ level }) => level)).toEqual(['info', 'info', 'info', 'info'])
