@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { expect } from 'vitest'
 import type { Batch, PullPosition } from '../../../src/core/batch.ts'
 import { routeOf } from '../../../src/core/batch.ts'
@@ -46,4 +47,11 @@ function outcomeOf(engine: Engine, body: Buffer, program: Program, at: PullPosit
 
 function eventsOf({ bytes, ends }: Batch): string[] {
   return [...ends].map((end, index) => bytes.toString('latin1', ends[index - 1] ?? 0, end))
+}
+
+/** Runs a property for 1.5 s, and up to four times as long where the machine is too busy for enough runs. */
+export function assertFor<T>(property: fc.IProperty<T>, isEnough: () => boolean = () => true): void {
+  for (let box = 0; box < 4 && (box === 0 || !isEnough()); box++) {
+    fc.assert(property, { numRuns: 1_000_000, interruptAfterTimeLimit: 1500 })
+  }
 }
