@@ -23,6 +23,7 @@ import { BatchMemory } from './pipeline/batch-memory.ts'
 import { Encoder } from './pipeline/encoder.ts'
 import type { Program } from './pipeline/program.ts'
 import { ReferenceEngine } from './pipeline/reference/engine.ts'
+import { programAt } from './pipeline/reference/logstore-program.ts'
 import { KernelBodies } from './pipeline/wasm/bodies.ts'
 import { WasmEngine } from './pipeline/wasm/engine.ts'
 import type { KernelOptions } from './pipeline/wasm/kernel.ts'
@@ -113,7 +114,7 @@ export class Bridge {
   /** Takes over routes and shapes of a configuration, for later pulls. Its sources and sinks are those of this bridge. */
   use(config: Config): void {
     const programs = logstoresOf(config).map(({ source, ref }) => {
-      return [logstoreKey(ref), programOf(config, source, ref.logstore)] as const
+      return [logstoreKey(ref), programAt(programOf(config, source, ref.logstore), ref)] as const
     })
     this.#programs = new Map(programs)
   }

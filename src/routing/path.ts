@@ -49,6 +49,11 @@ export function isOfGroup({ readings }: Path): boolean {
   return readings.every(({ of, key }) => of !== 'content' && key !== '@time' && key !== '@size')
 }
 
+/** Whether all logs of a logstore have the same value there. */
+export function isOfLogstore({ readings }: Path): boolean {
+  return readings.every(({ of, key }) => of === 'bridge' && key !== '@shard' && key !== '@time' && key !== '@size')
+}
+
 /** Reads a path from where the scanner is. */
 export function readPath(scanner: Scanner): Path {
   const start = scanner.at

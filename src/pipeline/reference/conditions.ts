@@ -1,3 +1,4 @@
+import type { LogstoreRef } from '../../core/shard.ts'
 import type { Decimal } from '../../routing/decimal.ts'
 import { compareDecimals, parseDecimal } from '../../routing/decimal.ts'
 import type { Comparison, Expression, Operand, OperandFunction } from '../../routing/expression.ts'
@@ -5,11 +6,11 @@ import { comparisonsIn, otherOperand, pathsIn } from '../../routing/expression.t
 import type { Glob } from '../../routing/glob.ts'
 import { isWithin, parseAddress } from '../../routing/network.ts'
 import type { Path } from '../../routing/path.ts'
-import { isOfGroup } from '../../routing/path.ts'
+import { isOfGroup, isOfLogstore } from '../../routing/path.ts'
 import { matchesGlob } from './glob.ts'
 import type { Found } from './json-path.ts'
 import type { GroupFacts, Log } from './log.ts'
-import { groupValueAt, valueAt } from './path-value.ts'
+import { groupValueAt, logstoreValueAt, valueAt } from './path-value.ts'
 
 /** A comparison that was made. */
 export interface Outcome {
@@ -40,20 +41,28 @@ export function explain(expression: Expression, log: Log): { holds: boolean; out
 
 /** What a condition comes to for all logs of a group: its answer, or the part that each log decides. */
 export function decideForGroup(expression: Expression, group: GroupFacts): boolean | Expression {
-  if ('parts' in expression) return decideParts(expression.kind, expression.parts, group)
-  if ('part' in expression) {
-    const part = decideForGroup(expression.part, group)
-    return typeof part === 'boolean' ? !part : { kind: 'not', part }
-  }
-  if (!pathsIn(expression).every(isOfGroup)) return expression
-  return compare(expression, (path) => groupValueAt(path, group)).holds
+  return decide(expression, isOfGroup, (path) => groupValueAt(path, group))
 }
 
-function decideParts(kind: 'and' | 'or', parts: readonly Expression[], group: GroupFacts): boolean | Expression {
+/** The same for all logs of a logstore. */
+export function decideForLogstore(expression: Expression, at: LogstoreRef): boolean | Expression {
+  return decide(expression, isOfLogstore, (path) => logstoreValueAt(path, at))
+}
+
+/** Makes the comparisons whose paths are known. */
+function decide(expression: Expression, isKnown: (path: Path) => boolean, find: Find): boolean | Expression {
+  if ('part' in expression) {
+    const part = decide(expression.part, isKnown, find)
+    return typeof part === 'boolean' ? !part : { kind: 'not', part }
+  }
+  if (!('parts' in expression)) {
+    return pathsIn(expression).every(isKnown) ? compare(expression, find).holds : expression
+  }
+  const { kind, parts } = expression
   const decisive = kind === 'or'
   const rest: Expression[] = []
   for (const part of parts) {
-    const decided = decideForGroup(part, group)
+    const decided = decide(part, isKnown, find)
     if (decided === decisive) return decisive
     if (typeof decided !== 'boolean') rest.push(decided)
   }

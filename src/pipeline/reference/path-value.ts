@@ -1,3 +1,4 @@
+import type { LogstoreRef } from '../../core/shard.ts'
 import type { Path, Reading } from '../../routing/path.ts'
 import type { Found } from './json-path.ts'
 import { lookUp, wholeValue } from './json-path.ts'
@@ -19,6 +20,11 @@ export function groupValueAt(path: Path, group: GroupFacts): Found | undefined {
   return firstOf(path, ({ of, key }) => memberOf(group, of, key))
 }
 
+/** The same for a path at which all logs of the logstore have one value. */
+export function logstoreValueAt(path: Path, at: LogstoreRef): Found | undefined {
+  return firstOf(path, ({ key }) => bridgeValue(at, key))
+}
+
 function memberOf(group: GroupFacts, of: Reading['of'], key: string): Value | undefined {
   switch (of) {
     case 'topic':
@@ -27,13 +33,13 @@ function memberOf(group: GroupFacts, of: Reading['of'], key: string): Value | un
     case 'tag':
       return group.members.get(`__tag__:${key}`)
     case 'bridge':
-      return bridgeValue(group, key)
+      return bridgeValue(group.at, key)
     case 'content':
       return undefined
   }
 }
 
-function bridgeValue({ at }: GroupFacts, key: string): Value | undefined {
+function bridgeValue(at: LogstoreRef & { readonly shard?: number }, key: string): Value | undefined {
   switch (key) {
     case '@project':
       return textValue(at.project)
@@ -42,7 +48,7 @@ function bridgeValue({ at }: GroupFacts, key: string): Value | undefined {
     case '@source':
       return textValue(at.source)
     case '@shard':
-      return textValue(at.shard)
+      return at.shard === undefined ? undefined : textValue(at.shard)
     default:
       return undefined
   }
