@@ -4,10 +4,14 @@ import { fileURLToPath } from 'node:url'
 import type { Property } from './judge.ts'
 import type { OrdealName } from './ordeals.ts'
 
-/** One deliberate bug, the ordeal in which it shows, and the property by which it must be caught. */
-export interface Mutant {
+/** A deliberate bug. */
+export interface Infection {
   readonly bug: string
   readonly edits: readonly Edit[]
+}
+
+/** The ordeal in which a deliberate bug shows, and the property by which it must be caught. */
+export interface Mutant extends Infection {
   readonly ordeal: OrdealName
   readonly caughtBy: Property
 }
@@ -279,7 +283,7 @@ export function sources(): Map<string, string> {
 }
 
 /** The files that a deliberate bug changes, with the bug in them. Throws when a quote does not occur exactly once. */
-export function infected({ bug, edits }: Mutant, files: ReadonlyMap<string, string>): Map<string, string> {
+export function infected({ bug, edits }: Infection, files: ReadonlyMap<string, string>): Map<string, string> {
   const changed = new Map<string, string>()
   for (const [quote, replacement] of edits) {
     const pattern = looselySpaced(quote)
@@ -307,7 +311,7 @@ export class Infected implements Disposable {
   readonly main: string
   readonly #directory: string
 
-  constructor(mutant: Mutant) {
+  constructor(mutant: Infection) {
     const changed = infected(mutant, sources())
     // Inside the repository, so that packages are found.
     this.#directory = join(HERE, '.mutants', mutant.bug.replace(/\W+/g, '-'))

@@ -111,16 +111,19 @@ export function startCommand(
     prepare = () => {},
     onOutput = () => {},
     descriptors,
+    main = MAIN,
   }: {
     prepare?: (folder: string) => void
     onOutput?: () => void
     /** How many files and connections it may have open. */
     descriptors?: number
+    /** Entry point of another checkout. */
+    main?: string
   } = {},
 ): BridgeProcess {
   const cwd = mkdtempSync(join(tmpdir(), 'bridge-'))
   prepare(cwd)
-  const command = [process.execPath, MAIN, ...args]
+  const command = [process.execPath, main, ...args]
   const limit = descriptors === undefined ? '' : `ulimit -n ${descriptors};`
   const child = spawn('sh', ['-c', `${limit} exec "$@"`, 'sh', ...command], {
     cwd,
