@@ -27,6 +27,7 @@ import { checkSection, pathsOf, sectionOf } from './sections.ts'
 import type { SettingKeys } from './setting-keys.ts'
 import { CREDENTIALS_KEYS, HEC_KEYS, HEC_TLS_KEYS, isCredentialsType, SOURCE_KEYS } from './setting-keys.ts'
 import { Refusal, Unresolved } from './shape.ts'
+import { refuseSharedPaths } from './shared-paths.ts'
 import { stepsOf } from './steps.ts'
 import { testsOf } from './tests.ts'
 import type { KeyPath, Written } from './written.ts'
@@ -92,6 +93,7 @@ class FileReading {
     const process = this.#process()
     const sources = this.#sources(process?.values.SLS_CONSUMER)
     const sinks = this.#sinks(process?.values.MAX_IN_FLIGHT_BYTES)
+    refuseSharedPaths(root, dirname(this.#parts.path), this.#findings)
     const tests = testsOf(root, this.#findings)
     this.#refuseTwoTruths()
     const problems = [...this.#findings.problems, ...this.#problems]

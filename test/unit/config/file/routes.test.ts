@@ -233,6 +233,16 @@ test('sources that read the same logstore in one group are a problem', () => {
   ])
 })
 
+test('sinks that write one file are a problem', () => {
+  const sinks =
+    '{a: {type: file, path: x}, b: {type: file, path: ./x}, c: {type: file, path: "-"}, d: {type: file, path: "-"}}'
+  const routes = '[{name: all, to: [a, b, c, d]}]'
+  expect(told(fileOf({ sinks, routes }))).toEqual([
+    expect.stringMatching(/^3:\d+ sinks\.b\.path: is the path of sinks\.a, too/),
+    expect.stringMatching(/^3:\d+ sinks\.d\.path: is the path of sinks\.c, too/),
+  ])
+})
+
 test('a file without sources is refused', () => {
   expect(told(fileOf({ sources: '{}' }))).toContain('2:10 sources: names no source')
 })
