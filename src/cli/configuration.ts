@@ -1,11 +1,12 @@
 import type { Environment } from '../config/environment.ts'
 import { readEnvironment } from '../config/environment.ts'
-import { collectGiven, unknownVariables } from '../config/given.ts'
+import { collectGiven } from '../config/given.ts'
 import type { Loaded } from '../config/load.ts'
 import { loadConfig, loadSettings } from '../config/load.ts'
 import type { Config } from '../config/model.ts'
 import { formatProblems } from '../config/problems.ts'
 import type { Peer, SettingName, Values } from '../config/settings.ts'
+import { unknownInDotEnv, unknownVariables } from '../config/unknown.ts'
 import type { CommandIo } from './command.ts'
 import { WrongConfiguration } from './command.ts'
 
@@ -35,16 +36,20 @@ export async function configurationOf(
   io: CommandIo,
   asked: readonly Peer[] = ['service', 'collector'],
 ): Promise<{ config: Config; warnings: string[]; remarks: string[] }> {
-  const { env, problems } = readEnvironment(io.env, process.cwd())
+  const { env, problems, inFile } = readEnvironment(io.env, process.cwd())
   const named = loadSettings(env, ['BRIDGE_CONFIG'])
   if ('problems' in named) throw new WrongConfiguration(named.problems, formatProblems(named.problems))
   const { BRIDGE_CONFIG: file } = named.values
   const loaded = file === undefined ? loadConfig(env, undefined, asked) : await loadFile(file, env, asked)
-  if (problems.length === 0 && 'config' in loaded) return loaded
+  if (problems.length === 0 && 'config' in loaded) {
+    const { quoted = new Set() } = loaded
+    return { ...loaded, warnings: [...loaded.warnings, ...unknownInDotEnv(inFile, quoted)] }
+  }
   const all = [...problems, ...('problems' in loaded ? loaded.problems : [])]
   // A required variable that is missing may be there with a typing error.
-  const warnings = file === undefined ? unknownVariables(env).map((warning) => `\n\nwarning: ${warning}`) : []
-  throw new WrongConfiguration(all, formatProblems(all) + warnings.join(''))
+  const warnings = file === undefined ? [...unknownVariables(env), ...unknownInDotEnv(inFile, new Set())] : []
+  const told = warnings.map((warning) => `\n\nwarning: ${warning}`)
+  throw new WrongConfiguration(all, formatProblems(all) + told.join(''))
 }
 
 /** Most replicas have no file, and need neither its parsers nor their memory. */

@@ -146,6 +146,6 @@ export function present<T extends object>(options: T): { [K in keyof T]?: Exclud
 /** Objects of classes stay as they are: some of them remember things. */
 export function freeze<T extends object>(value: T): T {
   if (!Array.isArray(value) && Object.getPrototypeOf(value) !== Object.prototype) return value
-  for (const inner of Object.values(value)) if (typeof inner === 'object') freeze(inner)
+  for (const inner of Object.values(value)) if (typeof inner === 'object' && inner !== null) freeze(inner)
   return Object.freeze(value)
 }

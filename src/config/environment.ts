@@ -10,18 +10,21 @@ export type Environment = Readonly<Record<string, string | undefined>>
 /**
  * The process's environment, and below it the `.env` of the working directory, if there is one. A variable of the process
  * wins even when it is empty, so that a user can switch off a line of `.env`. `NAME` and `NAME_FILE` give the same setting:
- * either of them in the process hides both in the file.
+ * either of them in the process hides both in the file. `inFile` are the names in `.env`.
  */
-export function readEnvironment(processEnv: Environment, cwd: string): { env: Environment; problems: Problem[] } {
+export function readEnvironment(
+  processEnv: Environment,
+  cwd: string,
+): { env: Environment; problems: Problem[]; inFile: readonly string[] } {
   const file = readDotEnv(join(cwd, '.env'))
-  if (Array.isArray(file)) return { env: processEnv, problems: file }
+  if (Array.isArray(file)) return { env: processEnv, problems: file, inFile: [] }
   const env: Record<string, string | undefined> = { ...processEnv }
   for (const [name, value] of Object.entries(file)) {
     // LOG_FILE is a setting of its own, not the file of a setting LOG.
     const twin = Object.hasOwn(SETTINGS, name) ? `${name}_FILE` : name.replace(/_FILE$/, '')
     if (processEnv[name] === undefined && !processEnv[twin]) env[name] = value
   }
-  return { env, problems: [] }
+  return { env, problems: [], inFile: Object.keys(file) }
 }
 
 function readDotEnv(path: string): Environment | Problem[] {

@@ -4,7 +4,7 @@ import type { Environment } from './environment.ts'
 import type { Problem } from './problems.ts'
 import { shown, withoutPath } from './problems.ts'
 import type { SettingName } from './settings.ts'
-import { SETTING_NAMES, SETTINGS } from './settings.ts'
+import { SETTINGS } from './settings.ts'
 
 /** One setting as the user gave it: trimmed text, and the variable that held it. */
 export interface Given {
@@ -20,7 +20,7 @@ export interface Collected {
   unusable: Map<SettingName, Problem>
 }
 
-const fileVariable = (name: SettingName) => `${name}_FILE`
+export const fileVariable = (name: SettingName) => `${name}_FILE`
 
 /**
  * Collects the text of every setting among `names` that was given, from `NAME` or from the file that `NAME_FILE` names
@@ -76,57 +76,4 @@ function readGivenFile(name: SettingName, path: string): string | Problem {
     const problem = `names a file that cannot be read: ${withoutPath(error)}`
     return { ...help, problem, passing: mayComeLater(error) }
   }
-}
-
-const OURS = /^(?:SLS|SPLUNK_HEC|SPLUNK_SEARCH|FILTER|EVENT|BRIDGE)_/
-
-/** Variables that are set and have a name of ours. */
-export function ownVariables(env: Environment, pattern: RegExp): string[] {
-  return Object.keys(env).filter(
-    (name) =>
-      pattern.test(name) &&
-      env[name]?.trim() &&
-      !/^SLS_SIEM_BRIDGE_/.test(name) &&
-      !isServiceLink(name, env[name] ?? ''),
-  )
-}
-
-/**
- * Variables that look like ours and are not. Most of them are typing errors. Exceptions are the variables of this program's
- * launcher, and those that Kubernetes makes for every Service of the namespace, which may be called `splunk-hec`.
- */
-export function unknownVariables(env: Environment, pattern = OURS): string[] {
-  const known = SETTING_NAMES.flatMap((name) => [name, fileVariable(name)])
-  return ownVariables(env, pattern)
-    .filter((name) => !known.includes(name))
-    .map((name) => {
-      const meant = nearest(name, name.endsWith('_FILE') ? known : SETTING_NAMES)
-      return `${shown(name)} is not a variable of this program; did you mean ${meant}?`
-    })
-}
-
-function isServiceLink(name: string, value: string): boolean {
-  if (/_SERVICE_(HOST|PORT(_\w+)?)$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/.test(name)) return true
-  return name.endsWith('_PORT') && /^(tcp|udp|sctp):\/\//.test(value)
-}
-
-function nearest(name: string, candidates: readonly string[]): string {
-  // A name that was cut short (SPLUNK_HEC_TLS_CA) is clear, although its edit distance to the whole name is large.
-  const distance = (candidate: string) => (candidate.startsWith(`${name}_`) ? 1 : editDistance(name, candidate))
-  const ranked = candidates.map((candidate) => ({ candidate, distance: distance(candidate) }))
-  return ranked.reduce((best, next) => (next.distance < best.distance ? next : best)).candidate
-}
-
-/** Levenshtein distance, one row at a time. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, column) => column)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const substituted = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(substituted, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
-    }
-    row = next
-  }
-  return row[b.length] ?? 0
 }

@@ -4,7 +4,7 @@ import { freeze, here, processOf, sourceOf, splunkHecOf } from './build.ts'
 import { credentialsChoice, credentialsConfig } from './credentials.ts'
 import type { Environment } from './environment.ts'
 import type { Collected, Given } from './given.ts'
-import { collectGiven, unknownVariables } from './given.ts'
+import { collectGiven } from './given.ts'
 import type { Config } from './model.ts'
 import { DEFAULT_ROUTE, DEFAULT_SINK, DEFAULT_SOURCE } from './names.ts'
 import { readPemFiles } from './pem-files.ts'
@@ -13,9 +13,12 @@ import { shown } from './problems.ts'
 import { crossCheck } from './rules.ts'
 import type { CredentialsChoice, Peer, Setting, SettingName, Values } from './settings.ts'
 import { PEERS, SETTINGS, settingsToAsk } from './settings.ts'
+import { unknownVariables } from './unknown.ts'
 
-/** `remarks`: what may be meant so, for who checks the configuration. */
-export type Loaded = { config: Config; warnings: string[]; remarks: string[] } | { problems: Problem[] }
+/** `remarks`: what may be meant so, for who checks the configuration. `quoted`: variables that the configuration file quotes. */
+export type Loaded =
+  | { config: Config; warnings: string[]; remarks: string[]; quoted?: ReadonlySet<string> }
+  | { problems: Problem[] }
 
 /** Stand-ins for settings about a peer that the command does not ask. */
 export const NOT_ASKED = {

@@ -24,6 +24,29 @@ export function wholeNumber(min: number, max: number): Parser<number> {
   }
 }
 
+const UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  KIB: 2 ** 10,
+  MIB: 2 ** 20,
+  GIB: 2 ** 30,
+}
+
+/** Bytes: a whole number, or one with a unit (`64MiB`, `1GB`, `1.5 GiB`). */
+export function size(min: number, max: number): Parser<number> {
+  return {
+    allowed: `bytes from ${min} to ${max}, also with KB, MB, GB, KiB, MiB or GiB`,
+    json: { anyOf: [{ type: 'integer', minimum: min, maximum: max }, { type: 'string' }] },
+    parse(text) {
+      const [, number, unit = ''] = /^(\d+(?:\.\d+)?)\s*([KMG]i?B)?$/i.exec(text) ?? []
+      if (number === undefined || (unit === '' && number.includes('.'))) return { refused: 'is not a number of bytes' }
+      return inRange(Math.floor(Number(number) * (UNITS[unit.toUpperCase()] ?? 1)), min, max)
+    },
+  }
+}
+
 /** Seconds, with decimals. */
 export function seconds(min: number, max: number): Parser<number> {
   return {

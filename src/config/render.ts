@@ -49,7 +49,7 @@ All settings are environment variables. A file \`.env\` in the working directory
 - Files must be regular ones, or links to them, of at most 1 MiB. A FIFO or a device is refused at once.
 - \`sls-siem-bridge run\` and \`sls-siem-bridge check\` report all problems at once and exit with code 2. \`run\` exits with 1 if all of them may pass by themselves, like a file that is not there yet. Values of secrets are never shown.
 - A command reads only the settings that it needs. \`lag\` and \`reconcile\` work without the collector's URL, token and certificates. Only \`reconcile\` reads \`SPLUNK_SEARCH_…\`.
-- A variable starting with \`SLS_\`, \`SPLUNK_HEC_\`, \`SPLUNK_SEARCH_\`, \`FILTER_\` or \`EVENT_\` that is not listed here causes a warning, with the nearest name from this page.`
+- A variable starting with \`SLS_\`, \`SPLUNK_HEC_\`, \`SPLUNK_SEARCH_\`, \`FILTER_\`, \`EVENT_\`, \`SYSLOG_\` or \`BRIDGE_\` that is not listed here causes a warning. So does any other unknown name in \`.env\`. The warning names a variable of this page if one is near.`
 
 function defaultCell(setting: Setting<unknown>): string {
   if (setting.required) return '**required**'

@@ -16,6 +16,7 @@ import {
   searchUrl,
   seconds,
   secret,
+  size,
   slsEndpoint,
   text,
   topicList,
@@ -309,7 +310,7 @@ export const SETTINGS = {
     doc: 'Events that are not acknowledged within this time are sent again.',
   }),
   SPLUNK_HEC_GZIP: defaulting('true', boolean, { group: 'hec', doc: 'Compress request bodies.' }),
-  SPLUNK_HEC_MAX_BYTES: defaulting('1000000', wholeNumber(1, 838_860_800), {
+  SPLUNK_HEC_MAX_BYTES: defaulting('1000000', size(1, 838_860_800), {
     group: 'hec',
     doc: 'Largest request body before compression. Keep it below `max_content_length` of Splunk and below the limit of every proxy.',
     computed: '`1000000`, or `MAX_IN_FLIGHT_BYTES` if this is less',
@@ -352,7 +353,7 @@ export const SETTINGS = {
     doc: 'Directory for the events that the SIEM refused for good, as JSON-lines files.',
     example: '/var/lib/sls-siem-bridge/dead-letter',
   }),
-  MAX_IN_FLIGHT_BYTES: defaulting('67108864', wholeNumber(1, 17_179_869_184), {
+  MAX_IN_FLIGHT_BYTES: defaulting('67108864', size(1, 17_179_869_184), {
     group: 'data',
     doc: 'Most bytes that are pulled and not yet acknowledged, all shards together. This limits the memory of the process.',
   }),

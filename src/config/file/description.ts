@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { boolean, matching, multiLine, choice as oneOf, wholeNumber } from '../parsers.ts'
+import { boolean, matching, multiLine, choice as oneOf, size, wholeNumber } from '../parsers.ts'
 import type { Peer } from '../settings.ts'
 import { SETTINGS } from '../settings.ts'
 import type { CredentialsType, SettingKeys } from './setting-keys.ts'
@@ -106,8 +106,6 @@ function peersOwnKeys<K extends Readonly<Record<string, Described<unknown>>>>(as
   return Object.fromEntries(Object.entries(keys).map(([key, value]) => [key, peersOwn(asked, value)])) as K
 }
 
-const MiB = 1 << 20
-
 const fileSink = map(
   {
     type: required(text(oneOf('file'), { doc: 'Files of JSON lines.' })),
@@ -118,8 +116,8 @@ const fileSink = map(
       }),
     ),
     max_bytes: defaulting(
-      String(100 * MiB),
-      text(wholeNumber(1, 2 ** 40), {
+      '100MiB',
+      text(size(1, 2 ** 40), {
         doc: 'A file of this size is renamed to `<path>.<UTC time>`, and not touched again.',
       }),
     ),

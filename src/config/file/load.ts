@@ -8,7 +8,6 @@ import { freeze, here, present, processOf, sourceOf, splunkHecOf } from '../buil
 import type { CredentialsConfig } from '../credentials.ts'
 import { ACCESS_KEY_SETTINGS, credentialsConfig } from '../credentials.ts'
 import type { Environment } from '../environment.ts'
-import { ownVariables, unknownVariables } from '../given.ts'
 import type { Loaded } from '../load.ts'
 import { NOT_ASKED, understand } from '../load.ts'
 import type { SinkConfig, SourceConfig } from '../model.ts'
@@ -16,6 +15,7 @@ import type { Problem } from '../problems.ts'
 import { shown } from '../problems.ts'
 import type { Peer, Setting, SettingName, Values } from '../settings.ts'
 import { PEERS, SETTING_NAMES, SETTINGS, settingsToAsk } from '../settings.ts'
+import { ownVariables, unknownVariables } from '../unknown.ts'
 import { fileDescription } from './description.ts'
 import { YamlDocument } from './document.ts'
 import { Findings } from './findings.ts'
@@ -107,7 +107,7 @@ class FileReading {
       ...processOf(process),
     }
     const warnings = [...this.#findings.warnings, ...this.#warnings, ...unknownVariables(env, BESIDE_A_FILE)]
-    return { config: freeze(config), warnings, remarks: this.#findings.remarks }
+    return { config: freeze(config), warnings, remarks: this.#findings.remarks, quoted: this.#parts.quoted }
   }
 
   /** What the description makes of the file. */

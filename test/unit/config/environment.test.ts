@@ -12,7 +12,7 @@ function withDotEnv(content: string, processEnv: Record<string, string> = {}) {
 }
 
 test('without a .env the environment is that of the process', () => {
-  expect(readEnvironment({ A: '1' }, temporaryFiles().directory)).toEqual({ env: { A: '1' }, problems: [] })
+  expect(readEnvironment({ A: '1' }, temporaryFiles().directory)).toEqual({ env: { A: '1' }, problems: [], inFile: [] })
 })
 
 test('a .env adds what the process does not have', () => {

@@ -2,6 +2,7 @@ import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { loadConfig } from '../../../src/config/load.ts'
 import { formatProblems } from '../../../src/config/problems.ts'
+import { unknownInDotEnv } from '../../../src/config/unknown.ts'
 import { Secret } from '../../../src/core/secret.ts'
 import { accepted, accessKeyOf, blamed, minimal, refused } from './given-environment.ts'
 import { singleOf } from './single.ts'
@@ -237,12 +238,36 @@ describe('unknown variables', () => {
     ['FILTER_TOPIC', 'FILTER_TOPICS'],
     ['SLS_START_TIME', 'SLS_START'],
     ['SPLUNK_HEC_MAX_BYTE', 'SPLUNK_HEC_MAX_BYTES'],
+    ['SPLUNK_HEC_COLLECTOR_TOKEN', 'SPLUNK_HEC_TOKEN'],
+    ['BRIDGE_CONFG', 'BRIDGE_CONFIG'],
   ])('%s is a warning that names %s', (given, meant) => {
     const { warnings } = accepted({ [given]: 'hush' })
     expect(warnings).toHaveLength(1)
     expect(warnings[0]).toContain(given)
     expect(warnings[0]).toMatch(new RegExp(`\\b${meant}\\b`))
     expect(warnings[0]).not.toContain('hush')
+  })
+
+  test('are told without a guess where no name is near', () => {
+    expect(accepted({ SLS_SOMETHING_ELSE: 'x' }).warnings).toEqual([
+      'SLS_SOMETHING_ELSE is not a variable of this program',
+    ])
+  })
+
+  test('in .env are warnings whatever they are called', () => {
+    const names = [
+      'SPLUNK_TOKEN',
+      'NODE_ENV',
+      'LOG_LEVEL',
+      'SLS_AK_KEY_FILE',
+      'https_proxy',
+      'ALIBABA_CLOUD_ACCESS_KEY_ID',
+      'QUOTED',
+    ]
+    expect(unknownInDotEnv(names, new Set(['QUOTED']))).toEqual([
+      'SPLUNK_TOKEN in .env is not a variable of this program, and has no effect; did you mean SPLUNK_HEC_TOKEN?',
+      'NODE_ENV in .env is not a variable of this program, and has no effect',
+    ])
   })
 
   test('do not include empty ones, other programs’ ones and those that Kubernetes makes for a Service', () => {

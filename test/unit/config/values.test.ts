@@ -60,6 +60,22 @@ test('EVENT_RESERVED_KEYS is override or rename', () => {
   expect(blamed({ EVENT_RESERVED_KEYS: 'drop' })).toEqual(['EVENT_RESERVED_KEYS'])
 })
 
+describe('sizes', () => {
+  test.each([
+    ['64MiB', 67_108_864],
+    ['1GB', 1_000_000_000],
+    ['1.5 GiB', 1_610_612_736],
+    ['500kb', 500_000],
+    ['8000000', 8_000_000],
+  ])('%s is %d bytes', (text, bytes) => {
+    expect(accepted({ MAX_IN_FLIGHT_BYTES: text }).config.maxInFlightBytes).toBe(bytes)
+  })
+
+  test.each(['64M', '1 TB', '1.5', 'MiB', '99999GB', '0KB', '1e3KB'])('%s is refused', (text) => {
+    expect(blamed({ MAX_IN_FLIGHT_BYTES: text })).toEqual(['MAX_IN_FLIGHT_BYTES'])
+  })
+})
+
 describe('numbers', () => {
   const whole = [
     ['SLS_HEARTBEAT_SECONDS', '1', '0'],
