@@ -9,6 +9,7 @@ import {
   OP_ENDS,
   OP_EQUAL,
   OP_EXISTS,
+  OP_HOST,
   OP_ICONTAINS,
   OP_IN,
   OP_INTERSECTS,
@@ -41,7 +42,7 @@ export function holds(node: usize): bool {
   const text = word(node, NODE_TEXT)
   const length = word(node, NODE_LENGTH)
   if (op === OP_EXISTS) return true
-  if (isReshaped) {
+  if (isReshaped || op === OP_HOST) {
     beUnsure()
     return false
   }

@@ -8,6 +8,7 @@ import {
   OP_ENDS,
   OP_EQUAL,
   OP_EXISTS,
+  OP_HOST,
   OP_ICONTAINS,
   OP_IN,
   OP_INTERSECTS,
@@ -16,7 +17,6 @@ import {
   OP_STARTS,
   OP_UNEQUAL,
 } from './memory-layout.ts'
-import { Unsupported } from './unsupported.ts'
 
 /** What a node compares its value with: an operation, and the address and length of a text, or of a list and its texts. */
 export interface Code {
@@ -38,9 +38,13 @@ const NUMBER_OPS = { '<': OP_LESS, '<=': OP_AT_MOST, '>': OP_MORE, '>=': OP_AT_L
 /** The kernel counts the places before a number's point in 32 bits. */
 const MOST_PLACES = 1e9
 
+/** Logs in which the value is there are the host's. */
+const ASKS_HOST: Code = { op: OP_HOST, text: 0, length: 0 }
+
 /** Puts what a comparison compares with into the image. */
 export function codeOf(comparison: Comparison, image: Image): Code {
-  const { kind } = comparison
+  const { kind, operand } = comparison
+  if (operand.functions.length > 0) return ASKS_HOST
   if (kind === 'exists') return { op: OP_EXISTS, text: 0, length: 0 }
   if (kind === 'in' || kind === 'intersects') {
     const texts = comparison.to.map((text) => Buffer.from(text))
@@ -48,18 +52,16 @@ export function codeOf(comparison: Comparison, image: Image): Code {
   }
   if (kind === '<' || kind === '<=' || kind === '>' || kind === '>=') {
     const { to } = comparison
-    if (!('digits' in to)) throw new Unsupported('val()')
+    if (!('digits' in to) || Math.abs(to.point) > MOST_PLACES) return ASKS_HOST
     return { op: NUMBER_OPS[kind], text: image.words(decimalWords(to, image)), length: 0 }
   }
   const op = TEXT_OPS[kind]
-  if (op === undefined) throw new Unsupported(kind)
-  if (typeof comparison.to !== 'string') throw new Unsupported('val()')
+  if (op === undefined || typeof comparison.to !== 'string') return ASKS_HOST
   const bytes = Buffer.from(kind === 'icontains' ? small(comparison.to) : comparison.to)
   return { op, text: image.text(bytes), length: bytes.length }
 }
 
 function decimalWords({ negative, digits, point }: Decimal, image: Image): number[] {
-  if (Math.abs(point) > MOST_PLACES) throw new Unsupported('a number so large or small')
   return [negative ? 1 : 0, point, image.text(Buffer.from(digits)), digits.length]
 }
 

@@ -99,9 +99,7 @@ export class Graph {
   }
 
   /** Address of the operand. */
-  #operand({ path, functions }: Operand): number {
-    const [name] = functions
-    if (name !== undefined) throw new Unsupported(`${name}()`)
+  #operand({ path }: Operand): number {
     let at = this.#operands.get(path.text)
     if (at === undefined) {
       const ofGroup = isOfGroup(path)
