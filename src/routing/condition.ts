@@ -185,14 +185,20 @@ class ConditionReader {
     const scanner = this.#scanner
     scanner.skipBlanks()
     const found = scanner.peek(/&&|\|\||[\w.:@$-]+|./suy) ?? ''
-    const meant = KEYWORD_OF[found.toLowerCase()]
+    const meant = KEYWORDS.get(found.toLowerCase())
     const quotes =
       meant === undefined && /^[=,('"]/.test(found) ? '; a value with blanks or any of = , ( ) needs quotes' : ''
     return scanner.fail(`${expected}, found '${found}'${didYouMean(meant)}${quotes}`)
   }
 }
 
-const KEYWORD_OF: Readonly<Record<string, string>> = { '&&': 'and', '||': 'or', and: 'and', or: 'or' }
+/** By what is written in their place. */
+const KEYWORDS: ReadonlyMap<string, string> = new Map([
+  ['&&', 'and'],
+  ['||', 'or'],
+  ['and', 'and'],
+  ['or', 'or'],
+])
 
 /** Line and column of a place, from 1. */
 function placeIn(text: string, offset: number): { line: number; column: number } {

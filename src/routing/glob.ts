@@ -79,7 +79,7 @@ function setOf(inner: string, ignoreCase: boolean): GlobPart | string {
   const body = negated ? inner.slice(1) : inner
   for (const [member, name, from, to] of body.matchAll(/\[:(\w*):\]|\\?(.)(?:-\\?([^\]]))?/gsu)) {
     if (name !== undefined) {
-      const known = CLASSES[name]
+      const known = Object.hasOwn(CLASSES, name) ? CLASSES[name] : undefined
       if (known === undefined) return `unknown class of characters: ${member}`
       for (const char of ASCII) if (known.test(char)) set.add(char)
       continue

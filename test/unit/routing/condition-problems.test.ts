@@ -73,6 +73,9 @@ describe('a condition that cannot be read says where and why', () => {
     ['ip cidr (10.0.0.0/33)', "10: cidr: '10.0.0.0/33' has more than 32 bits"],
     ['ip cidr nets', "9: cidr: list 'nets': 'lan' is no network: an address and its bits expected, such as 10.0.0.0/8"],
     ['x glob [b-a]', '8: glob: a range of characters is the wrong way round: b-a'],
+    ['x = 1 constructor', "7: 'and', 'or' or the end expected, found 'constructor'"],
+    ['constructor', "1: there is no macro 'constructor', and no operator follows the field"],
+    ['x glob [[:constructor:]]', '8: glob: unknown class of characters: [:constructor:]'],
     ['x glob [[:letter:]]', '8: glob: unknown class of characters: [:letter:]'],
   ])('%s', ([text, problem]) => {
     expect(problemOf(text)).toBe(problem)
