@@ -108,30 +108,36 @@ function embedKey(): bool {
 }
 
 function embedString(): bool {
-  store<u8>(out++, QUOTE)
-  at++
+  store<u8>(out, QUOTE)
+  // Locals are faster.
+  let from = at + 1
+  let to = out + 1
   while (true) {
-    const bytes = v128.load(at)
-    v128.store(out, bytes)
+    const bytes = v128.load(from)
+    v128.store(to, bytes)
     seen = v128.or(seen, bytes)
     const marks = escapesIn(bytes)
     if (marks === 0) {
-      at += 16
-      out += 16
-      if (at >= end) return false
+      from += 16
+      to += 16
+      if (from >= end) return false
       continue
     }
     const before = <usize>ctz(marks)
-    at += before
-    out += before
-    if (at >= end) return false
-    const one = <u32>load<u8>(at)
+    from += before
+    to += before
+    if (from >= end) return false
+    const one = <u32>load<u8>(from)
     if (one === QUOTE) {
-      at++
-      out++
+      at = from + 1
+      out = to + 1
       return true
     }
+    at = from
+    out = to
     if (one !== BACKSLASH || !embedEscape()) return false
+    from = at
+    to = out
   }
 }
 

@@ -312,25 +312,28 @@ let hasEscapes: bool = false
 function passString(): bool {
   hasEscapes = false
   if (!take(QUOTE)) return false
+  let place = at
   while (true) {
-    const marks = escapesIn(v128.load(at))
+    const marks = escapesIn(v128.load(place))
     if (marks === 0) {
-      at += 16
-      if (at >= end) return false
+      place += 16
+      if (place >= end) return false
       continue
     }
-    at += <usize>ctz(marks)
-    const one = byte()
-    at++
+    place += <usize>ctz(marks)
+    if (place >= end) return false
+    const one = <u32>load<u8>(place)
+    at = place + 1
     if (one === QUOTE) return true
     if (one !== BACKSLASH) return false
     hasEscapes = true
     const mark = byte()
     at++
     if (mark === LETTER_U) {
-      if (end - at < 4 || hexAt(at) < 0) return false
+      if (at + 4 > end || hexAt(at) < 0) return false
       at += 4
     } else if (simpleEscape(mark) === 0) return false
+    place = at
   }
 }
 

@@ -25,6 +25,16 @@ export class BatchMemory {
     return { ...about, bytes: both.subarray(0, bytes.length), ends: copy, count: ends.length }
   }
 
+  /** A buffer for events that wait for a batch. */
+  take(size: number): Buffer {
+    return this.#pool.take(size)
+  }
+
+  /** Gives back what `take` returned. */
+  give(buffer: Buffer): void {
+    this.#pool.give(buffer)
+  }
+
   /** For a batch that is settled. Its bytes must not be used any more. */
   recycle({ bytes }: Batch): void {
     this.#pool.give(bytes)

@@ -55,7 +55,7 @@ export class Packer {
   add(output: Output, route: number, event: Buffer): void {
     const filling = this.#fillingOf(output)
     if (filling.used > 0 && filling.used + event.length > output.destination.maxBatchBytes) this.#complete(filling)
-    makeRoom(filling, event.length)
+    this.#makeRoom(filling, event.length)
     filling.bytes.set(event, filling.used)
     filling.used += event.length
     filling.ends.push(filling.used)
@@ -64,32 +64,41 @@ export class Packer {
     while (this.#held > this.#most) this.#complete(largest(this.#fillings.values()))
   }
 
-  /** Copies runs of events, one for each output, and each small enough for a batch. Only an output keeps their order. */
-  addAll(runs: readonly Run[]): void {
-    for (const run of runs) if (run.ends.length > 0) this.#addRun(run)
+  /**
+   * Copies runs of events, one for each output, and each small enough for a batch. Only an output keeps their order.
+   * `isLast`: no event follows.
+   */
+  addAll(runs: readonly Run[], isLast: boolean): void {
+    for (const run of runs) if (run.ends.length > 0) this.#addRun(run, isLast)
     while (this.#held > this.#most) this.#complete(largest(this.#fillings.values()))
+    if (isLast) this.end()
   }
 
-  #addRun({ output, bytes, ends, routes }: Run): void {
+  #addRun({ output, bytes, ends, routes }: Run, isLast: boolean): void {
     const filling = this.#fillingOf(output)
     const most = output.destination.maxBatchBytes
     if (filling.used > 0 && filling.used + bytes.length > most) this.#complete(filling)
-    // A large run would be copied twice.
-    if (filling.used === 0 && 2 * bytes.length > most) {
+    // What waits is copied twice.
+    if (filling.used === 0 && (isLast || 2 * bytes.length > most)) {
       this.#ready.push(this.#memory.batchOf(this.#about(output, routes), bytes, ends))
       return
     }
-    makeRoom(filling, bytes.length)
+    this.#makeRoom(filling, bytes.length)
     filling.bytes.set(bytes, filling.used)
-    for (const end of ends) filling.ends.push(filling.used + end)
-    for (const route of routes) filling.via.push(route)
+    for (let index = 0; index < ends.length; index++) {
+      filling.ends.push(filling.used + (ends[index] as number))
+      filling.via.push(routes[index] as number)
+    }
     filling.used += bytes.length
     this.#held += bytes.length
   }
 
   /** No event follows: what is left becomes batches, too. */
   end(): void {
-    for (const filling of this.#fillings.values()) if (filling.used > 0) this.#complete(filling)
+    for (const filling of this.#fillings.values()) {
+      if (filling.used > 0) this.#complete(filling)
+      this.#memory.give(filling.bytes)
+    }
     this.#fillings.clear()
   }
 
@@ -103,7 +112,7 @@ export class Packer {
     const key = JSON.stringify([destination.sink, index, refused])
     let filling = this.#fillings.get(key)
     if (filling === undefined) {
-      filling = { ...output, bytes: Buffer.allocUnsafeSlow(FIRST_BYTES), used: 0, ends: [], via: [] }
+      filling = { ...output, bytes: this.#memory.take(FIRST_BYTES), used: 0, ends: [], via: [] }
       this.#fillings.set(key, filling)
     }
     return filling
@@ -111,12 +120,21 @@ export class Packer {
 
   #complete(filling: Filling): void {
     const { bytes, used, ends, via } = filling
-    const about = this.#about(filling, Uint16Array.from(via))
-    this.#ready.push(this.#memory.batchOf(about, bytes.subarray(0, used), Uint32Array.from(ends)))
+    const about = this.#about(filling, new Uint16Array(via))
+    this.#ready.push(this.#memory.batchOf(about, bytes.subarray(0, used), new Uint32Array(ends)))
     this.#held -= used
     filling.used = 0
     filling.ends = []
     filling.via = []
+  }
+
+  #makeRoom(filling: Filling, more: number): void {
+    const needed = filling.used + more
+    if (needed <= filling.bytes.length) return
+    const larger = this.#memory.take(Math.max(needed, 2 * filling.bytes.length))
+    larger.set(filling.bytes.subarray(0, filling.used))
+    this.#memory.give(filling.bytes)
+    filling.bytes = larger
   }
 
   /** `via`: number of the route of each event. */
@@ -126,21 +144,18 @@ export class Packer {
       origin: this.#origin,
       sink: destination.sink,
       ...(refused === undefined ? {} : { refused }),
-      ...(via.every((route) => route === first)
+      ...(areAll(via, first)
         ? { routes: [this.#routes[first] as string] }
         : { routes: this.#routes, via: via.slice() }),
     }
   }
 }
 
-function makeRoom(filling: Filling, more: number): void {
-  const needed = filling.used + more
-  if (needed <= filling.bytes.length) return
-  const larger = Buffer.allocUnsafeSlow(Math.max(needed, 2 * filling.bytes.length))
-  larger.set(filling.bytes.subarray(0, filling.used))
-  filling.bytes = larger
-}
-
 function largest(fillings: Iterable<Filling>): Filling {
   return [...fillings].reduce((one, other) => (other.used > one.used ? other : one))
+}
+
+function areAll(numbers: Uint16Array, number: number): boolean {
+  for (let index = 0; index < numbers.length; index++) if (numbers[index] !== number) return false
+  return true
 }

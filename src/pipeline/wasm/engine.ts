@@ -146,12 +146,12 @@ class RoutedWalk implements Walk {
     const kernel = this.#kernel
     const { counts, program } = this.#position
     const stop = kernel.encode()
-    this.#packer.addAll(program.outputs.map((output, number) => ({ output, ...kernel.take(number) })))
+    this.#finished = stop === DONE
+    const runs = program.outputs.map((output, number) => ({ output, ...kernel.take(number) }))
+    this.#packer.addAll(runs, this.#finished)
     if (stop === HANDED_OVER) {
       for (const { output, route, event } of this.#handedOver.leaving(counts)) this.#packer.add(output, route, event)
       kernel.passHandedOver()
     }
-    this.#finished = stop === DONE
-    if (this.#finished) this.#packer.end()
   }
 }

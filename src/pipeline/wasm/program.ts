@@ -85,7 +85,8 @@ class Translation {
     const copiesAt = image.words(this.#copyWords())
     const { keys, names, nodes, startAt } = this.#graph.finish(start, copiesAt)
     const { maxBatchBytes } = this.#room
-    const choosesGroups = names.count > 0 || routes[0]?.drop !== undefined
+    const [first] = routes
+    const choosesGroups = names.count > 0 || (first?.drop !== undefined && first.when === undefined)
     const header = image.words([
       ...[image.text(topicList(topics)), topics.topics.length],
       ...[keys.at, keys.count, names.at, names.count, nodes.at, nodes.count, startAt],
