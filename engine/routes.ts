@@ -16,6 +16,7 @@ import {
   OP_FILTER,
   OP_STOP,
   OP_TAKE,
+  OP_UNKNOWN,
   OPERAND_OF_GROUP,
   START,
 } from '../src/pipeline/wasm/memory-layout.ts'
@@ -54,7 +55,7 @@ export function decideGroup(group: usize): bool {
     else if (op > <usize>OP_STOP) {
       const yes = word(word(node, NODE_YES), NODE_GROUP_SELF)
       const no = word(word(node, NODE_NO), NODE_GROUP_SELF)
-      if (yes === no) self = yes
+      if (yes === no && op !== OP_UNKNOWN) self = yes
       else if (word(word(node, NODE_OPERAND), OPERAND_OF_GROUP) !== 0) self = holds(node) ? yes : no
       setWord(node, NODE_GROUP_YES, yes)
       setWord(node, NODE_GROUP_NO, no)

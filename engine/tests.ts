@@ -17,6 +17,7 @@ import {
   OP_MORE,
   OP_STARTS,
   OP_UNEQUAL,
+  OP_UNKNOWN,
 } from '../src/pipeline/wasm/memory-layout.ts'
 import { same } from './copy.ts'
 import { clearDecimal, compareDecimal, decimalIsUnsure, readDecimal } from './decimal.ts'
@@ -37,8 +38,9 @@ export function isUnsure(): bool {
 
 /** Whether the comparison at this node holds for the log that was read, or for the group if its operand is of the group. */
 export function holds(node: usize): bool {
-  if (!find(word(node, NODE_OPERAND))) return false
   const op = word(node, NODE_OP)
+  if (op === OP_UNKNOWN) beUnsure()
+  if (op === OP_UNKNOWN || !find(word(node, NODE_OPERAND))) return false
   const text = word(node, NODE_TEXT)
   const length = word(node, NODE_LENGTH)
   if (op === OP_EXISTS) return true

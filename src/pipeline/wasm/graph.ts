@@ -1,4 +1,4 @@
-import type { Expression, Operand } from '../../routing/expression.ts'
+import type { Comparison, Expression, Operand } from '../../routing/expression.ts'
 import type { Reading } from '../../routing/path.ts'
 import { isOfGroup } from '../../routing/path.ts'
 import type { Code } from './comparisons.ts'
@@ -13,8 +13,10 @@ import {
   OF_KEY,
   OF_NAME,
   OP_FILTER,
+  OP_HOST,
   OP_STOP,
   OP_TAKE,
+  OP_UNKNOWN,
 } from './memory-layout.ts'
 import { Unsupported } from './unsupported.ts'
 
@@ -48,6 +50,8 @@ export class Graph {
   readonly #image: Image
   readonly #embedded: readonly string[] | '*'
   readonly #nodes: Node[] = []
+  readonly #reasons = new Set<string>()
+  #operandOfUnknown: number | undefined
   readonly #operands = new Map<string, number>()
   readonly #keys = new Map<string, number>()
   readonly #names = new Map<string, number>()
@@ -84,10 +88,8 @@ export class Graph {
   /** Adds the nodes of a condition, the first of which is the next node. */
   test(expression: Expression, yes: Place, no: Place): void {
     if ('part' in expression) this.test(expression.part, no, yes)
-    else if (!('parts' in expression)) {
-      const operand = this.#operand(expression.operand)
-      this.#nodes.push({ ...codeOf(expression, this.#image), operand, yes, no })
-    } else {
+    else if (!('parts' in expression)) this.#compare(expression, yes, no)
+    else {
       const isAnd = expression.kind === 'and'
       for (const [index, part] of expression.parts.entries()) {
         const isLast = index === expression.parts.length - 1
@@ -96,6 +98,33 @@ export class Graph {
         if (!isLast) this.here(next)
       }
     }
+  }
+
+  #compare(comparison: Comparison, yes: Place, no: Place): void {
+    try {
+      const operand = this.#operand(comparison.operand)
+      const code = codeOf(comparison, this.#image)
+      if (code.op === OP_HOST)
+        this.#reasons.add(comparison.operand.functions.map((name) => `${name}()`)[0] ?? comparison.kind)
+      this.#nodes.push({ ...code, operand, yes, no })
+    } catch (error) {
+      if (!(error instanceof Unsupported)) throw error
+      this.unknown(error.message, yes, no)
+    }
+  }
+
+  /** A node at which the host takes over, for this reason. */
+  unknown(reason: string, yes: Place, no: Place): void {
+    this.#reasons.add(reason)
+    this.#operandOfUnknown ??= this.#image.words([0, 0, 0, 0, 0, 0, 0, 0])
+    this.#nodes.push({ op: OP_UNKNOWN, operand: this.#operandOfUnknown, text: 0, length: 0, yes, no })
+  }
+
+  /** Why the host takes over at some nodes since this was asked last. */
+  takeReasons(): string[] {
+    const reasons = [...this.#reasons]
+    this.#reasons.clear()
+    return reasons
   }
 
   /** Address of the operand. */
@@ -133,7 +162,7 @@ export class Graph {
     return numberOf(this.#names, of === 'tag' ? `${TAG}${key}` : key)
   }
 
-  /** Puts everything into the image. The copies are there already. */
+  /** Puts everything into the image, without the nodes if no log needs them. The copies are there already. */
   finish(start: Place | undefined, copiesAt: number): Record<'keys' | 'names' | 'nodes', Table> & { startAt: number } {
     const image = this.#image
     const keys = [...this.#keys.keys()].flatMap((key) => {
@@ -150,11 +179,12 @@ export class Graph {
     const table = (words: number[], count: number): Table => ({ at: image.words(words), count })
     const [keyTable, nameTable, nodesAt] = [table(keys, this.#keys.size), table(names, this.#names.size), image.next]
     const at = (place: Place | undefined): number => (place === undefined ? 0 : nodesAt + 4 * NODE_SIZE * place.node)
-    const nodes = this.#nodes.flatMap(({ op, operand, text, length, yes, no }) => {
+    const used = start === undefined ? [] : this.#nodes
+    const nodes = used.flatMap(({ op, operand, text, length, yes, no }) => {
       const words = [op, operand, op === OP_TAKE ? copiesAt + 4 * COPY_SIZE * text : text, length, at(yes), at(no)]
       return [...words, ...Array<number>(NODE_SIZE - words.length).fill(0)]
     })
-    return { keys: keyTable, names: nameTable, nodes: table(nodes, this.#nodes.length), startAt: at(start) }
+    return { keys: keyTable, names: nameTable, nodes: table(nodes, used.length), startAt: at(start) }
   }
 }
 

@@ -102,6 +102,8 @@ export const OP_MORE = 14
 export const OP_AT_LEAST = 15
 /** Only the host can compare a value that is there. */
 export const OP_HOST = 16
+/** Only the host can tell what follows. */
+export const OP_UNKNOWN = 17
 
 // An operand: how to find its value.
 /** Address and number of the readings, READING_SIZE each: the first whose value is there counts. */

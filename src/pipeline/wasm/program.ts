@@ -1,5 +1,5 @@
 import { PRODUCTS, UNKNOWN_SOURCETYPE } from '../products.ts'
-import type { Copy, Destination, Layout, Program } from '../program.ts'
+import type { Copy, Destination, Layout, Program, ProgramRoute } from '../program.ts'
 import { fixedLayout, plainRouteOf } from '../program.ts'
 import type { TopicSelection } from '../select.ts'
 import { Graph, Place } from './graph.ts'
@@ -30,12 +30,22 @@ export interface KernelProgram {
   readonly reasons: readonly string[]
   /** Whether one route takes all logs to one output. */
   readonly isPlain: boolean
+  /** Why the reference takes over the logs that come to some routes, by the route's name. */
+  readonly handsOver: ReadonlyMap<string, readonly string[]>
 }
 
 /** Where events go: each has batches of its own. */
 export interface KernelOutput {
   readonly destination: Destination
   readonly index: string | undefined
+}
+
+interface KernelCopy {
+  readonly copy: Copy
+  /** Words of the pieces of its envelope. */
+  readonly pieces: number[]
+  readonly route: number
+  readonly shape: Shape | undefined
 }
 
 /** Where programs lie in the kernel's memory, and what the memory has room for. */
@@ -61,7 +71,8 @@ class Translation {
   readonly #image: Image
   readonly #graph: Graph
   readonly #outputs: KernelOutput[] = []
-  readonly #copies: ReadonlyArray<{ copy: Copy; route: number; shape: Shape | undefined }>
+  readonly #copies: KernelCopy[] = []
+  readonly #handsOver = new Map<string, readonly string[]>()
   readonly #reasons: string[] = []
 
   constructor(program: Program, room: Room) {
@@ -69,21 +80,15 @@ class Translation {
     this.#room = room
     this.#image = new Image(room.base)
     this.#graph = new Graph(this.#image, embeddedBefore(program))
-    this.#copies = program.routes.flatMap((route, number) => {
-      const steps = [...program.shape, ...route.shape]
-      const shape = steps.length > 0 && route.copies.length > 0 ? new Shape(steps) : undefined
-      for (const key of shape?.keys ?? []) this.#graph.key(key)
-      return route.copies.map((copy) => ({ copy, route: number, shape }))
-    })
   }
 
   result(): KernelProgram {
     const { topics, routes } = this.#program
     const isPlain = plainRouteOf(this.#program) !== undefined
     const image = this.#image
-    const start = isPlain ? undefined : this.#route()
+    const start = this.#route()
     const copiesAt = image.words(this.#copyWords())
-    const { keys, names, nodes, startAt } = this.#graph.finish(start, copiesAt)
+    const { keys, names, nodes, startAt } = this.#graph.finish(isPlain ? undefined : start, copiesAt)
     const { maxBatchBytes } = this.#room
     const [first] = routes
     const choosesGroups = names.count > 0 || (first?.drop !== undefined && first.when === undefined)
@@ -104,7 +109,7 @@ class Translation {
     ]
     for (const [what, found, most] of limits) if (found > most) throw new Unsupported(`more than ${most} ${what}`)
     return {
-      ...{ image: image.bytes, header, isPlain },
+      ...{ image: image.bytes, header, isPlain, handsOver: this.#handsOver },
       ...{ outputs: this.#outputs, routes: routes.map(({ name }) => name), reasons: this.#reasons },
     }
   }
@@ -116,7 +121,6 @@ class Translation {
     const stop = new Place()
     const drops: Array<[Place, reason: string]> = []
     let here = start
-    let copies = 0
     for (const [number, route] of this.#program.routes.entries()) {
       const next = new Place()
       graph.here(here)
@@ -126,9 +130,10 @@ class Translation {
       if (route.drop !== undefined) drops.push([taken, route.drop])
       else {
         graph.here(taken)
-        graph.take(number, copies, route.copies.length, route.continue ? next : stop)
+        this.#take(route, number, route.continue ? next : stop)
       }
-      copies += route.copies.length
+      const reasons = graph.takeReasons()
+      if (reasons.length > 0) this.#handsOver.set(route.name, reasons)
       here = next
     }
     here.isSame(stop)
@@ -142,11 +147,26 @@ class Translation {
     return start
   }
 
+  /** Adds the node that writes a route's copies, or leaves them to the host. */
+  #take({ shape, copies }: ProgramRoute, number: number, next: Place): void {
+    const from = this.#copies.length
+    try {
+      const steps = [...this.#program.shape, ...shape]
+      const known = steps.length > 0 ? new Shape(steps) : undefined
+      const own = copies.map((copy) => ({ copy, pieces: this.#pieces(copy.layout), route: number, shape: known }))
+      for (const key of known?.keys ?? []) this.#graph.key(key)
+      this.#copies.push(...own)
+      this.#graph.take(number, from, copies.length, next)
+    } catch (error) {
+      if (!(error instanceof Unsupported)) throw error
+      this.#graph.unknown(error.message, next, next)
+    }
+  }
+
   #copyWords(): number[] {
     const { keys } = this.#graph
-    return this.#copies.flatMap(({ copy, route, shape }) => {
+    return this.#copies.flatMap(({ copy, pieces, route, shape }) => {
       const { at, more } = shape?.words(this.#image, keys) ?? { at: 0, more: 0 }
-      const pieces = this.#pieces(copy.layout)
       return [this.#outputOf(copy), this.#image.words(pieces), pieces.length / PIECE_SIZE, route, at, more]
     })
   }
