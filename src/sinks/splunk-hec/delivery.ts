@@ -194,27 +194,31 @@ export class Delivery {
   }
 
   async #refused(decision: Decision & { is: 'refused' }): Promise<void> {
-    const { range, at, before, reason, form } = decision
+    const { range, at, before, reason, endpoint } = decision
     if (isSingle(range)) return await this.#giveUp(range.from, decision)
     if (at === undefined) return this.#sendNext(...halvesOf(this.#batch, range))
-    if (at === 0 && reason.code === '6') return await this.#suspectSizeCap(range, form)
     const bad = range.from + at
-    this.#accepted({ ...range, to: bad }, before)
+    if (at > 0) this.#accepted({ ...range, to: bad }, before)
+    const upToBad = sizeOf(this.#batch, { from: range.from, to: bad + 1 })
+    if (reason.code === '6' && (at === 0 || endpoint.mayBeTooLarge(upToBad))) {
+      const size = at === 0 ? sizeOf(this.#batch, range) : upToBad
+      return await this.#suspectSize({ ...range, from: bad }, size, decision.form)
+    }
     await this.#giveUp(bad, decision)
     this.#goOnAfter(range, bad + 1)
   }
 
   /**
-   * Splunk Cloud answers a body over its cap exactly like a bad first event. The first event alone tells: refused again,
-   * it was the event; accepted, it was the size.
+   * Splunk Cloud answers a body over its cap exactly like a bad first event, and a proxy that cuts bodies makes the event at
+   * the cut a bad one. The first event of the range alone tells: refused again, it was the event; accepted, it was `size`.
    */
-  async #suspectSizeCap(range: EventRange, form: BodyForm): Promise<void> {
+  async #suspectSize(range: EventRange, size: number, form: BodyForm): Promise<void> {
     const { from } = range
     const first = eventRange(from, from + 1, 'bisect')
     const rest = { ...range, from: from + 1 }
     const { evidence } = this.#shared
     const { spells } = evidence
-    this.#sendNext(rest)
+    if (rest.from < rest.to) this.#sendNext(rest)
     const decision = await this.#attempts.untilAnswered(first)
     // Events of the rest may have been tried meanwhile. What is left of it then waits to be sent.
     const place = this.#toSend.indexOf(rest)
@@ -222,7 +226,7 @@ export class Delivery {
     if (decision.is === 'accepted') {
       this.#accepted(first, decision.acceptance)
       const sameSink = decision.endpoint.forms.isCurrent(form) && evidence.spells === spells
-      if (sameSink) decision.endpoint.learnLimit(sizeOf(this.#batch, range))
+      if (sameSink) decision.endpoint.learnLimit(size)
       if (place >= 0) this.#sendNext(...halvesOf(this.#batch, rest))
       return
     }

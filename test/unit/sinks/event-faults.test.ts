@@ -24,9 +24,11 @@ describe('an event HEC refuses', () => {
       const hec = await startHec()
       hec.rule = refusing(new Set(['e3']), code)
       const { deliver, recorder, deadLetterDir } = await sinkTo([hec.url])
+      const before = names(8, 'before')
+      await deliver(batchOf(before))
       await deliver(batchOf(names(8)))
-      expect(hec.indexed).toEqual(['e0', 'e1', 'e2', 'e4', 'e5', 'e6', 'e7'])
-      expect(hec.posts.map(({ ids }) => ids.length)).toEqual([8, 4])
+      expect(hec.indexed).toEqual([...before, 'e0', 'e1', 'e2', 'e4', 'e5', 'e6', 'e7'])
+      expect(hec.posts.map(({ ids }) => ids.length)).toEqual([8, 8, 4])
       expect(await lettersIn(deadLetterDir)).toMatchObject([
         {
           reason: { code: String(code), text: `bad ${code}`, status: 400 },
@@ -34,7 +36,7 @@ describe('an event HEC refuses', () => {
           event: { event: { id: 'e3' } },
         },
       ])
-      expect(recorder.sum('delivered')).toBe(7)
+      expect(recorder.sum('delivered')).toBe(15)
       expect(recorder.sum('deadLettered', String(code))).toBe(1)
       expect(recorder.of('paused')).toEqual([])
     },
@@ -201,6 +203,34 @@ describe('size', () => {
     expect(hec.posts.filter(({ bytes }) => bytes > 4_000)).toHaveLength(refused)
     eachOnce(hec, [...names(12), ...names(12, 'f')])
     expect(await buried()).toEqual([])
+  })
+
+  test('a proxy that cuts bodies: the event at the cut is delivered, and smaller bodies are sent', async () => {
+    const hec = await startHec()
+    hec.rule = (post, response) => {
+      const whole = Math.floor(4_000 / (post.bytes / post.ids.length))
+      if (whole >= post.ids.length) return undefined
+      hec.index(post.ids.slice(0, whole))
+      return json(response, 400, { text: 'Invalid data format', code: 6, 'invalid-event-number': whole })
+    }
+    const { deliver, buried, recorder } = await sinkTo([hec.url])
+    await deliver(batchOf(names(40), 900))
+    await deliver(batchOf(names(40, 'f'), 900))
+    expect(await buried()).toEqual([])
+    eachOnce(hec, [...names(40), ...names(40, 'f')])
+    expect(hec.posts.filter(({ bytes }) => bytes > 4_000)).toHaveLength(1)
+    expect(recorder.of('notice')).toHaveLength(1)
+  })
+
+  test('the last event of a body, refused by code 6 where no body as large was taken, is tried alone', async () => {
+    const hec = await startHec()
+    hec.rule = refusing(new Set(['e7']))
+    const { deliver, buried, recorder } = await sinkTo([hec.url])
+    await deliver(batchOf(names(8)))
+    expect(hec.posts.map(({ ids }) => ids)).toEqual([names(8), ['e7'], ['e7']])
+    expect(await buried()).toEqual(['e7'])
+    eachOnce(hec, names(7))
+    expect(recorder.of('notice')).toEqual([])
   })
 
   test('an event over 5 MiB is dead-lettered without being sent, one of exactly 5 MiB is sent', async () => {
