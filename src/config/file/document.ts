@@ -79,17 +79,32 @@ function compose(text: string, lines: LineCounter, problems: TextProblem[]): Nod
   const [first, second] = composed(tokens, text.length)
   if (second !== undefined)
     problems.push({ at: second.range[0], problem: 'a second YAML document begins here', allowed: 'one document' })
-  for (const { pos, message } of [...(first?.errors ?? []), ...(first?.warnings ?? [])].slice(
+  for (const { pos, code, message } of [...(first?.errors ?? []), ...(first?.warnings ?? [])].slice(
     0,
     MOST_SYNTAX_PROBLEMS,
   )) {
-    problems.push({ at: pos[0], problem: `is not YAML: ${onOneLine(message)}` })
+    const [problem, allowed] = SYNTAX[code] ?? [onOneLine(message)]
+    problems.push({
+      at: Math.min(pos[0], text.length),
+      problem: `is not YAML: ${problem}`,
+      ...(allowed && { allowed }),
+    })
   }
   return first?.contents ?? undefined
 }
 
 /** Lexemes that stand for no text: a document, a scalar, an error in a flow. */
 const MARKS: ReadonlySet<string> = new Set(['\u0002', '\u001f', '\u0018'])
+/** The frequent mistakes, in words that say what to do. */
+const SYNTAX: Readonly<Record<string, readonly [problem: string, allowed: string]>> = {
+  TAB_AS_INDENT: ['a tab indents this line', 'blanks'],
+  BLOCK_AS_IMPLICIT_KEY: ['there is a second ": " in this line', 'quotes around a value with ": " in it'],
+  MULTILINE_IMPLICIT_KEY: ['there is no ": " behind a key', 'key: value'],
+  BAD_INDENT: [
+    'the indentation does not fit, or a { or [ above is not closed',
+    'the same indentation for all keys of a map. A blank and # begin a comment: a value with # in it needs quotes',
+  ],
+}
 /** The first says what is wrong; the others mostly follow from it. */
 const MOST_SYNTAX_PROBLEMS = 3
 

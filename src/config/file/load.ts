@@ -243,7 +243,10 @@ class FileReading {
   #refuseTwoTruths(): void {
     const { env, quoted, path, root } = this.#parts
     const sources = [...entriesOf(entriesOf(root).get('sources')?.value).values()]
-    const usesOwn = sources.some(({ value }) => textOf(entriesOf(value).get('credentials')?.value) === undefined)
+    // While no source can be read, none is known to do without them.
+    const usesOwn =
+      sources.length === 0 ||
+      sources.some(({ value }) => textOf(entriesOf(value).get('credentials')?.value) === undefined)
     const meant = new Set<string>(['SLS_CONSUMER', ...(usesOwn ? CREDENTIALS_SETTINGS : [])])
     for (const variable of ownVariables(env, TWO_TRUTHS)) {
       if (quoted.has(variable) || meant.has(variable.replace(/_FILE$/, ''))) continue

@@ -7,7 +7,7 @@ import { shown, withoutPath } from '../problems.ts'
 /** The text of a configuration file, without a byte order mark, or why it cannot be used. */
 export function readConfigFile(path: string): { text: string } | { problem: Problem } {
   const refused = (problem: string, passing = false) => ({
-    problem: { variable: shown(path), problem, allowed: 'a YAML file of at most 1 MiB, in UTF-8', passing },
+    problem: { variable: '', place: shown(path), problem, allowed: 'a YAML file of at most 1 MiB, in UTF-8', passing },
   })
   let bytes: Buffer
   try {

@@ -75,7 +75,7 @@ export function checkRoutes(root: Written, findings: Findings): CheckedRoutes {
     if (name !== undefined) names.credentials.use(['sources', source, 'credentials'], name)
   }
   const routes = itemsOf(entriesOf(root).get('routes')?.value)
-  if (names.sources.all.length === 0)
+  if (isEmptyMap(entriesOf(root).get('sources')?.value))
     findings.refuse(['sources'], { problem: 'names no source', allowed: 'one or more' })
   refuseTwins(root, findings)
   const conditions = checkConditions(root, routes, names, findings)
@@ -140,6 +140,10 @@ function remarkOnAbsence({ expression }: Condition, path: KeyPath, findings: Fin
     const meant = `add '${field} exists' if they should not`
     findings.remark(path, `logs without ${field} pass here, because '${text}' is false for them: ${meant}`, offset)
   }
+}
+
+function isEmptyMap(written: Written | undefined): boolean {
+  return written?.kind === 'map' && written.entries.size === 0
 }
 
 function pair<T>(name: string, value: T | undefined): [string, T][] {

@@ -142,7 +142,7 @@ export function map<const K extends Keys>(keys: K, about: About): Described<Valu
       }),
     ),
   )
-  return describe(v.pipe(shapeOf('map'), v.objectWithRest(keys as never, unknown) as never), {
+  return describe(v.pipe(shapeOf('map', about.example), v.objectWithRest(keys as never, unknown) as never), {
     kind: 'map',
     keys,
     ...about,
@@ -152,7 +152,7 @@ export function map<const K extends Keys>(keys: K, about: About): Described<Valu
 /** A map from names of the user to values of one kind. */
 export function named<T>(name: Parser<string>, of: Described<T>, about: About): Described<ReadonlyMap<string, T>> {
   const names = v.pipe(
-    shapeOf('map'),
+    shapeOf('map', about.example),
     v.rawCheck(({ dataset, addIssue }) => {
       const input = (dataset.typed ? dataset.value : {}) as Record<string, unknown>
       for (const key of Object.keys(input)) {
@@ -177,7 +177,12 @@ export function named<T>(name: Parser<string>, of: Described<T>, about: About): 
 const UNUSABLE = new Set(['__proto__', 'prototype', 'constructor'])
 
 export function list<T>(of: Described<T>, about: About): Described<readonly T[]> {
-  return describe(v.pipe(shapeOf('list'), v.array(of) as never), { kind: 'list', of, orOne: false, ...about })
+  return describe(v.pipe(shapeOf('list', about.example), v.array(of) as never), {
+    kind: 'list',
+    of,
+    orOne: false,
+    ...about,
+  })
 }
 
 export function oneOrList<T>(of: Described<T>, about: About): Described<readonly T[]> {
@@ -241,14 +246,17 @@ export function isMap(value: unknown): value is Readonly<Record<string, unknown>
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !isUnresolved(value)
 }
 
-function shapeOf(kind: 'map' | 'list'): Described<unknown> {
+function shapeOf(kind: 'map' | 'list', example?: string): Described<unknown> {
   const fits = (value: unknown) => (kind === 'list' ? Array.isArray(value) : isMap(value))
   return v.pipe(
     v.unknown(),
     v.rawTransform(({ dataset: { value }, addIssue, NEVER }) => {
       if (fits(value)) return value
       const problem = value === MISSING ? 'is required and not set' : `is ${nameOf(value)}, not a ${kind}`
-      addIssue({ input: isUnresolved(value) ? value : new Refusal(problem, `a ${kind}`), message: 'refused' })
+      addIssue({
+        input: isUnresolved(value) ? value : new Refusal(problem, `a ${kind}`, { ...(example && { example }) }),
+        message: 'refused',
+      })
       return NEVER
     }),
   )

@@ -229,6 +229,9 @@ function chosenStep(input: unknown): Described<Draft> | Refusal {
   const allowed = `a map with one of ${Object.keys(STEPS).join(', ')}`
   if (!isMap(input)) return new Refusal('is no step', allowed)
   const keys = Object.keys(input)
+  if (keys.length > 1) {
+    return new Refusal(`has several keys: ${keys.join(', ')}`, 'one key: each step is an element of the list')
+  }
   const known = keys.find((key) => Object.hasOwn(STEPS, key))
   if (known !== undefined) return one[known] as Described<Draft>
   const [key = ''] = keys

@@ -171,7 +171,14 @@ describe('YAML', () => {
   })
 
   test.for([
-    ['a flow that is not closed', 'version: [1\n', /^2:1 : is not YAML: Flow sequence/],
+    [
+      'a flow that is not closed',
+      'version: [1\n',
+      /^2:1 : is not YAML: the indentation does not fit, or a { or \[ above is not closed$/,
+    ],
+    ['a tab', 'routes:\n\t- a\n', /^2:1 : is not YAML: a tab indents this line$/],
+    ['a colon in a value', 'a: b: c\n', /^1:4 : is not YAML: there is a second ": " in this line$/],
+    ['a colon that is missing', 'a\nb: c\n', /^1:1 : is not YAML: there is no ": " behind a key$/],
     ['a second document', `${fileOf()}---\nversion: 1\n`, /^5:1 : a second YAML document begins here/],
     ['a tag that YAML does not know', fileOf({ version: '!x 1' }), /^1:10 : is not YAML: Unresolved tag/],
     ['an alias without an anchor', fileOf({ routes: '*nope' }), /^4:9 : the alias \*nope is no anchor above/],

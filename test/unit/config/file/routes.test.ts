@@ -243,6 +243,16 @@ test('sinks that write one file are a problem', () => {
   ])
 })
 
+test('a step with two keys says what a step is', () => {
+  const routes = ['{name: a, to: splunk, shape: [{json: e, raw: f}]}', '{name: b, to: splunk, shape: json}']
+  expect(told(withRoutes(routes, { unmatched: 'drop' }))).toEqual(
+    expect.arrayContaining([
+      '5:35 routes[0].shape[0]: has several keys: json, raw',
+      '6:34 routes[1].shape: is text, not a list',
+    ]),
+  )
+})
+
 test('a file without sources is refused', () => {
   expect(told(fileOf({ sources: '{}' }))).toContain('2:10 sources: names no source')
 })
