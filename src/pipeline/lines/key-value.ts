@@ -22,15 +22,16 @@ interface Enclosed {
   unescaped(inside: string): string
 }
 
+const ESCAPES: ReadonlyMap<string, string> = new Map(
+  Object.entries({ b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', '"': '"', '\\': '\\', '/': '/' }),
+)
+
 const LOGFMT: Enclosed = {
   closing: { '"': '"' },
-  unescaped(inside) {
-    try {
-      return JSON.parse(`"${inside}"`) as string
-    } catch {
-      return inside
-    }
-  },
+  unescaped: (inside) =>
+    inside.replace(/\\(?:u([0-9a-fA-F]{4})|(.))/gs, (whole, unit?: string, char?: string) =>
+      unit === undefined ? (ESCAPES.get(char ?? '') ?? whole) : String.fromCharCode(Number.parseInt(unit, 16)),
+    ),
 }
 
 const USUAL: Enclosed = {

@@ -91,6 +91,7 @@ test.each<[string, object | undefined]>([
     { level: 'info', msg: 'two "words"\né', took: '1.5s' },
   ],
   ['a= b=(x y)', { a: '', b: '(x' }],
+  ['a="\\x\\q\\u12 C:\\\\t\\/"', { a: '\\x\\q\\u12 C:\\t/' }],
   ['plain words', undefined],
 ])('logfmt: %s', (line, expected) => expect(object(parseLogfmt(line))).toEqual(expected))
 
