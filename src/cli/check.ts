@@ -6,6 +6,7 @@ import { Fault } from '../core/errors.ts'
 import { onOneLine } from '../core/text.ts'
 import { checksOf } from './check/ends.ts'
 import type { Check, Verdict } from './check/finding.ts'
+import { routesFound } from './check/routes.ts'
 import { command, defaulting, EXIT, flag, WrongConfiguration } from './command.ts'
 import { configurationOf } from './configuration.ts'
 import { mayPass } from './persistently.ts'
@@ -40,6 +41,7 @@ Exit code 0: ready to run; 1: a check failed; 2: the configuration itself is wro
 
 const RETRY_MS = 2_000
 const CONFIGURATION = { about: 'configuration' }
+const ROUTES = { about: 'routes' }
 const TESTS = { about: 'tests' }
 
 interface Line {
@@ -82,6 +84,7 @@ export const checkCommand = command({
     })
     tell(lineOf(CONFIGURATION, 'ok', wayOf(config)))
     for (const found of [...warnings, ...remarks]) tell(lineOf(CONFIGURATION, 'warn', found))
+    for (const found of routesFound(config)) tell(lineOf(ROUTES, 'ok', found))
     for (const line of testLines(config)) tell(line)
     if (!offline) {
       const deadline = performance.now() + wait * 1000

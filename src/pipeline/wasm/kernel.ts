@@ -43,7 +43,7 @@ import {
   WALK_SIZE,
 } from './memory-layout.ts'
 import type { KernelProgram } from './program.ts'
-import { kernelProgramOf } from './program.ts'
+import { kernelProgramOf, PROGRAM_BYTES } from './program.ts'
 import { SLACK, Slots } from './slots.ts'
 
 interface Exports {
@@ -109,8 +109,6 @@ const STATIC_BYTES = 3 << 20
 const HEADROOM = 8 << 20
 /** Larger batches would block the event loop too long in one call. */
 const MAX_BATCH_BYTES = 16 << 20
-/** For a program. */
-const PROGRAM_BYTES = 256 << 10
 /** Every event is longer. */
 const MIN_EVENT_BYTES = 64
 /** Positions of log groups from here on may not fit into 64 bits. */

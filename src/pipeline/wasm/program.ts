@@ -55,6 +55,9 @@ export interface Room {
   readonly maxBatchBytes: number
 }
 
+/** The kernel's room for a program. */
+export const PROGRAM_BYTES = 256 << 10
+
 /** Translates a program. A text says why the kernel cannot run it. */
 export function kernelProgramOf(program: Program, room: Room): KernelProgram | string {
   try {

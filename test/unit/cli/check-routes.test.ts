@@ -1,0 +1,53 @@
+import { expect, test } from 'vitest'
+import { routesFound } from '../../../src/cli/check/routes.ts'
+import { accepted } from '../config/file/given-file.ts'
+
+const KEYS = { SLS_AK_ID: 'i', SLS_AK_KEY: 'k', TOKEN: 'x' }
+
+function foundFor(routes: string, source = ''): string[] {
+  const text = `version: 1
+sources:
+  web: {endpoint: cn-hangzhou.log.aliyuncs.com, project: proj, logstore: [access, errors], group: siem${source}}
+sinks: {splunk: {type: splunk_hec, url: "https://splunk.example.com:8088", token: "\${TOKEN}"}}
+routes:
+${routes}
+`
+  return routesFound(accepted(text, { env: KEYS }).config)
+}
+
+const REST = '  - {name: rest, to: splunk}'
+const route = (name: string, when: string): string => `  - {name: ${name}, when: '${when}', to: splunk}\n${REST}`
+
+test('a file with one plain route has nothing to tell', () => {
+  expect(foundFor(REST)).toEqual([])
+})
+
+test.for([
+  'status >= 500',
+  'event.user.name in (root, admin)',
+  'uri icontains X and not __topic__ = a',
+  '@logstore = errors',
+])('WebAssembly runs: %s', (when) => {
+  expect(foundFor(route('own', when))).toEqual(['WebAssembly runs all of them'])
+})
+
+test.for<[when: string, text: string]>([
+  ['status = 500 and msg matches x', 'msg matches x'],
+  ['not uri glob /api/*', 'uri glob /api/*'],
+  ['client cidr (10.0.0.0/8)', 'client cidr (10.0.0.0/8)'],
+  ['tolower(user) = root', 'tolower(user) = root'],
+  ['a = val(b)', 'a = val(b)'],
+])('%s: the logs that come to the part and have its field are slower', ([when, text]) => {
+  expect(foundFor(route('own', when))).toEqual([
+    `own: TypeScript runs logs that come to '${text}' and have the field, at about a twentieth of the speed`,
+  ])
+})
+
+test('a source whose shape WebAssembly does not know is told with the reason, for each of its logstores', () => {
+  const [access, errors, ...others] = foundFor(route('own', 'x exists'), ', shape: [{kv: {field: msg}}]')
+  expect(access).toMatch(
+    /^proj\/access: TypeScript runs all routes, at about a twentieth of the speed, because of .*kv/,
+  )
+  expect(errors).toMatch(/^proj\/errors: /)
+  expect(others).toEqual([])
+})
