@@ -376,8 +376,8 @@ export const SETTINGS = {
   }),
   ADMIN_HOST: defaulting('127.0.0.1', matching(/^[A-Za-z0-9.:_[\]-]+$/, 'host name or IP address'), {
     group: 'process',
-    doc: 'Address on which `/metrics`, `/livez` and `/readyz` listen. In a container: `0.0.0.0`.',
-    example: '0.0.0.0',
+    doc: 'Address on which `/metrics`, `/livez` and `/readyz` listen. In a container: `::`, which is every address of IPv6 and IPv4.',
+    example: '::',
   }),
   ADMIN_PORT: defaulting('9464', wholeNumber(0, 65_535), {
     group: 'process',

@@ -45,7 +45,7 @@ const CONNECTIONS = 64
 
 /** Rejects with a Fault when it cannot listen on the port: `transient` if the address may come or the port become free. */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
-  const { host, telemetry } = options
+  const { telemetry } = options
   let rendering: Promise<string> | undefined
   // Requests that come together share one text: making it takes milliseconds, in which nothing is delivered.
   const metrics = (): Promise<string> => {
@@ -62,13 +62,13 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   })
   server.setTimeout(SILENCE_MS)
   limitConnections(server)
-  const port = await listenSomewhere(server, options)
+  const { address, port } = await listenSomewhere(server, options)
   server.on('error', (error) => telemetry.notice('warn', `the admin server takes no connection: ${messageOf(error)}`))
-  const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+  const url = `http://${address.includes(':') ? `[${address}]` : address}:${port}`
   const instead = port === options.port || options.port === 0 ? '' : ` (port ${options.port} was taken)`
   telemetry.notice('info', `metrics and health at ${url}${instead}`)
   return {
-    host,
+    host: address,
     port,
     url,
     close: () =>
@@ -106,13 +106,28 @@ function limitConnections(server: Server): void {
   })
 }
 
-async function listenSomewhere(server: Server, { host, port, portWasSet }: AdminServerOptions): Promise<number> {
+interface Listening {
+  address: string
+  port: number
+}
+
+/** Every address of the machine: of both families, or of IPv4 where there is no IPv6. */
+const EVERY_ADDRESS = '::'
+const EVERY_IPV4_ADDRESS = '0.0.0.0'
+const WITHOUT_IPV6 = ['EAFNOSUPPORT', 'EADDRNOTAVAIL']
+
+async function listenSomewhere(server: Server, options: AdminServerOptions): Promise<Listening> {
+  const { host, port, portWasSet } = options
   const last = portWasSet || port === 0 ? port : Math.min(port + PORTS_TRIED - 1, 65_535)
   for (let candidate = port; candidate <= last; candidate++) {
     try {
       return await listen(server, host, candidate)
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') continue
+      const code = (error as NodeJS.ErrnoException).code ?? ''
+      if (code === 'EADDRINUSE') continue
+      if (host === EVERY_ADDRESS && WITHOUT_IPV6.includes(code)) {
+        return await listenSomewhere(server, { ...options, host: EVERY_IPV4_ADDRESS })
+      }
       const kind = mayComeLater(error) ? 'transient' : 'configuration'
       throw new Fault(kind, `cannot listen on ${host} port ${candidate}: ${messageOf(error)}`, {
         code: 'admin_address',
@@ -124,16 +139,17 @@ async function listenSomewhere(server: Server, { host, port, portWasSet }: Admin
   const tried = last === port ? `port ${port}` : `ports ${port} to ${last}`
   throw new Fault('transient', `cannot listen on ${host}: ${tried} in use`, {
     code: 'admin_port_in_use',
-    advice: 'set ADMIN_PORT to a free port, or to 0 to have one found',
+    advice:
+      'set ADMIN_PORT to a free port, or to 0 to have one found; containers on the network of one host need a port each, such as ADMIN_PORT=9465',
   })
 }
 
-function listen(server: Server, host: string, port: number): Promise<number> {
+function listen(server: Server, host: string, port: number): Promise<Listening> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
     server.listen({ host, port }, () => {
       server.removeListener('error', reject)
-      resolve((server.address() as AddressInfo).port)
+      resolve({ address: host, port: (server.address() as AddressInfo).port })
     })
   })
 }

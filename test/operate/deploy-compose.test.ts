@@ -48,7 +48,7 @@ describe('docker-compose.yml', () => {
         expect.stringMatching(/^SPLUNK_HEC_URL: .*the connection to .* is not encrypted/),
         expect.stringMatching(/^SPLUNK_SEARCH_URL: .*the connection to .* is not encrypted/),
       ],
-      config: { admin: { host: '0.0.0.0', port: 9464 } },
+      config: { admin: { host: '::', port: 9464 } },
     })
   })
 

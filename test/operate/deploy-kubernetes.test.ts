@@ -130,7 +130,7 @@ describe('a replica in its pod', () => {
   test('has a valid configuration without warnings', () => {
     expect(loadConfig(environment())).toMatchObject({
       warnings: [],
-      config: { admin: { host: '0.0.0.0', port: 9464 } },
+      config: { admin: { host: '::', port: 9464 } },
     })
   })
 

@@ -20,13 +20,15 @@ function promtool(...args: string[]): { status: number | null; said: string } {
 
 /** Alerts whose cases fail when every rule has this expression. */
 function caught(expression: string): string[] {
+  return failing(rules.replace(/ expr: [\s\S]*?(?=\n +(?:for|labels):)/g, ` expr: ${expression}`))
+}
+
+/** Alerts whose cases fail with these rules. */
+function failing(changed: string): string[] {
   const scratch = mkdtempSync(join(tmpdir(), 'rules-'))
   onTestFinished(() => rmSync(scratch, { recursive: true }))
   copyFileSync(join(folder, 'rules.test.yml'), join(scratch, 'rules.test.yml'))
-  writeFileSync(
-    join(scratch, 'rules.yml'),
-    rules.replace(/ expr: [\s\S]*?(?=\n +(?:for|labels):)/g, ` expr: ${expression}`),
-  )
+  writeFileSync(join(scratch, 'rules.yml'), changed)
   const { said } = promtool('test', 'rules', join(scratch, 'rules.test.yml'))
   return [...new Set([...said.matchAll(/alertname: (\w+), time/g)].map(([, name]) => name as string))]
 }
@@ -42,6 +44,19 @@ test('every alert fires when it should, and only then', () => {
 
 test('each alert’s cases fail if it never fires', () => {
   expect(caught('vector(0) > 1').sort()).toEqual([...names].sort())
+})
+
+test('each alert has a case with two groups, in which it is about one of them', () => {
+  const cases = readFileSync(join(folder, 'rules.test.yml'), 'utf8').split(/^(?= {2}- name: )/m)
+  const [ofTwo = ''] = cases.filter((text) => text.startsWith('  - name: two groups of one job'))
+  expect([...ofTwo.matchAll(/alertname: (\w+)\n.*\n +exp_alerts:\n/g)].map(([, name]) => name)).toEqual(names)
+})
+
+test('the cases fail if an alert does not tell the groups apart', () => {
+  const together = (text: string): string => text.replace(/\bgroup, /g, '')
+  const ofAGroup = alerts.filter((alert) => together(alert) !== alert)
+  expect(ofAGroup.length).toBeGreaterThan(6)
+  expect(failing(together(rules)).sort()).toEqual(ofAGroup.map((alert) => names[alerts.indexOf(alert)]).sort())
 })
 
 test('each alert’s cases fail if it always fires', () => {

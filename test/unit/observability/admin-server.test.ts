@@ -160,6 +160,14 @@ describe('the port', () => {
     expect(second.server.port).toBeGreaterThan(first.server.port)
   })
 
+  test(':: is reached over IPv6 and over IPv4', async () => {
+    const { server } = await started({ host: '::' })
+    expect(server.url).toBe(`http://[::]:${server.port}`)
+    for (const address of ['127.0.0.1', '[::1]']) {
+      expect((await fetch(`http://${address}:${server.port}/livez`)).status).toBe(200)
+    }
+  })
+
   test('a free default port is used', async () => {
     const { server } = await started()
     await server.close()
