@@ -18,6 +18,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { cleanEnvironment, MAIN, startCommand } from '../support/bridge-process.ts'
 import { polled } from '../support/polled.ts'
@@ -145,6 +146,36 @@ test('a reader that stops reading the output of a command causes no error', () =
   const command = '"$0" "$1" --help | :'
   const { stderr } = spawnSync('sh', ['-c', command, process.execPath, MAIN], { encoding: 'utf8' })
   expect(stderr).toBe('')
+})
+
+describe('a configuration file, without a connection and without secrets', () => {
+  const example = fileURLToPath(new URL('../../examples/web-access.yaml', import.meta.url))
+  const ran = (args: string[], input = '') => {
+    const env = cleanEnvironment()
+    const { status, stdout } = spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8', input, env })
+    return { status, stdout }
+  }
+
+  test('test runs its tests', () => {
+    expect(ran(['test', '--config', example])).toEqual({ status: 0, stdout: expect.stringMatching(/\n4 passed\n$/) })
+  })
+
+  test('explain reads a log from standard input', () => {
+    const { status, stdout } = ran(
+      ['explain', '--config', example, '--source', 'web', '--log', '-'],
+      '{"status":"502"}',
+    )
+    expect({ status, last: stdout.trimEnd().split('\n').at(-1) }).toEqual({
+      status: 0,
+      last: expect.stringMatching(/^\{"time":\d+\.0{9},.*"index":"web","event":\{.*"status":"502"\}/),
+    })
+  })
+
+  test('schema prints the JSON Schema', () => {
+    const { status, stdout } = ran(['schema'])
+    expect(status).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({ required: ['version', 'sources', 'sinks', 'routes'] })
+  })
 })
 
 describe('check', () => {

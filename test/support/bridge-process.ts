@@ -99,7 +99,8 @@ export class BridgeProcess {
 
 /** Environment of this process without any setting of ours, so that a developer's own never leak into a test. */
 export function cleanEnvironment(): NodeJS.ProcessEnv {
-  const ours = /^(SLS_|ALIBABA_CLOUD_|SPLUNK_(HEC|SEARCH)_|FILTER_|DEAD_LETTER|MAX_IN_FLIGHT|ADMIN_|SHUTDOWN_|LOG_)/
+  const ours =
+    /^(SLS_|ALIBABA_CLOUD_|SPLUNK_(HEC|SEARCH)_|FILTER_|EVENT_|SYSLOG_|BRIDGE_|DEAD_LETTER|MAX_IN_FLIGHT|ADMIN_|SHUTDOWN_|LOG_)/
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name)))
 }
 

@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { jsonSchema } from '../../../../src/config/file/json-schema.ts'
 import { renderPage } from '../../../../src/config/file/page.ts'
-import { accepted } from './given-file.ts'
+import { formatProblems } from '../../../../src/config/problems.ts'
+import { accepted, refused } from './given-file.ts'
 
 const page = readFileSync(new URL('../../../../docs/configuration-file.md', import.meta.url), 'utf8')
 const [example = ''] = [...page.matchAll(/```yaml\n(.*?)```/gs)].map(([, yaml = '']) => yaml)
@@ -16,6 +17,13 @@ describe('docs/configuration-file.md', () => {
   test('begins with a file that works', () => {
     expect(accepted(example, { env: { SPLUNK_TOKEN: 'x' } }).warnings).toEqual([])
   })
+})
+
+test('the page shows the problems of a file as they are told', () => {
+  const [, section = ''] = page.split('## Problems')
+  const [, file = '', told = ''] = /```yaml\n(.*?)```\n\n```\n(.*?)\n```/s.exec(section) ?? []
+  const problems = refused(file, { env: { SPLUNK_TOKEN: 'x' } })
+  expect(formatProblems(problems).replace(/\/\S+\/bridge\.yaml/g, 'bridge.yaml')).toBe(told)
 })
 
 type Schema = Readonly<Record<string, never>>
