@@ -1,4 +1,6 @@
 import type { Socket } from 'node:net'
+// Not the global ones: tests fake those, and a connection that is opened meanwhile is real.
+import { clearTimeout, setTimeout } from 'node:timers'
 import { HungUp } from './hung-up.ts'
 
 /** No interim answer: those are dropped when a request has left. What is not HTTP is recognised as such by whoever reads it. */
