@@ -10,12 +10,12 @@ export function routesFound(config: Config): string[] {
   if (routes.length === 1 && routes.every(({ when, shape }) => when === undefined && shape.length === 0)) return []
   const found = new Set<string>()
   for (const { source, ref } of logstoresOf(config)) {
-    const { all, comparisons } = leftOf(programOf(config, source, ref.logstore), ref)
+    const { all, routes: slow } = leftOf(programOf(config, source, ref.logstore), ref)
     if (all !== undefined) {
       found.add(`${ref.project}/${ref.logstore}: TypeScript runs all routes, ${SLOWER}, because of ${all}`)
     }
-    for (const { route, text } of comparisons) {
-      found.add(`${route}: TypeScript runs logs that come to '${text}' and have the field, ${SLOWER}`)
+    for (const [route, reasons] of slow) {
+      found.add(`${route}: TypeScript runs logs that come to ${reasons.join(', ')}, ${SLOWER}`)
     }
   }
   return found.size === 0 ? ['WebAssembly runs all of them'] : [...found]

@@ -31,15 +31,14 @@ test.for([
   expect(foundFor(route('own', when))).toEqual(['WebAssembly runs all of them'])
 })
 
-test.for<[when: string, text: string]>([
-  ['status = 500 and msg matches x', 'msg matches x'],
-  ['not uri glob /api/*', 'uri glob /api/*'],
-  ['client cidr (10.0.0.0/8)', 'client cidr (10.0.0.0/8)'],
-  ['tolower(user) = root', 'tolower(user) = root'],
-  ['a = val(b)', 'a = val(b)'],
-])('%s: the logs that come to the part and have its field are slower', ([when, text]) => {
+test.for<[when: string, part: string]>([
+  ['status = 500 and msg matches x', 'matches'],
+  ['not uri glob /api/*', 'glob'],
+  ['client cidr (10.0.0.0/8) or a pmatch (/x)', 'cidr, pmatch'],
+  ['tolower(user) = root', 'tolower()'],
+])('%s: the logs that come to the part are slower', ([when, part]) => {
   expect(foundFor(route('own', when))).toEqual([
-    `own: TypeScript runs logs that come to '${text}' and have the field, at about a twentieth of the speed`,
+    `own: TypeScript runs logs that come to ${part}, at about a twentieth of the speed`,
   ])
 })
 
