@@ -211,6 +211,9 @@ function embeddedBefore({ shape, routes }: Program): readonly string[] | '*' {
   if (!routes.some(({ when }) => when)) return []
   const fields = shape.map((step) => {
     if (step.name !== 'json') throw new Unsupported(`${step.name} before conditions`)
+    // Conditions would see the members of the object, and a failure counts whatever becomes of the log.
+    if (step.into === 'merge') throw new Unsupported('json, merged, before conditions')
+    if (step.required) throw new Unsupported('json, required, before conditions')
     return step.fields
   })
   return fields.includes('*') ? '*' : fields.flat()

@@ -173,3 +173,28 @@ test.each([
   expect(sent).toBeGreaterThan(5)
   expect(translated).toBeGreaterThan(5)
 })
+
+test.each([
+  [
+    'conditions see the members that a source merges into the log',
+    'x = 1',
+    { into: 'merge' as const, required: false },
+  ],
+  [
+    'a failure in a source counts although no route takes the log',
+    'nope exists',
+    { into: 'value' as const, required: true },
+  ],
+])('%s', (_, when, options) => {
+  const [program] = fc.sample(programsOf(fc.constant([])), 1)
+  const [taking, last] = [program?.routes[0], program?.routes.at(-1)]
+  if (program === undefined || taking === undefined || last === undefined) throw new Error('no program')
+  const condition = { text: when, expression: expressionOf(when) }
+  const body = list(group(log(content('j', '{"x":1}')), log(content('j', 'text')), log(content('x', '1'))))
+  const shape: Step[] = [{ name: 'json', fields: ['j'], onFailure: 'keep', ...options }]
+  compare(
+    body,
+    { ...program, shape, routes: [{ ...taking, when: condition, continue: false, shape: [] }, last] },
+    position,
+  )
+})
