@@ -13,13 +13,13 @@ export type AckResult = 'acked' | 'timeout' | 'lost' | 'cancelled'
 /** A request that was accepted and waits for its ack; `result` never rejects. */
 export class AckWait {
   readonly result: Promise<AckResult>
-  /** Monotonic milliseconds. */
-  readonly deadline: number
+  /** Monotonic milliseconds; may come nearer while it waits. */
+  readonly deadline: () => number
   /** The server has said `true`, which it says once: from here on neither asked again nor timed out. */
   told = false
   readonly #finish: (result: AckResult) => void
 
-  constructor(deadline: number, finished: (result: AckResult) => void) {
+  constructor(deadline: () => number, finished: (result: AckResult) => void) {
     const { promise, resolve } = Promise.withResolvers<AckResult>()
     this.result = promise
     this.deadline = deadline
@@ -144,7 +144,7 @@ export class AckChannel {
 
   expire(now: number): void {
     for (const [id, wait] of this.#pending) {
-      if (!wait.told && wait.deadline <= now) this.#finish(id, wait, 'timeout')
+      if (!wait.told && wait.deadline() <= now) this.#finish(id, wait, 'timeout')
     }
   }
 

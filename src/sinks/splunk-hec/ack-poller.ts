@@ -17,6 +17,10 @@ const QUERIES_AT_ONCE = 4
 const QUERY_TIMEOUT_MS = 10_000
 /** How long the channel of an unanswered POST is asked before the POST is repeated. */
 const LONGEST_DOUBT_MS = 30_000
+/** Where acks are known to come faster, it is asked for so many times their delay. */
+const DOUBT_DELAYS = 3
+/** Each ack makes a longer delay of before count less. */
+const DELAY_FORGOTTEN = 0.95
 
 export interface AckPollerOptions {
   readonly client: HecClient
@@ -57,6 +61,8 @@ export class AckPoller {
   readonly #query = pLimit(QUERIES_AT_ONCE)
   readonly #roomWanted = new Set<() => void>()
   #shared: AckChannel
+  /** About the longest of late, in milliseconds from an accepted request to its ack; `undefined` before the first. */
+  #delayMs: number | undefined
   /** POSTs under way or accepted and unacknowledged. */
   #unacked = 0
   #polling = false
@@ -100,12 +106,12 @@ export class AckPoller {
       cookies: channel.cookies,
       own: channel.own,
       accepted: (ackId) => {
-        const wait = this.#wait(timeoutMs)
+        const wait = this.#wait(() => timeoutMs)
         channel.accepted(post, ackId, wait)
         return this.#pending(channel, wait, signal)
       },
       doubtful: () => {
-        const wait = this.#wait(Math.min(LONGEST_DOUBT_MS, timeoutMs))
+        const wait = this.#wait(() => Math.min(this.#doubtMs, timeoutMs))
         channel.presume(post, wait)
         return this.#pending(channel, wait, signal)
       },
@@ -116,14 +122,25 @@ export class AckPoller {
     }
   }
 
+  get #doubtMs(): number {
+    if (this.#delayMs === undefined) return LONGEST_DOUBT_MS
+    return Math.min(LONGEST_DOUBT_MS, DOUBT_DELAYS * Math.max(this.#delayMs, this.#options.pollMs))
+  }
+
   /** A wait of at most `limitMs`. Its request counts as unacknowledged until the wait is finished. */
-  #wait(limitMs: number): AckWait {
+  #wait(limitMs: () => number): AckWait {
     const { clock, sink, telemetry } = this.#options
     const since = clock.monotonic()
-    return new AckWait(since + limitMs, (result) => {
-      this.#ended()
-      if (result === 'acked') telemetry.acknowledged(sink, (clock.monotonic() - since) / 1000)
-    })
+    return new AckWait(
+      () => since + limitMs(),
+      (result) => {
+        this.#ended()
+        if (result !== 'acked') return
+        const delayMs = clock.monotonic() - since
+        this.#delayMs = Math.max(delayMs, DELAY_FORGOTTEN * (this.#delayMs ?? 0))
+        telemetry.acknowledged(sink, delayMs / 1000)
+      },
+    )
   }
 
   /** From now on `channel` is asked about `wait`, unless the lease behind `signal` ends. */

@@ -1,5 +1,4 @@
 import type { Batch } from '../../core/batch.ts'
-import { sizeOf } from '../../core/batch.ts'
 import { Fault } from '../../core/errors.ts'
 import type { Lease } from '../../core/lease.ts'
 import { backoffMs, retryDelayMs, untilSuccess } from '../../core/retry.ts'
@@ -14,7 +13,7 @@ import {
   refusesForGood,
 } from './lasting-faults.ts'
 import type { EventRange } from './range.ts'
-import { around, isSingle, oneOf, splitAt } from './range.ts'
+import { around, isSingle, oneOf, partsOf, splitAt } from './range.ts'
 import type { Acceptance, Decision, Failed } from './range-request.ts'
 import { sendRange } from './range-request.ts'
 import type { Shared } from './shared.ts'
@@ -22,6 +21,9 @@ import type { Shared } from './shared.ts'
 export const RETRY = { minMs: 250, maxMs: 30_000 }
 /** Failures in a row of one request before it is suspected, by the kind of the fault. */
 const PATIENCE = { configuration: 2, ambiguous: MOST_UNKNOWN, transient: 6, event: 1, lease: 1 } as const
+
+/** A range whose outcome is unknown is cut into so many: each failure may cost a timeout, or the wait for an ack. */
+const PARTS_IN_DOUBT = 8
 
 /** An answer to a request that was sent. */
 export type Answered = Exclude<Decision, { is: 'over_limit' }>
@@ -221,8 +223,7 @@ export class Attempts {
       return { parts: [range], proven: false }
     }
     if (range.failedAt !== undefined && evidence.acceptances > range.failedAt) {
-      const halves = isSingle(range) ? [range] : splitAt(this.#batch, range, sizeOf(this.#batch, range) / 2)
-      return { parts: halves, proven: false }
+      return { parts: partsOf(this.#batch, range, fault.kind === 'ambiguous' ? PARTS_IN_DOUBT : 2), proven: false }
     }
     if (isSingle(range) || overdue % 2 === 1) return undefined
     const index = oneOf(range, this.#tries++)

@@ -49,6 +49,18 @@ export function halvesOf(batch: Batch, range: EventRange): EventRange[] {
   return [eventRange(range.from, cut, 'bisect', range.cuts), eventRange(cut, range.to, 'bisect', range.cuts)]
 }
 
+/** The range in at most `count` parts of about equal size. */
+export function partsOf(batch: Batch, range: EventRange, count: number): EventRange[] {
+  const parts: EventRange[] = []
+  let rest = range
+  for (let left = count; left > 1 && !isSingle(rest); left--) {
+    const [part, others] = splitAt(batch, rest, sizeOf(batch, rest) / left)
+    parts.push(part)
+    rest = others
+  }
+  return [...parts, rest]
+}
+
 /** The ranges before and after one event of a range. */
 export function around(range: EventRange, index: number): EventRange[] {
   const parts = [

@@ -142,6 +142,35 @@ describe('an answer that got lost', () => {
     expect(asked.length).toBeGreaterThan(5)
   })
 
+  test('a request that did not arrive is sent again sooner where acks come fast', async () => {
+    const hec = await startHec({ ack: true })
+    const speed = 50
+    const { deliver } = await sinkTo([hec.url], { speed })
+    await deliver(batchOf(names(1, 'before')))
+    hec.script.push(cut)
+    await deliver(batchOf(names(4)))
+    expect(hec.indexed).toEqual([...names(1, 'before'), ...names(4)])
+    const [, first, second] = hec.posts
+    const waited = ((second?.atMs ?? 0) - (first?.atMs ?? 0)) * speed
+    expect(waited).toBeGreaterThanOrEqual(2 * ACK_POLL_MS)
+    expect(waited).toBeLessThan(20_000)
+  })
+
+  test('one event whose requests are cut, among others: its neighbours arrive within a minute', async () => {
+    const hec = await startHec({ ack: true })
+    hec.rule = (post, response, it) => (post.ids.includes('e77') ? cut(post, response, it) : undefined)
+    const speed = 20
+    const { deliver } = await sinkTo([hec.url], { speed })
+    const before = performance.now()
+    const delivered = deliver(batchOf(names(500)))
+    await deliver(batchOf(names(1, 'other')))
+    await hec.until(() => new Set(hec.indexed).size === 500, 20_000)
+    expect((performance.now() - before) * speed).toBeLessThan(60_000)
+    hec.rule = undefined
+    await delivered
+    expect(new Set(hec.indexed).size).toBe(501)
+  })
+
   test('a lost answer to a poll: the ack was told once, so the request is repeated at the deadline', async () => {
     const hec = await startHec({ ack: true })
     hec.ackScript.push((query, response) => {
