@@ -6,16 +6,15 @@ import type { EnvelopeSet, Route, Routing } from '../../routing/route.ts'
 import type { Surroundings, Understood } from '../build.ts'
 import { freeze, here, present, processOf, sourceOf, splunkHecOf } from '../build.ts'
 import type { CredentialsConfig } from '../credentials.ts'
-import { ACCESS_KEY_SETTINGS, credentialsConfig } from '../credentials.ts'
+import { credentialsConfig } from '../credentials.ts'
 import type { Environment } from '../environment.ts'
 import type { Loaded } from '../load.ts'
 import { NOT_ASKED, understand } from '../load.ts'
 import type { SinkConfig, SourceConfig } from '../model.ts'
 import type { Problem } from '../problems.ts'
-import { shown } from '../problems.ts'
 import type { Peer, Setting, SettingName, Values } from '../settings.ts'
-import { PEERS, SETTING_NAMES, SETTINGS, settingsToAsk } from '../settings.ts'
-import { ownVariables, unknownVariables } from '../unknown.ts'
+import { PEERS, SETTINGS, settingsToAsk } from '../settings.ts'
+import { unknownVariables } from '../unknown.ts'
 import { fileDescription } from './description.ts'
 import { YamlDocument } from './document.ts'
 import { Findings } from './findings.ts'
@@ -30,6 +29,7 @@ import { Refusal, Unresolved } from './shape.ts'
 import { refuseSharedPaths } from './shared-paths.ts'
 import { stepsOf } from './steps.ts'
 import { testsOf } from './tests.ts'
+import { CREDENTIALS_SETTINGS, twoTruths } from './two-truths.ts'
 import type { KeyPath, Written } from './written.ts'
 import { entriesOf, plainOf, textOf } from './written.ts'
 
@@ -95,8 +95,7 @@ class FileReading {
     const sinks = this.#sinks(process?.values.MAX_IN_FLIGHT_BYTES)
     refuseSharedPaths(root, dirname(this.#parts.path), this.#findings)
     const tests = testsOf(root, this.#findings)
-    this.#refuseTwoTruths()
-    const problems = [...this.#findings.problems, ...this.#problems]
+    const problems = [...this.#findings.problems, ...this.#problems, ...twoTruths(this.#parts)]
     if (problems.length > 0 || values === undefined || process === undefined) return { problems }
     const config = {
       sources: sources.map((make) => make(values)),
@@ -238,35 +237,11 @@ class FileReading {
       this.#findings.warn([...at, key], 'is a secret that stands in the file: write ${NAME} or ${file:/path} instead')
     }
   }
-
-  /** The file and the environment must not both say where logs come from and go to. */
-  #refuseTwoTruths(): void {
-    const { env, quoted, path, root } = this.#parts
-    const sources = [...entriesOf(entriesOf(root).get('sources')?.value).values()]
-    // While no source can be read, none is known to do without them.
-    const usesOwn =
-      sources.length === 0 ||
-      sources.some(({ value }) => textOf(entriesOf(value).get('credentials')?.value) === undefined)
-    const meant = new Set<string>(['SLS_CONSUMER', ...(usesOwn ? CREDENTIALS_SETTINGS : [])])
-    for (const variable of ownVariables(env, TWO_TRUTHS)) {
-      if (quoted.has(variable) || meant.has(variable.replace(/_FILE$/, ''))) continue
-      this.#problems.push({
-        variable,
-        problem: `is set, and the configuration file ${shown(path)} does not quote it: two places would say the same`,
-        allowed: `not set; or quoted in the file as \${${variable.replace(/_FILE$/, '')}}`,
-      })
-    }
-  }
 }
 
 type Make<T> = (values: FileValues) => T
 
-const TWO_TRUTHS = /^(?:SLS|FILTER|EVENT|SPLUNK_HEC|SYSLOG)_/
 const BESIDE_A_FILE = /^(?:SPLUNK_SEARCH|BRIDGE)_/
-
-const CREDENTIALS_SETTINGS = SETTING_NAMES.filter(
-  (name) => SETTINGS[name].group === 'credentials' || (ACCESS_KEY_SETTINGS as readonly string[]).includes(name),
-)
 
 /** Settings of sections whose value is the path of a file. */
 const FILE_SETTINGS = [

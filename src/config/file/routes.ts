@@ -1,10 +1,10 @@
 import { nearest } from '../../core/nearest.ts'
-import { passedByAbsence } from '../../routing/absence.ts'
 import type { Condition } from '../../routing/condition.ts'
-import { parseCondition } from '../../routing/condition.ts'
-import { contradictionsIn } from '../../routing/contradictions.ts'
-import { boolean } from '../parsers.ts'
+import { boolean, slsEndpoint } from '../parsers.ts'
+import { checkConditions } from './conditions.ts'
 import type { Findings } from './findings.ts'
+import type { AllNames, Names } from './names.ts'
+import { namesOf } from './names.ts'
 import type { KeyPath, Written } from './written.ts'
 import { entriesOf, isNothing, itemsOf, textOf } from './written.ts'
 
@@ -13,63 +13,9 @@ export interface CheckedRoutes {
   readonly conditions: ReadonlyMap<number, Condition>
 }
 
-/** What the names of a file stand for, and which were used. */
-class Names {
-  readonly #kind: string
-  readonly #section: string
-  readonly #known: readonly string[]
-  readonly #used = new Set<string>()
-  readonly #findings: Findings
-
-  constructor(kind: string, section: string, root: Written, findings: Findings) {
-    this.#kind = kind
-    this.#section = section
-    this.#known = [...entriesOf(entriesOf(root).get(section)?.value).keys()]
-    this.#findings = findings
-  }
-
-  get all(): readonly string[] {
-    return this.#known
-  }
-
-  /** Whether it is known. `also` are words that may stand in place of a name. */
-  use(path: KeyPath, name: string, also: readonly string[] = []): boolean {
-    this.markUsed(name)
-    return this.know(path, name, also)
-  }
-
-  /** The same, without using it. */
-  know(path: KeyPath, name: string, also: readonly string[] = []): boolean {
-    const known = [...also, ...this.#known]
-    if (known.includes(name)) return true
-    const meant = nearest(name, known)
-    this.#findings.refuse(path, {
-      problem: `there is no ${this.#kind} of this name${meant === undefined ? '' : `; did you mean ${meant}?`}`,
-      allowed: known.length === 0 ? `a name of ${this.#section}` : known.join(', '),
-    })
-    return false
-  }
-
-  markUsed(name: string): void {
-    this.#used.add(name)
-  }
-
-  warnOfUnused(): void {
-    for (const name of this.#known) {
-      if (!this.#used.has(name)) this.#findings.warn([this.#section, name], `nothing uses this ${this.#kind}`)
-    }
-  }
-}
-
 /** Checks everything in a file that names something else in it, the conditions, and that every log is decided on. */
 export function checkRoutes(root: Written, findings: Findings): CheckedRoutes {
-  const names = {
-    sources: new Names('source', 'sources', root, findings),
-    sinks: new Names('sink', 'sinks', root, findings),
-    credentials: new Names('entry of credentials', 'credentials', root, findings),
-    lists: new Names('list', 'lists', root, findings),
-    macros: new Names('macro', 'macros', root, findings),
-  }
+  const names = namesOf(root, findings)
   for (const [source, { value }] of entriesOf(entriesOf(root).get('sources')?.value)) {
     const name = textOf(entriesOf(value).get('credentials')?.value)
     if (name !== undefined) names.credentials.use(['sources', source, 'credentials'], name)
@@ -86,93 +32,8 @@ export function checkRoutes(root: Written, findings: Findings): CheckedRoutes {
   return { conditions }
 }
 
-type AllNames = Readonly<Record<'sources' | 'sinks' | 'credentials' | 'lists' | 'macros', Names>>
-
-/** Reading a value of it is using its name. */
-class Used<T> extends Map<string, T> {
-  onUse: (name: string) => void = () => {}
-
-  override get(name: string): T | undefined {
-    const value = super.get(name)
-    if (value !== undefined) this.onUse(name)
-    return value
-  }
-}
-
-/** A wrong macro is one problem, at its own place, however many conditions use it. */
-function checkConditions(
-  root: Written,
-  routes: readonly Written[],
-  names: AllNames,
-  findings: Findings,
-): Map<number, Condition> {
-  const section = (key: string) => [...entriesOf(entriesOf(root).get(key)?.value)]
-  const macros = new Used(section('macros').flatMap(([name, { value }]) => pair(name, textOf(value))))
-  const lists = new Used(
-    section('lists').map(([name, { value }]) => [name, itemsOf(value).flatMap((item) => textOf(item) ?? [])]),
-  )
-  const broken = brokenMacros(macros, lists, findings)
-  macros.onUse = (name) => names.macros.markUsed(name)
-  lists.onUse = (name) => names.lists.markUsed(name)
-  const conditions = new Map<number, Condition>()
-  for (const [index, route] of routes.entries()) {
-    const text = textOf(entriesOf(route).get('when')?.value)
-    if (text === undefined) continue
-    const found = parseCondition(text, { macros, lists })
-    if (!('problem' in found)) {
-      conditions.set(index, found)
-      const path = ['routes', index, 'when']
-      warnOfContradictions(found, path, findings)
-      remarkOnAbsence(found, path, findings)
-    } else if (found.macro === undefined || !broken.has(found.macro)) findings.refuse(['routes', index, 'when'], found)
-  }
-  return conditions
-}
-
-function warnOfContradictions({ expression }: Condition, path: KeyPath, findings: Findings): void {
-  for (const { isWhole, reason, offset } of contradictionsIn(expression)) {
-    findings.warn(path, `${isWhole ? 'can never hold' : 'has a part that can never hold'}: ${reason}`, offset)
-  }
-}
-
-function remarkOnAbsence({ expression }: Condition, path: KeyPath, findings: Findings): void {
-  for (const { field, text, offset } of passedByAbsence(expression)) {
-    const meant = `add '${field} exists' if they should not`
-    findings.remark(path, `logs without ${field} pass here, because '${text}' is false for them: ${meant}`, offset)
-  }
-}
-
 function isEmptyMap(written: Written | undefined): boolean {
   return written?.kind === 'map' && written.entries.size === 0
-}
-
-function pair<T>(name: string, value: T | undefined): [string, T][] {
-  return value === undefined ? [] : [[name, value]]
-}
-
-function brokenMacros(
-  macros: Used<string>,
-  lists: ReadonlyMap<string, readonly string[]>,
-  findings: Findings,
-): Set<string> {
-  const read = [...macros].map(([name, text]) => {
-    const uses = new Set<string>()
-    macros.onUse = (used) => uses.add(used)
-    return { name, uses, found: parseCondition(text, { macros, lists }) }
-  })
-  const broken = new Set<string>()
-  for (const { name, found } of read) {
-    if (!('problem' in found) || found.macro !== undefined) continue
-    broken.add(name)
-    findings.refuse(['macros', name], found)
-  }
-  // Macros that go in a circle have no problem of their own. The first of them is told.
-  for (const { name, found, uses } of read) {
-    if (!('problem' in found) || [name, found.macro ?? name].some((one) => broken.has(one))) continue
-    for (const one of [name, ...uses]) broken.add(one)
-    findings.refuse(['macros', name], found)
-  }
-  return broken
 }
 
 function checkTargets(routes: readonly Written[], names: AllNames, findings: Findings): void {
@@ -180,9 +41,12 @@ function checkTargets(routes: readonly Written[], names: AllNames, findings: Fin
   for (const [index, route] of routes.entries()) {
     if (route.kind !== 'map') continue
     const path = ['routes', index]
-    const value = (key: string) => {
-      const written = route.entries.get(key)?.value
-      return written?.kind === 'text' && isNothing(written) ? undefined : written
+    const value = (key: string) => valueOfKey(route, key)
+    for (const key of ['when', 'from']) {
+      // A condition that was forgotten must not take every log.
+      if (route.entries.has(key) && value(key) === undefined) {
+        findings.refuse([...path, key], { problem: 'has no value', allowed: `a value; or no ${key}`, ofKey: true })
+      }
     }
     const name = textOf(value('name'))
     if (name !== undefined && seen.has(name)) {
@@ -220,6 +84,12 @@ function checkTargets(routes: readonly Written[], names: AllNames, findings: Fin
   }
 }
 
+/** Nothing as if the key were not there. */
+function valueOfKey(map: Written, key: string): Written | undefined {
+  const written = entriesOf(map).get(key)?.value
+  return written?.kind === 'text' && isNothing(written) ? undefined : written
+}
+
 function isTrue(written: Written | undefined): boolean {
   const parsed = boolean.parse(textOf(written) ?? 'false')
   return 'value' in parsed && parsed.value
@@ -237,10 +107,8 @@ function checkCoverage(root: Written, routes: readonly Written[], names: AllName
   const covered = new Set<string>()
   const reached = new Set<string>()
   for (const [index, route] of routes.entries()) {
-    const entries = entriesOf(route)
-    const from = entries.has('from')
-      ? itemsOf(entries.get('from')?.value).flatMap((item) => textOf(item) ?? [])
-      : names.sources.all
+    const written = valueOfKey(route, 'from')
+    const from = written === undefined ? names.sources.all : itemsOf(written).flatMap((item) => textOf(item) ?? [])
     for (const source of from) reached.add(source)
     if (from.length > 0 && from.every((source) => covered.has(source))) {
       const path = ['routes', index]
@@ -249,7 +117,7 @@ function checkCoverage(root: Written, routes: readonly Written[], names: AllName
         allowed: 'a place above them; or `when` or `continue: true` at those routes',
       })
     }
-    const takesAll = !entries.has('when') && !isTrue(entries.get('continue')?.value)
+    const takesAll = valueOfKey(route, 'when') === undefined && !isTrue(valueOfKey(route, 'continue'))
     if (takesAll) for (const source of from) covered.add(source)
   }
   const unmatched = textOf(entriesOf(root).get('unmatched')?.value) ?? 'error'
@@ -275,9 +143,9 @@ function checkCoverage(root: Written, routes: readonly Written[], names: AllName
 function refuseTwins(root: Written, findings: Findings): void {
   const seen = new Map<string, string>()
   for (const [name, { value }] of entriesOf(entriesOf(root).get('sources')?.value)) {
-    const [endpoint, project, group] = ['endpoint', 'project', 'group'].map((key) =>
-      textOf(entriesOf(value).get(key)?.value),
-    )
+    const [written = '', project, group] = ['endpoint', 'project', 'group'].map((key) => textOf(valueOfKey(value, key)))
+    const parsed = slsEndpoint.parse(written)
+    const endpoint = 'value' in parsed ? parsed.value : written
     for (const logstore of logstoresOf(value)) {
       const identity = [endpoint, project, group, logstore].join('\n')
       const twin = seen.get(identity)

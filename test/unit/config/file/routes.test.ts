@@ -210,6 +210,12 @@ describe('a route', () => {
       '5:24 routes[0].continue: a route that drops a log takes it',
     ],
     ['of no source', '{name: a, from: [], to: splunk}', '5:21 routes[0].from: names no source'],
+    ['with a condition that was forgotten', '{name: a, when: , to: splunk}', '5:15 routes[0].when: has no value'],
+    [
+      'with a condition that comes out empty',
+      '{name: a, when: "${NOT_SET:-}", to: splunk}',
+      '5:15 routes[0].when: has no value',
+    ],
     ['without a name', '{to: splunk}', '5:5 routes[0].name: is required and not set'],
   ] as const)('%s is a problem', ([, route, problem]) => {
     expect(told(withRoutes([route]))).toContain(problem)
@@ -227,7 +233,7 @@ describe('a route', () => {
 })
 
 test('sources that read the same logstore in one group are a problem', () => {
-  const sources = `{a: ${SOURCE}, b: ${SOURCE}}`
+  const sources = `{a: ${SOURCE}, b: ${SOURCE.replace('endpoint: ', 'endpoint: https://')}}`
   expect(told(fileOf({ sources }))).toEqual([
     expect.stringMatching(/^2:\d+ sources\.b: reads actiontrail in the same group as sources\.a/),
   ])
