@@ -1,4 +1,5 @@
 import type { Commit } from '../../src/emulator/sls/group-api.ts'
+import type { LagSeen } from './lag-watch.ts'
 import type { DeadLetterSeen, Delivery, Entry, Ledger, Written } from './ledger.ts'
 
 /**
@@ -22,6 +23,7 @@ const PROPERTIES = {
     'Of events that are all refused, at most ten are dead-lettered by one process without an acceptance between them.',
   endless: 'Nothing is sent again and again: deliveries of one log get rarer.',
   'held up': 'While one event, or one endpoint of two, is refused, everything else arrives within a minute.',
+  lag: 'No lag is 0, or missing, while a log of the shard has waited for half a minute.',
   hung: 'A replica answers /livez and leaves when asked to, whatever becomes of its log.',
   unfired: 'Every scripted fault hit something.',
 } as const
@@ -81,6 +83,8 @@ export interface Run {
   readonly ackTimeoutMs: number
   readonly peakMemoryMb: number
   readonly memoryLimitMb: number
+  /** Where replicas said that nothing waits, or said nothing, of shards that they held. */
+  readonly lags: readonly LagSeen[]
   /** Violations found during the run: `stuck` and `died`. */
   readonly noticed: readonly Violation[]
 }
@@ -106,6 +110,8 @@ const MOST_GIVEN_UP = 10
 /** One log arrives at most so often within ten seconds from one replica. */
 const MOST_COPIES = 8
 const COPIES_MS = 10_000
+/** What was told last counts for 20 s, is told again every 5 s, and a second passes between two looks at it. */
+const MOST_WAITING_MS = 30_000
 /** From a fault to the last time its trouble may make anybody send again. */
 const AFTERMATH_MS = 60_000
 
@@ -134,6 +140,7 @@ export function judge(record: Run): Violation[] {
   for (const entry of record.ledger.entries.values()) judgeEntry(entry, { ...record, commitsOf }, report)
   judgeCommits(record, report)
   judgeGivenUp(record, report)
+  judgeLags(record, report)
   for (const { fault, hits } of record.injuries) if (hits === 0) report('unfired', fault)
   const { peakMemoryMb, memoryLimitMb } = record
   if (peakMemoryMb > memoryLimitMb) report('memory', `${peakMemoryMb} MB resident, ${memoryLimitMb} allowed`)
@@ -199,6 +206,27 @@ function judgeEntry(entry: Entry, record: Case, report: Report): void {
 function refusedAll(deadLetter: DeadLetterSeen, { injuries }: Run): boolean {
   const at = keptAt(deadLetter, injuries)
   return injuries.some(({ may, from, to }) => may.includes('events refused') && from <= at && at <= to + ANSWER_MS)
+}
+
+/** The truth is the store's and the receiver's: what came to the shard by then, and had not left it. */
+function judgeLags({ ledger, lags, injuries }: Run, report: Report): void {
+  const written = [...ledger.entries.values()].filter((entry) => entry.written?.wanted && !entry.expired)
+  const waits = written.map((entry) => {
+    const { shard, receivedAt } = entry.written as Written
+    const left = [...entry.deliveries.map(({ at }) => at), ...entry.deadLetters.map((each) => keptAt(each, injuries))]
+    return { entry, shard, from: receivedAt + MOST_WAITING_MS, to: Math.min(Number.POSITIVE_INFINITY, ...left) }
+  })
+  const ofShard = Map.groupBy(
+    waits.filter(({ from, to }) => from < to),
+    ({ shard }) => shard,
+  )
+  for (const { at, replica, shard, seconds } of lags) {
+    const waiting = ofShard.get(shard)?.find(({ from, to }) => from < at && at < to)
+    if (!waiting) continue
+    const { serial, written: place } = waiting.entry
+    const said = `${replica} says ${seconds ?? 'nothing'} of shard ${shard} at ${at}`
+    report('lag', `${said}, and ${placed(serial, place as Written)} waits`, waiting.entry)
+  }
 }
 
 /** An acceptance may be known to the sender up to `ANSWER_MS` after the receiver. */

@@ -40,6 +40,8 @@ export interface Written {
   readonly shard: number
   /** Groups before its own in the shard. */
   readonly position: number
+  /** Unix milliseconds at which the service received it. */
+  readonly receivedAt: number
   /** As the contract builds it: logstore, shard, the group's cursor, place in the group. */
   readonly eventId: string
   readonly wanted: boolean
@@ -93,10 +95,10 @@ export class Ledger {
         count: Number.POSITIVE_INFINITY,
         maxBytes: Number.MAX_SAFE_INTEGER,
       })
-      for (const { bytes, rawSize } of groups) {
-        const position = known.length
-        const id = `${this.#logstore.name}:${shard.id}:${shard.number(position)}`
-        known.push(this.#written(decodeLogGroup(lz4Decompress(bytes, rawSize)), shard.id, position, id))
+      for (const { bytes, rawSize, receivedAt } of groups) {
+        const place = { shard: shard.id, position: known.length, receivedAt }
+        const id = `${this.#logstore.name}:${shard.id}:${shard.number(place.position)}`
+        known.push(this.#written(decodeLogGroup(lz4Decompress(bytes, rawSize)), place, id))
       }
     }
   }
@@ -150,7 +152,11 @@ export class Ledger {
     return this.#sls.logstore()
   }
 
-  #written(group: ReturnType<typeof decodeLogGroup>, shard: number, position: number, groupId: string): string[] {
+  #written(
+    group: ReturnType<typeof decodeLogGroup>,
+    place: Pick<Written, 'shard' | 'position' | 'receivedAt'>,
+    groupId: string,
+  ): string[] {
     const { topic, source, tags } = group
     return group.logs.map(({ time, timeNs, contents }, index) => {
       const log: Record<string, string> = { __topic__: topic, __source__: source }
@@ -159,7 +165,7 @@ export class Ledger {
       const message = log['message'] ?? ''
       const refusedFor = message.startsWith(ATTACK_PAGE) ? 'http_403' : /^poison (\d+)/.exec(message)?.[1]
       this.#entry(log[SERIAL] as string).written = {
-        ...{ shard, position, eventId: `${groupId}:${index}` },
+        ...{ ...place, eventId: `${groupId}:${index}` },
         wanted: this.#topics.size === 0 || this.#topics.has(topic),
         ...(refusedFor !== undefined && { refusedFor }),
         special: /^(poison|attack) /.test(message),

@@ -270,6 +270,11 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     ...{ ordeal: 'stalled SIEM, growing logs', caughtBy: 'memory' },
   },
+  {
+    bug: 'a shard whose end is not told counts as caught up',
+    edits: [['if (now - this.#end.at <= END_IS_FRESH_MS) return 0', 'return 0']],
+    ...{ ordeal: 'silence about shards', caughtBy: 'lag' },
+  },
 ]
 
 const HERE = dirname(fileURLToPath(import.meta.url))

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { polled } from '../support/polled.ts'
 import { faultNamed } from './faults/catalog.ts'
 import { anyPaused } from './faults/refusals.ts'
+import { SILENCE_ABOUT_SHARDS } from './faults/sls.ts'
 import { performOne } from './schedule.ts'
 import type { TrialOptions } from './trial.ts'
 import type { World } from './world.ts'
@@ -176,6 +177,11 @@ export const ORDEALS = {
   'output full': {
     replicas: 1,
     ordeal: (world) => performOne(world, faultNamed('the disk of the standard output is full'), 0),
+  },
+
+  'silence about shards': {
+    ...{ replicas: 1, shards: 2 },
+    ordeal: (world) => performOne(world, SILENCE_ABOUT_SHARDS, 0),
   },
 
   'stalled SIEM, growing logs': {

@@ -16,6 +16,7 @@ import { polled } from '../support/polled.ts'
 import { selfSigned } from '../unit/emulator/hec/certificate.ts'
 import { Host } from './host.ts'
 import type { Consequence, Holding, Injury, Run, Violation } from './judge.ts'
+import { LagWatch } from './lag-watch.ts'
 import { deadLettersIn, Ledger, SERIAL } from './ledger.ts'
 import { Replica } from './replica.ts'
 import type { Subject } from './subject.ts'
@@ -116,6 +117,7 @@ export class World implements AsyncDisposable {
   readonly #holdings = new Map<number, Holding[]>()
   readonly #noticed: Violation[] = []
   readonly #watch: NodeJS.Timeout
+  readonly #lags: LagWatch
   readonly #log: WriteStream
   #writing: { stop: () => void; done: Promise<void> } | undefined
   #specials = 0
@@ -182,10 +184,12 @@ export class World implements AsyncDisposable {
       replica.onDeath = ({ code, signal }) => this.notice('died', `${replica.name}: ${signal ?? `exit code ${code}`}`)
     }
     this.#watch = setInterval(() => this.#look(), 25)
+    this.#lags = new LagWatch(this.replicas, () => this.group?.shards ?? [])
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#watch)
+    this.#lags.stop()
     await this.stopWriting()
     for (const replica of this.replicas) {
       replica.thaw()
@@ -387,6 +391,7 @@ export class World implements AsyncDisposable {
     for (const { id } of [...this.sls.faults.unfired(), ...this.hec.faults.unfired()]) this.notice('unfired', id)
     return {
       ...{ ledger: this.ledger, commits: this.sls.commits, holdings: this.#holdings, injuries: this.injuries },
+      lags: this.#lags.seen,
       ...{
         ack: this.ack,
         leaseMs: LEASE_MS,

@@ -145,6 +145,14 @@ export const SLS_FAULTS: Fault[] = [
   },
 ]
 
+/** Pulls and cursors fail while heartbeats work, for long enough that a lag of 0 is a lie. */
+export const SILENCE_ABOUT_SHARDS: Fault = scripted({
+  name: 'SLS answers nothing about shards, and heartbeats',
+  apis: [...PULL, 'GetCursor', 'GetCursorTime'],
+  action: { status: 500 },
+  lasts: [45_000, 45_000],
+})
+
 function writable(world: World): number[] {
   return world.logstore
     .shards()
