@@ -68,7 +68,8 @@ export class Findings {
     const { written } = along(this.#root, path)
     if (written.kind !== 'text' || !('problem' in written.value)) return
     const { problem, allowed, passing } = written.value
-    if (problem !== '') this.refuse(path, { problem, allowed, passing })
+    // The value may be a secret that only looks as if it had a variable in it.
+    if (problem !== '') this.refuse(path, { problem, allowed, passing, secret: true })
   }
 
   /** A warning about the key at a path, or about a place in its value. */

@@ -65,7 +65,7 @@ export class Interpolation {
     if (!closed) return { problem: '${ has no }' }
     if (inner.startsWith('file:')) return this.#contentOf(inner.slice('file:'.length))
     const [, name, fallback] = /^([A-Za-z_]\w*)(?::-(.*))?$/s.exec(inner) ?? []
-    if (name === undefined) return { problem: `\${${inner}} is none of the known forms` }
+    if (name === undefined) return { problem: 'this ${…} is none of the known forms' }
     this.quoted.add(name)
     const given = this.#env[name]?.trim()
     if (given) return { text: given }

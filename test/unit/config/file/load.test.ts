@@ -252,7 +252,7 @@ describe('values are replaced', () => {
   test.for([
     ['a variable that is not set', '${NOPE}', 'the environment variable NOPE is not set'],
     ['a brace that is not closed', '${A', '${ has no }'],
-    ['another form', '${a b}', '${a b} is none of the known forms'],
+    ['another form', '${a b}', 'this ${…} is none of the known forms'],
     ['a file that is not there', '${file:nope}', 'the file cannot be read: ENOENT: no such file or directory'],
     ['an empty file', '${file:empty}', 'the file is empty'],
   ] as const)('%s is a problem at its place', ([, written, problem]) => {
@@ -382,6 +382,14 @@ describe('files beside the file', () => {
     const sinks = '{splunk: {type: splunk_hec, url: nonsense, token: "${NOPE}", tls: {ca_file: nope.pem}}}'
     expect(accepted(fileOf({ sinks }), { asked: [] }).config.sinks).toMatchObject([{ name: 'splunk', urls: [] }])
   })
+})
+
+test('a secret that looks as if it had a variable in it is not shown', () => {
+  const problems = refused(
+    fileOf({ sinks: '{splunk: {type: splunk_hec, url: "https://a:1", token: "hush${ss w}ord"}}' }),
+  )
+  expect(problems).toHaveLength(1)
+  expect(JSON.stringify(problems)).not.toMatch(/hush|ss w/)
 })
 
 test('a literal secret is a warning with its place', () => {
