@@ -161,7 +161,7 @@ describe('a condition has bounds', () => {
   })
 })
 
-test('any text is read or refused with a place in it, in time that its length allows', () => {
+test('any text is read or refused with a place in it, in time that its length allows', { timeout: 60_000 }, () => {
   const pieces = [
     ...['status', '=', '!=', '<', '404', 'and', 'or', 'not', '(', ')', 'in', 'bad', ',', '"a b"', "'", '"', '\\', ' '],
     ...[
@@ -194,9 +194,9 @@ test('any text is read or refused with a place in it, in time that its length al
       expect(result.offset).toBeGreaterThanOrEqual(0)
       expect(result.offset).toBeLessThanOrEqual(text.length)
     }),
-    { numRuns: 5000, interruptAfterTimeLimit: 2000 },
+    { numRuns: 5000, interruptAfterTimeLimit: 1500 },
   )
-  for (const piece of [...pieces, 'x = 1 or ', 'not (', 'a.', 'x in (a,']) {
+  for (const piece of ['status', '(', "'", '.', ' ', '用', 'x = 1 or ', 'not (', 'a.', 'x in (a,', '[!a']) {
     const start = performance.now()
     parseCondition(piece.repeat(65_536 / Buffer.byteLength(piece)), NAMES)
     expect(performance.now() - start, piece).toBeLessThan(2000)
