@@ -177,7 +177,7 @@ function sinkOf(sinks: ReadonlyMap<string, Sink>, name: string): Sink {
 
 /** The kernel gets room for bodies and for blocks being inflated. Unused memory costs nothing. */
 function openKernel(options: KernelOptions, budget: ByteBudget, telemetry: Telemetry): Kernel | undefined {
-  const kernel = Kernel.open(options, Math.min(KERNEL_BODY_BYTES, budget.pullLimit + INFLATING_BYTES))
+  const kernel = Kernel.open(options, Math.min(KERNEL_BODY_BYTES, budget.bodiesLimit + INFLATING_BYTES))
   telemetry.notice('debug', `pulls are encoded in ${kernel ? 'WebAssembly' : 'JavaScript'}`)
   return kernel
 }

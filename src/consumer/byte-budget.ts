@@ -63,6 +63,12 @@ export class ByteBudget {
     return Math.floor(this.limit / (2 * this.#accounts.size))
   }
 
+  /** The most that the bodies of all pulls take together, unless one is larger than `pullLimit`. */
+  get bodiesLimit(): number {
+    const lines = this.#accounts.size === 1 ? 1 : this.#accounts.size + 1
+    return lines * this.pullLimit
+  }
+
   /**
    * Waits its turn, then until a body of `bytes` fits. Bytes that are only reserved are not yet in flight. `sinks`: those that
    * its batches are likely for.

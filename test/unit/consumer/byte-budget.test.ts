@@ -158,6 +158,16 @@ describe('with several sinks', () => {
     expect(await settledNow(budget.reservePull(5, never, likely(HEALTHY)))).toBe(true)
   })
 
+  test('bodies of all sinks together are bounded', async () => {
+    for (const sinks of [['a'], ['a', 'b'], ['a', 'b', 'c']]) {
+      const budget = new ByteBudget(900, { sinks })
+      expect(budget.bodiesLimit).toBeLessThanOrEqual(675)
+      for (const likelySinks of [...sinks.map((sink) => new Set([sink])), new Set(sinks)])
+        while (await settledNow(budget.reservePull(25, never, likelySinks)));
+      expect(budget.used).toBe(budget.bodiesLimit)
+    }
+  })
+
   test('they wait in a line of their own', async () => {
     const budget = new ByteBudget(90, both)
     await budget.reservePull(budget.pullLimit, never, likely(BROKEN))
