@@ -26,6 +26,7 @@ import {
   OUTPUT_STOP,
   OUTPUT_USED,
 } from '../src/pipeline/wasm/memory-layout.ts'
+import { isHashed } from './event-id.ts'
 import { canWrite, readLog, writeCopy, writeCopyAgain, writeEvent } from './events.ts'
 import { useHead, writeMembers, writeTail } from './head.ts'
 import { resetKeys } from './keys.ts'
@@ -111,7 +112,10 @@ function encodePlain(): i32 {
     const logEnd = walk(LOG_END)
     const index = walk(LOG_INDEX)
     let end: usize = 0
-    if (headIsWritten && canWrite(logEnd - log, 0, stop - start)) end = writeEvent(start, log, logEnd, <u32>index)
+    if (headIsWritten && canWrite(logEnd - log, 0, stop - start)) {
+      if (!isHashed()) end = writeEvent(start, log, logEnd, <u32>index)
+      else if (readLog(log, logEnd)) end = writeCopy(start, <u32>index, 0)
+    }
     if (end === 0) return HANDED_OVER
     const count = word(output, OUTPUT_EVENTS)
     if (count > 0 && end - events > maxBatch) return FULL

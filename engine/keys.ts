@@ -70,15 +70,16 @@ let last: usize = ENTRIES
 /** Makes every key new again for `takeKey`. */
 export function beginEvent(): void {
   event++
-  // The number wraps after 2^32 events. What is older must not look new.
-  if (event === 0) {
-    event = 1
-    forgetFound()
-    resetKeys()
-  }
   last = ENTRIES
-  // A table full of unused keys would leave every log with a new key to the host for ever.
-  if (turnedAway > MAX_KEYS) resetKeys()
+  // The number wraps after 2^32 events. A table full of unused keys would leave every log with a new key to the host for ever.
+  if (event === 0 || turnedAway > MAX_KEYS) renew()
+}
+
+/** Forgets what is older than this event. */
+function renew(): void {
+  event = 1
+  forgetFound()
+  resetKeys()
 }
 
 /**

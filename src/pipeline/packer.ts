@@ -79,7 +79,7 @@ export class Packer {
     const most = output.destination.maxBatchBytes
     if (filling.used > 0 && filling.used + bytes.length > most) this.#complete(filling)
     // What waits is copied twice.
-    if (filling.used === 0 && (isLast || 2 * bytes.length > most)) {
+    if (filling.used === 0 && (isLast || 4 * bytes.length > most)) {
       this.#ready.push(this.#memory.batchOf(this.#about(output, routes), bytes, ends))
       return
     }
