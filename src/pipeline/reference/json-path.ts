@@ -23,11 +23,12 @@ export function lookUp(json: Buffer, path: readonly (string | number)[]): Found 
     : undefined
 }
 
-/** The value of a whole JSON text, of whatever kind. */
+/** The value of a JSON text of whatever kind, which a step has found to be JSON, and left without white space. */
 export function wholeValue(json: Buffer): Found | undefined {
-  const scan = new JsonScan(json)
-  scan.skipSpace()
-  return scan.value(0)
+  const [first] = json
+  // A number has no end of its own: elsewhere in JSON another byte follows it.
+  if (first === OPEN_OBJECT || first === OPEN_ARRAY || first === QUOTE) return new JsonScan(json).value(0)
+  return first === LETTER_N ? undefined : one(json)
 }
 
 const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY, QUOTE, COMMA, COLON, BACKSLASH, LETTER_N] =

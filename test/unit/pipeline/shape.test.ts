@@ -162,6 +162,13 @@ describe('add', () => {
     ],
   ])('%s', (_, values, expected) => expect(shaped({ a: '1', b: '2' }, add(values))).toBe(expected))
 
+  test('finds what was merged into the log', () => {
+    const j = '{"n": -1.50, "t": true, "z": null, "s": "a\\u0062", "l": [1, "x"], "o": {"k": "v"}}'
+    const z = add({ z: '{n} {t} {z}|{s} {l} {o} {o.k}' })
+    const { members } = applyShape(logOf({ j }), [json(['j'], { into: 'merge' }), z], 'route')
+    expect(members.get('z')?.bytes.toString()).toBe('-1.50 true |ab 1,x {"k":"v"} v')
+  })
+
   test('finds values in JSON, whether it is embedded or text', () => {
     const event = '{"user": {"name": "al\\u0069ce"}, "groups": ["a", "b"], "none": null, "o": {"x": [ 1 ]}}'
     const values = { z: '{event.user.name} {event.groups} {event.none} {event.o}' }

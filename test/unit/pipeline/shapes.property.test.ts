@@ -69,12 +69,17 @@ const plainShapes = fc.array(
 )
 
 const whens = fc.constantFrom(
-  undefined,
-  'a exists',
-  'j.x = 1',
-  'j.x exists or b = 2',
-  '__topic__ = audit',
-  'not c exists',
+  ...[
+    undefined,
+    'a exists',
+    'j.x = 1',
+    'j.x exists or b = 2',
+    '__topic__ = audit',
+    'not c exists',
+    'x = 1',
+    'j = "[1]"',
+  ],
+  ...['j in (1, x)', 'j contains "1"', 'a != "{}"', '["10"] startswith "{" or j exists', 'j.x contains " "'],
 )
 
 const programsOf = (shape: fc.Arbitrary<readonly Step[]>): fc.Arbitrary<Program> =>
