@@ -86,14 +86,19 @@ export class ShardCursors {
   async #retried<T>(ask: () => Promise<T>, signal: AbortSignal): Promise<T> {
     const { telemetry, clock, shard } = this.#options
     const key = { reason: 'sls_configuration', scope: { of: 'start', shard } } as const
+    let askedAt = 0
+    const asking = (): Promise<T> => {
+      askedAt = clock.monotonic()
+      return ask()
+    }
     try {
-      return await untilSuccess(ask, {
+      return await untilSuccess(asking, {
         clock,
         signal,
         delayAfter: (fault, attempt) => {
           if (fault.kind === 'lease') throw fault
           if (fault.kind === 'configuration') telemetry.paused(key, fault)
-          else telemetry.pullFailed(shard, fault, attempt)
+          else telemetry.pullFailed(shard, fault, attempt, (clock.monotonic() - askedAt) / 1000)
           return retryDelayMs(fault, attempt, RETRY)
         },
       })

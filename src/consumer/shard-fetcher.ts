@@ -63,6 +63,8 @@ export class ShardFetcher {
   /** Corrupt answers in a row. */
   #corrupt = 0
   #pausedFor: PauseReason | undefined
+  /** When the last pull was sent; what it waited for the byte budget before is no fault of the service. */
+  #askedAt = 0
   /** False once cursors turned out not to count single groups; event ids then come from contents. */
   #cursorsCountGroups = true
 
@@ -89,7 +91,7 @@ export class ShardFetcher {
   }
 
   async #fetchOnce(cursor: string, signal: AbortSignal): Promise<Fetched> {
-    const { client, shard, reading, downstream, sinks } = this.#options
+    const { client, shard, reading, downstream, sinks, clock } = this.#options
     const { query } = reading
     const { budget } = downstream
     for (;;) {
@@ -97,6 +99,7 @@ export class ShardFetcher {
       const reservation = await budget.reservePull(guess, signal, sinks())
       let pull: Pull | undefined
       try {
+        this.#askedAt = clock.monotonic()
         pull = await client.pull(shard.shard, cursor, { count: this.#count, signal, ...(query ? { query } : {}) })
         await this.#assertNoGap(pull, cursor, signal)
         this.#guess = Math.max(LEAST_GUESS_BYTES, pull.rawSize)
@@ -245,8 +248,8 @@ export class ShardFetcher {
 
   /** Reports the fault, and returns how long to wait after it. */
   #delayAfter(fault: Fault, attempt: number): number {
-    const { shard, life, telemetry } = this.#options
-    telemetry.pullFailed(shard, fault, attempt)
+    const { shard, life, clock, telemetry } = this.#options
+    telemetry.pullFailed(shard, fault, attempt, (clock.monotonic() - this.#askedAt) / 1000)
     if (fault.kind !== 'configuration') this.#corrupt = fault.code.startsWith('corrupt_') ? this.#corrupt + 1 : 0
     const pauseReason = this.#pauseReasonOf(fault)
     if (pauseReason !== undefined) {

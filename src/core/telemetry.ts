@@ -59,7 +59,8 @@ export interface Telemetry {
   pulled(shard: ShardRef, logs: number, rawBytes: number): void
   /** The service answered a pull. What it brought is not encoded yet. */
   pullAnswered(shard: ShardRef): void
-  pullFailed(shard: ShardRef, fault: Fault, attempt: number): void
+  /** A pull, or a question about where to start, failed and is tried again; it took `seconds`. */
+  pullFailed(shard: ShardRef, fault: Fault, attempt: number, seconds: number): void
   /** Nothing leaves of these logs: `topic`, or the reason of the route that drops them. */
   filtered(shard: ShardRef, reason: string, logs: number): void
   /** Events of one pull that take this route to their sinks. */

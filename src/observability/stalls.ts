@@ -9,7 +9,11 @@ const TOLERATED_MS = 60_000
 const OWN_FAULT = /^e[mn]file$/i
 const OWN_TOLERATED_MS = 5_000
 
+/** A replica may hold thousands of shards, and a probe reads the answer every few seconds. */
+const MOST_LINES = 20
+
 interface Stall {
+  readonly of: 'sink' | 'pull'
   readonly what: string
   /** Monotonic milliseconds. */
   readonly since: number
@@ -29,7 +33,7 @@ export class Stalls {
   failed(of: 'sink' | 'pull', name: string, what: string, fault: Fault, seconds: number): void {
     const lasting = this.#stalls.get(`${of} ${name}`)
     if (lasting) lasting.fault = fault
-    else this.#stalls.set(`${of} ${name}`, { what, since: this.#clock.monotonic() - seconds * 1000, fault })
+    else this.#stalls.set(`${of} ${name}`, { of, what, since: this.#clock.monotonic() - seconds * 1000, fault })
   }
 
   /** One attempt succeeded, or there is none any more. */
@@ -37,14 +41,18 @@ export class Stalls {
     this.#stalls.delete(`${of} ${name}`)
   }
 
-  /** One line for each that has lasted for a minute, or for seconds if descriptors are missing. */
+  /** One line for each of the first that have lasted for a minute, or for seconds if descriptors are missing. */
   reasons(): string[] {
     const now = this.#clock.monotonic()
-    return [...this.#stalls.values()]
-      .filter(({ since, fault }) => now - since >= (OWN_FAULT.test(fault.code) ? OWN_TOLERATED_MS : TOLERATED_MS))
-      .map(({ what, since, fault: { message, advice } }) => {
-        const remedy = advice === undefined ? '' : ` (${advice})`
-        return onOneLine(`${what} for ${Math.round((now - since) / 1000)} s: ${message}${remedy}`)
-      })
+    // There are few sinks.
+    const inOrder = [...this.#stalls.values()].toSorted((a, b) => Number(a.of === 'pull') - Number(b.of === 'pull'))
+    const lasting = inOrder.filter(
+      ({ since, fault }) => now - since >= (OWN_FAULT.test(fault.code) ? OWN_TOLERATED_MS : TOLERATED_MS),
+    )
+    const lines = lasting.slice(0, MOST_LINES).map(({ what, since, fault: { message, advice } }) => {
+      const remedy = advice === undefined ? '' : ` (${advice})`
+      return onOneLine(`${what} for ${Math.round((now - since) / 1000)} s: ${message}${remedy}`)
+    })
+    return lasting.length <= MOST_LINES ? lines : [...lines, `${lasting.length - MOST_LINES} more like these`]
   }
 }

@@ -146,8 +146,9 @@ export class BridgeTelemetry implements Telemetry {
     this.#log.debug({ ...this.#place(shard), logs, rawBytes }, 'pulled')
   }
 
-  pullFailed(shard: ShardRef, fault: Fault, attempt: number): void {
-    this.#health.stalls.failed('pull', shardKey(shard), `nothing was pulled from ${this.#names.shard(shard)}`, fault, 0)
+  pullFailed(shard: ShardRef, fault: Fault, attempt: number, seconds: number): void {
+    const what = `nothing was pulled from ${this.#names.shard(shard)}`
+    this.#health.stalls.failed('pull', shardKey(shard), what, fault, seconds)
     this.#warn('pull failed', fault, { ...this.#place(shard), attempt })
   }
 

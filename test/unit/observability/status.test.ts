@@ -170,7 +170,7 @@ describe('recent faults', () => {
     const { telemetry } = it
     telemetry.heartbeat(LOGSTORE, 'rejected', fault('lease', 'ConsumerNotExist'))
     telemetry.leaseLost(shardRef(1), 'no heartbeat')
-    telemetry.pullFailed(shardRef(1), fault('transient', 'timeout'), 1)
+    telemetry.pullFailed(shardRef(1), fault('transient', 'timeout'), 1, 0)
     telemetry.checkpointFailed(shardRef(1), fault('transient', 'InternalServerError'))
     telemetry.checkpointForeign(shardRef(1), { seen: 'a', expected: 'b', consumer: 'c', sameName: true })
     telemetry.cursorExpired(shardRef(1), { expired: 'a', resumedAt: 'b', lostGroupsEstimate: 3 })

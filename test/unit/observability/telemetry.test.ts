@@ -21,8 +21,8 @@ test('readiness follows what happens: failures of a minute, a delivery, a pull, 
   telemetry.inFlight(0)
   telemetry.sinkIdle('splunk_hec')
   expect(stalled()).toEqual([])
-  telemetry.pullFailed(shardRef(1), fault('transient', 'timeout'), 1)
-  telemetry.pullFailed(shardRef(2), fault('transient', 'timeout'), 1)
+  telemetry.pullFailed(shardRef(1), fault('transient', 'timeout'), 1, 0)
+  telemetry.pullFailed(shardRef(2), fault('transient', 'timeout'), 1, 0)
   clock.pass(60)
   expect(stalled()).toEqual(['nothing was pulled from shard 1', 'nothing was pulled from shard 2'])
   telemetry.pullAnswered(shardRef(1))
@@ -42,6 +42,23 @@ test('a step that fails is told once a minute, with the search that finds its lo
   clock.pass(61)
   telemetry.parseFailed(shardRef(0), 'web', 'parse', 2)
   expect(told().at(-1)).toMatchObject({ route: 'web', step: 'parse', logs: 2, suppressed: 4 })
+})
+
+test('a pull that hung for a minute makes the replica unready when it fails', async () => {
+  const { health, telemetry } = await observed()
+  telemetry.heartbeat(LOGSTORE, 'ok')
+  telemetry.pullFailed(shardRef(3), fault('transient', 'timeout', 'no answer'), 1, 60)
+  expect(health.ready().reasons).toEqual(['nothing was pulled from shard 3 for 60 s: no answer'])
+})
+
+test('/readyz counts the shards that cannot be read beyond the first twenty', async () => {
+  const { health, telemetry } = await observed()
+  telemetry.heartbeat(LOGSTORE, 'ok')
+  for (let shard = 0; shard < 300; shard++) telemetry.pullFailed(shardRef(shard), fault('transient', '500'), 1, 60)
+  const { reasons } = health.ready()
+  expect(reasons).toHaveLength(21)
+  expect(reasons.at(-2)).toBe('nothing was pulled from shard 19 for 60 s: it said no')
+  expect(reasons.at(-1)).toBe('280 more like these')
 })
 
 describe('counting', () => {
@@ -198,7 +215,7 @@ describe('warnings about retries', () => {
     telemetry.deliveryFailed('splunk_hec', fault('transient', '9'), 1, 0)
     telemetry.deliveryFailed('splunk_hec', fault('transient', '8'), 1, 0)
     telemetry.deliveryFailed('splunk_hec', fault('ambiguous', '9'), 1, 0)
-    telemetry.pullFailed(shardRef(1), fault('transient', '9'), 1)
+    telemetry.pullFailed(shardRef(1), fault('transient', '9'), 1, 0)
     expect(lines()).toHaveLength(4)
   })
 
@@ -236,7 +253,7 @@ describe('a server that makes the bridge say much', () => {
   })
 
   test.each([
-    ['codes', (t: Telemetry, n: number) => t.pullFailed(shardRef(1), fault('transient', `Code${n}`), n)],
+    ['codes', (t: Telemetry, n: number) => t.pullFailed(shardRef(1), fault('transient', `Code${n}`), n, 0)],
     ['reasons to refuse events', (t: Telemetry, n: number) => t.deadLettered('splunk_hec', `reason ${n}`, 1)],
     ['notices', (t: Telemetry, n: number) => t.notice('warn', `shard ${n} no longer exists`)],
     [
