@@ -6,11 +6,11 @@ export interface LagSeen {
   readonly at: number
   readonly replica: string
   readonly shard: number
-  /** `undefined`: it has no such series. */
+  /** `undefined`: it has no such series, although it says that it holds the shard. */
   readonly seconds: 0 | undefined
 }
 
-const LAG = /^sls_bridge_shard_lag_seconds\{[^}]*shard="(\d+)"[^}]*\} (\S+)$/gm
+const SERIES = /^sls_bridge_shard_(lag_seconds|leased)\{[^}]*shard="(\d+)"[^}]*\} (\S+)$/gm
 const EVERY_MS = 1_000
 /** A replica learns of a shard with its next heartbeat, and of its loss as well. */
 const SETTLED_MS = 5_000
@@ -50,11 +50,15 @@ export class LagWatch {
   async #ask(replica: Replica, at: number): Promise<void> {
     const { status, text = '' } = (await replica.ask('/metrics')) ?? {}
     if (status !== 200) return
-    const told = new Map([...text.matchAll(LAG)].map(([, shard, seconds]) => [Number(shard), Number(seconds)]))
+    const told = new Map([...text.matchAll(SERIES)].map(([, metric, shard, value]) => [`${metric} ${shard}`, value]))
     for (const [shard, { holder, at: since }] of this.#since) {
       if (!holder?.startsWith(`${replica.name}.`) || at - since < SETTLED_MS) continue
-      const seconds = told.get(shard)
-      if (seconds === 0 || seconds === undefined) this.seen.push({ at, replica: replica.name, shard, seconds })
+      const lag = told.get(`lag_seconds ${shard}`)
+      // One that has given the shard up by its own clock, or has started again, holds none: the service learns of it later.
+      const missing = lag === undefined && told.get(`leased ${shard}`) === '1'
+      if (lag === '0' || missing) {
+        this.seen.push({ at, replica: replica.name, shard, seconds: missing ? undefined : 0 })
+      }
     }
   }
 }
