@@ -159,10 +159,13 @@ async function behind(
   const oldest = cursorNumber(begin)
   const last = cursorNumber(end)
   const expired = first !== undefined && oldest !== undefined && first < oldest
+  const groupsBehind = first === undefined || last === undefined ? null : Number(last - first)
+  // Everything unread has expired: no log waits, and the end has no time to ask for.
+  if (expired && begin === end) return { lagSeconds: 0, groupsBehind, state: 'expired' }
   const receivedAt = await client.getCursorTime(shard, expired ? begin : from, signal)
   return {
     lagSeconds: Math.max(0, Math.round(Date.now() / 1000 - receivedAt)),
-    groupsBehind: first === undefined || last === undefined ? null : Number(last - first),
+    groupsBehind,
     state: expired ? 'expired' : checkpoint === '' ? 'not started' : 'behind',
   }
 }

@@ -27,6 +27,21 @@ describe('lag, with no replica running', () => {
     ])
   })
 
+  test('has a line for a shard of which all unread logs have expired', async () => {
+    const scenario = await Scenario.start({ sls: { shards: 2 } })
+    await scenario.write(4)
+    await scenario.deliver()
+    await scenario.write(4)
+    scenario.logstore.expire({ shard: 0 })
+    const lag = startCommand(['lag'], withoutSiem(scenario))
+    expect((await lag.exited).code).toBe(0)
+    const rows = lag.lines.slice(1).map(({ msg }) => msg.split(/ {2,}/))
+    expect(rows.map(([shard, , , , groups, state]) => [shard, groups, state])).toEqual([
+      ['0', '2', 'expired'],
+      ['1', '2', 'behind'],
+    ])
+  })
+
   test('counts the seconds since the oldest waiting log was received', async () => {
     let behindMs = 10_000
     const scenario = await Scenario.start({ sls: { shards: 1, now: () => Date.now() - behindMs } })
