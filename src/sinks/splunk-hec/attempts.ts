@@ -273,9 +273,9 @@ function acceptedSome(decision: Decision | Failed, range: EventRange): boolean {
   return decision.is === 'failed' && decision.rest.from > range.from
 }
 
-/** An event that a page refuses, also for its size, is given up only if no other endpoint takes it. */
+/** An event that is refused alone is given up only if no other endpoint takes it. */
 function isInconclusive(result: Answered | Suspect, refusers: Endpoint[]): Inconclusive | undefined {
-  if (result.is === 'too_large' && isSingle(result.range)) {
+  if ((result.is === 'too_large' || result.is === 'refused') && isSingle(result.range)) {
     refusers.push(result.endpoint)
     return 'elsewhere'
   }

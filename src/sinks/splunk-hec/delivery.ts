@@ -9,7 +9,6 @@ import { deadLetterOf } from '../dead-letter-line.ts'
 import type { PendingAck } from './ack-poller.ts'
 import type { Suspect } from './attempts.ts'
 import { Attempts, RETRY } from './attempts.ts'
-import type { BodyForm } from './body-forms.ts'
 import type { Endpoint } from './endpoint.ts'
 import { HeldEvent } from './held-event.ts'
 import {
@@ -200,9 +199,12 @@ export class Delivery {
     const bad = range.from + at
     if (at > 0) this.#accepted({ ...range, to: bad }, before)
     const upToBad = sizeOf(this.#batch, { from: range.from, to: bad + 1 })
-    if (reason.code === '6' && (at === 0 || endpoint.mayBeTooLarge(upToBad))) {
+    const maySize = reason.code === '6' && (at === 0 || endpoint.mayBeTooLarge(upToBad))
+    // Nothing was accepted: perhaps this endpoint refuses what another takes.
+    const mayEndpoint = at === 0 && this.#shared.endpoints.all.length > 1
+    if (maySize || mayEndpoint) {
       const size = at === 0 ? sizeOf(this.#batch, range) : upToBad
-      return await this.#suspectSize({ ...range, from: bad }, size, decision.form)
+      return await this.#tryAlone({ ...range, from: bad }, decision, maySize ? size : undefined)
     }
     await this.#giveUp(bad, decision)
     this.#goOnAfter(range, bad + 1)
@@ -210,9 +212,10 @@ export class Delivery {
 
   /**
    * Splunk Cloud answers a body over its cap exactly like a bad first event, and a proxy that cuts bodies makes the event at
-   * the cut a bad one. The first event of the range alone tells: refused again, it was the event; accepted, it was `size`.
+   * the cut a bad one. The first event of the range alone tells: refused again, it was the event; accepted where it was
+   * refused, it was `size`.
    */
-  async #suspectSize(range: EventRange, size: number, form: BodyForm): Promise<void> {
+  async #tryAlone(range: EventRange, refusal: Decision & { is: 'refused' }, size: number | undefined): Promise<void> {
     const { from } = range
     const first = eventRange(from, from + 1, 'bisect')
     const rest = { ...range, from: from + 1 }
@@ -225,8 +228,9 @@ export class Delivery {
     if (place >= 0) this.#toSend.splice(place, 1)
     if (decision.is === 'accepted') {
       this.#accepted(first, decision.acceptance)
-      const sameSink = decision.endpoint.forms.isCurrent(form) && evidence.spells === spells
-      if (sameSink) decision.endpoint.learnLimit(size)
+      const { endpoint } = decision
+      const sameSink = endpoint.forms.isCurrent(refusal.form) && evidence.spells === spells
+      if (size !== undefined && endpoint === refusal.endpoint && sameSink) endpoint.learnLimit(size)
       if (place >= 0) this.#sendNext(...halvesOf(this.#batch, rest))
       return
     }

@@ -18,6 +18,8 @@ function unique(hec: HecDouble): string[] {
   return [...new Set(hec.indexed)].toSorted()
 }
 
+const FIELDS_REFUSED = { text: 'Error in handling indexed fields', code: 15, 'invalid-event-number': 0 }
+
 describe('everything is refused', () => {
   test('a gateway that drops Content-Encoding: bodies go out uncompressed, and nothing is given up', async () => {
     const hec = await startHec()
@@ -111,16 +113,23 @@ describe('everything is refused', () => {
     expect(await buried()).toHaveLength(10)
   })
 
-  test('one of two endpoints that refuses everything pauses alone, after ten events that the other takes', async () => {
-    const [bad, good] = [await startHec(), await startHec()]
-    bad.rule = (_, response) => html(response, 413)
-    const { deliver, recorder, buried } = await sinkTo([bad.url, good.url], { speed: 50 })
-    for (let i = 0; i < 30; i++) await deliver(batchOf(names(2, `b${i}-`)))
-    expect(await buried()).toEqual([])
-    expect(unique(good)).toHaveLength(60)
-    expect(recorder.of('paused')).toEqual([])
-    await recorder.first('endpoint', ({ args }) => (args[2] as Fault | undefined)?.code === 'everything_refused')
-  })
+  test.each([
+    ['413', (_: unknown, response: Parameters<Reaction>[1]) => html(response, 413)],
+    ['code 6', code6(0)],
+    ['code 15', (_: unknown, response: Parameters<Reaction>[1]) => json(response, 400, FIELDS_REFUSED)],
+  ] as [string, Reaction][])(
+    'one of two endpoints that refuses everything (%s) pauses alone, after ten events that the other takes',
+    async (_, rule) => {
+      const [bad, good] = [await startHec(), await startHec()]
+      bad.rule = rule
+      const { deliver, recorder, buried } = await sinkTo([bad.url, good.url], { speed: 50 })
+      for (let i = 0; i < 30; i++) await deliver(batchOf(names(2, `b${i}-`)))
+      expect(await buried()).toEqual([])
+      expect(unique(good)).toHaveLength(60)
+      expect(recorder.of('paused')).toEqual([])
+      await recorder.first('endpoint', ({ args }) => (args[2] as Fault | undefined)?.code === 'everything_refused')
+    },
+  )
 
   test('both of two endpoints: ten events at most, then the sink pauses and resumes with either', async () => {
     const [one, other] = [await startHec(), await startHec()]
