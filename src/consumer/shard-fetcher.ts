@@ -1,5 +1,6 @@
 import type { Batch, EncodeCounts } from '../core/batch.ts'
 import type { Clock } from '../core/clock.ts'
+import { whileWaiting } from '../core/clock.ts'
 import { Fault } from '../core/errors.ts'
 import { backoffMs, probeDelayMs, retryDelayMs, untilSuccess } from '../core/retry.ts'
 import type { ShardRef } from '../core/shard.ts'
@@ -53,6 +54,8 @@ const TAIL_MAX_BYTES = 1 << 20
 /** Examining a larger body uses up its turn of the event loop. */
 const LARGE_BODY_BYTES = 1 << 20
 const CURSOR_MOVED = 'cursor_moved'
+const TOLD_EACH_MS = 15_000
+const NOT_ANSWERED_YET = new Fault('transient', 'Log Service has not answered yet', { code: 'no_answer_yet' })
 
 /** Reads one shard: pulls within the byte budget, inflates and encodes, and retries until it succeeds. */
 export class ShardFetcher {
@@ -100,7 +103,8 @@ export class ShardFetcher {
       let pull: Pull | undefined
       try {
         this.#askedAt = clock.monotonic()
-        pull = await client.pull(shard.shard, cursor, { count: this.#count, signal, ...(query ? { query } : {}) })
+        const asked = client.pull(shard.shard, cursor, { count: this.#count, signal, ...(query ? { query } : {}) })
+        pull = await this.#waiting(asked)
         await this.#assertNoGap(pull, cursor, signal)
         this.#guess = Math.max(LEAST_GUESS_BYTES, pull.rawSize)
         if (this.#tryReserve(pull, reservation)) return await this.#read(pull, cursor, reservation)
@@ -112,6 +116,14 @@ export class ShardFetcher {
       pull.discard()
       reservation.release()
     }
+  }
+
+  /** A pull that takes long is told of before it has failed. */
+  #waiting<T>(task: Promise<T>): Promise<T> {
+    const { clock, shard, telemetry } = this.#options
+    const since = clock.monotonic()
+    const tell = (): void => telemetry.pullWaits(shard, NOT_ANSWERED_YET, (clock.monotonic() - since) / 1000)
+    return whileWaiting(clock, task, TOLD_EACH_MS, tell)
   }
 
   /**
@@ -159,7 +171,7 @@ export class ShardFetcher {
       reservation.release()
     }
     try {
-      const body = await pull.read(take, bodies.inflate)
+      const body = await this.#waiting(pull.read(take, bodies.inflate))
       if (body.length > 0) await ownTurn()
       const firstGroup = reading.query || !this.#cursorsCountGroups ? undefined : firstGroupOf(pull, cursor)
       const encoding = encoder.encode(body, { ...shard, cursor, firstGroup })

@@ -49,3 +49,17 @@ export const systemClock: Clock = {
       signal?.addEventListener('abort', aborted, { once: true })
     }),
 }
+
+/** Waits for `task`, and calls `tell` again and again while it lasts. */
+export async function whileWaiting<T>(clock: Clock, task: Promise<T>, gapMs: number, tell: () => void): Promise<T> {
+  const over = new AbortController()
+  const telling = async (): Promise<void> => {
+    while (await sleepUnlessAborted(clock, gapMs, over.signal)) tell()
+  }
+  void telling()
+  try {
+    return await task
+  } finally {
+    over.abort()
+  }
+}

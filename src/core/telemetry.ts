@@ -61,6 +61,8 @@ export interface Telemetry {
   pullAnswered(shard: ShardRef): void
   /** A pull, or a question about where to start, failed and is tried again; it took `seconds`. */
   pullFailed(shard: ShardRef, fault: Fault, attempt: number, seconds: number): void
+  /** For so long a pull has waited: for its answer, or for another attempt. Told again and again. */
+  pullWaits(shard: ShardRef, fault: Fault, seconds: number): void
   /** Nothing leaves of these logs: `topic`, or the reason of the route that drops them. */
   filtered(shard: ShardRef, reason: string, logs: number): void
   /** Events of one pull that take this route to their sinks. */
@@ -95,6 +97,8 @@ export interface Telemetry {
   resent(sink: string, reason: ResendReason, events: number): void
   /** A delivery failed and is tried again; `attempt` counts its failures in a row, `seconds` is how long it has been tried. */
   deliveryFailed(sink: string, fault: Fault, attempt: number, seconds: number): void
+  /** For so long a delivery has waited: for an answer, or for another attempt. Told again and again. */
+  deliveryWaits(sink: string, fault: Fault, seconds: number): void
   delivered(sink: string, events: number): void
   /** Nothing waits for the sink any more. */
   sinkIdle(sink: string): void
@@ -124,6 +128,7 @@ export const NO_TELEMETRY: Telemetry = {
   pulled: ignore,
   pullAnswered: ignore,
   pullFailed: ignore,
+  pullWaits: ignore,
   filtered: ignore,
   routed: ignore,
   parseFailed: ignore,
@@ -141,6 +146,7 @@ export const NO_TELEMETRY: Telemetry = {
   outcomeUnknown: ignore,
   resent: ignore,
   deliveryFailed: ignore,
+  deliveryWaits: ignore,
   delivered: ignore,
   sinkIdle: ignore,
   deadLettered: ignore,

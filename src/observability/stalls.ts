@@ -24,21 +24,32 @@ interface Stall {
 export class Stalls {
   readonly #clock: Clock
   readonly #stalls = new Map<string, Stall>()
+  /** When an attempt succeeded last. One that has been tried for longer does not count from before that. */
+  readonly #endedAt = new Map<string, number>()
 
   constructor(clock: Clock) {
     this.#clock = clock
   }
 
-  /** An attempt failed that had been tried for `seconds`. `what` says in words what does not happen. */
+  /** An attempt has waited for `seconds`. `what` says in words what does not happen; `fault` counts unless another is known. */
+  waits(of: 'sink' | 'pull', name: string, what: string, fault: Fault, seconds: number): void {
+    const id = `${of} ${name}`
+    if (this.#stalls.has(id)) return
+    const since = Math.max(this.#clock.monotonic() - seconds * 1000, this.#endedAt.get(id) ?? Number.NEGATIVE_INFINITY)
+    this.#stalls.set(id, { of, what, since, fault })
+  }
+
+  /** An attempt failed that had been tried for `seconds`. */
   failed(of: 'sink' | 'pull', name: string, what: string, fault: Fault, seconds: number): void {
+    this.waits(of, name, what, fault, seconds)
     const lasting = this.#stalls.get(`${of} ${name}`)
     if (lasting) lasting.fault = fault
-    else this.#stalls.set(`${of} ${name}`, { of, what, since: this.#clock.monotonic() - seconds * 1000, fault })
   }
 
   /** One attempt succeeded, or there is none any more. */
   ended(of: 'sink' | 'pull', name: string): void {
     this.#stalls.delete(`${of} ${name}`)
+    this.#endedAt.set(`${of} ${name}`, this.#clock.monotonic())
   }
 
   /** One line for each of the first that have lasted for a minute, or for seconds if descriptors are missing. */

@@ -147,9 +147,16 @@ export class BridgeTelemetry implements Telemetry {
   }
 
   pullFailed(shard: ShardRef, fault: Fault, attempt: number, seconds: number): void {
-    const what = `nothing was pulled from ${this.#names.shard(shard)}`
-    this.#health.stalls.failed('pull', shardKey(shard), what, fault, seconds)
+    this.#health.stalls.failed('pull', shardKey(shard), this.#notPulled(shard), fault, seconds)
     this.#warn('pull failed', fault, { ...this.#place(shard), attempt })
+  }
+
+  pullWaits(shard: ShardRef, fault: Fault, seconds: number): void {
+    this.#health.stalls.waits('pull', shardKey(shard), this.#notPulled(shard), fault, seconds)
+  }
+
+  #notPulled(shard: ShardRef): string {
+    return `nothing was pulled from ${this.#names.shard(shard)}`
   }
 
   filtered(shard: ShardRef, reason: string, logs: number): void {
@@ -262,8 +269,12 @@ export class BridgeTelemetry implements Telemetry {
   }
 
   deliveryFailed(sink: string, fault: Fault, attempt: number, seconds: number): void {
-    this.#health.stalls.failed('sink', sink, `nothing was delivered to ${sink}`, fault, seconds)
+    this.#health.stalls.failed('sink', sink, notDelivered(sink), fault, seconds)
     this.#warn(this.#names.ofSink('delivery failed', sink), fault, { attempt })
+  }
+
+  deliveryWaits(sink: string, fault: Fault, seconds: number): void {
+    this.#health.stalls.waits('sink', sink, notDelivered(sink), fault, seconds)
   }
 
   delivered(sink: string, events: number): void {
@@ -408,4 +419,8 @@ function logstoreLabels({ project, logstore }: LogstoreRef): { project: string; 
 function shown(shards: readonly number[]): readonly (number | string)[] {
   const most = 100
   return shards.length <= most ? shards : [...shards.slice(0, most), `and ${shards.length - most} more`]
+}
+
+function notDelivered(sink: string): string {
+  return `nothing was delivered to ${sink}`
 }

@@ -1,4 +1,5 @@
 import type { Batch } from '../../core/batch.ts'
+import { whileWaiting } from '../../core/clock.ts'
 import { Fault } from '../../core/errors.ts'
 import type { Lease } from '../../core/lease.ts'
 import { backoffMs, retryDelayMs, untilSuccess } from '../../core/retry.ts'
@@ -19,6 +20,7 @@ import { sendRange } from './range-request.ts'
 import type { Shared } from './shared.ts'
 
 export const RETRY = { minMs: 250, maxMs: 30_000 }
+const TOLD_EACH_MS = 15_000
 /** Failures in a row of one request before it is suspected, by the kind of the fault. */
 const PATIENCE = { configuration: 2, ambiguous: MOST_UNKNOWN, transient: 6, event: 1, lease: 1 } as const
 
@@ -59,6 +61,8 @@ export class Attempts {
   readonly #accepted: (range: EventRange, acceptance: Acceptance) => void
   /** Events tried alone, to learn whether the sink takes any. */
   #tries = 0
+  /** When the range that is tried was tried first. */
+  #since = 0
 
   constructor({ batch, lease, shared, started, toSend, accepted }: AttemptsOptions) {
     this.#batch = batch
@@ -73,8 +77,8 @@ export class Attempts {
   async untilAnswered(first: EventRange): Promise<Answered | Suspect> {
     const { signal } = this.#lease
     const { endpoints, gate, deadLetterGate, doubtGate, sink, telemetry, clock } = this.#shared
-    const since = clock.monotonic()
     const attempt = new Attempt(first)
+    this.#since = clock.monotonic()
     const once = async (): Promise<Answered | Suspect> => {
       await deadLetterGate.opened(signal)
       return await doubtGate.through(signal, async (doubt) => {
@@ -105,16 +109,28 @@ export class Attempts {
     const decision = await untilSuccess(once, {
       clock,
       signal,
-      delayAfter: (fault) => {
+      delayAfter: async (fault) => {
         if (fault.kind !== 'transient' && fault.kind !== 'ambiguous') throw fault
         attempt.failures++
-        telemetry.deliveryFailed(sink, fault, attempt.failures, (clock.monotonic() - since) / 1000)
+        telemetry.deliveryFailed(sink, fault, attempt.failures, this.#seconds)
         const { failures } = attempt
-        return endpoints.anyHealthy ? backoffMs(failures, RETRY) : retryDelayMs(fault, failures, RETRY)
+        const delayMs = endpoints.anyHealthy ? backoffMs(failures, RETRY) : retryDelayMs(fault, failures, RETRY)
+        await this.#waiting(clock.sleep(delayMs, signal), fault)
+        return 0
       },
     })
     signal.throwIfAborted() // an answer that came after the lease ended settles nothing
     return decision
+  }
+
+  get #seconds(): number {
+    return (this.#shared.clock.monotonic() - this.#since) / 1000
+  }
+
+  /** A delivery that waits for long is told of, whatever it waits for. */
+  #waiting<T>(task: Promise<T>, fault: Fault): Promise<T> {
+    const { clock, sink, telemetry } = this.#shared
+    return whileWaiting(clock, task, TOLD_EACH_MS, () => telemetry.deliveryWaits(sink, fault, this.#seconds))
   }
 
   /** A failure is thrown as its fault: the gate closes on it, and the endpoint rests. */
@@ -154,7 +170,8 @@ export class Attempts {
       this.#started()
     }
     const { signal } = this.#lease
-    const decision = await sendRange({ batch: this.#batch, range, endpoint, signal, leaving }, this.#shared)
+    const request = sendRange({ batch: this.#batch, range, endpoint, signal, leaving }, this.#shared)
+    const decision = await this.#waiting(request, noAnswerYet(endpoint.client.origin))
     if (acceptedSome(decision, range)) {
       // What was learned while everything was refused was learned from whatever refused it.
       if (evidence.everythingRefused) for (const each of endpoints.all) each.forgetLimit()
@@ -233,6 +250,10 @@ export class Attempts {
     this.#accepted(one, decision.acceptance)
     return { parts: around(range, index), proven: true }
   }
+}
+
+function noAnswerYet(origin: string): Fault {
+  return new Fault('transient', `${origin} has not answered yet`, { code: 'no_answer_yet' })
 }
 
 /** A range on its way to an answer. */

@@ -41,6 +41,16 @@ test('a service that sends more log groups than asked for, too large to be read,
   })
 })
 
+test('a pull that is not answered is told of long before it fails', async () => {
+  const { sls, clock } = await takenShard({ written: 1 })
+  await clock.settle()
+  sls.rule('PullLogs', () => {})
+  await clock.advance(40_000)
+  const [, fault, seconds] = sls.recorder.of('pullWaits').at(-1)?.args ?? []
+  expect((fault as Fault).code).toBe('no_answer_yet')
+  expect(seconds).toBeGreaterThanOrEqual(30)
+})
+
 /** The emulator's answer to a pull with the cursor that `next` makes of the one that was asked for. */
 function withCursor(next: (asked: string) => string, more: Record<string, string> = {}): Reply {
   return async (response, asked: Asked) => {

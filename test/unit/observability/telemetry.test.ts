@@ -30,6 +30,33 @@ test('readiness follows what happens: failures of a minute, a delivery, a pull, 
   expect(stalled()).toEqual([])
 })
 
+test('readiness says after a minute that an answer does not come, and counts from the last success', async () => {
+  const { telemetry, health, clock } = await observed()
+  const reasons = () => {
+    telemetry.heartbeat(LOGSTORE, 'ok')
+    return health.ready().reasons
+  }
+  const silent = fault('transient', 'no_answer_yet', 'it has not answered yet')
+  telemetry.deliveryWaits('splunk_hec', silent, 45)
+  telemetry.pullWaits(shardRef(1), silent, 45)
+  expect(reasons()).toEqual([])
+  clock.pass(15)
+  expect(reasons()).toEqual([
+    'nothing was delivered to splunk_hec for 60 s: it has not answered yet',
+    'nothing was pulled from shard 1 for 60 s: it has not answered yet',
+  ])
+  telemetry.deliveryFailed('splunk_hec', fault('transient', 'x', 'connection reset'), 1, 60)
+  telemetry.deliveryWaits('splunk_hec', silent, 75)
+  telemetry.pullAnswered(shardRef(1))
+  expect(reasons()).toEqual(['nothing was delivered to splunk_hec for 60 s: connection reset'])
+  telemetry.delivered('splunk_hec', 1)
+  clock.pass(30)
+  telemetry.deliveryFailed('splunk_hec', silent, 2, 105)
+  expect(reasons()).toEqual([])
+  clock.pass(30)
+  expect(reasons()).toEqual(['nothing was delivered to splunk_hec for 60 s: it has not answered yet'])
+})
+
 test('a step that fails is told once a minute, with the search that finds its logs', async () => {
   const { telemetry, lines, clock } = await observed()
   const told = () => lines().filter(({ step }) => step !== undefined)

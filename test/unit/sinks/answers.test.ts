@@ -128,6 +128,24 @@ describe('answers that are tried again', () => {
     expect(hec.indexed).toEqual(names(2))
   })
 
+  test('tells that no answer comes before the request has failed, and while it waits as long as Retry-After asks', async () => {
+    const hec = await startHec()
+    hec.script.push(() => true, answer(429, 'later', { 'retry-after': '40' }))
+    const { deliver, recorder } = await sinkTo([hec.url], { speed: 100, timeoutMs: 40_000 })
+    await deliver(batchOf(names(2)))
+    const told = recorder.calls
+      .filter(({ name }) => name.startsWith('delivery'))
+      .map(({ name, args }) => [name, args[1]])
+    expect(told.map(([name, fault]) => [name, (fault as Fault).code])).toEqual([
+      ['deliveryWaits', 'no_answer_yet'],
+      ['deliveryWaits', 'no_answer_yet'],
+      ['deliveryFailed', 'timeout'],
+      ['deliveryFailed', 'http_429'],
+      ['deliveryWaits', 'http_429'],
+      ['deliveryWaits', 'http_429'],
+    ])
+  })
+
   test('waits as long as Retry-After asks, in seconds or as a date', async () => {
     const hec = await startHec()
     hec.script.push(answer(429, { text: 'later', code: 26 }, { 'retry-after': '6' }))
