@@ -2,8 +2,9 @@
 import { gzipSync } from 'node:zlib'
 import type { SampleKind } from '../../src/emulator/sample-logs.ts'
 import { corpus } from '../corpus.ts'
-import { batchesOf, LAYOUT } from '../micro/micro.ts'
+import { batchesOf } from '../micro/micro.ts'
 import { bytesOfEnvelopes, envelopesOf } from '../micro/naive.ts'
+import { LAYOUT } from '../micro/programs.ts'
 
 export interface AloneOptions {
   what: 'gzip' | 'naive'

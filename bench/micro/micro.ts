@@ -19,10 +19,7 @@ import type { SampleKind } from '../../src/emulator/sample-logs.ts'
 import { SAMPLE_KINDS } from '../../src/emulator/sample-logs.ts'
 import { BatchMemory } from '../../src/pipeline/batch-memory.ts'
 import { Encoder } from '../../src/pipeline/encoder.ts'
-import type { HecLayout } from '../../src/pipeline/hec-layout.ts'
-import type { Program } from '../../src/pipeline/program.ts'
 import { ReferenceEngine } from '../../src/pipeline/reference/engine.ts'
-import { TopicSelection } from '../../src/pipeline/select.ts'
 import { KernelBodies } from '../../src/pipeline/wasm/bodies.ts'
 import { WasmEngine } from '../../src/pipeline/wasm/engine.ts'
 import { Kernel } from '../../src/pipeline/wasm/kernel.ts'
@@ -35,11 +32,11 @@ import type { SinkReady } from '../end-to-end/sink.ts'
 import type { Report } from '../report.ts'
 import { median, shown } from '../report.ts'
 import { bytesOfEnvelopes, envelopesOf } from './naive.ts'
+import { fourRoutes, json, LAYOUT, MAX_BATCH_BYTES, plain, rare, twoSinks } from './programs.ts'
 
 const ROUND_MS = 12
 /** A request takes a while, and the connection rests between two. */
 const POST_ROUND_MS = 150
-export const LAYOUT: HecLayout = { source: 'sls://bench/audit', sourcetype: 'aliyun:sls' }
 const POSITION: PullPosition = {
   ...{ source: 'default', project: 'bench', logstore: 'audit', shard: 0 },
   ...{ cursor: '', firstGroup: 1_447_299_606_896_632_356n },
@@ -52,18 +49,9 @@ type Rates = Record<string, number>
 /** With `SLS_QUERY` the service regroups the logs it returns, so groups have no positions. */
 const WITH_QUERY: PullPosition = { ...POSITION, firstGroup: undefined }
 
-const DESTINATION = { sink: 'splunk_hec', maxBatchBytes: 1_000_000 }
-
-function programOf(topics: readonly string[]): Program {
-  const copies = [{ destination: DESTINATION, layout: LAYOUT }]
-  const routes = [{ name: 'default', continue: false, shape: [], copies }]
-  return { topics: new TopicSelection(topics), idScope: POSITION.logstore, reservedKeys: 'override', shape: [], routes }
-}
-
 /** An engine with its surroundings in the bridge. */
-function engine(language: 'WebAssembly' | 'TypeScript', topics: readonly string[] = []) {
-  const program = programOf(topics)
-  const options = { maxBatchBytes: DESTINATION.maxBatchBytes, memory: new BatchMemory() }
+function engine(language: 'WebAssembly' | 'TypeScript', program = plain()) {
+  const options = { maxBatchBytes: MAX_BATCH_BYTES, memory: new BatchMemory() }
   const pool = new BufferPool(24 << 20)
   const kernel = language === 'WebAssembly' ? Kernel.open(options, 64 << 20) : undefined
   if (language === 'WebAssembly' && kernel === undefined) throw new Error('no WebAssembly here')
@@ -97,7 +85,7 @@ function engine(language: 'WebAssembly' | 'TypeScript', topics: readonly string[
 /** The batches of each pull. */
 export function batchesOf(pulls: readonly Pulled[]): Buffer[][] {
   const memory = new BatchMemory()
-  const program = programOf([])
+  const program = plain()
   const encoder = new Encoder({ engine: new ReferenceEngine(memory), memory, program: () => program })
   return pulls.map(({ body }) => [...encoder.encode(body, POSITION)].map(({ bytes }) => Buffer.from(bytes)))
 }
@@ -198,9 +186,9 @@ async function encoding(rounds: number): Promise<Report> {
 async function selecting(rounds: number): Promise<Report> {
   const byKind = await forEachKind((kind) => {
     const pulls = mixedTopics(kind)
-    const tenth = engine('WebAssembly', ['wanted'])
-    const none = engine('WebAssembly', ['neither'])
-    const typescript = engine('TypeScript', ['wanted'])
+    const tenth = engine('WebAssembly', plain(['wanted']))
+    const none = engine('WebAssembly', plain(['neither']))
+    const typescript = engine('TypeScript', plain(['wanted']))
     return measure(pulls, rounds, {
       'LZ4 alone': tenth.inflate,
       'walk alone (nothing is wanted)': none.encode(pulls),
@@ -217,6 +205,34 @@ async function selecting(rounds: number): Promise<Report> {
     ...{ id: 'selecting', title: 'Groups of which one in ten is wanted', ...table(byKind) },
     ...{ ratios: share, goals: goals(share, 0.6) },
   }
+}
+
+const ROUTED = {
+  'four routes, three fields compared': { programOf: fourRoutes, least: () => 0.75 },
+  'one condition, a tenth kept': { programOf: rare, least: () => 1.3 },
+  'JSON in a content': { programOf: json, least: (kind: SampleKind) => (kind === 'kubernetes' ? 0.6 : 0.7) },
+  'every log to two sinks': { programOf: twoSinks, least: () => 0.5 },
+}
+
+async function routing(rounds: number): Promise<Report> {
+  const byKind = await forEachKind((kind) => {
+    const programs = Object.entries(ROUTED).map(([name, { programOf }]) => [name, programOf(kind)] as const)
+    const variants = [['one route', plain()] as const, ...programs].map(
+      ([name, program]) => [name, engine('WebAssembly', program).both] as const,
+    )
+    return measure(corpus(kind), rounds, Object.fromEntries(variants))
+  })
+  const ratios: Record<string, number> = {}
+  const marks: Record<string, number> = {}
+  for (const [name, { least }] of Object.entries(ROUTED)) {
+    for (const kind of SAMPLE_KINDS) {
+      const { [name]: routed, 'one route': one } = byKind[kind] ?? {}
+      ratios[`${kind}: ${name} ÷ one route`] = (routed as number) / (one as number)
+      marks[`${kind}: ${name} ÷ one route`] = least(kind)
+    }
+  }
+  const title = 'From a pulled block to batches: routes, conditions, JSON and copies'
+  return { id: 'routing', title, ...table(byKind), ratios, goals: marks }
 }
 
 const TEXTS = {
@@ -339,6 +355,7 @@ function written(socket: Socket, bytes: Buffer): Promise<void> {
 export async function* micro(rounds: number): AsyncGenerator<Report> {
   yield await encoding(rounds)
   yield await selecting(rounds)
+  yield await routing(rounds)
   yield await escaping(rounds)
   yield await compressing(rounds)
   yield await posting(rounds)

@@ -1,0 +1,84 @@
+import type { SampleKind } from '../../src/emulator/sample-logs.ts'
+import type { HecLayout } from '../../src/pipeline/hec-layout.ts'
+import type { Copy, Program, ProgramRoute } from '../../src/pipeline/program.ts'
+import { TopicSelection } from '../../src/pipeline/select.ts'
+import { parseCondition } from '../../src/routing/condition.ts'
+
+// Programs of typical work with the logs that the benchmark makes.
+
+export const LAYOUT: HecLayout = { source: 'sls://bench/audit', sourcetype: 'aliyun:sls' }
+export const MAX_BATCH_BYTES = 1_000_000
+
+/** Conditions on three fields. A log that none takes goes to a fourth route. */
+const THREE: Record<SampleKind, readonly string[]> = {
+  audit: [
+    'error_code startswith Forbidden',
+    'event_name in (StopInstance, CreateAccessKey) and user_name = root',
+    'event_name contains Bucket',
+  ],
+  kubernetes: [
+    'event.verb = delete',
+    'event.objectRef.namespace in (kube-system, payments) and event.verb = get',
+    'stage != ResponseComplete',
+  ],
+  access: [
+    'status in (500, 502, 503)',
+    'request_method = POST and request_uri startswith /api/v2/orders/1',
+    'status = 404',
+  ],
+}
+/** Holds for a tenth of the logs or less. */
+const RARE: Record<SampleKind, string> = {
+  audit: 'error_code = Forbidden.RAM',
+  kubernetes: 'event.verb = delete and event.objectRef.namespace = payments',
+  access: 'status = 404 and request_method = POST',
+}
+/** The content that is JSON. Web access has none, so this one stays text. */
+const JSON_FIELD: Record<SampleKind, string> = {
+  audit: 'request_parameters',
+  kubernetes: 'event',
+  access: 'request_uri',
+}
+
+export function plain(topics: readonly string[] = []): Program {
+  return programOf([routeOf({})], topics)
+}
+
+export function fourRoutes(kind: SampleKind): Program {
+  const three = THREE[kind].map((when, number) => routeOf({ when, copies: [copyTo('splunk_hec', `index_${number}`)] }))
+  return programOf([...three, routeOf({ copies: [copyTo('splunk_hec', 'main')] })])
+}
+
+export function rare(kind: SampleKind): Program {
+  const rest: ProgramRoute = { ...routeOf({}), drop: 'unmatched', copies: [] }
+  return programOf([routeOf({ when: RARE[kind] }), rest])
+}
+
+export function json(kind: SampleKind): Program {
+  const step = { name: 'json', fields: [JSON_FIELD[kind]], into: 'value', required: false, onFailure: 'keep' } as const
+  return programOf([{ ...routeOf({}), shape: [step] }])
+}
+
+export function twoSinks(): Program {
+  return programOf([routeOf({ copies: [copyTo('splunk_hec'), copyTo('file')] })])
+}
+
+function programOf(routes: readonly ProgramRoute[], topics: readonly string[] = []): Program {
+  const named = routes.map((route, number) => ({ ...route, name: `route ${number}` }))
+  return { topics: new TopicSelection(topics), idScope: 'audit', reservedKeys: 'override', shape: [], routes: named }
+}
+
+function routeOf({ when, copies = [copyTo('splunk_hec')] }: { when?: string; copies?: Copy[] }): ProgramRoute {
+  return { name: '', ...(when === undefined ? {} : { when: conditionOf(when) }), continue: false, shape: [], copies }
+}
+
+function copyTo(sink: string, index?: string): Copy {
+  const layout = index === undefined ? LAYOUT : { ...LAYOUT, index }
+  return { destination: { sink, maxBatchBytes: MAX_BATCH_BYTES }, layout }
+}
+
+function conditionOf(text: string) {
+  const condition = parseCondition(text, { macros: new Map(), lists: new Map() })
+  if ('problem' in condition) throw new Error(condition.problem)
+  return condition
+}
