@@ -18,7 +18,7 @@ const QUERY_TIMEOUT_MS = 10_000
 /** How long the channel of an unanswered POST is asked before the POST is repeated. */
 const LONGEST_DOUBT_MS = 30_000
 /** Where acks are known to come faster, it is asked for so many times their delay. */
-const DOUBT_DELAYS = 3
+const DOUBT_DELAYS = 2
 /** Each ack makes a longer delay of before count less. */
 const DELAY_FORGOTTEN = 0.95
 
