@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { readdir } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Fault, messageOf } from '../core/errors.ts'
 import type { DeadLetterLine } from './dead-letter-line.ts'
@@ -48,16 +48,18 @@ export async function* readDeadLetterFile(file: string): AsyncGenerator<DeadLett
   }
 }
 
-/** Paths of the dead-letter files in a directory, oldest first, those included that a replay has taken (`….replaying-…`). */
+/**
+ * Paths of the dead-letter files in a directory, oldest first, those included that a replay has taken (`….replaying-…`), and
+ * links to files elsewhere.
+ */
 export async function deadLetterFiles(dir: string): Promise<string[]> {
   try {
-    const entries = await readdir(dir, { withFileTypes: true })
-    return entries
-      .filter((entry) => entry.isFile() && entry.name.startsWith(PREFIX))
-      .map(({ name }) => name)
-      .filter((name) => name.endsWith(SUFFIX) || name.includes(`${SUFFIX}.replaying-`))
+    const names = (await readdir(dir))
+      .filter((name) => name.startsWith(PREFIX) && (name.endsWith(SUFFIX) || name.includes(`${SUFFIX}.replaying-`)))
       .sort()
-      .map((name) => join(dir, name))
+    const paths = names.map((name) => join(dir, name))
+    const found = await Promise.all(paths.map((path) => stat(path).catch(() => undefined)))
+    return paths.filter((_, i) => found[i]?.isFile())
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
     throw new Fault('configuration', `cannot read the dead letters: ${messageOf(error)}`, {

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { readFileSync, readlinkSync, renameSync } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
-import { appendFile, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, open, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -180,6 +180,16 @@ describe('dead letter files', () => {
     await letters.close()
     expect(await all(dir)).toEqual([])
     await expect(readdir(dir)).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
+  test('a link to a file of another place is one of them; a FIFO, a device and a folder are none', async () => {
+    const [dir, elsewhere] = [await temporaryDirectory(), await temporaryDirectory()]
+    await writeFile(join(elsewhere, 'moved'), '')
+    await symlink(join(elsewhere, 'moved'), join(dir, 'dead-letter-a.jsonl'))
+    await symlink('/dev/zero', join(dir, 'dead-letter-b.jsonl'))
+    await mkdir(join(dir, 'dead-letter-c.jsonl'))
+    await promisify(execFile)('mkfifo', [join(dir, 'dead-letter-d.jsonl')])
+    expect(await deadLetterFiles(dir)).toEqual([join(dir, 'dead-letter-a.jsonl')])
   })
 
   test('a file that was renamed for a replay, or removed, is left, and the event goes into a new one', async () => {
