@@ -148,9 +148,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     bug: 'a damaged body is taken for an empty one',
-    edits: [
-      ['await pull.read(take, bodies.inflate)', 'await pull.read(take, bodies.inflate).catch(() => Buffer.alloc(0))'],
-    ],
+    edits: [['pull.read(take, bodies.inflate)', 'pull.read(take, bodies.inflate).catch(() => Buffer.alloc(0))']],
     ...{ ordeal: 'damaged bodies', caughtBy: 'lost' },
   },
   {
