@@ -104,8 +104,11 @@ function countFailures({ failures }: Log, known: number, tally: Tally): void {
   for (const { where, step } of failures.slice(known)) count(tally.failures, `${where}/${step}`)
 }
 
+/** No index has another name. A log that named one would pause its sink: HEC answers it as a wrong configuration. */
+const INDEX_NAME = /^[a-z0-9_][a-z0-9_-]{0,254}$/
+
 function layoutFor({ host, source, sourcetype, index }: Layout, log: Log): HecLayout {
-  const [hostText, indexText] = [textFor(host, log), textFor(index, log)]
+  const [hostText, indexText] = [textFor(host, log), textFor(index, log, INDEX_NAME)]
   return {
     source: textFor(source, log) ?? '',
     sourcetype: textFor(sourcetype, log) ?? '',
@@ -114,8 +117,9 @@ function layoutFor({ host, source, sourcetype, index }: Layout, log: Log): HecLa
   }
 }
 
-/** `undefined` if it is not set. */
-function textFor(text: LayoutText | undefined, log: Log): string | undefined {
+/** `undefined` if it is not set. A text of the log that has not the `form` counts as not set. */
+function textFor(text: LayoutText | undefined, log: Log, form = /./s): string | undefined {
   if (text === undefined || typeof text === 'string') return text
-  return fill(text.template, log) || text.otherwise
+  const filled = fill(text.template, log)
+  return form.test(filled) ? filled : text.otherwise
 }

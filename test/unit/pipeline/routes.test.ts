@@ -150,6 +150,19 @@ describe('a log', () => {
     const { text } = encoded([route('r', { copies: [copy('one', { index, sourcetype })] })], list(group(logOf('a'))))
     expect(JSON.parse(text)).toMatchObject({ index: 'own', sourcetype: 'a' })
   })
+
+  test.each(['Bad Index!', '-a', 'ä', 'a'.repeat(256), 'a\nb', '../a'])(
+    'does not choose an index that cannot exist: %j',
+    (name) => {
+      const index = { template: template('{k}'), otherwise: 'own' }
+      const { text } = encoded([route('r', { copies: [copy('one', { index })] })], list(group(logOf(name), logOf('fine'))))
+      const [bad, good] = text
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line))
+      expect([bad.index, good.index]).toEqual(['own', 'fine'])
+    },
+  )
 })
 
 describe('a log group', () => {
