@@ -155,7 +155,10 @@ describe('a log', () => {
     'does not choose an index that cannot exist: %j',
     (name) => {
       const index = { template: template('{k}'), otherwise: 'own' }
-      const { text } = encoded([route('r', { copies: [copy('one', { index })] })], list(group(logOf(name), logOf('fine'))))
+      const { text } = encoded(
+        [route('r', { copies: [copy('one', { index })] })],
+        list(group(logOf(name), logOf('fine'))),
+      )
       const [bad, good] = text
         .trimEnd()
         .split('\n')
