@@ -34,7 +34,7 @@ async function bench(ack: boolean) {
     },
     close: async () => {},
   } as unknown as DeadLetter
-  const { deliver, recorder } = await sinkTo([hec.url], { speed: 2_000, ackTimeoutMs: 60_000, deadLetter })
+  const { deliver, recorder } = await sinkTo([hec.url], { speed: 500, ackTimeoutMs: 60_000, deadLetter })
   let serial = 0
   return async (status: number, body: Buffer, count: number): Promise<string> => {
     for (const kept of [buried, hec.indexed, hec.posts, hec.probes, hec.queries, recorder.calls]) kept.length = 0
