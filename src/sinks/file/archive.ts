@@ -14,7 +14,7 @@ export interface ArchiveOptions {
   readonly path: string
   /** Size at which the next file begins. Only a single run of lines may be longer. */
   readonly maxBytes: number
-  /** So many full files are kept beside the one being written. */
+  /** So many full files are kept beside the one being written; at least 1. */
   readonly keep: number
   readonly clock: Clock
   readonly telemetry: Pick<Telemetry, 'notice'>
@@ -48,8 +48,8 @@ export class Archive {
   }
 
   /**
-   * Each run ends with a line end and stays in one file. Throws a Fault about the lock, NotPlainFile, or the system's error; none
-   * of the runs counts then.
+   * Each run ends with a line end and stays in one file. Throws a Fault about the lock, NotPlainFile, ForeignLastLine, or the
+   * system's error; none of the runs counts then.
    */
   async append(runs: readonly Buffer[]): Promise<void> {
     let file = await this.#current()
@@ -132,7 +132,7 @@ export class Archive {
     await rename(file.path, join(folder, name))
     this.#file = undefined
     await file.handle.close()
-    const old = [...full, name].slice(0, -this.#options.keep || undefined)
+    const old = [...full, name].slice(0, -this.#options.keep)
     for (const each of old) await this.#remove(join(folder, each))
   }
 

@@ -9,6 +9,7 @@ import type { Pass } from '../pause-gate.ts'
 import { PauseGate } from '../pause-gate.ts'
 import type { Sink } from '../sink.ts'
 import { Archive } from './archive.ts'
+import { ForeignLastLine } from './last-line.ts'
 import { StandardOutput } from './standard-output.ts'
 
 /** The path that means the standard output. */
@@ -146,6 +147,10 @@ export class FileSink implements Sink {
     if (error instanceof NotPlainFile) {
       const advice = `Give the sink ${sink} the path of a file, or "-" for the standard output.`
       return new Fault('configuration', message, { code: 'no_file', cause: error, advice })
+    }
+    if (error instanceof ForeignLastLine) {
+      const advice = `Give the sink ${sink} the path of a file of its own, or move that file away. It goes on by itself then.`
+      return new Fault('configuration', message, { code: 'not_our_file', cause: error, advice })
     }
     const { syscall, code = '' } = error as NodeJS.ErrnoException
     if (syscall === undefined) return error

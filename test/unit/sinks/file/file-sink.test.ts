@@ -233,12 +233,30 @@ describe('a last line without its end', () => {
     expect(await idsIn(path)).toEqual(['a', 'b', 'c'])
   })
 
-  test('gets its end when somebody else wrote it', async () => {
+  test.each<[string, Buffer]>([
+    ['a note', Buffer.from('a note')],
+    [
+      'one line of JSON, longer than any event',
+      Buffer.concat([Buffer.from('{"rows":["'), Buffer.alloc(70 << 20, 'x')]),
+    ],
+    ['the same, and it begins like an event', Buffer.concat([Buffer.from('{"time":["'), Buffer.alloc(70 << 20, 'x')])],
+    [
+      'bytes with a line end and zeros in them',
+      Buffer.concat([Buffer.from('binary\n'), Buffer.from([0, 1, 2, 0, 3, 0])]),
+    ],
+  ])('of somebody else closes the gate, and the file is left as it is: %s', async (_, content) => {
     const path = join(await temporaryDirectory(), 'out.jsonl')
-    await writeFile(path, 'a note')
-    const { deliver } = await fileSink({ path })
-    await deliver('b')
-    expect(await readFile(path, 'utf8')).toBe(`a note\n${line}`)
+    await writeFile(path, content)
+    const { deliver, recorder } = await fileSink({ path })
+    const delivery = deliver('b')
+    await recorder.first('paused')
+    expect(faultOf(recorder)).toMatchObject({ kind: 'configuration', code: 'not_our_file' })
+    expect(faultOf(recorder).message).toContain(path)
+    expect(faultOf(recorder).advice).toContain('a file of its own, or move that file away')
+    expect((await readFile(path)).equals(content)).toBe(true)
+    await rename(path, `${path}.theirs`)
+    await delivery
+    expect(await idsIn(path)).toEqual(['b'])
   })
 
   test('is found although it is long', async () => {
@@ -250,12 +268,19 @@ describe('a last line without its end', () => {
     expect(await readFile(path, 'utf8')).toBe(whole + line)
   })
 
-  test('is cut off when the file system left zeros in it', async () => {
+  test.each([
+    ['nothing but zeros', '\0\0\0\0'],
+    ['more zeros than are read at a time', '\0'.repeat(200_000)],
+    ['the beginning of a line, then zeros', `${line.slice(0, 4)}\0\0`],
+    ['most of a line, then zeros', `${line.slice(0, 40)}\0\0`],
+    ['a whole line but for its end, which is zero', `${line.slice(0, -1)}\0`],
+    ['zeros within a line', `${line.slice(0, 40)}\0\0${line.slice(42, -1)}`],
+  ])('is cut off when the file system left zeros in it: %s', async (_, torn) => {
     const path = join(await temporaryDirectory(), 'out.jsonl')
-    await writeFile(path, `${whole}\0\0\0\0`)
+    await writeFile(path, whole + torn)
     const { deliver } = await fileSink({ path })
     await deliver('b')
-    expect(await idsIn(path)).toEqual(['a', 'b'])
+    expect(await readFile(path, 'utf8')).toBe(whole + line)
   })
 })
 
