@@ -123,7 +123,9 @@ const fileSink = map(
     ),
     keep: defaulting(
       '10',
-      text(wholeNumber(0, 100_000), { doc: 'Full files that are kept beside the one being written.' }),
+      text(wholeNumber(1, 100_000), {
+        doc: 'Full files that are kept beside the one being written. At least 1, or a file would be deleted as soon as it is full.',
+      }),
     ),
   },
   {

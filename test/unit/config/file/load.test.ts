@@ -286,6 +286,13 @@ describe('values are replaced', () => {
   })
 })
 
+test('a file sink keeps at least one full file, or events would go when the file is full', () => {
+  const sinks = '{archive: {type: file, path: a.jsonl, keep: 0}}'
+  expect(told(fileOf({ sinks, routes: '[{name: all, to: archive}]' }))).toEqual([
+    '3:52 sinks.archive.keep: is less than 1',
+  ])
+})
+
 describe('credentials', () => {
   const using = (credentials: string) => ({
     credentials,
