@@ -41,6 +41,11 @@ export class Refusal {
   }
 }
 
+/** Where a map or a list is missing. A text in its place may be the secret that belongs in it. */
+export function misshapen(problem: string, allowed: string, details: RefusalDetails = {}): Refusal {
+  return new Refusal(problem, allowed, { ...details, secret: true })
+}
+
 export interface RefusalDetails {
   readonly example?: string
   /** Place in the value. */
@@ -215,7 +220,7 @@ export function byType<const M extends Keys>(
   type T = v.InferOutput<M[keyof M]>
   const allowed = Object.keys(types).join(', ')
   const chosen = (input: unknown): Described<T> | Refusal => {
-    if (!isMap(input)) return new Refusal(`is ${nameOf(input)}, not a map`, `a map with a type: ${allowed}`)
+    if (!isMap(input)) return misshapen(`is ${nameOf(input)}, not a map`, `a map with a type: ${allowed}`)
     const { type = absent } = input
     if (type === undefined || type === null) return new Refusal('has no type', `type: ${allowed}`)
     if (typeof type === 'string' && Object.hasOwn(types, type)) return types[type] as Described<T>
@@ -254,7 +259,7 @@ function shapeOf(kind: 'map' | 'list', example?: string): Described<unknown> {
       if (fits(value)) return value
       const problem = value === MISSING ? 'is required and not set' : `is ${nameOf(value)}, not a ${kind}`
       addIssue({
-        input: isUnresolved(value) ? value : new Refusal(problem, `a ${kind}`, { ...(example && { example }) }),
+        input: isUnresolved(value) ? value : misshapen(problem, `a ${kind}`, { ...(example && { example }) }),
         message: 'refused',
       })
       return NEVER

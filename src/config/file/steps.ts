@@ -17,6 +17,7 @@ import {
   list,
   made,
   map,
+  misshapen,
   named,
   oneOrList,
   optional,
@@ -227,7 +228,7 @@ const step = choice(Object.values(one), chosenStep, { doc: 'One step: a map with
 
 function chosenStep(input: unknown): Described<Draft> | Refusal {
   const allowed = `a map with one of ${Object.keys(STEPS).join(', ')}`
-  if (!isMap(input)) return new Refusal('is no step', allowed)
+  if (!isMap(input)) return misshapen('is no step', allowed)
   const keys = Object.keys(input)
   if (keys.length > 1) {
     return new Refusal(`has several keys: ${keys.join(', ')}`, 'one key: each step is an element of the list')

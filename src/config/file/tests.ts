@@ -26,7 +26,7 @@ export function testsOf(root: Written, findings: Findings): RoutingTest[] {
 function logOf(written: Written | undefined, path: KeyPath, findings: Findings): Map<string, string> {
   const log = new Map<string, string>()
   if (written?.kind !== 'map') {
-    findings.refuse(path, { problem: 'is no log', allowed: 'a map of names and values' })
+    findings.refuse(path, { problem: 'is no log', allowed: 'a map of names and values', secret: true })
     return log
   }
   for (const [key, { value }] of written.entries) {
