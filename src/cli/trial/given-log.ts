@@ -1,6 +1,5 @@
 import type { Config, SourceConfig } from '../../config/model.ts'
 import { nearest } from '../../core/nearest.ts'
-import { decodeDeadLetter } from '../../sinks/dead-letter-line.ts'
 import { UsageError } from '../command.ts'
 import { isObject, parseExactly } from './exact-json.ts'
 
@@ -15,12 +14,28 @@ export interface GivenLog {
 export function givenLog(text: string): GivenLog {
   const value = parsed(text)
   if (!isObject(value)) throw new UsageError('--log is no JSON object')
-  if (!('reason' in value && 'origin' in value && 'event' in value)) return { log: logOf(value) }
-  const { origin, event } = decodeDeadLetter(text.trim())
-  const { time, event: members } = parsed(event) as Readonly<Record<string, unknown>>
-  if (!isObject(members)) throw new UsageError('--log is a dead letter whose event is one text: give the log itself')
-  return { log: new Map([...logOf(members), ['__time__', JSON.stringify(time)]]), origin }
+  const letter = deadLetterOf(value)
+  if (letter === undefined) return { log: logOf(value) }
+  const { time, event } = letter.envelope
+  if (!isObject(event)) throw new UsageError('--log is a dead letter whose event is one text: give the log itself')
+  return { log: logOf({ ...event, ...(time !== undefined && { __time__: time }) }), origin: letter.origin }
 }
+
+/** A dead letter by its shape, however it is spaced. A log may have contents with the same names. */
+function deadLetterOf({
+  reason,
+  origin,
+  event,
+}: Json): { origin: NonNullable<GivenLog['origin']>; envelope: Json } | undefined {
+  if (!isObject(reason) || !isObject(origin) || !isObject(event)) return undefined
+  const { project, logstore } = origin
+  const { code, text } = reason
+  if (typeof code !== 'string' || typeof text !== 'string') return undefined
+  if (typeof project !== 'string' || typeof logstore !== 'string') return undefined
+  return { origin: { project, logstore }, envelope: event }
+}
+
+type Json = Readonly<Record<string, unknown>>
 
 function parsed(text: string): unknown {
   try {
@@ -31,7 +46,7 @@ function parsed(text: string): unknown {
 }
 
 /** Values that are no text become their JSON text, `null` is absent. */
-function logOf(value: Readonly<Record<string, unknown>>): Map<string, string> {
+function logOf(value: Json): Map<string, string> {
   const log = new Map<string, string>()
   for (const [key, one] of Object.entries(value)) {
     if (typeof one === 'string') log.set(key, one)

@@ -163,23 +163,42 @@ route rest: takes it
     expect(out).toContain('"sls_parse_error":"rest/json"')
   })
 
-  test('takes a line of a dead-letter file, with the time of its event', async () => {
+  const reason = { code: '6', text: 'x', status: 400 }
+  const place = { project: 'audit-hz', logstore: 'two' }
+
+  test.for([
+    ['as it is', (line: string) => line],
+    ['that went through jq', (line: string) => line.replaceAll(/(?<=[{,])"|(?<=":)/g, (quote) => `\n  ${quote}`)],
+  ] as const)('takes a line of a dead-letter file %s, with the time of its event', async ([, printed]) => {
     const event =
       '{"time":1700000000.123456789,"host":"h","source":"s","sourcetype":"t","event":{"__topic__":"audit","who":"bob","event":{"errorCode":"Forbidden.Y"}},"fields":{"sls_event_id":"i"}}'
-    const origin = {
-      project: 'audit-hz',
-      logstore: 'two',
-      shard: 1,
-      cursor: 'MQ==',
-      event_id: 'i',
-      route: 'rest',
-      sink: 'splunk',
-    }
-    const head = JSON.stringify({ reason: { code: '6', text: 'x', status: 400 }, origin, at: '2026-11-30T00:00:00Z' })
-    const { code, out } = await explained(['--log', '-'], `${head.slice(0, -1)},"event":${event}}\n`)
+    const origin = { ...place, shard: 1, cursor: 'MQ==', event_id: 'i', route: 'rest', sink: 'splunk' }
+    const head = JSON.stringify({ reason, origin, at: '2026-11-30T00:00:00Z' })
+    const { code, out } = await explained(['--log', '-'], printed(`${head.slice(0, -1)},"event":${event}}\n`))
     expect(code).toBe(0)
     expect(out).toContain('source trail, logstore audit-hz/two\n')
     expect(out).toContain('{"time":1700000000.123456789,"host":"bob","source":"sls://audit-hz/two"')
+  })
+
+  test.for([
+    { reason: 'late', origin: 'eu', event: 'login' },
+    { reason, origin: place, event: 'login' },
+    { reason: {}, origin: {}, event: {} },
+    { reason, origin: 'eu', event: {} },
+    { reason: null, origin: null, event: null },
+  ])('takes a log with contents named like those of a dead letter: %j', async (log) => {
+    const { code, out } = await explained(['--source', 'web', '--log', JSON.stringify(log)])
+    expect(code).toBe(0)
+    expect(out).toContain('source web, logstore web/access\n')
+  })
+
+  test.for([
+    ['is one text', 'a line', 'a dead letter whose event is one text'],
+    ['has a wrong time', undefined, '__time__ of --log is no unix time'],
+  ] as const)('a dead letter whose event %s is wrong usage', async ([, text, problem]) => {
+    const event = text === undefined ? { time: 'now', event: {} } : { time: 1, event: text }
+    const { code, err } = await explained(['--log', JSON.stringify({ reason, origin: place, event })])
+    expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining(problem) })
   })
 
   test.for([
