@@ -22,25 +22,25 @@ export interface Run {
 
 /** A batch that is not full yet. */
 interface Filling extends Output {
+  readonly key: string
   bytes: Buffer
   used: number
-  ends: number[]
+  readonly ends: number[]
   /** Number of the route of each event. */
-  via: number[]
+  readonly via: number[]
 }
 
-const FIRST_BYTES = 16 << 10
-
 /**
- * Packs the events of one walk, as they come, into batches for their sinks and indexes. It holds about as many bytes as the
- * largest batch, however many outputs there are.
+ * Packs the events of one walk, as they come, into batches for their sinks and indexes. Its buffers have about as many bytes
+ * as two of the largest batch, however many outputs there are.
  */
 export class Packer {
   readonly #memory: BatchMemory
   readonly #origin: BatchOrigin
   readonly #routes: readonly string[]
-  readonly #most: number
+  readonly #mostHeld: number
   readonly #fillings = new Map<string, Filling>()
+  /** Bytes of all buffers, also those that no event uses yet. */
   #held = 0
   readonly #ready: Batch[] = []
 
@@ -48,20 +48,19 @@ export class Packer {
     this.#memory = memory
     this.#origin = origin
     this.#routes = routes.map(({ name }) => name)
-    this.#most = Math.max(0, ...routes.flatMap(({ copies }) => copies.map((copy) => copy.destination.maxBatchBytes)))
+    // A buffer that grows is up to twice as large as its events.
+    this.#mostHeld =
+      2 * Math.max(0, ...routes.flatMap(({ copies }) => copies.map((copy) => copy.destination.maxBatchBytes)))
   }
 
   /** Copies an event, which came by the route of this number. */
   add(output: Output, route: number, event: Buffer): void {
-    const filling = this.#fillingOf(output)
-    if (filling.used > 0 && filling.used + event.length > output.destination.maxBatchBytes) this.#complete(filling)
-    this.#makeRoom(filling, event.length)
+    const filling = this.#withRoom(output, event.length) ?? this.#start(output, event.length)
     filling.bytes.set(event, filling.used)
     filling.used += event.length
     filling.ends.push(filling.used)
     filling.via.push(route)
-    this.#held += event.length
-    while (this.#held > this.#most) this.#complete(largest(this.#fillings.values()))
+    this.#limit()
   }
 
   /**
@@ -70,36 +69,29 @@ export class Packer {
    */
   addAll(runs: readonly Run[], isLast: boolean): void {
     for (const run of runs) if (run.ends.length > 0) this.#addRun(run, isLast)
-    while (this.#held > this.#most) this.#complete(largest(this.#fillings.values()))
+    this.#limit()
     if (isLast) this.end()
   }
 
   #addRun({ output, bytes, ends, routes }: Run, isLast: boolean): void {
-    const filling = this.#fillingOf(output)
-    const most = output.destination.maxBatchBytes
-    if (filling.used > 0 && filling.used + bytes.length > most) this.#complete(filling)
+    const known = this.#withRoom(output, bytes.length)
     // What waits is copied twice.
-    if (filling.used === 0 && (isLast || 4 * bytes.length > most)) {
+    if (known === undefined && (isLast || 4 * bytes.length > output.destination.maxBatchBytes)) {
       this.#ready.push(this.#memory.batchOf(this.#about(output, routes), bytes, ends))
       return
     }
-    this.#makeRoom(filling, bytes.length)
+    const filling = known ?? this.#start(output, bytes.length)
     filling.bytes.set(bytes, filling.used)
     for (let index = 0; index < ends.length; index++) {
       filling.ends.push(filling.used + (ends[index] as number))
       filling.via.push(routes[index] as number)
     }
     filling.used += bytes.length
-    this.#held += bytes.length
   }
 
   /** No event follows: what is left becomes batches, too. */
   end(): void {
-    for (const filling of this.#fillings.values()) {
-      if (filling.used > 0) this.#complete(filling)
-      this.#memory.give(filling.bytes)
-    }
-    this.#fillings.clear()
+    for (const filling of this.#fillings.values()) this.#complete(filling)
   }
 
   /** The next complete batch. */
@@ -107,34 +99,58 @@ export class Packer {
     return this.#ready.shift()
   }
 
-  #fillingOf(output: Output): Filling {
-    const { destination, index, refused } = output
-    const key = JSON.stringify([destination.sink, index, refused])
-    let filling = this.#fillings.get(key)
-    if (filling === undefined) {
-      filling = { ...output, bytes: this.#memory.take(FIRST_BYTES), used: 0, ends: [], via: [] }
-      this.#fillings.set(key, filling)
+  /** The filling of an output, with room for so many bytes more. It is completed instead if they would be too many. */
+  #withRoom(output: Output, more: number): Filling | undefined {
+    const filling = this.#fillings.get(keyOf(output))
+    if (filling === undefined) return undefined
+    const needed = filling.used + more
+    const most = output.destination.maxBatchBytes
+    if (needed > most) {
+      this.#complete(filling)
+      return undefined
+    }
+    if (needed > filling.bytes.length) {
+      const larger = this.#take(Math.max(needed, Math.min(2 * filling.bytes.length, most)))
+      larger.set(filling.bytes.subarray(0, filling.used))
+      this.#give(filling.bytes)
+      filling.bytes = larger
     }
     return filling
   }
 
-  #complete(filling: Filling): void {
-    const { bytes, used, ends, via } = filling
-    const about = this.#about(filling, new Uint16Array(via))
-    this.#ready.push(this.#memory.batchOf(about, bytes.subarray(0, used), new Uint32Array(ends)))
-    this.#held -= used
-    filling.used = 0
-    filling.ends = []
-    filling.via = []
+  /** An index may get one event only, so a filling begins with no more room than it needs. */
+  #start(output: Output, size: number): Filling {
+    const filling = { ...output, key: keyOf(output), bytes: this.#take(size), used: 0, ends: [], via: [] }
+    this.#fillings.set(filling.key, filling)
+    return filling
   }
 
-  #makeRoom(filling: Filling, more: number): void {
-    const needed = filling.used + more
-    if (needed <= filling.bytes.length) return
-    const larger = this.#memory.take(Math.max(needed, 2 * filling.bytes.length))
-    larger.set(filling.bytes.subarray(0, filling.used))
-    this.#memory.give(filling.bytes)
-    filling.bytes = larger
+  #complete({ key, bytes, used, ends, via, ...output }: Filling): void {
+    const about = this.#about(output, new Uint16Array(via))
+    this.#ready.push(this.#memory.batchOf(about, bytes.subarray(0, used), new Uint32Array(ends)))
+    this.#fillings.delete(key)
+    this.#give(bytes)
+  }
+
+  /** Completes the largest fillings if the buffers are too large. */
+  #limit(): void {
+    if (this.#held <= this.#mostHeld) return
+    // A quarter becomes free: with thousands of fillings, a search for each event would take long.
+    const enough = 0.75 * this.#mostHeld
+    for (const filling of [...this.#fillings.values()].sort((one, other) => other.used - one.used)) {
+      if (this.#held <= enough) return
+      this.#complete(filling)
+    }
+  }
+
+  #take(size: number): Buffer {
+    this.#held += size
+    return this.#memory.take(size)
+  }
+
+  #give(bytes: Buffer): void {
+    this.#held -= bytes.length
+    this.#memory.give(bytes)
   }
 
   /** `via`: number of the route of each event. */
@@ -151,8 +167,8 @@ export class Packer {
   }
 }
 
-function largest(fillings: Iterable<Filling>): Filling {
-  return [...fillings].reduce((one, other) => (other.used > one.used ? other : one))
+function keyOf({ destination, index, refused }: Output): string {
+  return JSON.stringify([destination.sink, index, refused])
 }
 
 function areAll(numbers: Uint16Array, number: number): boolean {

@@ -32,8 +32,7 @@ const route = (name: string, more: Partial<ProgramRoute>): ProgramRoute => ({
 const REST = route('rest', { copies: [copy('main')] })
 const UNMATCHED = route('unmatched', { drop: 'unmatched' })
 
-function encoded(routes: ProgramRoute[], body: Buffer, more: Partial<Program> = {}) {
-  const memory = new BatchMemory()
+function encoded(routes: ProgramRoute[], body: Buffer, more: Partial<Program> = {}, memory = new BatchMemory()) {
   const topics = new TopicSelection([])
   const program: Program = { topics, idScope: 'p/audit', reservedKeys: 'override', shape: [], routes, ...more }
   return encodeAll(new Encoder({ engine: new ReferenceEngine(memory), memory, program: () => program }), body)
@@ -231,12 +230,34 @@ describe('batches', () => {
     const index = { template: template('{k}') }
     const destination = { sink: 'one', maxBatchBytes: 2_000 }
     const copies = [{ destination, layout: { source: 's', sourcetype: 'st', index } }]
-    const logs = Array.from({ length: 200 }, (_, i) => logOf(`i${i % 100}`))
-    const { batches } = encoded([route('r', { copies })], list(group(...logs)))
-    expect(seen(batches)).toHaveLength(200)
+    const logs = Array.from({ length: 1_000 }, (_, i) => logOf(`i${i % 5 === 0 ? 'often' : i % 300}`))
+    const memory = new MeasuredMemory()
+    const { batches } = encoded([route('r', { copies })], list(group(...logs)), {}, memory)
+    expect(seen(batches)).toHaveLength(1_000)
     expect(new Set(batches.map((batch) => new Set(seen([batch]).map((each) => each.index)).size))).toEqual(new Set([1]))
+    expect(Math.max(...batches.map(({ count }) => count))).toBeGreaterThan(1)
+    // Two of the largest batch, and a buffer that grows into a larger one.
+    expect(memory.mostTaken).toBeLessThanOrEqual(3 * destination.maxBatchBytes)
+    expect(memory.taken).toBe(0)
   })
 })
+
+/** Counts the bytes of the buffers in which events wait for a batch. */
+class MeasuredMemory extends BatchMemory {
+  taken = 0
+  mostTaken = 0
+
+  override take(size: number): Buffer {
+    this.taken += size
+    this.mostTaken = Math.max(this.mostTaken, this.taken)
+    return super.take(size)
+  }
+
+  override give(buffer: Buffer): void {
+    this.taken -= buffer.length
+    super.give(buffer)
+  }
+}
 
 describe('a step that fails', () => {
   const required = (onFailure: 'keep' | 'drop' | 'dead_letter') => [
