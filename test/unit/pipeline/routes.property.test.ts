@@ -166,6 +166,22 @@ describe('both engines send the same events by the same routes to the same sinks
     expect(translated).toBeGreaterThan(5)
   })
 
+  test.each([
+    ['at most as many drops and reasons as the kernel counts', 255, 255, 'object'],
+    ['more drops than it counts', 300, 2, 'more than 256 routes'],
+    ['more drops and reasons than it counts', 300, 300, 'more than 256 reasons to drop'],
+  ])('with %s', (_, drops, reasons, expected) => {
+    const dropping = Array.from({ length: drops }, (_, number) => {
+      const { copies: _copies, ...condition } = taking(`key = "${number}"`)
+      return { ...condition, continue: false, drop: `reason ${number % reasons}`, copies: [] }
+    })
+    const logs = Array.from({ length: drops + 1 }, (_, number) => log(time(7), content('key', String(number))))
+    const program = programOf(expected === 'object' ? dropping : [...dropping, taking('key exists')], [])
+    compare(list(group(...logs)), program, position)
+    const translated = kernel.translated(program)
+    expect(typeof translated === 'string' ? translated : typeof translated).toBe(expected)
+  })
+
   test('by what stands in JSON, however broken', { timeout: 60_000 }, () => {
     const conditions = fc.array(jsonConditions, { minLength: 3, maxLength: 3 })
     const property = fc.property(jsonTexts, conditions, fc.boolean(), fc.boolean(), (text, some, before, behind) => {
