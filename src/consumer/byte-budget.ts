@@ -35,7 +35,8 @@ export interface ByteBudgetOptions {
  *
  * With k sinks there are k + 1 equal shares. Each sink is sure of one, and the last is common. A pull whose batches go to one
  * sink counts for it. A pull for several counts for the common share. So a sink that takes nothing holds at most its own
- * share and the common one, and pulls for another sink only always find the share of that sink.
+ * share and the common one, and pulls for another sink only find the share of that sink. One exception: the body of such a
+ * pull stays in that share if it meets an event for the full sink and the common share has no room.
  */
 export class ByteBudget {
   readonly limit: number

@@ -62,7 +62,7 @@ export class ShardFetcher {
   readonly #options: ShardFetcherOptions
   #count: number
   /** Bytes the next pull is expected to bring: what the last one brought. */
-  #guess = FIRST_GUESS_BYTES
+  #guess: number
   /** Corrupt answers in a row. */
   #corrupt = 0
   #pausedFor: PauseReason | undefined
@@ -74,6 +74,7 @@ export class ShardFetcher {
   constructor(options: ShardFetcherOptions) {
     this.#options = options
     this.#count = options.reading.fetchCount
+    this.#guess = Math.min(FIRST_GUESS_BYTES, options.downstream.budget.pullLimit)
   }
 
   /** The next pull from `cursor` that succeeds. Rejects only when `signal` is aborted, or when the lease or the shard is gone. */
@@ -98,15 +99,14 @@ export class ShardFetcher {
     const { query } = reading
     const { budget } = downstream
     for (;;) {
-      const guess = Math.min(this.#guess, budget.pullLimit)
-      const reservation = await budget.reservePull(guess, signal, sinks())
+      const reservation = await budget.reservePull(this.#guess, signal, sinks())
       let pull: Pull | undefined
       try {
         this.#askedAt = clock.monotonic()
         const asked = client.pull(shard.shard, cursor, { count: this.#count, signal, ...(query ? { query } : {}) })
         pull = await this.#waiting(asked)
         await this.#assertNoGap(pull, cursor, signal)
-        this.#guess = Math.max(LEAST_GUESS_BYTES, pull.rawSize)
+        this.#guess = this.#guessAfter(pull)
         if (this.#tryReserve(pull, reservation)) return await this.#read(pull, cursor, reservation)
       } catch (error) {
         pull?.discard()
@@ -141,6 +141,16 @@ export class ShardFetcher {
     this.#cursorsCountGroups = false
   }
 
+  /**
+   * A single group cannot come in smaller pieces. So its size is not cut to the limit: the next pull waits until there is
+   * room for it, and is not asked for again and again while there is none.
+   */
+  #guessAfter({ rawSize, groupCount }: Pull): number {
+    const { pullLimit } = this.#options.downstream.budget
+    if (groupCount === 1 && rawSize > pullLimit) return rawSize
+    return Math.min(pullLimit, Math.max(LEAST_GUESS_BYTES, rawSize))
+  }
+
   /** False: the body is unread, and must be pulled again, perhaps in smaller pieces. */
   #tryReserve(pull: Pull, reservation: PullReservation): boolean {
     const { budget } = this.#options.downstream
@@ -150,7 +160,6 @@ export class ShardFetcher {
       // A service that sends more than it is asked for would be asked for ever, without a pause.
       if (groupCount > this.#count) throw tooMany(groupCount, this.#count)
       this.#count = Math.max(1, Math.floor((groupCount * budget.pullLimit) / rawSize))
-      this.#guess = budget.pullLimit
       return false
     }
     if (rawSize * 2 <= budget.pullLimit) this.#count = Math.min(fetchCount, this.#count * 2)

@@ -1,8 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { PullReservation } from '../../../src/consumer/byte-budget.ts'
 import { ByteBudget } from '../../../src/consumer/byte-budget.ts'
 
 const never = new AbortController().signal
+
+interface Step {
+  readonly sinks: readonly string[]
+  readonly bytes: number
+}
 
 async function settledNow(promise: Promise<unknown>): Promise<boolean> {
   return Promise.race([promise.then(() => true), new Promise<boolean>((resolve) => setImmediate(() => resolve(false)))])
@@ -188,24 +194,48 @@ describe('with several sinks', () => {
   })
 
   test('all of them together stay below the limit, whatever comes', async () => {
+    const sinks = ['a', 'b']
+    const often = <T>(weight: number, value: T) => ({ weight, arbitrary: fc.constant(value) })
     await fc.assert(
       fc.asyncProperty(
         fc.array(
           fc.record({
-            what: fc.constantFrom('pull', 'batch', 'settle'),
-            sinks: fc.subarray(['a', 'b', 'c'], { minLength: 1 }),
-            bytes: fc.integer({ min: 1, max: 20 }),
+            what: fc.oneof(
+              often(3, 'pull'),
+              often(2, 'grow'),
+              often(5, 'batch'),
+              often(5, 'batch of a pull'),
+              often(1, 'settle'),
+            ),
+            sinks: fc.subarray(sinks, { minLength: 1 }),
+            // A pull may have 30, and leaves 10 of the share of its sink to a first batch.
+            bytes: fc.integer({ min: 1, max: 30 }),
           }),
-          { maxLength: 60 },
+          { minLength: 40, maxLength: 80, size: 'max' },
         ),
         async (steps) => {
-          const budget = new ByteBudget(120, { sinks: ['a', 'b', 'c'] })
+          const budget = new ByteBudget(120, { sinks })
           const held: Array<() => void> = []
-          for (const { what, sinks, bytes } of steps) {
-            if (what === 'settle') held.shift()?.()
-            else if (what === 'pull')
-              void budget.reservePull(bytes, never, new Set(sinks)).then(({ release }) => held.push(release))
-            else void budget.admitBatch(bytes, never, { sink: sinks[0] as string }).then((settle) => held.push(settle))
+          const pulls: PullReservation[] = []
+          const take = {
+            pull: ({ bytes, sinks }: Step) =>
+              budget.reservePull(bytes, never, new Set(sinks)).then((pull) => {
+                pulls.push(pull)
+                held.push(() => {
+                  pulls.splice(pulls.indexOf(pull), 1)
+                  pull.release()
+                })
+              }),
+            batch: ({ bytes, sinks: [sink = ''] }: Step, pull?: PullReservation) =>
+              budget
+                .admitBatch(Math.ceil(bytes / 3), never, { sink, ...(pull ? { pull } : {}) })
+                .then((settle) => held.push(settle)),
+          }
+          for (const step of steps) {
+            if (step.what === 'settle') held.shift()?.()
+            else if (step.what === 'grow') pulls.at(-1)?.tryGrow(step.bytes)
+            else if (step.what === 'pull') void take.pull(step)
+            else void take.batch(step, step.what === 'batch' ? undefined : pulls.at(-1))
             await new Promise(setImmediate)
             expect(budget.used).toBeLessThanOrEqual(120)
           }
@@ -217,7 +247,7 @@ describe('with several sinks', () => {
           expect(budget.used).toBe(0)
         },
       ),
-      { numRuns: 50 },
+      { numRuns: 100 },
     )
   })
 })

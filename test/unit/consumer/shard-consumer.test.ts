@@ -191,6 +191,18 @@ describe('reading a shard', () => {
     expect(recycled).toEqual([first?.batch])
   })
 
+  test('asks for a log group that is too large for the budget only once more, when there is room', async () => {
+    const budget = new ByteBudget(100)
+    const settled = await budget.admitBatch(40, new AbortController().signal)
+    const { clock, deliveries, pulls } = await takenShard({ written: 1, logs: 4, budget })
+    await clock.advance(10_000)
+    expect(pulls()).toBe(1)
+    settled()
+    await clock.settle()
+    expect(deliveries.seen).toEqual(['0:0:0'])
+    expect(pulls()).toBe(2)
+  })
+
   test('reports its lag, and at once when it has caught up', async () => {
     const { sls, clock, deliveries } = await takenShard({ written: 1 })
     await clock.advance(5_000)
