@@ -146,11 +146,17 @@ function refuseTwins(root: Written, findings: Findings): void {
     const [written = '', project, group] = ['endpoint', 'project', 'group'].map((key) => textOf(valueOfKey(value, key)))
     const parsed = slsEndpoint.parse(written)
     const endpoint = 'value' in parsed ? parsed.value : written
-    for (const logstore of logstoresOf(value)) {
+    for (const [index, item] of itemsOf(valueOfKey(value, 'logstore')).entries()) {
+      const logstore = textOf(item)
+      if (logstore === undefined) continue
       const identity = [endpoint, project, group, logstore].join('\n')
       const twin = seen.get(identity)
       seen.set(identity, name)
-      if (twin === undefined || project === undefined) continue
+      if (twin === name) {
+        const path = ['sources', name, 'logstore', index]
+        findings.refuse(path, { problem: 'stands twice in this list', allowed: 'each logstore once' })
+      }
+      if (twin === undefined || twin === name || project === undefined) continue
       const problem = `reads ${logstore} in the same group as sources.${twin}`
       findings.refuse(['sources', name], {
         problem,

@@ -239,6 +239,11 @@ test('sources that read the same logstore in one group are a problem', () => {
   ])
 })
 
+test('a logstore that stands twice in a source is a problem at its second place', () => {
+  const sources = `\n  a: ${SOURCE.replace('actiontrail', '[one, two, one]')}\n  b: ${SOURCE}`
+  expect(told(fileOf({ sources }))).toEqual(['3:87 sources.a.logstore[2]: stands twice in this list'])
+})
+
 test('sinks that write one file are a problem', () => {
   const sinks =
     '{a: {type: file, path: x}, b: {type: file, path: ./x}, c: {type: file, path: "-"}, d: {type: file, path: "-"}}'
