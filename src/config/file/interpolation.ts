@@ -19,7 +19,11 @@ interface Replaced {
   readonly to: number
   readonly at: number
   readonly length: number
+  readonly by: Origin
 }
+
+/** The file itself gives the text of a literal `${` and of a default. */
+type Origin = 'literal' | 'default' | 'outside'
 
 export interface Uninterpolated {
   readonly problem: string
@@ -50,11 +54,12 @@ export class Interpolation {
     let text = ''
     let done = 0
     for (const { 0: whole, 1: inner, index } of value.matchAll(/\$\$\{|\$\{([^}]*)\}?/g)) {
-      const found = inner === undefined ? { text: '${' } : this.#valueOf(inner, whole.endsWith('}'))
+      const found: Found =
+        inner === undefined ? { text: '${', by: 'literal' } : this.#valueOf(inner, whole.endsWith('}'))
       if ('problem' in found) return { ...found, allowed: ALLOWED, offset: index }
       text += value.slice(done, index)
       done = index + whole.length
-      replaced.push({ from: index, to: done, at: text.length, length: found.text.length })
+      replaced.push({ from: index, to: done, at: text.length, length: found.text.length, by: found.by ?? 'outside' })
       text += found.text
       if (found.path !== undefined && whole === value) return { text, replaced, path: found.path }
     }
@@ -74,7 +79,9 @@ export class Interpolation {
       this.quoted.add(`${name}_FILE`)
       return this.#read(path, `the file that ${name}_FILE names`)
     }
-    return fallback === undefined ? { problem: `the environment variable ${name} is not set` } : { text: fallback }
+    return fallback === undefined
+      ? { problem: `the environment variable ${name} is not set` }
+      : { text: fallback, by: 'default' }
   }
 
   #contentOf(path: string): Found {
@@ -93,7 +100,7 @@ export class Interpolation {
   }
 }
 
-type Found = { text: string; path?: string } | { problem: string; passing?: boolean }
+type Found = { text: string; path?: string; by?: Origin } | { problem: string; passing?: boolean }
 
 /** The place in the value of what stands at `offset` of the result. */
 export function offsetInValue({ replaced }: Interpolated, offset: number): number {

@@ -233,8 +233,12 @@ class FileReading {
     for (const [key, name] of Object.entries(keys)) {
       const value = entriesOf(written).get(key)?.value
       const { secret }: Setting<unknown> = SETTINGS[name]
-      if (!secret || value?.kind !== 'text' || value.source.includes('${') || textOf(value) === undefined) continue
-      this.#findings.warn([...at, key], 'is a secret that stands in the file: write ${NAME} or ${file:/path} instead')
+      if (!secret || value?.kind !== 'text' || textOf(value) === undefined || 'problem' in value.value) continue
+      const { replaced } = value.value
+      const byDefault = replaced.some(({ by, length }) => by === 'default' && length > 0)
+      if (!byDefault && replaced.some(({ by }) => by === 'outside')) continue
+      const literal = byDefault ? 'whose default stands in the file' : 'that stands in the file'
+      this.#findings.warn([...at, key], `is a secret ${literal}: write \${NAME} or \${file:/path} instead`)
     }
   }
 }

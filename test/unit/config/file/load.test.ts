@@ -406,6 +406,29 @@ test('a literal secret is a warning with its place', () => {
   ])
 })
 
+test.for([
+  ['a default that is used', '${TOK:-hush}', 'is a secret whose default stands in the file'],
+  ['a default that is a part of the value', '${TOKEN}${TOK:-hush}', 'is a secret whose default stands in the file'],
+  ['a literal ${', '$${hush}', 'is a secret that stands in the file'],
+] as const)('a secret that is %s is a warning, too', ([, token, warning]) => {
+  const { warnings } = accepted(
+    fileOf({ sinks: `{splunk: {type: splunk_hec, url: "https://a:1", token: "${token}"}}` }),
+  )
+  expect(warnings).toEqual([
+    `bridge.yaml:3:56 sinks.splunk.token: ${warning}: write \${NAME} or \${file:/path} instead`,
+  ])
+})
+
+test.for(['${TOKEN:-hush}', '${TOK:-}${TOKEN}', 'Bearer-${TOKEN}'])(
+  'a secret %s from outside is no warning',
+  (token) => {
+    const { warnings } = accepted(
+      fileOf({ sinks: `{splunk: {type: splunk_hec, url: "https://a:1", token: "${token}"}}` }),
+    )
+    expect(warnings).toEqual([])
+  },
+)
+
 test('rules of several keys speak of keys, not of variables', () => {
   const hec = (more: string) => fileOf({ sinks: `{splunk: {type: splunk_hec, token: "\${TOKEN}", ${more}}}` })
   expect(told(hec('url: "https://a:1", ack_poll_seconds: 9, ack_timeout_seconds: 3'))).toEqual([
