@@ -30,11 +30,12 @@ export function textOf(io: CommandIo, name: SettingName): string {
 /**
  * The configuration of this process and its warnings, from the file that BRIDGE_CONFIG names or from the environment. Throws
  * WrongConfiguration with all problems at once. Settings about the connection to a peer that the command does not ask may be
- * missing or wrong.
+ * missing or wrong. `withoutFile` is told before the problems of the environment where no file is named.
  */
 export async function configurationOf(
   io: CommandIo,
   asked: readonly Peer[] = ['service', 'collector'],
+  withoutFile = '',
 ): Promise<{ config: Config; warnings: string[]; remarks: string[] }> {
   const { env, problems, inFile } = readEnvironment(io.env, process.cwd())
   const named = loadSettings(env, ['BRIDGE_CONFIG'])
@@ -49,7 +50,15 @@ export async function configurationOf(
   // A required variable that is missing may be there with a typing error.
   const warnings = file === undefined ? [...unknownVariables(env), ...unknownInDotEnv(inFile, new Set())] : []
   const told = warnings.map((warning) => `\n\nwarning: ${warning}`)
-  throw new WrongConfiguration(all, formatProblems(all) + told.join(''))
+  throw new WrongConfiguration(all, (file === undefined ? withoutFile : '') + formatProblems(all) + told.join(''))
+}
+
+/** The same for a trial, which asks no peer and is mostly about a file. */
+export async function trialConfigurationOf(io: CommandIo): Promise<Config> {
+  const withoutFile =
+    'No configuration file is named: give --config FILE, or set BRIDGE_CONFIG. The environment alone counts now.\n\n'
+  const { config } = await configurationOf(io, [], withoutFile)
+  return config
 }
 
 /** Most replicas have no file, and need neither its parsers nor their memory. */

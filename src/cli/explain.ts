@@ -1,7 +1,7 @@
 import { text } from 'node:stream/consumers'
 import { multiLine, printable } from '../config/parsers.ts'
 import { command, EXIT, optional, required } from './command.ts'
-import { configurationOf } from './configuration.ts'
+import { trialConfigurationOf } from './configuration.ts'
 import { givenLog, placeOf } from './trial/given-log.ts'
 import { tryText } from './trial/log.ts'
 import { wayOf } from './trial/way.ts'
@@ -28,7 +28,7 @@ export const explainCommand = command({
   options: { source: optional(printable), logstore: optional(printable), log: required(multiLine) },
   async run({ source: name, logstore: wanted, log: written }, io) {
     const given = givenLog(written === '-' && io.stdin ? await text(io.stdin) : written)
-    const { config } = await configurationOf(io, [])
+    const config = await trialConfigurationOf(io)
     const { source, logstore } = placeOf(config, { source: name, logstore: wanted }, given)
     const trial = tryText(config, source, logstore, given.log)
     io.stdout.write(`source ${source.name}, logstore ${source.project}/${logstore}\n`)

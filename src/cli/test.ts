@@ -1,6 +1,6 @@
 import { onOneLine } from '../core/text.ts'
 import { command, EXIT } from './command.ts'
-import { configurationOf } from './configuration.ts'
+import { trialConfigurationOf } from './configuration.ts'
 import type { Tested } from './trial/tests.ts'
 import { runTests } from './trial/tests.ts'
 
@@ -22,7 +22,7 @@ export const testCommand = command({
   configured: true,
   options: {},
   async run(_, io) {
-    const { config } = await configurationOf(io, [])
+    const config = await trialConfigurationOf(io)
     const tested = runTests(config)
     for (const one of tested) io.stdout.write(asText(one))
     const failed = tested.filter(({ differences }) => differences.length > 0).length

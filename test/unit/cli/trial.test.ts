@@ -222,3 +222,15 @@ route rest: takes it
     expect({ code, out, err }).toEqual({ code: 2, out: '', err: expect.stringContaining(problem) })
   })
 })
+
+test.for([
+  ['test', testCommand, []],
+  ['explain', explainCommand, ['--source', 'default', '--log', '{}']],
+] as const)('%s without a file says first how to name one', async ([, command, args]) => {
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()]
+  const code = await command(args, { env: {}, stdout, stderr, signal: new AbortController().signal })
+  expect({ code, out: stdout.read() }).toEqual({ code: 2, out: null })
+  expect(String(stderr.read())).toMatch(
+    /^No configuration file is named: .*--config FILE.*BRIDGE_CONFIG.*\n\n.*SLS_ENDPOINT/s,
+  )
+})
