@@ -74,13 +74,13 @@ export class Archive {
   async close(): Promise<void> {
     await this.#file?.handle.close()
     this.#file = undefined
-    await this.#lock?.lock.release()
+    await this.#unlock()
   }
 
   /** The file under the configured name. Another program may have moved it, as logrotate does. */
   async #current(): Promise<OpenFile> {
     const path = await withoutLinks(resolve(this.#options.path))
-    await this.#lockOf(path).hold()
+    await (await this.#lockOf(path)).hold()
     if (this.#file && (this.#file.path !== path || !(await isAt(this.#file)))) {
       const { handle } = this.#file
       this.#file = undefined
@@ -90,12 +90,21 @@ export class Archive {
     return this.#file
   }
 
-  #lockOf(path: string): FileLock {
+  async #lockOf(path: string): Promise<FileLock> {
     if (this.#lock?.path !== path) {
-      void this.#lock?.lock.release()
+      await this.#unlock()
       this.#lock = { path, lock: lockOf(path, this.#options.clock) }
     }
     return this.#lock.lock
+  }
+
+  async #unlock(): Promise<void> {
+    try {
+      await this.#lock?.lock.release()
+    } catch (error) {
+      const { telemetry } = this.#options
+      telemetry.notice('warn', `the lock of ${this.#lock?.path} may be left beside it: ${messageOf(error)}`)
+    }
   }
 
   async #open(path: string): Promise<OpenFile> {
@@ -146,7 +155,8 @@ export class Archive {
 
   /**
    * After a failure it is unknown how much of the last write is on disk. The file is cut back to its last line that counts, so
-   * that half a line can never swallow the next one, and is opened again for the next try.
+   * that half a line can never swallow the next one, and is opened again for the next try. Once another process has taken the
+   * lock, its lines may be behind ours, and nothing is cut.
    */
   async #abandon(): Promise<void> {
     const file = this.#file
@@ -154,8 +164,9 @@ export class Archive {
     if (!file) return
     const { handle, size } = file
     try {
+      const isOurs = this.#lock?.path === file.path && (await this.#lock.lock.isOurs())
       // A file that another program has made shorter must not grow.
-      if ((await handle.stat()).size > size) await handle.truncate(size)
+      if (isOurs && (await handle.stat()).size > size) await handle.truncate(size)
     } catch {
       // The failure that brought us here is the one to report. The next one who opens the file looks at its last line.
     }

@@ -48,7 +48,7 @@ export class FileLock {
 
   /** Makes sure that the lock is ours. Throws a `configuration` Fault, code `file_locked`, or the system's error. */
   async hold(): Promise<void> {
-    if (this.#ours !== undefined && (await this.#isInPlace(this.#ours))) return
+    if (await this.isOurs()) return
     await this.#forget()
     const us = await thisProcess()
     this.#ours = (await this.#create(us)) ?? (await this.#takeOver(us))
@@ -60,9 +60,18 @@ export class FileLock {
     return await this.#livingOwner(await thisProcess())
   }
 
+  /** Whether it still is; another process may have taken it over. Throws the system's error. */
+  async isOurs(): Promise<boolean> {
+    return this.#ours !== undefined && (await this.#isInPlace(this.#ours))
+  }
+
+  /** Throws the system's error; the lock is no longer touched then, so another takes it over. */
   async release(): Promise<void> {
-    if (this.#ours !== undefined && (await this.#isInPlace(this.#ours))) await rm(this.#options.path, { force: true })
-    await this.#forget()
+    try {
+      if (await this.isOurs()) await rm(this.#options.path, { force: true })
+    } finally {
+      await this.#forget()
+    }
   }
 
   async #forget(): Promise<void> {

@@ -432,14 +432,75 @@ describe('two for one path', () => {
   test('who has lost the lock writes nothing more', async () => {
     const { path, deliver, recorder } = await fileSink()
     await deliver('a')
-    const lock = join(path, '..', '.out.jsonl.lock')
-    await rm(lock)
-    await writeFile(lock, `${JSON.stringify({ host: 'another-host', pid: 1, start: '1', numbering: 'x' })}\n`)
+    await giveToAnother(join(path, '..', '.out.jsonl.lock'))
     void deliver('b').catch(() => {})
     await recorder.first('paused')
     expect(await idsIn(path)).toEqual(['a'])
   })
+
+  test('who has lost the lock cuts nothing off after a failure: the new owner may have written', async () => {
+    const { path, deliver, recorder } = await fileSink()
+    await deliver('a')
+    const theirs = batchOf(['theirs']).bytes
+    await failNextSync(path, async () => {
+      await giveToAnother(join(path, '..', '.out.jsonl.lock'))
+      await appendFile(path, theirs)
+    })
+    void deliver('b').catch(() => {})
+    await recorder.first('paused')
+    expect(faultOf(recorder)).toMatchObject({ code: 'eio' })
+    expect(await idsIn(path)).toEqual(['a', 'b', 'theirs'])
+  })
+
+  test('who still has the lock cuts off what may not be on disk', async () => {
+    const { path, deliver, recorder } = await fileSink()
+    await deliver('a')
+    await failNextSync(path, async () => {})
+    await deliver('b')
+    expect(faultOf(recorder)).toMatchObject({ code: 'eio' })
+    expect(await idsIn(path)).toEqual(['a', 'b'])
+  })
+
+  test('a lock that cannot be given back is told of, and work goes on at the new place', async () => {
+    const folder = await temporaryDirectory()
+    const [one, two, link] = ['one', 'two', 'current'].map((name) => join(folder, name)) as [string, string, string]
+    await Promise.all([mkdir(one), mkdir(two)])
+    await symlink(one, link)
+    const { path, deliver, recorder } = await fileSink({ path: join(link, 'out.jsonl') })
+    await deliver('a')
+    await rm(link)
+    await symlink(two, link)
+    await rename(one, `${one}.moved`)
+    await writeFile(one, '')
+    await deliver('b')
+    expect(await idsIn(path)).toEqual(['b'])
+    expect(recorder.of('notice').map(({ args }) => args)).toEqual([
+      ['warn', expect.stringContaining(`the lock of ${one}/out.jsonl may be left beside it: ENOTDIR`)],
+    ])
+  })
 })
+
+async function giveToAnother(lock: string): Promise<void> {
+  await rm(lock)
+  await writeFile(lock, `${JSON.stringify({ host: 'another-host', pid: 1, start: '1', numbering: 'x' })}\n`)
+}
+
+/** The next sync of any file fails, as on a broken disk, after `before`. */
+async function failNextSync(path: string, before: () => Promise<void>): Promise<void> {
+  const probe = await open(path)
+  const prototype = Object.getPrototypeOf(probe) as { datasync: () => Promise<void> }
+  await probe.close()
+  const { datasync } = prototype
+  const restore = () => {
+    prototype.datasync = datasync
+  }
+  onTestFinished(restore)
+  prototype.datasync = async () => {
+    restore()
+    await before()
+    throw Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO', syscall: 'fdatasync' })
+  }
+}
 
 /** A disk of its own, that small. */
 async function smallDisk(size: string): Promise<string> {
