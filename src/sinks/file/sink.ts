@@ -1,6 +1,7 @@
 import { abortable } from '../../core/abortable.ts'
 import type { Batch } from '../../core/batch.ts'
 import type { Clock } from '../../core/clock.ts'
+import { whileWaiting } from '../../core/clock.ts'
 import { Fault, messageOf } from '../../core/errors.ts'
 import type { Lease } from '../../core/lease.ts'
 import { NotPlainFile } from '../../core/plain-file.ts'
@@ -15,6 +16,8 @@ import { StandardOutput } from './standard-output.ts'
 /** The path that means the standard output. */
 export const STANDARD_OUTPUT = '-'
 
+const TOLD_EACH_MS = 15_000
+
 export interface FileSinkOptions {
   /** The sink's configured name. */
   readonly sink: string
@@ -23,7 +26,7 @@ export interface FileSinkOptions {
   readonly maxBytes: number
   readonly keep: number
   readonly clock: Clock
-  readonly telemetry: Pick<Telemetry, 'delivered' | 'paused' | 'resumed' | 'notice'>
+  readonly telemetry: Pick<Telemetry, 'delivered' | 'deliveryWaits' | 'paused' | 'resumed' | 'notice'>
   /** The reader of the standard output has ended. Nothing can be delivered until the process starts again. */
   readonly readerEnded?: (fault: Fault) => void
 }
@@ -86,9 +89,11 @@ export class FileSink implements Sink {
     }
     const { signal } = lease
     await this.#gate.through(signal, (pass) =>
-      abortable(
-        this.#write(batch.bytes, () => leaving(pass)),
-        signal,
+      this.#tellWhileWaiting(
+        abortable(
+          this.#write(batch.bytes, () => leaving(pass)),
+          signal,
+        ),
       ),
     )
     this.#options.telemetry.delivered(this.name, batch.count)
@@ -99,6 +104,22 @@ export class FileSink implements Sink {
     this.#closing.abort(new Fault('transient', 'the sink is closed', { code: 'closed' }))
     await this.#writing
     await this.#output.close()
+  }
+
+  /** A disk or a reader that hangs gives no error, and would not be seen otherwise. */
+  #tellWhileWaiting(task: Promise<void>): Promise<void> {
+    const { clock, telemetry } = this.#options
+    const since = clock.monotonic()
+    const fault = new Fault('transient', `${this.#place} has not taken the events yet`, { code: 'not_written_yet' })
+    return whileWaiting(clock, task, TOLD_EACH_MS, () =>
+      telemetry.deliveryWaits(this.name, fault, (clock.monotonic() - since) / 1000),
+    )
+  }
+
+  /** In words. */
+  get #place(): string {
+    const { path } = this.#options
+    return path === STANDARD_OUTPUT ? 'the standard output' : path
   }
 
   async #look(): Promise<Fault | undefined> {
@@ -142,8 +163,8 @@ export class FileSink implements Sink {
       this.#options.readerEnded?.(error)
       return error
     }
-    const { sink, path } = this.#options
-    const message = `cannot write ${path === STANDARD_OUTPUT ? 'the standard output' : path}: ${messageOf(error)}`
+    const { sink } = this.#options
+    const message = `cannot write ${this.#place}: ${messageOf(error)}`
     if (error instanceof NotPlainFile) {
       const advice = `Give the sink ${sink} the path of a file, or "-" for the standard output.`
       return new Fault('configuration', message, { code: 'no_file', cause: error, advice })

@@ -135,6 +135,32 @@ describe('a file sink', () => {
     expect(recorder.sum('delivered')).toBe(2)
   })
 
+  test('tells of a write that hangs, and for how long', async () => {
+    const { path, deliver, recorder } = await fileSink({ speed: 1000 })
+    await deliver('first')
+    const probe = await open(path)
+    onTestFinished(() => probe.close())
+    const prototype = Object.getPrototypeOf(probe) as { datasync: () => Promise<void> }
+    const { datasync } = prototype
+    const synced = Promise.withResolvers<void>()
+    prototype.datasync = async function held(this: unknown) {
+      await synced.promise
+      return datasync.call(this)
+    }
+    onTestFinished(() => {
+      prototype.datasync = datasync
+    })
+    const delivery = deliver('second')
+    // On a busy machine the first delivery may have waited as well, but not for so long.
+    const { args } = await recorder.first('deliveryWaits', ({ args: [, , seconds] }) => Number(seconds) > 60)
+    const fault = expect.objectContaining({ message: `${path} has not taken the events yet` })
+    expect(args).toEqual(['archive', fault, expect.any(Number)])
+    expect(recorder.of('paused')).toEqual([])
+    synced.resolve()
+    await delivery
+    expect(recorder.sum('delivered')).toBe(2)
+  })
+
   test('writes nothing once the lease is over by the clock', async () => {
     const { path, sink, deliver } = await fileSink()
     await deliver('a')

@@ -18,9 +18,11 @@ const script = (count: number, pad: number) => `
   import { systemClock } from ${source('core/clock.ts')}
   import { NO_TELEMETRY } from ${source('core/telemetry.ts')}
   const tell = (line) => process.stderr.write(line + '\\n')
-  const telemetry = { ...NO_TELEMETRY, paused: (_, fault) => tell('paused ' + fault.code + ': ' + fault.message) }
+  const telemetry = { ...NO_TELEMETRY, paused: (_, fault) => tell('paused ' + fault.code + ': ' + fault.message),
+    deliveryWaits: (sink, fault, seconds) => tell('waits ' + sink + ': ' + fault.message + ' ' + (seconds >= 15)) }
+  const clock = { ...systemClock, monotonic: () => 1000 * systemClock.monotonic(), sleep: (ms, signal) => systemClock.sleep(ms / 1000, signal) }
   const readerEnded = () => { tell('reader ended'); process.exit(1) }
-  const sink = new FileSink({ sink: 's', path: '-', maxBytes: 1e8, keep: 1, clock: systemClock, telemetry, readerEnded })
+  const sink = new FileSink({ sink: 's', path: '-', maxBytes: 1e8, keep: 1, clock: process.env.FAST ? clock : systemClock, telemetry, readerEnded })
   const lease = { signal: new AbortController().signal, assertHeld() {} }
   let turns = 0
   const beat = setInterval(() => { if (turns++ % 20 === 0) tell('beat') }, 5)
@@ -92,6 +94,13 @@ describe('the standard output as a sink', () => {
     expect(await slow.until(/(beat[\s\S]*){3}/)).not.toContain('delivered')
     await writeFile(go, '')
     expect(idsOf(await text)).toEqual([0, 1, 2, 3])
+  })
+
+  test('a reader that does not read is told of', async () => {
+    const hung = start('export FAST=1; "$@" | sleep 9', { count: 2, pad: 200_000 })
+    expect(await hung.until(/waits s: .*\n/)).toContain(
+      'waits s: the standard output has not taken the events yet true',
+    )
   })
 
   test('a reader that has ended is a fault that says so, and nothing more counts as delivered', async () => {
