@@ -66,7 +66,7 @@ export default defineConfig({
           include: ['test/chaos/**/*.test.ts'],
           testTimeout: 300_000,
           maxWorkers: 1,
-          maxConcurrency: 4,
+          maxConcurrency: 3,
         },
       },
     ],

@@ -23,7 +23,7 @@ const PROPERTIES = {
     'Of events that are all refused, at most ten are dead-lettered by one process without an acceptance between them.',
   endless: 'Nothing is sent again and again: deliveries of one log get rarer.',
   'held up': 'While one event, or one endpoint of two, is refused, everything else arrives within a minute.',
-  lag: 'No lag is 0, or missing, while a log of the shard has waited for half a minute.',
+  lag: 'No lag is 0, or missing, while a log of the shard has waited for 40 s.',
   hung: 'A replica answers /livez and leaves when asked to, whatever becomes of its log.',
   unfired: 'Every scripted fault hit something.',
 } as const
@@ -111,7 +111,7 @@ const MOST_GIVEN_UP = 10
 const MOST_COPIES = 8
 const COPIES_MS = 10_000
 /** What was told last counts for 20 s, is told again every 5 s, and a second passes between two looks at it. */
-const MOST_WAITING_MS = 30_000
+const MOST_WAITING_MS = 40_000
 /** From a fault to the last time its trouble may make anybody send again. */
 const AFTERMATH_MS = 60_000
 

@@ -26,8 +26,13 @@ describe.concurrent('the ordeals that show a bug', () => {
 describe.concurrent('a bridge with a bug in it is caught', () => {
   test.for(MUTANTS)('$bug → $caughtBy', async (mutant) => {
     using infected = new Infected(mutant)
-    const verdict = await undergo(mutant.ordeal, infected.main)
-    const caught = new Set(verdict.violations.map(({ property }) => property))
-    expect([...caught], described(verdict)).toContain(mutant.caughtBy)
+    const seen: string[] = []
+    // Chance decides whether a bug has its effect, so it gets a second ordeal.
+    for (let ordeal = 0; ordeal < 2; ordeal++) {
+      const verdict = await undergo(mutant.ordeal, infected.main)
+      if (verdict.violations.some(({ property }) => property === mutant.caughtBy)) return
+      seen.push(described(verdict))
+    }
+    expect.fail(seen.join('\n'))
   })
 })

@@ -19,9 +19,21 @@ test(`one of two sinks is down for a minute, and ${KILLS} kills come meanwhile: 
 })
 
 describe('a bridge with a bug in it is caught', () => {
-  test.for(SINK_MUTANTS)('$bug → $caughtBy', { timeout: 180_000 }, async (mutant) => {
+  test.for(SINK_MUTANTS)('$bug → $caughtBy', { timeout: 300_000 }, async (mutant) => {
     using infected = new Infected(mutant)
-    const verdict = await sinkDown({ seed: SEED, kills: 4, downMs: 8_000, main: infected.main, patienceMs: 15_000 })
-    expect(verdict.broken, JSON.stringify(verdict.counts)).toContain(mutant.caughtBy)
+    const seen: string[] = []
+    // Chance decides whether a bug has its effect, so it gets three runs.
+    for (const seed of [SEED, SEED + 1, SEED + 2]) {
+      const { broken, counts } = await sinkDown({
+        seed,
+        kills: 4,
+        downMs: 8_000,
+        main: infected.main,
+        patienceMs: 15_000,
+      })
+      if (broken.includes(mutant.caughtBy)) return
+      seen.push(`${broken}: ${JSON.stringify(counts)}`)
+    }
+    expect.fail(seen.join('\n'))
   })
 })
