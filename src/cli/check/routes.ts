@@ -4,7 +4,7 @@ import { leftOf } from '../../pipeline/wasm/left.ts'
 
 const SLOWER = 'at about a twentieth of the speed'
 
-/** What WebAssembly does not run, and why. Nothing for a configuration with no more than one plain route. */
+/** The parts that WebAssembly does not run, and why. Nothing for a configuration with no more than one plain route. */
 export function routesFound(config: Config): string[] {
   const { routes } = config.routing
   if (routes.length === 1 && routes.every(({ when, shape }) => when === undefined && shape.length === 0)) return []
