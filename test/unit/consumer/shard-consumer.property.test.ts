@@ -126,10 +126,10 @@ test('in any order of events no commit is ahead of an acknowledgement or goes ba
   )
 }, 120_000)
 
-/** A life without faults, which reads what the others have left. */
+/** A life without faults, which reads what the others have left. It is longer than the pauses of several refused pulls. */
 const lastLife = {
   acts: Array<Act[]>(10)
-    .fill([{ kind: 'time', ms: 2_000 }, { kind: 'ack all' }])
+    .fill([{ kind: 'time', ms: 6_000 }, { kind: 'ack all' }])
     .flat(),
   end: 'drain',
   fetchCount: 5,
