@@ -35,7 +35,7 @@ let texts: usize = TEXTS
 /** Set when only the host can tell. The caller clears it. */
 export let jsonIsUnsure: bool = false
 
-// What was found: `[foundStart, foundStop)`, a text, or an array of scalars if it is a list.
+// The value found: `[foundStart, foundStop)`, a text, or an array of scalars if it is a list.
 export let foundStart: usize = 0
 export let foundStop: usize = 0
 export let foundList: bool = false
@@ -337,7 +337,7 @@ function passString(): bool {
   }
 }
 
-/** What a letter behind a backslash stands for; 0 if it has no meaning. */
+/** The character that a letter behind a backslash means; 0 if it has no meaning. */
 function simpleEscape(mark: u32): u32 {
   if (mark === QUOTE || mark === BACKSLASH || mark === 0x2f) return mark
   if (mark === 0x6e) return 0x0a

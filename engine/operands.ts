@@ -31,7 +31,7 @@ export let isReshaped: bool = false
 
 /** Finds the value of the operand at this address. False when it is absent. */
 export function find(operand: usize): bool {
-  // What was found in JSON is kept for other comparisons of the same log.
+  // A value found in JSON is kept for other comparisons of the same log.
   if (word(operand, OPERAND_IS_KEPT) === 0) return findAnew(operand)
   if (<u32>word(operand, OPERAND_LOG) !== logNumber()) {
     const found = findAnew(operand)

@@ -61,7 +61,7 @@ export class Bridge {
   readonly #sinks: ReadonlyMap<string, Sink>
   readonly #refused: RefusedEvents
   readonly #deadLetter: DeadLetter
-  /** What happens to the logs of each logstore. */
+  /** The program of each logstore. */
   #programs: ReadonlyMap<string, Program> = new Map()
   /** Resolves if a sink can deliver nothing more until the process starts again. */
   readonly sinkLost: Promise<Fault>

@@ -136,7 +136,7 @@ export function consumerOf({ sources }: Pick<Config, 'sources'>): string {
   return (sources[0] as SourceConfig).consumer
 }
 
-/** What happens to the logs of one logstore. */
+/** The way of the logs of one logstore. */
 export function programOf(config: Config, source: SourceConfig, logstore: string): Program {
   const { project, topics, reservedKeys, shape } = source
   const { routes } = config.routing

@@ -105,7 +105,7 @@ export function splunkHecOf(name: string, { values, given, pem }: Understood): S
   }
 }
 
-/** What the environment alone configures, also beside a file. */
+/** The settings that only the environment has, also beside a file. */
 export function processOf({ values, given, pem }: Understood): ProcessConfig {
   return {
     search: search(values, pem),

@@ -35,7 +35,7 @@ export interface RoutingTest {
   readonly expect: readonly ExpectedCopy[]
 }
 
-/** What is absent is not compared. */
+/** Absent members are not compared. */
 export interface ExpectedCopy {
   readonly route?: string
   readonly sink?: string
@@ -50,7 +50,7 @@ export interface ExpectedCopy {
   readonly eventIs?: string
 }
 
-/** What the environment alone configures. */
+/** The settings that only the environment has. */
 export interface ProcessConfig {
   /** Only for `reconcile`. */
   search: {

@@ -15,7 +15,7 @@ export interface NamedSink {
   readonly type: string
 }
 
-/** What a replica connects. */
+/** The sources and sinks of a replica. */
 export interface Ends {
   /** One at least. */
   readonly logstores: readonly ReadLogstore[]

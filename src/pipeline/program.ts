@@ -4,7 +4,7 @@ import type { Template } from '../routing/template.ts'
 import type { HecLayout } from './hec-layout.ts'
 import type { TopicSelection } from './select.ts'
 
-/** What happens to the logs of one logstore of one source. Every engine makes the same bytes of it. */
+/** The way of the logs of one logstore of one source. Every engine makes the same bytes of it. */
 export interface Program {
   /** Decides which log groups are wanted. */
   readonly topics: TopicSelection
@@ -22,7 +22,7 @@ export interface ProgramRoute {
   readonly name: string
   /** Absent: it holds for every log. */
   readonly when?: Condition
-  /** What it sends is a copy: the log walks on. */
+  /** It sends copies: the log walks on. */
   readonly continue: boolean
   /** It sends nothing. If nothing has left of the log, the log counts as filtered for this reason. */
   readonly drop?: string
@@ -31,7 +31,7 @@ export interface ProgramRoute {
   readonly copies: readonly Copy[]
 }
 
-/** What one sink gets of a log. */
+/** The copy of a log for one sink. */
 export interface Copy {
   readonly destination: Destination
   readonly layout: Layout

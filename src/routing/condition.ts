@@ -13,7 +13,7 @@ export interface Condition {
   readonly expression: Expression
 }
 
-/** What a condition may name. */
+/** The macros and lists that a condition may name. */
 export interface Names {
   /** Texts of conditions by name. */
   readonly macros: ReadonlyMap<string, string>

@@ -19,7 +19,7 @@ export function contradictionsIn(expression: Expression): Contradiction[] {
   return deadParts(expression, true).map((part) => ({ ...part, isWhole: false }))
 }
 
-/** What is longer is not looked into. */
+/** Longer conditions are not looked into. */
 const LONGEST_LIST = 1000
 const MOST_OF_ONE_OPERAND = 30
 

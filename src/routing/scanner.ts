@@ -1,4 +1,4 @@
-/** What is wrong with a text that was written by hand. */
+/** A problem of a text that was written by hand. */
 export interface TextProblem {
   readonly problem: string
   /** Place in the text, from 0. */

@@ -2,7 +2,7 @@ import type { Path } from './path.ts'
 import type { Template } from './template.ts'
 import type { TimeFormat } from './time-format.ts'
 
-/** What becomes of a log when a step of its shape fails. */
+/** The fate of a log when a step of its shape fails. */
 export const ON_FAILURE = ['keep', 'drop', 'dead_letter'] as const
 export type OnFailure = (typeof ON_FAILURE)[number]
 

@@ -2,7 +2,7 @@ import type { ExpectedCopy, RoutingTest } from '../../config/model.ts'
 import type { Trial } from '../../pipeline/reference/trial.ts'
 import { isObject, parseExactly } from './exact-json.ts'
 
-/** What leaves and what a test expects, where they differ. Empty: the test passes. */
+/** The differences between the events that leave and those that a test expects. Empty: the test passes. */
 export function differencesOf({ expect }: Pick<RoutingTest, 'expect'>, { copies }: Trial): string[] {
   const leaving = copies
     .filter(({ refused }) => refused === undefined)

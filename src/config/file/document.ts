@@ -6,7 +6,7 @@ import { offsetInValue } from './interpolation.ts'
 import { scalarOffset } from './scalar-offset.ts'
 import type { Written, WrittenList, WrittenMap, WrittenText } from './written.ts'
 
-/** What is wrong with the text itself, as YAML. */
+/** The problems of the text as YAML. */
 export interface TextProblem {
   /** In the text of the file. */
   readonly at: number
@@ -123,7 +123,7 @@ function composed(tokens: Parameters<Composer['compose']>[0], length: number) {
 class Conversion {
   readonly #interpolation: Interpolation
   readonly #problems: TextProblem[]
-  /** What each anchor stands for; `undefined` while it is not whole yet. */
+  /** The value of each anchor; `undefined` while it is not whole yet. */
   readonly #anchors = new Map<string, Written | undefined>()
 
   constructor(interpolation: Interpolation, problems: TextProblem[]) {

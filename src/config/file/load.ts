@@ -35,7 +35,7 @@ import { entriesOf, plainOf, textOf } from './written.ts'
 
 type FileValues = v.InferOutput<ReturnType<typeof fileDescription>>
 
-/** What the environment configures although there is a file. */
+/** The settings that the environment has although there is a file. */
 const PROCESS_GROUPS: readonly string[] = ['data', 'network', 'process', 'search']
 
 /** The configuration that a file makes, with the environment beside it, or all problems of both. */

@@ -3,7 +3,7 @@ import type { Findings } from './findings.ts'
 import type { KeyPath, Written } from './written.ts'
 import { entriesOf } from './written.ts'
 
-/** What the names of a file stand for, and which were used. */
+/** The values of the names of a file, and which names were used. */
 export class Names {
   readonly #kind: string
   readonly #section: string

@@ -1,4 +1,4 @@
-/** What a line says, in its order. A name stands once. */
+/** The fields of a line, in its order. A name stands once. */
 export type Fields = ReadonlyMap<string, string>
 
 /** Reads a line from its beginning. Nothing is looked at twice, so that no line takes long. */

@@ -45,7 +45,7 @@ class HandedOver {
     this.#at = at
   }
 
-  /** What leaves of the log that the kernel has just handed over. */
+  /** The events of the log that the kernel has just handed over. */
   leaving(tally: Tally): Iterable<Leaving> {
     const { group, groupIndex, log, logIndex } = this.#kernel.handedOver
     if (this.#last?.groupIndex !== groupIndex) {

@@ -3,7 +3,7 @@ import type { Program } from '../program.ts'
 import { programAt } from '../reference/logstore-program.ts'
 import { kernelProgramOf, PROGRAM_BYTES } from './program.ts'
 
-/** What the fast engine leaves to the other, which is slower. */
+/** The parts that the fast engine leaves to the slower one. */
 export interface Left {
   /** Why it leaves every log of the logstore. */
   readonly all?: string
@@ -11,7 +11,7 @@ export interface Left {
   readonly routes: ReadonlyMap<string, readonly string[]>
 }
 
-/** What of a program the fast engine leaves, for people. */
+/** The parts of a program that the fast engine leaves, for people. */
 export function leftOf(program: Program, at: LogstoreRef): Left {
   const room = { base: 0, bytes: PROGRAM_BYTES, maxBatchBytes: Number.POSITIVE_INFINITY }
   const kernels = kernelProgramOf(programAt(program, at), room)

@@ -113,7 +113,7 @@ export const OPERAND_READING_COUNT = 1
 export const OPERAND_OF_GROUP = 2
 /** 1 if what is found in a log is kept for the next comparison. */
 export const OPERAND_IS_KEPT = 3
-/** What was found, and in which log. */
+/** The value found, and its log. */
 export const OPERAND_LOG = 4
 export const OPERAND_FOUND = 5
 export const OPERAND_FOUND_START = 6
