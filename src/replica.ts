@@ -11,8 +11,8 @@ import { startAdminServer } from './observability/admin-server.ts'
 import { watchEventLoop } from './observability/event-loop.ts'
 import { Health } from './observability/health.ts'
 import { openLogger } from './observability/logger.ts'
-import type { KnownNames } from './observability/metrics.ts'
-import { createMetrics } from './observability/metrics.ts'
+import type { KnownNames, Metrics } from './observability/metrics.ts'
+import { createMetrics, startAtZero } from './observability/metrics.ts'
 import type { Ends } from './observability/names.ts'
 import { Names } from './observability/names.ts'
 import { Pauses } from './observability/pauses.ts'
@@ -91,7 +91,7 @@ export async function runReplica(config: Config, { warnings, end, reloading }: R
   const unwatch = watchEventLoop((seconds) => metrics.event_loop_delay_seconds.observe(seconds))
   try {
     const bridge = new Bridge(config, telemetry, credentials)
-    const reload = reloader(config, { bridge, telemetry, reloading })
+    const reload = reloader(config, { bridge, telemetry, metrics, reloading })
     reloading.onHangup(() => {
       reopen()
       void reload()
@@ -151,7 +151,7 @@ function endsOf(config: Config): Ends {
   return { logstores, sinks: config.sinks.map(({ name, type }) => ({ name, type })) }
 }
 
-/** Their series exist from the start. A configuration that is loaded later may bring others. */
+/** Their series exist from the start, or from the moment at which a configuration is loaded again. */
 function knownNames(config: Config): KnownNames {
   const logstores = logstoresOf(config).map(({ source, ref }) => {
     const { routes } = programOf(config, source, ref.logstore)
@@ -210,7 +210,12 @@ class StatusClients {
  */
 function reloader(
   running: Config,
-  { bridge, telemetry, reloading }: { bridge: Bridge; telemetry: Telemetry; reloading: Reloading },
+  {
+    bridge,
+    telemetry,
+    metrics,
+    reloading,
+  }: { bridge: Bridge; telemetry: Telemetry; metrics: Metrics; reloading: Reloading },
 ): () => Promise<void> {
   const reload = async (): Promise<void> => {
     const loaded = await reloading.load()
@@ -228,6 +233,8 @@ function reloader(
       telemetry.notice('warn', message)
       return
     }
+    // Before the first log takes a new route: `increase()` does not see a series that begins above 0.
+    startAtZero(metrics, knownNames(loaded.config).logstores)
     bridge.use(loaded.config)
     telemetry.reloaded('done')
     telemetry.notice('info', 'the configuration is in use from the next pull on')

@@ -7,24 +7,37 @@ const groups = Object.entries(GROUPS).map(
   ([group, title]) => [title, settings.filter(([, setting]) => setting.group === group)] as const,
 )
 
-/** `.env.example`: required settings to fill in, all others commented out with their default or an example. */
+/**
+ * `.env.example`: first what most replicas need, a line of meaning each, then everything else. Required settings are to fill
+ * in. All others are commented out, with their default or an example.
+ */
 export function renderEnvExample(): string {
-  const sections = groups.map(([title, members]) => {
-    const entries = members.map(([name, setting]) => {
-      const { doc, parser, example } = setting
-      const fillIn = setting.required || setting.neededBy === 'access_key'
-      const value = fillIn ? example : (setting.default ?? example)
-      const quoted = /[\s#'"`]/.test(value) ? JSON.stringify(value) : value
-      const comment = wrapped(`${plain(unlinked(doc))} Allowed: ${parser.allowed}. ${plain(defaultOf(setting))}`)
-      return `${comment}\n${fillIn ? '' : '#'}${name}=${quoted}`
-    })
-    return [`# ---- ${title} ----`, ...entries].join('\n\n')
+  const first = settings.flatMap(([name, setting]) => {
+    return setting.brief === undefined ? [] : [`# ${setting.brief}\n${assignment(name, setting)}`]
   })
-  return `${[ENV_INTRO, ...sections].join('\n\n')}\n`
+  const sections = groups.flatMap(([title, members]) => {
+    const entries = members
+      .filter(([, { brief }]) => brief === undefined)
+      .map(([name, setting]) => {
+        const { doc, parser } = setting
+        const comment = wrapped(`${plain(unlinked(doc))} Allowed: ${parser.allowed}. ${plain(defaultOf(setting))}`)
+        return `${comment}\n${assignment(name, setting)}`
+      })
+    return entries.length === 0 ? [] : [`# ---- ${title} ----`, ...entries]
+  })
+  return `${[ENV_INTRO, ...first, ...sections].join('\n\n')}\n`
+}
+
+function assignment(name: string, setting: Setting<unknown>): string {
+  const { example } = setting
+  const fillIn = setting.required || setting.neededBy === 'access_key'
+  const value = fillIn ? example : (setting.default ?? example)
+  const quoted = /[\s#'"`]/.test(value) ? JSON.stringify(value) : value
+  return `${fillIn ? '' : '#'}${name}=${quoted}`
 }
 
 const ENV_INTRO = `# Copy to .env and fill in. The environment of the process wins over this file. An empty value counts as not set.
-# Every variable can also be given as NAME_FILE=/path, where the file holds the value.`
+# Every variable can also be given as NAME_FILE=/path, where the file holds the value. More: docs/configuration.md.`
 
 /** `docs/configuration.md`. */
 export function renderDocs(): string {

@@ -41,6 +41,8 @@ export const GROUPS = {
 interface Description {
   group: keyof typeof GROUPS
   doc: string
+  /** Its meaning on one line. Settings that have one come first in .env.example. */
+  brief?: string
   /** A value that would work. */
   example: string
   /** The value never appears, neither in problems nor in logs. */
@@ -102,11 +104,13 @@ export const SETTINGS = {
   }),
   SLS_ENDPOINT: required(slsEndpoint, {
     group: 'sls',
+    brief: 'Endpoint of Log Service in the region of the project. Inside a VPC: the one with -intranet.',
     doc: 'Endpoint of Log Service, without the project. The scheme is optional (https). An IP address or `localhost` with a port is for emulators: it is connected to directly and sent `Host: <project>.<host:port>`.',
     example: 'https://cn-hangzhou.log.aliyuncs.com',
   }),
   SLS_AK_ID: optional(printable, {
     group: 'sls',
+    brief: 'Access key ID. Other credentials, such as a RAM role: docs/credentials.md.',
     doc: 'Access key ID.',
     example: 'LTAI5tExampleExample',
     neededBy: 'access_key',
@@ -114,6 +118,7 @@ export const SETTINGS = {
   }),
   SLS_AK_KEY: optional(secret, {
     group: 'sls',
+    brief: 'Access key secret.',
     doc: 'Access key secret.',
     example: 'your-access-key-secret',
     secret: true,
@@ -132,14 +137,21 @@ export const SETTINGS = {
     doc: 'Region of the project. If it is set, requests are signed with V4 for this region; if not, with V1.',
     example: 'cn-hangzhou',
   }),
-  SLS_PROJECT: required(project, { group: 'sls', doc: 'Project to read from.', example: 'audit-prod' }),
+  SLS_PROJECT: required(project, {
+    group: 'sls',
+    brief: 'Project to read from.',
+    doc: 'Project to read from.',
+    example: 'audit-prod',
+  }),
   SLS_LOGSTORE: required(listOf(storeOrGroup), {
     group: 'sls',
+    brief: 'Logstore to read from, or several of the project, separated by commas.',
     doc: 'Logstore to read from, or several of the same project. Each has a consumer group of its own, named SLS_CG.',
     example: 'audit-log',
   }),
   SLS_CG: required(storeOrGroup, {
     group: 'sls',
+    brief: 'Consumer group, created if absent. Replicas that share the work have the same one.',
     doc: 'Consumer group; created if absent. Replicas that share the work share this name.',
     example: 'siem-bridge',
   }),
@@ -244,6 +256,7 @@ export const SETTINGS = {
   }),
   FILTER_TOPICS: optional(topicList, {
     group: 'filter',
+    brief: 'Topics to deliver, separated by commas. Empty or absent: all.',
     doc: 'The `__topic__` values to deliver. Logs of other topics are counted as filtered. `prefix*` is every topic that begins so, `""` is the empty topic.',
     example: 'audit,login',
     computed: 'all topics',
@@ -261,12 +274,14 @@ export const SETTINGS = {
   SPLUNK_HEC_URL: required(hecUrls, {
     group: 'hec',
     peer: 'collector',
+    brief: 'Splunk HTTP Event Collector, or several that share the load, separated by commas.',
     doc: 'Base URL of the HTTP Event Collector. Several URLs share the load. A path up to `/services/collector/event/1.0` may follow; it makes no difference.',
     example: 'https://splunk.example.com:8088',
   }),
   SPLUNK_HEC_TOKEN: required(hecToken, {
     group: 'hec',
     peer: 'collector',
+    brief: 'HEC token.',
     doc: 'HEC token.',
     example: '00000000-0000-0000-0000-000000000000',
     secret: true,

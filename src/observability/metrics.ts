@@ -206,7 +206,13 @@ export function createMetrics({ version, known }: { version: string; known: Know
     metrics.events_delivered_total.inc({ sink }, 0)
     for (const reason of PAUSES_OF_SINKS[type] ?? []) metrics.paused.set({ reason, sink }, 0)
   }
-  for (const { ref, group, routes, filterReasons, steps } of known.logstores) {
+  startAtZero(metrics, known.logstores)
+  return metrics
+}
+
+/** A series that is there already keeps its value. */
+export function startAtZero(metrics: Metrics, logstores: KnownNames['logstores']): void {
+  for (const { ref, group, routes, filterReasons, steps } of logstores) {
     const labels = { project: ref.project, logstore: ref.logstore }
     for (const name of PER_LOGSTORE) metrics[name].inc(labels, 0)
     for (const result of HEARTBEAT_RESULTS) metrics.heartbeats_total.inc({ ...labels, group, result }, 0)
@@ -215,5 +221,4 @@ export function createMetrics({ version, known }: { version: string; known: Know
     for (const step of steps) metrics.parse_failures_total.inc({ ...labels, ...step }, 0)
     for (const route of routes) metrics.events_routed_total.inc({ ...labels, route }, 0)
   }
-  return metrics
 }

@@ -96,6 +96,10 @@ describe('SIGHUP', () => {
     )
     replica.child.kill('SIGHUP')
     await replica.line(/the configuration is in use/)
+    for (const route of ['even', 'odd'])
+      expect(await replica.metrics()).toMatch(
+        new RegExp(`events_routed_total\\{.*logstore="trail",route="${route}"\\} 0`),
+      )
     const after = await write(trail, 2, (n) => ({ kind: n % 2 === 0 ? 'even' : 'odd' }))
     await caughtUp(trail)
     expect(await replica.metrics()).toMatch(/config_reloads_total\{result="done"\} 1/)

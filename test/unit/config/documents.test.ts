@@ -43,6 +43,13 @@ describe('.env.example', () => {
     expect(file('.env.example')).toBe(renderEnvExample())
   })
 
+  test('begins with what most replicas need, each with its meaning in the line above', () => {
+    const first = file('.env.example').split('\n').slice(0, 40).join('\n')
+    const explained = [...first.matchAll(/(?<=\n\n)# .+\n#?([A-Z_]+)=/g)].map(([, name]) => name)
+    const wanted = 'SLS_ENDPOINT SLS_AK_ID SLS_AK_KEY SLS_PROJECT SLS_LOGSTORE SLS_CG SPLUNK_HEC_URL SPLUNK_HEC_TOKEN'
+    expect(explained).toEqual(expect.arrayContaining([...wanted.split(' '), 'FILTER_TOPICS']))
+  })
+
   test('works as it is', () => {
     const loaded = loadConfig(parseEnv(file('.env.example')))
     expect(loaded).toMatchObject({ warnings: [] })
