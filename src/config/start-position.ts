@@ -7,25 +7,47 @@ const LARGEST_SECONDS = 99_999_999_999
 const ISO_8601 =
   /^(\d{4})-(\d{2})-(\d{2})(?:[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?([Zz]|[+-]\d{2}(?::?\d{2})?)?)?$/
 
-/** `begin`, `end`, a time in ISO 8601 (UTC unless it has a time zone; fractions of a second are cut off), or unix seconds. */
+/** A moment as unix seconds: ISO 8601 (UTC unless it has a time zone; fractions are cut off), or unix seconds. */
+export function unixSecondsOf(text: string): Parsed<number> {
+  if (!/^\d+$/.test(text)) return isoTime(text)
+  const date = dateInDigits(text)
+  const seconds = Number(text)
+  if (date !== undefined && seconds > LARGEST_SECONDS) return { refused: `is a date without separators: write ${date}` }
+  if (seconds > LARGEST_SECONDS) return { refused: 'is too large for unix seconds (milliseconds?)' }
+  if (date === undefined) return { value: seconds }
+  return { refused: `can be read two ways: write ${date} for the date, or ${spelled(seconds)} for the unix seconds` }
+}
+
+/** `begin`, `end`, or a moment. */
 export const startPosition: Parser<StartPosition> = {
   allowed: 'begin, end, ISO 8601 time (UTC unless it has a time zone), or unix seconds',
   parse(text) {
     const word = text.toLowerCase()
     if (word === 'begin' || word === 'end') return { value: { kind: word } }
-    if (/^\d+$/.test(text)) return unixSeconds(Number(text))
-    return isoTime(text)
+    const parsed = unixSecondsOf(text)
+    return 'refused' in parsed ? parsed : { value: { kind: 'time', unixSeconds: parsed.value } }
   },
 }
 
-function unixSeconds(value: number): Parsed<StartPosition> {
-  if (value > LARGEST_SECONDS) return { refused: 'is too large for unix seconds (milliseconds?)' }
-  return { value: { kind: 'time', unixSeconds: value } }
+/** Year of this century, then month, day, hour, minute and second, or the first of them. */
+const DIGITS = /^(20\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(\d\d)?)?)?)?)?$/
+
+/** `20261101` as a date, spelled in a way that has one meaning; `undefined` if it is none. */
+function dateInDigits(text: string): string | undefined {
+  const parts = DIGITS.exec(text)?.slice(1)
+  if (parts === undefined) return undefined
+  const [year, month = '01', day = '01', hour = '00', minute = '00', second = '00'] = parts
+  const parsed = isoTime(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`)
+  return 'value' in parsed ? spelled(parsed.value) : undefined
 }
 
-function isoTime(text: string): Parsed<StartPosition> {
+function spelled(unixSeconds: number): string {
+  return new Date(unixSeconds * 1000).toISOString().replace('.000Z', 'Z')
+}
+
+function isoTime(text: string): Parsed<number> {
   const match = ISO_8601.exec(text)
-  if (match === null) return { refused: 'is neither begin, end, an ISO 8601 time nor unix seconds' }
+  if (match === null) return { refused: 'is not a time' }
   const [year, month, day, hour, minute, second] = match.slice(1, 7).map((part) => Number(part ?? 0))
   const local = new Date(Date.UTC(year ?? 0, (month ?? 0) - 1, day, hour, minute, second))
   // Date.UTC makes 2 March of 30 February. A date that exists comes back unchanged.
@@ -36,7 +58,7 @@ function isoTime(text: string): Parsed<StartPosition> {
   const offset = offsetSeconds(match[7])
   if (offset === undefined) return { refused: 'has a time zone that does not exist' }
   const value = local.getTime() / 1000 - offset
-  return value < 0 ? { refused: 'is before 1970' } : { value: { kind: 'time', unixSeconds: value } }
+  return value < 0 ? { refused: 'is before 1970' } : { value }
 }
 
 function offsetSeconds(zone: string | undefined): number | undefined {

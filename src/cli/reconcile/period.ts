@@ -1,5 +1,5 @@
 import type { Parsed, Parser } from '../../config/parsers.ts'
-import { startPosition } from '../../config/start-position.ts'
+import { unixSecondsOf } from '../../config/start-position.ts'
 import { UsageError } from '../command.ts'
 
 /** By the service's receive time, unix seconds; `to` is exclusive. */
@@ -22,9 +22,7 @@ function momentParser(nowSeconds: number): Parser<number> {
         const moment = Math.floor(nowSeconds) - Number(count) * (UNIT_SECONDS[unit.toLowerCase()] as number)
         return moment < 0 ? { refused: 'is before 1970' } : { value: moment }
       }
-      const position = startPosition.parse(text)
-      if ('refused' in position || position.value.kind !== 'time') return { refused: 'is not a time' }
-      return { value: position.value.unixSeconds }
+      return unixSecondsOf(text)
     },
   }
 }
