@@ -121,20 +121,23 @@ function refuseDebugger(): void {
 }
 
 /**
- * A reader of our output that closes it (`| head`) ends the process; a replica never writes its log this way. A disk that is
- * full is an error like others. Standard error carries no results, so its errors do not count.
+ * Aborted when the reader of our output closes it (`| head`). That is no error, and says nothing about the command's success:
+ * what is written then is lost, and its exit code stays its own. A disk that is full is an error like others. Standard error
+ * carries no results, so its errors do not count.
  */
-function endWithReader(): void {
+function endOfReader(): AbortSignal {
+  const gone = new AbortController()
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit()
+    if (error.code === 'EPIPE') return gone.abort()
     process.stderr.write(`sls-siem-bridge: the output cannot be written: ${error.message}\n`)
     process.exit(1)
   })
   process.stderr.on('error', () => {})
+  return gone.signal
 }
 
 async function main(argv: string[]): Promise<number> {
-  endWithReader()
+  const readerGone = endOfReader()
   const { EXIT } = await import('./cli/command.ts')
   const [name, ...rest] = argv
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
@@ -160,6 +163,7 @@ async function main(argv: string[]): Promise<number> {
     stdout: process.stdout,
     stderr: process.stderr,
     signal: end,
+    readerGone,
     onHangup,
   })
 }

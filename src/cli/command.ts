@@ -13,8 +13,15 @@ export interface CommandIo {
   readonly stderr: NodeJS.WritableStream
   /** Aborted on the first SIGTERM or SIGINT. */
   readonly signal: AbortSignal
+  /** Aborted when nobody reads standard output any more. */
+  readonly readerGone?: AbortSignal
   /** Calls `listener` at each SIGHUP, which then no longer ends the process. */
   readonly onHangup?: (listener: () => void) => void
+}
+
+/** Aborted when a command should end that would go on for ever: by a signal, or because nobody reads what it says. */
+export function endOf({ signal, readerGone }: CommandIo): AbortSignal {
+  return readerGone ? AbortSignal.any([signal, readerGone]) : signal
 }
 
 /** The arguments after the command's name → exit code. */

@@ -4,7 +4,7 @@ import { messageOf } from '../core/errors.ts'
 import type { SlsEmulator, SlsEmulatorOptions } from '../emulator/sls/server.ts'
 import { NOT_IMPLEMENTED, startSlsEmulator } from '../emulator/sls/server.ts'
 import type { CommandIo } from './command.ts'
-import { command, defaulting, EXIT, flag, optional, repeatable, UsageError } from './command.ts'
+import { command, defaulting, EXIT, endOf, flag, optional, repeatable, UsageError } from './command.ts'
 import { textOf } from './configuration.ts'
 
 const HELP = `A local stand-in for Alibaba Cloud Log Service (SLS): official Python, Go, Java and Node clients run against it
@@ -80,7 +80,8 @@ export const emulatorCommand = command({
     const { SLS_STS_TOKEN: _, ...environment } = emulator.environment()
     const lines = Object.entries(environment).map(([name, value]) => `${name}=${value}\n`)
     io.stdout.write(`${lines.join('')}\n`)
-    if (!io.signal.aborted) await once(io.signal, 'abort')
+    const end = endOf(io)
+    if (!end.aborted) await once(end, 'abort')
     await emulator.close()
     return EXIT.done
   },

@@ -3,7 +3,7 @@ import { matching, text, wholeNumber } from '../config/parsers.ts'
 import { messageOf } from '../core/errors.ts'
 import type { HecReceiver } from '../emulator/hec/server.ts'
 import { NOT_IMPLEMENTED, startHecReceiver } from '../emulator/hec/server.ts'
-import { command, defaulting, EXIT, flag, optional, repeatable, UsageError } from './command.ts'
+import { command, defaulting, EXIT, endOf, flag, optional, repeatable, UsageError } from './command.ts'
 import { textOf } from './configuration.ts'
 
 const HELP = `Receive events as a Splunk HTTP Event Collector (HEC) would, and write each envelope as one line of JSON.
@@ -78,10 +78,10 @@ export const hecReceiverCommand = command({
     }
     const lines = Object.entries(receiver.environment()).map(([name, value]) => `${name}=${value}\n`)
     io.stdout.write(`${lines.join('')}\n`)
-    const end = AbortSignal.any([io.signal, ended.signal])
+    const end = AbortSignal.any([endOf(io), ended.signal])
     if (!end.aborted) await once(end, 'abort')
     await receiver.close()
-    if (!failure) return EXIT.done
+    if (!failure || io.readerGone?.aborted) return EXIT.done
     io.stderr.write(`sls-siem-bridge hec-receiver: the output can't be written any more: ${failure.message}\n`)
     return EXIT.failed
   },

@@ -7,7 +7,7 @@ import { credentialSources, logstoresOf, slsClient } from '../parts.ts'
 import type { ShardStatus, SlsClient } from '../sls/client.ts'
 import { cursorNumber } from '../sls/cursor.ts'
 import { shardsOfGroup } from '../sls/group-shards.ts'
-import { command, EXIT, flag, withAdvice } from './command.ts'
+import { command, EXIT, endOf, flag, withAdvice } from './command.ts'
 import { configurationOf } from './configuration.ts'
 import { sleepUnlessEnded } from './sleep.ts'
 
@@ -64,6 +64,7 @@ export const lagCommand = command({
   async run({ watch, json }, io) {
     const { config } = await configurationOf(io, ['service'])
     const members = membersOf(config)
+    const end = endOf(io)
     try {
       do {
         const { rows, faults } = await lagOfAll(members, io.signal)
@@ -78,7 +79,7 @@ export const lagCommand = command({
         }
         // A user who watches wants to see the end of the fault too.
         if (!watch) return faults.length === 0 ? EXIT.done : EXIT.failed
-      } while (await sleepUnlessEnded(WATCH_MS, io.signal))
+      } while (await sleepUnlessEnded(WATCH_MS, end))
       return EXIT.done
     } finally {
       await Promise.all(members.map(({ client }) => client.close()))

@@ -142,12 +142,6 @@ function descriptorsOf(pid: number, path: string): number {
   }).length
 }
 
-test('a reader that stops reading the output of a command causes no error', () => {
-  const command = '"$0" "$1" --help | :'
-  const { stderr } = spawnSync('sh', ['-c', command, process.execPath, MAIN], { encoding: 'utf8' })
-  expect(stderr).toBe('')
-})
-
 describe('a configuration file, without a connection and without secrets', () => {
   const example = fileURLToPath(new URL('../../examples/web-access.yaml', import.meta.url))
   const ran = (args: string[], input = '') => {
