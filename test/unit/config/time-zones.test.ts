@@ -63,7 +63,7 @@ describe.each(ZONES)('on a machine in %s', (zone) => {
   test.each([
     ['2026', '2026-01-01T00:00:00Z', '1970-01-01T00:33:46Z'],
     ['202611', '2026-11-01T00:00:00Z', '1970-01-03T08:16:51Z'],
-    ['20261101', '2026-11-01T00:00:00Z', '1970-08-23T12:18:21Z'],
+    ['20261101', '2026-11-01T00:00:00Z', '1970-08-23T12:05:01Z'],
     ['2026110108', '2026-11-01T08:00:00Z', '2034-03-16T08:21:48Z'],
   ])('%s is refused, with both spellings', (text, date, second) => {
     const refused = `can be read two ways: write ${date} for the date, or ${second} for the unix seconds`
