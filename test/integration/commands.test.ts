@@ -4,6 +4,7 @@ import {
   chmodSync,
   closeSync,
   constants,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -307,6 +308,35 @@ test('the demo ends by itself, and leaves nothing, when a log cannot be written'
   expect((await demo.exited).code).toBe(1)
   expect(demo.stderr).toMatch(/^sls-siem-bridge demo: a log group cannot be written: .*\n$/)
   expect(readdirSync(join(folder, 'tmp'))).toEqual([])
+})
+
+test('the demo that is stopped says what it counted so far, and a second Ctrl-C ends it with everything it started', async () => {
+  let folder = ''
+  const prepare = (made: string) => {
+    folder = made
+    mkdirSync(join(folder, 'tmp'))
+  }
+  const stopped = startCommand(['demo'], { TMPDIR: './tmp' }, { prepare })
+  await stopped.line(/replica-2 started/)
+  expect((await stopped.kill('SIGINT')).code).toBe(1)
+  expect(text(stopped.lines)).toMatch(/splunk +\d+ +\d+ +\d+ +\d+ +\d+\n(.*\n)*.*stopped by you/)
+  expect(text(stopped.lines)).not.toMatch(/MISSING|act 2/)
+  expect(readdirSync(join(folder, 'tmp'))).toEqual([])
+
+  const cut = startCommand(['demo'], { TMPDIR: './tmp' }, { prepare })
+  const { msg } = await cut.line(/replica-2 started/)
+  cut.child.kill('SIGINT')
+  await cut.line(/SIGTERM to/)
+  expect((await cut.kill('SIGINT')).code).toBe(130)
+  const replica = Number(/pid (\d+)/.exec(msg)?.[1])
+  expect(await polled(() => !existsSync(`/proc/${replica}`))).toBe(true)
+  expect(readdirSync(join(folder, 'tmp'))).toEqual([])
+})
+
+test('the demo says in one line that it can make no temporary folder', async () => {
+  const demo = startCommand(['demo'], { TMPDIR: './none' })
+  expect((await demo.exited).code).toBe(1)
+  expect(demo.stderr).toMatch(/^sls-siem-bridge demo: cannot make a temporary folder: .*\n {2}→ set TMPDIR .*\n$/)
 })
 
 test('the stand-ins take their secrets from files', async () => {

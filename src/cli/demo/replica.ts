@@ -17,9 +17,10 @@ export class Replica {
     // Without an .env and without the caller's settings, so that the demo does the same everywhere.
     const path = process.env['PATH'] ?? ''
     this.#child = spawn(process.execPath, [process.argv[1] as string, 'run'], {
-      env: { PATH: path, ...env },
+      // The channel closes when the demo dies, however it dies, and the replica then dies with it.
+      env: { PATH: path, SLS_SIEM_BRIDGE_LAUNCHED: '1', ...env },
       cwd: tmpdir(),
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })
     this.#exited = once(this.#child, 'exit').then(([code]) => code)
     const keep = (text: Buffer): void => {
