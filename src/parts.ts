@@ -76,6 +76,7 @@ export function slsClient(parts: SlsClientParts): SlsClient {
     credentials: () => credentials.get(),
     credentialsRefused: (these) => credentials.refused(these),
     credentialsChoice: source.credentials.source,
+    expiredCursor: source.expiredCursor,
     ...(region === undefined ? {} : { region }),
     userAgent: USER_AGENT,
     proxies,

@@ -131,8 +131,9 @@ function withConfigFile(io: CommandIo, path: string | undefined): CommandIo {
   return { ...io, env: { ...io.env, BRIDGE_CONFIG: path, BRIDGE_CONFIG_FILE: undefined } }
 }
 
+/** One line, or two with the advice. Both may hold a server's words. */
 export function withAdvice({ message, advice }: Fault): string {
-  return advice === undefined ? message : `${message}\n  → ${advice}`
+  return advice === undefined ? onOneLine(message) : `${onOneLine(message)}\n  → ${onOneLine(advice)}`
 }
 
 /** `undefined` when help was asked for. */

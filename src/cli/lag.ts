@@ -2,13 +2,16 @@ import type { LimitFunction } from 'p-limit'
 import pLimit from 'p-limit'
 import type { Config } from '../config/model.ts'
 import { Fault } from '../core/errors.ts'
+import type { StartPosition } from '../core/start-position.ts'
 import { NO_TELEMETRY } from '../core/telemetry.ts'
+import { escaped, isPrintable, onOneLine } from '../core/text.ts'
 import { credentialSources, logstoresOf, slsClient } from '../parts.ts'
 import type { ShardStatus, SlsClient } from '../sls/client.ts'
-import { cursorNumber } from '../sls/cursor.ts'
 import { shardsOfGroup } from '../sls/group-shards.ts'
 import { command, EXIT, endOf, flag, withAdvice } from './command.ts'
 import { configurationOf } from './configuration.ts'
+import type { ShardPosition } from './lag/shard-position.ts'
+import { positionOf } from './lag/shard-position.ts'
 import { sleepUnlessEnded } from './sleep.ts'
 
 const HELP = `Show for every shard how far the consumer group is behind. SLS itself is asked.
@@ -21,11 +24,18 @@ usage: sls-siem-bridge lag [--config FILE] [--watch] [--json]
   --help
 
 Reads the SLS_… settings (environment or .env) or the sources of the configuration file; needs no SIEM settings and no
-running replica. Exit code 1 if a logstore could not be asked; the others are shown.
+running replica. Exit code 1 if a logstore or a shard could not be asked; the others are shown.
 
-OWNER is the consumer that committed last. The service tells only the holder of a shard that it holds it.
-LAG is the age, by the service's receive time, of the first log group after the checkpoint. GROUPS counts the log groups
-after the checkpoint.
+OWNER   the consumer that committed last. The service tells only the holder of a shard that it holds it
+LAG     age of the first log group after the checkpoint, by the service's receive time and clock
+GROUPS  log groups after the checkpoint
+STATE   caught up, or finished (a read-only shard that was read to its end)
+        behind, or not started (no checkpoint yet): logs wait
+        empty: no log, and no checkpoint yet
+        before the start: no checkpoint yet, and every log came before SLS_START. They are not delivered
+        expired: logs at the checkpoint are no longer retained; LAG is the age of the oldest log that is
+        deleted: the service has removed the shard
+        unknown: the service does not tell. Standard error says why; LAG and GROUPS are "?", in JSON null
 `
 
 const WATCH_MS = 2_000
@@ -40,21 +50,15 @@ interface Place {
   readonly group: string
 }
 
-interface ShardLag {
-  shard: number
+interface Row extends ShardPosition {
+  readonly place: Place
+  readonly shard: number
   /** `null` if the service does not tell. */
-  status: ShardStatus | null
+  readonly status: ShardStatus | null
   /** The consumer that committed last, `''` if none has. */
-  owner: string
-  checkpoint: string
-  /** Seconds; 0 when caught up. */
-  lagSeconds: number
-  /** Log groups after the checkpoint; `null` if the cursors are not numbers. */
-  groupsBehind: number | null
-  state: 'caught up' | 'behind' | 'finished' | 'not started' | 'expired'
+  readonly owner: string
+  readonly checkpoint: string
 }
-
-type Row = ShardLag & { readonly place: Place }
 
 export const lagCommand = command({
   name: 'lag',
@@ -73,9 +77,10 @@ export const lagCommand = command({
           const shown = json ? asJson(rows, members) : table(rows, members)
           io.stdout.write(watch && !json ? `${new Date().toISOString()}\n${shown}\n` : shown)
         }
-        for (const { place, fault } of faults) {
+        for (const { place, shards, fault } of faults) {
           const where = members.length > 1 ? `${place.project}/${place.logstore}: ` : ''
-          io.stderr.write(`sls-siem-bridge lag: ${where}${withAdvice(fault)}\n`)
+          const which = shards === undefined ? '' : `shard ${shards.join(', ')}: `
+          io.stderr.write(`sls-siem-bridge lag: ${where}${which}${withAdvice(fault)}\n`)
         }
         // A user who watches wants to see the end of the fault too.
         if (!watch) return faults.length === 0 ? EXIT.done : EXIT.failed
@@ -89,6 +94,7 @@ export const lagCommand = command({
 
 interface Member {
   readonly place: Place
+  readonly start: StartPosition
   readonly client: SlsClient
 }
 
@@ -98,6 +104,7 @@ function membersOf(config: Config): Member[] {
     const parts = { source, logstore: ref.logstore, proxies: config.proxies, telemetry: NO_TELEMETRY }
     return {
       place: { ...ref, group: source.consumerGroup },
+      start: source.start,
       client: slsClient({ ...parts, credentials: credentials(source) }),
     }
   })
@@ -105,17 +112,19 @@ function membersOf(config: Config): Member[] {
 
 interface Lags {
   readonly rows: Row[]
-  /** Of logstores that could not be asked. */
-  readonly faults: Array<{ readonly place: Place; readonly fault: Fault }>
+  /** Of logstores that could not be asked, or of some of their shards. */
+  readonly faults: Array<{ readonly place: Place; readonly shards?: readonly number[]; readonly fault: Fault }>
 }
 
 async function lagOfAll(members: readonly Member[], signal: AbortSignal): Promise<Lags> {
   const aFewAtATime = pLimit(SHARDS_AT_A_TIME)
   const lags: Lags = { rows: [], faults: [] }
-  const asked = members.map(({ place, client }) => lagOfGroup(client, place, aFewAtATime, signal))
+  const asked = members.map((member) => lagOfGroup(member, aFewAtATime, signal))
   for (const [index, outcome] of (await Promise.allSettled(asked)).entries()) {
-    if (outcome.status === 'fulfilled') lags.rows.push(...outcome.value)
-    else if (outcome.reason instanceof Fault) {
+    if (outcome.status === 'fulfilled') {
+      lags.rows.push(...outcome.value)
+      lags.faults.push(...faultsOf(outcome.value))
+    } else if (outcome.reason instanceof Fault) {
       lags.faults.push({ place: (members[index] as Member).place, fault: outcome.reason })
     } else if (!signal.aborted) throw outcome.reason
   }
@@ -123,60 +132,48 @@ async function lagOfAll(members: readonly Member[], signal: AbortSignal): Promis
 }
 
 async function lagOfGroup(
-  client: SlsClient,
-  place: Place,
+  { client, place, start }: Member,
   aFewAtATime: LimitFunction,
   signal: AbortSignal,
 ): Promise<Row[]> {
   const shards = await shardsOfGroup(client, place.group, signal)
-  return aFewAtATime.map(shards, async ({ shard, status = null, consumer, checkpoint }) => ({
+  return aFewAtATime.map(shards, async (shard) => ({
     place,
-    shard,
-    status,
-    owner: consumer,
-    checkpoint,
-    ...(await behind(client, { shard, status, checkpoint }, signal)),
+    shard: shard.shard,
+    status: shard.status ?? null,
+    owner: shard.consumer,
+    checkpoint: shard.checkpoint,
+    ...(await positionOf({ client, shard, start }, signal)),
   }))
 }
 
-async function behind(
-  client: SlsClient,
-  { shard, status, checkpoint }: Pick<ShardLag, 'shard' | 'status' | 'checkpoint'>,
-  signal: AbortSignal,
-): Promise<Pick<ShardLag, 'lagSeconds' | 'groupsBehind' | 'state'>> {
-  const [begin, end] = await Promise.all([
-    client.getCursor(shard, 'begin', signal),
-    client.getCursor(shard, 'end', signal),
-  ])
-  const from = checkpoint === '' ? begin : checkpoint
-  if (from === end) {
-    return {
-      lagSeconds: 0,
-      groupsBehind: 0,
-      state: status === 'readonly' && checkpoint !== '' ? 'finished' : 'caught up',
-    }
-  }
-  const first = cursorNumber(from)
-  const oldest = cursorNumber(begin)
-  const last = cursorNumber(end)
-  const expired = first !== undefined && oldest !== undefined && first < oldest
-  const groupsBehind = first === undefined || last === undefined ? null : Number(last - first)
-  // Everything unread has expired: no log waits, and the end has no time to ask for.
-  if (expired && begin === end) return { lagSeconds: 0, groupsBehind, state: 'expired' }
-  const receivedAt = await client.getCursorTime(shard, expired ? begin : from, signal)
-  return {
-    lagSeconds: Math.max(0, Math.round(Date.now() / 1000 - receivedAt)),
-    groupsBehind,
-    state: expired ? 'expired' : checkpoint === '' ? 'not started' : 'behind',
-  }
+/** Shards that the service refuses with the same code are told together. */
+function faultsOf(rows: readonly Row[]): Lags['faults'] {
+  const byCode = Map.groupBy(
+    rows.filter(({ fault }) => fault !== undefined),
+    ({ fault }) => fault?.code,
+  )
+  return [...byCode.values()].map((alike) => {
+    const [{ place, fault }] = alike as [Row]
+    return { place, shards: alike.map(({ shard }) => shard), fault: fault as Fault }
+  })
 }
 
 /** Rows of a single logstore do not repeat its name. */
 function asJson(rows: readonly Row[], members: readonly Member[]): string {
   return rows
-    .map(({ place, ...row }) => (members.length > 1 ? { ...place, ...row } : row))
-    .map((row) => `${JSON.stringify(row)}\n`)
+    .map(({ place, fault, ...row }) => ({
+      ...(members.length > 1 && place),
+      ...row,
+      ...(fault && { problem: fault.message }),
+    }))
+    .map((row) => `${escaped(JSON.stringify(row))}\n`)
     .join('')
+}
+
+/** A server's text in one cell of a table: blanks in it would pass for the borders of others. */
+function asCell(text: string): string {
+  return isPrintable(text) ? text : JSON.stringify(onOneLine(text))
 }
 
 function table(rows: readonly Row[], members: readonly Member[]): string {
@@ -190,11 +187,11 @@ function table(rows: readonly Row[], members: readonly Member[]): string {
     ...places.map(([, key]) => row.place[key]),
     String(row.shard),
     row.status ?? '-',
-    row.owner || '-',
-    `${row.lagSeconds} s`,
+    row.owner === '' ? '-' : asCell(row.owner),
+    row.lagSeconds === null ? '?' : `${row.lagSeconds} s`,
     row.groupsBehind === null ? '?' : String(row.groupsBehind),
     row.state,
-    row.checkpoint || '-',
+    row.checkpoint === '' ? '-' : asCell(row.checkpoint),
   ])
   const widths = header.map((title, column) => Math.max(title.length, ...cells.map((row) => row[column]?.length ?? 0)))
   const line = (row: string[]): string =>

@@ -2,6 +2,7 @@ import pLimit from 'p-limit'
 import { abortable } from '../core/abortable.ts'
 import type { ConsumerGroup, ListedGroup, Shard, ShardCheckpoint } from './answers.ts'
 import { checkpoints, consumerGroups, cursor, cursorTime, heartbeatShards, shards } from './answers.ts'
+import { serverTime } from './errors.ts'
 import type { Pull } from './pull.ts'
 import { pullOf } from './pull.ts'
 import type { Call, TransportOptions } from './transport.ts'
@@ -157,6 +158,18 @@ export class SlsClient {
   getCursorTime(shard: number, at: string, signal?: AbortSignal): Promise<number> {
     const query = [['type', 'cursor_time'] as const, ['cursor', at] as const]
     return this.#json({ api: 'GetCursorTime', method: 'GET', path: shardPath(shard), query, signal }, cursorTime)
+  }
+
+  /** How many seconds ago the service received the group at the cursor, by its own clock; by ours if it tells no time. */
+  getGroupAge(shard: number, at: string, signal?: AbortSignal): Promise<number> {
+    const query = [['type', 'cursor_time'] as const, ['cursor', at] as const]
+    const call = { api: 'GetCursorTime', method: 'GET', path: shardPath(shard), query, signal } as const
+    return this.#transport.call(this.#timed(call), async (answer) => {
+      const receivedAt = cursorTime(await answer.json(JSON_BYTES))
+      if (receivedAt === undefined) throw answer.corrupt('the JSON has an unexpected shape')
+      const now = serverTime((name) => answer.header(name)) ?? Date.now()
+      return Math.max(0, Math.round(now / 1000 - receivedAt))
+    })
   }
 
   /**

@@ -75,6 +75,8 @@ export interface CallContext {
   host: string
   /** As `SLS_CREDENTIALS` names where the credentials come from; absent for an access key pair. */
   credentialsChoice?: string
+  /** As SLS_EXPIRED_CURSOR says, so that nothing is advised that is set. */
+  expiredCursor?: 'begin' | 'fail'
 }
 
 /** An answer whose status is not 200. */
@@ -140,8 +142,10 @@ const malformed: Advice = () =>
   'The service cannot read the request: look for a proxy that changes it; without one, report it with the request id.'
 const unknown: Advice = ({ api }) =>
   `Act on the service's text: it refuses ${api} for a reason this program does not know.`
-const cursorPolicy: Advice = () =>
-  'The position has expired or is malformed: set SLS_EXPIRED_CURSOR=begin to resume at the oldest log retained.'
+const cursorPolicy: Advice = ({ expiredCursor }) =>
+  expiredCursor === 'begin'
+    ? 'The position has expired or is malformed: a replica resumes at the oldest log retained (SLS_EXPIRED_CURSOR=begin).'
+    : 'The position has expired or is malformed: set SLS_EXPIRED_CURSOR=begin to resume at the oldest log retained.'
 
 const TOKEN_CODES = ['SecurityTokenExpired', 'SecurityTokenInvalid', 'InvalidSecurityToken']
 

@@ -29,6 +29,8 @@ export interface TransportOptions {
   credentialsRefused?: (these: Credentials) => Promise<Credentials | undefined>
   /** Where they come from, as `SLS_CREDENTIALS` names it, for advice. An access key pair unless told. */
   credentialsChoice?: string
+  /** As SLS_EXPIRED_CURSOR says, for advice. */
+  expiredCursor?: 'begin' | 'fail'
   /** When set, requests are signed V4 for this region, else V1. */
   region?: string
   userAgent: string
@@ -120,8 +122,12 @@ export class SlsTransport {
   }
 
   #contextOf({ api }: Call): CallContext {
-    const { project, logstore, credentialsChoice } = this.#options
-    return { api, project, logstore, host: this.#host, ...(credentialsChoice && { credentialsChoice }) }
+    const { project, logstore, credentialsChoice, expiredCursor } = this.#options
+    return {
+      ...{ api, project, logstore, host: this.#host },
+      ...(credentialsChoice && { credentialsChoice }),
+      ...(expiredCursor && { expiredCursor }),
+    }
   }
 
   async #othersThan(these: Credentials, error: SlsError, deadline: Deadline): Promise<Credentials | undefined> {

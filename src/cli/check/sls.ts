@@ -210,8 +210,8 @@ async function readPermission(client: SlsClient, shards: readonly Shard[], signa
   const cursor = await pullOne(client, shards, undefined, signal)
   const end = await client.getCursor(shard, 'end', signal)
   if (cursor === end) return ok(`logs can be pulled; shard ${shard} holds none yet`)
-  const hours = (Date.now() / 1000 - (await client.getCursorTime(shard, cursor, signal))) / 3600
-  const age = hours < 48 ? `${Math.max(0, hours).toFixed(1)} hours` : `${Math.round(hours / 24)} days`
+  const hours = (await client.getGroupAge(shard, cursor, signal)) / 3600
+  const age = hours < 48 ? `${hours.toFixed(1)} hours` : `${Math.round(hours / 24)} days`
   return ok(`logs can be pulled; the oldest of shard ${shard} came ${age} ago`)
 }
 

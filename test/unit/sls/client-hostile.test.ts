@@ -15,6 +15,7 @@ const CALLS: Record<string, (client: SlsClient) => Promise<unknown>> = {
   listShards: (client) => client.listShards(),
   getCursor: (client) => client.getCursor(0, 'begin'),
   getCursorTime: (client) => client.getCursorTime(0, 'Y3Vyc29y'),
+  getGroupAge: (client) => client.getGroupAge(0, 'Y3Vyc29y'),
 }
 const COMMANDS: Record<string, (client: SlsClient) => Promise<unknown>> = {
   createConsumerGroup: (client) => client.createConsumerGroup({ name: 'cg', timeoutSeconds: 60, inOrder: false }),

@@ -96,6 +96,11 @@ describe('advice', () => {
     expect(coded(400, code).advice).toMatch(says)
   })
 
+  test('an expired position is no reason to set what is set', () => {
+    expect(coded(400, 'InvalidCursor', { expiredCursor: 'fail' }).advice).toMatch(/set SLS_EXPIRED_CURSOR=begin/)
+    expect(coded(400, 'InvalidCursor', { expiredCursor: 'begin' }).advice).not.toMatch(/\bset\b/)
+  })
+
   test.each<[api: CallContext['api'], action: string]>([
     ['ListConsumerGroup', 'log:ListConsumerGroup'],
     ['CreateConsumerGroup', 'log:CreateConsumerGroup'],
