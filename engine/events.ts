@@ -1,8 +1,9 @@
+import { SHAPE_TIME_COUNT, SHAPE_TIMES } from '../src/pipeline/wasm/memory-layout.ts'
 import { copy } from './copy.ts'
 import { writeDecimal, writeNineDigits } from './digits.ts'
 import { clearHighBytes, highBytes, MAX_ESCAPED, writeEscaped } from './escape.ts'
 import { CONTENTS_FRAMES, canFrame, frame, isHashed, writeLogHash } from './event-id.ts'
-import { headAt, headLength, TAIL, tailLength } from './head.ts'
+import { headAt, headLength, membersLength, TAIL, tailLength } from './head.ts'
 import {
   beginEvent,
   firstKey,
@@ -15,7 +16,9 @@ import {
   wireKey,
   writeKey,
 } from './keys.ts'
-import { endsInString, writeShaped } from './shape.ts'
+import { word } from './layout.ts'
+import { endsInString, findRaw, NOT_RAW, RAW_IS_UNSURE, setSpare, writeRaw, writeShaped } from './shape.ts'
+import { beginTime, readTimes, timeNanos, timeSeconds } from './time.ts'
 import { isUtf8 } from './utf8.ts'
 import { CONTENTS, passField, TIME, TIME_NS, tag, uint32, VALUE } from './wire.ts'
 
@@ -26,6 +29,8 @@ const FIXED_BYTES: usize = 96
 
 /** `{"time":1790000000.`. It is kept, since most logs have the second of the log before them. */
 const SECONDS: usize = memory.data(64, 16)
+/** The time of a log whose event has another: its hash needs it. */
+const LOG_TIME: usize = memory.data(96, 16)
 /** Length of `{"time":`. */
 const TIME_OPEN: usize = 8
 /** Tag and length before a key. */
@@ -37,7 +42,14 @@ let secondsLength: usize = 0
 export function canWrite(length: usize, more: usize, room: usize): bool {
   // Besides key and value, a pair has at least six bytes on the wire, and six bytes of punctuation here.
   const most = FIXED_BYTES + headLength + tailLength + more + MAX_ESCAPED * length
-  return most <= room && (!isHashed() || canFrame(length))
+  if (most > room || (isHashed() && !canFrame(length))) return false
+  setSpare(room - most)
+  return true
+}
+
+/** The same for `writeCopyAgain`. */
+export function canWriteAgain(room: usize): bool {
+  return FIXED_BYTES + headLength + copyEnd - copyStart <= room
 }
 
 /**
@@ -112,9 +124,11 @@ export function writeEvent(start: usize, from: usize, end: usize, index: u32): u
   return out + 4
 }
 
-/** Time of the log that `readLog` read. */
+/** Time of the log that `readLog` read, and the one that its event begins with. */
 let logTime: u32 = 0
 let logNanos: u32 = 0
+let eventTime: u32 = 0
+let eventNanos: u32 = 0
 
 /** Reads the well-formed log in `[from, end)`: its time, and where the value of each key is. False when the host must read it. */
 export function readLog(from: usize, end: usize): bool {
@@ -173,6 +187,17 @@ export function readLog(from: usize, end: usize): bool {
   }
   logTime = time
   logNanos = nanos
+  eventTime = time
+  eventNanos = nanos
+  return true
+}
+
+/** Takes the time of all events of the log that was read from its texts. False when the host must. */
+export function takeTimes(rows: usize, count: usize): bool {
+  beginTime(logTime, logNanos)
+  if (!readTimes(rows, count)) return false
+  eventTime = timeSeconds
+  eventNanos = timeNanos
   return true
 }
 
@@ -181,22 +206,52 @@ let copyStart: usize = 0
 let headStart: usize = 0
 let contentsStart: usize = 0
 let copyEnd: usize = 0
+/** Bytes at the end of the head that it does without, since the event is one value. */
+let headCut: usize = 0
 
 /** Writes the event of the log that was read, and returns its end, or 0 when the host must write it. A `shape` of 0 has no steps. */
 export function writeCopy(start: usize, index: u32, shape: usize): usize {
-  const nanosAt = writeSeconds(start, logTime)
-  writeNineDigits(nanosAt, logNanos)
+  let time = eventTime
+  let nanos = eventNanos
+  let raw = NOT_RAW
+  if (shape !== 0) {
+    const count = word(shape, SHAPE_TIME_COUNT)
+    if (count !== 0) {
+      beginTime(time, nanos)
+      if (!readTimes(word(shape, SHAPE_TIMES), count)) return 0
+      time = timeSeconds
+      nanos = timeNanos
+    }
+    raw = findRaw(shape)
+    if (raw === RAW_IS_UNSURE) return 0
+  }
+  let nanosAt = writeSeconds(start, time)
+  writeNineDigits(nanosAt, nanos)
   copyStart = start
   headStart = nanosAt + 9
-  contentsStart = copy(headStart, headAt, headLength)
+  headCut = raw === NOT_RAW ? 0 : membersLength + 1
+  contentsStart = copy(headStart, headAt, headLength - headCut)
   clearHighBytes()
-  let out = shape === 0 ? writeContents(contentsStart) : writeShaped(contentsStart, shape)
+  let out: usize
+  // The tail begins with the quote of the last value, and the end of the event.
+  let skipped: usize = 0
+  if (raw !== NOT_RAW) {
+    out = writeRaw(contentsStart, shape)
+    skipped = 2
+  } else if (shape === 0) out = writeContents(contentsStart)
+  else {
+    out = writeShaped(contentsStart, shape)
+    if (!endsInString) skipped = 1
+  }
   if (out === 0 || (highBytes && !isUtf8(contentsStart, out))) return 0
-  // The tail begins with the quote of the last value.
-  const skipped: usize = shape === 0 || endsInString ? 0 : 1
   out = copy(out, TAIL + skipped, tailLength - skipped)
-  if (isHashed()) out = writeLogHash(out, frameContents(), SECONDS + TIME_OPEN, SECONDS + secondsLength, nanosAt)
-  else out = writeDecimal(out, index)
+  if (isHashed()) {
+    if (time !== logTime || nanos !== logNanos) {
+      nanosAt = writeSeconds(LOG_TIME, logTime)
+      writeNineDigits(nanosAt, logNanos)
+    }
+    out = writeLogHash(out, frameContents(), SECONDS + TIME_OPEN, SECONDS + secondsLength, nanosAt)
+  } else out = writeDecimal(out, index)
   store<u32>(out, CLOSE)
   copyEnd = out + 4
   return copyEnd
@@ -204,7 +259,7 @@ export function writeCopy(start: usize, index: u32, shape: usize): usize {
 
 /** Writes the event of `writeCopy` once more, with another head, and returns its end. */
 export function writeCopyAgain(start: usize): usize {
-  const out = copy(copy(start, copyStart, headStart - copyStart), headAt, headLength)
+  const out = copy(copy(start, copyStart, headStart - copyStart), headAt, headLength - headCut)
   return copy(out, contentsStart, copyEnd - contentsStart)
 }
 

@@ -1,6 +1,7 @@
 import {
   COPIES,
   COPY_COUNT,
+  COPY_IS_OF_LOG,
   COPY_PIECE_COUNT,
   COPY_PIECES,
   COPY_SIZE,
@@ -11,6 +12,7 @@ import {
   ID_PREFIX_LENGTH,
   MAX_COPIES,
   PIECE_IS_SOURCETYPE,
+  PIECE_IS_TEMPLATE,
   PIECE_IS_TEXT,
   PIECE_KIND,
   PIECE_LENGTH,
@@ -26,6 +28,7 @@ import {
   SOURCETYPE_TOPIC,
   SOURCETYPE_TOPIC_LENGTH,
   TAGS_AT,
+  TEMPLATE_OTHERWISE,
   TOPIC_START,
   TOPIC_STOP,
 } from '../src/pipeline/wasm/memory-layout.ts'
@@ -34,6 +37,7 @@ import { writeDecimal } from './digits.ts'
 import { clearHighBytes, highBytes, MAX_ESCAPED, writeEscaped } from './escape.ts'
 import { beginGroupHash, endGroupHash, frame, isHashed } from './event-id.ts'
 import { config, inGroup, PLACE, program, walk64, word } from './layout.ts'
+import { fill } from './template.ts'
 import { isUtf8 } from './utf8.ts'
 import { fieldEnd, fieldStart, KEY, LOG_TAGS, passField, tag, VALUE } from './wire.ts'
 
@@ -76,7 +80,7 @@ const BEFORE_TAG: usize = memory.data<u8>(
 export let headAt: usize = 0
 export let headLength: usize = 0
 export let tailLength: usize = 0
-let membersLength: usize = 0
+export let membersLength: usize = 0
 /** The source as it stands in the members. */
 let sourceAt: usize = 0
 let sourceLength: usize = 0
@@ -115,7 +119,10 @@ export function writeMembers(group: usize): bool {
   return true
 }
 
-/** Chooses the head of the copy at this address, which is written once per group. False when there is no room for it. */
+/**
+ * Chooses the head of the copy at this address, which is written once per group, or for each log. False when there is no room for
+ * it, or only the host knows it.
+ */
 export function useHead(copyAt: usize): bool {
   const place = PLACES + ((copyAt - program(COPIES)) / COPY_BYTES) * 8
   headAt = <usize>load<u32>(place)
@@ -124,11 +131,25 @@ export function useHead(copyAt: usize): bool {
 }
 
 const COPY_BYTES: usize = PLACE * COPY_SIZE
+const AUTO: u32 = 0x6f747561
 
 function writeHead(copyAt: usize, place: usize): bool {
   let out = headsUsed
-  let piece = word(copyAt, COPY_PIECES)
+  let next = word(copyAt, COPY_PIECES)
   for (let left = word(copyAt, COPY_PIECE_COUNT); left > 0; left--) {
+    let piece = next
+    next += PLACE * PIECE_SIZE
+    if (word(piece, PIECE_KIND) === PIECE_IS_TEMPLATE) {
+      const template = word(piece, PIECE_TEXT)
+      const end = fill(out, template, HEADS_END - out)
+      // A source type of this name is chosen by the topic.
+      if (end === 0 || (end - out === 4 && load<u32>(out) === AUTO)) return false
+      if (end > out) {
+        out = end
+        continue
+      }
+      piece = template + PLACE * TEMPLATE_OTHERWISE
+    }
     const kind = word(piece, PIECE_KIND)
     let text = sourceAt
     let length = sourceLength
@@ -145,11 +166,12 @@ function writeHead(copyAt: usize, place: usize): bool {
     if (length + more + membersLength + 32 > HEADS_END - out) return false
     out = copy(out, text, length)
     if (more > 0) out = copy(out, topicAt + topicLength - more, more)
-    piece += PLACE * PIECE_SIZE
   }
   out = copy(out, MEMBERS, membersLength)
   headAt = headsUsed
   headLength = out - headAt
+  // The next head takes its place.
+  if (word(copyAt, COPY_IS_OF_LOG) !== 0) return true
   store<u32>(place, <u32>headAt)
   store<u32>(place + 4, <u32>headLength)
   headsUsed = out

@@ -25,9 +25,11 @@ import {
   OUTPUT_START,
   OUTPUT_STOP,
   OUTPUT_USED,
+  TIME_COUNT,
+  TIMES,
 } from '../src/pipeline/wasm/memory-layout.ts'
 import { isHashed } from './event-id.ts'
-import { canWrite, readLog, writeCopy, writeCopyAgain, writeEvent } from './events.ts'
+import { canWrite, canWriteAgain, readLog, takeTimes, writeCopy, writeCopyAgain, writeEvent } from './events.ts'
 import { useHead, writeMembers, writeTail } from './head.ts'
 import { resetKeys } from './keys.ts'
 import {
@@ -48,6 +50,7 @@ import {
   word,
 } from './layout.ts'
 import { chosen, chosenCount, decideGroup, decideLog, groupIsDecided, reason } from './routes.ts'
+import { beginTests } from './tests.ts'
 import { fieldEnd, fieldStart, LOGS, passField, tag } from './wire.ts'
 
 export { inflate, inflatePausedFrom, inflatePausedTo } from './lz4.ts'
@@ -134,6 +137,9 @@ function encodeRouted(): i32 {
     const logEnd = walk(LOG_END)
     const index = walk(LOG_INDEX)
     if (!headIsWritten || !readLog(log, logEnd)) return HANDED_OVER
+    beginTests()
+    const times = program(TIME_COUNT)
+    if (times !== 0 && !takeTimes(program(TIMES), times)) return HANDED_OVER
     if (!groupIsDecided && !decideLog()) return HANDED_OVER
     if (chosenCount === 0) addTo(FILTERED, reason, 1)
     else {
@@ -155,9 +161,11 @@ function writeCopies(length: usize, index: u32): i32 {
     const used = word(output, OUTPUT_USED)
     const start = word(output, OUTPUT_START) + used
     let end: usize = 0
-    if (useHead(copy) && canWrite(length, word(copy, COPY_MORE), word(output, OUTPUT_STOP) - start)) {
+    if (useHead(copy)) {
+      const room = word(output, OUTPUT_STOP) - start
       const isSame = number > 0 && word(chosen(number - 1), COPY_SHAPE) === shape
-      end = isSame ? writeCopyAgain(start) : writeCopy(start, index, shape)
+      if (isSame) end = canWriteAgain(room) ? writeCopyAgain(start) : 0
+      else if (canWrite(length, word(copy, COPY_MORE), room)) end = writeCopy(start, index, shape)
     }
     const events = word(output, OUTPUT_EVENTS)
     const isFull = end !== 0 && events > 0 && end - word(output, OUTPUT_START) > word(output, OUTPUT_MAX_BATCH)

@@ -67,9 +67,8 @@ export function decideGroup(group: usize): bool {
   return !isUnsure()
 }
 
-/** Chooses the copies of the log that was read. False when the host must. */
+/** Chooses the copies of the log that was read, behind `beginTests`. False when the host must. */
 export function decideLog(): bool {
-  beginTests()
   choose(true)
   return !isUnsure()
 }

@@ -7,22 +7,26 @@ import {
   ACTION_SKIPS,
   ACTION_TEXT,
   ACTION_TEXT_LENGTH,
+  ACTION_WRITES_TEMPLATE,
   ACTION_WRITES_TEXT,
   ADD_KEY,
-  ADD_NO_KEY,
   ADD_SIZE,
+  ADD_TEMPLATE,
   ADD_TEXT,
   ADD_TEXT_LENGTH,
   CONFLICT_ONE,
   CONFLICT_OTHER,
   CONFLICT_SIZE,
   KEY_COUNT,
+  NO_KEY,
   SHAPE_ACTIONS,
   SHAPE_ADD_COUNT,
   SHAPE_ADDS,
   SHAPE_CONFLICT_COUNT,
   SHAPE_CONFLICTS,
   SHAPE_OTHERS,
+  SHAPE_RAW_IS_JSON,
+  SHAPE_RAW_KEY,
 } from '../src/pipeline/wasm/memory-layout.ts'
 import { copy } from './copy.ts'
 import { embed } from './embed.ts'
@@ -39,6 +43,7 @@ import {
   valueStop,
 } from './keys.ts'
 import { PLACE, program, word } from './layout.ts'
+import { fill } from './template.ts'
 
 // Members of an event whose shape differs from the log's: values embedded as JSON, contents left out, called otherwise, or
 // added.
@@ -69,6 +74,11 @@ export function writeShaped(start: usize, shape: usize): usize {
       out = copy(out, word(action, ACTION_TEXT), word(action, ACTION_TEXT_LENGTH))
       continue
     }
+    if (kind === ACTION_WRITES_TEMPLATE) {
+      out = writeTemplate(out, word(action, ACTION_TEXT))
+      if (out === 0) return 0
+      continue
+    }
     if (kind === ACTION_IS_JSON) {
       // In place of the quote that ends the piece.
       const end = embed(out - 1, valueStart(entry), valueStop(entry))
@@ -95,13 +105,74 @@ function writeAdded(start: usize, shape: usize): usize {
   let add = word(shape, SHAPE_ADDS)
   for (let left = word(shape, SHAPE_ADD_COUNT); left > 0; left--) {
     const key = word(add, ADD_KEY)
-    if (key === ADD_NO_KEY || !hasKey(programKey(key))) {
+    if (key === NO_KEY || !hasKey(programKey(key))) {
       out = writePiece(out, word(add, ADD_TEXT), word(add, ADD_TEXT_LENGTH))
       endsInString = true
+      const template = word(add, ADD_TEMPLATE)
+      if (template !== 0) out = writeTemplate(out, template)
+      if (out === 0) return 0
     }
     add += PLACE * ADD_SIZE
   }
   return out
+}
+
+/** Bytes that templates may write besides all that an event is sure to have room for. */
+let spare: usize = 0
+
+export function setSpare(bytes: usize): void {
+  spare = bytes
+}
+
+function writeTemplate(out: usize, template: usize): usize {
+  const end = fill(out, template, spare)
+  if (end !== 0) spare -= end - out
+  return end
+}
+
+// What `findRaw` found.
+export const NOT_RAW: u32 = 0
+const RAW: u32 = 1
+export const RAW_IS_UNSURE: u32 = 2
+
+let rawStart: usize = 0
+let rawStop: usize = 0
+
+/** Finds the value that is the whole event. RAW_IS_UNSURE where the host must write the event. */
+export function findRaw(shape: usize): u32 {
+  const key = word(shape, SHAPE_RAW_KEY)
+  if (key === NO_KEY) return NOT_RAW
+  if (hasConflict(shape)) return RAW_IS_UNSURE
+  const entry = programKey(key)
+  if (!hasKey(entry)) return NOT_RAW
+  rawStart = valueStart(entry)
+  rawStop = valueStop(entry)
+  return blankness(rawStart, rawStop)
+}
+
+/** HEC refuses a blank event. Blanks beyond ASCII begin with one of five bytes. */
+function blankness(from: usize, to: usize): u32 {
+  let found = NOT_RAW
+  for (let at = from; at < to; at++) {
+    const one = <u32>load<u8>(at)
+    if (one === 0x20 || one - 0x09 < 5) continue
+    const isDoubtful = one >= 0x80 && (one <= 0xc2 || one === 0xe1 || one === 0xe2 || one === 0xe3 || one === 0xef)
+    if (!isDoubtful) return RAW
+    found = RAW_IS_UNSURE
+  }
+  return found
+}
+
+/** Writes the value that `findRaw` found, with its quotes. */
+export function writeRaw(out: usize, shape: usize): usize {
+  if (word(shape, SHAPE_RAW_IS_JSON) !== 0) {
+    const end = embed(out, rawStart, rawStop)
+    if (end !== 0) return end
+  }
+  store<u8>(out, QUOTE)
+  const end = writeEscaped(out + 1, rawStart, rawStop)
+  store<u8>(end, QUOTE)
+  return end + 1
 }
 
 /** Whether two contents of the log would get one name. */

@@ -80,7 +80,7 @@ export function plainRouteOf({ shape, routes }: Program): PlainRoute | undefined
 }
 
 /** `undefined` for a layout that depends on the log. */
-export function fixedLayout({ host, source, sourcetype, index }: Layout): HecLayout | undefined {
+function fixedLayout({ host, source, sourcetype, index }: Layout): HecLayout | undefined {
   if (typeof source !== 'string' || typeof sourcetype !== 'string') return undefined
   if (typeof host === 'object' || typeof index === 'object') return undefined
   return { source, sourcetype, ...(host === undefined ? {} : { host }), ...(index === undefined ? {} : { index }) }

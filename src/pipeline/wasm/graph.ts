@@ -1,5 +1,5 @@
-import type { Comparison, Expression, Operand } from '../../routing/expression.ts'
-import type { Reading } from '../../routing/path.ts'
+import type { Comparison, Expression } from '../../routing/expression.ts'
+import type { Path, Reading } from '../../routing/path.ts'
 import { isOfGroup } from '../../routing/path.ts'
 import type { Code } from './comparisons.ts'
 import { codeOf } from './comparisons.ts'
@@ -17,8 +17,18 @@ import {
   OP_STOP,
   OP_TAKE,
   OP_UNKNOWN,
+  READING_SIZE,
 } from './memory-layout.ts'
 import { Unsupported } from './unsupported.ts'
+
+/** A content that a path may mean where it stands: its key in the log, and whether it is turned into JSON before. */
+export interface Origin {
+  readonly key: string
+  readonly becomesJson: boolean
+}
+
+/** The contents that have this name; at most one of them is in a log that the kernel writes. */
+export type OriginsOf = (name: string) => readonly Origin[]
 
 /** A place in the graph: a node, known when the graph is finished, or another place. */
 export class Place {
@@ -48,7 +58,7 @@ interface Node extends Code {
 /** The nodes that a log passes until its routes are known, the keys that they read, and the values of the group. */
 export class Graph {
   readonly #image: Image
-  readonly #embedded: readonly string[] | '*'
+  readonly #originsOf: OriginsOf
   readonly #nodes: Node[] = []
   readonly #reasons = new Set<string>()
   #operandOfUnknown: number | undefined
@@ -56,10 +66,10 @@ export class Graph {
   readonly #keys = new Map<string, number>()
   readonly #names = new Map<string, number>()
 
-  /** `embedded`: contents that are turned into JSON before the routes. */
-  constructor(image: Image, embedded: readonly string[] | '*') {
+  /** `originsOf`: for the paths of conditions. */
+  constructor(image: Image, originsOf: OriginsOf) {
     this.#image = image
-    this.#embedded = embedded
+    this.#originsOf = originsOf
   }
 
   /** All keys of contents, by number. */
@@ -102,7 +112,7 @@ export class Graph {
 
   #compare(comparison: Comparison, yes: Place, no: Place): void {
     try {
-      const operand = this.#operand(comparison.operand)
+      const operand = this.#operand(comparison.operand.path, this.#originsOf, true)
       const code = codeOf(comparison, this.#image)
       if (code.op === OP_HOST)
         this.#reasons.add(comparison.operand.functions.map((name) => `${name}()`)[0] ?? comparison.kind)
@@ -127,29 +137,36 @@ export class Graph {
     return reasons
   }
 
-  /** Address of the operand. */
-  #operand({ path }: Operand): number {
-    let at = this.#operands.get(path.text)
+  /** Address of the operand for a path outside conditions, where contents have the names that `originsOf` says. */
+  operand(path: Path, originsOf: OriginsOf): number {
+    return this.#operand(path, originsOf, false)
+  }
+
+  /** What the operand of a node found is kept for other comparisons of the same log. */
+  #operand(path: Path, originsOf: OriginsOf, isOfNode: boolean): number {
+    const readings = path.readings.flatMap((reading) => this.#reading(reading, originsOf))
+    const known = JSON.stringify([isOfNode, ...readings])
+    let at = this.#operands.get(known)
     if (at === undefined) {
       const ofGroup = isOfGroup(path)
-      const isKept = !ofGroup && path.readings.some(({ rest }) => rest.length > 0)
-      const readings = this.#image.words(path.readings.flatMap((reading) => this.#reading(reading)))
-      at = this.#image.words([readings, path.readings.length, ofGroup ? 1 : 0, isKept ? 1 : 0, 0, 0, 0, 0])
-      this.#operands.set(path.text, at)
+      const isKept = isOfNode && !ofGroup && path.readings.some(({ rest }) => rest.length > 0)
+      const count = readings.length / READING_SIZE
+      at = this.#image.words([this.#image.words(readings), count, ofGroup ? 1 : 0, isKept ? 1 : 0, 0, 0, 0, 0])
+      this.#operands.set(known, at)
     }
     return at
   }
 
-  #reading({ of, key, rest }: Reading): number[] {
+  #reading({ of, key, rest }: Reading, originsOf: OriginsOf): number[] {
     const image = this.#image
     const steps = rest.flatMap((step) => {
       if (typeof step === 'number') return [0, step]
       const bytes = Buffer.from(step)
       return [image.text(bytes), bytes.length]
     })
-    const becomesJson = of === 'content' && (this.#embedded === '*' || this.#embedded.includes(key)) ? 1 : 0
-    const way = [rest.length > 0 ? image.words(steps) : 0, rest.length, becomesJson]
-    return of === 'content' ? [OF_KEY, this.key(key), ...way] : [OF_NAME, this.#name(of, key), ...way]
+    const way = [rest.length > 0 ? image.words(steps) : 0, rest.length]
+    if (of !== 'content') return [OF_NAME, this.#name(of, key), ...way, 0]
+    return originsOf(key).flatMap((origin) => [OF_KEY, this.key(origin.key), ...way, origin.becomesJson ? 1 : 0])
   }
 
   /** Number of a content's key. */

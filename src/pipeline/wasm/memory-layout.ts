@@ -48,6 +48,9 @@ export const COPIES = 9
 export const COPY_COUNT = 10
 /** 1 if topic, source and tags may decide that nothing is written of a group. */
 export const CHOOSES_GROUPS = 11
+/** Where the time of a log may be, read before its routes are chosen: TIME_SIZE each. */
+export const TIMES = 12
+export const TIME_COUNT = 13
 
 // A key: address and length of the key on the wire, with its tag and length. Its number is its place in the list.
 export const KEY_WIRE = 0
@@ -154,7 +157,9 @@ export const COPY_ROUTE = 3
 /** Address of its shape, or 0, and the most bytes that the shape adds to an event. */
 export const COPY_SHAPE = 4
 export const COPY_MORE = 5
-export const COPY_SIZE = 6
+/** 1 if its envelope differs from log to log. */
+export const COPY_IS_OF_LOG = 6
+export const COPY_SIZE = 7
 export const MAX_COPIES = 256
 // A shape: what becomes of each key of the program, what becomes of all other keys, pairs of keys that would get one name, and
 // members that are added.
@@ -164,6 +169,11 @@ export const SHAPE_CONFLICTS = 2
 export const SHAPE_CONFLICT_COUNT = 3
 export const SHAPE_ADDS = 4
 export const SHAPE_ADD_COUNT = 5
+export const SHAPE_TIMES = 6
+export const SHAPE_TIME_COUNT = 7
+/** The key whose value is the whole event, or NO_KEY, and 1 if the value is JSON where it can. */
+export const SHAPE_RAW_KEY = 8
+export const SHAPE_RAW_IS_JSON = 9
 /** What becomes of a content, its piece if it is called otherwise, and a text that takes the place of its value. */
 export const ACTION_KIND = 0
 export const ACTION_PIECE = 1
@@ -175,6 +185,8 @@ export const ACTION_WRITES = 0
 export const ACTION_SKIPS = 1
 export const ACTION_IS_JSON = 2
 export const ACTION_WRITES_TEXT = 3
+/** Its text is a template. */
+export const ACTION_WRITES_TEMPLATE = 4
 export const CONFLICT_ONE = 0
 export const CONFLICT_OTHER = 1
 export const CONFLICT_SIZE = 2
@@ -182,10 +194,29 @@ export const CONFLICT_SIZE = 2
 export const ADD_KEY = 0
 export const ADD_TEXT = 1
 export const ADD_TEXT_LENGTH = 2
-export const ADD_SIZE = 3
-export const ADD_NO_KEY = 0xffff
+/** A template that follows the text, or 0. */
+export const ADD_TEMPLATE = 3
+export const ADD_SIZE = 4
+export const NO_KEY = 0xffff
 
-// A piece of an envelope: a text, the source of the group, or the source type for its topic.
+// A template: its parts, each an operand, or 0 and the address and length of a text.
+export const TEMPLATE_PARTS = 0
+export const TEMPLATE_PART_COUNT = 1
+/** Kind, text and length of the piece of an envelope that takes the place of an empty text. */
+export const TEMPLATE_OTHERWISE = 2
+export const PART_OPERAND = 0
+export const PART_TEXT = 1
+export const PART_LENGTH = 2
+export const PART_SIZE = 3
+
+// A time: the operand of its text, the formats that the kernel reads, and 1 if a text without a zone is UTC.
+export const TIME_OPERAND = 0
+export const TIME_READS_ISO8601 = 1
+export const TIME_READS_EPOCH = 2
+export const TIME_IS_UTC = 3
+export const TIME_SIZE = 4
+
+// A piece of an envelope: a text, the source of the group, the source type for its topic, or a template.
 export const PIECE_KIND = 0
 export const PIECE_TEXT = 1
 export const PIECE_LENGTH = 2
@@ -194,6 +225,7 @@ export const PIECE_IS_TEXT = 0
 export const PIECE_IS_SOURCE = 1
 /** Its text is a table of source types: SOURCETYPE_SIZE each. The first that fits the topic counts; the last fits all. */
 export const PIECE_IS_SOURCETYPE = 2
+export const PIECE_IS_TEMPLATE = 3
 export const SOURCETYPE_TOPIC = 0
 export const SOURCETYPE_TOPIC_LENGTH = 1
 /** 1 if the topic only has to begin so. */

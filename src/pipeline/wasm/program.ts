@@ -1,6 +1,7 @@
+import { isOfGroup } from '../../routing/path.ts'
 import { PRODUCTS, UNKNOWN_SOURCETYPE } from '../products.ts'
-import type { Copy, Destination, Layout, Program, ProgramRoute } from '../program.ts'
-import { fixedLayout, plainRouteOf } from '../program.ts'
+import type { Copy, Destination, Layout, LayoutText, Program, ProgramRoute } from '../program.ts'
+import { plainRouteOf } from '../program.ts'
 import type { TopicSelection } from '../select.ts'
 import { Graph, Place } from './graph.ts'
 import { Image } from './image.ts'
@@ -14,11 +15,14 @@ import {
   MAX_ROUTES,
   PIECE_IS_SOURCE,
   PIECE_IS_SOURCETYPE,
+  PIECE_IS_TEMPLATE,
   PIECE_IS_TEXT,
   PIECE_SIZE,
+  TIME_SIZE,
   TOPIC_IS_PREFIX,
 } from './memory-layout.ts'
 import { Shape } from './shapes.ts'
+import { insideOf, partsOf, templateWords } from './templates.ts'
 import { Unsupported } from './unsupported.ts'
 
 /** A program as the kernel knows it. */
@@ -46,6 +50,8 @@ interface KernelCopy {
   readonly copy: Copy
   /** Words of the pieces of its envelope. */
   readonly pieces: number[]
+  /** Whether its envelope differs from log to log. */
+  readonly isOfLog: boolean
   readonly route: number
   readonly shape: Shape | undefined
 }
@@ -75,6 +81,8 @@ class Translation {
   readonly #room: Room
   readonly #image: Image
   readonly #graph: Graph
+  /** The shape before the routes. */
+  readonly #before: Shape
   readonly #outputs: KernelOutput[] = []
   readonly #copies: KernelCopy[] = []
   readonly #handsOver = new Map<string, readonly string[]>()
@@ -84,7 +92,9 @@ class Translation {
     this.#program = program
     this.#room = room
     this.#image = new Image(room.base)
-    this.#graph = new Graph(this.#image, embeddedBefore(program))
+    if (program.routes.some(({ when }) => when)) checkBeforeConditions(program)
+    this.#graph = new Graph(this.#image, (name) => this.#before.originsOf(name))
+    this.#before = new Shape(program.shape, { image: this.#image, graph: this.#graph })
   }
 
   result(): KernelProgram {
@@ -101,6 +111,7 @@ class Translation {
       ...[image.text(topicList(topics)), topics.topics.length],
       ...[keys.at, keys.count, names.at, names.count, nodes.at, nodes.count, startAt],
       ...[copiesAt, this.#copies.length, choosesGroups ? 1 : 0],
+      ...[image.words(this.#before.times), this.#before.times.length / TIME_SIZE],
     ])
     const largest = Math.max(0, ...this.#outputs.map(({ destination }) => destination.maxBatchBytes))
     const limits: Array<[what: string, found: number, most: number]> = [
@@ -158,10 +169,12 @@ class Translation {
   #take({ shape, copies }: ProgramRoute, number: number, next: Place): void {
     const from = this.#copies.length
     try {
-      const steps = [...this.#program.shape, ...shape]
-      const known = steps.length > 0 ? new Shape(steps) : undefined
-      const own = copies.map((copy) => ({ copy, pieces: this.#pieces(copy.layout), route: number, shape: known }))
-      for (const key of known?.keys ?? []) this.#graph.key(key)
+      const before = this.#program.shape
+      const both = new Shape([...before, ...shape], { image: this.#image, graph: this.#graph, known: before.length })
+      const known = both.isEmpty && both.times.length === 0 ? undefined : both
+      const own = copies.map((copy) => ({
+        ...{ copy, pieces: this.#pieces(copy.layout), isOfLog: isOfLog(copy.layout), route: number, shape: known },
+      }))
       this.#copies.push(...own)
       this.#graph.take(number, from, copies.length, next)
     } catch (error) {
@@ -172,9 +185,10 @@ class Translation {
 
   #copyWords(): number[] {
     const { keys } = this.#graph
-    return this.#copies.flatMap(({ copy, pieces, route, shape }) => {
+    return this.#copies.flatMap(({ copy, pieces, isOfLog: differs, route, shape }) => {
       const { at, more } = shape?.words(this.#image, keys) ?? { at: 0, more: 0 }
-      return [this.#outputOf(copy), this.#image.words(pieces), pieces.length / PIECE_SIZE, route, at, more]
+      const envelope = [this.#image.words(pieces), pieces.length / PIECE_SIZE]
+      return [this.#outputOf(copy), ...envelope, route, at, more, differs ? 1 : 0]
     })
   }
 
@@ -184,18 +198,36 @@ class Translation {
     return known === -1 ? this.#outputs.push({ destination, index: fixed }) - 1 : known
   }
 
-  #pieces(layout: Layout): number[] {
-    const fixed = fixedLayout(layout)
-    if (fixed === undefined) throw new Unsupported('a value of the log in the envelope')
-    const { host, source, sourcetype, index } = fixed
-    const image = this.#image
-    const text = (value: string): number[] => [PIECE_IS_TEXT, image.text(Buffer.from(value)), Buffer.byteLength(value)]
+  #pieces({ host, source, sourcetype, index }: Layout): number[] {
+    if (typeof index === 'object') throw new Unsupported('a value of the log in the index')
     return [
-      ...(host === undefined ? [...text(',"host":"'), PIECE_IS_SOURCE, 0, 0] : text(`,"host":"${insideOf(host)}`)),
-      ...text(`","source":"${insideOf(source)}","sourcetype":"`),
-      ...(sourcetype === 'auto' ? [PIECE_IS_SOURCETYPE, this.#sourcetypes(), 0] : text(insideOf(sourcetype))),
-      ...text(`"${index === undefined ? '' : `,"index":"${insideOf(index)}"`},"event":{`),
+      ...[...this.#text(',"host":"'), ...this.#piece(host, [PIECE_IS_SOURCE, 0, 0])],
+      ...[...this.#text('","source":"'), ...this.#piece(source, this.#text(''))],
+      ...[...this.#text('","sourcetype":"'), ...this.#sourcetype(sourcetype)],
+      ...this.#text(`"${index === undefined ? '' : `,"index":"${insideOf(index)}"`},"event":{`),
     ]
+  }
+
+  #text(value: string): number[] {
+    const bytes = Buffer.from(value)
+    return [PIECE_IS_TEXT, this.#image.text(bytes), bytes.length]
+  }
+
+  #sourcetype(text: LayoutText): number[] {
+    const template = typeof text === 'object' && text.otherwise === 'auto' ? { template: text.template } : undefined
+    if (text !== 'auto' && template === undefined) return this.#piece(text, this.#text(''))
+    return this.#piece(template, [PIECE_IS_SOURCETYPE, this.#sourcetypes(), 0])
+  }
+
+  /** The piece for a text, or for `missing` where it has none. */
+  #piece(text: LayoutText | undefined, missing: number[]): number[] {
+    if (text === undefined) return missing
+    if (typeof text === 'string') return this.#text(insideOf(text))
+    const image = this.#image
+    const { template, otherwise } = text
+    const parts = partsOf(template, image, (path) => this.#graph.operand(path, this.#before.originsOf))
+    const instead = otherwise === undefined ? missing : this.#text(insideOf(otherwise))
+    return [PIECE_IS_TEMPLATE, templateWords(parts, image, instead), 0]
   }
 
   /** Address of the table. */
@@ -210,22 +242,18 @@ class Translation {
   }
 }
 
-/** Contents that are JSON when the conditions see them. */
-function embeddedBefore({ shape, routes }: Program): readonly string[] | '*' {
-  if (!routes.some(({ when }) => when)) return []
-  const fields = shape.map((step) => {
-    if (step.name !== 'json') throw new Unsupported(`${step.name} before conditions`)
-    // Conditions would see the members of the object, and a failure counts whatever becomes of the log.
-    if (step.into === 'merge') throw new Unsupported('json, merged, before conditions')
-    if (step.required) throw new Unsupported('json, required, before conditions')
-    return step.fields
-  })
-  return fields.includes('*') ? '*' : fields.flat()
+/** Conditions see the log behind these steps. The kernel runs most steps only on what leaves. */
+function checkBeforeConditions({ shape }: Program): void {
+  for (const { name } of shape) {
+    if (name !== 'json' && name !== 'time') throw new Unsupported(`${name} before conditions`)
+  }
 }
 
-/** The inside of a JSON string. */
-function insideOf(text: string): string {
-  return JSON.stringify(text).slice(1, -1)
+function isOfLog({ host, source, sourcetype }: Layout): boolean {
+  return [host, source, sourcetype].some(
+    (text) =>
+      typeof text === 'object' && text.template.parts.some((part) => typeof part !== 'string' && !isOfGroup(part)),
+  )
 }
 
 function numberOf(names: string[], name: string): number {

@@ -1,8 +1,19 @@
-import type { Step } from '../../routing/step.ts'
-import type { Template } from '../../routing/template.ts'
+import type { Path } from '../../routing/path.ts'
+import type { Step, TimeStep } from '../../routing/step.ts'
 import { isOfGroup } from '../reference/log.ts'
+import type { Graph, Origin } from './graph.ts'
 import type { Image } from './image.ts'
-import { ACTION_IS_JSON, ACTION_SKIPS, ACTION_WRITES, ACTION_WRITES_TEXT, ADD_NO_KEY } from './memory-layout.ts'
+import {
+  ACTION_IS_JSON,
+  ACTION_SKIPS,
+  ACTION_WRITES,
+  ACTION_WRITES_TEMPLATE,
+  ACTION_WRITES_TEXT,
+  NO_KEY,
+  TIME_SIZE,
+} from './memory-layout.ts'
+import type { Filling } from './templates.ts'
+import { fillingOf, insideOf, templateWords } from './templates.ts'
 import { Unsupported } from './unsupported.ts'
 
 /** What becomes of a content. */
@@ -10,12 +21,12 @@ interface Fate {
   kind: typeof ACTION_WRITES | typeof ACTION_SKIPS | typeof ACTION_IS_JSON | typeof ACTION_WRITES_TEXT
   /** Its key in the event. */
   name: string
-  text: string
+  text: Filling
 }
 
 interface Added {
   readonly name: string
-  readonly text: string
+  readonly text: Filling
   /** The key that has the name already, in whose presence nothing is added. */
   readonly unless: string | undefined
 }
@@ -29,21 +40,59 @@ export class Shape {
   #others: Fate['kind'] = ACTION_WRITES
   readonly #conflicts: Array<[one: string, other: string]> = []
   readonly #added: Added[] = []
+  readonly #times: number[] = []
+  #raw: Origin | undefined
+  readonly #image: Image
+  readonly #graph: Graph
 
-  constructor(steps: readonly Step[]) {
+  /** The times of the first `known` steps are read before the routes. */
+  constructor(steps: readonly Step[], { image, graph, known = 0 }: { image: Image; graph: Graph; known?: number }) {
+    this.#image = image
+    this.#graph = graph
     for (const name of steps.flatMap(namesIn)) {
       if (isOfGroup(name)) throw new Unsupported(`a step for ${name}`)
       this.#fates.set(name, { kind: ACTION_WRITES, name, text: '' })
     }
-    for (const step of steps) this.#apply(step)
+    for (const [index, step] of steps.entries()) {
+      if (step.name === 'time') this.#time(step, index < known)
+      else this.#apply(step)
+    }
+    for (const key of this.#fates.keys()) graph.key(key)
   }
 
-  /** Keys of contents that have a fate of their own. */
-  get keys(): Iterable<string> {
-    return this.#fates.keys()
+  /** Words of the times that it reads. */
+  get times(): readonly number[] {
+    return this.#times
   }
 
-  #apply(step: Step): void {
+  /** Whether it changes nothing but the time. */
+  get isEmpty(): boolean {
+    return this.#fates.size + this.#added.length === 0 && this.#others === ACTION_WRITES && this.#raw === undefined
+  }
+
+  /** The contents that have a name behind the last step. */
+  readonly originsOf = (name: string): Origin[] => {
+    if (this.#added.some((added) => added.name === name)) throw new Unsupported('a field that a step added')
+    if (!this.#fates.has(name)) return this.#others === ACTION_SKIPS ? [] : [originOf(name, this.#others)]
+    return [...this.#fates].flatMap(([key, { kind, name: now }]) =>
+      now === name && kind !== ACTION_SKIPS ? [originOf(key, kind)] : [],
+    )
+  }
+
+  readonly #operandOf = (path: Path): number => this.#graph.operand(path, this.originsOf)
+
+  #time({ field, formats, zone }: TimeStep, isKnown: boolean): void {
+    const names = formats.map(({ name }) => name)
+    // No text has two of the formats that have names.
+    const surely = names.includes('pattern') ? names.slice(0, names.indexOf('pattern')) : names
+    const [iso8601, epoch] = [surely.includes('iso8601'), surely.includes('epoch')]
+    if (!iso8601 && !epoch) throw new Unsupported(`time, ${names.join(', ')}`)
+    const words = [this.#operandOf(field), Number(iso8601), Number(epoch), Number(zone === 'UTC')]
+    if (!isKnown) this.#times.push(...words)
+  }
+
+  #apply(step: Exclude<Step, TimeStep>): void {
+    if (this.#raw !== undefined) throw new Unsupported(`${step.name} behind raw`)
     if (this.#added.length > 0 && step.name !== 'add') throw new Unsupported(`${step.name} behind add`)
     if (step.name === 'json') {
       if (step.required || step.into === 'merge')
@@ -59,8 +108,16 @@ export class Shape {
       this.#others = ACTION_SKIPS
       for (const fate of this.#fates.values()) if (!step.fields.has(fate.name)) fate.kind = ACTION_SKIPS
     } else if (step.name === 'rename') this.#rename(step.names)
-    else if (step.name === 'add') for (const [name, template] of step.values) this.#add(name, constantOf(template))
-    else throw new Unsupported(step.name)
+    else if (step.name === 'add') {
+      const texts = [...step.values].map(
+        ([name, template]) => [name, fillingOf(template, this.#image, this.#operandOf)] as const,
+      )
+      for (const [name, text] of texts) this.#add(name, text)
+    } else if (step.name === 'raw') {
+      const [one, ...more] = isOfGroup(step.field) ? [] : this.originsOf(step.field)
+      if (isOfGroup(step.field) || more.length > 0) throw new Unsupported(`raw of ${step.field}`)
+      this.#raw = one
+    } else throw new Unsupported(step.name)
   }
 
   #rename(names: ReadonlyMap<string, string>): void {
@@ -74,7 +131,7 @@ export class Shape {
     }
   }
 
-  #add(name: string, text: string): void {
+  #add(name: string, text: Filling): void {
     const [one, ...more] = [...this.#fates].filter(([, fate]) => fate.name === name && fate.kind !== ACTION_SKIPS)
     if (more.length > 0 || this.#added.some((added) => added.name === name))
       throw new Unsupported('add of a name twice')
@@ -91,20 +148,25 @@ export class Shape {
       return [image.text(bytes), bytes.length]
     }
     const numberOf = (key: string): number => keys.indexOf(key)
+    const filled = (value: Filling): [text: string, template: number] =>
+      typeof value === 'string' ? [value, 0] : ['', templateWords(value, image)]
     const actions = keys.flatMap((key) => {
       const fate = this.#fates.get(key)
       if (fate === undefined) return [this.#others, 0, 0, 0, 0]
       const piece = fate.name === key ? [0, 0] : text(pieceOf(fate.name))
-      return [fate.kind, ...piece, ...(fate.kind === ACTION_WRITES_TEXT ? text(insideOf(fate.text)) : [0, 0])]
+      if (fate.kind !== ACTION_WRITES_TEXT) return [fate.kind, ...piece, 0, 0]
+      const [value, template] = filled(fate.text)
+      return template === 0 ? [fate.kind, ...piece, ...text(value)] : [ACTION_WRITES_TEMPLATE, ...piece, template, 0]
     })
-    const added = this.#added.flatMap(({ name, text: value, unless }) => [
-      unless === undefined ? ADD_NO_KEY : numberOf(unless),
-      ...text(`${pieceOf(name)}${insideOf(value)}`),
-    ])
+    const added = this.#added.flatMap(({ name, text: filling, unless }) => {
+      const [value, template] = filled(filling)
+      return [unless === undefined ? NO_KEY : numberOf(unless), ...text(`${pieceOf(name)}${value}`), template]
+    })
     const at = image.words([
       ...[image.words(actions), image.words([this.#others, 0, 0, 0, 0])],
       ...[image.words(this.#conflicts.flat().map(numberOf)), this.#conflicts.length],
-      ...[image.words(added), this.#added.length],
+      ...[image.words(added), this.#added.length, image.words(this.#times), this.#times.length / TIME_SIZE],
+      ...[this.#raw === undefined ? NO_KEY : numberOf(this.#raw.key), Number(this.#raw?.becomesJson ?? false)],
     ])
     return { at, more }
   }
@@ -119,23 +181,15 @@ function namesIn(step: Step): readonly string[] {
   if (step.name === 'json') return step.fields === '*' ? [] : step.fields
   if (step.name === 'remove' || step.name === 'keep') return [...step.fields]
   if (step.name === 'rename') return [...step.names].flat()
+  if (step.name === 'raw') return isOfGroup(step.field) ? [] : [step.field]
   return step.name === 'add' ? [...step.values.keys()] : []
 }
 
-function constantOf({ parts }: Template): string {
-  return parts
-    .map((part) => {
-      if (typeof part !== 'string') throw new Unsupported('add with a value of the log')
-      return part
-    })
-    .join('')
+function originOf(key: string, kind: Fate['kind']): Origin {
+  return { key, becomesJson: kind === ACTION_IS_JSON }
 }
 
 /** Stands between the value before it and its own. */
 function pieceOf(name: string): string {
   return `","${insideOf(name)}":"`
-}
-
-function insideOf(text: string): string {
-  return JSON.stringify(text).slice(1, -1)
 }

@@ -4,6 +4,11 @@ import { LogGroup, logGroupsOf } from '../../../src/pipeline/reference/log-group
 import type { Names } from '../../../src/routing/condition.ts'
 import { parseCondition } from '../../../src/routing/condition.ts'
 import type { Expression } from '../../../src/routing/expression.ts'
+import type { Path } from '../../../src/routing/path.ts'
+import { parsePath } from '../../../src/routing/path.ts'
+import type { TextProblem } from '../../../src/routing/scanner.ts'
+import type { Template } from '../../../src/routing/template.ts'
+import { parseTemplate } from '../../../src/routing/template.ts'
 import { position } from './encode-all.ts'
 import type { Field } from './wire.ts'
 import { content, group, list, log } from './wire.ts'
@@ -14,6 +19,19 @@ export function expressionOf(text: string, names = NO_NAMES): Expression {
   const condition = parseCondition(text, names)
   if ('problem' in condition) throw new Error(`${text} ${condition.offset + 1}: ${condition.problem}`)
   return condition.expression
+}
+
+export function pathOf(text: string): Path {
+  return accepted(parsePath(text))
+}
+
+export function templateOf(text: string): Template {
+  return accepted(parseTemplate(text))
+}
+
+function accepted<T extends object>(result: T | TextProblem): T {
+  if ('problem' in result) throw new Error(result.problem)
+  return result
 }
 
 /** A log of these fields on the wire, in a group of those. */

@@ -1,11 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import type { PullPosition } from '../../../src/core/batch.ts'
 import { SAMPLE_KINDS, SampleLogs } from '../../../src/emulator/sample-logs.ts'
-import type { Program } from '../../../src/pipeline/program.ts'
+import type { Layout, Program } from '../../../src/pipeline/program.ts'
 import { Kernel } from '../../../src/pipeline/wasm/kernel.ts'
 import { DONE, HANDED_OVER, MAX_GROUPS } from '../../../src/pipeline/wasm/memory-layout.ts'
+import type { Step } from '../../../src/routing/step.ts'
 import { encodeLogGroup, encodeLogGroupList } from '../../../src/sls/log-group.ts'
 import { expectedEvents } from '../../support/event-oracle.ts'
+import { compare } from './both-engines.ts'
+import { pathOf, templateOf } from './condition-logs.ts'
 import { defaults, encodeAll, encoderWith, envelopes, idOf, kernelOptions, position, programOf } from './encode-all.ts'
 import type { Field } from './wire.ts'
 import {
@@ -252,3 +255,39 @@ test('writes the source type by topic itself', () => {
   const program = programOf({ maxBatchBytes: 100_000, sourcetype: 'auto' })
   expect(handedOverOf(body, openKernel(), position, program)).toBe(0)
 })
+
+const timeFrom = (field: string): Step => ({
+  ...{ name: 'time', field: pathOf(field), formats: [{ name: 'iso8601' }, { name: 'epoch' }], zone: 'UTC' },
+  onFailure: 'keep',
+})
+const jsonOf = (field: string): Step => ({
+  ...{ name: 'json', fields: [field], into: 'value', required: false, onFailure: 'keep' },
+})
+
+test.each<[string, Step[], Partial<Layout>]>([
+  ['a host of a tag, and a source of JSON', [], { host: of('{__tag__:a}'), source: of('{k.x}"') }],
+  ['a source type by topic where the log has none', [], { sourcetype: of('{nope}', 'auto') }],
+  ['a time of JSON', [timeFrom('k.at')], {}],
+  ['a time of many digits', [timeFrom('ns')], {}],
+  ['texts of the log', [{ name: 'add', values: new Map([['n', templateOf('<{k.x}> {__topic__}')]]) }], {}],
+  ['one value as the event', [{ name: 'raw', field: 'k' }], {}],
+  ['one value as the event, which is JSON', [jsonOf('k'), { name: 'raw', field: 'k' }], {}],
+])('the kernel writes %s itself', (_, shape, layout) => {
+  const some = log(
+    time(1790000000),
+    content('k', '{"at":"2026-12-01T02:03:04.123456789+08:00","x":["a",1]}'),
+    content('ns', '1790000000123456789'),
+  )
+  const body = list(group(some, some, topic('t'), source('s'), tag('a', 'b')))
+  const destination = { sink: 'one', maxBatchBytes: 900 }
+  const copies = [{ destination, layout: { source: 's', sourcetype: 't', ...layout } }]
+  const program = { ...programOf(), shape, routes: [{ name: 'all', continue: false, shape: [], copies }] }
+  for (const at of POSITIONS) {
+    expect(handedOverOf(body, openKernel(), at, program)).toBe(0)
+    expect(compare(body, program, at)).toBe(1)
+  }
+})
+
+function of(text: string, otherwise?: string) {
+  return { template: templateOf(text), ...(otherwise !== undefined && { otherwise }) }
+}

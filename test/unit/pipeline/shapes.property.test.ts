@@ -2,14 +2,13 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Program } from '../../../src/pipeline/program.ts'
 import { TopicSelection } from '../../../src/pipeline/select.ts'
-import { parsePath } from '../../../src/routing/path.ts'
 import type { TextProblem } from '../../../src/routing/scanner.ts'
 import type { Step } from '../../../src/routing/step.ts'
 import { ON_FAILURE } from '../../../src/routing/step.ts'
-import { parseTemplate } from '../../../src/routing/template.ts'
+import { parseTimeFormat } from '../../../src/routing/time-format.ts'
 import { bodies } from './bodies.ts'
 import { assertFor, compare, kernel } from './both-engines.ts'
-import { expressionOf } from './condition-logs.ts'
+import { expressionOf, pathOf, templateOf } from './condition-logs.ts'
 import { position } from './encode-all.ts'
 import { content, group, list, log, source, tag, time, topic } from './wire.ts'
 
@@ -22,7 +21,25 @@ const KEYS = ['a', 'b', 'c', 'j', '10', 'key', '"\n', '__tag__:a', '__topic__', 
 const key = fc.constantFrom(...KEYS)
 const keys = fc.uniqueArray(key, { maxLength: 4 })
 const onFailure = fc.constantFrom('keep' as const, ...ON_FAILURE)
-const texts = fc.constantFrom('', 'text', '"\\\n', 'é😀', '{a}', '{j.x} {__topic__}', '{nope}{@logstore}')
+const texts = fc.constantFrom(
+  ...['', 'text', '"\\\n', 'é😀', '{a}', '{j.x} {__topic__}', '{nope}{@logstore}', '{a}{b}', '{__tag__:a}'],
+  ...['{j}', '{j.a}', '{c}: "{["10"]}"', '{nope}', '{x}', '{__tag__:a.x}', '{j["é"]}', '{key}'],
+)
+const templates = texts.map(templateOf)
+const times = fc
+  .tuple(
+    fc.constantFrom('b', 'a', 'j.x', 'j.a', 'x', '__tag__:a', '__topic__'),
+    fc.uniqueArray(fc.constantFrom('epoch', 'iso8601', 'iso8601', 'syslog', 'yyyy-MM-dd HH'), {
+      minLength: 1,
+      maxLength: 2,
+    }),
+    fc.constantFrom('UTC', 'UTC', 'Asia/Shanghai', '+08:00'),
+    onFailure,
+  )
+  .map(([field, formats, zone, fate]) => ({
+    ...{ name: 'time' as const, field: pathOf(field), zone, onFailure: fate },
+    formats: formats.map((format) => parsed(parseTimeFormat(format))),
+  }))
 
 const steps: fc.Arbitrary<Step> = fc.oneof(
   fc.record({
@@ -37,15 +54,12 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
     .map((names) => ({ name: 'rename' as const, names: new Map(Object.entries(names)) })),
   keys.map((fields) => ({ name: 'remove' as const, fields: new Set(fields) })),
   keys.map((fields) => ({ name: 'keep' as const, fields: new Set(fields) })),
-  fc.dictionary(key, texts, { maxKeys: 2 }).map((values) => ({
+  fc.dictionary(key, templates, { maxKeys: 2 }).map((values) => ({
     name: 'add' as const,
-    values: new Map(Object.entries(values).map(([name, text]) => [name, parsed(parseTemplate(text))])),
+    values: new Map(Object.entries(values)),
   })),
   key.map((field) => ({ name: 'raw' as const, field })),
-  onFailure.map((fate) => ({
-    ...{ name: 'time' as const, field: parsed(parsePath('b')), formats: [{ name: 'epoch' as const }], zone: 'UTC' },
-    onFailure: fate,
-  })),
+  times,
 )
 const shapes = fc.array(steps, { maxLength: 3 })
 /** Only what the kernel may know, so that it is tried most of the time. */
@@ -62,8 +76,10 @@ const plainShapes = fc.array(
     keys.map((fields) => ({ name: 'remove' as const, fields: new Set(fields) })),
     keys.map((fields) => ({ name: 'keep' as const, fields: new Set(fields) })),
     fc
-      .constantFrom('x', 'a')
-      .map((name) => ({ name: 'add' as const, values: new Map([[name, parsed(parseTemplate('text'))]]) })),
+      .tuple(fc.constantFrom('x', 'a'), templates)
+      .map(([name, template]) => ({ name: 'add' as const, values: new Map([[name, template]]) })),
+    fc.constantFrom('a', 'j', 'x').map((field) => ({ name: 'raw' as const, field })),
+    times,
   ),
   { maxLength: 3 },
 )
@@ -82,27 +98,39 @@ const whens = fc.constantFrom(
   ...['j in (1, x)', 'j contains "1"', 'a != "{}"', '["10"] startswith "{" or j exists', 'j.x contains " "'],
 )
 
+const layoutTexts = fc.oneof(
+  fc.constantFrom('fixed "', 'auto'),
+  fc
+    .tuple(templates, fc.constantFrom(undefined, 'other', 'auto', ''))
+    .map(([template, otherwise]) => ({ template, ...(otherwise !== undefined && { otherwise }) })),
+)
+const layouts = fc.oneof(
+  { weight: 2, arbitrary: fc.constant({ source: 's', sourcetype: 't' }) },
+  {
+    weight: 1,
+    arbitrary: fc.record(
+      { host: layoutTexts, source: layoutTexts, sourcetype: layoutTexts },
+      { requiredKeys: ['source', 'sourcetype'] },
+    ),
+  },
+)
+
 const programsOf = (shape: fc.Arbitrary<readonly Step[]>): fc.Arbitrary<Program> =>
   fc
     .record({
       shape: fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: shape }),
       reservedKeys: fc.constantFrom('override' as const, 'rename' as const),
-      routes: fc.array(fc.tuple(whens, shape, fc.boolean()), { minLength: 1, maxLength: 3 }),
+      routes: fc.array(fc.tuple(whens, shape, fc.boolean(), layouts), { minLength: 1, maxLength: 3 }),
     })
     .map(({ routes, ...program }) => ({
       ...program,
       ...{ topics: new TopicSelection([]), idScope: 'audit' },
       routes: [
-        ...routes.map(([when, shapeOfRoute, goesOn], number) => ({
+        ...routes.map(([when, shapeOfRoute, goesOn, layout], number) => ({
           name: `route ${number}`,
           ...(when !== undefined && { when: { text: when, expression: expressionOf(when) } }),
           ...{ continue: goesOn, shape: shapeOfRoute },
-          copies: [
-            {
-              destination: { sink: `sink ${number % 2}`, maxBatchBytes: 900 },
-              layout: { source: 's', sourcetype: 't' },
-            },
-          ],
+          copies: [{ destination: { sink: `sink ${number % 2}`, maxBatchBytes: 900 }, layout }],
         })),
         { name: 'unmatched', drop: 'unmatched', continue: false, shape: [], copies: [] },
       ],
@@ -135,8 +163,12 @@ const value = fc.oneof(
       '',
       ' ',
       '{}',
-      '1790000000',
+      ...['1790000000', '1790000000123', '1790000000123456789', '17900000001.5', '1790000000.0625', '9999999999'],
+      ...['2026-12-01T02:03:04Z', '2026-12-01 02:03:04,123456789123', '2024-02-29t23:59:60.5+08:00', '\u00a0', 'auto'],
+      ...['2026-02-29T00:00:00Z', '1969-12-31T23:59:59-0001', '2026-12-01T02:03:04 +08', '\u3000é', '  '],
       'text "\n',
+      '["é","a\\"b",1,null]',
+      '{"x":"2026-12-01T02:03:04.5Z","a":[1790000000]}',
       Buffer.from('7bff7d', 'hex'),
       '[1]',
       ' {"x":1} ',
