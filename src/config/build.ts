@@ -118,7 +118,12 @@ export function processOf({ values, given, pem }: Understood): ProcessConfig {
       portWasSet: given.has('ADMIN_PORT'),
     },
     shutdownGraceMs: ms(values.SHUTDOWN_GRACE_SECONDS),
-    log: { level: values.LOG_LEVEL, ...present({ file: values.LOG_FILE }) },
+    log: {
+      level: values.LOG_LEVEL,
+      ...present({ file: values.LOG_FILE }),
+      fileBytes: values.LOG_FILE_MAX_BYTES,
+      filesKept: values.LOG_FILE_KEEP,
+    },
   }
 }
 

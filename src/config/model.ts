@@ -63,7 +63,7 @@ export interface ProcessConfig {
   maxInFlightBytes: number
   admin: { host: string; port: number; portWasSet: boolean }
   shutdownGraceMs: number
-  log: { level: string; file?: string }
+  log: { level: string; file?: string; fileBytes: number; filesKept: number }
 }
 
 /** Logstores of one project that are read in the same way. Each has a consumer group of this name. */

@@ -408,8 +408,17 @@ export const SETTINGS = {
   }),
   LOG_FILE: optional(text, {
     group: 'process',
-    doc: 'Log to files instead of standard output. The files rotate at 20 MB, and the 5 newest are kept. `bridge.log` is a link to the current one of `bridge.1.log`, `bridge.2.log`, … A terminal still shows every line.',
+    doc: 'Log to files instead of standard output. `bridge.log` is a link to the current one of `bridge.1.log`, `bridge.2.log`, …, which only the user of the replica may read. A terminal still shows every line. SIGHUP opens the current file again.',
     example: '/var/log/sls-siem-bridge/bridge.log',
+  }),
+  LOG_FILE_MAX_BYTES: defaulting('20MB', size(1_000, 17_179_869_184), {
+    group: 'process',
+    doc: 'Size at which the next file of `LOG_FILE` begins.',
+    example: '64MiB',
+  }),
+  LOG_FILE_KEEP: defaulting('5', wholeNumber(1, 10_000), {
+    group: 'process',
+    doc: 'Files of `LOG_FILE` that are kept, the current one included.',
   }),
   SPLUNK_SEARCH_URL: optional(searchUrl, {
     group: 'search',

@@ -1,6 +1,7 @@
+import { randomUUID } from 'node:crypto'
 import { lstatSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { isatty } from 'node:tty'
+import { isatty, WriteStream } from 'node:tty'
 import type { DestinationStream, Logger } from 'pino'
 import { multistream, pino, stdTimeFunctions } from 'pino'
 import { Fault, mayComeLater, messageOf } from '../core/errors.ts'
@@ -16,8 +17,10 @@ export interface LoggerOptions {
   level: string
   /** Rotating file instead of standard output. If standard output is a terminal, it still gets every line. */
   file?: string
-  /** Size in bytes at which the next file begins. Default 20 MiB. */
+  /** Size in bytes at which the next file begins. Default 20 MB. */
   fileBytes?: number
+  /** Files that are kept. Default 5. */
+  filesKept?: number
   /** Part of every line, like the process id. */
   consumer: string
   /** File descriptor of the standard output. Default 1. */
@@ -40,12 +43,15 @@ export interface OpenLogger {
  * file cannot be opened: `transient` if its folder may come later, as that of a volume.
  */
 export async function openLogger(options: LoggerOptions): Promise<OpenLogger> {
-  const { level, file, fileBytes = 20 << 20, consumer, fd = 1, lost = () => {} } = options
+  const { level, file, fileBytes = 20_000_000, filesKept = 5, consumer, fd = 1, lost = () => {} } = options
   const losses: Losses = {
     lost,
     over: (lines, why) => log.warn({ lines, why }, `${lines} lines of the log were lost: ${reasonOf(why)}`),
   }
-  const rolling = file === undefined ? undefined : openFile(file, fileBytes)
+  // The logger is made later, and it must not write while it writes.
+  const notLinked = (why: string, numbered: string): void =>
+    queueMicrotask(() => log.warn(`${file} cannot be made a link (${why}), so the log is in ${numbered}`))
+  const rolling = file === undefined ? undefined : openFile(file, { bytes: fileBytes, kept: filesKept, notLinked })
   const toFile = rolling && new LineWriter(rolling, losses)
   const terminal = isatty(fd)
   const toOutput = toFile && !terminal ? undefined : new LineWriter(new Descriptor(fd), losses)
@@ -64,9 +70,6 @@ export async function openLogger(options: LoggerOptions): Promise<OpenLogger> {
     },
     multistream(streams.map((stream) => ({ stream, level: 'trace' as const }))),
   )
-  if (rolling !== undefined && file !== undefined && !isOurs(file)) {
-    log.warn(`${file} is not a link of this program, so the log is in ${rolling.file}`)
-  }
   return {
     log,
     flush() {
@@ -90,13 +93,25 @@ function withErrorFields(fields: Record<string, unknown>): Record<string, unknow
 
 async function pretty(terminal: LineWriter): Promise<DestinationStream> {
   const { prettyFactory } = await import('pino-pretty')
-  const told = prettyFactory({ colorize: true, translateTime: 'SYS:HH:MM:ss.l', ignore: 'consumer,pid' })
+  const told = prettyFactory({
+    colorize: showsColours(),
+    translateTime: 'SYS:HH:MM:ss.l',
+    ignore: 'consumer,pid',
+  })
   return { write: (line) => terminal.write(told(line)) }
+}
+
+/** Node knows what NO_COLOR and TERM=dumb mean. */
+export function showsColours(env?: object): boolean {
+  return WriteStream.prototype.getColorDepth(env) > 1
 }
 
 const TOLD_AGAIN_MS = 60_000
 
-function openFile(file: string, bytes: number): RollingFile {
+function openFile(
+  file: string,
+  { notLinked, ...rolling }: { bytes: number; kept: number; notLinked: (why: string, numbered: string) => void },
+): RollingFile {
   const errors = new LineWriter(new Descriptor(2), { lost() {}, over() {} })
   let told = Number.NEGATIVE_INFINITY
   const failed = (error: unknown): void => {
@@ -104,8 +119,15 @@ function openFile(file: string, bytes: number): RollingFile {
     told = performance.now()
     errors.write(`LOG_FILE ${file}: ${messageOf(error)}\n`)
   }
+  let linked = true
+  const begun = (numbered: string): void => {
+    const why = linkProblem(file, numbered)
+    // Once, until it can be made again.
+    if (why !== undefined && linked) notLinked(why, numbered)
+    linked = why === undefined
+  }
   try {
-    return new RollingFile({ file, bytes, failed, begun: (numbered) => isOurs(file) && link(file, numbered) })
+    return new RollingFile({ file, ...rolling, failed, begun })
   } catch (error) {
     throw new Fault(
       mayComeLater(error) ? 'transient' : 'configuration',
@@ -124,11 +146,30 @@ function isOurs(file: string): boolean {
   return lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() ?? true
 }
 
+/** Makes the link, or says why it is not there. Not every disk has links. */
+function linkProblem(file: string, numbered: string): string | undefined {
+  if (!isOurs(file)) return 'something else has this name'
+  try {
+    link(file, numbered)
+    return undefined
+  } catch (error) {
+    return codeOf(error)
+  }
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? messageOf(error)
+}
+
 /** The files are numbered. People and `tail -F` want the name that was configured. */
 function link(file: string, numbered: string): void {
   // Renamed into place, so that replicas that share the file never find the name missing.
-  const fresh = join(dirname(file), `.${basename(file)}.${process.pid}`)
-  rmSync(fresh, { force: true })
+  const fresh = join(dirname(file), `.${basename(file)}.${randomUUID()}`)
   symlinkSync(basename(numbered), fresh)
-  renameSync(fresh, file)
+  try {
+    renameSync(fresh, file)
+  } catch (error) {
+    rmSync(fresh, { force: true })
+    throw error
+  }
 }

@@ -1,4 +1,14 @@
-import { closeSync, constants, fstatSync, mkdirSync, openSync, readdirSync, unlinkSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
 import { basename, dirname, extname, join } from 'node:path'
 import type { Output } from './line-writer.ts'
 
@@ -7,17 +17,18 @@ export interface RollingFileOptions {
   file: string
   /** Size in bytes at which the next file begins. */
   bytes: number
+  /** Files that are kept, the current one included. */
+  kept: number
   /** Nothing can be written, the next file cannot be begun, or an old one not be removed. It is tried again. */
   failed: (error: unknown) => void
   /** The file of this path is written from now on. */
   begun: (path: string) => void
 }
 
-const FILES_KEPT = 5
-
 /**
- * Numbered files, of which the newest are kept. It begins with the newest that is there. (pino-roll waits in a loop, for ever,
- * when the process ends while the disk is full.)
+ * Numbered files, of which the newest are kept. It begins with the newest that is there. A link or a folder of such a name
+ * belongs to somebody else, perhaps another replica: `bridge.1.log` may be its LOG_FILE. It is neither written nor removed.
+ * (pino-roll waits in a loop, for ever, when the process ends while the disk is full.)
  */
 export class RollingFile implements Output {
   readonly #options: RollingFileOptions
@@ -36,7 +47,7 @@ export class RollingFile implements Output {
     this.#before = `${basename(options.file, extension)}.`
     this.#after = extension || '.log'
     mkdirSync(this.#directory, { recursive: true })
-    this.#number = Math.max(1, ...this.#numbers())
+    this.#number = this.#free(Math.max(1, ...this.#numbers()))
     this.#fd = open(this.file)
     this.#size = fstatSync(this.#fd).size
     this.#begun()
@@ -73,9 +84,10 @@ export class RollingFile implements Output {
     this.#openNumber(this.#number + 1)
   }
 
-  #openNumber(number: number): void {
+  #openNumber(wanted: number): void {
     const before = this.#fd
     try {
+      const number = this.#free(wanted)
       const fd = open(this.#path(number))
       this.#fd = fd
       this.#number = number
@@ -98,17 +110,25 @@ export class RollingFile implements Output {
     try {
       this.#options.begun(this.file)
       const old = this.#numbers().sort((a, b) => a - b)
-      for (const number of old.slice(0, -FILES_KEPT)) unlinkSync(this.#path(number))
+      for (const number of old.slice(0, -this.#options.kept)) unlinkSync(this.#path(number))
     } catch (error) {
       this.#options.failed(error)
     }
   }
 
   #numbers(): number[] {
-    return readdirSync(this.#directory).flatMap((name) => {
+    return readdirSync(this.#directory, { withFileTypes: true }).flatMap((entry) => {
+      const { name } = entry
+      if (!entry.isFile()) return []
       const number = name.slice(this.#before.length, -this.#after.length)
       return /^[1-9]\d*$/.test(number) && basename(this.#path(number)) === name ? [Number(number)] : []
     })
+  }
+
+  /** The first number from this one on whose name nobody else has. */
+  #free(number: number): number {
+    const found = lstatSync(this.#path(number), { throwIfNoEntry: false })
+    return found === undefined || found.isFile() ? number : this.#free(number + 1)
   }
 
   #path(number: number | string): string {
@@ -116,7 +136,9 @@ export class RollingFile implements Output {
   }
 }
 
-/** Not blocking, so that a FIFO of that name without a reader is an error. */
+const FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK | constants.O_NOFOLLOW
+
+/** Not blocking, so that a FIFO that came there meanwhile is an error without a reader. A link is one, too. */
 function open(path: string): number {
-  return openSync(path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK, 0o666)
+  return openSync(path, FLAGS, 0o600)
 }

@@ -56,7 +56,7 @@ describe('defaults', () => {
     expect(config.maxInFlightBytes).toBe(67_108_864)
     expect(config.admin).toEqual({ host: '127.0.0.1', port: 9464, portWasSet: false })
     expect(config.shutdownGraceMs).toBe(25_000)
-    expect(config.log).toEqual({ level: 'info' })
+    expect(config.log).toEqual({ level: 'info', fileBytes: 20_000_000, filesKept: 5 })
   })
 
   test('hold for variables that are empty or blank', () => {
@@ -112,6 +112,8 @@ test('every variable reaches the configuration', () => {
     SHUTDOWN_GRACE_SECONDS: '3',
     LOG_LEVEL: 'Debug',
     LOG_FILE: '/tmp/no-such-dir/bridge.log',
+    LOG_FILE_MAX_BYTES: '64MiB',
+    LOG_FILE_KEEP: '3',
   })
   expect(accessKeyOf(config).securityToken?.reveal()).toBe('sts')
   expect(config.sls).toMatchObject({
@@ -146,7 +148,7 @@ test('every variable reaches the configuration', () => {
   expect(config.maxInFlightBytes).toBe(4000)
   expect(config.admin).toEqual({ host: '::1', port: 0, portWasSet: true })
   expect(config.shutdownGraceMs).toBe(3_000)
-  expect(config.log).toEqual({ level: 'debug', file: '/tmp/no-such-dir/bridge.log' })
+  expect(config.log).toEqual({ level: 'debug', file: '/tmp/no-such-dir/bridge.log', fileBytes: 64 << 20, filesKept: 3 })
 })
 
 test('several logstores of the project are read in the same way, each once, and all of them take the one route', () => {

@@ -1,11 +1,21 @@
 import { execFile } from 'node:child_process'
-import { lstatSync, openSync, readdirSync, readFileSync, symlinkSync, watch, writeFileSync } from 'node:fs'
+import fs, {
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  watch,
+  writeFileSync,
+} from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { Fault } from '../../../src/core/errors.ts'
 import { Secret } from '../../../src/core/secret.ts'
-import { openLogger } from '../../../src/observability/logger.ts'
+import { openLogger, showsColours } from '../../../src/observability/logger.ts'
 import { linesOf, temporaryDirectory } from './observed.ts'
 
 const run = promisify(execFile)
@@ -90,6 +100,13 @@ test('the last line before the process exits is written, in a pipe and in a file
   expect(linesOf(file).at(-1)).toMatchObject({ level: 'fatal', msg: 'the last one' })
 })
 
+test('a terminal gets no colours where the user or the terminal wants none', () => {
+  expect(showsColours({ TERM: 'xterm' })).toBe(true)
+  expect(showsColours({ TERM: 'xterm', NO_COLOR: '' })).toBe(true)
+  expect(showsColours({ TERM: 'xterm', NO_COLOR: '1' })).toBe(false)
+  expect(showsColours({ TERM: 'dumb' })).toBe(false)
+})
+
 describe('LOG_FILE', () => {
   async function filled(file: string, lines: number) {
     const { log, flush } = await openLogger({ level: 'info', consumer: 'c', file, fileBytes: 1024 })
@@ -144,6 +161,41 @@ describe('LOG_FILE', () => {
     await filled(join(directory, 'bridge.log'), 1)
     expect(readFileSync(join(directory, 'bridge.log'), 'utf8')).toBe('precious')
     expect(linesOf(join(directory, 'bridge.1.log'))).toHaveLength(2)
+    expect(linesOf(join(directory, 'bridge.1.log')).map(({ msg }) => msg)).toContainEqual(
+      expect.stringMatching(/bridge\.log cannot be made a link \(something else .*bridge\.1\.log$/),
+    )
+  })
+
+  test('is linked again after both the link and the file were moved away and the log is opened again', async () => {
+    const directory = temporaryDirectory()
+    const file = join(directory, 'bridge.log')
+    const { log, reopen } = await openLogger({ level: 'info', consumer: 'c', file })
+    log.info('before')
+    renameSync(file, `${file}.old`)
+    renameSync(join(directory, 'bridge.1.log'), join(directory, 'moved'))
+    reopen()
+    log.info('after')
+    expect(linesOf(file).map(({ msg }) => msg)).toEqual(['after'])
+    expect(linesOf(join(directory, 'moved')).map(({ msg }) => msg)).toEqual(['before'])
+    expect(readdirSync(directory).filter((name) => name.startsWith('.'))).toEqual([])
+  })
+
+  test('on a disk without links is written all the same, with one warning', async () => {
+    const { symlinkSync: link } = fs
+    const replace = (by: typeof link): void => {
+      fs.symlinkSync = by
+      syncBuiltinESMExports()
+    }
+    onTestFinished(() => replace(link))
+    replace(() => {
+      throw Object.assign(new Error('operation not permitted'), { code: 'EPERM' })
+    })
+    const directory = temporaryDirectory()
+    await filled(join(directory, 'bridge.log'), 5)
+    const warnings = numbered(directory)
+      .flatMap((name) => linesOf(join(directory, name)))
+      .filter(({ level }) => level === 'warn')
+    expect(warnings.map(({ msg }) => msg)).toEqual([expect.stringMatching(/cannot be made a link \(EPERM\)/)])
   })
 })
 
