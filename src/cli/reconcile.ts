@@ -3,10 +3,12 @@ import type { Config } from '../config/model.ts'
 import type { Parser } from '../config/parsers.ts'
 import { text, wholeNumber } from '../config/parsers.ts'
 import { Fault, messageOf } from '../core/errors.ts'
+import type { StartPosition } from '../core/start-position.ts'
 import { NO_TELEMETRY } from '../core/telemetry.ts'
 import { credentialSources, referenceEncoder, slsClient } from '../parts.ts'
-import { readDeadLetters } from '../sinks/dead-letter-files.ts'
 import type { SlsClient } from '../sls/client.ts'
+import { SlsError } from '../sls/errors.ts'
+import type { GroupShard } from '../sls/group-shards.ts'
 import { shardsOfGroup } from '../sls/group-shards.ts'
 import { USER_AGENT } from '../version.ts'
 import type { CommandIo } from './command.ts'
@@ -15,10 +17,10 @@ import { configurationOf } from './configuration.ts'
 import { persistently } from './persistently.ts'
 import type { ComparedLogstore } from './reconcile/compared-logstore.ts'
 import { comparedLogstores } from './reconcile/compared-logstore.ts'
-import type { Counts, MissingLog, ShardResult } from './reconcile/comparison.ts'
+import type { Counts, FoundEvents, MissingLog, ShardResult } from './reconcile/comparison.ts'
 import { compare, emptyResult, totalOf } from './reconcile/comparison.ts'
+import { deadLettersOf, lettersOfIndex } from './reconcile/dead-letters.ts'
 import { readExportedIds } from './reconcile/exported-ids.ts'
-import { IdCounts } from './reconcile/id-counts.ts'
 import type { Period } from './reconcile/period.ts'
 import { periodOf } from './reconcile/period.ts'
 import type { LogstoreResult, Reconciliation } from './reconcile/report.ts'
@@ -51,12 +53,14 @@ the routes of the configuration file) decide which logs are wanted, so use the s
 Splunk through its REST API: SPLUNK_SEARCH_URL, SPLUNK_SEARCH_TOKEN. Ingests nothing and commits nothing. See
 docs/reconcile.md.
 
-MISSING       before the checkpoint, and neither in Splunk nor in a dead letter
-DUPLICATED    events in Splunk after the first of each log
-DEAD-LETTERED refused by Splunk for good, and kept as dead letters
-PENDING       at or after the checkpoint, not in Splunk yet: the bridge still has to deliver them
+MISSING        before the checkpoint, and neither in Splunk nor in a dead letter
+DUPLICATED     events in Splunk after the first of each log
+DEAD-LETTERED  refused by Splunk for good, and kept as dead letters
+NOT-LOOKED-FOR not at their time in Splunk, and too many to look for at others: compare shorter periods
+PENDING        at or after the checkpoint, not in Splunk yet: the bridge still has to deliver them
 
-Exit code 0: nothing is missing; 1: logs are missing, or the comparison failed; 2: wrong usage or configuration.
+Exit code 0: nothing is missing; 1: logs are missing or were not looked for, or the comparison failed; 2: wrong usage or
+configuration.
 `
 
 /** A log's own time is before its arrival if its collector was offline, and after it if its clock is wrong. */
@@ -151,8 +155,13 @@ async function answer(question: Question, subject: Subject, notes: Set<string>, 
   }
 }
 
+interface WindowQuestion {
+  readonly logstore: ComparedLogstore
+  readonly deadLetters: () => Promise<Counts>
+}
+
 interface Siem {
-  ofWindow(window: WantedWindow, logstore: ComparedLogstore, signal: AbortSignal): Promise<Counts>
+  ofWindow(window: WantedWindow, asked: WindowQuestion, signal: AbortSignal): Promise<FoundEvents>
   close(): Promise<void>
 }
 
@@ -169,8 +178,8 @@ async function openSiem(ids: string | undefined, config: Config, notes: Set<stri
   })
   const counts = new SplunkCounts(search, notes)
   return {
-    ofWindow: (window, { program, scope }, signal) =>
-      counts.ofWindow(window, { idScope: program.idScope, scope }, signal),
+    ofWindow: (window, { logstore: { program, scope }, deadLetters }, signal) =>
+      counts.ofWindow(window, { idScope: program.idScope, scope, deadLetters }, signal),
     close: () => search.close(),
   }
 }
@@ -197,7 +206,8 @@ async function reconcile(question: Question, { config, logstores }: Subject, mea
   if (period.to > Date.now() / 1000 - INDEXING_SECONDS) {
     notes.add('--to is less than a minute ago: events delivered since then may not be searchable yet')
   }
-  const letters = onlyOnce(() => deadLettersOf(question, { config, logstores }, notes))
+  const dirs = [config.deadLetterDir, ...question.deadLetterDirs]
+  const letters = onlyOnce(() => deadLettersOf(logstores, dirs, notes))
   const credentials = credentialSources(NO_TELEMETRY)
   const results: LogstoreResult[] = []
   let left = show
@@ -215,7 +225,7 @@ async function reconcile(question: Question, { config, logstores }: Subject, mea
   }
   const total = totalOf(results.flatMap(({ shards }) => shards))
   if (total.wanted === 0) notes.add(NOTHING_COMPARED)
-  return { period, logstores: results, total, notes: [...notes], ok: total.missing === 0 }
+  return { period, logstores: results, total, notes: [...notes], ok: total.missing + total.notLookedFor === 0 }
 }
 
 interface LogstoreMeans extends Means {
@@ -246,13 +256,28 @@ async function ofLogstore(
   for (const shard of shards) {
     const result = emptyResult(shard.shard)
     results.push(result)
-    for await (const window of wantedWindows(reading, shard, period, signal)) {
-      const found = await siem.ofWindow(window, logstore, signal)
-      const lost = await compare(window, found, async () => ofIndex(await letters(), window.index), result)
-      missing.push(...lost.slice(0, Math.max(0, show - missing.length)))
+    try {
+      for await (const window of wantedWindows(reading, shard, owedIn(period, shard, source.start, notes), signal)) {
+        const deadLetters = async () => lettersOfIndex(await letters(), window.index)
+        const found = await siem.ofWindow(window, { logstore, deadLetters }, signal)
+        const lost = await compare(window, found, deadLetters, result)
+        missing.push(...lost.slice(0, Math.max(0, show - missing.length)))
+      }
+    } catch (error) {
+      if (!(error instanceof SlsError && error.reaction === 'shard_gone')) throw error
+      notes.add(`shard ${shard.shard} is deleted: its logs have expired, and cannot be compared`)
     }
   }
   return { ...ref, consumerGroup, total: totalOf(results), shards: results, missing }
+}
+
+/** The part of the period whose logs are delivered at all. A shard with a checkpoint may have had another start. */
+function owedIn(period: Period, { checkpoint }: GroupShard, start: StartPosition, notes: Set<string>): Period {
+  if (checkpoint !== '' || start.kind !== 'time' || start.unixSeconds <= period.from) return period
+  notes.add(
+    'logs before the start (SLS_START) are never delivered: they do not count where a shard has no checkpoint yet',
+  )
+  return { ...period, from: Math.min(start.unixSeconds, period.to) }
 }
 
 function onlyOnce<T>(make: () => Promise<T>): () => Promise<T> {
@@ -261,40 +286,4 @@ function onlyOnce<T>(make: () => Promise<T>): () => Promise<T> {
     made ??= make()
     return made
   }
-}
-
-/** Dead letters are counted by id, and by id and index. */
-function inIndex(id: string, index: string): string {
-  return `${id}\n${index}`
-}
-
-function ofIndex(letters: Counts, index: string | undefined): Counts {
-  return { of: (id) => letters.of(index === undefined ? id : inIndex(id, index)) }
-}
-
-async function deadLettersOf(
-  { deadLetterDirs }: Question,
-  { config, logstores }: Subject,
-  notes: Set<string>,
-): Promise<Counts> {
-  const counts = new IdCounts()
-  const projects = new Set(logstores.map(({ ref }) => ref.project))
-  const sinks = new Set(logstores.flatMap((logstore) => [...logstore.sinks]))
-  const byIndex = logstores.some((logstore) => logstore.byIndex)
-  let damaged = 0
-  for (const dir of new Set([config.deadLetterDir, ...deadLetterDirs])) {
-    for await (const { letter } of readDeadLetters(dir)) {
-      if (!letter) {
-        damaged++
-        continue
-      }
-      const { project, event_id: id, sink } = letter.origin
-      if (id === null || !projects.has(project) || (sink !== undefined && !sinks.has(sink))) continue
-      counts.add(id)
-      const { index } = byIndex ? (JSON.parse(letter.event) as { index?: string }) : {}
-      if (index !== undefined) counts.add(inIndex(id, index))
-    }
-  }
-  if (damaged > 0) notes.add(`${damaged} damaged lines among the dead letters were skipped`)
-  return counts
 }

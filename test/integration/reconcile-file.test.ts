@@ -108,7 +108,7 @@ describe('reconcile with a configuration file', () => {
     const { reconcile } = await delivered()
     const { code, said } = await reconcile('--json')
     expect(code).toBe(0)
-    const counts = { wanted: 15, found: 15, missing: 0, duplicated: 0, deadLettered: 0, pending: 0 }
+    const counts = { wanted: 15, found: 15, missing: 0, duplicated: 0, deadLettered: 0, notLookedFor: 0, pending: 0 }
     expect(said.logstores.map(({ project, logstore, total }) => [project, logstore, total])).toEqual([
       ['audit', 'trail', counts],
       ['web', 'access', { ...counts, found: 14, deadLettered: 1 }],

@@ -12,7 +12,7 @@ const SEARCH_TOKEN = 'eyJraWQiOiJzcGx1bmsifQ'
 
 interface Reconciled {
   ok: boolean
-  total: Record<'wanted' | 'found' | 'missing' | 'duplicated' | 'deadLettered' | 'pending', number>
+  total: Record<'wanted' | 'found' | 'missing' | 'duplicated' | 'deadLettered' | 'notLookedFor' | 'pending', number>
   shards: Array<Record<'shard' | 'wanted' | 'found' | 'missing' | 'pending', number>>
   missing: Array<{ shard: number; id: string; cursor: string; time: string }>
   notes: string[]
@@ -62,7 +62,15 @@ describe('reconcile', () => {
     await scenario.deliver()
     const { wanted } = scenario.tally()
     const { code, said } = await reconcile(scenario, ['--json'])
-    expect(said.total).toEqual({ wanted, found: wanted, missing: 0, duplicated: 0, deadLettered: 0, pending: 0 })
+    expect(said.total).toEqual({
+      wanted,
+      found: wanted,
+      missing: 0,
+      duplicated: 0,
+      deadLettered: 0,
+      notLookedFor: 0,
+      pending: 0,
+    })
     expect(wanted).toBeGreaterThan(0)
     expect(said).toMatchObject({ ok: true, missing: [] })
     expect(said.shards.map(({ shard }) => shard)).toEqual([0, 1])
@@ -159,8 +167,84 @@ describe('reconcile', () => {
     await scenario.deliver()
     await scenario.write(1)
     const { code, said } = await reconcile(scenario, ['--json'])
-    expect(said.total).toEqual({ wanted: 60, found: 40, missing: 0, duplicated: 0, deadLettered: 0, pending: 20 })
+    expect(said.total).toEqual({
+      wanted: 60,
+      found: 40,
+      missing: 0,
+      duplicated: 0,
+      deadLettered: 0,
+      notLookedFor: 0,
+      pending: 20,
+    })
     expect(code).toBe(0)
+  })
+
+  test('takes dead letters off before it looks a second time, and says what it did not look for', async () => {
+    const scenario = await start({ sls: { shards: 1 } })
+    const group = scenario.logstore.createGroup({ name: 'scenario', timeoutSeconds: 60, order: false })
+    const written = Array.from({ length: 61 }, () =>
+      scenario.logstore.write(Array.from({ length: 100 }, (_, n) => ({ n: String(n) }))),
+    )
+    const ids = written.flatMap(({ cursor }) =>
+      Array.from({ length: 100 }, (_, n) => `audit:0:${Buffer.from(cursor, 'base64')}:${n}`),
+    )
+    const [letters, found] = [ids.slice(0, 6_000), ids.slice(6_000)]
+    const shard = scenario.logstore.shard(0)
+    group.commit({ shard: 0, checkpoint: shard.cursorAt(shard.end), consumer: 'c', force: true })
+    const { project, name: logstore } = scenario.logstore
+    // Splunk has them at another time than theirs, so only the second look finds them.
+    const source = `sls://${project}/${logstore}`
+    const events = found.map((id) => JSON.stringify({ time: 1, source, event: 'x', fields: { sls_event_id: id } }))
+    const posted = await fetch(`${scenario.hec.url}/services/collector/event`, {
+      method: 'POST',
+      headers: { authorization: `Splunk ${scenario.hec.token}` },
+      body: events.join('\n'),
+    })
+    expect(posted.status).toBe(200)
+    const line = (id: string) =>
+      JSON.stringify({
+        reason: { code: '6', text: 'Invalid data format', status: 400 },
+        origin: { project, logstore, shard: 0, cursor: 'MQ==', event_id: id },
+        at: new Date().toISOString(),
+        event: { event: 'x', fields: { sls_event_id: id } },
+      })
+    writeFileSync(join(scenario.deadLetterDir, 'dead-letter-a.jsonl'), letters.map((id) => `${line(id)}\n`).join(''))
+
+    const { code, said } = await reconcile(scenario, ['--json'])
+    const total = { wanted: 6_100, duplicated: 0, pending: 0 }
+    expect(said.total).toEqual({ ...total, found: 100, missing: 0, deadLettered: 6_000, notLookedFor: 0 })
+    expect({ code, ok: said.ok }).toEqual({ code: 0, ok: true })
+
+    const without = await reconcile(scenario, ['--json'], { DEAD_LETTER_DIR: './none' })
+    expect(without.said.total).toEqual({ ...total, found: 0, missing: 5_000, deadLettered: 0, notLookedFor: 1_100 })
+    expect({ code: without.code, ok: without.said.ok }).toEqual({ code: 1, ok: false })
+    const text = await reconcile(scenario, ['--show', '0'], { DEAD_LETTER_DIR: './none' })
+    expect(text.stdout.trimEnd().split('\n').at(-1)).toBe(
+      '5000 of 6100 wanted logs are missing, and 1100 were not looked for: compare shorter periods',
+    )
+  })
+
+  test('counts nothing as owed that is never delivered: before SLS_START, and of a deleted shard', async () => {
+    let ageMs = 100_000
+    const scenario = await start({ sls: { shards: 3, now: () => Date.now() - ageMs } })
+    scenario.logstore.createGroup({ name: 'scenario', timeoutSeconds: 60, order: false })
+    const write = (shard: number) => scenario.logstore.write([{ n: '1' }], { shard })
+    for (const shard of [0, 1, 1, 2]) write(shard)
+    ageMs = AGE_MS
+    for (const shard of [1, 2]) write(shard)
+    const gone = { match: { api: 'GetCursor', shard: 2 }, times: 0, action: { status: 404, code: 'ShardNotExist' } }
+    scenario.sls.faults.add(gone)
+    const SLS_START = String(Math.floor(Date.now() / 1000) - 50)
+    const { code, said } = await reconcile(scenario, ['--json'], { SLS_START })
+    expect(said.shards.map(({ shard, wanted, pending }) => [shard, wanted, pending])).toEqual([
+      [0, 0, 0],
+      [1, 1, 1],
+      [2, 0, 0],
+    ])
+    expect(said.notes.join()).toMatch(/before the start \(SLS_START\).*shard 2 is deleted/)
+    expect(code).toBe(0)
+    const begin = await reconcile(scenario, ['--json'])
+    expect(begin.said.shards[1]).toMatchObject({ pending: 3 })
   })
 
   test('with SLS_QUERY compares by the hashed ids the bridge gave', async () => {

@@ -13,6 +13,8 @@ export interface ShardResult {
   duplicated: number
   /** Not in the SIEM, but in a dead letter. */
   deadLettered: number
+  /** Before the checkpoint, not in the SIEM at their time, and not looked for at others: nothing is known of them. */
+  notLookedFor: number
   /** At or after the checkpoint and not in the SIEM yet: the bridge still has to deliver them. */
   pending: number
 }
@@ -32,14 +34,19 @@ export interface Counts {
   of(id: string): number
 }
 
+export interface FoundEvents extends Counts {
+  /** Ids of which 0 proves nothing. */
+  readonly notLookedFor?: ReadonlySet<string>
+}
+
 export function emptyResult(shard: number): ShardResult {
-  return { shard, wanted: 0, found: 0, missing: 0, duplicated: 0, deadLettered: 0, pending: 0 }
+  return { shard, wanted: 0, found: 0, missing: 0, duplicated: 0, deadLettered: 0, notLookedFor: 0, pending: 0 }
 }
 
 /** Adds a window to its shard's line and returns the missing logs. Reads `deadLetters` only if some log was not found. */
 export async function compare(
   { shard, index, committed, logs }: WantedWindow,
-  events: Counts,
+  events: FoundEvents,
   deadLetters: () => Promise<Counts>,
   result: ShardResult,
 ): Promise<MissingLog[]> {
@@ -54,6 +61,7 @@ export async function compare(
     const letters = Math.min(lacking, (await deadLetters()).of(id))
     result.deadLettered += letters
     if (!committed) result.pending += lacking - letters
+    else if (events.notLookedFor?.has(id)) result.notLookedFor += lacking - letters
     else if (lacking > letters) {
       result.missing += lacking - letters
       const time = new Date(seconds * 1000).toISOString()

@@ -22,12 +22,12 @@ export interface Reconciliation {
   readonly logstores: readonly LogstoreResult[]
   readonly notes: readonly string[]
   readonly total: Total
-  /** Nothing is missing. */
+  /** Nothing is missing, and everything was looked for. */
   readonly ok: boolean
 }
 
-const COLUMNS = ['wanted', 'found', 'missing', 'duplicated', 'deadLettered', 'pending'] as const
-const HEADER = ['SHARD', 'WANTED', 'FOUND', 'MISSING', 'DUPLICATED', 'DEAD-LETTERED', 'PENDING']
+const COLUMNS = ['wanted', 'found', 'missing', 'duplicated', 'deadLettered', 'notLookedFor', 'pending'] as const
+const HEADER = ['SHARD', 'WANTED', 'FOUND', 'MISSING', 'DUPLICATED', 'DEAD-LETTERED', 'NOT-LOOKED-FOR', 'PENDING']
 
 /** A single logstore is the document; several are a list in it. */
 export function asJson({ period, logstores, ok, total, notes }: Reconciliation): string {
@@ -67,7 +67,10 @@ function linesOf(result: LogstoreResult, period: Period): string[] {
 export const NOTHING_COMPARED =
   'no log of the period is wanted: nothing was compared. Check FILTER_TOPICS and the period'
 
-function verdict(ok: boolean, { wanted, missing, pending }: Total): string {
+function verdict(ok: boolean, { wanted, missing, notLookedFor, pending }: Total): string {
+  const unknown = `${notLookedFor} were not looked for: compare shorter periods`
+  if (missing > 0 && notLookedFor > 0) return `${missing} of ${wanted} wanted logs are missing, and ${unknown}`
+  if (notLookedFor > 0) return `of ${wanted} wanted logs ${unknown}`
   if (!ok) return `${missing} of ${wanted} wanted logs are missing: see docs/reconcile.md`
   if (wanted === 0) return NOTHING_COMPARED
   return pending > 0 ? `nothing is missing; ${pending} are still to be delivered` : 'nothing is missing'

@@ -1,6 +1,6 @@
 import { Fault } from '../../core/errors.ts'
 import { persistently } from '../persistently.ts'
-import type { Counts } from './comparison.ts'
+import type { Counts, FoundEvents } from './comparison.ts'
 import type { EventScope, TimeRange } from './spl.ts'
 import { ALL_TIME, countsOfIds, countsOfPrefixes, timeRanges } from './spl.ts'
 import type { SplunkSearch } from './splunk-search.ts'
@@ -16,6 +16,8 @@ export interface Counted {
   readonly idScope: string
   /** `index`: of the window. */
   readonly scope: (index: string | undefined) => EventScope
+  /** Those of the window. */
+  readonly deadLetters: () => Promise<Counts>
 }
 
 /** Counts events by id through Splunk's search. */
@@ -31,16 +33,20 @@ export class SplunkCounts {
 
   /**
    * Searches by time first: one search finds thousands of ids. Then searches for the remaining ids by name, over all time: a
-   * row limit, or a rule in Splunk that changes `_time`, must not make a log look lost.
+   * row limit, or a rule in Splunk that changes `_time`, must not make a log look lost. Dead letters need no second search.
    */
-  async ofWindow(window: WantedWindow, { idScope, scope: scopeOf }: Counted, signal: AbortSignal): Promise<Counts> {
-    const { shard, index, committed, logs } = window
+  async ofWindow(
+    window: WantedWindow,
+    { idScope, scope: scopeOf, deadLetters }: Counted,
+    signal: AbortSignal,
+  ): Promise<FoundEvents> {
+    const { shard, index, logs } = window
     const scope = scopeOf(index)
     const found = new Map<string, number>()
     const spl = countsOfPrefixes(scope, [`${idScope}:${shard}:`])
     const times = [...logs.values()].map(({ seconds }) => seconds)
     for (const range of timeRanges(times)) await this.#add(found, logs, spl, range, signal)
-    const lacking = committed ? [...logs.keys()].filter((id) => !found.has(id)) : []
+    const lacking = await lackingOf(window, found, deadLetters)
     const again = lacking.slice(0, this.#secondLooks)
     this.#secondLooks -= again.length
     if (again.length < lacking.length) {
@@ -52,7 +58,7 @@ export class SplunkCounts {
     if (again.some((id) => found.has(id))) {
       this.#notes.add('some events were found only at another time than the time of their log')
     }
-    return { of: (id) => found.get(id) ?? 0 }
+    return { of: (id) => found.get(id) ?? 0, notLookedFor: new Set(lacking.slice(again.length)) }
   }
 
   async #add(
@@ -72,6 +78,18 @@ export class SplunkCounts {
     }, signal)
     for (const [id, count] of rows) found.set(id, (found.get(id) ?? 0) + count)
   }
+}
+
+/** Ids before the checkpoint of which nothing was found, and that no dead letter explains. */
+async function lackingOf(
+  { committed, logs }: WantedWindow,
+  found: ReadonlyMap<string, number>,
+  deadLetters: () => Promise<Counts>,
+): Promise<string[]> {
+  const lacking = committed ? [...logs].filter(([id]) => !found.has(id)) : []
+  if (lacking.length === 0) return []
+  const letters = await deadLetters()
+  return lacking.filter(([id, { times }]) => letters.of(id) < times).map(([id]) => id)
 }
 
 /** Splunk writes numbers as text. A count that is not one must not hide a missing log. */

@@ -24,7 +24,11 @@ import { post, receiverFor } from '../emulator/hec/client.ts'
 const NOW = 1_700_000_000
 const TOKEN = 'the-search-token'
 const signal = new AbortController().signal
-const COUNTED = { idScope: 'l', scope: () => ({ index: undefined, source: 'sls://p/l' }) }
+const COUNTED = {
+  idScope: 'l',
+  scope: () => ({ index: undefined, source: 'sls://p/l' }),
+  deadLetters: async () => ({ of: () => 0 }),
+}
 
 describe('the period', () => {
   test.each([
@@ -155,7 +159,16 @@ describe('the comparison', () => {
   test('tells found, duplicated, dead-lettered and missing apart', async () => {
     const result = emptyResult(7)
     const missing = await compare(window(true), found, letters, result)
-    expect(result).toEqual({ shard: 7, wanted: 7, found: 4, missing: 2, duplicated: 2, deadLettered: 1, pending: 0 })
+    expect(result).toEqual({
+      shard: 7,
+      wanted: 7,
+      found: 4,
+      missing: 2,
+      duplicated: 2,
+      deadLettered: 1,
+      notLookedFor: 0,
+      pending: 0,
+    })
     expect(missing.map(({ id }) => id)).toEqual(['nowhere', 'same'])
     expect(missing[0]).toMatchObject({ shard: 7, cursor: 'MQ==', time: '2023-11-14T22:13:20.000Z' })
   })
@@ -350,7 +363,7 @@ describe('Splunk’s answers', () => {
     },
   )
 
-  test('a note tells that not all ids were looked for a second time', async () => {
+  test('dead letters are not looked for a second time, and what is beyond the limit is told', async () => {
     let searches = 0
     const url = await scripted((_, response) => {
       searches++
@@ -363,10 +376,15 @@ describe('Splunk’s answers', () => {
       committed: true,
       logs: new Map(Array.from({ length: logs }, (_, i) => [`l:0:${i}:0`, { seconds: 1, cursor: 'MQ==', times: 1 }])),
     })
+    const deadLetters = async () => ({ of: () => 1 })
+    await counts.ofWindow(window(6_000), { ...COUNTED, deadLetters }, signal)
+    expect(searches).toBe(1)
+    searches = 0
     await counts.ofWindow(window(5_000), COUNTED, signal)
     expect([...notes]).toEqual([])
     expect(searches).toBe(1 + 5_000 / 200)
-    await counts.ofWindow(window(1), COUNTED, signal)
+    const { notLookedFor } = await counts.ofWindow(window(1), COUNTED, signal)
+    expect(notLookedFor).toEqual(new Set(['l:0:0:0']))
     expect([...notes].join()).toContain('only 5000 of the logs not found at their time were looked for by id')
     expect(searches).toBe(2 + 5_000 / 200)
   })
