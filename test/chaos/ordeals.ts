@@ -8,7 +8,7 @@ import type { TrialOptions } from './trial.ts'
 import type { World } from './world.ts'
 import { STEADY } from './world.ts'
 
-type Ordeal = Pick<TrialOptions, 'ack' | 'endpoints' | 'hec' | 'load' | 'ordeal' | 'replicas' | 'shards'>
+type Ordeal = Pick<TrialOptions, 'ack' | 'diskKb' | 'endpoints' | 'hec' | 'load' | 'ordeal' | 'replicas' | 'shards'>
 
 /** A batch of one log group would show little: while this lasts they pile up. */
 const PILE_UP_MS = 1_500
@@ -136,6 +136,8 @@ export const ORDEALS = {
 
   'no body taken': {
     replicas: 2,
+    // A disk that fills stops whoever gives events up, and does so before it is known that nothing is accepted any more.
+    diskKb: 16 << 10,
     ordeal: (world) => performOne(world, faultNamed('a proxy takes no body that is as large as an event'), 0),
   },
 

@@ -7,10 +7,16 @@ const SEED = Number(process.env['CHAOS_SEED'] ?? 7)
 const DOWN_MS = 60_000
 const KILLS = 6
 
-test(`one of two sinks is down for a minute, and ${KILLS} kills come meanwhile: no copy is missing, none is repeated without a reason`, {
+test(`one of two sinks is down for a minute, and a replica leaves and ${KILLS} kills come meanwhile: no copy is missing, none is repeated without a reason`, {
   timeout: 300_000,
 }, async () => {
-  const { broken, counts } = await sinkDown({ seed: SEED, kills: KILLS, downMs: DOWN_MS, patienceMs: 120_000 })
+  const { broken, counts } = await sinkDown({
+    seed: SEED,
+    kills: KILLS,
+    leave: true,
+    downMs: DOWN_MS,
+    patienceMs: 120_000,
+  })
   for (const [sink, count] of Object.entries(counts)) {
     const { wanted, delivered, duplicated, missing } = count
     console.log(`| ${[sink, wanted, delivered, duplicated, missing].join(' | ')} |`)
@@ -27,6 +33,7 @@ describe('a bridge with a bug in it is caught', () => {
       const { broken, counts } = await sinkDown({
         seed,
         kills: 4,
+        leave: true,
         downMs: 8_000,
         main: infected.main,
         patienceMs: 15_000,

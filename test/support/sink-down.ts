@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { seededRandom } from '../../src/emulator/sample-logs.ts'
 import type { Logstore } from '../../src/emulator/sls/logstore.ts'
+import type { BridgeProcess } from './bridge-process.ts'
 import { MAIN, startCommand } from './bridge-process.ts'
 import { polled } from './polled.ts'
 import type { Siem } from './two-siems.ts'
@@ -10,6 +11,8 @@ export interface SinkDownOptions {
   readonly seed: number
   /** Kills by SIGKILL, of the two replicas in turn, while the sink is down and after it. */
   readonly kills: number
+  /** A replica is asked to leave, before the kills, while copies for the sink that is down wait in it. */
+  readonly leave?: boolean
   /** How long the sink is down at least. */
   readonly downMs?: number
   /** Of the bridge: another one may have a bug. */
@@ -48,14 +51,14 @@ const kindOf = (n: number): string => (n % 10 === 0 ? 'probe' : n % 3 === 0 ? 'd
  * something for it. Meanwhile logs are written all the time, and replicas are killed.
  */
 export async function sinkDown(options: SinkDownOptions): Promise<SinkDownVerdict> {
-  const { seed, kills, downMs = 0, main: entry = MAIN, patienceMs = 40_000 } = options
+  const { seed, kills, leave = false, downMs = 0, main: entry = MAIN, patienceMs = 40_000 } = options
   const { sls, main, security, env, configure, write, trail, access } = await twoSiems()
   const settings = configure(ROUTES)
   const random = seededRandom(seed)
   const start = (consumer: string) =>
     startCommand(
       ['run'],
-      { ...env, ...settings, MAX_IN_FLIGHT_BYTES: '300000', SLS_CONSUMER: consumer },
+      { ...env, ...settings, MAX_IN_FLIGHT_BYTES: '300000', SHUTDOWN_GRACE_SECONDS: '3', SLS_CONSUMER: consumer },
       { main: entry },
     )
   const replicas = [start('a'), start('b')]
@@ -76,6 +79,14 @@ export async function sinkDown(options: SinkDownOptions): Promise<SinkDownVerdic
   security.goDown()
   const downAt = Date.now()
   const excuses: Excuse[] = []
+  const end = async (victim: number, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> => {
+    await replicas[victim]?.kill(signal)
+    excuses.push({ at: Date.now(), committed: checkpointsOf([trail, access]) })
+    const next = start(victim === 0 ? 'a' : 'b')
+    replicas[victim] = next
+    all.push(next)
+  }
+  if (leave) await end(await firstOf(replicas, hasCopiesWaiting), 'SIGTERM')
   const requests = (): number => sls.requests().reduce((sum, { count }) => sum + count, 0)
   for (let kill = 0; kill < kills; kill++) {
     const until = requests() + 20 + Math.floor(random() * 200)
@@ -86,12 +97,7 @@ export async function sinkDown(options: SinkDownOptions): Promise<SinkDownVerdic
       if (!(await flows(main, written, access))) broken.add('held up')
       security.comeBack()
     }
-    const victim = kill % 2
-    await replicas[victim]?.kill('SIGKILL')
-    excuses.push({ at: Date.now(), committed: checkpointsOf([trail, access]) })
-    const next = start(victim === 0 ? 'a' : 'b')
-    replicas[victim] = next
-    all.push(next)
+    await end(kill % 2, 'SIGKILL')
   }
   writing = false
   await writer
@@ -111,6 +117,25 @@ export async function sinkDown(options: SinkDownOptions): Promise<SinkDownVerdic
     if (unexplained > 0) broken.add('repeated')
   }
   return { broken: [...broken], counts }
+}
+
+/** Place of the first replica of which this is true, once there is one. */
+async function firstOf(
+  replicas: readonly BridgeProcess[],
+  isSo: (replica: BridgeProcess) => Promise<boolean>,
+): Promise<number> {
+  let found = -1
+  const some = async (): Promise<boolean> => {
+    found = (await Promise.all(replicas.map(isSo))).indexOf(true)
+    return found >= 0
+  }
+  if (await polled(some, 20_000)) return found
+  throw new Error('no copy waits in any replica')
+}
+
+/** The sink that is down has refused something of it, which is tried until it is accepted. */
+async function hasCopiesWaiting(replica: BridgeProcess): Promise<boolean> {
+  return /^sls_bridge_hec_requests_total\{status="503"/m.test(await replica.metrics())
 }
 
 /** Whether what the source wrote until now arrives soon, although another sink is down. */
