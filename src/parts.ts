@@ -1,5 +1,5 @@
 import type { CredentialsConfig } from './config/credentials.ts'
-import type { Config, SinkConfig, SourceConfig, SplunkHecConfig } from './config/model.ts'
+import type { Config, SinkConfig, SourceConfig, SplunkHecConfig, SyslogConfig } from './config/model.ts'
 import { systemClock } from './core/clock.ts'
 import type { Fault } from './core/errors.ts'
 import type { LogstoreRef } from './core/shard.ts'
@@ -11,13 +11,14 @@ import { ReferenceEngine } from './pipeline/reference/engine.ts'
 import { TopicSelection } from './pipeline/select.ts'
 import type { Route, Routing } from './routing/route.ts'
 import type { Template } from './routing/template.ts'
-import { constantOf } from './routing/template.ts'
+import { constantOf, parseTemplate } from './routing/template.ts'
 import { DeadLetter } from './sinks/dead-letter.ts'
 import { FileSink, STANDARD_OUTPUT } from './sinks/file/sink.ts'
 import type { Sink } from './sinks/sink.ts'
 import type { HecConnection } from './sinks/splunk-hec/client.ts'
 import type { SplunkHecOptions } from './sinks/splunk-hec/sink.ts'
 import { SplunkHecSink } from './sinks/splunk-hec/sink.ts'
+import { SyslogSink } from './sinks/syslog/sink.ts'
 import { SlsClient } from './sls/client.ts'
 import { FILES, readCredentialFiles } from './sls/credential-files.ts'
 import type { CredentialSource, Issued } from './sls/credentials.ts'
@@ -107,7 +108,10 @@ export function openDeadLetter({ deadLetterDir: dir, eventIdScope }: Config, wri
 
 export function openSink(sink: SinkConfig, parts: SinkParts, more: Pick<SplunkHecOptions, 'mostUnproven'> = {}): Sink {
   if (sink.type === 'splunk_hec') return hecSink(sink, parts, more)
-  const { telemetry, lost = () => {} } = parts
+  const { telemetry, deadLetter, lost = () => {} } = parts
+  if (sink.type === 'syslog') {
+    return new SyslogSink({ ...sink, sink: sink.name, clock: systemClock, telemetry, deadLetter })
+  }
   return new FileSink({ ...sink, sink: sink.name, clock: systemClock, telemetry, readerEnded: lost })
 }
 
@@ -124,12 +128,13 @@ function hecSink(
   return new SplunkHecSink({ ...hec, ...hecConnection(hec, proxies, telemetry), ...more, deadLetter, telemetry })
 }
 
-/** A file takes pieces of any size. */
-const FILE_BATCH_BYTES = 1_000_000
+/** A file and a syslog collector take pieces of any size. */
+const STREAM_BATCH_BYTES = 1_000_000
 
 /** The most bytes of a batch for this sink, before compression. */
 export function batchLimitOf(sink: SinkConfig): number {
-  return sink.type === 'splunk_hec' ? sink.maxBytes : Math.min(sink.maxBytes, FILE_BATCH_BYTES)
+  if (sink.type === 'syslog') return STREAM_BATCH_BYTES
+  return sink.type === 'splunk_hec' ? sink.maxBytes : Math.min(sink.maxBytes, STREAM_BATCH_BYTES)
 }
 
 /** The name of this replica in its log and in the names of its files. */
@@ -153,7 +158,7 @@ export function programOf(config: Config, source: SourceConfig, logstore: string
       ...(drop === undefined ? {} : { drop }),
       continue: route.continue,
       shape: route.shape,
-      copies: to.map((sink) => copyFor(sinkNamed(config, sink), set, `sls://${project}/${logstore}`)),
+      copies: to.map((sink) => copyFor(sinkNamed(config, sink), set, { project, logstore })),
     })),
   }
 }
@@ -179,7 +184,13 @@ function sinkNamed({ sinks }: Config, name: string): SinkConfig {
 const FILE_LAYOUT: Pick<SplunkHecConfig, 'source' | 'sourcetype' | 'host' | 'index'> = { sourcetype: 'aliyun:sls' }
 
 /** What the route sets counts before what the sink has. */
-function copyFor(sink: SinkConfig, set: Route['set'], defaultSource: string): Copy {
+function copyFor(sink: SinkConfig, set: Route['set'], place: { project: string; logstore: string }): Copy {
+  const defaultSource = `sls://${place.project}/${place.logstore}`
+  if (sink.type === 'syslog') {
+    const host = syslogHost(sink, set.host, place)
+    const layout = { source: defaultSource, sourcetype: FILE_LAYOUT.sourcetype, host }
+    return { destination: { sink: sink.name, maxBatchBytes: batchLimitOf(sink) }, layout }
+  }
   const own = sink.type === 'splunk_hec' ? sink : FILE_LAYOUT
   const host = layoutText(set.host, own.host)
   const index = layoutText(set.index, own.index)
@@ -190,6 +201,23 @@ function copyFor(sink: SinkConfig, set: Route['set'], defaultSource: string): Co
     ...(index === undefined ? {} : { index }),
   }
   return { destination: { sink: sink.name, maxBatchBytes: batchLimitOf(sink) }, layout }
+}
+
+/** HOSTNAME, which travels as the host of the envelope. One that comes out empty is `-`, never a log's `__source__`. */
+function syslogHost(
+  { hostname }: SyslogConfig,
+  set: Template | undefined,
+  { project, logstore }: { project: string; logstore: string },
+): LayoutText {
+  const text = hostname
+    .replaceAll('{project}', project)
+    .replaceAll('{logstore}', logstore)
+    .replaceAll('{topic}', '{__topic__}')
+    .replaceAll('{source}', '{__source__}')
+  const own = parseTemplate(text)
+  if (!('parts' in own)) throw new Error(`no template: ${text}`)
+  const otherwise = constantOf(own) || '-'
+  return layoutText(set ?? own, otherwise)
 }
 
 function layoutText<T extends string | undefined>(

@@ -141,6 +141,7 @@ function aboutSource({ project, logstores, consumerGroup: group, credentials, to
 }
 
 function aboutSink(sink: SinkConfig): object {
+  if (sink.type === 'syslog') return { syslog: sink.urls, confirm: sink.confirm }
   return sink.type === 'splunk_hec' ? { hec: sink.urls } : { file: sink.path }
 }
 

@@ -115,7 +115,8 @@ function wayOf({ sources, sinks }: Config): string {
   const [source, ...others] = sources
   const [sink, ...more] = sinks
   const isOne = others.length + more.length === 0 && source?.logstores.length === 1
-  if (isOne && sink?.type === 'splunk_hec') return `${source.project}/${source.logstores[0]} → ${sink.urls.join(', ')}`
+  if (isOne && sink !== undefined && sink.type !== 'file')
+    return `${source.project}/${source.logstores[0]} → ${sink.urls.join(', ')}`
   const names = (all: readonly { readonly name: string }[]) => all.map(({ name }) => name).join(', ')
   return `${names(sources)} → ${names(sinks) || 'nowhere'}`
 }

@@ -2,7 +2,7 @@ import { hostname } from 'node:os'
 import { Secret } from '../core/secret.ts'
 import { nameOf } from '../core/text.ts'
 import type { Given } from './given.ts'
-import type { Config, ProcessConfig, SourceConfig, SplunkHecConfig } from './model.ts'
+import type { Config, ProcessConfig, SourceConfig, SplunkHecConfig, SyslogConfig } from './model.ts'
 import type { PemFiles } from './pem-files.ts'
 import type { SettingName, Values } from './settings.ts'
 
@@ -102,6 +102,26 @@ export function splunkHecOf(name: string, { values, given, pem }: Understood): S
         key: values.SPLUNK_HEC_TLS_KEY_FILE,
       }),
     },
+  }
+}
+
+export function syslogOf(name: string, values: Values): SyslogConfig {
+  const header = values.SYSLOG_HEADER
+  return {
+    type: 'syslog',
+    name,
+    urls: values.SYSLOG_URL ?? [],
+    header,
+    framing: values.SYSLOG_FRAMING ?? (header === 'rfc5424' ? 'octet' : 'lf'),
+    confirm: values.SYSLOG_CONFIRM,
+    facility: values.SYSLOG_FACILITY,
+    severity: values.SYSLOG_SEVERITY,
+    hostname: values.SYSLOG_HOSTNAME,
+    appName: values.SYSLOG_APP_NAME,
+    sdId: values.SYSLOG_SD_ID,
+    maxBytes: values.SYSLOG_MAX_BYTES,
+    oversize: values.SYSLOG_OVERSIZE,
+    connections: values.SYSLOG_CONNECTIONS,
   }
 }
 

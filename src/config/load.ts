@@ -1,18 +1,18 @@
 import { Secret } from '../core/secret.ts'
 import type { Surroundings, Understood } from './build.ts'
-import { freeze, here, processOf, sourceOf, splunkHecOf } from './build.ts'
+import { freeze, here, processOf, sourceOf, splunkHecOf, syslogOf } from './build.ts'
 import { credentialsChoice, credentialsConfig } from './credentials.ts'
 import type { Environment } from './environment.ts'
 import type { Collected, Given } from './given.ts'
 import { collectGiven } from './given.ts'
 import type { Config } from './model.ts'
-import { DEFAULT_ROUTE, DEFAULT_SINK, DEFAULT_SOURCE } from './names.ts'
+import { DEFAULT_ROUTE, DEFAULT_SINK, DEFAULT_SOURCE, DEFAULT_SYSLOG_SINK } from './names.ts'
 import { readPemFiles } from './pem-files.ts'
 import type { Problem } from './problems.ts'
 import { shown } from './problems.ts'
 import { crossCheck } from './rules.ts'
 import type { CredentialsChoice, Peer, Setting, SettingName, Values } from './settings.ts'
-import { PEERS, SETTINGS, settingsToAsk } from './settings.ts'
+import { PEERS, SETTING_NAMES, SETTINGS, settingsToAsk, withoutSplunk } from './settings.ts'
 import { unknownVariables } from './unknown.ts'
 
 /** `remarks`: what may be meant so, for who checks the configuration. `quoted`: variables that the configuration file quotes. */
@@ -37,10 +37,31 @@ export function loadConfig(
   surroundings: Surroundings = here(),
   asked: readonly Peer[] = PEERS,
 ): Loaded {
-  const read = understand(env, settingsToAsk(asked), surroundings)
-  if ('problems' in read) return read
+  const names = settingsToAsk(asked)
+  const isSyslog = hasSyslog(env)
+  const read = understand(env, isSyslog ? withoutSplunk(names) : names, surroundings)
+  const both = isSyslog ? bothSinks(env) : []
+  if ('problems' in read) return { problems: [...both, ...read.problems] }
+  if (both.length > 0) return { problems: both }
   const warnings = [...read.warnings, ...unknownVariables(env)]
   return { config: freeze(build(read, env, surroundings)), warnings, remarks: [] }
+}
+
+function hasSyslog(env: Environment): boolean {
+  const { given, unusable } = collectGiven(env, ['SYSLOG_URL'])
+  return given.has('SYSLOG_URL') || unusable.has('SYSLOG_URL')
+}
+
+/** The environment has one sink. A variable of the other one would have no effect, so it is a mistake. */
+function bothSinks(env: Environment): Problem[] {
+  const splunk = SETTING_NAMES.filter((name) => name.startsWith('SPLUNK_HEC_'))
+  const { given, unusable } = collectGiven(env, splunk)
+  const variables = [...given.values()].map(({ variable }) => variable)
+  return [...variables, ...unusable.keys()].map((variable) => ({
+    variable,
+    problem: 'is set, and so is SYSLOG_URL: the environment has one sink',
+    allowed: 'not set; or both sinks in a configuration file (BRIDGE_CONFIG)',
+  }))
 }
 
 type Read = Understood & { readonly credentials: CredentialsChoice; readonly warnings: readonly string[] }
@@ -71,11 +92,12 @@ export function understand(
 function build(read: Read, env: Environment, surroundings: Surroundings): Config {
   const { values, given, credentials } = read
   const source = sourceOf(DEFAULT_SOURCE, values, surroundings)
+  const sink = values.SYSLOG_URL ? syslogOf(DEFAULT_SYSLOG_SINK, values) : splunkHecOf(DEFAULT_SINK, read)
   return {
     sources: [{ ...source, credentials: credentialsConfig(credentials, values, given, env) }],
-    sinks: [splunkHecOf(DEFAULT_SINK, read)],
+    sinks: [sink],
     routing: {
-      routes: [{ name: DEFAULT_ROUTE, to: [DEFAULT_SINK], set: {}, shape: [], continue: false }],
+      routes: [{ name: DEFAULT_ROUTE, to: [sink.name], set: {}, shape: [], continue: false }],
       unmatched: 'error',
     },
     eventIdScope: 'logstore',

@@ -98,7 +98,7 @@ export interface SourceConfig {
   shape: readonly Step[]
 }
 
-export type SinkConfig = SplunkHecConfig | FileConfig
+export type SinkConfig = SplunkHecConfig | SyslogConfig | FileConfig
 
 export interface SplunkHecConfig {
   type: 'splunk_hec'
@@ -120,6 +120,29 @@ export interface SplunkHecConfig {
   maxBytes: number
   concurrency: number
   tls: TlsConfig
+}
+
+export interface SyslogConfig {
+  type: 'syslog'
+  name: string
+  /** `tcp://host:port`. */
+  urls: readonly string[]
+  header: 'rfc5424' | 'none'
+  framing: 'octet' | 'lf'
+  confirm: 'drain' | 'written'
+  /** 0–23. */
+  facility: number
+  /** 0–7. */
+  severity: number
+  /** With fields of the log in braces, also `{project}`, `{logstore}`, `{topic}` and `{source}`. */
+  hostname: string
+  appName: string
+  sdId: string
+  /** Of a message, without its count. */
+  maxBytes: number
+  oversize: 'truncate' | 'dead-letter'
+  /** To one target. */
+  connections: number
 }
 
 /** One HEC envelope a line. */

@@ -189,7 +189,7 @@ export function listOf<T>(item: Parser<T>): Parser<readonly T[]> {
   }
 }
 
-function items(list: string): string[] {
+export function items(list: string): string[] {
   return list
     .split(',')
     .map((item) => item.trim())

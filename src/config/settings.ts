@@ -23,6 +23,7 @@ import {
   wholeNumber,
 } from './parsers.ts'
 import { startPosition } from './start-position.ts'
+import { facility, hostNameTemplate, severity, syslogUrls } from './syslog-parsers.ts'
 
 export const GROUPS = {
   file: 'Configuration file',
@@ -32,6 +33,7 @@ export const GROUPS = {
   event: 'Events',
   hec: 'Splunk HEC',
   tls: 'TLS to Splunk',
+  syslog: 'Syslog, instead of Splunk HEC',
   data: 'Dead letter and memory',
   network: 'Proxies',
   process: 'Process',
@@ -363,6 +365,57 @@ export const SETTINGS = {
     doc: 'Name to expect in the certificate, if it is not the host name of the URL.',
     example: 'splunk.internal',
   }),
+  SYSLOG_URL: optional(syslogUrls, {
+    group: 'syslog',
+    doc: 'Syslog collector, instead of `SPLUNK_HEC_URL`. Several share the load and stand in for each other. The port is 514 if none is given.',
+    example: 'tcp://syslog.example.com:514',
+  }),
+  SYSLOG_FORMAT: defaulting('json', choice('json'), {
+    group: 'syslog',
+    doc: 'Payload of a message. `json` is the event on one line, as Splunk would get it.',
+  }),
+  SYSLOG_HEADER: defaulting('rfc5424', choice('rfc5424', 'none'), {
+    group: 'syslog',
+    doc: 'Header of a message. RFC 5424 has event id, topic, source and shard in its structured data. `none` is the payload alone, with the event id as its member `sls_event_id`.',
+  }),
+  SYSLOG_FRAMING: optional(choice('octet', 'lf'), {
+    group: 'syslog',
+    doc: 'How messages follow one another (RFC 6587): `octet` puts the length before each, `lf` a line end behind each. A collector that wants the other one makes nonsense of everything.',
+    example: 'octet',
+    computed: '`octet` with the header `rfc5424`, `lf` with `none`',
+  }),
+  SYSLOG_CONFIRM: defaulting('drain', choice('drain', 'written'), {
+    group: 'syslog',
+    doc: 'What proves that messages arrived, so that checkpoints may move. `drain` half-closes a connection and waits until the collector closes it too: it has read everything then. `written` waits until the connection has lived on for 16 MB or 60 s: likely, and no proof.',
+  }),
+  SYSLOG_FACILITY: defaulting('user', facility, { group: 'syslog', doc: 'Facility, by name or number.' }),
+  SYSLOG_SEVERITY: defaulting('info', severity, { group: 'syslog', doc: 'Severity, by name or number.' }),
+  SYSLOG_HOSTNAME: defaulting('{project}', hostNameTemplate, {
+    group: 'syslog',
+    doc: 'HOSTNAME of the header, the same from every replica. `{project}`, `{logstore}`, `{topic}`, `{source}` and fields of the log are replaced. If it comes out empty, it is `-`.',
+    example: '{project}/{topic}',
+  }),
+  SYSLOG_APP_NAME: defaulting('sls', text, { group: 'syslog', doc: 'APP-NAME of the header.' }),
+  SYSLOG_SD_ID: defaulting(
+    'sls@32473',
+    matching(/^[!#-<>-\\^-~]{1,32}$/, '1 to 32 printable ASCII without space = ] "'),
+    {
+      group: 'syslog',
+      doc: 'Name of the structured data with event id, topic, source and shard. 32473 is the enterprise number for examples: put yours there if you have one.',
+    },
+  ),
+  SYSLOG_MAX_BYTES: defaulting('8000', size(480, 10_000_000), {
+    group: 'syslog',
+    doc: 'Longest message, its count not included. Keep it below the limit of the collector: many cut or refuse longer ones.',
+  }),
+  SYSLOG_OVERSIZE: defaulting('truncate', choice('truncate', 'dead-letter'), {
+    group: 'syslog',
+    doc: 'What becomes of a longer one. `truncate` shortens its values, the longest first, and adds `slsTruncated` with the length that it would have had. `dead-letter` sends nothing of it.',
+  }),
+  SYSLOG_CONNECTIONS: defaulting('2', wholeNumber(1, 64), {
+    group: 'syslog',
+    doc: 'Connections to one collector that are written to at the same time. Up to 7 more wait for their confirmation.',
+  }),
   DEAD_LETTER_DIR: defaulting('./dead-letter', text, {
     group: 'data',
     doc: 'Directory for the events that the SIEM refused for good, as JSON-lines files.',
@@ -466,4 +519,9 @@ export function settingsToAsk(asked: readonly Peer[]): SettingName[] {
     const { group, peer = group === 'credentials' ? 'service' : undefined }: Setting<unknown> = SETTINGS[name]
     return peer === undefined || asked.includes(peer)
   })
+}
+
+/** Where the environment names another sink. */
+export function withoutSplunk(names: readonly SettingName[]): SettingName[] {
+  return names.filter((name) => !name.startsWith('SPLUNK_HEC_'))
 }

@@ -17,6 +17,7 @@ export type PauseScope =
 export const PAUSE_REASONS = [
   'sls_configuration',
   'hec_configuration',
+  'syslog_configuration',
   'dead_letter',
   'corrupt_data',
   'expired_cursor',
@@ -29,6 +30,17 @@ export type PauseReason = (typeof PAUSE_REASONS)[number]
 /** Why a sink is sent events that it may already have. Closed set, also a metric's label. */
 export const RESEND_REASONS = ['ambiguous', 'ack_timeout', 'ack_lost', 'partial_unacked', 'bisect'] as const
 export type ResendReason = (typeof RESEND_REASONS)[number]
+
+/**
+ * How a connection to a syslog collector ended: its FIN came after ours, its FIN came first, it was reset, it was silent, or it
+ * never came about. Closed set, also a metric's label.
+ */
+export const CONNECTION_ENDS = ['confirmed', 'early', 'reset', 'timeout', 'refused'] as const
+export type ConnectionEnd = (typeof CONNECTION_ENDS)[number]
+
+/** What became of messages to a syslog collector. Closed set, also a metric's label. */
+export const FRAME_RESULTS = ['confirmed', 'resent', 'truncated'] as const
+export type FrameResult = (typeof FRAME_RESULTS)[number]
 
 /** What a SIGHUP did. Closed set, also a metric's label. */
 export const RELOAD_RESULTS = ['done', 'invalid', 'needs_restart'] as const
@@ -95,6 +107,11 @@ export interface Telemetry {
   /** The sink may or may not have accepted a request. */
   outcomeUnknown(sink: string, fault: Fault): void
   resent(sink: string, reason: ResendReason, events: number): void
+  /** A connection to a syslog collector is over. */
+  connectionEnded(sink: string, end: ConnectionEnd): void
+  /** `seconds` from the last byte of a batch to its confirmation by a syslog collector. */
+  confirmed(sink: string, seconds: number): void
+  framesCounted(sink: string, result: FrameResult, frames: number): void
   /** A delivery failed and is tried again; `attempt` counts its failures in a row, `seconds` is how long it has been tried. */
   deliveryFailed(sink: string, fault: Fault, attempt: number, seconds: number): void
   /** For so long a delivery has waited: for an answer, or for another attempt. Told again and again. */
@@ -145,6 +162,9 @@ export const NO_TELEMETRY: Telemetry = {
   acknowledgementFailed: ignore,
   outcomeUnknown: ignore,
   resent: ignore,
+  connectionEnded: ignore,
+  confirmed: ignore,
+  framesCounted: ignore,
   deliveryFailed: ignore,
   deliveryWaits: ignore,
   delivered: ignore,

@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { LogstoreRef } from '../core/shard.ts'
 import type { PauseReason } from '../core/telemetry.ts'
-import { RELOAD_RESULTS, RESEND_REASONS } from '../core/telemetry.ts'
+import { CONNECTION_ENDS, FRAME_RESULTS, RELOAD_RESULTS, RESEND_REASONS } from '../core/telemetry.ts'
 import type { NamedSink } from './names.ts'
 
 export const PREFIX = 'sls_bridge_'
@@ -50,6 +50,7 @@ const DEAD_LETTER_REASONS = ['6', '12', '13', '15', 'http_413', 'event_too_large
 const PAUSES_OF_SOURCES: readonly PauseReason[] = ['sls_configuration', 'corrupt_data', 'expired_cursor']
 const PAUSES_OF_SINKS: Readonly<Record<string, readonly PauseReason[]>> = {
   splunk_hec: ['hec_configuration', 'dead_letter', 'outcome_unknown', 'event_held'],
+  syslog: ['syslog_configuration', 'dead_letter', 'outcome_unknown'],
   file: ['file_not_written', 'dead_letter'],
 }
 
@@ -102,6 +103,18 @@ export const METRICS = {
     'Requests that sent events again that Splunk may already have.',
     ['reason'],
     RESEND_REASONS.map((reason) => ({ reason })),
+  ),
+  syslog_frames_total: counter(
+    'Messages to a syslog collector: `confirmed`, `resent` (it may have them already), `truncated` (confirmed, and shortened to `SYSLOG_MAX_BYTES`).',
+    ['sink', 'result'],
+  ),
+  syslog_connections_total: counter(
+    'Connections to a syslog collector by their end. Only `confirmed` proves that what was written arrived; `refused` were never open.',
+    ['sink', 'end'],
+  ),
+  syslog_confirm_seconds: histogram(
+    'Time from the last byte of a batch to its confirmation by the syslog collector.',
+    [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120],
   ),
   checkpoint_commits_total: counter(
     'Checkpoint commits. `foreign`: another consumer has overwritten a checkpoint of ours, which is repaired.',
@@ -204,6 +217,10 @@ export function createMetrics({ version, known }: { version: string; known: Know
   metrics.build_info.set({ version }, 1)
   for (const { name: sink, type } of known.sinks) {
     metrics.events_delivered_total.inc({ sink }, 0)
+    if (type === 'syslog') {
+      for (const result of FRAME_RESULTS) metrics.syslog_frames_total.inc({ sink, result }, 0)
+      for (const end of CONNECTION_ENDS) metrics.syslog_connections_total.inc({ sink, end }, 0)
+    }
     for (const reason of PAUSES_OF_SINKS[type] ?? []) metrics.paused.set({ reason, sink }, 0)
   }
   startAtZero(metrics, known.logstores)

@@ -2,7 +2,15 @@ import type { Clock } from '../core/clock.ts'
 import type { Fault } from '../core/errors.ts'
 import type { LogstoreRef, ShardRef } from '../core/shard.ts'
 import { logstoreKey, shardKey } from '../core/shard.ts'
-import type { PauseKey, ReloadResult, ResendReason, ShardState, Telemetry } from '../core/telemetry.ts'
+import type {
+  ConnectionEnd,
+  FrameResult,
+  PauseKey,
+  ReloadResult,
+  ResendReason,
+  ShardState,
+  Telemetry,
+} from '../core/telemetry.ts'
 import { labelOf, onOneLine } from '../core/text.ts'
 import { faultFields } from './faults.ts'
 import type { Health } from './health.ts'
@@ -266,6 +274,19 @@ export class BridgeTelemetry implements Telemetry {
   resent(sink: string, reason: ResendReason, events: number): void {
     this.#metrics.hec_resends_total.inc({ reason })
     this.#warn(this.#names.ofSink(`sending again what Splunk may have (${reason})`, sink), undefined, { events })
+  }
+
+  connectionEnded(sink: string, end: ConnectionEnd): void {
+    this.#metrics.syslog_connections_total.inc({ sink, end })
+    this.#log.trace({ sink, end }, 'end of a connection to a syslog collector')
+  }
+
+  confirmed(_sink: string, seconds: number): void {
+    this.#metrics.syslog_confirm_seconds.observe(seconds)
+  }
+
+  framesCounted(sink: string, result: FrameResult, frames: number): void {
+    this.#metrics.syslog_frames_total.inc({ sink, result }, frames)
   }
 
   deliveryFailed(sink: string, fault: Fault, attempt: number, seconds: number): void {

@@ -29,6 +29,7 @@ const TABLE: readonly (readonly [place: string, ours: string, packages: string])
   ['emulator', '', 'node'],
   ['emulator/sls', 'emulator core sls/cursor.ts sls/lz4.ts sls/log-group.ts', 'node'],
   ['emulator/hec', 'emulator', 'node'],
+  ['emulator/syslog', 'emulator', 'node'],
   ['net', 'core', 'node undici'],
   ['core', '', 'node:fs node:fs/promises node:net node:timers node:util'],
   ['version.ts', '', 'node:fs'],

@@ -7,6 +7,7 @@ import { hecChecks } from './hec.ts'
 import { hostChecks } from './host.ts'
 import type { LogstoreEnd } from './sls.ts'
 import { slsChecks } from './sls.ts'
+import { syslogChecks } from './syslog.ts'
 import type { HecEnd } from './test-event.ts'
 
 /** The checks of every logstore, of every sink, and of this machine. `close` ends their connections. */
@@ -27,6 +28,7 @@ export function checksOf(config: Config, testEvent: boolean): { checks: Check[];
   })
   const [first] = logstores as [(typeof logstores)[number]]
   const sinks = config.sinks.map((sink): End => {
+    if (sink.type === 'syslog') return { name: sink.name, checks: syslogChecks(sink) }
     if (sink.type === 'file') return { name: sink.name, checks: fileChecks(sink) }
     const end: HecEnd = { hec: { ...sink, source: sink.source ?? sourceOf(first.sls) }, sls: first.sls, proxies }
     return { name: sink.name, checks: hecChecks(end, testEvent) }

@@ -77,7 +77,11 @@ function openFiles(config: Config): Check[] {
   return [{ about: 'open files', run: async () => found }]
 }
 
+/** Connections to one collector that wait for their confirmation. */
+const SYSLOG_CLOSING = 8
+
 function connectionsOf(sink: SinkConfig): number {
+  if (sink.type === 'syslog') return (sink.connections + SYSLOG_CLOSING) * sink.urls.length
   return sink.type === 'splunk_hec' ? sink.concurrency + 2 * sink.urls.length : FILES_OF_SINK
 }
 

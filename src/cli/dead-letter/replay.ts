@@ -98,9 +98,10 @@ class Sinks {
     await Promise.all([...this.#open.values()].map((sink) => sink.close()))
   }
 
-  /** A letter of a time without a configuration file names no sink: it was the one Splunk of then. */
+  /** A letter of a time without a configuration file names no sink: it was the one of then, most often a Splunk. */
   #named(name: string | undefined): SinkConfig | undefined {
-    const { sinks } = this.#config
+    const { sinks, eventIdScope } = this.#config
+    if (name === undefined && eventIdScope === 'logstore') return sinks[0]
     const found = sinks.find((sink) => sink.name === (name ?? DEFAULT_SINK))
     if (found || name !== undefined) return found
     const splunks = sinks.filter(({ type }) => type === 'splunk_hec')

@@ -3,7 +3,15 @@ import { boolean, matching, multiLine, choice as oneOf, size, wholeNumber } from
 import type { Peer } from '../settings.ts'
 import { SETTINGS } from '../settings.ts'
 import type { CredentialsType, SettingKeys } from './setting-keys.ts'
-import { CREDENTIALS_KEYS, HEC_KEYS, HEC_TLS_KEYS, SOURCE_KEYS, settingsOf, textOf } from './setting-keys.ts'
+import {
+  CREDENTIALS_KEYS,
+  HEC_KEYS,
+  HEC_TLS_KEYS,
+  SOURCE_KEYS,
+  SYSLOG_KEYS,
+  settingsOf,
+  textOf,
+} from './setting-keys.ts'
 import type { Described } from './shape.ts'
 import { anything, byType, defaulting, list, map, named, oneOrList, optional, required, text } from './shape.ts'
 import { onFailureKey, shape, template } from './steps.ts'
@@ -106,6 +114,20 @@ function peersOwnKeys<K extends Readonly<Record<string, Described<unknown>>>>(as
   return Object.fromEntries(Object.entries(keys).map(([key, value]) => [key, peersOwn(asked, value)])) as K
 }
 
+const syslogSink = map(
+  {
+    type: required(text(oneOf('syslog'), { doc: 'A syslog collector.' })),
+    ...settingsOf(SYSLOG_KEYS),
+    url: required(
+      oneOrList(textOf('SYSLOG_URL', SETTINGS.SYSLOG_URL.parser), {
+        doc: 'Syslog collector, or several. They share the load and stand in for each other. The port is 514 if none is given.',
+        example: '["tcp://syslog.example.com:514"]',
+      }),
+    ),
+  },
+  { doc: 'A syslog collector. The keys are the variables `SYSLOG_…`, small and without this beginning.' },
+)
+
 const fileSink = map(
   {
     type: required(text(oneOf('file'), { doc: 'Files of JSON lines.' })),
@@ -133,7 +155,7 @@ const fileSink = map(
   },
 )
 
-const sinkTypes = (asked: boolean) => ({ splunk_hec: hec(asked), file: fileSink })
+const sinkTypes = (asked: boolean) => ({ splunk_hec: hec(asked), syslog: syslogSink, file: fileSink })
 
 const set = map(
   {

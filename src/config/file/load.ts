@@ -4,7 +4,7 @@ import { nearest } from '../../core/nearest.ts'
 import type { Condition } from '../../routing/condition.ts'
 import type { EnvelopeSet, Route, Routing } from '../../routing/route.ts'
 import type { Surroundings, Understood } from '../build.ts'
-import { freeze, here, present, processOf, sourceOf, splunkHecOf } from '../build.ts'
+import { freeze, here, present, processOf, sourceOf, splunkHecOf, syslogOf } from '../build.ts'
 import type { CredentialsConfig } from '../credentials.ts'
 import { credentialsConfig } from '../credentials.ts'
 import type { Environment } from '../environment.ts'
@@ -24,7 +24,14 @@ import { checkRoutes } from './routes.ts'
 import type { Section, SectionPlace } from './sections.ts'
 import { checkSection, pathsOf, sectionOf } from './sections.ts'
 import type { SettingKeys } from './setting-keys.ts'
-import { CREDENTIALS_KEYS, HEC_KEYS, HEC_TLS_KEYS, isCredentialsType, SOURCE_KEYS } from './setting-keys.ts'
+import {
+  CREDENTIALS_KEYS,
+  HEC_KEYS,
+  HEC_TLS_KEYS,
+  isCredentialsType,
+  SOURCE_KEYS,
+  SYSLOG_KEYS,
+} from './setting-keys.ts'
 import { Refusal, Unresolved } from './shape.ts'
 import { refuseSharedPaths } from './shared-paths.ts'
 import { stepsOf } from './steps.ts'
@@ -194,7 +201,12 @@ class FileReading {
   #sinks(maxInFlightBytes: number | undefined): Make<SinkConfig>[] {
     const { root, asked, path } = this.#parts
     return [...entriesOf(entriesOf(root).get('sinks')?.value)].map(([name, { value }]) => {
-      if (textOf(entriesOf(value).get('type')?.value) !== 'splunk_hec') {
+      const type = textOf(entriesOf(value).get('type')?.value)
+      if (type === 'syslog') {
+        const { values } = sectionOf(value, SYSLOG_KEYS)
+        return () => syslogOf(name, values as Values)
+      }
+      if (type !== 'splunk_hec') {
         return ({ sinks }) => fileSinkOf(name, sinks.get(name), dirname(path))
       }
       const at = ['sinks', name]

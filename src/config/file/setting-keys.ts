@@ -60,6 +60,13 @@ type Without<P extends string, N extends SettingName> = {
 export const HEC_KEYS = keysAfter(HEC, (name) => !name.startsWith(HEC_TLS)) as Without<typeof HEC, HecNames>
 export const HEC_TLS_KEYS = keysAfter(HEC_TLS) as Without<typeof HEC_TLS, TlsNames>
 
+const SYSLOG = 'SYSLOG_'
+/** Of a sink of the type `syslog`. */
+export const SYSLOG_KEYS = keysAfter(SYSLOG) as Without<
+  typeof SYSLOG,
+  Extract<SettingName, `${typeof SYSLOG}${string}`>
+>
+
 function keysAfter(beginning: string, among: (name: string) => boolean = () => true): SettingKeys {
   const names = (Object.keys(SETTINGS) as SettingName[]).filter((name) => name.startsWith(beginning) && among(name))
   return Object.fromEntries(names.map((name) => [name.slice(beginning.length).toLowerCase(), name]))
@@ -68,7 +75,7 @@ function keysAfter(beginning: string, among: (name: string) => boolean = () => t
 /** As the keys of the file are called where texts name variables. */
 const SPELLINGS: ReadonlyMap<string, string> = new Map(
   [
-    ...[SOURCE_KEYS, ...Object.values(CREDENTIALS_KEYS), HEC_KEYS].flatMap((keys) => Object.entries(keys)),
+    ...[SOURCE_KEYS, ...Object.values(CREDENTIALS_KEYS), HEC_KEYS, SYSLOG_KEYS].flatMap((keys) => Object.entries(keys)),
     ...Object.entries(HEC_TLS_KEYS).map(([key, name]) => [`tls.${key}`, name] as const),
     ['type', 'SLS_CREDENTIALS'] as const,
   ].map(([key, name]) => [name, key]),

@@ -66,6 +66,7 @@ export const MANY: Ends = {
   sinks: [
     { name: 'splunk', type: 'splunk_hec' },
     { name: 'archive', type: 'file' },
+    { name: 'qradar', type: 'syslog' },
   ],
 }
 

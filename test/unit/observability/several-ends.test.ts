@@ -101,6 +101,7 @@ describe('with several logstores and sinks', () => {
     expect(status.sinks).toEqual([
       { name: 'splunk', type: 'splunk_hec', deliveredPerSecond: 0, deadLettered: 2 },
       { name: 'archive', type: 'file', deliveredPerSecond: 5, deadLettered: 0 },
+      { name: 'qradar', type: 'syslog', deliveredPerSecond: 0, deadLettered: 0 },
     ])
     expect(status.about.logstores).toHaveLength(3)
     const page = statusPage(status)

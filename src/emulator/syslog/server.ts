@@ -1,0 +1,166 @@
+/**
+ * A syslog collector over TCP (RFC 6587), with the misbehaviour of real ones on demand: it closes early, resets, goes silent,
+ * or never answers a half-close.
+ *
+ * Not implemented: `NOT_IMPLEMENTED` below.
+ */
+import type { AddressInfo, Server, Socket } from 'node:net'
+import { createServer } from 'node:net'
+import type { ListenOptions } from '../listener.ts'
+import type { WaitOptions } from '../watch.ts'
+import { Watch } from '../watch.ts'
+import type { Framing } from './frames.ts'
+import { FrameReader } from './frames.ts'
+
+export type { SyslogReceiver }
+
+export const NOT_IMPLEMENTED = ['TLS, RELP and UDP', 'any meaning of a message: frames are kept as bytes']
+
+/** What one connection does when it has read so many messages. */
+export interface SyslogFault {
+  /**
+   * - `fin`: closes as a collector does that refuses a frame. What follows is read and thrown away, so that no reset tells of it.
+   * - `reset`: resets the connection.
+   * - `stop`: reads no more, and does not close.
+   * - `deaf`: reads on, and never answers our FIN.
+   */
+  does: 'fin' | 'reset' | 'stop' | 'deaf'
+  /** Default 0: at once. */
+  afterMessages?: number
+  /** `fin` and `reset` come so much later, as from a collector that takes its time. Default 0. */
+  delayMs?: number
+  /** Connections that do it. Default 1; 0 is all. */
+  times?: number
+}
+
+export interface SyslogReceiverOptions extends Omit<ListenOptions, 'tls'> {
+  /** Default `octet`. */
+  framing?: Framing
+  faults?: readonly SyslogFault[]
+}
+
+/** Rejects when the port can't be had. */
+export async function startSyslogReceiver(options: SyslogReceiverOptions = {}): Promise<SyslogReceiver> {
+  const receiver = new SyslogReceiver(options)
+  await receiver.listen()
+  return receiver
+}
+
+interface Script extends SyslogFault {
+  fired: number
+}
+
+class SyslogReceiver implements AsyncDisposable {
+  /** Messages that were read whole, in the order of their arrival. */
+  readonly messages: Buffer[] = []
+  readonly connections = { open: 0, total: 0 }
+  readonly #framing: Framing
+  readonly #host: string
+  readonly #scripts: Script[] = []
+  readonly #sockets = new Set<Socket>()
+  readonly #watch = new Watch()
+  #server: Server | undefined
+  #port: number
+
+  constructor({ framing = 'octet', host = '127.0.0.1', port = 0, faults = [] }: SyslogReceiverOptions) {
+    this.#framing = framing
+    this.#host = host
+    this.#port = port
+    for (const fault of faults) this.fault(fault)
+  }
+
+  /** Also after `kill`, at the same port. */
+  async listen(): Promise<void> {
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#serve(socket))
+    this.#server = server
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(this.#port, this.#host, resolve)
+    })
+    this.#port = (server.address() as AddressInfo).port
+  }
+
+  /** As `SYSLOG_URL` takes it. */
+  get url(): string {
+    return `tcp://${this.#host.includes(':') ? `[${this.#host}]` : this.#host}:${this.#port}`
+  }
+
+  /** Later connections do this, in the order in which faults were given. */
+  fault(fault: SyslogFault): void {
+    this.#scripts.push({ ...fault, fired: 0 })
+  }
+
+  clearFaults(): void {
+    this.#scripts.length = 0
+  }
+
+  /** Faults that no connection has done. A test fails on them. */
+  get unfired(): SyslogFault[] {
+    return this.#scripts.filter(({ fired }) => fired === 0)
+  }
+
+  /** Resolves when `met` is true; asked after each message and each end of a connection. */
+  async until(met: () => boolean, options?: WaitOptions): Promise<void> {
+    await this.#watch.until(met, options)
+  }
+
+  /** As SIGKILL does it: whatever was not read is lost, and each connection is reset. */
+  async kill(): Promise<void> {
+    const server = this.#server
+    this.#server = undefined
+    for (const socket of this.#sockets) socket.resetAndDestroy()
+    if (server) await new Promise<void>((resolve) => server.close(() => resolve()))
+  }
+
+  async close(): Promise<void> {
+    await this.kill()
+    this.#watch.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #serve(socket: Socket): void {
+    this.connections.open += 1
+    this.connections.total += 1
+    this.#sockets.add(socket)
+    const script = this.#scripts.find(({ times = 1, fired }) => times === 0 || fired < times)
+    if (script) script.fired += 1
+    const reader = new FrameReader(this.#framing)
+    let read = 0
+    let isOver = false
+    const misbehave = (): boolean => {
+      if (script === undefined || script.does === 'deaf' || read < (script.afterMessages ?? 0)) return false
+      isOver = true
+      if (script.does === 'stop') socket.pause()
+      else setTimeout(() => (script.does === 'fin' ? socket.end() : socket.resetAndDestroy()), script.delayMs ?? 0)
+      return true
+    }
+    const take = (bytes: Buffer): void => {
+      if (isOver) return
+      try {
+        for (const message of reader.push(bytes)) {
+          this.messages.push(Buffer.from(message))
+          read += 1
+          if (misbehave()) break
+        }
+      } catch {
+        isOver = true
+        socket.end() // bytes that are no frame: the rest of the connection is lost, as with real collectors
+      }
+      this.#watch.changed()
+    }
+    socket.on('error', () => {})
+    socket.on('close', () => {
+      this.connections.open -= 1
+      this.#sockets.delete(socket)
+      this.#watch.changed()
+    })
+    socket.on('end', () => {
+      if (script?.does !== 'deaf' && !isOver) socket.end()
+    })
+    socket.on('data', take)
+    misbehave()
+  }
+}

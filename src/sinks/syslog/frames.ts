@@ -1,0 +1,81 @@
+import type { Batch } from '../../core/batch.ts'
+import { bytesOf } from '../../core/batch.ts'
+import type { MessageOptions } from './message.ts'
+import { Messages } from './message.ts'
+
+export type Framing = 'octet' | 'lf'
+
+/** Whole frames, one behind the other. */
+export interface Piece {
+  readonly bytes: Buffer
+  readonly frames: number
+  readonly truncated: number
+}
+
+/** An event of which no message can be made. */
+export interface Oversized {
+  readonly index: number
+  /** Bytes of the message that it would have been. */
+  readonly length: number
+}
+
+const PIECE_BYTES = 64 * 1024
+/** A count and its space, or a line end. */
+const FRAMING_BYTES = 12
+const LF = 0x0a
+const CR = 0x0d
+const SPACE = 0x20
+
+/** Frames the events of batches: `MSG-LEN SP MSG` or `MSG LF` (RFC 6587). */
+export class Framer {
+  readonly #messages: Messages
+  readonly #framing: Framing
+
+  constructor(options: MessageOptions & { readonly framing: Framing }) {
+    this.#messages = new Messages(options)
+    this.#framing = options.framing
+  }
+
+  /** Pieces are made when they are asked for, so that a batch is not held twice. Tells of events that have no message. */
+  *pieces(batch: Batch, oversized: (event: Oversized) => void): Generator<Piece, void> {
+    let bytes = Buffer.allocUnsafe(PIECE_BYTES)
+    let used = 0
+    let frames = 0
+    let truncated = 0
+    for (let index = 0; index < batch.count; index++) {
+      const message = this.#messages.of(bytesOf(batch, { from: index, to: index + 1 }), batch.origin)
+      if ('tooLong' in message) {
+        oversized({ index, length: message.tooLong })
+        continue
+      }
+      const needed = Buffer.byteLength(message.head) + message.payload.length + FRAMING_BYTES
+      if (used + needed > bytes.length) {
+        if (frames > 0) yield { bytes: bytes.subarray(0, used), frames, truncated }
+        // What was given away still leaves from that memory.
+        bytes = Buffer.allocUnsafe(Math.max(PIECE_BYTES, needed))
+        used = frames = truncated = 0
+      }
+      used = this.#write(bytes, used, message.head, message.payload)
+      frames++
+      if (message.truncated) truncated++
+    }
+    if (frames > 0) yield { bytes: bytes.subarray(0, used), frames, truncated }
+  }
+
+  #write(into: Buffer, at: number, head: string, payload: Buffer): number {
+    let used = at
+    if (this.#framing === 'octet') used += into.write(`${Buffer.byteLength(head) + payload.length} `, used, 'latin1')
+    used += into.write(head, used)
+    payload.copy(into, used)
+    if (this.#framing === 'octet') return used + payload.length
+    used = withoutLineEnds(into, used, used + payload.length)
+    into[used] = LF
+    return used + 1
+  }
+}
+
+/** In JSON a line end stands only between values, where a space means the same. */
+function withoutLineEnds(bytes: Buffer, from: number, to: number): number {
+  for (let at = from; at < to; at++) if (bytes[at] === LF || bytes[at] === CR) bytes[at] = SPACE
+  return to
+}

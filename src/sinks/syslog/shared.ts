@@ -1,0 +1,21 @@
+import type { Clock } from '../../core/clock.ts'
+import type { Telemetry } from '../../core/telemetry.ts'
+import type { DeadLetter } from '../dead-letter.ts'
+import type { Endpoints } from '../endpoints.ts'
+import type { PauseGate } from '../pause-gate.ts'
+import type { Framer } from './frames.ts'
+import type { Target } from './target.ts'
+
+/** What all deliveries of a syslog sink share. */
+export interface Shared {
+  readonly sink: string
+  readonly framer: Framer
+  readonly maxBytes: number
+  readonly targets: Endpoints<Target>
+  readonly gate: PauseGate
+  readonly doubtGate: PauseGate
+  readonly deadLetterGate: PauseGate
+  readonly deadLetter: DeadLetter
+  readonly clock: Clock
+  readonly telemetry: Telemetry
+}

@@ -1,0 +1,81 @@
+import type { Batch } from '../../core/batch.ts'
+import type { Clock } from '../../core/clock.ts'
+import type { Lease } from '../../core/lease.ts'
+import { LONGEST_PROBE_GAP_MS } from '../../core/retry.ts'
+import type { Telemetry } from '../../core/telemetry.ts'
+import type { DeadLetter } from '../dead-letter.ts'
+import { Endpoints } from '../endpoints.ts'
+import { PauseGate } from '../pause-gate.ts'
+import type { Sink } from '../sink.ts'
+import { Delivery } from './delivery.ts'
+import type { Framing } from './frames.ts'
+import { Framer } from './frames.ts'
+import type { MessageOptions } from './message.ts'
+import type { Shared } from './shared.ts'
+import type { Confirm } from './target.ts'
+import { Target } from './target.ts'
+
+export interface SyslogOptions extends MessageOptions {
+  /** The sink's configured name. */
+  readonly sink: string
+  /** `tcp://host:port`; with several, batches go round. */
+  readonly urls: readonly string[]
+  readonly framing: Framing
+  readonly confirm: Confirm
+  /** To one target, those that drain not counted. */
+  readonly connections: number
+  readonly deadLetter: DeadLetter
+  readonly clock: Clock
+  readonly telemetry: Telemetry
+}
+
+/** Messages to a syslog collector (RFC 5424, RFC 6587). The mode of confirmation says when a batch counts as delivered. */
+export class SyslogSink implements Sink {
+  readonly name: string
+  readonly #shared: Shared
+
+  constructor(options: SyslogOptions) {
+    const { sink, urls, clock, telemetry, deadLetter, maxBytes } = options
+    const scope = { of: 'sink', sink } as const
+    const all = urls.map((url) => new Target({ ...options, url }))
+    const targets = new Endpoints(all, {
+      clock,
+      probe: (target, signal) => target.probe(signal),
+      // The pause of a sink's only target is the pause of the sink.
+      changed: ({ url }, fault) => {
+        if (all.length > 1) telemetry.endpoint(sink, url, fault)
+      },
+    })
+    this.name = sink
+    this.#shared = {
+      ...{ sink, maxBytes, targets, deadLetter, clock, telemetry },
+      framer: new Framer(options),
+      gate: new PauseGate({
+        key: { reason: 'syslog_configuration', scope },
+        clock,
+        telemetry,
+        probe: (signal) => targets.probe(signal),
+      }),
+      doubtGate: new PauseGate({
+        key: { reason: 'outcome_unknown', scope },
+        clock,
+        telemetry,
+        gapMs: LONGEST_PROBE_GAP_MS,
+      }),
+      deadLetterGate: new PauseGate({ key: { reason: 'dead_letter', scope }, clock, telemetry }),
+    }
+  }
+
+  async deliver(batch: Batch, lease: Lease, started: () => void): Promise<void> {
+    await new Delivery(batch, lease, started, this.#shared).run()
+  }
+
+  async close(): Promise<void> {
+    const { gate, doubtGate, deadLetterGate, targets } = this.#shared
+    gate.close()
+    doubtGate.close()
+    deadLetterGate.close()
+    targets.close()
+    for (const target of targets.all) target.close()
+  }
+}

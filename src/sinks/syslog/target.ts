@@ -1,0 +1,165 @@
+import pLimit from 'p-limit'
+import { abortable } from '../../core/abortable.ts'
+import type { Clock } from '../../core/clock.ts'
+import { sleepUnlessAborted } from '../../core/clock.ts'
+import { Fault } from '../../core/errors.ts'
+import type { Telemetry } from '../../core/telemetry.ts'
+import { openConnection } from './connect.ts'
+import type { Piece } from './frames.ts'
+import { Stream } from './stream.ts'
+
+/** A connection takes batches until one of these, and is drained. More of them keeps checkpoints behind; less wastes ports. */
+const ROTATE_BYTES = 4_000_000
+const ROTATE_MS = 1_000
+const QUIET_MS = 200
+/** Connections of a target that drain at the same time. Some collectors take ten from one address. */
+const MOST_CLOSING = 7
+/** With `written`: what the kernels on both sides and the collector may hold, at the defaults of Linux. */
+const WINDOW_BYTES = 16_000_000
+const WINDOW_MS = 60_000
+
+export type Confirm = 'drain' | 'written'
+
+export interface TargetOptions {
+  readonly sink: string
+  readonly url: string
+  readonly confirm: Confirm
+  /** Connections that are written to at the same time. */
+  readonly connections: number
+  readonly clock: Clock
+  readonly telemetry: Pick<Telemetry, 'connectionEnded' | 'confirmed'>
+}
+
+/** One collector, and the connections to it. */
+export class Target {
+  readonly url: string
+  readonly #options: TargetOptions
+  readonly #writers
+  readonly #closers = pLimit(MOST_CLOSING)
+  /** Open, and nobody writes to them. */
+  readonly #idle: Stream[] = []
+  readonly #all = new Set<Stream>()
+  /** They take no more batches. */
+  readonly #due = new WeakSet<Stream>()
+  readonly #stop = new AbortController()
+  #finMs = 0
+
+  constructor(options: TargetOptions) {
+    this.url = options.url
+    this.#options = options
+    this.#writers = pLimit(options.connections)
+  }
+
+  /**
+   * Sends the pieces and resolves when they are confirmed. Rejects with a Fault, or with the signal's reason. `leaving` is
+   * called before each piece, and throws if it may not leave any more.
+   */
+  async send(pieces: Iterable<Piece>, leaving: (piece: Piece) => void, signal: AbortSignal): Promise<void> {
+    const write = async (): Promise<Stream> => {
+      signal.throwIfAborted()
+      return await this.#write(pieces, leaving)
+    }
+    const { clock, telemetry, sink, confirm } = this.#options
+    const stream = await abortable(this.#writers(write), signal)
+    const since = clock.monotonic()
+    await abortable(confirm === 'drain' ? stream.drained : this.#aged(stream, stream.written), signal)
+    telemetry.confirmed(sink, (clock.monotonic() - since) / 1000)
+  }
+
+  /** Whether a connection can be opened. */
+  async probe(signal: AbortSignal): Promise<Fault | undefined> {
+    try {
+      const socket = await openConnection(this.url, this.#options.clock, signal)
+      socket.on('error', () => {}).destroy()
+      return undefined
+    } catch (error) {
+      if (error instanceof Fault) return error
+      throw error
+    }
+  }
+
+  /** Only after all deliveries were settled or aborted. */
+  close(): void {
+    this.#stop.abort(new Fault('transient', 'the sink is closed', { code: 'closed' }))
+    for (const stream of this.#all) stream.destroy()
+  }
+
+  async #write(pieces: Iterable<Piece>, leaving: (piece: Piece) => void): Promise<Stream> {
+    const stream = this.#idle.pop() ?? (await this.#open())
+    const isFirst = stream.written === 0
+    try {
+      for (const piece of pieces) {
+        leaving(piece)
+        await stream.write(piece.bytes)
+      }
+    } finally {
+      if (isFirst && this.#options.confirm === 'drain') void this.#rotateInTime(stream)
+      this.#release(stream)
+    }
+    return stream
+  }
+
+  async #open(): Promise<Stream> {
+    const { clock, sink, telemetry, url } = this.#options
+    const socket = await openConnection(url, clock, this.#stop.signal).catch((error) => {
+      if (error instanceof Fault && error !== this.#stop.signal.reason) telemetry.connectionEnded(sink, 'refused')
+      throw error
+    })
+    const stream = new Stream(socket, { name: url, clock, ended: (end) => telemetry.connectionEnded(sink, end) })
+    this.#all.add(stream)
+    stream.over.addEventListener('abort', () => this.#forget(stream), { once: true })
+    return stream
+  }
+
+  #forget(stream: Stream): void {
+    this.#all.delete(stream)
+    const place = this.#idle.indexOf(stream)
+    if (place >= 0) this.#idle.splice(place, 1)
+  }
+
+  #release(stream: Stream): void {
+    if (stream.isOver) return
+    const isFull = stream.written >= ROTATE_BYTES || this.#due.has(stream)
+    if (isFull && this.#options.confirm === 'drain') this.#drain(stream)
+    else this.#idle.push(stream)
+  }
+
+  async #rotateInTime(stream: Stream): Promise<void> {
+    const { clock } = this.#options
+    const until = clock.monotonic() + ROTATE_MS
+    do {
+      if (!(await sleepUnlessAborted(clock, QUIET_MS, stream.over))) return
+    } while (clock.monotonic() < until && clock.monotonic() - stream.writtenAt < QUIET_MS)
+    this.#due.add(stream)
+    const place = this.#idle.indexOf(stream)
+    if (place < 0) return // somebody writes to it and gives it back, or it drains already
+    this.#idle.splice(place, 1)
+    this.#drain(stream)
+  }
+
+  #drain(stream: Stream): void {
+    const drained = this.#closers(async () => {
+      this.#finMs = await stream.drain(this.#finMs)
+    })
+    // Everybody who wrote to it is told by the stream itself.
+    drained.catch(() => {})
+  }
+
+  /** Resolves when the connection has outlived the replay window of what was written up to `offset`. */
+  async #aged(stream: Stream, offset: number): Promise<void> {
+    const { clock } = this.#options
+    const until = clock.monotonic() + WINDOW_MS
+    for (;;) {
+      stream.over.throwIfAborted()
+      if (stream.written - offset >= WINDOW_BYTES) return
+      if (clock.monotonic() >= until && (await stream.hasSentAll())) {
+        stream.over.throwIfAborted()
+        return
+      }
+      await clock.sleep(LOOK_EACH_MS, stream.over)
+    }
+  }
+}
+
+/** How often a window is looked at. */
+const LOOK_EACH_MS = 200

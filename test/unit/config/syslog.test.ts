@@ -1,0 +1,79 @@
+import { describe, expect, test } from 'vitest'
+import { loadConfig } from '../../../src/config/load.ts'
+import { syslogUrls } from '../../../src/config/syslog-parsers.ts'
+import { minimal } from './given-environment.ts'
+
+const { SPLUNK_HEC_URL: _, SPLUNK_HEC_TOKEN: __, ...sls } = minimal
+const load = (env: Record<string, string>) => loadConfig({ ...sls, ...env })
+const blamed = (env: Record<string, string>) => {
+  const loaded = load(env)
+  return 'problems' in loaded ? loaded.problems.map(({ variable }) => variable) : []
+}
+const sinkOf = (env: Record<string, string>) => {
+  const loaded = load({ SYSLOG_URL: 'tcp://siem.example.com', ...env })
+  return 'config' in loaded ? loaded.config.sinks[0] : loaded.problems
+}
+
+describe('SYSLOG_URL', () => {
+  test('is enough for a sink with the defaults of the contract', () => {
+    expect(sinkOf({})).toEqual({
+      ...{ type: 'syslog', name: 'syslog', urls: ['tcp://siem.example.com:514'] },
+      ...{ header: 'rfc5424', framing: 'octet', confirm: 'drain', facility: 1, severity: 6 },
+      ...{ hostname: '{project}', appName: 'sls', sdId: 'sls@32473' },
+      ...{ maxBytes: 8_000, oversize: 'truncate', connections: 2 },
+    })
+  })
+
+  test('and Splunk beside it are an error that names each variable of Splunk', () => {
+    const splunk = { SPLUNK_HEC_URL: 'https://splunk.example.com:8088', SPLUNK_HEC_TOKEN: 'a-token' }
+    expect(blamed({ SYSLOG_URL: 'tcp://a', ...splunk })).toEqual(['SPLUNK_HEC_URL', 'SPLUNK_HEC_TOKEN'])
+  })
+
+  test('that is wrong is the only problem', () => {
+    expect(blamed({ SYSLOG_URL: 'http://a' })).toEqual(['SYSLOG_URL'])
+  })
+
+  test('missing, like Splunk, is told as Splunk missing', () => {
+    expect(blamed({})).toEqual(['SPLUNK_HEC_URL', 'SPLUNK_HEC_TOKEN'])
+  })
+
+  test.each([
+    ['tcp://a:1514, tcp://b,tcp://a:1514', ['tcp://a:1514', 'tcp://b:514']],
+    ['tcp://[::1]:99/', ['tcp://[::1]:99']],
+    ['tcp://a:0', undefined],
+    ['tcp://a:65536', undefined],
+    ['tcp://user@a', undefined],
+    ['a:514', undefined],
+    [',', undefined],
+  ])('%j is %j', (text, urls) => {
+    const parsed = syslogUrls.parse(text)
+    expect('value' in parsed ? parsed.value : undefined).toEqual(urls)
+  })
+})
+
+test.each([
+  [{ SYSLOG_HEADER: 'none' }, { header: 'none', framing: 'lf' }],
+  [{ SYSLOG_FRAMING: 'lf' }, { header: 'rfc5424', framing: 'lf' }],
+  [
+    { SYSLOG_FACILITY: 'LOCAL7', SYSLOG_SEVERITY: 'error' },
+    { facility: 23, severity: 3 },
+  ],
+  [
+    { SYSLOG_FACILITY: '13', SYSLOG_SEVERITY: '0' },
+    { facility: 13, severity: 0 },
+  ],
+])('%j', (env, expected) => {
+  expect(sinkOf(env)).toMatchObject(expected)
+})
+
+test.each([
+  ['SYSLOG_FACILITY', '24'],
+  ['SYSLOG_SEVERITY', 'loud'],
+  ['SYSLOG_SD_ID', 'a b'],
+  ['SYSLOG_SD_ID', 'a]b'],
+  ['SYSLOG_HOSTNAME', '{project'],
+  ['SYSLOG_FORMAT', 'cef3'],
+  ['SYSLOG_CONFIRM', 'udp'],
+])('%s=%s is refused', (name, value) => {
+  expect(blamed({ SYSLOG_URL: 'tcp://a', [name]: value })).toEqual([name])
+})

@@ -1,0 +1,198 @@
+import { createServer } from 'node:net'
+import { describe, expect, test } from 'vitest'
+import type { Fault } from '../../../../src/core/errors.ts'
+import { fastClock } from '../delivery-double.ts'
+import { envelopes, idsIn, many, receiver, syslogTo } from './syslog-bench.ts'
+
+const idsOf = (from: number, count: number) => Array.from({ length: count }, (_, i) => `audit:3:170:${from + i}`)
+const distinct = (ids: readonly string[]) => [...new Set(ids)].sort()
+
+describe('delivery by drain', () => {
+  test('a batch is delivered when the collector has closed after us', async () => {
+    const collector = await receiver()
+    const { deliver, recorder } = await syslogTo([collector.url])
+    await deliver(many(1_000))
+    expect(idsIn(collector)).toEqual(idsOf(0, 1_000))
+    expect(recorder.sum('delivered')).toBe(1_000)
+    expect(recorder.of('connectionEnded').map(({ args }) => args)).toEqual([['syslog', 'confirmed']])
+    expect(recorder.of('framesCounted').map(({ args }) => args)).toEqual([['syslog', 'confirmed', 1_000]])
+    expect(recorder.of('confirmed')).toHaveLength(1)
+  })
+
+  test('batches share a connection until it drains, and later ones use others', async () => {
+    const collector = await receiver()
+    const { deliver } = await syslogTo([collector.url], { connections: 1 })
+    await Promise.all([0, 1, 2, 3].map((n) => deliver(many(10, 10 * n))))
+    expect(collector.connections.total).toBe(1)
+    await deliver(many(10, 40))
+    expect(collector.connections.total).toBe(2)
+    expect(distinct(idsIn(collector))).toEqual(idsOf(0, 50).sort())
+  })
+
+  test('a FIN before ours confirms nothing, although everything was sent', async () => {
+    const collector = await receiver({ faults: [{ does: 'fin', afterMessages: 100 }] })
+    const { deliver, recorder } = await syslogTo([collector.url])
+    await deliver(many(300))
+    expect(distinct(idsIn(collector))).toEqual(idsOf(0, 300).sort())
+    const ends = recorder.of('connectionEnded').map(({ args }) => args[1])
+    expect(ends).toEqual(['early', 'confirmed'])
+    expect(recorder.faults('deliveryFailed')[0]).toMatchObject({ kind: 'ambiguous', code: 'syslog_early' })
+    expect(recorder.of('framesCounted').map(({ args }) => args.slice(1))).toEqual([
+      ['resent', 300],
+      ['confirmed', 300],
+    ])
+  })
+
+  test('a collector that closes 30 ms after it refused one of the last frames is not believed', async () => {
+    const collector = await receiver()
+    // A connection with so much is full, and drains at once.
+    const full = envelopes(idsOf(0, 600).map((id) => ({ id, event: { pad: 'x'.repeat(7_000) } })))
+    const sinks = await Promise.all(Array.from({ length: 5 }, () => syslogTo([collector.url])))
+    for (const { deliver, recorder } of sinks) {
+      collector.fault({ does: 'fin', afterMessages: 599, delayMs: 30 })
+      await deliver(full)
+      expect(recorder.of('connectionEnded').map(({ args }) => args[1])).toEqual(['early', 'confirmed'])
+    }
+    expect(collector.unfired).toEqual([])
+  })
+
+  test('a collector that is killed under load and comes back loses nothing', async () => {
+    const collector = await receiver({ faults: [{ does: 'stop', afterMessages: 500, times: 2 }] })
+    const { deliver, recorder } = await syslogTo([collector.url], { clock: fastClock(5) })
+    const deliveries = Promise.all(Array.from({ length: 20 }, (_, n) => deliver(many(500, 500 * n))))
+    await collector.until(() => collector.messages.length >= 1_000)
+    await collector.kill()
+    await recorder.first('deliveryFailed')
+    await collector.listen()
+    await deliveries
+    expect(distinct(idsIn(collector))).toEqual(idsOf(0, 10_000).sort())
+    expect(recorder.sum('delivered')).toBe(10_000)
+    expect(recorder.of('connectionEnded').map(({ args }) => args[1])).toContain('reset')
+  })
+
+  test('a reset in the middle of a frame: whole frames are sent again, on another connection', async () => {
+    const collector = await receiver({ faults: [{ does: 'reset', afterMessages: 3 }] })
+    const { deliver, recorder } = await syslogTo([collector.url])
+    const large = envelopes(idsOf(0, 40).map((id) => ({ id, event: { pad: 'x'.repeat(7_000) } })))
+    await deliver(large)
+    expect(distinct(idsIn(collector))).toEqual(idsOf(0, 40).sort())
+    expect(idsIn(collector).slice(3)).toEqual(idsOf(0, 40))
+    expect(recorder.of('connectionEnded').map(({ args }) => args[1])).toEqual(['reset', 'confirmed'])
+  })
+
+  test('a collector that never closes confirms nothing; after three times the sink pauses and names the cause', async () => {
+    const collector = await receiver({ faults: [{ does: 'deaf', times: 3 }] })
+    const { deliver, recorder } = await syslogTo([collector.url], { clock: fastClock(200) })
+    const delivery = deliver(many(5))
+    const { args } = await recorder.first('paused')
+    expect(args[0]).toEqual({ reason: 'outcome_unknown', scope: { of: 'sink', sink: 'syslog' } })
+    expect((args[1] as Fault).message).toContain('no FIN within 30 s')
+    expect((args[1] as Fault).advice).toContain('SYSLOG_CONFIRM=written')
+    expect(recorder.sum('delivered')).toBe(0)
+    await delivery
+    expect(recorder.of('resumed')).toHaveLength(1)
+    expect(recorder.sum('delivered')).toBe(5)
+  })
+
+  test('a collector that reads nothing is given up, and its batch is sent again', async () => {
+    const collector = await receiver({ faults: [{ does: 'stop' }] })
+    const { deliver, recorder } = await syslogTo([collector.url], { clock: fastClock(200) })
+    await deliver(envelopes(idsOf(0, 2_000).map((id) => ({ id, event: { pad: 'x'.repeat(6_000) } }))))
+    expect(distinct(idsIn(collector))).toEqual(idsOf(0, 2_000).sort())
+    expect(recorder.of('connectionEnded').map(({ args }) => args[1])).toContain('timeout')
+  })
+
+  test('nothing leaves when the lease is over by the clock', async () => {
+    const collector = await receiver()
+    const { deliver, lease } = await syslogTo([collector.url])
+    lease.overdue = true
+    await expect(deliver(many(3))).rejects.toMatchObject({ kind: 'lease' })
+    expect(collector.messages).toEqual([])
+  })
+
+  test('a lease that ends while the confirmation is awaited leaves the batch undelivered', async () => {
+    const collector = await receiver({ faults: [{ does: 'deaf' }] })
+    const { deliver, lease, recorder } = await syslogTo([collector.url])
+    const delivery = deliver(many(3))
+    await collector.until(() => collector.messages.length === 3)
+    lease.lose()
+    await expect(delivery).rejects.toMatchObject({ kind: 'lease' })
+    expect(recorder.sum('delivered')).toBe(0)
+  })
+
+  test('a closed port is tried again and says what to look at', async () => {
+    const server = createServer()
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as { port: number }
+    await new Promise((resolve) => server.close(resolve))
+    const { deliver, recorder, lease } = await syslogTo([`tcp://127.0.0.1:${port}`])
+    const delivery = deliver(many(1))
+    await recorder.first('deliveryFailed')
+    const [fault] = recorder.faults('deliveryFailed')
+    expect(fault).toMatchObject({ kind: 'transient', code: 'ECONNREFUSED' })
+    expect(fault?.advice).toContain('SYSLOG_URL')
+    expect(recorder.of('connectionEnded').map(({ args }) => args[1])).toEqual(['refused'])
+    lease.lose()
+    await expect(delivery).rejects.toMatchObject({ kind: 'lease' })
+  })
+
+  test('targets stand in for each other', async () => {
+    const [one, other] = [await receiver(), await receiver()]
+    await one.kill()
+    const { deliver } = await syslogTo([one.url, other.url])
+    await Promise.all([0, 1, 2].map((n) => deliver(many(10, 10 * n))))
+    expect(distinct(idsIn(other))).toEqual(idsOf(0, 30).sort())
+  })
+
+  test('an event that cannot be shortened is a dead letter, and its neighbours are delivered', async () => {
+    const collector = await receiver()
+    const { deliver, letters, recorder } = await syslogTo([collector.url], { oversize: 'dead-letter' })
+    await deliver(envelopes([{ id: 'a' }, { id: 'b', event: { pad: 'x'.repeat(9_000) } }, { id: 'c' }]))
+    expect(idsIn(collector)).toEqual(['a', 'c'])
+    expect(await letters()).toMatchObject([{ reason: { code: 'event_too_large' }, origin: { event_id: 'b' } }])
+    expect(recorder.sum('delivered')).toBe(2)
+  })
+
+  test('lines are the framing where they are configured', async () => {
+    const collector = await receiver({ framing: 'lf' })
+    const { deliver } = await syslogTo([collector.url], { framing: 'lf' })
+    await deliver(many(100))
+    expect(idsIn(collector)).toEqual(idsOf(0, 100))
+  })
+})
+
+describe('delivery as written', () => {
+  const written = { confirm: 'written', clock: fastClock(100) } as const
+
+  test('a batch is delivered when the connection has outlived its window of a minute', async () => {
+    const collector = await receiver()
+    const { deliver, recorder } = await syslogTo([collector.url], written)
+    const since = performance.now()
+    await deliver(many(10))
+    expect(performance.now() - since).toBeGreaterThan(590)
+    expect(recorder.sum('delivered')).toBe(10)
+    expect(collector.connections.total).toBe(1)
+  })
+
+  test('the window of 16 MB ends it sooner', async () => {
+    const collector = await receiver()
+    const { deliver } = await syslogTo([collector.url], { confirm: 'written', connections: 1, maxBytes: 2_000_000 })
+    const large = (id: string) => envelopes([{ id, event: { pad: 'x'.repeat(1_000_000) } }])
+    const first = deliver(large('first'))
+    const others = idsOf(0, 17).map((id) => deliver(large(id)))
+    await first
+    for (const other of others) other.catch(() => {})
+  })
+
+  test('an end within the window sends all of it again', async () => {
+    const collector = await receiver()
+    const { deliver, recorder } = await syslogTo([collector.url], written)
+    const delivery = deliver(many(10))
+    await collector.until(() => collector.messages.length === 10)
+    await collector.kill()
+    await collector.listen()
+    await delivery
+    expect(idsIn(collector)).toEqual([...idsOf(0, 10), ...idsOf(0, 10)])
+    expect(recorder.sum('delivered')).toBe(10)
+  })
+})

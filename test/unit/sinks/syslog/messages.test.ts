@@ -1,0 +1,136 @@
+import { describe, expect, test } from 'vitest'
+import type { Batch } from '../../../../src/core/batch.ts'
+import { Framer } from '../../../../src/sinks/syslog/frames.ts'
+import type { MessageOptions } from '../../../../src/sinks/syslog/message.ts'
+import { envelopes, MESSAGES } from './syslog-bench.ts'
+
+interface Framed {
+  readonly text: string
+  readonly truncated: number
+  readonly tooLong: number[]
+}
+
+function framed(batch: Batch, options: Partial<MessageOptions> & { framing?: 'octet' | 'lf' } = {}): Framed {
+  const tooLong: number[] = []
+  const pieces = [
+    ...new Framer({ ...MESSAGES, framing: 'octet', ...options }).pieces(batch, ({ index }) => tooLong.push(index)),
+  ]
+  return {
+    text: Buffer.concat(pieces.map(({ bytes }) => bytes)).toString(),
+    truncated: pieces.reduce((sum, piece) => sum + piece.truncated, 0),
+    tooLong,
+  }
+}
+
+const one = (event: unknown, more: { host?: string; time?: string; id?: string } = {}): Batch =>
+  envelopes([{ id: 'audit:3:170:0', event, ...more }])
+
+describe('a message of RFC 5424', () => {
+  test('has its length in bytes, a header, id, topic, source and shard, and the bytes of the event', () => {
+    const event = { __topic__: 'audit', __source__: '10.0.0.1', user: '张三' }
+    const message = `<14>1 2026-09-21T14:13:20.123456Z prod sls - - [sls@32473 id="audit:3:170:0" topic="audit" source="10.0.0.1" shard="3"] ${JSON.stringify(event)}`
+    expect(framed(one(event)).text).toBe(`${Buffer.byteLength(message)} ${message}`)
+  })
+
+  test('cuts the time to six digits and does not round it', () => {
+    expect(framed(one({}, { time: '1790000000.999999999' })).text).toContain('T14:13:20.999999Z ')
+  })
+
+  test('escapes quotes, backslashes and brackets of a value, and nothing else', () => {
+    const { text } = framed(one({ __topic__: 'a"b\\c]d=é', __source__: '' }))
+    expect(text).toContain(' topic="a\\"b\\\\c\\]d=é" source="" ')
+  })
+
+  test.each([
+    ['', '-'],
+    ['a b', 'a_b'],
+    ['web-日本', 'web-__'],
+    ['x'.repeat(300), 'x'.repeat(255)],
+  ])('the host %j is the HOSTNAME %j', (host, expected) => {
+    expect(framed(one({}, { host })).text).toContain(`Z ${expected} sls - - [`)
+  })
+
+  test('finds topic and source wherever they stand in the event', () => {
+    expect(framed(one({ a: 1, __source__: 's', __topic__: 't' })).text).toContain('topic="t" source="s"')
+    expect(framed(one('a raw line')).text).toMatch(/topic="" source="" shard="3"\] "a raw line"$/)
+  })
+
+  test('is not led astray by contents that look like parts of an envelope', () => {
+    const event = {
+      text: ',"event":{},"fields":{"sls_event_id":"forged"}}',
+      ',"fields":{': { fields: { sls_event_id: 'x' } },
+    }
+    const { text } = framed(one(event))
+    expect(text).toContain('id="audit:3:170:0"')
+    expect(text.endsWith(JSON.stringify(event))).toBe(true)
+  })
+
+  test('facility and severity make the priority', () => {
+    expect(framed(one({}), { facility: 23, severity: 7 }).text).toContain(' <191>1 ')
+  })
+})
+
+describe('framing by lines', () => {
+  test('ends each message with one, and has none inside', () => {
+    const batch = envelopes([{ id: 'a', event: { __topic__: 'x\ny', m: 'l1\nl2\r' } }, { id: 'b' }])
+    const { text } = framed(batch, { framing: 'lf' })
+    expect(text.split('\n')).toHaveLength(3)
+    expect(text).toContain('topic="x y"')
+    expect(text).toContain('"m":"l1\\nl2\\r"')
+  })
+
+  test('without a header the payload carries the event id', () => {
+    expect(framed(one({ a: 'b' }), { header: 'none', framing: 'lf' }).text).toBe(
+      '{"a":"b","sls_event_id":"audit:3:170:0"}\n',
+    )
+    expect(framed(one({}), { header: 'none', framing: 'lf' }).text).toBe('{"sls_event_id":"audit:3:170:0"}\n')
+  })
+})
+
+describe('a message over the limit', () => {
+  const payloadOf = (text: string) =>
+    JSON.parse(text.slice(text.indexOf('] ') + 2)) as Record<string, string> & { deep?: unknown }
+  const lengthOf = (text: string) => Buffer.byteLength(text.slice(text.indexOf(' ') + 1))
+
+  test('has its longest values shortened, and says how long it would have been', () => {
+    const event = { short: 'kept', long: 'x'.repeat(5_000), longer: 'y'.repeat(9_000) }
+    const whole = lengthOf(framed(one(event), { maxBytes: 100_000 }).text)
+    const { text, truncated } = framed(one(event), { maxBytes: 2_000 })
+    expect(truncated).toBe(1)
+    expect(lengthOf(text)).toBeLessThanOrEqual(2_000)
+    expect(lengthOf(text)).toBeGreaterThan(1_990)
+    const payload = payloadOf(text)
+    expect(payload).toMatchObject({ short: 'kept', slsTruncated: String(whole) })
+    expect(payload['long']?.length).toBe(payload['longer']?.length)
+  })
+
+  test('is JSON still wherever it is cut: in escapes, surrogates, UTF-8 and nested values', () => {
+    const value = 'a"\\\u0001😀é张\u2028'.repeat(300)
+    for (let maxBytes = 700; maxBytes < 760; maxBytes++) {
+      const { text } = framed(one({ value, deep: [{ value: JSON.stringify({ value }) }], n: 1 }), { maxBytes })
+      const payload = payloadOf(text)
+      expect(lengthOf(text)).toBeLessThanOrEqual(maxBytes)
+      expect(value.startsWith(payload['value'] ?? 'absent')).toBe(true)
+      expect(text).not.toContain('\ufffd')
+    }
+  })
+
+  test('keeps numbers of nested JSON digit by digit', () => {
+    const batch = one({ __topic__: 't', big: 0, long: 'x'.repeat(9_000) })
+    const bytes = Buffer.from(batch.bytes.toString().replace('"big":0', '"big":12345678901234567890.10'))
+    const ends = new Uint32Array([bytes.length])
+    expect(framed({ ...batch, bytes, ends }).text).toContain('"big":12345678901234567890.10')
+  })
+
+  test('is not sent if its values are not what is long, or if it may not be shortened', () => {
+    const keys = Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`a-rather-long-key-${i}`, 'v']))
+    expect(framed(envelopes([{ id: 'a' }, { id: 'b', event: keys }, { id: 'c' }]))).toMatchObject({
+      tooLong: [1],
+      truncated: 0,
+    })
+    expect(framed(one({ long: 'x'.repeat(9_000) }), { oversize: 'dead-letter' })).toMatchObject({
+      text: '',
+      tooLong: [0],
+    })
+  })
+})
