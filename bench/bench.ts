@@ -3,7 +3,7 @@
  * bench/install.sh has installed them. docs/performance.md says how to read the results.
  */
 import { parseArgs } from 'node:util'
-import { endToEnd, moreReplicas } from './end-to-end/end-to-end.ts'
+import { endToEnd, moreReplicas, routed } from './end-to-end/end-to-end.ts'
 import { latency } from './latency/latency.ts'
 import { memory } from './memory/memory.ts'
 import { micro } from './micro/micro.ts'
@@ -24,6 +24,7 @@ const options = { rounds, cpuSeconds: Number(values['cpu-seconds']) }
 const PARTS: Record<string, () => AsyncGenerator<Report>> = {
   micro: () => micro(10 * rounds + 1),
   'end-to-end': () => endToEnd(options),
+  routes: () => routed(options),
   replicas: () => moreReplicas(options),
   memory,
   latency,

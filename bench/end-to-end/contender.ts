@@ -13,6 +13,8 @@ export interface Contender {
   /** On both sides. */
   readonly tls?: boolean
   readonly replicas?: number
+  /** One source, two sinks, three routes (routes.ts), in a configuration file. */
+  readonly routes?: true
   /** Approximate speed, MB of raw logs per CPU-second. It decides the size of the backlog. */
   readonly about: number
   /** CPU-seconds that its compilers need before the measurement starts. */
@@ -42,6 +44,7 @@ export const BRIDGE = {
   gzipQuery: bridge('bridge, gzip, with a query', 110, { env: { SPLUNK_HEC_GZIP: 'true', SLS_QUERY: '*' } }),
   /** The default configuration. */
   gzipTls: bridge('bridge, gzip, HTTPS both ways', 120, { tls: true, env: { SPLUNK_HEC_GZIP: 'true' } }),
+  routes: bridge('bridge, two sinks, three routes', 300, { routes: true }),
   twoPlain: bridge('bridge, two replicas', 300, { env: PLAIN, replicas: 2 }),
   twoGzip: bridge('bridge, two replicas, gzip', 130, { env: { SPLUNK_HEC_GZIP: 'true' }, replicas: 2 }),
 } satisfies Record<string, Contender>

@@ -29,7 +29,8 @@ export interface EndToEndOptions {
 
 const GZIP_ALONE = 'gzip level 1 alone (floor)'
 const NAIVE_ALONE = 'protobufjs + JSON.stringify alone (no network)'
-const ALONE = [GZIP_ALONE, NAIVE_ALONE]
+const FLOORS: Record<AloneOptions['what'], string> = { gzip: GZIP_ALONE, naive: NAIVE_ALONE }
+const ALONE = Object.values(FLOORS)
 /**
  * Goals of the bridge in MB per CPU-second, on a core where protobufjs + JSON.stringify alone reaches `naive`. That core was
  * faster, so other machines compare only the ratio.
@@ -50,9 +51,26 @@ export async function* endToEnd(options: EndToEndOptions): AsyncGenerator<Report
   yield* asides(found)
 }
 
+/** One source, two sinks, three routes (a copy, a drop and the rest), beside the same logs on one route to one sink. */
+export async function* routed(options: EndToEndOptions): AsyncGenerator<Report> {
+  const { plain, routes } = BRIDGE
+  const found = await turns(() => [plain, routes], options, [])
+  const ratioOf = (kind: SampleKind): number =>
+    middle(found, routes.name, kind, 'perCpuSecond') / middle(found, plain.name, kind, 'perCpuSecond')
+  yield {
+    id: 'end-to-end-routes',
+    title: 'End to end with routes',
+    columns: ['MB per CPU-second (lowest–highest)', ...SAMPLE_KINDS],
+    rows: [...found].map(([name, byKind]) => [name, ...SAMPLE_KINDS.map((kind) => spread(byKind[kind]))]),
+    ratios: Object.fromEntries(
+      SAMPLE_KINDS.map((kind) => [`${kind}: end to end, two sinks and three routes ÷ one route`, ratioOf(kind)]),
+    ),
+  }
+}
+
 export async function* moreReplicas(options: EndToEndOptions): AsyncGenerator<Report> {
   const { plain, twoPlain, gzip, twoGzip } = BRIDGE
-  yield replicas(await turns(() => [plain, twoPlain, gzip, twoGzip], options))
+  yield replicas(await turns(() => [plain, twoPlain, gzip, twoGzip], options, []))
 }
 
 /** All measurements of each contender, by kind of log. */
@@ -61,6 +79,7 @@ type Found = Map<string, Record<SampleKind, Measured[]>>
 async function turns(
   contenders: (round: number) => readonly Contender[],
   { rounds, cpuSeconds }: EndToEndOptions,
+  floors: readonly (keyof typeof FLOORS)[] = ['gzip', 'naive'],
 ): Promise<Found> {
   const certificates = await issued()
   const found: Found = new Map()
@@ -74,8 +93,7 @@ async function turns(
     for (const kind of SAMPLE_KINDS) {
       for (const contender of contenders(round))
         note(contender.name, kind, await measure(contender, kind, { cpuSeconds, certificates }))
-      note(GZIP_ALONE, kind, await alone('gzip', kind))
-      note(NAIVE_ALONE, kind, await alone('naive', kind))
+      for (const floor of floors) note(FLOORS[floor], kind, await alone(floor, kind))
     }
   }
   return found
@@ -181,15 +199,13 @@ function replicas(found: Found): Report {
     id: 'replicas',
     title: 'One replica and two, on two cores that source and sink also use',
     columns: ['MB per CPU-second, and per second of the clock', ...SAMPLE_KINDS],
-    rows: [...found.keys()]
-      .filter((name) => !ALONE.includes(name))
-      .map((name) => [
-        name,
-        ...SAMPLE_KINDS.map(
-          (kind) =>
-            `${shown(middle(found, name, kind, 'perCpuSecond'))}, ${shown(middle(found, name, kind, 'perSecond'))}`,
-        ),
-      ]),
+    rows: [...found.keys()].map((name) => [
+      name,
+      ...SAMPLE_KINDS.map(
+        (kind) =>
+          `${shown(middle(found, name, kind, 'perCpuSecond'))}, ${shown(middle(found, name, kind, 'perSecond'))}`,
+      ),
+    ]),
   }
 }
 

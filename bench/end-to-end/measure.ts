@@ -1,12 +1,13 @@
 import type { ChildProcess } from 'node:child_process'
 import { fork, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SampleKind } from '../../src/emulator/sample-logs.ts'
 import type { Certificates } from '../../test/conformance/certificates.ts'
 import type { Contender } from './contender.ts'
+import { DROPPED, REST, routesFile } from './routes.ts'
 import type { SinkOptions, SinkReady, SinkState } from './sink.ts'
 import type { SourceOptions, SourceReady, SourceState } from './source.ts'
 
@@ -42,23 +43,28 @@ export async function measure(
   const megabytes = (contender.about * seconds) / TO
   const folder = mkdtempSync(join(tmpdir(), 'bench-'))
   const source = helper<SourceOptions, SourceReady, SourceState>('source', { kind, shards: SHARDS, megabytes, ...tls })
-  const sink = helper<SinkOptions, SinkReady, SinkState>('sink', { ack: contender.ack === true, ...tls })
-  const [{ env, rawBytes, logs }, { url }] = await Promise.all([source.ready, sink.ready])
+  const sinks = Array.from({ length: contender.routes ? 2 : 1 }, () =>
+    helper<SinkOptions, SinkReady, SinkState>('sink', { ack: contender.ack === true, ...tls }),
+  )
+  const { env, rawBytes, logs } = await source.ready
+  const urls = (await Promise.all(sinks.map(({ ready }) => ready))).map(({ url }) => url)
+  const settings = contender.routes
+    ? fileSettings(folder, kind, env, urls)
+    : settingsOf(env, urls, contender, certificates)
   const processes = Array.from({ length: contender.replicas ?? 1 }, (_, index) =>
     spawn(contender.program, [...contender.args], {
       stdio: ['ignore', 'inherit', 'inherit'],
       env: {
         ...AS_INSTALLED,
-        ...{ PATH: process.env['PATH'], LANG: 'C.UTF-8', ...env, SLS_CG: 'bench', SLS_CONSUMER: `bench-${index}` },
-        ...{ SLS_HEARTBEAT_SECONDS: '5', SPLUNK_HEC_URL: url, SPLUNK_HEC_TOKEN: 'bench', DEAD_LETTER_DIR: folder },
+        ...{ PATH: process.env['PATH'], LANG: 'C.UTF-8', SLS_CONSUMER: `bench-${index}`, DEAD_LETTER_DIR: folder },
         ...{ ADMIN_PORT: String(ADMIN_PORT + index), LOG_LEVEL: 'warn', NODE_EXTRA_CA_CERTS: certificates.ca },
-        ...{ SPLUNK_HEC_TLS_CA_FILE: contender.tls ? certificates.ca : undefined, ...contender.env },
+        ...settings,
       },
     }),
   )
   try {
     let warm: string | undefined
-    const samples = await watch(processes, source, sink, async ({ cpuSeconds }) => {
+    const samples = await watch(processes, source, sinks, async ({ cpuSeconds }) => {
       if (contender.singles || warm !== undefined || cpuSeconds < contender.warmUpSeconds) return
       warm = (await metrics(ADMIN_PORT)) || undefined
     })
@@ -67,8 +73,7 @@ export async function measure(
     if (contender.singles && done.requests !== logs)
       process.stderr.write(`  ${done.requests} of ${logs} logs arrived\n`)
     const exposed = contender.singles ? [] : await Promise.all(processes.map((_, index) => metrics(ADMIN_PORT + index)))
-    const delivered = exposed.reduce((sum, text) => sum + (numberOf(text, DELIVERED) ?? 0), 0)
-    if (contender.program === process.execPath && delivered !== logs) throw new Error(`${delivered} events of ${logs}`)
+    if (contender.program === process.execPath) checkDelivered(exposed.join('\n'), logs)
     const first = samples.find(({ bytes }) => bytes >= (TO * contender.warmUpSeconds * done.bytes) / seconds) as Sample
     const last = samples.findLast(({ bytes }) => bytes <= TO * done.bytes) as Sample
     const megabytes = (((last.bytes - first.bytes) / done.bytes) * rawBytes) / 1e6
@@ -81,7 +86,7 @@ export async function measure(
   } finally {
     await Promise.all(processes.map((process) => ended(process)))
     source.end()
-    sink.end()
+    for (const sink of sinks) sink.end()
     rmSync(folder, { recursive: true, force: true })
   }
 }
@@ -89,7 +94,44 @@ export async function measure(
 const ADMIN_PORT = 19_464
 /** The goal: no work blocks the event loop for longer. */
 const IN_TIME_SECONDS = 0.01
-const DELIVERED = /^sls_bridge_events_delivered_total\S* (\d+)/m
+
+function settingsOf(
+  source: Record<string, string>,
+  urls: readonly string[],
+  { tls, env }: Contender,
+  certificates: Certificates,
+): NodeJS.ProcessEnv {
+  return {
+    ...{ ...source, SLS_CG: 'bench', SLS_HEARTBEAT_SECONDS: '5' },
+    ...{ SPLUNK_HEC_URL: urls.join(','), SPLUNK_HEC_TOKEN: 'bench' },
+    ...{ SPLUNK_HEC_TLS_CA_FILE: tls ? certificates.ca : undefined, ...env },
+  }
+}
+
+function fileSettings(
+  folder: string,
+  kind: SampleKind,
+  source: Record<string, string>,
+  urls: readonly string[],
+): NodeJS.ProcessEnv {
+  const file = join(folder, 'bridge.yaml')
+  writeFileSync(file, routesFile(kind, source, urls))
+  const { SLS_AK_ID, SLS_AK_KEY } = source
+  return { SLS_AK_ID, SLS_AK_KEY, TOKEN: 'bench', BRIDGE_CONFIG: file }
+}
+
+/** Every log has to take its last route or be dropped by one, and every copy has to arrive. */
+function checkDelivered(exposed: string, logs: number): void {
+  const sumOf = (series: string): number =>
+    [...exposed.matchAll(new RegExp(`^sls_bridge_${series} (\\d+)`, 'gm'))].reduce((sum, [, n]) => sum + Number(n), 0)
+  const decided =
+    sumOf(`events_routed_total\\{.*route="(?:default|${REST})"\\}`) +
+    sumOf(`logs_filtered_total\\{.*reason="${DROPPED}"\\}`)
+  const [delivered, routed] = [sumOf('events_delivered_total\\S*'), sumOf('events_routed_total\\S*')]
+  if (decided !== logs || delivered !== routed) {
+    throw new Error(`${decided} logs of ${logs}, ${delivered} events of ${routed}`)
+  }
+}
 
 interface Sample extends SinkState {
   at: number
@@ -99,7 +141,7 @@ interface Sample extends SinkState {
 async function watch(
   processes: readonly ChildProcess[],
   source: Helper<SourceReady, SourceState>,
-  sink: Helper<SinkReady, SinkState>,
+  sinks: readonly Helper<SinkReady, SinkState>[],
   each: (sample: Sample) => Promise<void>,
 ): Promise<Sample[]> {
   const samples: Sample[] = []
@@ -107,7 +149,8 @@ async function watch(
     const dead = processes.find(({ exitCode, signalCode }) => exitCode !== null || signalCode !== null)
     if (dead) throw new Error(`it ended with ${dead.exitCode ?? dead.signalCode}`)
     const cpuSeconds = processes.reduce((sum, process) => sum + cpuSecondsOf(process), 0)
-    const sample = { ...(sink.state ?? { requests: 0, bytes: 0 }), at: performance.now(), cpuSeconds }
+    const total = (key: keyof SinkState): number => sinks.reduce((sum, { state }) => sum + (state?.[key] ?? 0), 0)
+    const sample = { requests: total('requests'), bytes: total('bytes'), at: performance.now(), cpuSeconds }
     samples.push(sample)
     await each(sample)
     if (source.state?.behind === 0) return samples
