@@ -86,7 +86,6 @@ export class Stage implements Hands {
     await this.#readDeadLetters()
     this.#view.ledger({ written: this.#written, lagSeconds: this.#lagSeconds(), stopped: this.#options.end.aborted })
     if (this.#options.end.aborted) return false
-    if (!settled) this.#view.say(`no event was delivered for ${STALLED_AFTER_SECONDS} s: the demo gives up`)
     return settled && clean && this.#verdicts().every(({ missing, unwanted }) => missing === 0 && unwanted === 0)
   }
 
@@ -215,14 +214,27 @@ export class Stage implements Hands {
       if (delivered !== seen) {
         seen = delivered
         seenAt = performance.now()
-      } else if (performance.now() - seenAt > STALLED_AFTER_SECONDS * 1000) return false
+      }
+      const stalled = performance.now() - seenAt > STALLED_AFTER_SECONDS * 1000
+      if (stalled) this.#view.say(`no event was delivered for ${STALLED_AFTER_SECONDS} s: the demo gives up`)
+      if (stalled || this.#allEnded()) break
     }
+    // Nobody needs more logs.
+    this.#over.abort()
     return false
+  }
+
+  /** Something on this machine keeps replicas from working; their last words say what. */
+  #allEnded(): boolean {
+    const last = this.#replicas.at(-1)
+    if (last === undefined || this.#replicas.some(({ alive }) => alive)) return false
+    this.#view.say(`no replica is left; the last lines of ${last.name}:\n${last.output}`)
+    return true
   }
 
   async #stopReplicas(): Promise<boolean> {
     const alive = this.#replicas.filter((replica) => replica.alive)
-    this.#view.say(`SIGTERM to ${alive.map((replica) => replica.name).join(' and ')}`)
+    if (alive.length > 0) this.#view.say(`SIGTERM to ${alive.map((replica) => replica.name).join(' and ')}`)
     const codes = await Promise.all(alive.map((replica) => replica.kill('SIGTERM')))
     for (const [index, code] of codes.entries()) {
       if (code !== 0) this.#view.say(`${alive[index]?.name} ended with exit code ${code}\n${alive[index]?.output}`)

@@ -1,10 +1,14 @@
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { expect, onTestFinished, test } from 'vitest'
+import type { Act } from '../../../src/cli/demo/act.ts'
 import { ACTS, killedSink } from '../../../src/cli/demo/acts.ts'
 import { SinkLedger } from '../../../src/cli/demo/ledger.ts'
+import { Stage } from '../../../src/cli/demo/stage.ts'
 import { DemoView } from '../../../src/cli/demo/view.ts'
 import { tryText } from '../../../src/cli/trial/log.ts'
 import { loadConfigFile } from '../../../src/config/file/load.ts'
@@ -89,4 +93,35 @@ test.each(ACTS)('every line fits into 80 columns, and every column has a name: $
   view.ledger({ written: 1e9, lagSeconds: 99_999, stopped: true })
   expect(lines.filter((line) => line.length > 80)).toEqual([])
   expect(lines.join('\n')).toMatch(/(#0 .*#7|trail\/0 .*web\/1) +lag events\/s {2}splunk( {5}soc)?\n/)
+})
+
+test('a sink whose port was taken while it was down is one clear fault', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'demo-'))
+  const thief = createServer()
+  onTestFinished(() => {
+    thief.close()
+    rmSync(folder, { recursive: true })
+  })
+  let port = 0
+  const act: Act = {
+    ...{ title: '', story: [], share: 1, writingSeconds: 0, replicas: [] },
+    logstores: { trail: { shards: 1, kinds: ['audit'] } },
+    sinks: { soc: { ack: false, wants: () => true } },
+    settings: ({ receivers }) => {
+      port = receivers.get('soc')?.port ?? 0
+      return {}
+    },
+    incident: async (stage) => {
+      await stage.killSink('soc')
+      await once(thief.listen(port, '127.0.0.1'), 'listening')
+      await stage.startSink('soc')
+    },
+  }
+  const out = new Writable({ write: (_, __, done) => done() })
+  const playing = Stage.play({
+    ...{ act, logs: 1, seed: 1, folder: join(folder, 'act'), out, end: new AbortController().signal },
+  })
+  const fault = await playing.catch((error: unknown) => error)
+  const message = `the sink soc cannot listen on 127.0.0.1: another program has taken port ${port}`
+  expect(fault).toMatchObject({ name: 'Fault', message })
 })
