@@ -1,4 +1,7 @@
+import type { Config } from '../config/model.ts'
+import { formatProblems } from '../config/problems.ts'
 import { Fault } from '../core/errors.ts'
+import { onOneLine } from '../core/text.ts'
 import type { LoadedAgain } from '../replica.ts'
 import { runReplica } from '../replica.ts'
 import type { CommandIo } from './command.ts'
@@ -15,6 +18,8 @@ usage: sls-siem-bridge run [--config FILE]
 Without a file the environment and .env are its whole configuration: see docs/configuration.md, and begin with .env.example.
 SIGHUP reads the configuration file again. Changed routes, lists, macros and shapes are used from the next pull on. A wrong
 file is refused, and any other change needs a restart; the log says so. SIGHUP also opens LOG_FILE again.
+
+A file is wrong, too, if one of its tests fails. Shards are leased only after all of them have passed.
 
 Start more replicas to scale. SIGTERM or SIGINT drains, commits within SHUTDOWN_GRACE_SECONDS and exits with 0. A second
 SIGINT exits at once.
@@ -36,7 +41,7 @@ export const runCommand = command({
       return code
     }
     try {
-      const { config, warnings } = await configurationOf(io)
+      const { config, warnings } = await testedConfigurationOf(io)
       const reloading = { onHangup: io.onHangup ?? (() => {}), load: () => loadAgain(io) }
       return (await runReplica(config, { warnings, end: io.signal, reloading })) ? EXIT.done : EXIT.failed
     } catch (error) {
@@ -48,9 +53,26 @@ export const runCommand = command({
   },
 })
 
+/** Throws WrongConfiguration also if tests of the file fail: its author wanted logs to go another way than they would. */
+async function testedConfigurationOf(io: CommandIo): Promise<{ config: Config; warnings: string[] }> {
+  const loaded = await configurationOf(io)
+  // Most replicas have no tests, and need no memory for what runs them.
+  if (loaded.config.tests.length === 0) return loaded
+  const { runTests } = await import('./trial/tests.ts')
+  const problems = runTests(loaded.config)
+    .filter(({ differences }) => differences.length > 0)
+    .map(({ test: { name, place }, differences }) => ({
+      ...{ variable: 'test', place, value: onOneLine(name) },
+      problem: `fails: ${differences.map(onOneLine).join('; ')}`,
+      allowed: 'tests that pass; `sls-siem-bridge test` shows the decisions about each log',
+    }))
+  if (problems.length > 0) throw new WrongConfiguration(problems, formatProblems(problems))
+  return loaded
+}
+
 async function loadAgain(io: CommandIo): Promise<LoadedAgain> {
   try {
-    return await configurationOf(io)
+    return await testedConfigurationOf(io)
   } catch (error) {
     if (!(error instanceof WrongConfiguration)) throw error
     return { refused: error.message }

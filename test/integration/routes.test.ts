@@ -85,6 +85,7 @@ describe('a sink that is down', () => {
 
 describe('SIGHUP', () => {
   const ALL_TO_MAIN = '  - {name: all, to: main}\n'
+  const TEST = 'tests: [{name: stays, source: trail, log: {}, expect: [{sink: main}]}]\n'
 
   test('brings changed routes into use from the next pull on', async () => {
     const { main, security, env, configure, write, trail } = await twoSiems()
@@ -118,6 +119,13 @@ describe('SIGHUP', () => {
     replica.child.kill('SIGHUP')
     const refused = await replica.line(/the configuration is refused, and the old one stays in use/)
     expect(refused['problems']).toMatch(/bridge\.yaml:\d+:\d+ .*\n.*startwith.*startswith/)
+    configure(`  - {name: all, to: security}\n${TEST}`)
+    replica.child.kill('SIGHUP')
+    const problems = () => replica.lines.flatMap(({ problems: told }) => told ?? []).slice(1)
+    expect(await polled(() => problems().length > 0)).toBe(true)
+    expect(problems()).toEqual([
+      expect.stringMatching(/bridge\.yaml:\d+:\d+ +test: stays\n +fails: .*"main".*"security"/),
+    ])
     configure('  - {name: all, to: security}\n')
     writeFileSync(path, readFileSync(path, 'utf8').replaceAll('max_bytes: 20000', 'max_bytes: 30000'))
     replica.child.kill('SIGHUP')
@@ -126,8 +134,8 @@ describe('SIGHUP', () => {
     const wanted = await write(trail, 1)
     await caughtUp(trail)
     const metrics = await replica.metrics()
-    for (const result of ['invalid', 'needs_restart'])
-      expect(metrics).toContain(`config_reloads_total{result="${result}"} 1`)
+    expect(metrics).toContain('config_reloads_total{result="invalid"} 2')
+    expect(metrics).toContain('config_reloads_total{result="needs_restart"} 1')
     await ended(replica)
     expect(main.numbers).toEqual(wanted)
     expect(security.numbers).toEqual([])

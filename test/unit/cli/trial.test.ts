@@ -2,6 +2,7 @@ import { PassThrough, Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import { checkCommand } from '../../../src/cli/check.ts'
 import { explainCommand } from '../../../src/cli/explain.ts'
+import { runCommand } from '../../../src/cli/run.ts'
 import { testCommand } from '../../../src/cli/test.ts'
 import { temporaryFiles } from '../config/given-environment.ts'
 
@@ -96,6 +97,25 @@ ok    right
       out: '',
       err: expect.stringContaining('bridge.yaml:15:23  tests[0].source: nope'),
     })
+  })
+})
+
+describe('run', () => {
+  test('refuses a file with tests that fail, names each and its difference, and ends with 2', async () => {
+    const file = FILE.replace('${NOT_SET}', 'x').replaceAll('group: siem', 'group: siem, credentials: main')
+    const tests = `tests:
+  - {name: wrong, source: web, log: {uri: /x}, expect: [{route: denied}]}
+  - {name: right, source: web, log: {uri: /x}, expect: [{route: rest}]}
+  - {name: too much, source: web, log: {uri: /healthz}, expect: [{}]}
+`
+    const { code, out, err } = await ran(runCommand, `${file}credentials: {main: {type: ecs_ram_role}}\n${tests}`)
+    expect({ code, out }).toEqual({ code: 2, out: '' })
+    expect(err.split('\n').filter((line) => line.startsWith('  ') && !line.includes('allowed:'))).toEqual([
+      '  bridge.yaml:16:5  test: wrong',
+      '      fails: copy 1: route: expected "denied", found "rest"',
+      '  bridge.yaml:18:5  test: too much',
+      '      fails: expected 1 copy, and nothing leaves',
+    ])
   })
 })
 
