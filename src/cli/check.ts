@@ -3,7 +3,7 @@ import type { Config } from '../config/model.ts'
 import { wholeNumber } from '../config/parsers.ts'
 import type { Problem } from '../config/problems.ts'
 import { Fault } from '../core/errors.ts'
-import { onOneLine } from '../core/text.ts'
+import { escapedJson, onOneLine } from '../core/text.ts'
 import { checksOf } from './check/ends.ts'
 import type { Check, Verdict } from './check/finding.ts'
 import { routesFound } from './check/routes.ts'
@@ -71,7 +71,9 @@ export const checkCommand = command({
     }
     const untried: Check[] = []
     const ended = (ok: boolean, failed = lines.filter(({ verdict }) => verdict === 'fail').length): number => {
-      io.stdout.write(json ? `${JSON.stringify({ ok, checks: lines })}\n` : `${verdictOf(ok, failed, untried)}\n`)
+      io.stdout.write(
+        json ? `${escapedJson(JSON.stringify({ ok, checks: lines }))}\n` : `${verdictOf(ok, failed, untried)}\n`,
+      )
       return ok ? EXIT.done : EXIT.failed
     }
     const { config, warnings, remarks } = await configurationOf(io).catch((error: unknown) => {

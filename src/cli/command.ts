@@ -117,7 +117,9 @@ export function command<const O extends Options, W extends string = never>(defin
         io.stderr.write(`${text}\n`)
         return code
       }
-      if (error instanceof UsageError) return told(`sls-siem-bridge ${name}: ${error.message} (see --help)`, EXIT.usage)
+      if (error instanceof UsageError) {
+        return told(`sls-siem-bridge ${name}: ${onOneLine(error.message)} (see --help)`, EXIT.usage)
+      }
       if (error instanceof WrongConfiguration) return told(error.message, EXIT.usage)
       if (error instanceof Fault) return told(`sls-siem-bridge ${name}: ${withAdvice(error)}`, EXIT.failed)
       throw error

@@ -1,5 +1,5 @@
 import type { Config } from '../config/model.ts'
-import { onOneLine } from '../core/text.ts'
+import { escapedJson, onOneLine } from '../core/text.ts'
 import { readDeadLetters } from '../sinks/dead-letter-files.ts'
 import type { DeadLetterLine } from '../sinks/dead-letter-line.ts'
 import { sameLine } from '../sinks/dead-letter-line.ts'
@@ -43,11 +43,11 @@ async function list({ deadLetterDir }: Config, json: boolean, io: CommandIo): Pr
   for await (const { letter, problem, file, line } of readDeadLetters(deadLetterDir)) {
     if (problem !== undefined) {
       damaged++
-      io.stderr.write(`${file}:${line}: ${onOneLine(problem)}\n`)
+      io.stderr.write(`${onOneLine(`${file}:${line}: ${problem}`)}\n`)
       continue
     }
     letters++
-    io.stdout.write(json ? sameLine(letter) : `${summary(letter)}\n`)
+    io.stdout.write(json ? `${escapedJson(sameLine(letter).toString())}\n` : `${summary(letter)}\n`)
   }
   io.stderr.write(`${letters} events in ${deadLetterDir}${damaged > 0 ? `, ${damaged} damaged lines` : ''}\n`)
   return EXIT.done

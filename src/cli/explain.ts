@@ -1,5 +1,6 @@
 import { text } from 'node:stream/consumers'
 import { multiLine, printable } from '../config/parsers.ts'
+import { escapedJson } from '../core/text.ts'
 import { command, EXIT, optional, required } from './command.ts'
 import { trialConfigurationOf } from './configuration.ts'
 import { givenLog, placeOf } from './trial/given-log.ts'
@@ -35,8 +36,13 @@ export const explainCommand = command({
     for (const line of wayOf(trial)) io.stdout.write(`${line}\n`)
     for (const { route, sink, event } of trial.copies) {
       io.stdout.write(`→ ${sink} (route ${route})\n`)
-      io.stdout.write(event)
+      // A program gets the bytes that would leave. In a terminal they would act, so it gets the same JSON without them.
+      io.stdout.write(isTerminal(io.stdout) ? `${escapedJson(event.toString())}\n` : event)
     }
     return EXIT.done
   },
 })
+
+function isTerminal(stream: NodeJS.WritableStream): boolean {
+  return 'isTTY' in stream && stream.isTTY === true
+}

@@ -4,7 +4,7 @@ import type { Config } from '../config/model.ts'
 import { Fault } from '../core/errors.ts'
 import type { StartPosition } from '../core/start-position.ts'
 import { NO_TELEMETRY } from '../core/telemetry.ts'
-import { escaped, isPrintable, onOneLine } from '../core/text.ts'
+import { escapedJson, isPrintable, onOneLine } from '../core/text.ts'
 import { credentialSources, logstoresOf, slsClient } from '../parts.ts'
 import type { ShardStatus, SlsClient } from '../sls/client.ts'
 import { shardsOfGroup } from '../sls/group-shards.ts'
@@ -167,7 +167,7 @@ function asJson(rows: readonly Row[], members: readonly Member[]): string {
       ...row,
       ...(fault && { problem: fault.message }),
     }))
-    .map((row) => `${escaped(JSON.stringify(row))}\n`)
+    .map((row) => `${escapedJson(JSON.stringify(row))}\n`)
     .join('')
 }
 

@@ -4,6 +4,7 @@ import { endpointOf } from '../config/build.ts'
 import { choice, text, wholeNumber } from '../config/parsers.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Secret } from '../core/secret.ts'
+import { onOneLine } from '../core/text.ts'
 import type { SampleKind } from '../emulator/sample-logs.ts'
 import { SAMPLE_KINDS, SampleLogs } from '../emulator/sample-logs.ts'
 import type { WrittenLogs } from '../sls/official-client.ts'
@@ -55,7 +56,7 @@ export const produceCommand = command({
       io.stderr.write(`wrote ${written} logs in ${seconds.toFixed(1)} s\n`)
       return EXIT.done
     } catch (error) {
-      io.stderr.write(`sls-siem-bridge produce: ${messageOf(error)}\n`)
+      io.stderr.write(`sls-siem-bridge produce: ${onOneLine(messageOf(error))}\n`)
       return EXIT.failed
     } finally {
       client.close()

@@ -1,4 +1,4 @@
-import { onOneLine } from '../core/text.ts'
+import { escaped, onOneLine } from '../core/text.ts'
 import { command, EXIT } from './command.ts'
 import { trialConfigurationOf } from './configuration.ts'
 import type { Tested } from './trial/tests.ts'
@@ -44,5 +44,5 @@ function asText({ test, way, differences }: Tested): string {
     ...way.map((line) => `      ${line}`),
     ...differences.map((line) => `      → ${line}`),
   ]
-  return `${lines.join('\n')}\n`
+  return `${lines.map(escaped).join('\n')}\n`
 }

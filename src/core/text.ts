@@ -1,5 +1,5 @@
 /** Control characters, line and paragraph separators, and characters that change the direction of the text after them. */
-const UNPRINTABLE = '\\p{Cc}\\p{Zl}\\p{Zp}\\u202a-\\u202e\\u2066-\\u2069'
+const UNPRINTABLE = '\\p{Cc}\\p{Zl}\\p{Zp}\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069'
 const RUNS = new RegExp(`[${UNPRINTABLE}]+`, 'gu')
 const RUNS_AND_SPACE = new RegExp(`[\\s${UNPRINTABLE}]+`, 'gu')
 const EACH = new RegExp(`[${UNPRINTABLE}]`, 'gu')
@@ -21,12 +21,18 @@ export function beginningOf(text: string, most: number): string {
     .slice(0, most)
 }
 
-/** A user's own value on one line: escaped, not replaced, so that users recognise what they wrote. */
+/** A value on one line: escaped, not replaced, so that users recognise what they wrote. */
 export function escaped(text: string): string {
   return text.replace(EACH, (character) => {
     const json = JSON.stringify(character).slice(1, -1)
     return json === character ? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}` : json
   })
+}
+
+/** JSON on one line, the same value without what a terminal obeys: JSON may hold U+009B and U+202E as they are. */
+export function escapedJson(json: string): string {
+  // Outside of texts these are blanks, and inside they cannot be.
+  return escaped(json.trim().replace(/[\t\n\r]/g, ' '))
 }
 
 /** `text` as a part of a file name, a consumer name or a host name: letters, digits, `.`, `_`, `-`; at most `most`. */

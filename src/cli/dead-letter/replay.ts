@@ -35,7 +35,7 @@ export async function replay(config: Config, io: CommandIo): Promise<number> {
       count.refused += events
     },
     deliveryFailed: (sink, fault, attempt) => {
-      if (attempt === 3) io.stderr.write(`trying again${of(sink)}: ${fault.message}\n`)
+      if (attempt === 3) io.stderr.write(`trying again${of(sink)}: ${onOneLine(fault.message)}\n`)
     },
     paused: ({ scope }, fault: Fault) => {
       io.stderr.write(`waiting${scope.of === 'sink' ? of(scope.sink) : ''}: ${withAdvice(fault)}\n`)
@@ -166,7 +166,7 @@ async function deliverFile(path: string, name: string, means: Means): Promise<Fi
     if (letter === undefined) {
       if (tooLong) left = `line ${line} ${problem}`
       else count.damaged++
-      io.stderr.write(`${name}:${line}: ${onOneLine(problem)}\n`)
+      io.stderr.write(`${onOneLine(`${name}:${line}: ${problem}`)}\n`)
       continue
     }
     const to = sinks.of(letter)
@@ -182,7 +182,7 @@ async function deliverFile(path: string, name: string, means: Means): Promise<Fi
   const { damaged, strays, sent } = count
   if (strays > 0) {
     const names = onOneLine([...unknown].join(', '))
-    io.stderr.write(`${name}: ${strays} events are for sinks that are not configured: ${names}\n`)
+    io.stderr.write(`${onOneLine(`${name}: ${strays} events are for sinks that are not configured: ${names}`)}\n`)
     if (sent === 0) left ??= 'none of its sinks is configured'
     // Otherwise each later replay would deliver the others once more.
     else if (left === undefined) await keepStrays(path, means)

@@ -1,4 +1,4 @@
-import { onOneLine } from '../../core/text.ts'
+import { escapedJson, onOneLine } from '../../core/text.ts'
 import type { MissingLog, ShardResult } from './comparison.ts'
 import type { Period } from './period.ts'
 
@@ -33,9 +33,10 @@ const HEADER = ['SHARD', 'WANTED', 'FOUND', 'MISSING', 'DUPLICATED', 'DEAD-LETTE
 export function asJson({ period, logstores, ok, total, notes }: Reconciliation): string {
   const [from, to] = [isoTime(period.from), isoTime(period.to)]
   const [first, ...more] = logstores as readonly [LogstoreResult, ...LogstoreResult[]]
-  if (more.length > 0) return `${JSON.stringify({ from, to, ok, total, logstores, notes })}\n`
+  if (more.length > 0) return `${escapedJson(JSON.stringify({ from, to, ok, total, logstores, notes }))}\n`
   const { project, logstore, consumerGroup, shards, missing } = first
-  return `${JSON.stringify({ project, logstore, consumerGroup, from, to, ok, total, shards, missing, notes })}\n`
+  const document = { project, logstore, consumerGroup, from, to, ok, total, shards, missing, notes }
+  return `${escapedJson(JSON.stringify(document))}\n`
 }
 
 export function asText({ period, logstores, ok, total, notes }: Reconciliation): string {

@@ -1,4 +1,4 @@
-import { onOneLine } from '../../core/text.ts'
+import { escaped, onOneLine } from '../../core/text.ts'
 import type { Trial, TriedRoute } from '../../pipeline/reference/trial.ts'
 
 /** The decisions about a log, for people: a line for each route, and below it one for each comparison. */
@@ -10,7 +10,7 @@ export function wayOf({ routes, copies, failures, dropped }: Trial): string[] {
       refused === undefined ? [] : [`route ${route}: the copy for ${sink} goes into the dead letter (${refused})`],
     ),
     ...(dropped === undefined ? [] : [`dropped: ${dropped}`]),
-  ]
+  ].map(escaped)
 }
 
 function decisionOf({ holds, continue: goesOn, drop }: TriedRoute): string {
