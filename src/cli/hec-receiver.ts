@@ -88,9 +88,10 @@ export const hecReceiverCommand = command({
 })
 
 function explain(error: unknown): string {
-  const { code, port, path } = error as NodeJS.ErrnoException & { port?: number }
+  const { code, address, port, path } = error as NodeJS.ErrnoException & { address?: string; port?: number }
   if (code === 'EADDRINUSE') return `port ${port} is taken; choose another with --port (0 takes a free one)`
   if (code === 'EACCES' && port !== undefined) return `port ${port} needs more rights; choose one above 1023`
+  if (code === 'EADDRNOTAVAIL') return `this machine has no address ${address}`
   if (path !== undefined) return `can't write to ${path} (${code})`
   return messageOf(error)
 }
