@@ -54,7 +54,8 @@ export function networkFault(error: Error, { sent, answering }: Progress, origin
   const problem = tlsProblem(error)
   // After a byte has left, the end of a TLS connection says nothing about the handshake.
   if (problem && (problem !== 'no_handshake' || !sent)) {
-    return new Fault('configuration', `TLS to ${message}`, { ...details, advice: tlsAdvice(problem, names) })
+    const said = tlsMessage(problem, error, origin)
+    return new Fault('configuration', said, { ...details, advice: tlsAdvice(problem, names) })
   }
   if (error.name === 'HTTPParserError' && !answering) {
     return new Fault('configuration', `the server does not speak HTTP: ${message}`, {
@@ -110,6 +111,20 @@ function describe(error: Error): string {
   const first: unknown = error instanceof AggregateError ? error.errors[0] : undefined
   const text = error.message || (first instanceof Error ? first.message : '')
   return text.includes(codeOf(error)) ? text : `${text} (${codeOf(error)})`
+}
+
+const TLS_SENTENCES: Readonly<Record<TlsProblem, string>> = {
+  other_name: "the server's certificate is refused: it is for another name",
+  out_of_date: "the server's certificate is refused: it is not valid now",
+  not_trusted: "the server's certificate is refused: no CA that we trust has signed it",
+  bad_certificate: "the server's certificate is refused",
+  client_refused: 'the server refuses our side of the handshake',
+  no_handshake: 'no handshake came about',
+}
+
+/** Our sentence about a TLS problem of `peer`, and then the words of the library. */
+export function tlsMessage(problem: TlsProblem, error: Error, peer: string): string {
+  return `TLS to ${peer}: ${TLS_SENTENCES[problem]} (${describe(error)})`
 }
 
 /** What to do about a TLS problem. A peer without settings for TLS trusts Node's authorities. */

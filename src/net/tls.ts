@@ -107,7 +107,7 @@ class CertificateRefused extends Error {
   readonly code: string
 
   constructor(cause: NodeJS.ErrnoException) {
-    super(`the server's certificate is refused: ${cause.message}`, { cause })
+    super(cause.message, { cause })
     this.code = cause.code === undefined || cause.code === 'UNSPECIFIED' ? 'CERT_REFUSED' : cause.code
   }
 }

@@ -1,3 +1,5 @@
+import { Changes } from '../core/changes.ts'
+
 /** So many events are given up without one acceptance between them, and no more. */
 export const MOST_UNPROVEN = 10
 
@@ -6,6 +8,7 @@ export const MOST_UNPROVEN = 10
  * one request that always fails from a sink that is down.
  */
 export class Evidence {
+  readonly #changes = new Changes()
   #acceptances = 0
   #unproven = 0
   #spells = 0
@@ -39,6 +42,12 @@ export class Evidence {
     this.#acceptances++
     if (this.everythingRefused) this.#spells++
     this.#unproven = 0
+    this.#changes.notify()
+  }
+
+  /** Resolves once anything has been accepted since the count of acceptances was `before`. Rejects with the signal's reason. */
+  acceptedSince(before: number, signal: AbortSignal): Promise<void> {
+    return this.#changes.until(() => this.#acceptances > before, signal)
   }
 
   /** Whether a refused event may be given up. Counted at once, since many deliveries ask. */

@@ -1,5 +1,7 @@
 import { Fault } from '../core/errors.ts'
 
+/** So many bytes within one time limit are progress. No link that works is so slow; a server that drips is. */
+const LEAST_BYTES = 16_384
 /** Progress may restart the current time limit, but all of it together lasts at most this many times the limit. */
 const MOST_TIMES = 5
 
@@ -13,6 +15,8 @@ export class Deadline {
   readonly #what: string
   #timer: NodeJS.Timeout | undefined
   #lastProgress = 0
+  /** Bytes since the time limit last began. */
+  #bytes = 0
 
   constructor(what: string, ms: number, outer: AbortSignal | undefined) {
     this.#what = what
@@ -29,6 +33,7 @@ export class Deadline {
   /** Gives the call `ms` from now on. */
   start(ms: number): void {
     this.pause()
+    this.#bytes = 0
     this.#lastProgress = performance.now() + (MOST_TIMES - 1) * ms
     if (!this.signal.aborted) this.#timer = setTimeout(() => this.#expire(ms), ms)
   }
@@ -39,9 +44,12 @@ export class Deadline {
     this.#timer = undefined
   }
 
-  /** Something has arrived: restarts the time limit. A body that drips must still come to its end. */
-  progress(): void {
-    if (performance.now() < this.#lastProgress) this.#timer?.refresh()
+  /** So many bytes more have arrived. Enough of them restart the time limit, as long as the call may last at all. */
+  progress(bytes: number): void {
+    this.#bytes += bytes
+    if (this.#bytes < LEAST_BYTES || performance.now() >= this.#lastProgress) return
+    this.#bytes = 0
+    this.#timer?.refresh()
   }
 
   /** Must be called when the call is over, or the caller's signal remembers it for ever. */

@@ -1,7 +1,7 @@
 import type { FaultDetails, FaultKind } from '../core/errors.ts'
 import { Fault } from '../core/errors.ts'
 import { beginningOf } from '../core/text.ts'
-import { proxyFault, tlsAdvice } from '../net/network-fault.ts'
+import { proxyFault, tlsAdvice, tlsMessage } from '../net/network-fault.ts'
 import { ProxyFailed } from '../net/proxy.ts'
 import { retryAfterMs } from '../net/retry-after.ts'
 import { tlsProblem } from '../net/tls.ts'
@@ -265,7 +265,10 @@ export function faultOfTransport(call: CallContext, error: unknown): unknown {
   const details = { code: code.toLowerCase(), cause: error }
   if (error instanceof ProxyFailed) return proxyFault(error, message)
   const problem = tlsProblem(error)
-  if (problem) return new Fault('configuration', message, { ...details, advice: tlsAdvice(problem, SETTINGS) })
+  if (problem) {
+    const said = `${call.api}: ${tlsMessage(problem, error, call.host)}`
+    return new Fault('configuration', said, { ...details, advice: tlsAdvice(problem, SETTINGS) })
+  }
   if (code === 'UND_ERR_INVALID_ARG') {
     const advice = 'Check SLS_AK_ID, SLS_AK_KEY and SLS_STS_TOKEN for line breaks and other stray characters.'
     return new Fault('configuration', message, { ...details, advice })

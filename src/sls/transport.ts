@@ -219,7 +219,7 @@ export class Answer {
       if (length + chunk.length > body.length) body = larger(body, length, Math.min(limit, 2 * (length + chunk.length)))
       body.set(chunk, length)
       length += chunk.length
-      if (this.#idleTimeout) this.#deadline.progress()
+      if (this.#idleTimeout) this.#deadline.progress(chunk.length)
     }
     const encoding = this.#encoding
     if (encoding === undefined) return body.subarray(0, length)

@@ -2,16 +2,19 @@ import type { Batch } from '../../core/batch.ts'
 import { whileWaiting } from '../../core/clock.ts'
 import { Fault } from '../../core/errors.ts'
 import type { Lease } from '../../core/lease.ts'
-import { backoffMs, retryDelayMs, untilSuccess } from '../../core/retry.ts'
+import { backoffMs, untilSuccess } from '../../core/retry.ts'
 import type { Inconclusive } from '../endpoints.ts'
 import type { Pass } from '../pause-gate.ts'
 import type { Endpoint } from './endpoint.ts'
 import {
   everythingRefused,
+  INDEX_REFUSED,
   MOST_UNKNOWN,
   mayBeAboutContents,
+  ofTheseEvents,
   outcomeStaysUnknown,
   refusesForGood,
+  refusesToken,
 } from './lasting-faults.ts'
 import type { EventRange } from './range.ts'
 import { around, isSingle, oneOf, partsOf, splitAt } from './range.ts'
@@ -23,6 +26,8 @@ export const RETRY = { minMs: 250, maxMs: 30_000 }
 const TOLD_EACH_MS = 15_000
 /** Failures in a row of one request before it is suspected, by the kind of the fault. */
 const PATIENCE = { configuration: 2, ambiguous: MOST_UNKNOWN, transient: 6, event: 1, lease: 1 } as const
+/** A refused token mostly is one. */
+const PATIENCE_FOR_TOKENS = 4
 
 /** A range whose outcome is unknown is cut into so many: each failure may cost a timeout, or the wait for an ack. */
 const PARTS_IN_DOUBT = 8
@@ -113,14 +118,36 @@ export class Attempts {
         if (fault.kind !== 'transient' && fault.kind !== 'ambiguous') throw fault
         attempt.failures++
         telemetry.deliveryFailed(sink, fault, attempt.failures, this.#seconds)
-        const { failures } = attempt
-        const delayMs = endpoints.anyHealthy ? backoffMs(failures, RETRY) : retryDelayMs(fault, failures, RETRY)
-        await this.#waiting(clock.sleep(delayMs, signal), fault)
+        await this.#waiting(this.#rest(attempt, fault), fault)
         return 0
       },
     })
     signal.throwIfAborted() // an answer that came after the lease ended settles nothing
     return decision
+  }
+
+  /**
+   * The backoff, and then what is left of the wait that the other side asked for. That ends as soon as the sink accepts
+   * another request: the wait was about what is in this one, and those beside it need not wait.
+   */
+  async #rest(attempt: Attempt, { kind, retryAfterMs = 0 }: Fault): Promise<void> {
+    const { signal } = this.#lease
+    const { endpoints, evidence, clock } = this.#shared
+    const before = evidence.acceptances
+    const delayMs = backoffMs(attempt.failures, RETRY)
+    await clock.sleep(delayMs, signal)
+    if (retryAfterMs <= delayMs || attempt.range.suspect || endpoints.anyHealthy) return
+    const over = new AbortController()
+    const either = AbortSignal.any([signal, over.signal])
+    const asked = clock.sleep(retryAfterMs - delayMs, either)
+    try {
+      await Promise.race([asked, evidence.acceptedSince(before, either)])
+    } finally {
+      over.abort()
+      await asked.catch(() => {})
+    }
+    // Nobody else is there to tell. So the next refusal has one event of the range tried alone.
+    if (evidence.acceptances === before) attempt.refusals = Math.max(attempt.refusals, PATIENCE[kind] - 1)
   }
 
   get #seconds(): number {
@@ -159,7 +186,7 @@ export class Attempts {
     attempt.refusals++
     const suspected = await this.#partsToSuspect(attempt, fault, endpoint, pass)
     if (suspected) return { is: 'suspect', fault, endpoint, ...suspected, proven: progress || suspected.proven }
-    throw fault
+    throw range.suspect && fault.code === INDEX_REFUSED ? ofTheseEvents(fault) : fault
   }
 
   async #send(range: EventRange, endpoint: Endpoint, pass: Pick<Pass, 'check'>): Promise<Decision | Failed> {
@@ -233,13 +260,16 @@ export class Attempts {
     pass: Pick<Pass, 'check'>,
   ): Promise<Pick<Suspect, 'parts' | 'proven'> | undefined> {
     const { evidence } = this.#shared
-    const overdue = refusals - (range.suspect ? 1 : PATIENCE[fault.kind])
-    if (!mayBeAboutContents(fault) || overdue < 0) return undefined
+    const patience = refusesToken(fault) ? PATIENCE_FOR_TOKENS : PATIENCE[fault.kind]
+    const overdue = refusals - (range.suspect ? 1 : patience)
+    // Events name their indexes, so another event may tell at once.
+    const atOnce = fault.code === INDEX_REFUSED && refusals === 1
+    if (!mayBeAboutContents(fault) || (overdue < 0 && !atOnce)) return undefined
     if (range.held) {
       range.held.failedAt(endpoint, fault)
       return { parts: [range], proven: false }
     }
-    if (range.failedAt !== undefined && evidence.acceptances > range.failedAt) {
+    if (overdue >= 0 && range.failedAt !== undefined && evidence.acceptances > range.failedAt) {
       return { parts: partsOf(this.#batch, range, fault.kind === 'ambiguous' ? PARTS_IN_DOUBT : 2), proven: false }
     }
     if (isSingle(range) || overdue % 2 === 1) return undefined

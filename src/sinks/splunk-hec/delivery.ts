@@ -3,7 +3,7 @@ import type { Batch } from '../../core/batch.ts'
 import { sizeOf } from '../../core/batch.ts'
 import { Fault } from '../../core/errors.ts'
 import type { Lease } from '../../core/lease.ts'
-import { backoffMs, LONGEST_PROBE_GAP_MS } from '../../core/retry.ts'
+import { backoffMs } from '../../core/retry.ts'
 import type { DeadLetterReason } from '../dead-letter-line.ts'
 import { deadLetterOf } from '../dead-letter-line.ts'
 import type { PendingAck } from './ack-poller.ts'
@@ -13,6 +13,7 @@ import type { Endpoint } from './endpoint.ts'
 import { HeldEvent } from './held-event.ts'
 import {
   everythingRefused,
+  INDEX_REFUSED,
   MOST_UNKNOWN,
   outcomeStaysUnknown,
   refusesForGood,
@@ -27,8 +28,6 @@ import type { Shared } from './shared.ts'
 const LARGEST_EVENT_BYTES = 5_242_880
 /** After so many single events were cut out of a batch, halving is cheaper than sending the rest again each time. */
 const MOST_CUTS = 16
-/** An event that a page refuses while others are accepted is tried again soon. */
-const REFUSED_ALONE_MS = 5_000
 
 /**
  * One batch on its way to being settled. Its events lie in ranges, and an answer moves a whole range or splits it:
@@ -128,17 +127,18 @@ export class Delivery {
       return await this.#giveUp(event.from, { reason, endpoint })
     }
     reported.hold(this, this.#heldFault(fault))
-    this.#sendLater({ ...event, held }, held.isCloseToRefused ? REFUSED_ALONE_MS : LONGEST_PROBE_GAP_MS)
+    this.#sendLater({ ...event, held }, held.gapMs)
   }
 
   #heldFault(last: Fault): Fault {
     const { shard, cursor } = this.#batch.origin
     const message = `one event of shard ${shard} (pulled at cursor ${cursor}) fails while others are accepted: ${last.message}`
+    const ofHec = last.code === INDEX_REFUSED ? last.advice : undefined
     return new Fault('configuration', message, {
       code: last.code,
       cause: last,
       ...(last.status !== undefined && { status: last.status }),
-      advice: 'All others are delivered. Look for a firewall or proxy that refuses or cuts requests by their contents.',
+      advice: `All others are delivered. ${ofHec ?? 'Look for a firewall or proxy that refuses or cuts requests by their contents.'}`,
     })
   }
 

@@ -1,9 +1,15 @@
 import type { Fault } from '../../core/errors.ts'
+import type { Backoff } from '../../core/retry.ts'
+import { backoffMs } from '../../core/retry.ts'
 import type { Endpoint } from './endpoint.ts'
 import { refusesForGood } from './lasting-faults.ts'
 
 /** So many refusals by a page, alone and while others are accepted, refuse an event for good. */
 const REFUSALS = 3
+/** An event that is about to be given up is tried again soon, in milliseconds. */
+const REFUSED_ALONE_MS = 5_000
+/** Any other is tried less and less often. */
+const GAPS: Backoff = { minMs: 15_000, maxMs: 300_000 }
 
 /**
  * A single event that fails although others are accepted. It is given up only for a page that refuses it, and only when no
@@ -15,6 +21,7 @@ export class HeldEvent {
   readonly #last: Map<Endpoint, number>
   readonly #refusers = new Set<Endpoint>()
   #refusals: number
+  #failures = 1
   #wasCounted: boolean
 
   /** `fault`: why it failed alone for the first time. */
@@ -27,6 +34,7 @@ export class HeldEvent {
 
   failedAt(endpoint: Endpoint, fault: Fault): void {
     const { acceptances } = endpoint.evidence
+    this.#failures++
     const takesOthers = acceptances > (this.#last.get(endpoint) ?? acceptances)
     this.#last.set(endpoint, acceptances)
     this.#wasCounted = takesOthers && refusesForGood(fault)
@@ -35,9 +43,10 @@ export class HeldEvent {
     this.#refusers.add(endpoint)
   }
 
-  /** Its last failure counted, and a few more refuse it for good. */
-  get isCloseToRefused(): boolean {
-    return this.#wasCounted && this.#refusals < REFUSALS
+  /** Milliseconds until it is tried again. Short if its last failure counted, and a few more refuse it for good. */
+  get gapMs(): number {
+    const isCloseToRefused = this.#wasCounted && this.#refusals < REFUSALS
+    return isCloseToRefused ? REFUSED_ALONE_MS : backoffMs(this.#failures, GAPS)
   }
 
   /** Refused often enough, and by each endpoint that has accepted anything meanwhile. */

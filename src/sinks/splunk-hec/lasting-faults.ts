@@ -62,12 +62,35 @@ export function unacknowledged(result: 'lost' | 'timeout', timeoutMs: number): F
 /** Refusals that can be about one event. Others of the 4xx are about the client, or ask it to come back. */
 const NOT_ABOUT_AN_EVENT = new Set([401, 404, 407, 408, 421, 425, 429])
 
+/** HEC's code for an index that is missing, or that the token may not use. Events name their own. */
+export const INDEX_REFUSED = '7'
+/** HEC's word about the token, where something before HEC may say it about one request. */
+const TOKEN_REFUSED = new Set(['1', '2', '3', '4', '21', '22'])
+
+export function refusesToken({ code }: Fault): boolean {
+  return TOKEN_REFUSED.has(code)
+}
+
+/** While others are accepted, `fault` concerns these events alone: the sink need not pause for it. */
+export function ofTheseEvents(fault: Fault): Fault {
+  const { code, message, status, advice } = fault
+  return new Fault('transient', message, {
+    code,
+    cause: fault,
+    ...(status !== undefined && { status }),
+    ...(advice !== undefined && { advice }),
+  })
+}
+
 /** Could the contents of the request be the cause? Not where HEC's own word, or no connection, says otherwise. */
 export function mayBeAboutContents(fault: Fault): boolean {
-  return fault.kind === 'ambiguous' || isUnreadable(fault) || fault.code.startsWith('http_') || fault.code === '5'
+  const { kind, code } = fault
+  if (kind === 'ambiguous' || isUnreadable(fault) || code.startsWith('http_')) return true
+  return code === '5' || code === INDEX_REFUSED || refusesToken(fault)
 }
 
 /** Whether this answer, given for one event alone and for no other, refuses it for good. */
 export function refusesForGood({ code, status }: Fault): boolean {
+  if (code === INDEX_REFUSED) return true
   return code.startsWith('http_4') && status !== undefined && !NOT_ABOUT_AN_EVENT.has(status)
 }

@@ -68,9 +68,13 @@ const CODES: Readonly<Record<number, Meaning>> = {
     advice: 'HEC found no event in a body that holds some: look for a proxy that strips bodies.',
   },
   6: { kind: 'event' },
-  // HEC's event number is one too high here, so the bad event would be N-1. All our events name one index, so that can only
-  // be the first. A higher number is not believed, because that would skip events.
-  7: { kind: 'configuration', advice: 'Allow the index on the HEC token (or create it), or correct SPLUNK_HEC_INDEX.' },
+  // HEC's event number is one too high here, so the bad event would be N-1. It is not believed, because a wrong number would
+  // skip events. Mostly all events name one index.
+  7: {
+    kind: 'configuration',
+    advice:
+      'Allow the index on the HEC token (or create it), or correct SPLUNK_HEC_INDEX, or the route whose `set` names it.',
+  },
   8: { kind: 'ambiguous' },
   9: { kind: 'transient' },
   10: { kind: 'configuration', advice: 'A proxy strips the X-Splunk-Request-Channel header.' },

@@ -227,7 +227,9 @@ describe('TLS', () => {
     await wrong.recorder.first('paused')
     const [fault] = wrong.recorder.faults('paused')
     expect(fault?.advice).toContain('SPLUNK_HEC_URL')
-    expect(fault?.message).toMatch(/^TLS to https:\S+: wrong version number \(ERR_SSL_WRONG_VERSION_NUMBER\)$/)
+    expect(fault?.message).toMatch(
+      /^TLS to https:\S+: no handshake came about \(wrong version number \(ERR_SSL_WRONG_VERSION_NUMBER\)\)$/,
+    )
 
     const tls = await startTls()
     const { deliver, recorder } = await sinkTo([tls.url.replace('https', 'http')])

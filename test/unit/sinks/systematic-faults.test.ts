@@ -2,7 +2,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Fault } from '../../../src/core/errors.ts'
 import { batchOf, lettersIn, names, sinkTo } from './delivery-double.ts'
 import type { HecDouble, Reaction } from './hec-double.ts'
-import { cut, html, json, startHec } from './hec-double.ts'
+import { cut, html, json, refuse, startHec } from './hec-double.ts'
 
 const code6 = (at?: number): Reaction => {
   return (_, response) => json(response, 400, { text: 'Invalid data format', code: 6, 'invalid-event-number': at })
@@ -242,6 +242,100 @@ describe('one event is refused by something that answers anything', () => {
     expect(unique(hec)).toHaveLength(250)
     expect(await buried()).toEqual([])
     await recorder.first('resumed', ({ args }) => (args[0] as { reason: string }).reason === 'event_held')
+  })
+
+  test.each([
+    ['an index that is not there', 'e77', 400, 7, ['e77']],
+    ['a token that is unknown', 'e77', 403, 4, []],
+  ])(
+    'code of HEC for %s, for one event only: its neighbours arrive, and the sink goes on',
+    async (_, bad, status, code, lost) => {
+      const hec = await startHec()
+      hec.rule = exceptFor(bad, refuse(status, code, 0, 1))
+      const { deliver, recorder, buried } = await sinkTo([hec.url], { speed: 50 })
+      const others = setInterval(() => void deliver(batchOf(['other'])).catch(() => {}), 20)
+      onTestFinished(() => clearInterval(others))
+      const delivered = deliver(batchOf(names(200)))
+      await recorder.first('paused', ({ args }) => (args[0] as { reason: string }).reason === 'event_held')
+      await hec.until(() => unique(hec).length === 200)
+      if (lost.length === 0) hec.rule = undefined
+      await delivered
+      expect(await buried()).toEqual(lost)
+      expect(unique(hec)).toEqual([...names(200).filter((id) => !lost.includes(id)), 'other'].toSorted())
+    },
+  )
+
+  test('an index that is not there, for one event of the only batch: its neighbours arrive without a pause', async () => {
+    const hec = await startHec()
+    hec.rule = exceptFor('e7', refuse(400, 7, 0, 1))
+    const { deliver, recorder, buried } = await sinkTo([hec.url], { speed: 50 })
+    void deliver(batchOf(names(20))).catch(() => {})
+    await hec.until(() => unique(hec).length === 19)
+    const held = await recorder.first('paused')
+    expect(held.args[0]).toMatchObject({ reason: 'event_held' })
+    expect((held.args[1] as Fault).message).toContain('refused 7')
+    // Without another acceptance it may still be the sink.
+    expect(await buried()).toEqual([])
+  })
+
+  test('an index that is not there, for every event of a batch: the others do not wait for it', async () => {
+    const hec = await startHec()
+    hec.rule = (post, response, it) =>
+      post.ids.some((id) => id.startsWith('bad')) ? refuse(400, 7, 0, 1)(post, response, it) : undefined
+    const { deliver, recorder, buried } = await sinkTo([hec.url], { speed: 100 })
+    const others = setInterval(() => void deliver(batchOf(['other'])).catch(() => {}), 5)
+    onTestFinished(() => clearInterval(others))
+    await deliver(batchOf(names(8, 'bad')))
+    expect((await buried()).toSorted()).toEqual(names(8, 'bad'))
+    const pauses = recorder.of('paused').filter(({ args }) => (args[0] as { reason: string }).reason !== 'event_held')
+    expect(pauses.length).toBeLessThanOrEqual(1)
+  })
+
+  test.each([429, 503])(
+    'HTTP %i with a long Retry-After: its neighbours wait no longer than others are accepted',
+    async (status) => {
+      const hec = await startHec()
+      hec.rule = exceptFor('e77', (_, response) => html(response, status, { 'retry-after': '86400' }))
+      const { deliver, recorder } = await sinkTo([hec.url], { speed: 50 })
+      const others = setInterval(() => void deliver(batchOf(['other'])).catch(() => {}), 20)
+      onTestFinished(() => clearInterval(others))
+      const started = performance.now()
+      void deliver(batchOf(names(200))).catch(() => {})
+      await hec.until(() => unique(hec).length === 200)
+      expect(performance.now() - started).toBeLessThan(60_000 / 50)
+      await recorder.first('paused', ({ args }) => (args[0] as { reason: string }).reason === 'event_held')
+    },
+  )
+
+  test('a Retry-After is kept while nothing else is accepted, for at most five minutes', async () => {
+    const hec = await startHec()
+    hec.rule = (_, response) => html(response, 503, { 'retry-after': '86400' })
+    const { deliver } = await sinkTo([hec.url], { speed: 300 })
+    const delivered = deliver(batchOf(names(3)))
+    await hec.posted(2)
+    const [first, second] = hec.posts
+    expect((second?.atMs ?? 0) - (first?.atMs ?? 0)).toBeGreaterThan(299_000 / 300)
+    hec.rule = undefined
+    await delivered
+    expect(unique(hec)).toEqual(names(3))
+  })
+
+  test('an event that is held is tried less and less often', async () => {
+    const hec = await startHec()
+    hec.rule = exceptFor('held', (_, response) => html(response, 500))
+    const { deliver, recorder } = await sinkTo([hec.url], { speed: 500 })
+    const delivered = deliver(batchOf([...names(3), 'held']))
+    await recorder.first('paused', ({ args }) => (args[0] as { reason: string }).reason === 'event_held')
+    const alone = () => hec.posts.filter(({ ids }) => ids.includes('held')).map(({ atMs }) => atMs)
+    const before = alone().length
+    await hec.until(() => alone().length >= before + 5)
+    const gaps = alone()
+      .slice(before - 1)
+      .map((at, i, all) => at - (all[i - 1] ?? at))
+      .slice(1)
+    expect(gaps[4]).toBeGreaterThan(4 * (15_000 / 500))
+    hec.rule = undefined
+    await delivered
   })
 
   test('refusals while nothing else is accepted either do not count against a held event', async () => {

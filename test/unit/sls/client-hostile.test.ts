@@ -164,8 +164,8 @@ describe('time', () => {
 
   test('a pull whose body stops times out, one that goes on does not', async () => {
     const { client } = await connected((response) => {
-      response.writeHead(200, { ...PULL_HEADERS, 'content-length': '100' })
-      const timer = setInterval(() => response.write('x'), 10)
+      response.writeHead(200, { ...PULL_HEADERS, 'x-log-bodyrawsize': '1000000', 'content-length': '1000000' })
+      const timer = setInterval(() => response.write('x'.repeat(5_000)), 10)
       response.once('close', () => clearInterval(timer))
       setTimeout(() => clearInterval(timer), 300)
     })

@@ -214,6 +214,18 @@ describe('no answer at all', () => {
     expect(failed(code)).toMatchObject({ kind: 'configuration', advice: expect.stringContaining(remedy) })
   })
 
+  test('of a TLS problem our sentence comes first, and the words of the library last, without their sources', () => {
+    const words = '00FF:error:0A00010B:SSL routines:tls_validate_record_header:wrong version number:ssl/record.c:80:\n'
+    const error = Object.assign(new Error(words), {
+      code: 'ERR_SSL_WRONG_VERSION_NUMBER',
+      reason: 'wrong version number',
+    })
+    const { message } = faultOfTransport(CALL, error) as Fault
+    expect(message).toBe(
+      `${CALL.api}: TLS to ${CALL.host}: no handshake came about (wrong version number (ERR_SSL_WRONG_VERSION_NUMBER))`,
+    )
+  })
+
   test('a bug stays a bug', () => {
     const bug = new TypeError('x is not a function')
     expect(faultOfTransport(CALL, bug)).toBe(bug)

@@ -38,18 +38,27 @@ describe('answers that would cost more memory than they are worth', () => {
   })
 })
 
-test('a pull that drips comes to its end, however steadily it does', async () => {
-  const drip: Reply = (response) => {
-    const headers = { 'x-log-cursor': 'bmV4dA==', 'x-log-count': '1', 'x-log-bodyrawsize': '100000' }
-    response.writeHead(200, headers)
-    const timer = setInterval(() => response.write('x'), 10)
-    response.once('close', () => clearInterval(timer))
-  }
-  const { client } = await connected(drip)
-  const pull = await client.pull(0, 'x', { count: 1, timeoutMs: 100 })
-  const started = performance.now()
-  await expect(pull.read()).rejects.toMatchObject({ name: 'Fault', kind: 'transient', code: 'timeout' })
-  expect(performance.now() - started).toBeGreaterThan(300)
+describe('a pull whose body comes in small pieces', () => {
+  const inPieces =
+    (bytes: number): Reply =>
+    (response) => {
+      const headers = { 'x-log-cursor': 'bmV4dA==', 'x-log-count': '1', 'x-log-bodyrawsize': '10000000' }
+      response.writeHead(200, headers)
+      const timer = setInterval(() => response.write('x'.repeat(bytes)), 10)
+      response.once('close', () => clearInterval(timer))
+    }
+
+  test.each([
+    ['that drips ends with its first time limit', 1, 1, 3],
+    ['that moves, however slowly, has five of them, and then comes to its end', 5_000, 4, 7],
+  ])('%s', async (_, bytes, least, most) => {
+    const { client } = await connected(inPieces(bytes))
+    const pull = await client.pull(0, 'x', { count: 1, timeoutMs: 200 })
+    const started = performance.now()
+    await expect(pull.read()).rejects.toMatchObject({ name: 'Fault', kind: 'transient', code: 'timeout' })
+    expect((performance.now() - started) / 200).toBeGreaterThan(least * 0.95)
+    expect((performance.now() - started) / 200).toBeLessThan(most)
+  })
 })
 
 test('a redirect says where it leads, on one line', async () => {
