@@ -46,6 +46,7 @@ async function list({ deadLetterDir }: Config, json: boolean, io: CommandIo): Pr
       io.stderr.write(`${onOneLine(`${file}:${line}: ${problem}`)}\n`)
       continue
     }
+    if (io.readerGone?.aborted) return EXIT.done
     letters++
     io.stdout.write(json ? `${escapedJson(sameLine(letter).toString())}\n` : `${summary(letter)}\n`)
   }

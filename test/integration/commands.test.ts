@@ -70,7 +70,7 @@ describe('wrong settings', () => {
     const port = new URL(await first.adminUrl()).port
     const second = scenario.replica({ ADMIN_PORT: port })
     expect((await second.exited).code).toBe(1)
-    expect(second.stderr).toMatch(new RegExp(`${port}.*in use`))
+    expect(second.stderr).toMatch(new RegExp(`${port}.*in use\\n  → set ADMIN_PORT to a free port`))
   })
 })
 

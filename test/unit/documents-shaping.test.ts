@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { programOf, referenceEncoder } from '../../src/parts.ts'
 import { PRODUCTS } from '../../src/pipeline/products.ts'
 import { accepted } from './config/file/given-file.ts'
@@ -50,7 +50,16 @@ function exact(json: string): object {
   return JSON.parse(numbered) as object
 }
 
-describe('docs/shaping.md', () => {
+describe.each(['UTC', 'Asia/Shanghai', 'America/St_Johns'])('docs/shaping.md on a machine in %s', (zone) => {
+  const before = process.env['TZ']
+  beforeEach(() => {
+    process.env['TZ'] = zone
+  })
+  afterEach(() => {
+    if (before === undefined) delete process.env['TZ']
+    else process.env['TZ'] = before
+  })
+
   test('has examples', () => expect(examples.length).toBeGreaterThanOrEqual(10))
 
   test.each(examples.map(([, steps = '', given = '', expected = '']) => ({ steps, given, expected })))(

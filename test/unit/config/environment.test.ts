@@ -23,6 +23,14 @@ test('a .env adds what the process does not have', () => {
   expect(env).toEqual({ A: 'process', B: 'two words', C: '3', D: 'x\ny' })
 })
 
+test('a .env that was written on Windows says the same, in each kind of quotes', () => {
+  const lines = ['# comment', 'A=1', 'export B=two', 'C="two words"', "D='x'", 'E=`y`', '', 'F=', 'G=a # why']
+  const { env, problems } = withDotEnv(lines.join('\n'))
+  expect(problems).toEqual([])
+  expect(withDotEnv(`${lines.join('\r\n')}\r\n`)).toEqual({ env, problems: [], inFile: Object.keys(env) })
+  expect(env).toEqual({ A: '1', B: 'two', C: 'two words', D: 'x', E: 'y', F: '', G: 'a' })
+})
+
 test('an empty variable of the process switches off the one in the file', () => {
   expect(withDotEnv('SLS_REGION=cn-hangzhou', { SLS_REGION: '' }).env['SLS_REGION']).toBe('')
 })

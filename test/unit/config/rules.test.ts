@@ -3,6 +3,8 @@ import { generateKeyPairSync } from 'node:crypto'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
+import { collectGiven } from '../../../src/config/given.ts'
+import { SETTING_NAMES, SETTINGS } from '../../../src/config/settings.ts'
 import { accepted, accessKeyOf, blamed, refused, temporaryFiles } from './given-environment.ts'
 
 /** Made for this test alone: a self-signed certificate of a.test and its key. */
@@ -37,6 +39,17 @@ describe('NAME_FILE', () => {
     expect(accessKeyOf(config).accessKeySecret.reveal()).toBe('from-file')
     expect(config.sls.fetchCount).toBe(5)
     expect(config.hec.urls).toEqual(['https://other:8088'])
+  })
+
+  test.each(SETTING_NAMES)('%s and its file may end in CR, as what comes from Windows does', (name) => {
+    const { example } = SETTINGS[name]
+    const path = temporaryFiles().write('value', `${example}\r\n`)
+    const texts = [{ [name]: `${example}\r` }, { [`${name}_FILE`]: `${path}\r` }].map((env) => {
+      const { given, unusable } = collectGiven(env, [name])
+      expect(unusable.size).toBe(0)
+      return given.get(name)?.text
+    })
+    expect(texts).toEqual([example.trim(), example.trim()])
   })
 
   test('together with NAME is one problem', () => {
