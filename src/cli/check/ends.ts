@@ -5,6 +5,7 @@ import { fileChecks } from './file.ts'
 import type { Check } from './finding.ts'
 import { hecChecks } from './hec.ts'
 import { hostChecks } from './host.ts'
+import { sampleChecks } from './sampled.ts'
 import type { LogstoreEnd } from './sls.ts'
 import { slsChecks } from './sls.ts'
 import { syslogChecks } from './syslog.ts'
@@ -18,12 +19,15 @@ export function checksOf(config: Config, testEvent: boolean): { checks: Check[];
     const sls = { ...source, logstore: ref.logstore }
     const own = credentials(source)
     const client = slsClient({ source, logstore: ref.logstore, proxies, telemetry: NO_TELEMETRY, credentials: own })
-    const end: LogstoreEnd = { sls, proxies }
+    const end: LogstoreEnd = { sls, proxies, querySetting: config.eventIdScope === 'project' ? 'query' : 'SLS_QUERY' }
     return {
       name: `${source.name}/${ref.logstore}`,
       sls,
       client,
-      checks: slsChecks({ config: end, client, credentials: own }),
+      checks: [
+        ...slsChecks({ config: end, client, credentials: own }),
+        ...sampleChecks({ config, source, logstore: ref.logstore, client }),
+      ],
     }
   })
   const [first] = logstores as [(typeof logstores)[number]]

@@ -19,6 +19,8 @@ const TIMEOUT_MS = 10_000
 export interface LogstoreEnd {
   readonly sls: SourceConfig & { readonly logstore: string }
   readonly proxies: Config['proxies']
+  /** The name of the setting: a variable, or a key of the configuration file. */
+  readonly querySetting: 'SLS_QUERY' | 'query'
 }
 
 export interface SlsAsked {
@@ -62,10 +64,11 @@ export function slsChecks({ config, client, credentials }: SlsAsked): Check[] {
     {
       about: 'SLS query',
       behind: 'sls-read',
+      opens: 'sls-query',
       run: async (signal) => {
-        if (sls.query === undefined) return skip('no SLS_QUERY')
+        if (sls.query === undefined) return skip(`the source has no ${config.querySetting}`)
         await pullOne(client, await shards(signal), sls.query, signal)
-        return ok('Log Service accepts SLS_QUERY')
+        return ok(`Log Service accepts ${config.querySetting}`)
       },
     },
     {

@@ -1,10 +1,12 @@
 import type { PullPosition } from '../../core/batch.ts'
+import type { LogstoreRef } from '../../core/shard.ts'
 import type { Program } from '../program.ts'
 import type { Outcome } from './conditions.ts'
 import { explain } from './conditions.ts'
 import { GroupRoutes } from './group-routes.ts'
 import { factsOf, readLog } from './log.ts'
 import { LogGroup, logGroupsOf } from './log-group.ts'
+import { programAt } from './logstore-program.ts'
 import { applyShape } from './shape.ts'
 import { Tally } from './tally.ts'
 
@@ -37,6 +39,11 @@ interface LeavingCopy {
   readonly refused?: string
   /** Ends in `\n`. */
   readonly event: Buffer
+}
+
+/** Names of the routes that a log of this logstore can come into. */
+export function routesAt(program: Program, at: LogstoreRef): string[] {
+  return programAt(program, at).routes.map(({ name }) => name)
 }
 
 /** Follows the one log of a body. */

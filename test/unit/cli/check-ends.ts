@@ -57,9 +57,14 @@ export class Ends {
     }
   }
 
-  async check(env: Record<string, string> = {}, args: string[] = []): Promise<Checked> {
+  check(env: Record<string, string> = {}, args: string[] = []): Promise<Checked> {
+    return this.checkAlone({ ...this.environment(), ...env }, args)
+  }
+
+  /** With this environment and nothing else. */
+  async checkAlone(env: Record<string, string>, args: string[]): Promise<Checked> {
     const [stdout, stderr] = [new PassThrough(), new PassThrough()]
-    const io = { env: { ...this.environment(), ...env }, stdout, stderr, signal: new AbortController().signal }
+    const io = { env, stdout, stderr, signal: new AbortController().signal }
     const code = await checkCommand(['--json', ...args], io)
     const said = String(stdout.read() ?? '')
     const { ok, checks } = JSON.parse(said) as { ok: boolean; checks: Line[] }
