@@ -9,7 +9,7 @@ import { GroupRoutes } from '../reference/group-routes.ts'
 import { LogGroup } from '../reference/log-group.ts'
 import { Tally } from '../reference/tally.ts'
 import type { Kernel, Position } from './kernel.ts'
-import { DONE, HANDED_OVER } from './memory-layout.ts'
+import { DONE, FULL, HANDED_OVER } from './memory-layout.ts'
 import type { KernelOutput } from './program.ts'
 
 /** The fast engine. The reference engine encodes what the kernel cannot. */
@@ -124,6 +124,7 @@ class RoutedWalk implements Walk {
     this.#position = position
     this.#handedOver = new HandedOver(kernel, program, at)
     this.#packer = new Packer(kernel.options.memory, originOf(at), program)
+    position.release = () => this.#pack(this.#all(), false)
   }
 
   get counts(): EncodeCounts {
@@ -141,17 +142,30 @@ class RoutedWalk implements Walk {
     return batch
   }
 
-  /** Lets the kernel write until it stops, and packs what it wrote. */
+  /** Lets the kernel write until it stops. An output that is not full waits in the kernel: packed, it would be copied twice. */
   #work(): void {
     const kernel = this.#kernel
     const { counts, program } = this.#position
     const stop = kernel.encode()
     this.#finished = stop === DONE
-    const runs = program.outputs.map((output, number) => ({ output, ...kernel.take(number) }))
-    this.#packer.addAll(runs, this.#finished)
+    this.#pack(stop === FULL ? [kernel.fullest(program.outputs.length)] : this.#all(), this.#finished)
     if (stop === HANDED_OVER) {
       for (const { output, route, event } of this.#handedOver.leaving(counts)) this.#packer.add(output, route, event)
       kernel.passHandedOver()
     }
+  }
+
+  /** Numbers of all outputs. */
+  #all(): number[] {
+    return [...this.#position.program.outputs.keys()]
+  }
+
+  #pack(numbers: readonly number[], isLast: boolean): void {
+    const { outputs } = this.#position.program
+    const runs = numbers.map((number) => ({
+      output: outputs[number] as KernelOutput,
+      ...this.#kernel.take(number),
+    }))
+    this.#packer.addAll(runs, isLast)
   }
 }

@@ -76,6 +76,8 @@ export interface Position {
   readonly walk: Int32Array
   readonly groups: Int32Array
   readonly idPrefix: Buffer
+  /** Takes what the outputs still have before another pull enters. */
+  release?: () => void
 }
 
 /** Counts that grow with the walk. */
@@ -214,7 +216,7 @@ export class Kernel {
     if (firstGroup !== undefined && (firstGroup < 0n || firstGroup >= MAX_FIRST_GROUP)) return undefined
     const idPrefix = Buffer.concat([BEFORE_ID, insideOf(eventIdPrefix(ofLogstore.idScope, at))])
     if (idPrefix.length > ID_PREFIX_BYTES) return undefined
-    this.#current = undefined
+    this.#release()
     const walk = this.#walk
     walk.fill(0)
     walk[BODY] = body.byteOffset
@@ -246,12 +248,19 @@ export class Kernel {
   /** Continues a pull. */
   enter(position: Position): void {
     if (this.#current === position) return
+    this.#release()
     this.#current = position
     this.#setProgram(position.program)
     this.#setIdPrefix(position.idPrefix)
     this.#walk.set(position.walk)
     this.#groups.set(position.groups)
     this.exports.resume()
+  }
+
+  /** Makes room for another pull. */
+  #release(): void {
+    this.#current?.release?.()
+    this.#current = undefined
   }
 
   /** Saves the place of the pull, since another may enter next. */
@@ -302,6 +311,17 @@ export class Kernel {
     this.#outputs[output * OUTPUT_SIZE + OUTPUT_USED] = end
     this.#outputs[output * OUTPUT_SIZE + OUTPUT_EVENTS] = events + 1
     return true
+  }
+
+  /** The output that has most of a batch: after FULL one has a whole batch. */
+  fullest(outputs: number): number {
+    let fullest = 0
+    let most = 0
+    for (let output = 0; output < outputs; output++) {
+      const share = this.#of(output, OUTPUT_USED) / this.#of(output, OUTPUT_MAX_BATCH)
+      if (share > most) [fullest, most] = [output, share]
+    }
+    return fullest
   }
 
   /** Takes what an output has. All outputs must be taken before another pull enters. */

@@ -6,8 +6,11 @@ import { BatchMemory } from '../../../src/pipeline/batch-memory.ts'
 import type { Engine } from '../../../src/pipeline/engine.ts'
 import type { Program } from '../../../src/pipeline/program.ts'
 import { ReferenceEngine } from '../../../src/pipeline/reference/engine.ts'
+import { TopicSelection } from '../../../src/pipeline/select.ts'
 import { WasmEngine } from '../../../src/pipeline/wasm/engine.ts'
 import { Kernel } from '../../../src/pipeline/wasm/kernel.ts'
+import { position } from './encode-all.ts'
+import { content, group, list, log } from './wire.ts'
 
 const memory = new BatchMemory()
 export const kernel = Kernel.open({ maxBatchBytes: 1_000_000, memory }, 16 << 20) as Kernel
@@ -21,15 +24,41 @@ export function compare(body: Buffer, program: Program, at: PullPosition): numbe
   placed.set(body)
   try {
     const expected = outcomeOf(reference, body, program, at)
-    expect(outcomeOf(fast, placed, program, at)).toEqual(expected)
+    compared++
+    expect(outcomeOf(fast, placed, program, at, compared % 2 === 0 ? anotherPull : undefined)).toEqual(expected)
     return expected.streams.size
   } finally {
     kernel.slots.give(place)
   }
 }
 
+let compared = 0
+const other = list(group(log(content('k', 'v'))))
+const otherAt = kernel.slots.take(other.length) as number
+kernel.bytes.set(other, otherAt)
+const toTwoSinks: Program = {
+  ...{ topics: new TopicSelection([]), idScope: 'other', reservedKeys: 'override', shape: [] },
+  routes: [
+    {
+      ...{ name: 'all', continue: false, shape: [] },
+      copies: ['one', 'two'].map((sink) => ({
+        destination: { sink, maxBatchBytes: 900 },
+        layout: { source: 's', sourcetype: 't' },
+      })),
+    },
+  ],
+}
+
+/** Takes the kernel for another pull, as other shards do between two batches of a pull. */
+function anotherPull(): void {
+  const walk = fast.open(kernel.bytes.subarray(otherAt, otherAt + other.length), position, toTwoSinks)
+  let events = 0
+  for (let batch = walk.nextBatch(); batch !== undefined; batch = walk.nextBatch()) events += batch.count
+  expect(events).toBe(2)
+}
+
 /** What a walk counts, and all events for each sink and index in their order, each with its route. */
-function outcomeOf(engine: Engine, body: Buffer, program: Program, at: PullPosition) {
+function outcomeOf(engine: Engine, body: Buffer, program: Program, at: PullPosition, between = (): void => {}) {
   const walk = engine.open(body, at, program)
   const streams = new Map<string, string[]>()
   for (let batch = walk.nextBatch(); batch !== undefined; batch = walk.nextBatch()) {
@@ -41,6 +70,7 @@ function outcomeOf(engine: Engine, body: Buffer, program: Program, at: PullPosit
       streams.set(key, stream)
       stream.push(`${routeOf(batch, index)} ${event}`)
     }
+    between()
   }
   return { streams, counts: { ...walk.counts } }
 }

@@ -182,6 +182,17 @@ describe('both engines send the same events by the same routes to the same sinks
     expect(typeof translated === 'string' ? translated : typeof translated).toBe(expected)
   })
 
+  test('in many batches, also where another pull takes the kernel between two', () => {
+    const program = programOf([taking('key = "0"'), taking('key != "3"'), taking('key = "1"')], [])
+    const copies = (sink: string) => [{ destination: { sink, maxBatchBytes: 900 }, layout: LAYOUT }]
+    const routes = program.routes.map((route, number) =>
+      route.drop ? route : { ...route, copies: copies(`${number}`) },
+    )
+    const logs = Array.from({ length: 99 }, (_, number) => log(time(7), content('key', String(number % 4))))
+    // One of the two comparisons is without the other pull.
+    for (const at of [position, position]) expect(compare(list(group(...logs)), { ...program, routes }, at)).toBe(3)
+  })
+
   test('by what stands in JSON, however broken', { timeout: 60_000 }, () => {
     const conditions = fc.array(jsonConditions, { minLength: 3, maxLength: 3 })
     const property = fc.property(jsonTexts, conditions, fc.boolean(), fc.boolean(), (text, some, before, behind) => {
