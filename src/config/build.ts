@@ -72,7 +72,6 @@ export function endpointOf({ SLS_ENDPOINT, SLS_PROJECT }: Pick<Values, 'SLS_ENDP
 
 export function splunkHecOf(name: string, { values, given, pem }: Understood): SplunkHecConfig {
   const maxBytes = values.SPLUNK_HEC_MAX_BYTES
-  const key = pem.get('SPLUNK_HEC_TLS_KEY_FILE')
   return {
     type: 'splunk_hec',
     name,
@@ -88,24 +87,29 @@ export function splunkHecOf(name: string, { values, given, pem }: Understood): S
     // A user who lowers only the memory limit need not know that the default body would no longer fit below it.
     maxBytes: given.has('SPLUNK_HEC_MAX_BYTES') ? maxBytes : Math.min(maxBytes, values.MAX_IN_FLIGHT_BYTES),
     concurrency: values.SPLUNK_HEC_CONCURRENCY,
-    tls: {
-      verify: values.SPLUNK_HEC_TLS_VERIFY,
-      ...present({
-        ca: pem.get('SPLUNK_HEC_TLS_CA_FILE'),
-        cert: pem.get('SPLUNK_HEC_TLS_CERT_FILE'),
-        key: key === undefined ? undefined : new Secret(key),
-        serverName: values.SPLUNK_HEC_TLS_SERVER_NAME,
-      }),
-      files: present({
-        ca: values.SPLUNK_HEC_TLS_CA_FILE,
-        cert: values.SPLUNK_HEC_TLS_CERT_FILE,
-        key: values.SPLUNK_HEC_TLS_KEY_FILE,
-      }),
-    },
+    tls: tlsOf('SPLUNK_HEC', values, pem),
   }
 }
 
-export function syslogOf(name: string, values: Values): SyslogConfig {
+function tlsOf(prefix: 'SPLUNK_HEC' | 'SYSLOG', values: Values, pem: Understood['pem']): SplunkHecConfig['tls'] {
+  const key = pem.get(`${prefix}_TLS_KEY_FILE`)
+  return {
+    verify: values[`${prefix}_TLS_VERIFY`],
+    ...present({
+      ca: pem.get(`${prefix}_TLS_CA_FILE`),
+      cert: pem.get(`${prefix}_TLS_CERT_FILE`),
+      key: key === undefined ? undefined : new Secret(key),
+      serverName: values[`${prefix}_TLS_SERVER_NAME`],
+    }),
+    files: present({
+      ca: values[`${prefix}_TLS_CA_FILE`],
+      cert: values[`${prefix}_TLS_CERT_FILE`],
+      key: values[`${prefix}_TLS_KEY_FILE`],
+    }),
+  }
+}
+
+export function syslogOf(name: string, { values, pem }: Pick<Understood, 'values' | 'pem'>): SyslogConfig {
   const header = values.SYSLOG_HEADER
   return {
     type: 'syslog',
@@ -122,6 +126,7 @@ export function syslogOf(name: string, values: Values): SyslogConfig {
     maxBytes: values.SYSLOG_MAX_BYTES,
     oversize: values.SYSLOG_OVERSIZE,
     connections: values.SYSLOG_CONNECTIONS,
+    tls: tlsOf('SYSLOG', values, pem),
   }
 }
 

@@ -22,11 +22,14 @@ export type Loaded =
 
 /** Stand-ins for settings about a peer that the command does not ask. */
 export const NOT_ASKED = {
-  SPLUNK_HEC_URL: [],
-  SPLUNK_HEC_TOKEN: new Secret('not-asked'),
-  SPLUNK_HEC_TLS_VERIFY: true,
-  SPLUNK_SEARCH_TLS_VERIFY: true,
-} satisfies Partial<Values>
+  splunk_hec: {
+    SPLUNK_HEC_URL: [],
+    SPLUNK_HEC_TOKEN: new Secret('not-asked'),
+    SPLUNK_HEC_TLS_VERIFY: true,
+  },
+  syslog: { SYSLOG_TLS_VERIFY: true },
+  search: { SPLUNK_SEARCH_TLS_VERIFY: true },
+} satisfies Record<string, Partial<Values>>
 
 /**
  * Returns a whole configuration, or all its problems at once. Settings about a peer that the command does not ask are
@@ -74,7 +77,7 @@ export function understand(
 ): Read | { problems: Problem[] } {
   const { given, unusable } = collectGiven(env, names)
   const problems: Problem[] = []
-  const values: Partial<Values> = { ...NOT_ASKED }
+  const values: Partial<Values> = { ...NOT_ASKED.splunk_hec, ...NOT_ASKED.syslog, ...NOT_ASKED.search }
   const credentials = choiceOf(given, unusable)
   for (const name of names) {
     const parsed = unusable.get(name) ?? parse(name, given.get(name), credentials)
@@ -92,7 +95,7 @@ export function understand(
 function build(read: Read, env: Environment, surroundings: Surroundings): Config {
   const { values, given, credentials } = read
   const source = sourceOf(DEFAULT_SOURCE, values, surroundings)
-  const sink = values.SYSLOG_URL ? syslogOf(DEFAULT_SYSLOG_SINK, values) : splunkHecOf(DEFAULT_SINK, read)
+  const sink = values.SYSLOG_URL ? syslogOf(DEFAULT_SYSLOG_SINK, read) : splunkHecOf(DEFAULT_SINK, read)
   return {
     sources: [{ ...source, credentials: credentialsConfig(credentials, values, given, env) }],
     sinks: [sink],

@@ -125,7 +125,7 @@ export interface SplunkHecConfig {
 export interface SyslogConfig {
   type: 'syslog'
   name: string
-  /** `tcp://host:port`. */
+  /** `tcp://host:port` or `tls://host:port`. */
   urls: readonly string[]
   header: 'rfc5424' | 'none'
   framing: 'octet' | 'lf'
@@ -143,6 +143,7 @@ export interface SyslogConfig {
   oversize: 'truncate' | 'dead-letter'
   /** To one target. */
   connections: number
+  tls: TlsConfig
 }
 
 /** One HEC envelope a line. */

@@ -9,6 +9,9 @@ const PEM_SETTINGS = [
   'SPLUNK_HEC_TLS_CERT_FILE',
   'SPLUNK_HEC_TLS_KEY_FILE',
   'SPLUNK_SEARCH_TLS_CA_FILE',
+  'SYSLOG_TLS_CA_FILE',
+  'SYSLOG_TLS_CERT_FILE',
+  'SYSLOG_TLS_KEY_FILE',
 ] as const satisfies readonly SettingName[]
 
 export type PemSetting = (typeof PEM_SETTINGS)[number]

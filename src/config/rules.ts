@@ -170,13 +170,16 @@ function sizes(known: Known, { problems }: Findings): void {
 function encryption({ values, credentials }: Known, { warnings }: Findings): void {
   const look = (name: SettingName, text: string | undefined, what: string) => {
     const url = URL.parse(text ?? '')
-    if (url?.protocol !== 'http:' || LOOPBACK.test(url.hostname)) return
+    const isPlain = url?.protocol === 'http:' || url?.protocol === 'tcp:'
+    if (!url || !isPlain || LOOPBACK.test(url.hostname)) return
+    const [to, instead] = url.protocol === 'tcp:' ? [text, 'tls://'] : [url.origin, 'https://']
     warnings.push(
-      `${name}: the connection to ${url.origin} is not encrypted. Anyone on the network can read ${what}. Use https://.`,
+      `${name}: the connection to ${to} is not encrypted. Anyone on the network can read ${what}. Use ${instead}.`,
     )
   }
   look('SLS_ENDPOINT', values.SLS_ENDPOINT, 'all logs, and the STS token if there is one')
   for (const base of values.SPLUNK_HEC_URL ?? []) look('SPLUNK_HEC_URL', base, 'the token and all logs')
+  for (const url of values.SYSLOG_URL ?? []) look('SYSLOG_URL', url, 'all logs')
   look('SPLUNK_SEARCH_URL', values.SPLUNK_SEARCH_URL, 'the token')
   const uri = credentials === 'uri' ? values.ALIBABA_CLOUD_CREDENTIALS_URI : undefined
   look('ALIBABA_CLOUD_CREDENTIALS_URI', uri, 'the keys')
@@ -186,20 +189,14 @@ const LOOPBACK = /^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/
 
 function tls(known: Known, findings: Findings): void {
   const { values, given } = known
-  const { problems, warnings } = findings
-  const names = (['CA_FILE', 'CERT_FILE', 'KEY_FILE', 'SERVER_NAME', 'VERIFY'] as const)
-    .map((suffix) => `SPLUNK_HEC_TLS_${suffix}` as const)
-    .filter((name) => given.has(name))
-  const urls = values.SPLUNK_HEC_URL ?? []
-  if (names.length > 0 && urls.length > 0 && urls.every((url) => url.startsWith('http://'))) {
-    warnings.push(`${names.join(', ')}: no effect, because SPLUNK_HEC_URL is http://`)
-  } else if (values.SPLUNK_HEC_TLS_VERIFY === false) {
-    warnings.push(
-      'SPLUNK_HEC_TLS_VERIFY is off: a server in between can read the token and the logs. Use it only for experiments',
-    )
-    if (given.has('SPLUNK_HEC_TLS_CA_FILE'))
-      warnings.push('SPLUNK_HEC_TLS_CA_FILE has no effect: SPLUNK_HEC_TLS_VERIFY is off')
-  }
+  const { warnings } = findings
+  sinkTls(known, findings, {
+    prefix: 'SPLUNK_HEC',
+    urls: values.SPLUNK_HEC_URL,
+    plain: 'http://',
+    what: 'the token and the logs',
+  })
+  sinkTls(known, findings, { prefix: 'SYSLOG', urls: values.SYSLOG_URL, plain: 'tcp://', what: 'the logs' })
   if (values.SPLUNK_SEARCH_TLS_VERIFY === false && values.SPLUNK_SEARCH_URL?.startsWith('https://')) {
     warnings.push(
       'SPLUNK_SEARCH_TLS_VERIFY is off: a server in between can read the token. Use it only for experiments',
@@ -207,15 +204,38 @@ function tls(known: Known, findings: Findings): void {
     if (given.has('SPLUNK_SEARCH_TLS_CA_FILE'))
       warnings.push('SPLUNK_SEARCH_TLS_CA_FILE has no effect: SPLUNK_SEARCH_TLS_VERIFY is off')
   }
+  tlsFiles(known, findings)
+}
+
+interface SinkTls {
+  readonly prefix: 'SPLUNK_HEC' | 'SYSLOG'
+  readonly urls: readonly string[] | undefined
+  /** The scheme without TLS. */
+  readonly plain: string
+  /** A server in between could read it. */
+  readonly what: string
+}
+
+function sinkTls(known: Known, { problems, warnings }: Findings, { prefix, urls = [], plain, what }: SinkTls): void {
+  const { values, given } = known
+  const names = (['CA_FILE', 'CERT_FILE', 'KEY_FILE', 'SERVER_NAME', 'VERIFY'] as const)
+    .map((suffix) => `${prefix}_TLS_${suffix}` as const)
+    .filter((name) => given.has(name))
+  if (names.length > 0 && urls.length > 0 && urls.every((url) => url.startsWith(plain))) {
+    warnings.push(`${names.join(', ')}: no effect, because ${prefix}_URL is ${plain}`)
+  } else if (values[`${prefix}_TLS_VERIFY`] === false) {
+    warnings.push(`${prefix}_TLS_VERIFY is off: a server in between can read ${what}. Use it only for experiments`)
+    if (given.has(`${prefix}_TLS_CA_FILE`))
+      warnings.push(`${prefix}_TLS_CA_FILE has no effect: ${prefix}_TLS_VERIFY is off`)
+  }
   for (const [has, lacks] of [
-    ['SPLUNK_HEC_TLS_CERT_FILE', 'SPLUNK_HEC_TLS_KEY_FILE'],
-    ['SPLUNK_HEC_TLS_KEY_FILE', 'SPLUNK_HEC_TLS_CERT_FILE'],
+    [`${prefix}_TLS_CERT_FILE`, `${prefix}_TLS_KEY_FILE`],
+    [`${prefix}_TLS_KEY_FILE`, `${prefix}_TLS_CERT_FILE`],
   ] as const) {
     if (given.has(has) && !wasGiven(known, lacks)) {
       problems.push(problem(known, lacks, `is not set, but ${has} is: mutual TLS needs both`, 'path of a PEM file'))
     }
   }
-  tlsFiles(known, findings)
 }
 
 /** OpenSSL looks at the files now, so that a key that does not fit its certificate is a problem at the start. */
@@ -232,14 +252,16 @@ function tlsFiles(known: Known, { problems }: Findings): void {
       problems.push(problem(known, name, text, 'a certificate and the key that fits it'))
     }
   }
-  for (const name of ['SPLUNK_HEC_TLS_CA_FILE', 'SPLUNK_SEARCH_TLS_CA_FILE'] as const) {
+  for (const name of ['SPLUNK_HEC_TLS_CA_FILE', 'SPLUNK_SEARCH_TLS_CA_FILE', 'SYSLOG_TLS_CA_FILE'] as const) {
     const ca = contents.get(name)
     if (ca !== undefined) usable(name, () => certificatesOf(ca))
   }
-  const cert = contents.get('SPLUNK_HEC_TLS_CERT_FILE')
-  const key = contents.get('SPLUNK_HEC_TLS_KEY_FILE')
-  if (cert !== undefined && key !== undefined)
-    usable('SPLUNK_HEC_TLS_CERT_FILE', () => createSecureContext({ cert, key }))
+  for (const prefix of ['SPLUNK_HEC', 'SYSLOG'] as const) {
+    const cert = contents.get(`${prefix}_TLS_CERT_FILE`)
+    const key = contents.get(`${prefix}_TLS_KEY_FILE`)
+    if (cert !== undefined && key !== undefined)
+      usable(`${prefix}_TLS_CERT_FILE`, () => createSecureContext({ cert, key }))
+  }
 }
 
 /** A secure context ignores a broken certificate among the authorities, so each certificate is parsed here. */

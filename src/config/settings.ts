@@ -367,8 +367,8 @@ export const SETTINGS = {
   }),
   SYSLOG_URL: optional(syslogUrls, {
     group: 'syslog',
-    doc: 'Syslog collector, instead of `SPLUNK_HEC_URL`. Several share the load and stand in for each other. The port is 514 if none is given.',
-    example: 'tcp://syslog.example.com:514',
+    doc: 'Syslog collector, instead of `SPLUNK_HEC_URL`. Several share the load and stand in for each other. Ports 514 (tcp) and 6514 (tls) if none is given.',
+    example: 'tls://syslog.example.com:6514',
   }),
   SYSLOG_FORMAT: defaulting('json', choice('json'), {
     group: 'syslog',
@@ -411,6 +411,35 @@ export const SETTINGS = {
   SYSLOG_OVERSIZE: defaulting('truncate', choice('truncate', 'dead-letter'), {
     group: 'syslog',
     doc: 'What becomes of a longer one. `truncate` shortens its values, the longest first, and adds `slsTruncated` with the length that it would have had. `dead-letter` sends nothing of it.',
+  }),
+  SYSLOG_TLS_VERIFY: defaulting('true', boolean, {
+    group: 'syslog',
+    peer: 'collector',
+    doc: 'Verify the certificate of the collector. Turn this off only for experiments.',
+  }),
+  SYSLOG_TLS_CA_FILE: optional(text, {
+    group: 'syslog',
+    peer: 'collector',
+    doc: 'PEM file with the certificate authorities to trust instead of the public ones.',
+    example: '/etc/sls-siem-bridge/ca.pem',
+  }),
+  SYSLOG_TLS_CERT_FILE: optional(text, {
+    group: 'syslog',
+    peer: 'collector',
+    doc: 'PEM file of the client certificate, for mutual TLS.',
+    example: '/etc/sls-siem-bridge/client.pem',
+  }),
+  SYSLOG_TLS_KEY_FILE: optional(text, {
+    group: 'syslog',
+    peer: 'collector',
+    doc: 'PEM file with the key of the client certificate. The key must have no passphrase.',
+    example: '/etc/sls-siem-bridge/client.key',
+  }),
+  SYSLOG_TLS_SERVER_NAME: optional(hostName, {
+    group: 'syslog',
+    peer: 'collector',
+    doc: 'Name to expect in the certificate, if it is not the host name of the URL.',
+    example: 'siem.internal',
   }),
   SYSLOG_CONNECTIONS: defaulting('2', wholeNumber(1, 64), {
     group: 'syslog',

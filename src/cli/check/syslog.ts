@@ -1,16 +1,39 @@
 import type { SyslogConfig } from '../../config/model.ts'
 import { systemClock } from '../../core/clock.ts'
+import { NO_TELEMETRY } from '../../core/telemetry.ts'
+import { Dialer, SYSLOG_SETTINGS } from '../../sinks/syslog/connect.ts'
 import { halfClose } from '../../sinks/syslog/probe.ts'
 import type { Check, Finding } from './finding.ts'
 import { ok, warn } from './finding.ts'
+import { handshake } from './tls.ts'
 
 /** Sends no message. So it cannot tell whether the collector understands header and framing. */
-export function syslogChecks({ urls, confirm }: SyslogConfig): Check[] {
-  return urls.map((url) => ({ about: 'syslog', run: (signal) => connection(url, confirm, signal) }))
+export function syslogChecks({ urls, confirm, tls }: SyslogConfig): Check[] {
+  return urls.flatMap((url) => {
+    const dialer = new Dialer({ url, tls, clock: systemClock, telemetry: NO_TELEMETRY })
+    const handshakes: Check[] = url.startsWith('tls:')
+      ? [
+          {
+            about: 'syslog TLS',
+            opens: url,
+            run: (signal) => handshake(url, { tls, settings: SYSLOG_SETTINGS }, signal),
+          },
+        ]
+      : []
+    return [
+      ...handshakes,
+      { about: 'syslog', behind: url, run: (signal) => connection(url, { dialer, confirm }, signal) },
+    ]
+  })
 }
 
-async function connection(url: string, confirm: SyslogConfig['confirm'], signal: AbortSignal): Promise<Finding> {
-  const does = await halfClose(url, systemClock, signal)
+interface Asked {
+  readonly dialer: Dialer
+  readonly confirm: SyslogConfig['confirm']
+}
+
+async function connection(url: string, { dialer, confirm }: Asked, signal: AbortSignal): Promise<Finding> {
+  const does = await halfClose(url, dialer, systemClock, signal)
   if (does === 'closed early') {
     return warn(
       `${url}: accepts a connection, and closes it at once`,

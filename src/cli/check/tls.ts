@@ -4,6 +4,7 @@ import type { TLSSocket } from 'node:tls'
 import { abortable } from '../../core/abortable.ts'
 import { Fault } from '../../core/errors.ts'
 import { Connector } from '../../net/connector.ts'
+import type { SettingNames } from '../../net/network-fault.ts'
 import { networkFault } from '../../net/network-fault.ts'
 import type { HecConnection } from '../../sinks/splunk-hec/client.ts'
 import { HEC_SETTINGS } from '../../sinks/splunk-hec/client.ts'
@@ -13,6 +14,8 @@ import { ok, warn } from './finding.ts'
 interface Peer {
   readonly tls: HecConnection['tls']
   readonly proxies?: HecConnection['proxies'] | undefined
+  /** Default: those of HEC. */
+  readonly settings?: SettingNames
 }
 
 const TIMEOUT_MS = 10_000
@@ -21,14 +24,16 @@ const EXPIRES_SOON_DAYS = 30
 
 /** Makes a TLS connection as the bridge does, and looks at both certificates. Throws a Fault. */
 export async function handshake(url: string, peer: Peer, signal: AbortSignal): Promise<Finding> {
-  const { origin } = new URL(url)
-  const { tls } = peer
+  const { protocol, host } = new URL(url)
+  const origin = `${protocol}//${host}`
+  const { tls, settings = HEC_SETTINGS } = peer
+  const file = settings.tls?.cert
   let socket: TLSSocket
   try {
     socket = await shakeHands(url, peer, signal)
   } catch (error) {
     signal.throwIfAborted()
-    throw networkFault(error as Error, { sent: false, answering: false }, origin, HEC_SETTINGS)
+    throw networkFault(error as Error, { sent: false, answering: false }, origin, settings)
   }
   const { valid_to: until, subject } = socket.getPeerCertificate()
   const name = [subject?.CN].flat()[0] ?? 'a certificate without a name'
@@ -37,18 +42,18 @@ export async function handshake(url: string, peer: Peer, signal: AbortSignal): P
   socket.destroy()
   const own = tls.cert && new X509Certificate(tls.cert).validTo
   if (own && daysTo(own) < 0) {
-    const advice = 'Renew SPLUNK_HEC_TLS_CERT_FILE.'
+    const advice = `Renew ${file}.`
     throw new Fault('configuration', `our client certificate expired on ${day(own)}`, { code: 'client_cert', advice })
   }
   if (!tls.verify) {
     const why = authorized ? 'it would be accepted' : `it would be refused: ${authorizationError}`
-    return warn(`${said}; not verified, ${why}`, 'SPLUNK_HEC_TLS_VERIFY=false is only for experiments.')
+    return warn(`${said}; not verified, ${why}`, `${settings.tls?.verify}=false is only for experiments.`)
   }
   if (daysTo(until) < EXPIRES_SOON_DAYS) {
     return warn(`${said}, in ${daysTo(until)} days`, 'Renew it in time: deliveries pause when it has expired.')
   }
   if (own && daysTo(own) < EXPIRES_SOON_DAYS) {
-    return warn(`${said}; our client certificate expires on ${day(own)}`, 'Renew SPLUNK_HEC_TLS_CERT_FILE.')
+    return warn(`${said}; our client certificate expires on ${day(own)}`, `Renew ${file}.`)
   }
   return ok(own ? `${said}; our client certificate until ${day(own)}` : said)
 }

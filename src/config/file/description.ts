@@ -9,6 +9,7 @@ import {
   HEC_TLS_KEYS,
   SOURCE_KEYS,
   SYSLOG_KEYS,
+  SYSLOG_TLS_KEYS,
   settingsOf,
   textOf,
 } from './setting-keys.ts'
@@ -114,19 +115,21 @@ function peersOwnKeys<K extends Readonly<Record<string, Described<unknown>>>>(as
   return Object.fromEntries(Object.entries(keys).map(([key, value]) => [key, peersOwn(asked, value)])) as K
 }
 
-const syslogSink = map(
-  {
-    type: required(text(oneOf('syslog'), { doc: 'A syslog collector.' })),
-    ...settingsOf(SYSLOG_KEYS),
-    url: required(
-      oneOrList(textOf('SYSLOG_URL', SETTINGS.SYSLOG_URL.parser), {
-        doc: 'Syslog collector, or several. They share the load and stand in for each other. The port is 514 if none is given.',
-        example: '["tcp://syslog.example.com:514"]',
-      }),
-    ),
-  },
-  { doc: 'A syslog collector. The keys are the variables `SYSLOG_…`, small and without this beginning.' },
-)
+const syslogSink = (asked: boolean) =>
+  map(
+    {
+      type: required(text(oneOf('syslog'), { doc: 'A syslog collector.' })),
+      ...settingsOf(SYSLOG_KEYS),
+      tls: peersOwn(asked, optional(map(settingsOf(SYSLOG_TLS_KEYS), { doc: 'TLS to the collector.' }))),
+      url: required(
+        oneOrList(textOf('SYSLOG_URL', SETTINGS.SYSLOG_URL.parser), {
+          doc: 'Syslog collector, or several. They share the load and stand in for each other. Ports 514 (tcp) and 6514 (tls) if none is given.',
+          example: '["tls://syslog.example.com:6514"]',
+        }),
+      ),
+    },
+    { doc: 'A syslog collector. The keys are the variables `SYSLOG_…`, small and without this beginning.' },
+  )
 
 const fileSink = map(
   {
@@ -155,7 +158,7 @@ const fileSink = map(
   },
 )
 
-const sinkTypes = (asked: boolean) => ({ splunk_hec: hec(asked), syslog: syslogSink, file: fileSink })
+const sinkTypes = (asked: boolean) => ({ splunk_hec: hec(asked), syslog: syslogSink(asked), file: fileSink })
 
 const set = map(
   {

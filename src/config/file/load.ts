@@ -31,6 +31,7 @@ import {
   isCredentialsType,
   SOURCE_KEYS,
   SYSLOG_KEYS,
+  SYSLOG_TLS_KEYS,
 } from './setting-keys.ts'
 import { Refusal, Unresolved } from './shape.ts'
 import { refuseSharedPaths } from './shared-paths.ts'
@@ -202,24 +203,22 @@ class FileReading {
     const { root, asked, path } = this.#parts
     return [...entriesOf(entriesOf(root).get('sinks')?.value)].map(([name, { value }]) => {
       const type = textOf(entriesOf(value).get('type')?.value)
-      if (type === 'syslog') {
-        const { values } = sectionOf(value, SYSLOG_KEYS)
-        return () => syslogOf(name, values as Values)
-      }
-      if (type !== 'splunk_hec') {
+      if (type !== 'splunk_hec' && type !== 'syslog') {
         return ({ sinks }) => fileSinkOf(name, sinks.get(name), dirname(path))
       }
       const at = ['sinks', name]
       const tls = entriesOf(value).get('tls')?.value
       const peers = asked.includes('collector')
-      const sections = [sectionOf(value, HEC_KEYS), ...(peers ? [sectionOf(tls, HEC_TLS_KEYS)] : [])]
+      const [own, ofTls] = type === 'syslog' ? [SYSLOG_KEYS, SYSLOG_TLS_KEYS] : [HEC_KEYS, HEC_TLS_KEYS]
+      const sections = [sectionOf(value, own), ...(peers ? [sectionOf(tls, ofTls)] : [])]
       const { values, given } = this.#withOwnFiles(joined(sections))
-      if (!peers) Object.assign(values, NOT_ASKED)
+      if (!peers) Object.assign(values, NOT_ASKED[type])
       if (maxInFlightBytes !== undefined) values.MAX_IN_FLIGHT_BYTES = maxInFlightBytes
-      const keys = new Map([...pathsOf(HEC_KEYS), ...pathsOf(HEC_TLS_KEYS, ['tls'])])
+      const keys = new Map([...pathsOf(own), ...pathsOf(ofTls, ['tls'])])
       const pem = checkSection({ values, given }, this.#place(at, keys))
-      this.#warnOfLiterals(value, at, HEC_KEYS)
-      return () => splunkHecOf(name, { values: values as Values, given, pem })
+      this.#warnOfLiterals(value, at, own)
+      const read = { values: values as Values, given, pem }
+      return () => (type === 'syslog' ? syslogOf(name, read) : splunkHecOf(name, read))
     })
   }
 
@@ -264,6 +263,9 @@ const FILE_SETTINGS = [
   'SPLUNK_HEC_TLS_CA_FILE',
   'SPLUNK_HEC_TLS_CERT_FILE',
   'SPLUNK_HEC_TLS_KEY_FILE',
+  'SYSLOG_TLS_CA_FILE',
+  'SYSLOG_TLS_CERT_FILE',
+  'SYSLOG_TLS_KEY_FILE',
   'ALIBABA_CLOUD_OIDC_TOKEN_FILE',
   'ALIBABA_CLOUD_CREDENTIALS_FILE',
 ] as const satisfies readonly SettingName[]

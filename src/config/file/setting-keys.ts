@@ -61,11 +61,16 @@ export const HEC_KEYS = keysAfter(HEC, (name) => !name.startsWith(HEC_TLS)) as W
 export const HEC_TLS_KEYS = keysAfter(HEC_TLS) as Without<typeof HEC_TLS, TlsNames>
 
 const SYSLOG = 'SYSLOG_'
+const SYSLOG_TLS = 'SYSLOG_TLS_'
+type SyslogTlsNames = Extract<SettingName, `${typeof SYSLOG_TLS}${string}`>
+type SyslogNames = Exclude<Extract<SettingName, `${typeof SYSLOG}${string}`>, SyslogTlsNames>
+
 /** Of a sink of the type `syslog`. */
-export const SYSLOG_KEYS = keysAfter(SYSLOG) as Without<
+export const SYSLOG_KEYS = keysAfter(SYSLOG, (name) => !name.startsWith(SYSLOG_TLS)) as Without<
   typeof SYSLOG,
-  Extract<SettingName, `${typeof SYSLOG}${string}`>
+  SyslogNames
 >
+export const SYSLOG_TLS_KEYS = keysAfter(SYSLOG_TLS) as Without<typeof SYSLOG_TLS, SyslogTlsNames>
 
 function keysAfter(beginning: string, among: (name: string) => boolean = () => true): SettingKeys {
   const names = (Object.keys(SETTINGS) as SettingName[]).filter((name) => name.startsWith(beginning) && among(name))
@@ -76,7 +81,9 @@ function keysAfter(beginning: string, among: (name: string) => boolean = () => t
 const SPELLINGS: ReadonlyMap<string, string> = new Map(
   [
     ...[SOURCE_KEYS, ...Object.values(CREDENTIALS_KEYS), HEC_KEYS, SYSLOG_KEYS].flatMap((keys) => Object.entries(keys)),
-    ...Object.entries(HEC_TLS_KEYS).map(([key, name]) => [`tls.${key}`, name] as const),
+    ...[HEC_TLS_KEYS, SYSLOG_TLS_KEYS]
+      .flatMap((keys) => Object.entries(keys))
+      .map(([key, name]) => [`tls.${key}`, name] as const),
     ['type', 'SLS_CREDENTIALS'] as const,
   ].map(([key, name]) => [name, key]),
 )

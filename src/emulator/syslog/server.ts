@@ -1,11 +1,13 @@
 /**
- * A syslog collector over TCP (RFC 6587), with the misbehaviour of real ones on demand: it closes early, resets, goes silent,
+ * A syslog collector over TCP and TLS (RFC 6587), with the misbehaviour of real ones on demand: it closes early, resets, goes silent,
  * or never answers a half-close.
  *
  * Not implemented: `NOT_IMPLEMENTED` below.
  */
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { createServer } from 'node:net'
+import type { TlsOptions } from 'node:tls'
+import { createServer as createTlsServer } from 'node:tls'
 import type { ListenOptions } from '../listener.ts'
 import type { WaitOptions } from '../watch.ts'
 import { Watch } from '../watch.ts'
@@ -14,7 +16,7 @@ import { FrameReader } from './frames.ts'
 
 export type { SyslogReceiver }
 
-export const NOT_IMPLEMENTED = ['TLS, RELP and UDP', 'any meaning of a message: frames are kept as bytes']
+export const NOT_IMPLEMENTED = ['RELP and UDP', 'any meaning of a message: frames are kept as bytes']
 
 /** What one connection does when it has read so many messages. */
 export interface SyslogFault {
@@ -33,7 +35,7 @@ export interface SyslogFault {
   times?: number
 }
 
-export interface SyslogReceiverOptions extends Omit<ListenOptions, 'tls'> {
+export interface SyslogReceiverOptions extends ListenOptions {
   /** Default `octet`. */
   framing?: Framing
   faults?: readonly SyslogFault[]
@@ -56,22 +58,32 @@ class SyslogReceiver implements AsyncDisposable {
   readonly connections = { open: 0, total: 0 }
   readonly #framing: Framing
   readonly #host: string
+  readonly #tls: TlsOptions | undefined
   readonly #scripts: Script[] = []
   readonly #sockets = new Set<Socket>()
   readonly #watch = new Watch()
   #server: Server | undefined
   #port: number
 
-  constructor({ framing = 'octet', host = '127.0.0.1', port = 0, faults = [] }: SyslogReceiverOptions) {
+  constructor({ framing = 'octet', host = '127.0.0.1', port = 0, tls, faults = [] }: SyslogReceiverOptions) {
     this.#framing = framing
     this.#host = host
+    this.#tls = tls
     this.#port = port
     for (const fault of faults) this.fault(fault)
   }
 
   /** Also after `kill`, at the same port. */
   async listen(): Promise<void> {
-    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#serve(socket))
+    const serve = (socket: Socket): void => this.#serve(socket)
+    const server = this.#tls
+      ? createTlsServer({ ...this.#tls, allowHalfOpen: true }, serve)
+      : createServer({ allowHalfOpen: true, noDelay: true }, serve)
+    // Under TLS also those whose handshake comes to nothing.
+    server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket)
+      socket.on('close', () => this.#sockets.delete(socket))
+    })
     this.#server = server
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
@@ -82,7 +94,7 @@ class SyslogReceiver implements AsyncDisposable {
 
   /** As `SYSLOG_URL` takes it. */
   get url(): string {
-    return `tcp://${this.#host.includes(':') ? `[${this.#host}]` : this.#host}:${this.#port}`
+    return `${this.#tls ? 'tls' : 'tcp'}://${this.#host.includes(':') ? `[${this.#host}]` : this.#host}:${this.#port}`
   }
 
   /** Later connections do this, in the order in which faults were given. */
@@ -124,7 +136,6 @@ class SyslogReceiver implements AsyncDisposable {
   #serve(socket: Socket): void {
     this.connections.open += 1
     this.connections.total += 1
-    this.#sockets.add(socket)
     const script = this.#scripts.find(({ times = 1, fired }) => times === 0 || fired < times)
     if (script) script.fired += 1
     const reader = new FrameReader(this.#framing)
@@ -154,7 +165,6 @@ class SyslogReceiver implements AsyncDisposable {
     socket.on('error', () => {})
     socket.on('close', () => {
       this.connections.open -= 1
-      this.#sockets.delete(socket)
       this.#watch.changed()
     })
     socket.on('end', () => {

@@ -1,44 +1,109 @@
 import type { Socket } from 'node:net'
-import { connect as connectTcp } from 'node:net'
+import { connect as connectTcp, isIP } from 'node:net'
+import type { ConnectionOptions } from 'node:tls'
+import { connect as connectTls } from 'node:tls'
 import type { Clock } from '../../core/clock.ts'
 import { sleepUnlessAborted } from '../../core/clock.ts'
+import { Fault } from '../../core/errors.ts'
+import type { Telemetry } from '../../core/telemetry.ts'
 import { names } from '../../net/names.ts'
 import { networkFault, variablesOf } from '../../net/network-fault.ts'
+import type { Tls } from '../../net/tls.ts'
+import { failureOf, TlsFiles, tlsConnectOptions } from '../../net/tls.ts'
 
-/** For a connection to stand. */
+/** For a connection to stand, TLS included. */
 const TIMEOUT_MS = 10_000
 /** Addresses of a name are tried one after the other. */
 const ATTEMPTS = 4
-const SETTINGS = variablesOf('SYSLOG')
+export const SYSLOG_SETTINGS = variablesOf('SYSLOG')
 
-/** Opens a connection to `tcp://host:port`; the name is resolved each time. Rejects with a Fault, or with the signal's reason. */
-export async function openConnection(url: string, clock: Clock, signal: AbortSignal): Promise<Socket> {
-  signal.throwIfAborted()
-  const { hostname, port } = new URL(url)
-  const over = new AbortController()
-  const socket = connectTcp({
-    host: hostname.replace(/^\[(.*)\]$/, '$1'),
-    port: Number(port),
-    allowHalfOpen: true,
-    lookup: names.lookupOr(),
-    autoSelectFamily: true,
-    autoSelectFamilyAttemptTimeout: TIMEOUT_MS / ATTEMPTS,
-  })
-  const aborted = (): void => void socket.destroy(signal.reason as Error)
-  signal.addEventListener('abort', aborted, { once: true })
-  void sleepUnlessAborted(clock, TIMEOUT_MS, over.signal).then((late) => {
-    if (late)
-      socket.destroy(Object.assign(new Error(`not connected within ${TIMEOUT_MS / 1000} s`), { code: 'timeout' }))
-  })
-  try {
-    await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject))
-    socket.removeAllListeners('error')
-    return socket
-  } catch (error) {
-    signal.throwIfAborted()
-    throw networkFault(error as Error, { sent: false, answering: false }, url, SETTINGS)
-  } finally {
-    over.abort()
-    signal.removeEventListener('abort', aborted)
+export interface DialerOptions {
+  /** `tcp://host:port` or `tls://host:port`. */
+  readonly url: string
+  readonly tls: Tls
+  readonly clock: Clock
+  readonly telemetry: Pick<Telemetry, 'notice'>
+}
+
+/** Opens the connections to one collector. Its name is resolved, and the files of TLS are looked at, for each of them. */
+export class Dialer {
+  readonly #options: DialerOptions
+  readonly #files: TlsFiles
+
+  constructor(options: DialerOptions) {
+    this.#options = options
+    this.#files = new TlsFiles(options.tls, (error) => this.#filesChanged(error))
   }
+
+  /** Rejects with a Fault, or with the signal's reason. */
+  async open(signal: AbortSignal): Promise<Socket> {
+    signal.throwIfAborted()
+    const { url, clock } = this.#options
+    const over = new AbortController()
+    const isTls = url.startsWith('tls:')
+    const socket = isTls ? this.#tls() : this.#tcp()
+    const aborted = (): void => void socket.destroy(signal.reason as Error)
+    signal.addEventListener('abort', aborted, { once: true })
+    void sleepUnlessAborted(clock, TIMEOUT_MS, over.signal).then((late) => {
+      if (late)
+        socket.destroy(Object.assign(new Error(`not connected within ${TIMEOUT_MS / 1000} s`), { code: 'timeout' }))
+    })
+    try {
+      await new Promise<void>((resolve, reject) => {
+        socket.once(isTls ? 'secureConnect' : 'connect', resolve).once('error', reject)
+      })
+      socket.removeAllListeners('error')
+      return socket
+    } catch (error) {
+      signal.throwIfAborted()
+      throw faultOf(failureOf(socket, error as Error), url, isTls)
+    } finally {
+      over.abort()
+      signal.removeEventListener('abort', aborted)
+    }
+  }
+
+  #tcp(): Socket {
+    return connectTcp({ ...this.#place, allowHalfOpen: true })
+  }
+
+  #tls(): Socket {
+    const { host } = this.#place
+    const name = isIP(host) === 0 ? { servername: host } : {}
+    const options = { ...this.#place, allowHalfOpen: true, ...name, ...tlsConnectOptions(this.#files.current()) }
+    return connectTls(options as ConnectionOptions)
+  }
+
+  get #place() {
+    const { hostname, port } = new URL(this.#options.url)
+    return {
+      host: hostname.replace(/^\[(.*)\]$/, '$1'),
+      port: Number(port),
+      lookup: names.lookupOr(),
+      autoSelectFamily: true,
+      autoSelectFamilyAttemptTimeout: TIMEOUT_MS / ATTEMPTS,
+    }
+  }
+
+  #filesChanged(error: unknown): void {
+    const { tls, telemetry } = this.#options
+    const files = Object.values(tls.files ?? {}).join(', ')
+    if (error === undefined) telemetry.notice('info', 'TLS files have changed and are in use', { files })
+    else {
+      const message = 'TLS files have changed but cannot be used; those read before stay in use'
+      telemetry.notice('warn', message, { files, error })
+    }
+  }
+}
+
+/** A port without TLS closes, or says nothing, when it gets a TLS greeting. So does one that is starting. */
+function faultOf(error: Error, url: string, isTls: boolean): Fault {
+  const fault = networkFault(error, { sent: false, answering: false }, url, SYSLOG_SETTINGS)
+  const isSilent = isTls && (fault.code === 'ECONNRESET' || fault.code === 'timeout')
+  if (!isSilent) return fault
+  return new Fault('transient', `no TLS handshake with ${url}: ${error.message}`, {
+    code: fault.code,
+    cause: error,
+    advice: 'If it goes on: does this port speak TLS? Without it the URL is tcp://. Check host and port in SYSLOG_URL.',
+  })
 }

@@ -3,6 +3,7 @@ import type { Clock } from '../../core/clock.ts'
 import type { Lease } from '../../core/lease.ts'
 import { LONGEST_PROBE_GAP_MS } from '../../core/retry.ts'
 import type { Telemetry } from '../../core/telemetry.ts'
+import type { Tls } from '../../net/tls.ts'
 import type { DeadLetter } from '../dead-letter.ts'
 import { Endpoints } from '../endpoints.ts'
 import { PauseGate } from '../pause-gate.ts'
@@ -18,8 +19,9 @@ import { Target } from './target.ts'
 export interface SyslogOptions extends MessageOptions {
   /** The sink's configured name. */
   readonly sink: string
-  /** `tcp://host:port`; with several, batches go round. */
+  /** `tcp://host:port` or `tls://host:port`; with several, batches go round. */
   readonly urls: readonly string[]
+  readonly tls: Tls
   readonly framing: Framing
   readonly confirm: Confirm
   /** To one target, those that drain not counted. */

@@ -6,6 +6,9 @@ import type { Clock } from '../../core/clock.ts'
 import { sleepUnlessAborted } from '../../core/clock.ts'
 import { Fault } from '../../core/errors.ts'
 import type { ConnectionEnd } from '../../core/telemetry.ts'
+import { networkFault } from '../../net/network-fault.ts'
+import { tlsProblem } from '../../net/tls.ts'
+import { SYSLOG_SETTINGS } from './connect.ts'
 import { unacknowledged } from './send-queue.ts'
 
 /** Nothing of what we sent was taken for so long: the other side is dead or stands still. */
@@ -49,9 +52,7 @@ export class Stream {
     // A socket that is not read never tells of the other side's FIN.
     socket.resume()
     socket.on('end', () => this.#peerEnded())
-    socket.on('error', (error) =>
-      this.fail('reset', `was reset (${(error as NodeJS.ErrnoException).code ?? error.message})`),
-    )
+    socket.on('error', (error) => this.#failed(error))
     socket.on('close', () => this.#closed())
   }
 
@@ -161,6 +162,20 @@ export class Stream {
     else this.fail('reset', 'ended the connection without a FIN')
   }
 
+  /** With TLS 1.3 a server looks at our certificate after the handshake, and its alert comes here. */
+  #failed(error: Error): void {
+    if (this.isOver) return
+    const { code = error.message } = error as NodeJS.ErrnoException
+    const problem = tlsProblem(error)
+    if (problem !== 'client_refused') {
+      this.fail('reset', `was reset (${code})`)
+      return
+    }
+    const { name } = this.#options
+    this.#finish('refused', networkFault(error, { sent: true, answering: false }, name, SYSLOG_SETTINGS))
+    this.#socket.destroy()
+  }
+
   #stalled(): void {
     this.fail('timeout', `has taken nothing for ${STALL_MS / 1000} s`, STALLED)
   }
@@ -190,7 +205,7 @@ export class Stream {
 }
 
 const EARLY =
-  'All of it is sent again. If it goes on: look into the log of the collector. It may refuse the framing (SYSLOG_FRAMING), the size of a message (SYSLOG_MAX_BYTES), or so many connections (SYSLOG_CONNECTIONS).'
+  'All of it is sent again. If it goes on: look into the log of the collector. It may refuse the framing (SYSLOG_FRAMING), the size of a message (SYSLOG_MAX_BYTES) or so many connections (SYSLOG_CONNECTIONS), want a client certificate, or speak TLS where the URL says tcp://.'
 const STALLED = 'All of it is sent again. Look whether the collector, or what it writes to, stands still.'
 const NO_FIN =
   'All of it is sent again. The collector, or a proxy before it, stands still or keeps half-closed connections open. If it always does that, set SYSLOG_CONFIRM=written.'

@@ -4,7 +4,8 @@ import type { Clock } from '../../core/clock.ts'
 import { sleepUnlessAborted } from '../../core/clock.ts'
 import { Fault } from '../../core/errors.ts'
 import type { Telemetry } from '../../core/telemetry.ts'
-import { openConnection } from './connect.ts'
+import type { Tls } from '../../net/tls.ts'
+import { Dialer } from './connect.ts'
 import type { Piece } from './frames.ts'
 import { Stream } from './stream.ts'
 
@@ -23,17 +24,19 @@ export type Confirm = 'drain' | 'written'
 export interface TargetOptions {
   readonly sink: string
   readonly url: string
+  readonly tls: Tls
   readonly confirm: Confirm
   /** Connections that are written to at the same time. */
   readonly connections: number
   readonly clock: Clock
-  readonly telemetry: Pick<Telemetry, 'connectionEnded' | 'confirmed'>
+  readonly telemetry: Pick<Telemetry, 'connectionEnded' | 'confirmed' | 'notice'>
 }
 
 /** One collector, and the connections to it. */
 export class Target {
   readonly url: string
   readonly #options: TargetOptions
+  readonly #dialer: Dialer
   readonly #writers
   readonly #closers = pLimit(MOST_CLOSING)
   /** Open, and nobody writes to them. */
@@ -47,6 +50,7 @@ export class Target {
   constructor(options: TargetOptions) {
     this.url = options.url
     this.#options = options
+    this.#dialer = new Dialer(options)
     this.#writers = pLimit(options.connections)
   }
 
@@ -69,7 +73,7 @@ export class Target {
   /** Whether a connection can be opened. */
   async probe(signal: AbortSignal): Promise<Fault | undefined> {
     try {
-      const socket = await openConnection(this.url, this.#options.clock, signal)
+      const socket = await this.#dialer.open(signal)
       socket.on('error', () => {}).destroy()
       return undefined
     } catch (error) {
@@ -101,7 +105,7 @@ export class Target {
 
   async #open(): Promise<Stream> {
     const { clock, sink, telemetry, url } = this.#options
-    const socket = await openConnection(url, clock, this.#stop.signal).catch((error) => {
+    const socket = await this.#dialer.open(this.#stop.signal).catch((error) => {
       if (error instanceof Fault && error !== this.#stop.signal.reason) telemetry.connectionEnded(sink, 'refused')
       throw error
     })

@@ -20,7 +20,7 @@ describe('SYSLOG_URL', () => {
       ...{ type: 'syslog', name: 'syslog', urls: ['tcp://siem.example.com:514'] },
       ...{ header: 'rfc5424', framing: 'octet', confirm: 'drain', facility: 1, severity: 6 },
       ...{ hostname: '{project}', appName: 'sls', sdId: 'sls@32473' },
-      ...{ maxBytes: 8_000, oversize: 'truncate', connections: 2 },
+      ...{ maxBytes: 8_000, oversize: 'truncate', connections: 2, tls: { verify: true, files: {} } },
     })
   })
 
@@ -39,6 +39,7 @@ describe('SYSLOG_URL', () => {
 
   test.each([
     ['tcp://a:1514, tcp://b,tcp://a:1514', ['tcp://a:1514', 'tcp://b:514']],
+    ['tls://a', ['tls://a:6514']],
     ['tcp://[::1]:99/', ['tcp://[::1]:99']],
     ['tcp://a:0', undefined],
     ['tcp://a:65536', undefined],

@@ -42,6 +42,7 @@ export async function syslogTo(urls: readonly string[], options: Partial<SyslogO
     sink: 'syslog',
     urls,
     framing: 'octet',
+    tls: { verify: true },
     confirm: 'drain',
     connections: 2,
     clock: systemClock,

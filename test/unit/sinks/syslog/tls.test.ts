@@ -1,0 +1,167 @@
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { syslogChecks } from '../../../../src/cli/check/syslog.ts'
+import type { SyslogConfig } from '../../../../src/config/model.ts'
+import type { Fault } from '../../../../src/core/errors.ts'
+import { Secret } from '../../../../src/core/secret.ts'
+import { fastClock, temporaryDirectory } from '../delivery-double.ts'
+import { idsIn, MESSAGES, many, receiver, syslogTo } from './syslog-bench.ts'
+
+const at = (name: string) => new URL(`../tls/${name}`, import.meta.url)
+const pem = (name: string) => readFileSync(at(name), 'utf8')
+const server = { cert: pem('server.pem'), key: pem('server.key') }
+const mutual = { ...server, ca: pem('ca.pem'), requestCert: true, rejectUnauthorized: true }
+const trusted = { verify: true, ca: pem('ca.pem'), serverName: 'SplunkServerDefaultCert' }
+const client = { ...trusted, cert: pem('client.pem'), key: new Secret(pem('client.key')) }
+const fast = fastClock(20)
+
+const SYSLOG: SyslogConfig = {
+  ...{ ...MESSAGES, type: 'syslog', name: 'siem', urls: [], framing: 'octet', confirm: 'drain', connections: 2 },
+  ...{ hostname: '{project}', tls: { verify: true, files: {} } },
+}
+
+async function findings(config: Partial<SyslogConfig>): Promise<string[]> {
+  const { signal } = new AbortController()
+  const told: string[] = []
+  for (const { about, run } of syslogChecks({ ...SYSLOG, ...config })) {
+    const { verdict, found } = await run(signal).catch((fault: Fault) => ({ verdict: 'fail', found: fault.advice }))
+    told.push(`${verdict} ${about}: ${found}`)
+  }
+  return told
+}
+
+describe('check', () => {
+  test('looks at the certificate, and at how a half-closed connection ends', async () => {
+    const collector = await receiver({ tls: server })
+    const tls = { ...trusted, files: {} }
+    const [certificate, confirmation] = await findings({ urls: [collector.url], tls })
+    expect(certificate).toMatch(/^ok syslog TLS: tls:.*TLSv1.3, server, valid until/)
+    expect(confirmation).toMatch(/^ok syslog: tls:.*confirms by drain; header and framing are not proven$/)
+    expect(collector.messages).toEqual([])
+  })
+
+  test('names the setting of a certificate that is not trusted', async () => {
+    const collector = await receiver({ tls: server })
+    const told = await findings({ urls: [collector.url] })
+    expect(told).toHaveLength(2)
+    for (const line of told) expect(line).toMatch(/^fail syslog.*SYSLOG_TLS_CA_FILE/)
+  })
+
+  test.each([
+    ['deaf', 'drain', /^warn syslog: .*SYSLOG_CONFIRM=drain will confirm nothing/],
+    ['fin', 'drain', /^warn syslog: .*closes it at once/],
+    ['deaf', 'written', /^warn syslog: .*SYSLOG_CONFIRM=written proves nothing/],
+  ] as const)('warns of a collector that is %s, with %s', async (does, confirm, line) => {
+    const collector = await receiver({ faults: [{ does }] })
+    expect((await findings({ urls: [collector.url], confirm }))[0]).toMatch(line)
+  })
+})
+
+describe('over TLS', () => {
+  test('a batch is confirmed by drain, as over TCP', async () => {
+    const collector = await receiver({ tls: server })
+    const { deliver, recorder } = await syslogTo([collector.url], { tls: trusted })
+    await deliver(many(500))
+    expect(idsIn(collector)).toHaveLength(500)
+    expect(recorder.of('connectionEnded').map(({ args }) => args[1])).toEqual(['confirmed'])
+  })
+
+  test('a client certificate is shown', async () => {
+    const collector = await receiver({ tls: mutual })
+    const { deliver } = await syslogTo([collector.url], { tls: client })
+    await deliver(many(5))
+    expect(idsIn(collector)).toHaveLength(5)
+  })
+
+  test('a FIN before ours confirms nothing', async () => {
+    const collector = await receiver({ tls: server, faults: [{ does: 'fin', afterMessages: 3 }] })
+    const { deliver, recorder } = await syslogTo([collector.url], { tls: trusted })
+    await deliver(many(10))
+    expect(recorder.of('connectionEnded').map(({ args }) => args[1])).toEqual(['early', 'confirmed'])
+  })
+
+  test.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'a missing client certificate pauses the sink, with %s',
+    async (version) => {
+      const collector = await receiver({ tls: { ...mutual, maxVersion: version } })
+      const { deliver, recorder, lease } = await syslogTo([collector.url], { tls: trusted })
+      const delivery = deliver(many(5))
+      const { args } = await recorder.first('paused')
+      expect(args[0]).toEqual({ reason: 'syslog_configuration', scope: { of: 'sink', sink: 'syslog' } })
+      expect((args[1] as Fault).advice).toContain('SYSLOG_TLS_CERT_FILE')
+      expect(recorder.sum('delivered')).toBe(0)
+      lease.lose()
+      await expect(delivery).rejects.toMatchObject({ kind: 'lease' })
+    },
+  )
+
+  test.each([
+    ['an authority that nobody gave', { verify: true, serverName: 'SplunkServerDefaultCert' }, 'SYSLOG_TLS_CA_FILE'],
+    ['another name', { ...trusted, serverName: 'siem.example.com' }, 'SYSLOG_TLS_SERVER_NAME'],
+  ])('a certificate of %s pauses the sink', async (_, tls, advice) => {
+    const collector = await receiver({ tls: server })
+    const { deliver, recorder, lease } = await syslogTo([collector.url], { tls })
+    const delivery = deliver(many(5))
+    const { args } = await recorder.first('paused')
+    expect(args[0]).toMatchObject({ reason: 'syslog_configuration' })
+    expect((args[1] as Fault).advice).toContain(advice)
+    expect(collector.messages).toEqual([])
+    lease.lose()
+    await expect(delivery).rejects.toMatchObject({ kind: 'lease' })
+  })
+
+  test('files that change are used for the next connection, and the sink goes on by itself', async () => {
+    const collector = await receiver({ tls: server })
+    const folder = await temporaryDirectory()
+    const ca = join(folder, 'ca.pem')
+    copyFileSync(at('client.pem'), ca)
+    const tls = { verify: true, ca: readFileSync(ca, 'utf8'), serverName: 'SplunkServerDefaultCert', files: { ca } }
+    const { deliver, recorder } = await syslogTo([collector.url], { tls, clock: fast })
+    const delivery = deliver(many(5))
+    await recorder.first('paused')
+    writeFileSync(ca, pem('ca.pem'))
+    await delivery
+    expect(recorder.of('resumed')).toHaveLength(1)
+    expect(idsIn(collector)).toHaveLength(5)
+  })
+
+  test('one of two targets that wants a client certificate is paused alone', async () => {
+    const [wrong, right] = [await receiver({ tls: mutual }), await receiver({ tls: server })]
+    const { deliver, recorder } = await syslogTo([wrong.url, right.url], {
+      tls: { ...trusted, serverName: 'SplunkServerDefaultCert' },
+    })
+    await Promise.all([0, 1].map((n) => deliver(many(5, 5 * n))))
+    expect(idsIn(right)).toHaveLength(10)
+    const paused = recorder.of('endpoint').filter(({ args }) => args[2] !== undefined)
+    expect(paused.map(({ args }) => args[1])).toEqual([wrong.url])
+    expect(recorder.of('paused')).toEqual([])
+  })
+
+  test('to a port without TLS, the fault asks for tcp://', async () => {
+    const plain = createServer((socket) => socket.on('error', () => {}).once('data', () => socket.end()))
+    await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => void plain.close())
+    const { port } = plain.address() as { port: number }
+    const { deliver, recorder, lease } = await syslogTo([`tls://127.0.0.1:${port}`], { tls: trusted })
+    const delivery = deliver(many(1))
+    await recorder.first('deliveryFailed')
+    const [fault] = recorder.faults('deliveryFailed')
+    expect(fault?.message).toContain('no TLS handshake')
+    expect(fault?.advice).toContain('tcp://')
+    lease.lose()
+    await expect(delivery).rejects.toMatchObject({ kind: 'lease' })
+  })
+
+  test('without TLS to a port that wants it, nothing is confirmed and the sink pauses', async () => {
+    const collector = await receiver({ tls: server })
+    const { deliver, recorder, lease } = await syslogTo([collector.url.replace('tls:', 'tcp:')], { clock: fast })
+    const delivery = deliver(many(1))
+    const { args } = await recorder.first('paused')
+    expect((args[1] as Fault).advice).toContain('TLS')
+    expect(recorder.sum('delivered')).toBe(0)
+    lease.lose()
+    await expect(delivery).rejects.toMatchObject({ kind: 'lease' })
+  })
+})
