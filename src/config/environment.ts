@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
-import { mayComeLater, messageOf } from '../core/errors.ts'
+import { mayComeLater, messageOf, systemCodeOf } from '../core/errors.ts'
 import { readPlainFile } from '../core/plain-file.ts'
 import type { Problem } from './problems.ts'
 import { SETTINGS } from './settings.ts'
@@ -32,7 +32,7 @@ function readDotEnv(path: string): Environment | Problem[] {
   try {
     content = readPlainFile(path).replace(/^\uFEFF/, '')
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {}
+    if (systemCodeOf(error) === 'ENOENT') return {}
     return [{ variable: path, problem: `cannot be read: ${messageOf(error)}`, passing: mayComeLater(error) }]
   }
   const malformed = malformedLines(content)

@@ -61,6 +61,11 @@ export function mayComeLater(error: unknown): boolean {
   return typeof code === 'string' && /^E(?!RR_)[A-Z0-9_]+$/.test(code) && !LASTING.has(code)
 }
 
+/** `ENOENT` and the like; `undefined` for an error that the operating system did not name. */
+export function systemCodeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code
+}
+
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }

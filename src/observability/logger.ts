@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path'
 import { isatty, WriteStream } from 'node:tty'
 import type { DestinationStream, Logger } from 'pino'
 import { multistream, pino, stdTimeFunctions } from 'pino'
-import { Fault, mayComeLater, messageOf } from '../core/errors.ts'
+import { Fault, mayComeLater, messageOf, systemCodeOf } from '../core/errors.ts'
 import { errorFields } from './faults.ts'
 import type { Losses } from './line-writer.ts'
 import { Descriptor, LineWriter } from './line-writer.ts'
@@ -153,12 +153,8 @@ function linkProblem(file: string, numbered: string): string | undefined {
     link(file, numbered)
     return undefined
   } catch (error) {
-    return codeOf(error)
+    return systemCodeOf(error) ?? messageOf(error)
   }
-}
-
-function codeOf(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? messageOf(error)
 }
 
 /** The files are numbered. People and `tail -F` want the name that was configured. */

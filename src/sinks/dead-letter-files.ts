@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Fault, messageOf } from '../core/errors.ts'
+import { Fault, messageOf, systemCodeOf } from '../core/errors.ts'
 import type { DeadLetterLine } from './dead-letter-line.ts'
 import { decodeDeadLetter } from './dead-letter-line.ts'
 
@@ -61,7 +61,7 @@ export async function deadLetterFiles(dir: string): Promise<string[]> {
     const found = await Promise.all(paths.map((path) => stat(path).catch(() => undefined)))
     return paths.filter((_, i) => found[i]?.isFile())
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    if (systemCodeOf(error) === 'ENOENT') return []
     throw new Fault('configuration', `cannot read the dead letters: ${messageOf(error)}`, {
       code: 'dead_letter',
       cause: error,

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import type { FileHandle } from 'node:fs/promises'
-import { open, stat, unlink } from 'node:fs/promises'
+import { open, unlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Clock } from '../core/clock.ts'
 import { systemClock } from '../core/clock.ts'
 import { Fault, messageOf } from '../core/errors.ts'
 import { nameOf } from '../core/text.ts'
+import type { AppendedFile } from './appended-file.ts'
+import { appendAll, isInPlace } from './appended-file.ts'
 import { PREFIX, SUFFIX } from './dead-letter-files.ts'
 import type { DeadLetterEntry, DeadLetterLine } from './dead-letter-line.ts'
 import { encodeDeadLetter, sameLine } from './dead-letter-line.ts'
@@ -21,10 +22,7 @@ export interface DeadLetterOptions {
   readonly clock?: Pick<Clock, 'wall'>
 }
 
-interface OpenFile {
-  readonly path: string
-  readonly handle: FileHandle
-  readonly inode: number
+interface OpenFile extends AppendedFile {
   /** Bytes that are known to be whole lines on disk. */
   size: number
 }
@@ -112,9 +110,7 @@ export class DeadLetter {
     for (;;) {
       const file = await this.#fileFor(lines.length)
       try {
-        for (let from = 0; from < lines.length; ) {
-          from += (await file.handle.write(lines, from, lines.length - from)).bytesWritten
-        }
+        await appendAll(file, lines)
         await file.handle.sync()
       } catch (error) {
         await this.#abandon(file)
@@ -122,29 +118,19 @@ export class DeadLetter {
       }
       file.size += lines.length
       // A replay takes a file by renaming it, and may have read past our place already: then write once more.
-      if (await this.#inPlace(file)) return
+      if (await isInPlace(file)) return
     }
   }
 
   async #fileFor(bytes: number): Promise<OpenFile> {
     const file = this.#file
     const full = file !== undefined && file.size > 0 && file.size + bytes > this.#maxFileBytes
-    if (file && (full || !(await this.#inPlace(file)))) {
+    if (file && (full || !(await isInPlace(file)))) {
       this.#file = undefined
       await file.handle.close()
     }
     this.#file ??= await this.#create()
     return this.#file
-  }
-
-  /** Whether the name still leads to the file we write. */
-  async #inPlace(file: OpenFile): Promise<boolean> {
-    try {
-      return (await stat(file.path)).ino === file.inode
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
-      throw error
-    }
   }
 
   async #create(): Promise<OpenFile> {

@@ -1,5 +1,6 @@
 import { mkdir, open, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { systemCodeOf } from '../core/errors.ts'
 
 /** A directory whose files must survive a power cut by name too: the names of its parents then have to be on disk as well. */
 export class DurableDirectory {
@@ -33,7 +34,7 @@ async function isMissing(path: string): Promise<boolean> {
     await stat(path)
     return false
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return true
+    if (systemCodeOf(error) === 'ENOENT') return true
     throw error
   }
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { rename, stat, utimes } from 'node:fs/promises'
 import { hostname } from 'node:os'
+import { systemCodeOf } from '../../core/errors.ts'
 import { numberingOfProcesses, processOf, wordsOf } from '../../core/processes.ts'
 
 /** A claim that was not touched for so long has lost its owner. Clocks of two hosts may differ by minutes. */
@@ -41,7 +42,7 @@ export class Claim {
       await rename(file, path)
       return new Claim(original, path)
     } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error
+      if (systemCodeOf(error) !== 'ENOENT') throw error
       return 'another replay has just taken it'
     }
   }
@@ -97,7 +98,7 @@ async function isReplay(pid: number, start: string | undefined): Promise<boolean
   try {
     process.kill(pid, 0)
   } catch (error) {
-    if (codeOf(error) === 'ESRCH') return false
+    if (systemCodeOf(error) === 'ESRCH') return false
   }
   const found = await processOf(pid)
   if (found === undefined) return undefined
@@ -111,8 +112,4 @@ async function isReplay(pid: number, start: string | undefined): Promise<boolean
 async function touch(path: string): Promise<void> {
   const now = new Date()
   await utimes(path, now, now)
-}
-
-function codeOf(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException).code
 }

@@ -1,11 +1,12 @@
 import { constants } from 'node:fs'
-import type { FileHandle } from 'node:fs/promises'
 import { open, readdir, realpath, rename, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { Clock } from '../../core/clock.ts'
-import { messageOf } from '../../core/errors.ts'
+import { messageOf, systemCodeOf } from '../../core/errors.ts'
 import { assertPlain } from '../../core/plain-file.ts'
 import type { Telemetry } from '../../core/telemetry.ts'
+import type { AppendedFile } from '../appended-file.ts'
+import { appendAll, isInPlace } from '../appended-file.ts'
 import { DurableDirectory } from '../durable-directory.ts'
 import { finishLastLine } from './last-line.ts'
 import { FileLock } from './lock.ts'
@@ -20,11 +21,8 @@ export interface ArchiveOptions {
   readonly telemetry: Pick<Telemetry, 'notice'>
 }
 
-interface OpenFile {
-  /** Without links. */
-  readonly path: string
-  readonly handle: FileHandle
-  readonly inode: number
+/** Its path has no links. */
+interface OpenFile extends AppendedFile {
   /** Bytes that are known to be whole lines on disk. */
   size: number
   /** Bytes written, on disk or not. */
@@ -59,9 +57,7 @@ export class Archive {
           await this.#retire(file)
           file = await this.#current()
         }
-        for (let from = 0; from < run.length; ) {
-          from += (await file.handle.write(run, from, run.length - from)).bytesWritten
-        }
+        await appendAll(file, run)
         file.written += run.length
       }
       await this.#sync(file)
@@ -81,7 +77,7 @@ export class Archive {
   async #current(): Promise<OpenFile> {
     const path = await withoutLinks(resolve(this.#options.path))
     await (await this.#lockOf(path)).hold()
-    if (this.#file && (this.#file.path !== path || !(await isAt(this.#file)))) {
+    if (this.#file && (this.#file.path !== path || !(await isInPlace(this.#file)))) {
       const { handle } = this.#file
       this.#file = undefined
       await handle.close()
@@ -189,20 +185,10 @@ function lockOf(path: string, clock: Clock): FileLock {
 }
 
 async function assertFileOrNothing(path: string): Promise<void> {
-  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error
+  const found = await stat(path).catch((error: unknown) => {
+    if (systemCodeOf(error) !== 'ENOENT') throw error
   })
   if (found) assertPlain(found)
-}
-
-/** Whether the name still leads to the file. */
-async function isAt({ path, inode }: OpenFile): Promise<boolean> {
-  try {
-    return (await stat(path)).ino === inode
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
-    throw error
-  }
 }
 
 /** Two names of one file must have one lock, so links are followed. The file itself need not exist. */
@@ -210,7 +196,7 @@ async function withoutLinks(path: string): Promise<string> {
   try {
     return await realpath(path)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    if (systemCodeOf(error) !== 'ENOENT') throw error
     return join(await realpath(dirname(path)), basename(path))
   }
 }

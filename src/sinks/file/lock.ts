@@ -2,9 +2,10 @@ import type { FileHandle } from 'node:fs/promises'
 import { open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import type { Clock } from '../../core/clock.ts'
-import { Fault } from '../../core/errors.ts'
+import { Fault, systemCodeOf } from '../../core/errors.ts'
 import { numberingOfProcesses, processOf } from '../../core/processes.ts'
 import { onOneLine } from '../../core/text.ts'
+import { isInPlace } from '../appended-file.ts'
 
 const TOUCHED_EVERY_MS = 5_000
 /** A lock that nobody touched for so long, by the clock of the one who waits, has lost its owner. */
@@ -86,7 +87,7 @@ export class FileLock {
     try {
       return await written(this.#options.path, 'wx', us)
     } catch (error) {
-      if (codeOf(error) === 'EEXIST') return undefined
+      if (systemCodeOf(error) === 'EEXIST') return undefined
       throw error
     }
   }
@@ -119,7 +120,7 @@ export class FileLock {
       seen = `${ino} ${mtimeMs}`
       text = await readFile(path, 'utf8')
     } catch (error) {
-      if (codeOf(error) === 'ENOENT') return undefined
+      if (systemCodeOf(error) === 'ENOENT') return undefined
       throw error
     }
     const owner = ownerIn(text)
@@ -142,21 +143,16 @@ export class FileLock {
     })
   }
 
+  #isInPlace({ inode }: OpenLock): Promise<boolean> {
+    return isInPlace({ path: this.#options.path, inode })
+  }
+
   async #touch(): Promise<void> {
     try {
       const now = new Date(this.#options.clock.wall())
       await this.#ours?.handle.utimes(now, now)
     } catch {
       // If it cannot be touched, another may take over. `hold` finds that before the next line.
-    }
-  }
-
-  async #isInPlace({ inode }: OpenLock): Promise<boolean> {
-    try {
-      return (await stat(this.#options.path)).ino === inode
-    } catch (error) {
-      if (codeOf(error) === 'ENOENT') return false
-      throw error
     }
   }
 }
@@ -191,7 +187,7 @@ async function isGone({ pid, start }: Owner): Promise<boolean> {
     process.kill(pid, 0)
     return false
   } catch (error) {
-    return codeOf(error) === 'ESRCH'
+    return systemCodeOf(error) === 'ESRCH'
   }
 }
 
@@ -203,8 +199,4 @@ function ownerIn(text: string): Owner | undefined {
   } catch {
     return undefined
   }
-}
-
-function codeOf(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException).code
 }

@@ -2,7 +2,7 @@ import { fdatasync, fstatSync, write, writeSync } from 'node:fs'
 import { promisify } from 'node:util'
 import type { Clock } from '../../core/clock.ts'
 import { withoutWaiting } from '../../core/descriptor.ts'
-import { Fault } from '../../core/errors.ts'
+import { Fault, systemCodeOf } from '../../core/errors.ts'
 
 const writeLater = promisify(write)
 const syncLater = promisify(fdatasync)
@@ -47,7 +47,7 @@ export class StandardOutput {
       for (const run of [this.#unfinished, ...runs]) await this.#write(run)
       if (this.#isFile) await syncLater(this.#fd)
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EPIPE') throw readerEnded(error)
+      if (systemCodeOf(error) === 'EPIPE') throw readerEnded(error)
       throw error
     }
   }
@@ -73,7 +73,7 @@ export class StandardOutput {
       try {
         return await this.#take(bytes)
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+        if (systemCodeOf(error) !== 'EAGAIN') throw error
         await this.#clock.sleep(waitMs, this.#signal)
       }
     }
