@@ -46,7 +46,8 @@ export interface ShardFetcherOptions {
 /** Reserved before the first size is known. An answer that does not fit is dropped unread and asked for again. */
 const FIRST_GUESS_BYTES = 1 << 20
 const LEAST_GUESS_BYTES = 64 << 10
-const RETRY = { minMs: 200, maxMs: 30_000 }
+/** After an outage, however long, pulls go on soon. A shard asks four times a minute meanwhile. */
+const RETRY = { minMs: 200, maxMs: 15_000 }
 const THROTTLED = { ...RETRY, minMs: 1_000 }
 /** After this many corrupt answers in a row the shard pauses. */
 const CORRUPT_BEFORE_PAUSE = 5

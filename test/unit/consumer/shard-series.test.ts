@@ -58,6 +58,9 @@ describe('the series of a shard', () => {
     for (const api of ['PullLogs', 'GetCursor', 'GetCursorTime'] as const) sls.rule(api, failure(503, 'ServerBusy'))
     sls.write(1)
     await clock.advance(300_000)
+    // Whenever the service works again, it is asked again within 15 s.
+    const asked = sls.of('PullLogs').map(({ at }) => at)
+    expect(Math.max(...asked.slice(1).map((at, index) => at - (asked[index] as number)))).toBeLessThanOrEqual(15_001)
     const [, state] = sls.recorder.of('shardState').at(-1)?.args ?? []
     const { lagSeconds } = state as ShardState
     expect(lagSeconds).toBeGreaterThan(290)
