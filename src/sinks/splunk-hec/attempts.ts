@@ -29,6 +29,11 @@ const PATIENCE = { configuration: 2, ambiguous: MOST_UNKNOWN, transient: 6, even
 /** A refused token mostly is one. */
 const PATIENCE_FOR_TOKENS = 4
 
+/** After a wait that was asked for and is as long as this, the next refusal is suspicious. */
+const LONG_ASKED_MS = 5_000
+/** So long at most several events wait, although longer was asked for, until one of them is tried alone. */
+const FIRST_ASKED_MS = 20_000
+
 /** A range whose outcome is unknown is cut into so many: each failure may cost a timeout, or the wait for an ack. */
 const PARTS_IN_DOUBT = 8
 
@@ -128,26 +133,28 @@ export class Attempts {
 
   /**
    * The backoff, and then what is left of the wait that the other side asked for. That ends as soon as the sink accepts
-   * another request: the wait was about what is in this one, and those beside it need not wait.
+   * another request: the wait was about what is in this one, and those beside it need not wait. The first wait of several
+   * events is short, since nobody else may be there to tell.
    */
-  async #rest(attempt: Attempt, { kind, retryAfterMs = 0 }: Fault): Promise<void> {
+  async #rest(attempt: Attempt, fault: Fault): Promise<void> {
     const { signal } = this.#lease
     const { endpoints, evidence, clock } = this.#shared
     const before = evidence.acceptances
     const delayMs = backoffMs(attempt.failures, RETRY)
+    const isFirst = attempt.refusals === 1 && !isSingle(attempt.range) && mayBeAboutContents(fault)
+    const asked = Math.min(fault.retryAfterMs ?? 0, isFirst ? FIRST_ASKED_MS : Number.POSITIVE_INFINITY)
     await clock.sleep(delayMs, signal)
-    if (retryAfterMs <= delayMs || attempt.range.suspect || endpoints.anyHealthy) return
+    if (asked <= delayMs || attempt.range.suspect || endpoints.anyHealthy) return
     const over = new AbortController()
     const either = AbortSignal.any([signal, over.signal])
-    const asked = clock.sleep(retryAfterMs - delayMs, either)
+    const rest = clock.sleep(asked - delayMs, either)
     try {
-      await Promise.race([asked, evidence.acceptedSince(before, either)])
+      await Promise.race([rest, evidence.acceptedSince(before, either)])
     } finally {
       over.abort()
-      await asked.catch(() => {})
+      await rest.catch(() => {})
     }
-    // Nobody else is there to tell. So the next refusal has one event of the range tried alone.
-    if (evidence.acceptances === before) attempt.refusals = Math.max(attempt.refusals, PATIENCE[kind] - 1)
+    if (asked >= LONG_ASKED_MS) attempt.refusals = Math.max(attempt.refusals, PATIENCE[fault.kind] - 1)
   }
 
   get #seconds(): number {

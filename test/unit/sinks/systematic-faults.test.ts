@@ -307,14 +307,25 @@ describe('one event is refused by something that answers anything', () => {
     },
   )
 
-  test('a Retry-After is kept while nothing else is accepted, for at most five minutes', async () => {
+  test('a long Retry-After for one event of the only batch: the others arrive within a minute', async () => {
+    const hec = await startHec()
+    hec.rule = exceptFor('e7', (_, response) => html(response, 503, { 'retry-after': '86400' }))
+    const { deliver } = await sinkTo([hec.url], { speed: 50 })
+    const started = performance.now()
+    void deliver(batchOf(names(20))).catch(() => {})
+    await hec.until(() => unique(hec).length === 19)
+    expect(performance.now() - started).toBeLessThan(60_000 / 50)
+  })
+
+  test('a Retry-After for everything is kept after one more try, for at most five minutes', async () => {
     const hec = await startHec()
     hec.rule = (_, response) => html(response, 503, { 'retry-after': '86400' })
     const { deliver } = await sinkTo([hec.url], { speed: 300 })
     const delivered = deliver(batchOf(names(3)))
-    await hec.posted(2)
-    const [first, second] = hec.posts
-    expect((second?.atMs ?? 0) - (first?.atMs ?? 0)).toBeGreaterThan(299_000 / 300)
+    await hec.posted(4)
+    expect(hec.posts.map(({ ids }) => ids.length)).toEqual([3, 3, 1, 3])
+    const [early = 0, late = 0] = [hec.posts[2]?.atMs, hec.posts[3]?.atMs]
+    expect(late - early).toBeGreaterThan(299_000 / 300)
     hec.rule = undefined
     await delivered
     expect(unique(hec)).toEqual(names(3))
