@@ -135,8 +135,8 @@ export class Bridge {
   }
 
   /** Drains and commits. True when everything pulled was delivered. `run` resolves after it. */
-  async stop(graceMs: number): Promise<boolean> {
-    const clean = await Promise.all(this.#workers.map((worker) => worker.stop(graceMs)))
+  async stop(graceMs: number, tellsDeadline = true): Promise<boolean> {
+    const clean = await Promise.all(this.#workers.map((worker) => worker.stop(graceMs, tellsDeadline)))
     return clean.every(Boolean)
   }
 }

@@ -107,7 +107,7 @@ export async function runReplica(config: Config, { warnings, end, reloading }: R
         `stopping: ${lostSink.message}${lostSink.advice === undefined ? '' : `. What to do: ${lostSink.advice}`}`,
       )
       health.stopping()
-      await bridge.stop(LOST_SINK_GRACE_MS)
+      await bridge.stop(LOST_SINK_GRACE_MS, false)
       await ended
       return false
     }

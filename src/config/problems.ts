@@ -31,6 +31,20 @@ export function shown(value: string): string {
   return line.length <= SHOWN_CHARACTERS ? line : `${line.slice(0, SHOWN_CHARACTERS)}… (${value.length} characters)`
 }
 
+/** The same for a condition, in which `?`, `#` and `@` are patterns and names: only credentials in URLs are cut out. */
+export function shownCondition(condition: string): string {
+  if (condition.includes('-----BEGIN')) return '[PEM]'
+  const line = escaped(condition.replace(/([a-z]+:\/\/)[^\s/"']*@/gi, '$1[secret]@'))
+  return line.length <= SHOWN_CHARACTERS ? line : `${line.slice(0, SHOWN_CHARACTERS)}… (${condition.length} characters)`
+}
+
+const SECRET_KEY = /passw|passphrase|pwd|secret|token|authorization|(api|access|private)[_-]?key/i
+
+/** Whether a key may hold a secret, whatever it belongs to. */
+export function looksSecret(key: string): boolean {
+  return SECRET_KEY.test(key)
+}
+
 /** Why a file cannot be used, without its path. The problem shows the path as the value, made fit to print. */
 export function withoutPath(error: unknown): string {
   const { code } = error as NodeJS.ErrnoException
@@ -51,8 +65,13 @@ export function formatProblems(problems: readonly Problem[]): string {
   const inFile = problems.some(({ place }) => place !== undefined)
   const inEnvironment = problems.some(({ place }) => place === undefined)
   const pages = [
+    ...(problems.some(isOfCondition) ? ['docs/conditions.md describes conditions.'] : []),
     ...(inFile ? ['docs/configuration-file.md describes every key.'] : []),
     ...(inEnvironment ? ['docs/configuration.md describes every variable.'] : []),
   ]
   return [title, ...blocks, pages.join(' ')].join('\n\n')
+}
+
+function isOfCondition({ place, variable }: Problem): boolean {
+  return place !== undefined && /^routes\[\d+\]\.when$|^macros\./.test(variable)
 }

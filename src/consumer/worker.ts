@@ -92,8 +92,9 @@ export class Worker {
   /**
    * Stops pulling at once, and sends heartbeats until everything pulled is settled and committed, at most for `graceMs`.
    * True when every shard held was drained. Otherwise what is settled is committed, and other replicas pull the rest again.
+   * `tellsDeadline`: whether the log says so. The loss of a sink was told before.
    */
-  async stop(graceMs: number): Promise<boolean> {
+  async stop(graceMs: number, tellsDeadline = true): Promise<boolean> {
     this.#stopping = true
     const { clock } = this.#context
     const lossesBefore = this.#losses
@@ -105,7 +106,7 @@ export class Worker {
     await this.#changed.until(empty, deadline.signal).catch(() => {})
     deadline.abort()
     const clean = empty() && this.#losses === lossesBefore
-    if (!empty()) await this.#commitWhatSettled(lastCommitMs)
+    if (!empty()) await this.#commitWhatSettled(lastCommitMs, tellsDeadline)
     this.#stopped.abort()
     return clean
   }
@@ -115,11 +116,13 @@ export class Worker {
     this.#stopped.abort()
   }
 
-  async #commitWhatSettled(withinMs: number): Promise<void> {
+  async #commitWhatSettled(withinMs: number, tellsDeadline: boolean): Promise<void> {
     const { clock, telemetry } = this.#context
-    telemetry.notice('warn', 'the shutdown deadline passed; deliveries still under way will be repeated', {
-      shards: this.shards,
-    })
+    if (tellsDeadline) {
+      telemetry.notice('warn', 'the shutdown deadline passed; deliveries still under way will be repeated', {
+        shards: this.shards,
+      })
+    }
     const commits = [...this.#held.values()].map(({ consumer }) => consumer.commitSettled())
     const end = new AbortController()
     await Promise.race([Promise.allSettled(commits), sleepUnlessAborted(clock, withinMs, end.signal)])

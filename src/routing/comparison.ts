@@ -66,7 +66,8 @@ export function readOperator(scanner: Scanner): Operator | undefined {
 
 /** The problem of a word that stands where an operator should. */
 export function unknownOperator(word: string): string {
-  return `unknown operator '${word}'${didYouMean(nearest(word, WORDS))}`
+  const meant = nearest(word, WORDS)
+  return `unknown operator '${word}'${meant === undefined ? `; operators are ${[...SIGNS, ...WORDS].join(' ')}` : didYouMean(meant)}`
 }
 
 /** Reads what stands behind the operator. */

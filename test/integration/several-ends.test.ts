@@ -162,6 +162,7 @@ describe('the standard output as a sink', () => {
     expect(code).toBe(1)
     expect(said().trim().split('\n')).toHaveLength(1)
     expect(told()).toMatch(/stopping: nobody reads the standard output any more/)
+    expect(told()).not.toContain('deadline')
   })
 })
 

@@ -15,7 +15,7 @@ export function routesFound(config: Config): string[] {
       found.add(`${ref.project}/${ref.logstore}: TypeScript runs all routes, ${SLOWER}, because of ${all}`)
     }
     for (const [route, reasons] of slow) {
-      found.add(`${route}: TypeScript runs logs that come to ${reasons.join(', ')}, ${SLOWER}`)
+      found.add(`route ${route}: TypeScript runs logs that come to ${reasons.join(', ')}, ${SLOWER}`)
     }
   }
   return found.size === 0 ? ['WebAssembly runs all of them'] : [...found]

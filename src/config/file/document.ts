@@ -83,7 +83,7 @@ function compose(text: string, lines: LineCounter, problems: TextProblem[]): Nod
     0,
     MOST_SYNTAX_PROBLEMS,
   )) {
-    const [problem, allowed] = SYNTAX[code] ?? [onOneLine(message)]
+    const [problem, allowed] = SYNTAX[code] ?? [`the parser cannot read what stands here (${onOneLine(message)})`]
     problems.push({
       at: Math.min(pos[0], text.length),
       problem: `is not YAML: ${problem}`,
@@ -100,6 +100,14 @@ const SYNTAX: Readonly<Record<string, readonly [problem: string, allowed: string
   TAB_AS_INDENT: ['a tab indents this line', 'blanks'],
   BLOCK_AS_IMPLICIT_KEY: ['there is a second ": " in this line', 'quotes around a value with ": " in it'],
   MULTILINE_IMPLICIT_KEY: ['there is no ": " behind a key', 'key: value'],
+  MISSING_CHAR: ['a quote is not closed, or there is no ": " behind a key', 'closed quotes; key: value'],
+  UNEXPECTED_TOKEN: [
+    'something stands behind a value that is complete, often behind its closing quote',
+    "one pair of quotes around the whole value; inside '…' a quote is written twice: 'it''s'",
+  ],
+  BAD_SCALAR_START: ['a value begins with a character that needs quotes', "quotes: '@project = p'"],
+  TAG_RESOLVE_FAILED: ['a value begins with !, which YAML takes for a type', "quotes: '!x'"],
+  BAD_DQ_ESCAPE: ['a \\ in "…" is no escape that YAML knows', "single quotes, in which a \\ is itself: '\\d+'"],
   BAD_INDENT: [
     'the indentation does not fit, or a { or [ above is not closed',
     'the same indentation for all keys of a map. A blank and # begin a comment: a value with # in it needs quotes',

@@ -1,5 +1,5 @@
 import type { Problem } from '../problems.ts'
-import { shown } from '../problems.ts'
+import { looksSecret, shown, shownCondition } from '../problems.ts'
 import type { YamlDocument } from './document.ts'
 import type { KeyPath, Written } from './written.ts'
 import { along, pathText } from './written.ts'
@@ -48,13 +48,14 @@ export class Findings {
     const { problem, allowed, example, passing, offset, ofKey, secret } = found
     const at = (ofKey || !whole ? keyAt : undefined) ?? this.#document.offsetOf(written, offset)
     const key = pathText(path)
-    const source = whole && !ofKey && !secret && written.kind === 'text' ? written.source : ''
+    const hidden = secret || looksSecret(String(path.findLast((part) => typeof part === 'string')))
+    const source = whole && !ofKey && !hidden && written.kind === 'text' ? written.source : ''
     this.#problems.push({
       at,
       problem: {
         variable: key,
         place: this.#placeOf(at),
-        ...(source !== '' && { value: shown(source) }),
+        ...(source !== '' && { value: isCondition(path) ? shownCondition(source) : shown(source) }),
         problem,
         ...(allowed !== undefined && { allowed }),
         ...(example !== undefined && { example: `${path.findLast((part) => typeof part === 'string')}: ${example}` }),
@@ -108,4 +109,8 @@ export class Findings {
   #placeOf(at: number): string {
     return `${this.#file}:${this.#document.placeOf(at)}`
   }
+}
+
+function isCondition(path: KeyPath): boolean {
+  return path[0] === 'macros' || (path[0] === 'routes' && path.at(-1) === 'when')
 }

@@ -202,7 +202,7 @@ function checkTests(root: Written, routes: readonly Written[], names: AllNames, 
       const meant = nearest(route, known)
       findings.refuse([...at, 'route'], {
         problem: `there is no route of this name${meant === undefined ? '' : `; did you mean ${meant}?`}`,
-        allowed: known.join(', '),
+        allowed: [...new Set(known)].join(', '),
       })
     }
   }

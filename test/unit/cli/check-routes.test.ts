@@ -38,7 +38,7 @@ test.for<[when: string, part: string]>([
   ['tolower(user) = root', 'tolower()'],
 ])('%s: the logs that come to the part are slower', ([when, part]) => {
   expect(foundFor(route('own', when))).toEqual([
-    `own: TypeScript runs logs that come to ${part}, at about a twentieth of the speed`,
+    `route own: TypeScript runs logs that come to ${part}, at about a twentieth of the speed`,
   ])
 })
 

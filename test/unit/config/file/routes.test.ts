@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { accepted, fileOf, SOURCE, told } from './given-file.ts'
+import { formatProblems } from '../../../../src/config/problems.ts'
+import { accepted, fileOf, refused, SOURCE, told } from './given-file.ts'
 
 /** A file with two sources and these routes, one a line from line 5 on. */
 function withRoutes(routes: readonly string[], more: Readonly<Record<string, string>> = {}): string {
@@ -97,6 +98,25 @@ describe('conditions', () => {
       "8:12 routes[0].when: unknown operator 'startwith' (did you mean 'startswith'?)",
       expect.stringMatching(/^10:\d+ routes\[1\]\.when: /),
     ])
+  })
+
+  test('are shown whole, with patterns and names that elsewhere could begin a secret', () => {
+    const problems = refused(
+      withRoutes(["{name: a, when: 'uri glob /a?b and @project = x and z ~ #1', to: splunk}", ALL]),
+    )
+    expect(problems.map(({ value }) => value)).toEqual(['uri glob /a?b and @project = x and z ~ #1'])
+    expect(formatProblems(problems)).toMatch(/docs\/conditions\.md describes conditions\. docs\/configuration-file\.md/)
+  })
+
+  test('hide the credentials of a URL', () => {
+    const [problem] = refused(withRoutes(["{name: a, when: 'url = https://me:hunter2@h y', to: splunk}", ALL]))
+    expect(problem?.value).toBe('url = https://[secret]@h y')
+  })
+
+  test('a value under a key that looks like one of a secret is not shown, whatever is wrong with it', () => {
+    const problems = refused(withRoutes(["{name: a, to: splunk, shape: [{add: {db_password: '{hunter2'}}]}"]))
+    expect(problems).toMatchObject([{ variable: expect.stringMatching(/db_password$/) }])
+    expect(formatProblems(problems)).not.toContain('hunter2')
   })
 
   test('are found behind a value that was replaced', () => {
