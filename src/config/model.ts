@@ -127,7 +127,8 @@ export interface SyslogConfig {
   name: string
   /** `tcp://host:port` or `tls://host:port`. */
   urls: readonly string[]
-  header: 'rfc5424' | 'none'
+  format: 'json' | 'kv' | 'raw'
+  header: 'rfc5424' | 'rfc3164' | 'none'
   framing: 'octet' | 'lf'
   confirm: 'drain' | 'written'
   /** 0–23. */
@@ -138,6 +139,9 @@ export interface SyslogConfig {
   hostname: string
   appName: string
   sdId: string
+  timezone: string
+  rawField: string
+  kvSeparator: string
   /** Of a message, without its count. */
   maxBytes: number
   oversize: 'truncate' | 'dead-letter'

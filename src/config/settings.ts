@@ -23,7 +23,7 @@ import {
   wholeNumber,
 } from './parsers.ts'
 import { startPosition } from './start-position.ts'
-import { facility, hostNameTemplate, severity, syslogUrls } from './syslog-parsers.ts'
+import { facility, hostNameTemplate, severity, syslogUrls, timeZone } from './syslog-parsers.ts'
 
 export const GROUPS = {
   file: 'Configuration file',
@@ -370,19 +370,19 @@ export const SETTINGS = {
     doc: 'Syslog collector, instead of `SPLUNK_HEC_URL`. Several share the load and stand in for each other. Ports 514 (tcp) and 6514 (tls) if none is given.',
     example: 'tls://syslog.example.com:6514',
   }),
-  SYSLOG_FORMAT: defaulting('json', choice('json'), {
+  SYSLOG_FORMAT: defaulting('json', choice('json', 'kv', 'raw'), {
     group: 'syslog',
-    doc: 'Payload of a message. `json` is the event on one line, as Splunk would get it.',
+    doc: 'Payload of a message. `json` is the event on one line, as Splunk would get it. `kv` is `||key=value||key=value`, as the vendor’s sample writes it. `raw` is one content as it is; a log without it is sent as `json`.',
   }),
-  SYSLOG_HEADER: defaulting('rfc5424', choice('rfc5424', 'none'), {
+  SYSLOG_HEADER: defaulting('rfc5424', choice('rfc5424', 'rfc3164', 'none'), {
     group: 'syslog',
-    doc: 'Header of a message. RFC 5424 has event id, topic, source and shard in its structured data. `none` is the payload alone, with the event id as its member `sls_event_id`.',
+    doc: 'Header of a message. RFC 5424 has event id, topic, source and shard in its structured data. `rfc3164` is for older collectors: no year, no zone, no structured data. `none` is the payload alone. Without structured data `json` and `kv` have the event id as `sls_event_id`.',
   }),
   SYSLOG_FRAMING: optional(choice('octet', 'lf'), {
     group: 'syslog',
     doc: 'How messages follow one another (RFC 6587): `octet` puts the length before each, `lf` a line end behind each. A collector that wants the other one makes nonsense of everything.',
     example: 'octet',
-    computed: '`octet` with the header `rfc5424`, `lf` with `none`',
+    computed: '`octet` with the header `rfc5424`, `lf` with the others',
   }),
   SYSLOG_CONFIRM: defaulting('drain', choice('drain', 'written'), {
     group: 'syslog',
@@ -441,6 +441,13 @@ export const SETTINGS = {
     doc: 'Name to expect in the certificate, if it is not the host name of the URL.',
     example: 'siem.internal',
   }),
+  SYSLOG_TIMEZONE: defaulting('UTC', timeZone, {
+    group: 'syslog',
+    doc: 'Zone of the times in a header of RFC 3164, which does not name it. The collector must expect the same one.',
+    example: 'Asia/Shanghai',
+  }),
+  SYSLOG_RAW_FIELD: defaulting('content', text, { group: 'syslog', doc: 'The content that `raw` sends.' }),
+  SYSLOG_KV_SEPARATOR: defaulting('||', text, { group: 'syslog', doc: 'Stands before each key of `kv`.' }),
   SYSLOG_CONNECTIONS: defaulting('2', wholeNumber(1, 64), {
     group: 'syslog',
     doc: 'Connections to one collector that are written to at the same time. Up to 7 more wait for their confirmation.',

@@ -61,3 +61,14 @@ export const hostNameTemplate: Parser<string> = {
     return 'parts' in template ? text.parse(value) : { refused: template.problem }
   },
 }
+
+export const timeZone: Parser<string> = {
+  allowed: 'IANA name of a time zone',
+  parse(value) {
+    try {
+      return { value: new Intl.DateTimeFormat('en-US', { timeZone: value }).resolvedOptions().timeZone }
+    } catch {
+      return { refused: 'is not a time zone' }
+    }
+  },
+}

@@ -1,16 +1,20 @@
 import type { BatchOrigin } from '../../core/batch.ts'
 import type { Envelope } from './envelope.ts'
 import { cutEnvelope, placesOf } from './envelope.ts'
-import { shortenedJson } from './shorten.ts'
+import { LegacyTime } from './legacy-time.ts'
+import type { PayloadOptions } from './payload.ts'
+import { payloadOf } from './payload.ts'
 
-export interface MessageOptions {
-  readonly header: 'rfc5424' | 'none'
+export interface MessageOptions extends PayloadOptions {
+  readonly header: 'rfc5424' | 'rfc3164' | 'none'
   /** 0–23 and 0–7. */
   readonly facility: number
   readonly severity: number
   readonly appName: string
   /** SD-ID of the structured data. */
   readonly sdId: string
+  /** IANA name; only RFC 3164 has a time without a zone. */
+  readonly timezone: string
   /** Bytes of a whole message, without its count. */
   readonly maxBytes: number
   readonly oversize: 'truncate' | 'dead-letter'
@@ -22,53 +26,53 @@ export interface Message {
   readonly truncated: boolean
 }
 
-/** Lengths by RFC 5424, 6. */
+/** Lengths by RFC 5424, 6, and of a TAG by RFC 3164. */
 const LONGEST_HOSTNAME = 255
 const LONGEST_APP_NAME = 48
+const LONGEST_TAG = 32
 
-/** Turns envelopes into messages: a header and the bytes of the event. A pure function, apart from what it remembers. */
+/** Turns envelopes into messages: a header and a payload. A pure function, apart from what it remembers. */
 export class Messages {
   readonly #options: MessageOptions
-  readonly #beginning: string
+  readonly #priority: string
   readonly #appName: string
+  readonly #tag: string
+  readonly #legacyTime: LegacyTime
   /** Times of neighbours share their second. */
   #second = ''
   #secondText = ''
 
   constructor(options: MessageOptions) {
+    const { facility, severity, appName, timezone } = options
     this.#options = options
-    this.#beginning = `<${options.facility * 8 + options.severity}>1 `
-    this.#appName = headerText(options.appName, LONGEST_APP_NAME)
+    this.#priority = `<${facility * 8 + severity}>`
+    this.#appName = headerText(appName, LONGEST_APP_NAME)
+    this.#tag = appName.replace(/[^A-Za-z0-9]/g, '').slice(0, LONGEST_TAG) || 'sls'
+    this.#legacyTime = new LegacyTime(timezone)
   }
 
   /** The message of an envelope, or how long it is if it is too long and may not, or cannot, be shortened. */
   of(envelope: Buffer, origin: BatchOrigin): Message | { readonly tooLong: number } {
+    const { header, maxBytes, oversize } = this.#options
     const cut = cutEnvelope(envelope)
-    const head = this.#head(cut, origin)
-    const payload = this.#options.header === 'none' ? withMember(cut.event, 'sls_event_id', cut.id) : cut.event
-    const length = Buffer.byteLength(head) + payload.length
-    if (length <= this.#options.maxBytes) return { head, payload, truncated: false }
-    const shortened = this.#options.oversize === 'truncate' ? this.#shortened(head, cut, length) : undefined
-    return shortened === undefined ? { tooLong: length } : { head, payload: shortened, truncated: true }
+    const head = this.#head(cut, origin, '')
+    const payload = payloadOf(cut.event, header === 'rfc5424' ? undefined : cut.id, this.#options)
+    const length = Buffer.byteLength(head) + payload.bytes.length
+    if (length <= maxBytes) return { head, payload: payload.bytes, truncated: false }
+    if (oversize !== 'truncate') return { tooLong: length }
+    const marked = payload.marksItself ? head : this.#head(cut, origin, ` slsTruncated="${length}"`)
+    const shortened = payload.shortened(maxBytes - Buffer.byteLength(marked), length)
+    return shortened === undefined ? { tooLong: length } : { head: marked, payload: shortened, truncated: true }
   }
 
-  #shortened(head: string, { event, id }: Envelope, length: number): Buffer | undefined {
-    const mark = (json: Buffer): Buffer => {
-      const marked = withMember(json, 'slsTruncated', String(length))
-      return this.#options.header === 'none' ? withMember(marked, 'sls_event_id', id) : marked
-    }
-    const added = mark(event).length - event.length
-    const short = shortenedJson(event, this.#options.maxBytes - Buffer.byteLength(head) - added)
-    return short && mark(short)
-  }
-
-  #head(envelope: Envelope, { shard }: BatchOrigin): string {
+  #head({ time, host, id, event }: Envelope, { shard }: BatchOrigin, mark: string): string {
     const { header, sdId } = this.#options
     if (header === 'none') return ''
-    const { time, host, id, event } = envelope
+    const name = headerText(host, LONGEST_HOSTNAME)
+    if (header === 'rfc3164') return `${this.#priority}${this.#legacyTime.of(time)} ${name} ${this.#tag}: `
     const { topic, source } = placesOf(event)
-    const parameters = `id="${value(id)}" topic="${value(topic)}" source="${value(source)}" shard="${shard}"`
-    return `${this.#beginning}${this.#timestamp(time)} ${headerText(host, LONGEST_HOSTNAME)} ${this.#appName} - - [${sdId} ${parameters}] `
+    const parameters = `id="${value(id)}" topic="${value(topic)}" source="${value(source)}" shard="${shard}"${mark}`
+    return `${this.#priority}1 ${this.#timestamp(time)} ${name} ${this.#appName} - - [${sdId} ${parameters}] `
   }
 
   /** Receivers take six digits; the rest is cut, not rounded. */
@@ -91,12 +95,4 @@ function headerText(text: string, most: number): string {
 function value(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to replace
   return text.replace(/["\\\]]/g, '\\$&').replace(/[\u0000-\u001f\u007f]/g, ' ')
-}
-
-/** A JSON object with one more member. Other values have no room for one. */
-function withMember(json: Buffer, key: string, text: string): Buffer {
-  if (json[0] !== 0x7b) return json
-  const inside = json.subarray(0, -1)
-  const comma = json.length > 2 ? ',' : ''
-  return Buffer.concat([inside, Buffer.from(`${comma}${JSON.stringify(key)}:${JSON.stringify(text)}}`)])
 }

@@ -47,7 +47,7 @@ function valuesOf(json: Buffer): Inside[] {
 }
 
 /** The greatest length at which cutting all longer ones saves `excess` bytes. */
-function longestValue(lengths: readonly number[], excess: number): number | undefined {
+export function longestValue(lengths: readonly number[], excess: number): number | undefined {
   const savedAt = (most: number): number => lengths.reduce((sum, length) => sum + Math.max(0, length - most), 0)
   if (savedAt(0) < excess) return undefined
   let low = 0

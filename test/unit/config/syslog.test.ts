@@ -18,6 +18,7 @@ describe('SYSLOG_URL', () => {
   test('is enough for a sink with the defaults of the contract', () => {
     expect(sinkOf({})).toEqual({
       ...{ type: 'syslog', name: 'syslog', urls: ['tcp://siem.example.com:514'] },
+      ...{ format: 'json', timezone: 'UTC', rawField: 'content', kvSeparator: '||' },
       ...{ header: 'rfc5424', framing: 'octet', confirm: 'drain', facility: 1, severity: 6 },
       ...{ hostname: '{project}', appName: 'sls', sdId: 'sls@32473' },
       ...{ maxBytes: 8_000, oversize: 'truncate', connections: 2, tls: { verify: true, files: {} } },
@@ -75,6 +76,7 @@ test.each([
   ['SYSLOG_HOSTNAME', '{project'],
   ['SYSLOG_FORMAT', 'cef3'],
   ['SYSLOG_CONFIRM', 'udp'],
+  ['SYSLOG_TIMEZONE', 'Mars'],
 ])('%s=%s is refused', (name, value) => {
   expect(blamed({ SYSLOG_URL: 'tcp://a', [name]: value })).toEqual([name])
 })

@@ -134,3 +134,52 @@ describe('a message over the limit', () => {
     })
   })
 })
+
+describe('a message of RFC 3164', () => {
+  test('has the day padded with a space, no year, a tag of letters and digits, and the id in the payload', () => {
+    const batch = one({ a: 'b' }, { time: '1788220800.9' })
+    const { text } = framed(batch, { header: 'rfc3164', framing: 'lf', appName: 'my-app', timezone: 'Asia/Shanghai' })
+    expect(text).toBe('<14>Sep  1 08:00:00 prod myapp: {"a":"b","sls_event_id":"audit:3:170:0"}\n')
+  })
+})
+
+describe('the payload kv', () => {
+  const event = {
+    __topic__: 't',
+    __source__: 's',
+    '__tag__:k': 'v',
+    user: 'a=b||c',
+    nested: { n: [1, '}'] },
+    last: 'x\ny',
+  }
+  const kv = { format: 'kv', header: 'none', framing: 'lf' } as const
+
+  test('is what the vendor sends: a separator before each key, nothing escaped, on one line', () => {
+    expect(framed(one(event), kv).text).toBe(
+      '||__topic__=t||__source__=s||__tag__:k=v||user=a=b||c||nested={"n":[1,"}"]}||last=x y||sls_event_id=audit:3:170:0\n',
+    )
+    expect(framed(one({}), { format: 'kv', kvSeparator: ' ' }).text).toMatch(/\] $/)
+  })
+
+  test('has its longest values shortened, never the id', () => {
+    const { text, truncated } = framed(one({ ...event, long: '张'.repeat(3_000) }), { ...kv, maxBytes: 1_000 })
+    expect(truncated).toBe(1)
+    expect(Buffer.byteLength(text)).toBeLessThanOrEqual(1_001)
+    expect(text).toMatch(/\|\|long=张+\|\|sls_event_id=audit:3:170:0\|\|slsTruncated=9\d\d\d\n$/)
+  })
+})
+
+describe('the payload raw', () => {
+  const raw = { format: 'raw' } as const
+
+  test('is one content as it is; a log without it is JSON', () => {
+    expect(framed(one({ content: 'a "line"\nand more' }), raw).text).toMatch(/shard="3"\] a "line" and more$/)
+    expect(framed(one({ other: 'x' }), raw).text).toMatch(/shard="3"\] \{"other":"x"\}$/)
+  })
+
+  test('is cut between characters, and the structured data says so', () => {
+    const { text, truncated } = framed(one({ content: 'é'.repeat(5_000) }), { ...raw, maxBytes: 1_000 })
+    expect(truncated).toBe(1)
+    expect(text).toMatch(/shard="3" slsTruncated="10\d\d\d"\] é+$/)
+  })
+})

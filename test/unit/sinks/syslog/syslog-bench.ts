@@ -23,7 +23,11 @@ export interface Bench {
 }
 
 export const MESSAGES = {
+  format: 'json',
   header: 'rfc5424',
+  timezone: 'UTC',
+  rawField: 'content',
+  kvSeparator: '||',
   facility: 1,
   severity: 6,
   appName: 'sls',
