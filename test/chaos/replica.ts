@@ -78,15 +78,15 @@ export class Replica implements Disposable {
   }
 
   /**
-   * Sends a signal that ends it and waits until it has; after a minute it is killed. Before its first word no program can
-   * know about SIGTERM.
+   * Sends a signal that ends it and waits until it has; after a minute, or `withinMs`, it is killed. Before its first word
+   * no program can know about SIGTERM.
    */
-  async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<Exit> {
+  async end(signal: 'SIGKILL' | 'SIGTERM', withinMs = LONGEST_END_MS): Promise<Exit> {
     if (signal === 'SIGTERM') await Promise.race([this.#spoken.promise, sleep(SILENT_MS)])
     this.#asked = true
     const child = this.#child
     child?.kill(signal)
-    const late = setTimeout(() => child?.kill('SIGKILL'), LONGEST_END_MS)
+    const late = setTimeout(() => child?.kill('SIGKILL'), withinMs)
     try {
       return await this.#exited
     } finally {

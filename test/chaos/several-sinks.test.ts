@@ -32,7 +32,7 @@ describe('a bridge with a bug in it is caught', () => {
     for (const seed of [SEED, SEED + 1, SEED + 2]) {
       const { broken, counts } = await sinkDown({
         seed,
-        kills: 4,
+        kills: 2,
         leave: true,
         downMs: 8_000,
         main: infected.main,

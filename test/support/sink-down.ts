@@ -107,7 +107,9 @@ export async function sinkDown(options: SinkDownOptions): Promise<SinkDownVerdic
   if (!done) broken.add('stuck')
   await Promise.all(replicas.map((replica) => replica.kill('SIGTERM')))
   // On a busy machine a lease may end. Nothing is known of the checkpoints at that moment.
-  const losses = all.flatMap(({ lines }) => lines.filter(({ msg }) => msg.startsWith('lost shard')))
+  const losses = all.flatMap(({ lines }) =>
+    lines.filter(({ msg, reason }) => msg.startsWith('lost shard') && !String(reason).includes('process is ending')),
+  )
   excuses.push(...losses.map((line) => ({ at: Date.parse(String(line['time'])), committed: new Map() })))
   const ofMain = written.filter(({ n }) => kindOf(n) !== 'probe')
   const ofSecurity = written.filter(({ n, of }) => kindOf(n) === 'denied' && of === trail)

@@ -58,6 +58,6 @@ async function answersAndEnds(world: World, replica: Replica, forMs: number): Pr
 
 async function leaves(world: World, replica: Replica): Promise<void> {
   if (!replica.running) return
-  const exit = await replica.end('SIGTERM')
+  const exit = await replica.end('SIGTERM', world.patienceMs)
   if (exit.code !== 0) world.notice('hung', `${replica.name}: ${exit.signal ?? exit.code} after SIGTERM`)
 }
