@@ -7,9 +7,9 @@ export interface PauseKey {
   readonly scope: PauseScope
 }
 
-/** What waits: a sink, membership in a consumer group, or one shard at the step named. */
+/** What waits: a sink, events for it that a step refused, membership in a consumer group, or one shard at the step named. */
 export type PauseScope =
-  | { readonly of: 'sink'; readonly sink: string }
+  | { readonly of: 'sink' | 'refused'; readonly sink: string }
   | { readonly of: 'group'; readonly logstore: LogstoreRef }
   | { readonly of: 'start' | 'pull' | 'checkpoint'; readonly shard: ShardRef }
 

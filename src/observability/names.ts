@@ -60,6 +60,8 @@ export class Names {
     switch (scope.of) {
       case 'sink':
         return this.sink(scope.sink)
+      case 'refused':
+        return this.ofSink('events that a step refused', scope.sink)
       case 'group':
         return this.of('group', scope.logstore)
       case 'pull':

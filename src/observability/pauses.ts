@@ -32,7 +32,7 @@ interface PauseLabels {
 }
 
 export function labelsOf({ reason, scope }: PauseKey): PauseLabels {
-  return { reason, sink: scope.of === 'sink' ? scope.sink : '' }
+  return { reason, sink: 'sink' in scope ? scope.sink : '' }
 }
 
 /** Every pause of this replica. The log, the metric, `/readyz` and the status page all show this one list. */
@@ -88,6 +88,6 @@ function idOf({ reason, scope }: PauseKey): string {
 }
 
 function ownerOf(scope: PauseScope): string {
-  if (scope.of === 'sink') return scope.sink
+  if ('sink' in scope) return scope.sink
   return scope.of === 'group' ? logstoreKey(scope.logstore) : shardKey(scope.shard)
 }

@@ -42,7 +42,7 @@ export class RefusedEvents {
     const { clock, telemetry } = this.#options
     const known = this.#gates.get(sink)
     const gate =
-      known ?? new PauseGate({ key: { reason: 'dead_letter', scope: { of: 'sink', sink } }, clock, telemetry })
+      known ?? new PauseGate({ key: { reason: 'dead_letter', scope: { of: 'refused', sink } }, clock, telemetry })
     if (known === undefined) this.#gates.set(sink, gate)
     return gate
   }

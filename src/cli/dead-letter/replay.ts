@@ -38,7 +38,7 @@ export async function replay(config: Config, io: CommandIo): Promise<number> {
       if (attempt === 3) io.stderr.write(`trying again${of(sink)}: ${onOneLine(fault.message)}\n`)
     },
     paused: ({ scope }, fault: Fault) => {
-      io.stderr.write(`waiting${scope.of === 'sink' ? of(scope.sink) : ''}: ${withAdvice(fault)}\n`)
+      io.stderr.write(`waiting${'sink' in scope ? of(scope.sink) : ''}: ${withAdvice(fault)}\n`)
     },
   }
   const again = openDeadLetter(config, `replay-${consumerOf(config)}`)

@@ -38,6 +38,20 @@ describe('with several logstores and sinks', () => {
     })
   })
 
+  test('the pause of a sink does not end with that of the events which a step refused', async () => {
+    const { telemetry, health, samples } = await joined()
+    const unwritable = fault('configuration', 'dead_letter', 'the disk is full')
+    const [ofSteps, own] = (['refused', 'sink'] as const).map(
+      (of) => ({ reason: 'dead_letter', scope: { of, sink: 'splunk' } }) as const,
+    )
+    for (const key of [ofSteps, own]) if (key) telemetry.paused(key, unwritable)
+    if (ofSteps) telemetry.resumed(ofSteps)
+    expect(health.ready().reasons).toEqual(['paused: dead_letter, sink splunk: the disk is full'])
+    expect(await samples('paused')).toMatchObject({ '{reason="dead_letter",sink="splunk"}': 1 })
+    if (own) telemetry.resumed(own)
+    expect(await samples('paused')).toMatchObject({ '{reason="dead_letter",sink="splunk"}': 0 })
+  })
+
   test('/readyz names the logstore of a shard that waits, and of a group without heartbeats', async () => {
     const { telemetry, health, clock } = await joined()
     const key = { reason: 'corrupt_data', scope: { of: 'pull', shard: { ...trail, shard: 3 } } } as const

@@ -40,7 +40,7 @@ test('a folder that cannot be written pauses them, and they are written when it 
   const written = refused.write(batchOf(['a']), 'parse_failure', new LeaseDouble(), () => {})
   expect((await recorder.first('paused')).args[0]).toEqual({
     reason: 'dead_letter',
-    scope: { of: 'sink', sink: 'splunk_hec' },
+    scope: { of: 'refused', sink: 'splunk_hec' },
   })
   await rm(dir)
   await mkdir(dir)
