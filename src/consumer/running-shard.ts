@@ -9,6 +9,7 @@ import { CheckpointCommitter } from './checkpoint-committer.ts'
 import type { Membership } from './consumer-group.ts'
 import type { Downstream } from './downstream.ts'
 import type { ShardLease } from './lease.ts'
+import type { NothingWanted } from './nothing-wanted.ts'
 import type { Reading } from './reading.ts'
 import type { ReadonlyShards } from './readonly-shards.ts'
 import type { ShardCursors, StartCursor } from './shard-cursors.ts'
@@ -23,6 +24,7 @@ export interface ShardContext {
   reading: Reading
   downstream: Downstream
   readonlyShards: ReadonlyShards
+  nothingWanted: NothingWanted
   clock: Clock
   telemetry: Telemetry
 }
@@ -113,13 +115,14 @@ export class RunningShard {
   }
 
   async #pullUntilDraining(): Promise<void> {
-    const { membership, reading, downstream, clock, telemetry } = this.#context
+    const { membership, reading, downstream, nothingWanted, clock, telemetry } = this.#context
     const { lease, life, from, lag, draining } = this.#start
     const fetcher = new ShardFetcher({
       shard: lease.shard,
       client: membership.client,
       reading,
       downstream,
+      nothingWanted,
       sinks: () => this.#deliveries.sinks,
       life,
       clock,

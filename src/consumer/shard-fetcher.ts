@@ -12,6 +12,7 @@ import { SlsError } from '../sls/errors.ts'
 import { firstGroupOf } from '../sls/pull.ts'
 import type { PullReservation } from './byte-budget.ts'
 import type { Downstream } from './downstream.ts'
+import type { NothingWanted } from './nothing-wanted.ts'
 import type { Reading } from './reading.ts'
 import type { ShardLife } from './shard-life.ts'
 
@@ -34,6 +35,7 @@ export interface ShardFetcherOptions {
   client: SlsClient
   reading: Pick<Reading, 'fetchCount' | 'query'>
   downstream: Pick<Downstream, 'budget' | 'bodies' | 'encoder'>
+  nothingWanted: NothingWanted
   /** The sinks that the next pull is likely to have something for. */
   sinks: () => ReadonlySet<string>
   life: ShardLife
@@ -187,7 +189,7 @@ export class ShardFetcher {
       const encoding = encoder.encode(body, { ...shard, cursor, firstGroup })
       return {
         nextCursor: pull.nextCursor,
-        batches: this.#batches(encoding, body.length, done),
+        batches: this.#batches(encoding, body, done),
         atEnd: this.#reachedEnd(pull, cursor),
         empty: pull.groupCount === 0 && pull.nextCursor === cursor,
         serverTimeMs: pull.serverTimeMs,
@@ -201,13 +203,13 @@ export class ShardFetcher {
 
   async *#batches(
     encoding: Generator<Batch, EncodeCounts>,
-    bodyBytes: number,
+    body: Buffer,
     done: () => void,
   ): AsyncGenerator<Batch, void> {
-    const { shard, telemetry } = this.#options
+    const { shard, nothingWanted, telemetry } = this.#options
     try {
       // Examining a large body used this turn. The first batch gets another.
-      if (bodyBytes > LARGE_BODY_BYTES) await ownTurn()
+      if (body.length > LARGE_BODY_BYTES) await ownTurn()
       let step = encoding.next()
       while (!step.done) {
         yield step.value
@@ -215,7 +217,8 @@ export class ShardFetcher {
         step = encoding.next()
       }
       const { logs, filtered, routed, failures } = step.value
-      telemetry.pulled(shard, logs, bodyBytes)
+      telemetry.pulled(shard, logs, body.length)
+      nothingWanted.pulled(body, step.value)
       for (const [reason, count] of filtered) telemetry.filtered(shard, reason, count)
       for (const [route, count] of routed) telemetry.routed(shard, route, count)
       for (const [place, count] of failures) {

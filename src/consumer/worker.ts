@@ -4,13 +4,14 @@ import { Fault } from '../core/errors.ts'
 import { ensureConsumerGroup } from './consumer-group.ts'
 import { Heartbeats } from './heartbeats.ts'
 import { ShardLease } from './lease.ts'
+import { NothingWanted } from './nothing-wanted.ts'
 import { ReadonlyShards } from './readonly-shards.ts'
 import { ReleasedShards } from './released-shards.ts'
 import type { ShardContext } from './running-shard.ts'
 import type { ShardOutcome } from './shard-consumer.ts'
 import { ShardConsumer } from './shard-consumer.ts'
 
-export type WorkerOptions = Omit<ShardContext, 'readonlyShards'>
+export type WorkerOptions = Omit<ShardContext, 'readonlyShards' | 'nothingWanted'>
 
 interface HeldShard {
   readonly lease: ShardLease
@@ -56,7 +57,8 @@ export class Worker {
       telemetry,
       minAgeMs: membership.heartbeatMs / 4,
     })
-    this.#context = { membership, reading, downstream, readonlyShards, clock, telemetry }
+    const nothingWanted = new NothingWanted({ logstore: membership.logstore, clock, telemetry })
+    this.#context = { membership, reading, downstream, readonlyShards, nothingWanted, clock, telemetry }
     this.#released = new ReleasedShards({ membership, readonlyShards, telemetry })
     this.#heartbeats = new Heartbeats({
       membership,

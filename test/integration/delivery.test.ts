@@ -59,6 +59,16 @@ describe('one replica', () => {
     expect(lines[1]).toContain('"event":"no JSON"')
   })
 
+  test('a filter that wants none of 1,000 logs is one warning with the topics', async () => {
+    const scenario = await Scenario.start({ sls: { shards: 2 }, env: { FILTER_TOPICS: 'adit_log' } })
+    await scenario.write(120, { kinds: ['audit', 'access'] })
+    const replica = scenario.replica()
+    await scenario.caughtUp()
+    const warnings = (): typeof replica.lines => replica.lines.filter(({ msg }) => msg.startsWith('nothing of '))
+    await scenario.eventually(async () => warnings().length > 0)
+    expect(warnings()).toMatchObject([{ topics: expect.arrayContaining([expect.stringMatching(/^audit_log \d+$/)]) }])
+  })
+
   test('metrics and readiness show the delivery', async () => {
     const scenario = await Scenario.start({ sls: { shards: 2 }, env: { FILTER_TOPICS: 'audit_log' } })
     await scenario.write(10, { kinds: ['audit', 'access'] })

@@ -2,6 +2,7 @@ import { expect, onTestFinished } from 'vitest'
 import { ByteBudget } from '../../../src/consumer/byte-budget.ts'
 import type { Downstream } from '../../../src/consumer/downstream.ts'
 import { ShardLease } from '../../../src/consumer/lease.ts'
+import { NothingWanted } from '../../../src/consumer/nothing-wanted.ts'
 import type { Reading } from '../../../src/consumer/reading.ts'
 import { ReadonlyShards } from '../../../src/consumer/readonly-shards.ts'
 import type { ShardContext } from '../../../src/consumer/running-shard.ts'
@@ -41,11 +42,13 @@ export function shardContext(sls: SlsDouble, deliveries: DeliveryScript, chosen:
     encoder = oneLogABatch(),
   } = chosen
   const group = { name: GROUP, timeoutSeconds: 60, inOrder }
+  const membership = sls.membership({ client, group, heartbeatMs, commitIntervalMs })
   return {
-    membership: sls.membership({ client, group, heartbeatMs, commitIntervalMs }),
+    membership,
     reading: { start, expired, fetchCount, fetchIntervalMs, ...(query === undefined ? {} : { query }) },
     downstream: { budget, bodies, encoder, deliver },
     readonlyShards: new ReadonlyShards({ client, clock, telemetry, minAgeMs: 5_000 }),
+    nothingWanted: new NothingWanted({ logstore: membership.logstore, clock, telemetry }),
     clock,
     telemetry,
   }
