@@ -317,6 +317,19 @@ describe('one event is refused by something that answers anything', () => {
     expect(performance.now() - started).toBeLessThan(60_000 / 50)
   })
 
+  test('a long Retry-After ends with the next acceptance of anything else', async () => {
+    const hec = await startHec()
+    hec.script.push((_, response) => html(response, 429, { 'retry-after': '86400' }))
+    const { deliver, recorder } = await sinkTo([hec.url], { speed: 50 })
+    const started = performance.now()
+    const waiting = deliver(batchOf(['waiting']))
+    await recorder.first('deliveryFailed')
+    await deliver(batchOf(['other']))
+    await waiting
+    expect(performance.now() - started).toBeLessThan(60_000 / 50)
+    expect(hec.posts.map(({ ids }) => ids)).toEqual([['waiting'], ['other'], ['waiting']])
+  })
+
   test('a Retry-After for everything is kept after one more try, for at most five minutes', async () => {
     const hec = await startHec()
     hec.rule = (_, response) => html(response, 503, { 'retry-after': '86400' })
