@@ -32,6 +32,8 @@ export function checkRoutes(root: Written, findings: Findings): CheckedRoutes {
   return { conditions }
 }
 
+type WrittenMap = Extract<Written, { kind: 'map' }>
+
 function isEmptyMap(written: Written | undefined): boolean {
   return written?.kind === 'map' && written.entries.size === 0
 }
@@ -41,46 +43,58 @@ function checkTargets(routes: readonly Written[], names: AllNames, findings: Fin
   for (const [index, route] of routes.entries()) {
     if (route.kind !== 'map') continue
     const path = ['routes', index]
-    const value = (key: string) => valueOfKey(route, key)
-    for (const key of ['when', 'from']) {
-      // A condition that was forgotten must not take every log.
-      if (route.entries.has(key) && value(key) === undefined) {
-        findings.refuse([...path, key], { problem: 'has no value', allowed: `a value; or no ${key}`, ofKey: true })
-      }
-    }
-    const name = textOf(value('name'))
-    if (name !== undefined && seen.has(name)) {
-      findings.refuse([...path, 'name'], { problem: 'another route has this name', allowed: 'a name of its own' })
-    } else if (name !== undefined) seen.add(name)
-    const from = value('from')
-    useEach(from, [...path, 'from'], names.sources)
-    if (from?.kind === 'list' && from.items.length === 0) {
-      findings.refuse([...path, 'from'], { problem: 'names no source', allowed: 'sources; or no from, for all' })
-    }
-    useEach(value('to'), [...path, 'to'], names.sinks)
-    const [to, drop] = [value('to'), value('drop')]
-    if (to === undefined && drop === undefined) {
-      findings.refuse(path, { problem: 'has neither to nor drop', allowed: 'to: SINK, or drop: REASON' })
-    } else if (to !== undefined && drop !== undefined) {
-      findings.refuse([...path, 'drop'], {
-        problem: 'stands beside to',
-        allowed: 'to: SINK, or drop: REASON',
-        ofKey: true,
-      })
-    } else if (to !== undefined && itemsOf(to).length === 0) {
-      findings.refuse([...path, 'to'], { problem: 'names no sink', allowed: 'to: SINK, or drop: REASON' })
-    }
-    if (drop === undefined) continue
-    if (isTrue(value('continue'))) {
-      findings.refuse([...path, 'continue'], {
-        problem: 'a route that drops a log takes it',
-        allowed: 'continue beside to',
-        ofKey: true,
-      })
-    }
-    for (const key of ['set', 'shape']) {
-      if (value(key) !== undefined) findings.warn([...path, key], 'has no effect: this route drops its logs')
-    }
+    refuseEmptyChoices(route, path, findings)
+    refuseSecondName(textOf(valueOfKey(route, 'name')), seen, path, findings)
+    checkFrom(valueOfKey(route, 'from'), [...path, 'from'], names, findings)
+    useEach(valueOfKey(route, 'to'), [...path, 'to'], names.sinks)
+    checkDecision(route, path, findings)
+    if (valueOfKey(route, 'drop') !== undefined) checkDropping(route, path, findings)
+  }
+}
+
+/** A condition that was forgotten must not take every log. */
+function refuseEmptyChoices(route: WrittenMap, path: KeyPath, findings: Findings): void {
+  for (const key of ['when', 'from']) {
+    if (!route.entries.has(key) || valueOfKey(route, key) !== undefined) continue
+    findings.refuse([...path, key], { problem: 'has no value', allowed: `a value; or no ${key}`, ofKey: true })
+  }
+}
+
+function refuseSecondName(name: string | undefined, seen: Set<string>, path: KeyPath, findings: Findings): void {
+  if (name === undefined) return
+  if (seen.has(name)) {
+    findings.refuse([...path, 'name'], { problem: 'another route has this name', allowed: 'a name of its own' })
+  }
+  seen.add(name)
+}
+
+function checkFrom(from: Written | undefined, path: KeyPath, names: AllNames, findings: Findings): void {
+  useEach(from, path, names.sources)
+  if (from?.kind === 'list' && from.items.length === 0) {
+    findings.refuse(path, { problem: 'names no source', allowed: 'sources; or no from, for all' })
+  }
+}
+
+/** A route either sends a log or drops it. */
+function checkDecision(route: WrittenMap, path: KeyPath, findings: Findings): void {
+  const [to, drop] = [valueOfKey(route, 'to'), valueOfKey(route, 'drop')]
+  const allowed = 'to: SINK, or drop: REASON'
+  if (to === undefined && drop === undefined) {
+    findings.refuse(path, { problem: 'has neither to nor drop', allowed })
+  } else if (to !== undefined && drop !== undefined) {
+    findings.refuse([...path, 'drop'], { problem: 'stands beside to', allowed, ofKey: true })
+  } else if (to !== undefined && itemsOf(to).length === 0) {
+    findings.refuse([...path, 'to'], { problem: 'names no sink', allowed })
+  }
+}
+
+function checkDropping(route: WrittenMap, path: KeyPath, findings: Findings): void {
+  if (isTrue(valueOfKey(route, 'continue'))) {
+    const problem = 'a route that drops a log takes it'
+    findings.refuse([...path, 'continue'], { problem, allowed: 'continue beside to', ofKey: true })
+  }
+  for (const key of ['set', 'shape']) {
+    if (valueOfKey(route, key) !== undefined) findings.warn([...path, key], 'has no effect: this route drops its logs')
   }
 }
 
@@ -104,6 +118,19 @@ function useEach(written: Written | undefined, path: KeyPath, names: Names): voi
 
 /** Every log of every source has to be decided on, and every route has to be within reach. */
 function checkCoverage(root: Written, routes: readonly Written[], names: AllNames, findings: Findings): void {
+  const { covered, reached } = coverageOf(routes, names, findings)
+  const unmatched = textOf(entriesOf(root).get('unmatched')?.value) ?? 'error'
+  if (!names.sinks.use(['unmatched'], unmatched, ['error', 'drop'])) return
+  if (unmatched === 'error') refuseUndecided(root, covered, names, findings)
+  if (unmatched === 'drop') warnOfDropped(reached, names, findings)
+}
+
+/** The sources that have a route, and those of which routes take every log. Refuses routes behind these. */
+function coverageOf(
+  routes: readonly Written[],
+  names: AllNames,
+  findings: Findings,
+): Record<'covered' | 'reached', ReadonlySet<string>> {
   const covered = new Set<string>()
   const reached = new Set<string>()
   for (const [index, route] of routes.entries()) {
@@ -120,22 +147,22 @@ function checkCoverage(root: Written, routes: readonly Written[], names: AllName
     const takesAll = valueOfKey(route, 'when') === undefined && !isTrue(valueOfKey(route, 'continue'))
     if (takesAll) for (const source of from) covered.add(source)
   }
-  const unmatched = textOf(entriesOf(root).get('unmatched')?.value) ?? 'error'
-  if (!names.sinks.use(['unmatched'], unmatched, ['error', 'drop'])) return
+  return { covered, reached }
+}
+
+function refuseUndecided(root: Written, covered: ReadonlySet<string>, names: AllNames, findings: Findings): void {
   const open = names.sources.all.filter((source) => !covered.has(source))
-  if (unmatched === 'error' && open.length > 0 && entriesOf(root).get('routes')?.value.kind === 'list') {
-    const logs = `logs of ${open.join(', ')} may match no route, and nothing says what becomes of them`
-    const allowed = 'a last route without when; or unmatched: drop, or the name of a sink'
-    findings.refuse(entriesOf(root).has('unmatched') ? ['unmatched'] : ['routes'], {
-      problem: logs,
-      allowed,
-      ofKey: true,
-    })
-  }
-  for (const source of names.sources.all) {
-    if (unmatched === 'drop' && !reached.has(source)) {
-      findings.warn(['sources', source], 'no route takes its logs, so all of them are dropped')
-    }
+  if (open.length === 0 || entriesOf(root).get('routes')?.value.kind !== 'list') return
+  findings.refuse(entriesOf(root).has('unmatched') ? ['unmatched'] : ['routes'], {
+    problem: `logs of ${open.join(', ')} may match no route, and nothing says what becomes of them`,
+    allowed: 'a last route without when; or unmatched: drop, or the name of a sink',
+    ofKey: true,
+  })
+}
+
+function warnOfDropped(reached: ReadonlySet<string>, names: AllNames, findings: Findings): void {
+  for (const source of names.sources.all.filter((one) => !reached.has(one))) {
+    findings.warn(['sources', source], 'no route takes its logs, so all of them are dropped')
   }
 }
 
