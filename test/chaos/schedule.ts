@@ -46,11 +46,15 @@ function shuffled<T>(items: readonly T[], random: () => number): T[] {
 export async function perform(world: World, acts: readonly Act[]): Promise<void> {
   const claimed = new Set<string>()
   const lanes = Map.groupBy(acts, ({ lane }) => lane)
+  // The second endpoint has one fault at a time: a request that a certificate stops meets no other.
+  let secondIsFree = Promise.resolve()
   await Promise.all(
     [...lanes.values()].map(async (lane) => {
       for (const { fault, afterMs, forMs, seed } of lane) {
         await new Promise((resolve) => setTimeout(resolve, afterMs))
-        await fault.inflict(world, drawOf(world, forMs, seed, claimed))
+        const inflict = (): Promise<void> => fault.inflict(world, drawOf(world, forMs, seed, claimed))
+        if (fault.endpoints === 2) secondIsFree = secondIsFree.then(inflict)
+        await (fault.endpoints === 2 ? secondIsFree : inflict())
       }
     }),
   )

@@ -7,8 +7,14 @@ import type { Fault } from './fault.ts'
 const PAUSED = 'sls_bridge_endpoint_paused'
 let rules = 0
 
+interface Spoiled {
+  /** Requests that met the fault, where that is known. */
+  readonly met?: () => number
+  readonly heal: () => void
+}
+
 /** One endpoint of two is bad: it is paused alone and named, the other one gets everything, and it comes back by itself. */
-function badEndpoint(name: string, spoil: (world: World) => () => void): Fault {
+function badEndpoint(name: string, spoil: (world: World) => Spoiled): Fault {
   return {
     ...{ name, may: ['answers lost'], endpoints: 2, lasts: [3_000, 6_000], alsoMs: 10_000 },
     async inflict(world, { forMs }) {
@@ -18,8 +24,9 @@ function badEndpoint(name: string, spoil: (world: World) => () => void): Fault {
         return shown.filter(Boolean).length
       }
       await world.injure({ fault: name, may: this.may, forMs }, () => {
-        const heal = spoil(world)
-        return { meanwhile: () => world.neighboursArrive(name), hits: paused, heal }
+        const { met, heal } = spoil(world)
+        const hits = async (): Promise<number> => Math.min(await paused(), met?.() ?? Number.POSITIVE_INFINITY)
+        return { meanwhile: () => world.neighboursArrive(name), hits, heal }
       })
       if (await polled(async () => (await paused()) === 0, world.patienceMs)) return
       world.notice('stuck', `the endpoint stays paused after ${name}`)
@@ -33,7 +40,10 @@ function answered(name: string, action: HecAction): Fault {
     const id = `endpoint-${rules++}`
     const host = replicas.map((each) => `${each.host.gateway}:${door?.port}`)
     hec.faults.add({ id, match: { endpoint: ['event', 'health'], host }, times: 0, action })
-    return () => hec.faults.remove(id)
+    return {
+      met: () => hec.faults.list().find((rule) => rule.id === id)?.fired ?? 0,
+      heal: () => void hec.faults.remove(id),
+    }
   })
 }
 
@@ -43,6 +53,6 @@ export const ENDPOINT_FAULTS: Fault[] = [
   answered('one endpoint of two may not write to the index', { code: 7 }),
   badEndpoint('one endpoint of two shows a certificate of an unknown authority', ({ door, identity }) => {
     door?.show(selfSigned('hec.test'))
-    return () => door?.show(identity)
+    return { heal: () => void door?.show(identity) }
   }),
 ]
