@@ -138,13 +138,13 @@ export function tlsAdvice(problem: TlsProblem, { address, tls }: SettingNames): 
       return 'Renew the certificate on the server (or the one of its chain that is out of date). If it is valid, set the clock of this machine. No CA cures it.'
     case 'not_trusted':
       return tls
-        ? `Give the CA that signed the certificate in ${tls.ca} (or, knowingly, ${tls.verify}=false).`
-        : 'Give the CA that signed the certificate in NODE_EXTRA_CA_CERTS, and start again.'
+        ? `Give the root CA of the certificate in ${tls.ca}, and let the server send the CAs between (or, knowingly, ${tls.verify}=false).`
+        : 'Give the root CA of the certificate in NODE_EXTRA_CA_CERTS, let the server send the CAs between, and start again.'
     case 'bad_certificate':
       return 'Put another certificate on the server: with a key of 2048 bits or more, a signature of today, and a name and extensions that its CAs allow. No CA cures it.'
     case 'client_refused':
       return tls
-        ? `The server refuses our side of the handshake: check ${tls.cert} and ${tls.key}.`
+        ? `The server refuses our side of the handshake: check ${tls.cert} and ${tls.key} if it wants a client certificate. TLS 1.2 and a cipher of today are the least.`
         : 'The server, or a proxy before it, refuses our side of the handshake: does it want a client certificate?'
     case 'no_handshake':
       return `The TLS handshake failed: check scheme and port in ${address}${tls ? ` and the ${tls.all} settings` : ''}.`

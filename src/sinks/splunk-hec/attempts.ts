@@ -9,12 +9,12 @@ import type { Endpoint } from './endpoint.ts'
 import {
   everythingRefused,
   INDEX_REFUSED,
+  isWordOfHec,
   MOST_UNKNOWN,
   mayBeAboutContents,
   ofTheseEvents,
   outcomeStaysUnknown,
   refusesForGood,
-  refusesToken,
 } from './lasting-faults.ts'
 import type { EventRange } from './range.ts'
 import { around, isSingle, oneOf, partsOf, splitAt } from './range.ts'
@@ -26,8 +26,8 @@ export const RETRY = { minMs: 250, maxMs: 30_000 }
 const TOLD_EACH_MS = 15_000
 /** Failures in a row of one request before it is suspected, by the kind of the fault. */
 const PATIENCE = { configuration: 2, ambiguous: MOST_UNKNOWN, transient: 6, event: 1, lease: 1 } as const
-/** A refused token mostly is one. */
-const PATIENCE_FOR_TOKENS = 4
+/** The same where HEC says why. A busy one takes some requests and not others, so that takes minutes. */
+const PATIENCE_WITH_HEC = { ...PATIENCE, configuration: 4, transient: 20 } as const
 
 /** After a wait that was asked for and is as long as this, the next refusal is suspicious. */
 const LONG_ASKED_MS = 5_000
@@ -141,7 +141,8 @@ export class Attempts {
     const { endpoints, evidence, clock } = this.#shared
     const before = evidence.acceptances
     const delayMs = backoffMs(attempt.failures, RETRY)
-    const isFirst = attempt.refusals === 1 && !isSingle(attempt.range) && mayBeAboutContents(fault)
+    const isDoubted = mayBeAboutContents(fault) && !isWordOfHec(fault)
+    const isFirst = attempt.refusals === 1 && !isSingle(attempt.range) && isDoubted
     const asked = Math.min(fault.retryAfterMs ?? 0, isFirst ? FIRST_ASKED_MS : Number.POSITIVE_INFINITY)
     await clock.sleep(delayMs, signal)
     if (asked <= delayMs || attempt.range.suspect || endpoints.anyHealthy) return
@@ -154,7 +155,7 @@ export class Attempts {
       over.abort()
       await rest.catch(() => {})
     }
-    if (asked >= LONG_ASKED_MS) attempt.refusals = Math.max(attempt.refusals, PATIENCE[fault.kind] - 1)
+    if (asked >= LONG_ASKED_MS && isDoubted) attempt.refusals = Math.max(attempt.refusals, PATIENCE[fault.kind] - 1)
   }
 
   get #seconds(): number {
@@ -267,8 +268,7 @@ export class Attempts {
     pass: Pick<Pass, 'check'>,
   ): Promise<Pick<Suspect, 'parts' | 'proven'> | undefined> {
     const { evidence } = this.#shared
-    const patience = refusesToken(fault) ? PATIENCE_FOR_TOKENS : PATIENCE[fault.kind]
-    const overdue = refusals - (range.suspect ? 1 : patience)
+    const overdue = refusals - (range.suspect ? 1 : patienceWith(fault))
     // Events name their indexes, so another event may tell at once.
     const atOnce = fault.code === INDEX_REFUSED && refusals === 1
     if (!mayBeAboutContents(fault) || (overdue < 0 && !atOnce)) return undefined
@@ -287,6 +287,11 @@ export class Attempts {
     this.#accepted(one, decision.acceptance)
     return { parts: around(range, index), proven: true }
   }
+}
+
+/** Failures in a row of one request, before it is suspected. */
+function patienceWith(fault: Fault): number {
+  return isWordOfHec(fault) ? PATIENCE_WITH_HEC[fault.kind] : PATIENCE[fault.kind]
 }
 
 function noAnswerYet(origin: string): Fault {

@@ -125,8 +125,9 @@ export class HecClient {
     const secrets = [this.#connection.token, ...secretsOf(this.#connection.proxies)]
     const body = hiding(secrets, response.body)
     const location = response.location && hiding(secrets, response.location)
-    const reply = body === response.body ? response.reply : response.reply && readReply(body)
-    return { ...response, body, location, reply }
+    // A secret may be a part of HEC's JSON, so that only the words to show are read without it.
+    const reply = response.reply && { ...response.reply, text: readReply(body)?.text }
+    return { ...response, body, location, reply: body === response.body ? response.reply : reply }
   }
 
   /** undici's dispatch, not its `request`: only the handler learns when the first byte is about to leave. */

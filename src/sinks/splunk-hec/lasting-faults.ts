@@ -64,13 +64,6 @@ const NOT_ABOUT_AN_EVENT = new Set([401, 404, 407, 408, 421, 425, 429])
 
 /** HEC's code for an index that is missing, or that the token may not use. Events name their own. */
 export const INDEX_REFUSED = '7'
-/** HEC's word about the token, where something before HEC may say it about one request. */
-const TOKEN_REFUSED = new Set(['1', '2', '3', '4', '21', '22'])
-
-export function refusesToken({ code }: Fault): boolean {
-  return TOKEN_REFUSED.has(code)
-}
-
 /** While others are accepted, `fault` concerns these events alone: the sink need not pause for it. */
 export function ofTheseEvents(fault: Fault): Fault {
   const { code, message, status, advice } = fault
@@ -82,11 +75,14 @@ export function ofTheseEvents(fault: Fault): Fault {
   })
 }
 
-/** Could the contents of the request be the cause? Not where HEC's own word, or no connection, says otherwise. */
+/** Could the contents of the request be the cause? Not where nothing answered it. */
 export function mayBeAboutContents(fault: Fault): boolean {
-  const { kind, code } = fault
-  if (kind === 'ambiguous' || isUnreadable(fault) || code.startsWith('http_')) return true
-  return code === '5' || code === INDEX_REFUSED || refusesToken(fault)
+  return fault.kind === 'ambiguous' || isUnreadable(fault) || fault.status !== undefined
+}
+
+/** A code of HEC, which is mostly true: about the token, the channel, or how busy it is. Events name their own index. */
+export function isWordOfHec({ code, status }: Fault): boolean {
+  return status !== undefined && /^\d+$/.test(code) && code !== INDEX_REFUSED
 }
 
 /** Whether this answer, given for one event alone and for no other, refuses it for good. */

@@ -181,6 +181,14 @@ describe('texts of a server', () => {
     expect(letters[0]?.reason.text.length).toBeLessThanOrEqual(200)
   })
 
+  test('are understood whatever the token is: hiding it changes no meaning', async () => {
+    const hec = await startHec()
+    const { deliver, recorder } = await sinkTo([hec.url], { token: new Secret('code') })
+    await deliver(batchOf(['e0']))
+    expect(hec.posts.map(({ ids }) => ids)).toEqual([['e0']])
+    expect(recorder.faults('paused')).toEqual([])
+  })
+
   test('that repeat the token, as JSON spells it or in an address, reach no log with it', async () => {
     const token = 'a"b\\c/d-s3cret'
     const hec = await startHec()
