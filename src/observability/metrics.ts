@@ -44,8 +44,10 @@ const perShard = [...perMembership, 'shard'] as const
 
 const HEARTBEAT_RESULTS = ['ok', 'failed', 'rejected'] as const
 const COMMIT_RESULTS = ['ok', 'failed', 'foreign'] as const
-/** HEC codes and an HTTP status that are about one event, our own limit, and a step that refuses its log. */
-const DEAD_LETTER_REASONS = ['6', '12', '13', '15', 'http_413', 'event_too_large', 'parse_failure'] as const
+/** HEC codes and an HTTP status that are about one event, ends of a syslog connection, our own limit, and a step that refuses its log. */
+const DEAD_LETTER_REASONS = [
+  ...['6', '12', '13', '15', 'http_413', 'syslog_early', 'syslog_reset', 'event_too_large', 'parse_failure'],
+] as const
 
 const PAUSES_OF_SOURCES: readonly PauseReason[] = ['sls_configuration', 'corrupt_data', 'expired_cursor']
 const PAUSES_OF_SINKS: Readonly<Record<string, readonly PauseReason[]>> = {

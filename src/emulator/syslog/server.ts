@@ -18,7 +18,7 @@ export type { SyslogReceiver }
 
 export const NOT_IMPLEMENTED = ['RELP and UDP', 'any meaning of a message: frames are kept as bytes']
 
-/** What one connection does when it has read so many messages. */
+/** What one connection does when it has read so many messages, or a certain one. */
 export interface SyslogFault {
   /**
    * - `fin`: closes as a collector does that refuses a frame. What follows is read and thrown away, so that no reset tells of it.
@@ -29,6 +29,8 @@ export interface SyslogFault {
   does: 'fin' | 'reset' | 'stop' | 'deaf'
   /** Default 0: at once. */
   afterMessages?: number
+  /** Instead of a count: at each message that matches. It is not kept. */
+  at?: RegExp
   /** `fin` and `reset` come so much later, as from a collector that takes its time. Default 0. */
   delayMs?: number
   /** Connections that do it. Default 1; 0 is all. */
@@ -133,6 +135,11 @@ class SyslogReceiver implements AsyncDisposable {
     await this.close()
   }
 
+  /** A socket of TLS cannot be reset, only the one below it. */
+  #reset({ remotePort }: Socket): void {
+    for (const socket of this.#sockets) if (socket.remotePort === remotePort) socket.resetAndDestroy()
+  }
+
   #serve(socket: Socket): void {
     this.connections.open += 1
     this.connections.total += 1
@@ -141,17 +148,23 @@ class SyslogReceiver implements AsyncDisposable {
     const reader = new FrameReader(this.#framing)
     let read = 0
     let isOver = false
-    const misbehave = (): boolean => {
-      if (script === undefined || script.does === 'deaf' || read < (script.afterMessages ?? 0)) return false
+    const isDue = (message: Buffer | undefined): boolean => {
+      if (script === undefined || script.does === 'deaf') return false
+      if (script.at) return message !== undefined && script.at.test(message.toString())
+      return read >= (script.afterMessages ?? 0)
+    }
+    const misbehave = (message?: Buffer): boolean => {
+      if (script === undefined || !isDue(message)) return false
       isOver = true
       if (script.does === 'stop') socket.pause()
-      else setTimeout(() => (script.does === 'fin' ? socket.end() : socket.resetAndDestroy()), script.delayMs ?? 0)
+      else setTimeout(() => (script.does === 'fin' ? socket.end() : this.#reset(socket)), script.delayMs ?? 0)
       return true
     }
     const take = (bytes: Buffer): void => {
       if (isOver) return
       try {
         for (const message of reader.push(bytes)) {
+          if (script?.at && misbehave(message)) break
           this.messages.push(Buffer.from(message))
           read += 1
           if (misbehave()) break

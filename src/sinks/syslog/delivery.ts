@@ -2,10 +2,14 @@ import type { Batch } from '../../core/batch.ts'
 import { whileWaiting } from '../../core/clock.ts'
 import { Fault } from '../../core/errors.ts'
 import type { Lease } from '../../core/lease.ts'
+import type { RetryOptions } from '../../core/retry.ts'
 import { backoffMs, untilSuccess } from '../../core/retry.ts'
+import type { DeadLetterEntry } from '../dead-letter-line.ts'
 import { deadLetterOf } from '../dead-letter-line.ts'
 import type { Pass } from '../pause-gate.ts'
 import type { Piece } from './frames.ts'
+import type { Part } from './part.ts'
+import { halvesOf, isSingle, wholeOf } from './part.ts'
 import type { Shared } from './shared.ts'
 import type { Target } from './target.ts'
 
@@ -13,21 +17,38 @@ const RETRY = { minMs: 500, maxMs: 30_000 }
 const TOLD_EACH_MS = 15_000
 /** An outcome that stays unknown so often, one time after the other, is no accident. */
 const MOST_UNKNOWN = 3
+/** A batch that was there when so many connections ended is cut in halves, each with a connection of its own. */
+const SUSPICIOUS = 2
+/** An event is given up that has ended so many connections alone, while the same collector confirmed others between them. */
+const REFUSALS = 2
+/** These ends may be a collector's answer to a frame. Silence is not. */
+const MAY_BE_FRAMES: ReadonlySet<string> = new Set(['syslog_early', 'syslog_reset'])
 
-/** One batch on its way to being settled: its messages are sent as often as it takes until all of them are confirmed. */
+/**
+ * One batch on its way to being settled. Its messages are sent as often as it takes until all of them are confirmed. If they
+ * end connections, halves of them find the frame that does it:
+ *
+ *   to send ──FIN after ours──▶ confirmed ──▶ settled (delivered)
+ *    ▲ ▲ └─connection ended, twice─▶ two halves, each alone, behind the others
+ *    │ └─ a single event ended one that it had alone ─┘   └─ again, and others are confirmed ──▶ settled (dead letter)
+ *    └─── any other fault: after a wait
+ */
 export class Delivery {
   readonly #batch: Batch
   readonly #lease: Lease
   readonly #shared: Shared
   readonly #started: () => void
-  /** Messages that were written and not confirmed. */
-  #inDoubt = 0
+  /** The first goes next. */
+  readonly #toSend: Part[]
+  #lastConfirmed: Part | undefined
+  /** How often in a row the outcome of the part that failed last was unknown. */
   #unknown = 0
 
   constructor(batch: Batch, lease: Lease, started: () => void, shared: Shared) {
     this.#batch = batch
     this.#lease = lease
     this.#shared = shared
+    this.#toSend = [wholeOf(batch)]
     let begun = false
     this.#started = () => {
       if (!begun) started()
@@ -41,7 +62,7 @@ export class Delivery {
     const { signal } = this.#lease
     const since = clock.monotonic()
     const seconds = (): number => (clock.monotonic() - since) / 1000
-    await untilSuccess(() => this.#attempt(), {
+    const options: RetryOptions = {
       clock,
       signal,
       delayAfter: async (fault, attempt) => {
@@ -52,62 +73,115 @@ export class Delivery {
         await whileWaiting(clock, clock.sleep(backoffMs(attempt, RETRY), signal), TOLD_EACH_MS, tell)
         return 0
       },
-    })
+    }
+    while (this.#toSend.length > 0) await untilSuccess(() => this.#attempt(), options)
   }
 
   async #attempt(): Promise<void> {
-    const { doubtGate, gate, targets, telemetry, sink } = this.#shared
+    const { doubtGate, gate, targets } = this.#shared
     const { signal } = this.#lease
-    const sent = await doubtGate.through(signal, async (doubt) => {
+    await doubtGate.through(signal, async (doubt) => {
       try {
-        return await gate.through(signal, (pass) => targets.using((target) => this.#send(target, [doubt, pass])))
+        await gate.through(signal, (pass) => targets.using((target) => this.#sendNext(target, [doubt, pass])))
       } catch (error) {
-        if (!(error instanceof Fault && error.kind === 'ambiguous')) throw error
-        this.#unknown++
-        throw this.#unknown >= MOST_UNKNOWN ? staysUnknown(error) : error
+        throw isUnknown(error) && this.#unknown >= MOST_UNKNOWN ? staysUnknown(error) : error
       }
     })
-    signal.throwIfAborted() // what is confirmed after the lease ended settles nothing
-    await this.#bury(sent.oversized)
-    telemetry.delivered(sink, sent.frames)
+  }
+
+  /** Resolves when the next part is settled, or nothing is left to send. */
+  async #sendNext(target: Target, passes: readonly Pass[]): Promise<void> {
+    const { telemetry, sink, evidence } = this.#shared
+    const [part] = this.#toSend
+    if (part === undefined) return
+    let sent: Sent
+    try {
+      sent = await this.#send(part, target, passes)
+    } catch (error) {
+      if (isUnknown(error) && (await this.#failed(part, target, error)) === 'given up') return
+      throw error
+    }
+    this.#lease.signal.throwIfAborted() // what is confirmed after the lease ended settles nothing
+    await this.#buryOversized(sent.oversized)
+    this.#toSend.shift()
+    evidence.accepted()
     telemetry.framesCounted(sink, 'confirmed', sent.frames)
+    if (part.witness) return
+    this.#lastConfirmed = part
+    telemetry.delivered(sink, sent.frames)
     if (sent.truncated > 0) telemetry.framesCounted(sink, 'truncated', sent.truncated)
   }
 
-  async #send(target: Target, passes: readonly Pass[]): Promise<Sent> {
+  async #send(part: Part, target: Target, passes: readonly Pass[]): Promise<Sent> {
     const { framer, telemetry, sink } = this.#shared
     const sent: Sent = { frames: 0, truncated: 0, oversized: new Map() }
-    const pieces = framer.pieces(this.#batch, ({ index, length }) => sent.oversized.set(index, length))
-    const resent = this.#inDoubt
-    this.#inDoubt = 0
+    const pieces = framer.pieces(this.#batch, part, ({ index, length }) => sent.oversized.set(index, length))
+    const resent = part.inDoubt
+    part.inDoubt = 0
     const leaving = ({ frames, truncated }: Piece): void => {
       for (const pass of passes) pass.check()
       this.#lease.assertHeld()
       this.#started()
       sent.frames += frames
       sent.truncated += truncated
-      this.#inDoubt = Math.max(resent, sent.frames)
+      part.inDoubt = Math.max(resent, sent.frames)
     }
     if (resent > 0) telemetry.framesCounted(sink, 'resent', resent)
-    await target.send(pieces, leaving, this.#lease.signal)
+    await target.send(pieces, { leaving, alone: part.alone, signal: this.#lease.signal })
     return sent
   }
 
+  /** Learns from a part of which nothing is known. */
+  async #failed(part: Part, target: Target, fault: Fault): Promise<'given up' | 'to send'> {
+    const isProven = target.confirmations > (part.seen.get(target) ?? Number.POSITIVE_INFINITY)
+    part.seen.set(target, target.confirmations)
+    part.unknown = isProven ? 1 : part.unknown + 1
+    this.#unknown = part.unknown
+    part.ends++
+    const mayBeFrame = fault.kind === 'ambiguous' && MAY_BE_FRAMES.has(fault.code) && !part.witness
+    if (!mayBeFrame || !(part.alone || part.ends >= SUSPICIOUS)) return 'to send'
+    const isAlone = part.alone && isSingle(part)
+    if (isAlone && isProven) part.refusals++
+    const isOver = part.refusals >= REFUSALS && this.#shared.evidence.mayGiveUp()
+    if (isOver) await this.#giveUp(part, fault)
+    this.#toSend.shift()
+    if (isOver) return 'given up'
+    if (isAlone && this.#toSend.length === 0) this.#toSend.push(...this.#witness())
+    this.#toSend.push(...halvesOf(this.#batch, part))
+    return 'to send'
+  }
+
+  /** Nobody else may be there to prove that the collector takes messages: an event that it confirmed is sent again. */
+  #witness(): Part[] {
+    const confirmed = this.#lastConfirmed
+    if (confirmed === undefined) return []
+    return [
+      { ...wholeOf(this.#batch), from: confirmed.from, to: confirmed.from + 1, inDoubt: 1, alone: true, witness: true },
+    ]
+  }
+
+  async #giveUp({ from }: Part, { code, message }: Fault): Promise<void> {
+    const text = `${message} each time it got this message alone, and took others meanwhile`
+    await this.#bury([deadLetterOf(this.#batch, from, { code, text, status: null })], code)
+  }
+
   /** Nothing is sent of an event that is too long and may not, or cannot, be shortened. */
-  async #bury(oversized: ReadonlyMap<number, number>): Promise<void> {
-    const { deadLetter, deadLetterGate, telemetry, sink, maxBytes } = this.#shared
-    if (oversized.size > 0) {
-      const entries = [...oversized].map(([index, length]) => {
-        const text = `the message would have ${length} bytes, and SYSLOG_MAX_BYTES is ${maxBytes}`
-        return deadLetterOf(this.#batch, index, { code: 'event_too_large', text, status: null })
-      })
-      await deadLetterGate.through(this.#lease.signal, () => {
-        this.#lease.assertHeld()
-        return deadLetter.write(entries)
-      })
-      telemetry.deadLettered(sink, 'event_too_large', oversized.size)
-    }
+  async #buryOversized(oversized: ReadonlyMap<number, number>): Promise<void> {
+    const entries = [...oversized].map(([index, length]) => {
+      const text = `the message would have ${length} bytes, and SYSLOG_MAX_BYTES is ${this.#shared.maxBytes}`
+      return deadLetterOf(this.#batch, index, { code: 'event_too_large', text, status: null })
+    })
+    if (entries.length > 0) await this.#bury(entries, 'event_too_large')
     this.#started()
+  }
+
+  async #bury(entries: readonly DeadLetterEntry[], code: string): Promise<void> {
+    const { deadLetter, deadLetterGate, telemetry, sink } = this.#shared
+    await deadLetterGate.through(this.#lease.signal, () => {
+      this.#lease.assertHeld()
+      return deadLetter.write(entries)
+    })
+    telemetry.deadLettered(sink, code, entries.length)
   }
 }
 
@@ -116,6 +190,11 @@ interface Sent {
   truncated: number
   /** Lengths of messages that are too long, by the number of their event. */
   readonly oversized: Map<number, number>
+}
+
+/** Also of a connection that ended before anything was written: it was opened for what had ended others. */
+function isUnknown(error: unknown): error is Fault {
+  return error instanceof Fault && (error.kind === 'ambiguous' || MAY_BE_FRAMES.has(error.code))
 }
 
 function staysUnknown(last: Fault): Fault {

@@ -1,4 +1,4 @@
-import type { Batch } from '../../core/batch.ts'
+import type { Batch, Span } from '../../core/batch.ts'
 import { bytesOf } from '../../core/batch.ts'
 import type { MessageOptions } from './message.ts'
 import { Messages } from './message.ts'
@@ -37,12 +37,12 @@ export class Framer {
   }
 
   /** Pieces are made when they are asked for, so that a batch is not held twice. Tells of events that have no message. */
-  *pieces(batch: Batch, oversized: (event: Oversized) => void): Generator<Piece, void> {
+  *pieces(batch: Batch, { from, to }: Span, oversized: (event: Oversized) => void): Generator<Piece, void> {
     let bytes = Buffer.allocUnsafe(PIECE_BYTES)
     let used = 0
     let frames = 0
     let truncated = 0
-    for (let index = 0; index < batch.count; index++) {
+    for (let index = from; index < to; index++) {
       const message = this.#messages.of(bytesOf(batch, { from: index, to: index + 1 }), batch.origin)
       if ('tooLong' in message) {
         oversized({ index, length: message.tooLong })

@@ -2,6 +2,7 @@ import type { Clock } from '../../core/clock.ts'
 import type { Telemetry } from '../../core/telemetry.ts'
 import type { DeadLetter } from '../dead-letter.ts'
 import type { Endpoints } from '../endpoints.ts'
+import type { Evidence } from '../evidence.ts'
 import type { PauseGate } from '../pause-gate.ts'
 import type { Framer } from './frames.ts'
 import type { Target } from './target.ts'
@@ -12,6 +13,7 @@ export interface Shared {
   readonly framer: Framer
   readonly maxBytes: number
   readonly targets: Endpoints<Target>
+  readonly evidence: Evidence
   readonly gate: PauseGate
   readonly doubtGate: PauseGate
   readonly deadLetterGate: PauseGate

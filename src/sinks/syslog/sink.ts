@@ -6,6 +6,7 @@ import type { Telemetry } from '../../core/telemetry.ts'
 import type { Tls } from '../../net/tls.ts'
 import type { DeadLetter } from '../dead-letter.ts'
 import { Endpoints } from '../endpoints.ts'
+import { Evidence } from '../evidence.ts'
 import { PauseGate } from '../pause-gate.ts'
 import type { Sink } from '../sink.ts'
 import { Delivery } from './delivery.ts'
@@ -52,6 +53,7 @@ export class SyslogSink implements Sink {
     this.#shared = {
       ...{ sink, maxBytes, targets, deadLetter, clock, telemetry },
       framer: new Framer(options),
+      evidence: new Evidence(),
       gate: new PauseGate({
         key: { reason: 'syslog_configuration', scope },
         clock,

@@ -81,6 +81,11 @@ export class Stream {
     return this.#over.signal
   }
 
+  /** Waits until a collector that takes no more connections, or not our certificate, would have ended this one. */
+  async stays(): Promise<void> {
+    await this.#graceOf(LEAST_GRACE_MS)
+  }
+
   /** Resolves when there is room for more. Rejects with a Fault when the connection has ended, or takes nothing. */
   async write(bytes: Buffer): Promise<void> {
     this.#over.signal.throwIfAborted()
@@ -104,14 +109,9 @@ export class Stream {
    */
   async drain(finMs: number): Promise<number> {
     const { clock } = this.#options
-    const { signal } = this.#over
     const isKnown = await this.#sendQueueEmpty()
     const grace = Math.min(LONGEST_GRACE_MS, Math.max(isKnown ? LEAST_GRACE_MS : BLIND_GRACE_MS, 2 * finMs))
-    await clock.sleep(grace, signal)
-    // A FIN that came while this thread was busy is seen in the next round of the event loop.
-    await setImmediate()
-    await setImmediate()
-    signal.throwIfAborted()
+    await this.#graceOf(grace)
     const since = clock.monotonic()
     this.#isEnding = true
     this.#socket.end()
@@ -178,6 +178,15 @@ export class Stream {
 
   #stalled(): void {
     this.fail('timeout', `has taken nothing for ${STALL_MS / 1000} s`, STALLED)
+  }
+
+  async #graceOf(ms: number): Promise<void> {
+    const { signal } = this.#over
+    await this.#options.clock.sleep(ms, signal)
+    // A FIN that came while this thread was busy is seen in the next round of the event loop.
+    await setImmediate()
+    await setImmediate()
+    signal.throwIfAborted()
   }
 
   /** False where the system does not tell. */

@@ -3,7 +3,7 @@ import { abortable } from '../../core/abortable.ts'
 import type { Clock } from '../../core/clock.ts'
 import { sleepUnlessAborted } from '../../core/clock.ts'
 import { Fault } from '../../core/errors.ts'
-import type { Telemetry } from '../../core/telemetry.ts'
+import type { ConnectionEnd, Telemetry } from '../../core/telemetry.ts'
 import type { Tls } from '../../net/tls.ts'
 import { Dialer } from './connect.ts'
 import type { Piece } from './frames.ts'
@@ -19,6 +19,10 @@ const MOST_CLOSING = 7
 const WINDOW_BYTES = 16_000_000
 const WINDOW_MS = 60_000
 
+/** So soon after the handshake, and so often, a reset is about the connection and not about what is sent. */
+const AT_ONCE_MS = 1_000
+const MOST_RESETS = 3
+
 export type Confirm = 'drain' | 'written'
 
 export interface TargetOptions {
@@ -30,6 +34,14 @@ export interface TargetOptions {
   readonly connections: number
   readonly clock: Clock
   readonly telemetry: Pick<Telemetry, 'connectionEnded' | 'confirmed' | 'notice'>
+}
+
+export interface SendOptions {
+  /** Called before each piece. Throws if it may not leave any more. */
+  readonly leaving: (piece: Piece) => void
+  /** On a connection for these pieces only. */
+  readonly alone: boolean
+  readonly signal: AbortSignal
 }
 
 /** One collector, and the connections to it. */
@@ -46,6 +58,9 @@ export class Target {
   readonly #due = new WeakSet<Stream>()
   readonly #stop = new AbortController()
   #finMs = 0
+  #confirmations = 0
+  /** Connections in a row that ended so, of a target that has never confirmed anything. */
+  #resetsAtOnce = 0
 
   constructor(options: TargetOptions) {
     this.url = options.url
@@ -54,19 +69,35 @@ export class Target {
     this.#writers = pLimit(options.connections)
   }
 
-  /**
-   * Sends the pieces and resolves when they are confirmed. Rejects with a Fault, or with the signal's reason. `leaving` is
-   * called before each piece, and throws if it may not leave any more.
-   */
-  async send(pieces: Iterable<Piece>, leaving: (piece: Piece) => void, signal: AbortSignal): Promise<void> {
+  /** Sends that were confirmed. */
+  get confirmations(): number {
+    return this.#confirmations
+  }
+
+  /** Sends the pieces and resolves when they are confirmed. Rejects with a Fault, or with the signal's reason. */
+  async send(pieces: Iterable<Piece>, options: SendOptions): Promise<void> {
+    try {
+      await this.#send(pieces, options)
+    } catch (error) {
+      const isReset = error instanceof Fault && error.code === 'syslog_reset'
+      throw isReset && this.#resetsAtOnce >= MOST_RESETS ? refusedAfterHandshake(this.url, error) : error
+    }
+  }
+
+  async #send(pieces: Iterable<Piece>, { leaving, alone, signal }: SendOptions): Promise<void> {
     const write = async (): Promise<Stream> => {
       signal.throwIfAborted()
-      return await this.#write(pieces, leaving)
+      return await this.#write(pieces, leaving, alone)
     }
     const { clock, telemetry, sink, confirm } = this.#options
     const stream = await abortable(this.#writers(write), signal)
     const since = clock.monotonic()
-    await abortable(confirm === 'drain' ? stream.drained : this.#aged(stream, stream.written), signal)
+    try {
+      await abortable(confirm === 'drain' ? stream.drained : this.#aged(stream, stream.written), signal)
+    } finally {
+      if (alone && confirm === 'written') stream.destroy()
+    }
+    if (stream.written > 0) this.#confirmations++
     telemetry.confirmed(sink, (clock.monotonic() - since) / 1000)
   }
 
@@ -88,17 +119,20 @@ export class Target {
     for (const stream of this.#all) stream.destroy()
   }
 
-  async #write(pieces: Iterable<Piece>, leaving: (piece: Piece) => void): Promise<Stream> {
-    const stream = this.#idle.pop() ?? (await this.#open())
+  async #write(pieces: Iterable<Piece>, leaving: SendOptions['leaving'], alone: boolean): Promise<Stream> {
+    const stream = (alone ? undefined : this.#idle.pop()) ?? (await this.#open())
     const isFirst = stream.written === 0
     try {
+      if (alone) await stream.stays()
       for (const piece of pieces) {
         leaving(piece)
         await stream.write(piece.bytes)
       }
     } finally {
-      if (isFirst && this.#options.confirm === 'drain') void this.#rotateInTime(stream)
-      this.#release(stream)
+      const drains = this.#options.confirm === 'drain'
+      if (isFirst && drains && !alone) void this.#rotateInTime(stream)
+      if (!alone) this.#release(stream)
+      else if (drains && !stream.isOver) this.#drain(stream)
     }
     return stream
   }
@@ -109,10 +143,20 @@ export class Target {
       if (error instanceof Fault && error !== this.#stop.signal.reason) telemetry.connectionEnded(sink, 'refused')
       throw error
     })
-    const stream = new Stream(socket, { name: url, clock, ended: (end) => telemetry.connectionEnded(sink, end) })
+    const since = clock.monotonic()
+    const ended = (end: ConnectionEnd): void => {
+      telemetry.connectionEnded(sink, end)
+      if (end === 'reset' && clock.monotonic() - since < AT_ONCE_MS) this.#wasResetAtOnce()
+    }
+    const stream = new Stream(socket, { name: url, clock, ended })
     this.#all.add(stream)
     stream.over.addEventListener('abort', () => this.#forget(stream), { once: true })
     return stream
+  }
+
+  /** A server of TLS 1.3 looks at our certificate after the handshake, and some say nothing of what they find. */
+  #wasResetAtOnce(): void {
+    if (this.url.startsWith('tls:') && this.#confirmations === 0) this.#resetsAtOnce++
   }
 
   #forget(stream: Stream): void {
@@ -167,3 +211,13 @@ export class Target {
 
 /** How often a window is looked at. */
 const LOOK_EACH_MS = 200
+
+function refusedAfterHandshake(url: string, last: Fault): Fault {
+  const message = `${url} has reset ${MOST_RESETS} connections right after their TLS handshake, and has never confirmed anything`
+  return new Fault('configuration', message, {
+    code: 'syslog_tls_reset',
+    cause: last,
+    advice:
+      'It probably wants another client certificate, or any: set SYSLOG_TLS_CERT_FILE and SYSLOG_TLS_KEY_FILE. The log of the collector says why.',
+  })
+}

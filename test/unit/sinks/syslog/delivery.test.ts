@@ -161,6 +161,79 @@ describe('delivery by drain', () => {
   })
 })
 
+describe('a frame that ends the connection', () => {
+  const poisoned = (count: number, ...poison: number[]) =>
+    envelopes(idsOf(0, count).map((id, n) => ({ id, event: { n, text: poison.includes(n) ? 'poison' : 'good' } })))
+  const idsWithout = (count: number, ...poison: number[]) =>
+    idsOf(0, count)
+      .filter((_, n) => !poison.includes(n))
+      .sort()
+
+  test.each([
+    ['fin', 7, [0]],
+    ['reset', 100, [99]],
+    ['fin', 64, [10, 40]],
+  ] as const)(
+    'by a %s: of %d events %j are dead letters, and the others are delivered',
+    async (does, count, poison) => {
+      const collector = await receiver({ faults: [{ does, at: /poison/, times: 0 }] })
+      const { deliver, letters, recorder } = await syslogTo([collector.url], { clock: fastClock(20) })
+      await deliver(poisoned(count, ...poison))
+      expect(distinct(idsIn(collector))).toEqual(idsWithout(count, ...poison))
+      const code = does === 'fin' ? 'syslog_early' : 'syslog_reset'
+      const written = await letters()
+      expect(written.map(({ origin }) => origin.event_id).sort()).toEqual(poison.map((n) => idsOf(n, 1)[0]))
+      for (const { reason } of written) expect(reason).toMatchObject({ code, status: null })
+      expect(recorder.sum('delivered')).toBe(count - poison.length)
+    },
+  )
+
+  test('as the only event there is pauses the sink, and is given up when others were confirmed', async () => {
+    const collector = await receiver({ faults: [{ does: 'reset', at: /poison/, times: 0 }] })
+    const { deliver, letters, recorder } = await syslogTo([collector.url], { clock: fastClock(200) })
+    const delivery = deliver(poisoned(1, 0))
+    await recorder.first('paused')
+    expect(await letters()).toEqual([])
+    for (let n = 1; n <= 3; n++) await deliver(many(2, 10 * n))
+    await Promise.all([delivery, deliver(many(2, 90))])
+    expect(await letters()).toMatchObject([{ origin: { event_id: 'audit:3:170:0' } }])
+  })
+
+  test('a collector that ends every connection makes no dead letter', async () => {
+    const collector = await receiver({ faults: [{ does: 'fin', afterMessages: 1, times: 0 }] })
+    const { deliver, letters, recorder } = await syslogTo([collector.url], { clock: fastClock(500) })
+    const delivery = deliver(many(8))
+    await collector.until(() => collector.connections.total >= 20)
+    expect(recorder.of('paused')).not.toEqual([])
+    expect(await letters()).toEqual([])
+    collector.clearFaults()
+    await delivery
+    expect(recorder.sum('delivered')).toBe(8)
+  })
+
+  test('is not looked for where a collector ends connections before it reads anything', async () => {
+    const collector = await receiver()
+    const { deliver, letters, recorder, lease } = await syslogTo([collector.url])
+    await deliver(many(1))
+    collector.fault({ does: 'fin', times: 0 })
+    const delivery = deliver(many(1, 1))
+    const { args } = await recorder.first('paused')
+    expect(recorder.faults('deliveryFailed').map(({ kind }) => kind)).toEqual(['ambiguous', 'ambiguous'])
+    expect((args[1] as Fault).cause).toMatchObject({ kind: 'transient', code: 'syslog_early' })
+    expect(await letters()).toEqual([])
+    lease.lose()
+    await expect(delivery).rejects.toMatchObject({ kind: 'lease' })
+  })
+
+  test('that another target takes is delivered there', async () => {
+    const [one, other] = [await receiver({ faults: [{ does: 'reset', at: /poison/, times: 0 }] }), await receiver()]
+    const { deliver, letters } = await syslogTo([one.url, other.url], { clock: fastClock(20) })
+    await deliver(poisoned(10, 4))
+    expect(distinct([...idsIn(one), ...idsIn(other)])).toEqual(idsOf(0, 10).sort())
+    expect(await letters()).toEqual([])
+  })
+})
+
 describe('delivery as written', () => {
   const written = { confirm: 'written', clock: fastClock(100) } as const
 

@@ -13,7 +13,11 @@ interface Framed {
 function framed(batch: Batch, options: Partial<MessageOptions> & { framing?: 'octet' | 'lf' } = {}): Framed {
   const tooLong: number[] = []
   const pieces = [
-    ...new Framer({ ...MESSAGES, framing: 'octet', ...options }).pieces(batch, ({ index }) => tooLong.push(index)),
+    ...new Framer({ ...MESSAGES, framing: 'octet', ...options }).pieces(
+      batch,
+      { from: 0, to: batch.count },
+      ({ index }) => tooLong.push(index),
+    ),
   ]
   return {
     text: Buffer.concat(pieces.map(({ bytes }) => bytes)).toString(),

@@ -97,6 +97,20 @@ describe('over TLS', () => {
     },
   )
 
+  test('three resets right after the handshake are a fault of the configuration, and a later confirmation ends it', async () => {
+    const collector = await receiver({ tls: server, faults: [{ does: 'reset', times: 0 }] })
+    const { deliver, recorder } = await syslogTo([collector.url], { tls: trusted })
+    const delivery = deliver(many(5))
+    const { args } = await recorder.first('paused')
+    expect(args[0]).toMatchObject({ reason: 'syslog_configuration' })
+    expect((args[1] as Fault).advice).toContain('SYSLOG_TLS_CERT_FILE')
+    expect(collector.connections.total).toBe(3)
+    collector.clearFaults()
+    await delivery
+    expect(recorder.sum('delivered')).toBe(5)
+    expect(recorder.of('resumed')).toHaveLength(1)
+  })
+
   test.each([
     ['an authority that nobody gave', { verify: true, serverName: 'SplunkServerDefaultCert' }, 'SYSLOG_TLS_CA_FILE'],
     ['another name', { ...trusted, serverName: 'siem.example.com' }, 'SYSLOG_TLS_SERVER_NAME'],

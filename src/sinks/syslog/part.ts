@@ -1,0 +1,40 @@
+import type { Batch, Span } from '../../core/batch.ts'
+import { cutAt, sizeOf } from '../../core/batch.ts'
+import type { Target } from './target.ts'
+
+/** Events of one batch that still have to be confirmed, and what is known about them. */
+export interface Part extends Span {
+  /** Its connection is shared with nothing else. */
+  readonly alone: boolean
+  /** It was confirmed before, and is sent once more to see whether the collector takes anything. */
+  readonly witness: boolean
+  /** Messages that were written and not confirmed. */
+  inDoubt: number
+  /** How often its outcome was unknown: at all, and in a row without anything being confirmed between. */
+  ends: number
+  unknown: number
+  /** How often a single event ended a connection that it had alone, with confirmations of others between. */
+  refusals: number
+  /** Confirmations of a target when this last failed there. */
+  readonly seen: Map<Target, number>
+}
+
+export function wholeOf({ count }: Batch): Part {
+  const untried = { alone: false, witness: false, inDoubt: 0, ends: 0, unknown: 0, refusals: 0, seen: new Map() }
+  return { from: 0, to: count, ...untried }
+}
+
+export function isSingle({ from, to }: Span): boolean {
+  return to - from === 1
+}
+
+/** Two halves of about equal size, or the single event as it is; each is to be sent alone. */
+export function halvesOf(batch: Batch, part: Part): Part[] {
+  if (isSingle(part)) return [{ ...part, alone: true }]
+  const cut = cutAt(batch, part, sizeOf(batch, part) / 2)
+  const first = Math.min(part.inDoubt, cut - part.from)
+  return [
+    { ...part, to: cut, alone: true, inDoubt: first, seen: new Map(part.seen) },
+    { ...part, from: cut, alone: true, inDoubt: part.inDoubt - first, seen: new Map(part.seen) },
+  ]
+}
