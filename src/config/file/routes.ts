@@ -26,6 +26,7 @@ export function checkRoutes(root: Written, findings: Findings): CheckedRoutes {
   refuseTwins(root, findings)
   const conditions = checkConditions(root, routes, names, findings)
   checkTargets(routes, names, findings)
+  warnOfIgnoredSets(root, routes, findings)
   checkCoverage(root, routes, names, findings)
   checkTests(root, routes, names, findings)
   for (const kind of [names.sinks, names.credentials, names.lists, names.macros]) kind.warnOfUnused()
@@ -98,8 +99,26 @@ function checkDropping(route: WrittenMap, path: KeyPath, findings: Findings): vo
   }
 }
 
+/** A message has no index, source type or source. The host is its HOSTNAME. */
+function warnOfIgnoredSets(root: Written, routes: readonly Written[], findings: Findings): void {
+  const sinks = entriesOf(entriesOf(root).get('sinks')?.value)
+  const isSyslog = (sink: Written): boolean =>
+    textOf(valueOfKey(sinks.get(textOf(sink) ?? '')?.value, 'type')) === 'syslog'
+  for (const [index, route] of routes.entries()) {
+    const to = itemsOf(valueOfKey(route, 'to'))
+    if (to.length === 0 || !to.every(isSyslog)) continue
+    for (const key of ['index', 'sourcetype', 'source']) {
+      if (valueOfKey(valueOfKey(route, 'set'), key) === undefined) continue
+      findings.warn(
+        ['routes', index, 'set', key],
+        'has no effect: a syslog sink knows only host, which is its HOSTNAME',
+      )
+    }
+  }
+}
+
 /** Nothing as if the key were not there. */
-function valueOfKey(map: Written, key: string): Written | undefined {
+function valueOfKey(map: Written | undefined, key: string): Written | undefined {
   const written = entriesOf(map).get(key)?.value
   return written?.kind === 'text' && isNothing(written) ? undefined : written
 }

@@ -252,6 +252,25 @@ describe('a route', () => {
   })
 })
 
+describe('set of a route to syslog', () => {
+  const sinks = `{splunk: {type: splunk_hec, url: "https://hec.example.com:8088", token: "\${TOKEN}"}, siem: {type: syslog, url: "tls://siem.example.com"}}`
+  const set = 'set: {index: i, sourcetype: st, source: s, host: h}'
+
+  test('has no use for anything but the host', () => {
+    const { warnings } = accepted(withRoutes([`{name: a, when: n = "1", to: siem, ${set}}`, ALL], { sinks }))
+    const ignored = 'has no effect: a syslog sink knows only host, which is its HOSTNAME'
+    expect(warnings).toEqual([
+      `bridge.yaml:5:46 routes[0].set.index: ${ignored}`,
+      `bridge.yaml:5:56 routes[0].set.sourcetype: ${ignored}`,
+      `bridge.yaml:5:72 routes[0].set.source: ${ignored}`,
+    ])
+  })
+
+  test('that goes to Splunk too is used there', () => {
+    expect(accepted(withRoutes([`{name: a, to: [siem, splunk], ${set}}`], { sinks })).warnings).toEqual([])
+  })
+})
+
 test('sources that read the same logstore in one group are a problem', () => {
   const sources = `{a: ${SOURCE}, b: ${SOURCE.replace('endpoint: ', 'endpoint: https://')}}`
   expect(told(fileOf({ sources }))).toEqual([
