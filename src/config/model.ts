@@ -127,14 +127,14 @@ export interface SyslogConfig {
   name: string
   /** `tcp://host:port` or `tls://host:port`. */
   urls: readonly string[]
-  format: 'json' | 'kv' | 'raw'
+  format: 'json' | 'kv' | 'raw' | 'cef' | 'leef'
   header: 'rfc5424' | 'rfc3164' | 'none'
   framing: 'octet' | 'lf'
   confirm: 'drain' | 'written'
   /** 0–23. */
   facility: number
-  /** 0–7. */
-  severity: number
+  /** 0–7; `auto` is by what the log says. */
+  severity: number | 'auto'
   /** With fields of the log in braces, also `{project}`, `{logstore}`, `{topic}` and `{source}`. */
   hostname: string
   appName: string

@@ -370,9 +370,9 @@ export const SETTINGS = {
     doc: 'Syslog collector, instead of `SPLUNK_HEC_URL`. Several share the load and stand in for each other. Ports 514 (tcp) and 6514 (tls) if none is given.',
     example: 'tls://syslog.example.com:6514',
   }),
-  SYSLOG_FORMAT: defaulting('json', choice('json', 'kv', 'raw'), {
+  SYSLOG_FORMAT: defaulting('json', choice('json', 'kv', 'cef', 'leef', 'raw'), {
     group: 'syslog',
-    doc: 'Payload of a message. `json` is the event on one line, as Splunk would get it. `kv` is `||key=value||key=value`, as the vendor’s sample writes it. `raw` is one content as it is; a log without it is sent as `json`.',
+    doc: 'Payload of a message. `json` is the event on one line, as Splunk would get it. `kv` is `||key=value||key=value`, as the vendor’s sample writes it. `cef` (version 0) and `leef` (1.0, with tabs) have the keys of the SIEM for the logs of Alibaba Cloud’s products, everything else under its own name, and the event id as `slsEventId`. `raw` is one content as it is; a log without it is sent as `json`.',
   }),
   SYSLOG_HEADER: defaulting('rfc5424', choice('rfc5424', 'rfc3164', 'none'), {
     group: 'syslog',
@@ -389,7 +389,10 @@ export const SETTINGS = {
     doc: 'What proves that messages arrived, so that checkpoints may move. `drain` half-closes a connection and waits until the collector closes it too: it has read everything then. `written` waits until the connection has lived on for 16 MB or 60 s: likely, and no proof.',
   }),
   SYSLOG_FACILITY: defaulting('user', facility, { group: 'syslog', doc: 'Facility, by name or number.' }),
-  SYSLOG_SEVERITY: defaulting('info', severity, { group: 'syslog', doc: 'Severity, by name or number.' }),
+  SYSLOG_SEVERITY: defaulting('info', severity, {
+    group: 'syslog',
+    doc: 'Severity, by name or number. `auto`: by what the log says, as a refused call or its own `level`. The severities in CEF and LEEF always are.',
+  }),
   SYSLOG_HOSTNAME: defaulting('{project}', hostNameTemplate, {
     group: 'syslog',
     doc: 'HOSTNAME of the header, the same from every replica. `{project}`, `{logstore}`, `{topic}`, `{source}` and fields of the log are replaced. If it comes out empty, it is `-`.',

@@ -18,8 +18,12 @@ const LONG_SEVERITIES: Readonly<Record<string, string>> = {
 
 /** Value: 0–23. */
 export const facility: Parser<number> = numbered(FACILITIES, {})
-/** Value: 0–7. */
-export const severity: Parser<number> = numbered(SEVERITIES, LONG_SEVERITIES)
+const fixedSeverity = numbered(SEVERITIES, LONG_SEVERITIES)
+/** Value: 0–7, or `auto`. */
+export const severity: Parser<number | 'auto'> = {
+  allowed: `auto, ${fixedSeverity.allowed}`,
+  parse: (text) => (text.toLowerCase() === 'auto' ? { value: 'auto' } : fixedSeverity.parse(text)),
+}
 
 /** A name of the list or its number. */
 function numbered(list: readonly string[], others: Readonly<Record<string, string>>): Parser<number> {

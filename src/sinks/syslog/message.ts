@@ -1,15 +1,18 @@
 import type { BatchOrigin } from '../../core/batch.ts'
 import type { Envelope } from './envelope.ts'
 import { cutEnvelope, placesOf } from './envelope.ts'
+import { Fields } from './fields.ts'
+import type { Kind } from './kind.ts'
+import { kindOf } from './kind.ts'
 import { LegacyTime } from './legacy-time.ts'
 import type { PayloadOptions } from './payload.ts'
 import { payloadOf } from './payload.ts'
 
 export interface MessageOptions extends PayloadOptions {
   readonly header: 'rfc5424' | 'rfc3164' | 'none'
-  /** 0–23 and 0–7. */
+  /** 0–23 and 0–7; `auto` is by what the log says. */
   readonly facility: number
-  readonly severity: number
+  readonly severity: number | 'auto'
   readonly appName: string
   /** SD-ID of the structured data. */
   readonly sdId: string
@@ -34,7 +37,6 @@ const LONGEST_TAG = 32
 /** Turns envelopes into messages: a header and a payload. A pure function, apart from what it remembers. */
 export class Messages {
   readonly #options: MessageOptions
-  readonly #priority: string
   readonly #appName: string
   readonly #tag: string
   readonly #legacyTime: LegacyTime
@@ -43,9 +45,8 @@ export class Messages {
   #secondText = ''
 
   constructor(options: MessageOptions) {
-    const { facility, severity, appName, timezone } = options
+    const { appName, timezone } = options
     this.#options = options
-    this.#priority = `<${facility * 8 + severity}>`
     this.#appName = headerText(appName, LONGEST_APP_NAME)
     this.#tag = appName.replace(/[^A-Za-z0-9]/g, '').slice(0, LONGEST_TAG) || 'sls'
     this.#legacyTime = new LegacyTime(timezone)
@@ -55,24 +56,34 @@ export class Messages {
   of(envelope: Buffer, origin: BatchOrigin): Message | { readonly tooLong: number } {
     const { header, maxBytes, oversize } = this.#options
     const cut = cutEnvelope(envelope)
-    const head = this.#head(cut, origin, '')
-    const payload = payloadOf(cut.event, header === 'rfc5424' ? undefined : cut.id, this.#options)
+    let known: Kind | undefined
+    const kind = (): Kind => {
+      known ??= kindOf(new Fields(cut.event))
+      return known
+    }
+    const head = this.#head(cut, origin, kind, '')
+    const payload = payloadOf(cut, header === 'rfc5424', kind, this.#options)
     const length = Buffer.byteLength(head) + payload.bytes.length
     if (length <= maxBytes) return { head, payload: payload.bytes, truncated: false }
     if (oversize !== 'truncate') return { tooLong: length }
-    const marked = payload.marksItself ? head : this.#head(cut, origin, ` slsTruncated="${length}"`)
+    const marked = payload.marksItself ? head : this.#head(cut, origin, kind, ` slsTruncated="${length}"`)
     const shortened = payload.shortened(maxBytes - Buffer.byteLength(marked), length)
     return shortened === undefined ? { tooLong: length } : { head: marked, payload: shortened, truncated: true }
   }
 
-  #head({ time, host, id, event }: Envelope, { shard }: BatchOrigin, mark: string): string {
-    const { header, sdId } = this.#options
+  #head({ time, host, id, event }: Envelope, { shard }: BatchOrigin, kind: () => Kind, mark: string): string {
+    const { header, sdId, format, facility, severity } = this.#options
     if (header === 'none') return ''
+    const priority = `<${facility * 8 + (severity === 'auto' ? kind().severity[0] : severity)}>`
     const name = headerText(host, LONGEST_HOSTNAME)
-    if (header === 'rfc3164') return `${this.#priority}${this.#legacyTime.of(time)} ${name} ${this.#tag}: `
+    if (header === 'rfc3164') {
+      // Receivers of CEF and LEEF know them by their beginning, and want nothing between it and the host.
+      const tag = format === 'cef' || format === 'leef' ? '' : `${this.#tag}: `
+      return `${priority}${this.#legacyTime.of(time)} ${name} ${tag}`
+    }
     const { topic, source } = placesOf(event)
     const parameters = `id="${value(id)}" topic="${value(topic)}" source="${value(source)}" shard="${shard}"${mark}`
-    return `${this.#priority}1 ${this.#timestamp(time)} ${name} ${this.#appName} - - [${sdId} ${parameters}] `
+    return `${priority}1 ${this.#timestamp(time)} ${name} ${this.#appName} - - [${sdId} ${parameters}] `
   }
 
   /** Receivers take six digits; the rest is cut, not rounded. */

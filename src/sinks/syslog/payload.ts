@@ -1,8 +1,11 @@
+import type { Envelope } from './envelope.ts'
+import { Extension } from './extension.ts'
+import type { Kind } from './kind.ts'
 import { membersOf } from './members.ts'
-import { longestValue, shortenedJson } from './shorten.ts'
+import { cutText, longestValue, shortenedJson } from './shorten.ts'
 
 export interface PayloadOptions {
-  readonly format: 'json' | 'kv' | 'raw'
+  readonly format: 'json' | 'kv' | 'raw' | 'cef' | 'leef'
   readonly rawField: string
   readonly kvSeparator: string
 }
@@ -16,15 +19,25 @@ export interface Payload {
   shortened(limit: number, whole: number): Buffer | undefined
 }
 
-/** `id`: the event id, where no structured data carries it. */
-export function payloadOf(event: Buffer, id: string | undefined, options: PayloadOptions): Payload {
+/**
+ * `hasId`: whether the header carries the event id. CEF and LEEF always have it. `kind` is made only by the formats that need
+ * it.
+ */
+export function payloadOf(
+  { event, id, time }: Envelope,
+  hasId: boolean,
+  kind: () => Kind,
+  options: PayloadOptions,
+): Payload {
   const { format, rawField, kvSeparator } = options
+  if (format === 'cef' || format === 'leef') return new Extension(kind(), { time, id }, format)
+  const ownId = hasId ? undefined : id
   const members = format === 'json' ? undefined : membersOf(event)
   if (format === 'kv' && members !== undefined) {
-    return new KeyValues(id === undefined ? members : [...members, ['sls_event_id', id]], kvSeparator)
+    return new KeyValues(hasId ? members : [...members, ['sls_event_id', id]], kvSeparator)
   }
   const line = format === 'raw' ? members?.findLast(([key]) => key === rawField)?.[1] : undefined
-  return line === undefined ? new Json(event, id) : new Line(line)
+  return line === undefined ? new Json(event, ownId) : new Line(line)
 }
 
 class Json implements Payload {
@@ -93,14 +106,6 @@ class Line implements Payload {
 
 function onOneLine(text: string): string {
   return text.replace(/[\r\n\0]/g, ' ')
-}
-
-/** The beginning of a text of UTF-8, no character cut. */
-function cutText(text: Buffer, most: number): Buffer {
-  if (text.length <= most) return text
-  let end = most
-  while (end > 0 && ((text[end] as number) & 0xc0) === 0x80) end--
-  return text.subarray(0, end)
 }
 
 /** A JSON object with one more member. Other values have no room for one. */

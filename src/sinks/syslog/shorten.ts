@@ -82,3 +82,11 @@ function unitAt(json: Buffer, at: number): number {
   if (byte < 0xe0) return 2
   return byte < 0xf0 ? 3 : 4
 }
+
+/** The beginning of a text of UTF-8, no character cut. */
+export function cutText(text: Buffer, most: number): Buffer {
+  if (text.length <= most) return text
+  let end = most
+  while (end > 0 && ((text[end] as number) & 0xc0) === 0x80) end--
+  return text.subarray(0, end)
+}

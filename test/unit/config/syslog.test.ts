@@ -61,6 +61,10 @@ test.each([
     { facility: 23, severity: 3 },
   ],
   [
+    { SYSLOG_FORMAT: 'leef', SYSLOG_SEVERITY: 'Auto' },
+    { format: 'leef', severity: 'auto' },
+  ],
+  [
     { SYSLOG_FACILITY: '13', SYSLOG_SEVERITY: '0' },
     { facility: 13, severity: 0 },
   ],

@@ -1,0 +1,153 @@
+import { LONGEST, STANDARD_KEYS } from './keys.ts'
+import type { Kind } from './kind.ts'
+import type { Payload } from './payload.ts'
+import { read } from './readings.ts'
+import { cutText, longestValue } from './shorten.ts'
+
+export type EventFormat = 'cef' | 'leef'
+
+interface Pair {
+  readonly key: string
+  readonly text: string
+  /** It would mean something else if it were shorter. */
+  readonly isFixed?: boolean
+}
+
+const VENDOR = 'Alibaba Cloud'
+const VERSION = '1'
+const LONGEST_NAME = 512
+const LONGEST_CLASS = { cef: 1023, leef: 255 } as const
+
+/**
+ * An event in CEF (version 0) or LEEF (version 1.0, with tabs): a header, then keys and values. First what the table of
+ * products maps, then everything else under its own name, then the event id.
+ */
+export class Extension implements Payload {
+  readonly marksItself = true
+  readonly bytes: Buffer
+  readonly #format: EventFormat
+  readonly #head: string
+  readonly #pairs: readonly Pair[]
+
+  /** `time`: decimal unix seconds. */
+  constructor(kind: Kind, { time, id }: { readonly time: string; readonly id: string }, format: EventFormat) {
+    this.#format = format
+    this.#head = format === 'cef' ? cefHead(kind) : leefHead(kind)
+    this.#pairs = pairsOf(kind, { time, id }, format)
+    this.bytes = this.#joined(this.#pairs.map((pair) => this.#value(pair)))
+  }
+
+  shortened(limit: number, whole: number): Buffer | undefined {
+    const mark = { key: 'slsTruncated', text: String(whole) }
+    const values = this.#pairs.map((pair) => this.#value(pair))
+    const marked = this.#joined(values, mark)
+    const lengths = this.#pairs.map(({ isFixed }, i) => (isFixed ? 0 : (values[i] as Buffer).length))
+    const most = longestValue(lengths, marked.length - limit)
+    if (most === undefined) return undefined
+    const cut = values.map((value, i) => (this.#pairs[i]?.isFixed ? value : this.#cut(value, most)))
+    return this.#joined(cut, mark)
+  }
+
+  #value({ text }: Pair): Buffer {
+    return Buffer.from(this.#format === 'cef' ? cefValue(text) : leefValue(text))
+  }
+
+  /** Neither a character nor an escape is cut. */
+  #cut(value: Buffer, most: number): Buffer {
+    if (value.length <= most) return value
+    const text = cutText(value, most).toString()
+    const backslashes = /\\*$/.exec(text)?.[0].length ?? 0
+    return Buffer.from((backslashes % 2 === 1 ? text.slice(0, -1) : text).trimEnd())
+  }
+
+  #joined(values: readonly Buffer[], mark?: Pair): Buffer {
+    const pairs = values.flatMap((value, i) => (value.length === 0 ? [] : [`${this.#pairs[i]?.key}=${value}`]))
+    if (mark) pairs.push(`${mark.key}=${mark.text}`)
+    return Buffer.from(this.#head + pairs.join(this.#format === 'cef' ? ' ' : '\t'))
+  }
+}
+
+function cefHead({ product, eventClass, eventName, severity }: Kind): string {
+  const [cutClass, name] = [beginning(eventClass, LONGEST_CLASS.cef), beginning(eventName, LONGEST_NAME)]
+  return `CEF:0|${[VENDOR, product, VERSION, cutClass, name].map(cefHeader).join('|')}|${severity[1]}|`
+}
+
+function leefHead({ product, eventClass }: Kind): string {
+  return `LEEF:1.0|${[VENDOR, product, VERSION, beginning(eventClass, LONGEST_CLASS.leef)].map(leefHeader).join('|')}|`
+}
+
+/** `=` is not escaped there, and a line end cannot be. */
+function cefHeader(text: string): string {
+  return text.replace(/[\\|]/g, '\\$&').replace(CONTROL, ' ')
+}
+
+function cefValue(text: string): string {
+  const escaped = text.replace(/[\\=]/g, '\\$&').replaceAll('\n', '\\n').replaceAll('\r', '\\r')
+  return escaped.replace(CONTROL, ' ').trimEnd()
+}
+
+/** LEEF has no escape for its bars and tabs. */
+function leefHeader(text: string): string {
+  return text.replaceAll('|', '_').replace(CONTROL, ' ')
+}
+
+function leefValue(text: string): string {
+  return text.replaceAll('\n', '\\n').replaceAll('\r', '\\r').replace(CONTROL, ' ').trimEnd()
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to replace
+const CONTROL = /[\u0000-\u001f\u007f]/g
+
+function pairsOf(kind: Kind, { time, id }: { time: string; id: string }, format: EventFormat): Pair[] {
+  const { fields, severity } = kind
+  const pairs: Pair[] = []
+  const taken = new Set(['slsEventId', 'slsTruncated'])
+  const consumed = new Set<string>()
+  const put = (pair: Pair): boolean => {
+    if (pair.text === '' || taken.has(pair.key)) return false
+    taken.add(pair.key)
+    pairs.push(pair)
+    return true
+  }
+  for (const column of kind.columns) {
+    const found = kind.find(column.from)
+    const value = read(column, format, found?.text)
+    if (value === undefined) continue
+    const { key, label, text } = value
+    const most = (format === 'cef' ? LONGEST[key] : undefined) ?? Number.POSITIVE_INFINITY
+    // An id that is cut is another id.
+    if (text.length > most && key === 'externalId') continue
+    const isFixed = column.as !== undefined && column.as !== 'text'
+    if (!put({ key, text: beginning(text, most), isFixed })) continue
+    if (label !== undefined) put({ key: `${key}Label`, text: label, isFixed: true })
+    if (found?.content !== undefined && text === found.text && text.length <= most) consumed.add(found.content)
+  }
+  const timeKey = format === 'cef' ? 'rt' : 'devTime'
+  if (!taken.has(timeKey)) pairs.unshift({ key: timeKey, text: millisecondsOf(time), isFixed: true })
+  if (format === 'leef') put({ key: 'sev', text: String(severity[2]), isFixed: true })
+  taken.add(timeKey)
+  for (const [name, text] of fields.members) {
+    if (!consumed.has(name)) put({ key: freeKey(name, format, taken), text })
+  }
+  return [...pairs, { key: 'slsEventId', text: id, isFixed: true }]
+}
+
+/** At most so many units of a text, no surrogate pair cut. */
+function beginning(text: string, most: number): string {
+  return text.length <= most ? text : text.slice(0, most).replace(/[\uD800-\uDBFF]$/, '')
+}
+
+/** A key of its own for a content: letters and digits, not a key that means something else. */
+function freeKey(name: string, format: EventFormat, taken: ReadonlySet<string>): string {
+  const own = name.replace(/[^A-Za-z0-9]/g, '') || 'slsField'
+  const base = STANDARD_KEYS[format].has(own) ? `sls${own[0]?.toUpperCase()}${own.slice(1)}` : own
+  for (let n = 1; ; n++) {
+    const key = n === 1 ? base : `${base}${n}`
+    if (!taken.has(key)) return key
+  }
+}
+
+function millisecondsOf(time: string): string {
+  const [seconds = '0', decimals = ''] = time.split('.')
+  return String(BigInt(seconds) * 1000n + BigInt(decimals.slice(0, 3).padEnd(3, '0')))
+}

@@ -1,0 +1,63 @@
+import type { Fields, Found } from './fields.ts'
+import type { Product, Severity } from './products.ts'
+import { LEVELS, PRODUCTS, UNKNOWN_SEVERITY } from './products.ts'
+
+const UNKNOWN: Product = { name: 'Log Service', topics: [], columns: [], severities: [] }
+
+/** What a log is, by the table of products. */
+export interface Kind {
+  readonly product: string
+  readonly eventClass: string
+  readonly eventName: string
+  readonly severity: Severity
+  readonly columns: Product['columns']
+  readonly fields: Fields
+  /** The first of the fields that the log has. */
+  find(paths: readonly string[]): Found | undefined
+}
+
+export function kindOf(fields: Fields): Kind {
+  const topic = fields.members.get('__topic__') ?? ''
+  const product = PRODUCTS.find((each) => isOf(each, topic, fields)) ?? UNKNOWN
+  const find = (paths: readonly string[]): Found | undefined => {
+    for (const path of paths) {
+      const found = fields.find(path, product.inside)
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+  const eventClass = find(product.eventClass ?? [])?.text ?? (topic || 'log')
+  const eventName = find(product.eventName ?? [])?.text ?? eventClass
+  const { name, columns } = product
+  return { product: name, eventClass, eventName, columns, fields, severity: severityOf(product, find), find }
+}
+
+function isOf({ topics, has, inside }: Product, topic: string, fields: Fields): boolean {
+  const isTopic = (known: string): boolean =>
+    known.endsWith('*') ? topic.startsWith(known.slice(0, -1)) : topic === known
+  return topics.some(isTopic) || (has?.every((path) => fields.find(path, inside) !== undefined) ?? false)
+}
+
+function severityOf({ severities }: Product, find: Kind['find']): Severity {
+  const matches = ([path, pattern]: [string, RegExp]): boolean => pattern.test(find([path])?.text ?? '')
+  const rule = severities.find(({ when }) => Object.entries(when).every(matches))
+  return rule?.is ?? LEVELS[levelOf(find(['priority', 'severity', 'level'])?.text)] ?? UNKNOWN_SEVERITY
+}
+
+const WORDS: readonly string[] = [
+  'emergency emerg panic',
+  'alert',
+  'critical crit',
+  'error err',
+  'warning warn',
+  'notice',
+  'informational info',
+  'debug',
+]
+
+/** A severity of syslog by its name or number; -1 for another word. */
+function levelOf(text: string | undefined): number {
+  if (text === undefined) return -1
+  if (/^[0-7]$/.test(text)) return Number(text)
+  return WORDS.findIndex((words) => words.split(' ').includes(text.toLowerCase()))
+}
