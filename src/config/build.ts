@@ -130,6 +130,7 @@ export function syslogOf(name: string, { values, pem }: Pick<Understood, 'values
     maxBytes: values.SYSLOG_MAX_BYTES,
     oversize: values.SYSLOG_OVERSIZE,
     connections: values.SYSLOG_CONNECTIONS,
+    ...present({ maxEps: values.SYSLOG_MAX_EPS }),
     tls: tlsOf('SYSLOG', values, pem),
   }
 }

@@ -147,6 +147,8 @@ export interface SyslogConfig {
   oversize: 'truncate' | 'dead-letter'
   /** To one target. */
   connections: number
+  /** Events a second, all connections together. */
+  maxEps?: number
   tls: TlsConfig
 }
 

@@ -455,6 +455,11 @@ export const SETTINGS = {
     group: 'syslog',
     doc: 'Connections to one collector that are written to at the same time. Up to 7 more wait for their confirmation.',
   }),
+  SYSLOG_MAX_EPS: optional(wholeNumber(1, 10_000_000), {
+    group: 'syslog',
+    doc: 'Most events a second, all connections together, for a collector whose licence drops what comes faster. Each replica counts for itself.',
+    example: '5000',
+  }),
   DEAD_LETTER_DIR: defaulting('./dead-letter', text, {
     group: 'data',
     doc: 'Directory for the events that the SIEM refused for good, as JSON-lines files.',

@@ -28,10 +28,13 @@ const SPACE = 0x20
 
 /** Frames the events of batches: `MSG-LEN SP MSG` or `MSG LF` (RFC 6587). */
 export class Framer {
+  readonly #most: number
   readonly #messages: Messages
   readonly #framing: Framing
 
-  constructor(options: MessageOptions & { readonly framing: Framing }) {
+  /** `most`: frames of a piece. */
+  constructor(options: MessageOptions & { readonly framing: Framing }, most = Number.POSITIVE_INFINITY) {
+    this.#most = most
     this.#messages = new Messages(options)
     this.#framing = options.framing
   }
@@ -49,7 +52,7 @@ export class Framer {
         continue
       }
       const needed = Buffer.byteLength(message.head) + message.payload.length + FRAMING_BYTES
-      if (used + needed > bytes.length) {
+      if (used + needed > bytes.length || frames >= this.#most) {
         if (frames > 0) yield { bytes: bytes.subarray(0, used), frames, truncated }
         // What was given away still leaves from that memory.
         bytes = Buffer.allocUnsafe(Math.max(PIECE_BYTES, needed))

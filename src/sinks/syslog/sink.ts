@@ -13,6 +13,7 @@ import { Delivery } from './delivery.ts'
 import type { Framing } from './frames.ts'
 import { Framer } from './frames.ts'
 import type { MessageOptions } from './message.ts'
+import { Pace } from './pace.ts'
 import type { Shared } from './shared.ts'
 import type { Confirm } from './target.ts'
 import { Target } from './target.ts'
@@ -27,6 +28,8 @@ export interface SyslogOptions extends MessageOptions {
   readonly confirm: Confirm
   /** To one target, those that drain not counted. */
   readonly connections: number
+  /** Events a second, all connections together. */
+  readonly maxEps?: number
   readonly deadLetter: DeadLetter
   readonly clock: Clock
   readonly telemetry: Telemetry
@@ -38,9 +41,10 @@ export class SyslogSink implements Sink {
   readonly #shared: Shared
 
   constructor(options: SyslogOptions) {
-    const { sink, urls, clock, telemetry, deadLetter, maxBytes } = options
+    const { sink, urls, clock, telemetry, deadLetter, maxBytes, maxEps } = options
     const scope = { of: 'sink', sink } as const
-    const all = urls.map((url) => new Target({ ...options, url }))
+    const pace = maxEps === undefined ? undefined : new Pace(maxEps, clock)
+    const all = urls.map((url) => new Target({ ...options, url, pace }))
     const targets = new Endpoints(all, {
       clock,
       probe: (target, signal) => target.probe(signal),
@@ -52,7 +56,7 @@ export class SyslogSink implements Sink {
     this.name = sink
     this.#shared = {
       ...{ sink, maxBytes, targets, deadLetter, clock, telemetry },
-      framer: new Framer(options),
+      framer: new Framer(options, pace?.most),
       evidence: new Evidence(),
       gate: new PauseGate({
         key: { reason: 'syslog_configuration', scope },

@@ -7,6 +7,7 @@ import type { ConnectionEnd, Telemetry } from '../../core/telemetry.ts'
 import type { Tls } from '../../net/tls.ts'
 import { Dialer } from './connect.ts'
 import type { Piece } from './frames.ts'
+import type { Pace } from './pace.ts'
 import { Stream } from './stream.ts'
 
 /** A connection takes batches until one of these, and is drained. More of them keeps checkpoints behind; less wastes ports. */
@@ -32,6 +33,8 @@ export interface TargetOptions {
   readonly confirm: Confirm
   /** Connections that are written to at the same time. */
   readonly connections: number
+  /** Shared by all targets of a sink. */
+  readonly pace: Pace | undefined
   readonly clock: Clock
   readonly telemetry: Pick<Telemetry, 'connectionEnded' | 'confirmed' | 'notice'>
 }
@@ -87,7 +90,7 @@ export class Target {
   async #send(pieces: Iterable<Piece>, { leaving, alone, signal }: SendOptions): Promise<void> {
     const write = async (): Promise<Stream> => {
       signal.throwIfAborted()
-      return await this.#write(pieces, leaving, alone)
+      return await this.#write(pieces, { leaving, alone, signal })
     }
     const { clock, telemetry, sink, confirm } = this.#options
     const stream = await abortable(this.#writers(write), signal)
@@ -119,12 +122,13 @@ export class Target {
     for (const stream of this.#all) stream.destroy()
   }
 
-  async #write(pieces: Iterable<Piece>, leaving: SendOptions['leaving'], alone: boolean): Promise<Stream> {
+  async #write(pieces: Iterable<Piece>, { leaving, alone, signal }: SendOptions): Promise<Stream> {
     const stream = (alone ? undefined : this.#idle.pop()) ?? (await this.#open())
     const isFirst = stream.written === 0
     try {
       if (alone) await stream.stays()
       for (const piece of pieces) {
+        await this.#options.pace?.take(piece.frames, AbortSignal.any([signal, stream.over]))
         leaving(piece)
         await stream.write(piece.bytes)
       }

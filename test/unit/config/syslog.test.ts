@@ -60,6 +60,7 @@ test.each([
     { SYSLOG_FACILITY: 'LOCAL7', SYSLOG_SEVERITY: 'error' },
     { facility: 23, severity: 3 },
   ],
+  [{ SYSLOG_MAX_EPS: '500' }, { maxEps: 500 }],
   [
     { SYSLOG_FORMAT: 'leef', SYSLOG_SEVERITY: 'Auto' },
     { format: 'leef', severity: 'auto' },
@@ -81,6 +82,7 @@ test.each([
   ['SYSLOG_FORMAT', 'cef3'],
   ['SYSLOG_CONFIRM', 'udp'],
   ['SYSLOG_TIMEZONE', 'Mars'],
+  ['SYSLOG_MAX_EPS', '0'],
 ])('%s=%s is refused', (name, value) => {
   expect(blamed({ SYSLOG_URL: 'tcp://a', [name]: value })).toEqual([name])
 })

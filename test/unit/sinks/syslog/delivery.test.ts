@@ -161,6 +161,27 @@ describe('delivery by drain', () => {
   })
 })
 
+describe('a limit of events a second', () => {
+  test('counts all connections and targets together, and messages leave evenly', async () => {
+    const [one, other] = [await receiver(), await receiver()]
+    const { deliver } = await syslogTo([one.url, other.url], { maxEps: 1_000 })
+    const since = performance.now()
+    await Promise.all([0, 1, 2, 3].map((n) => deliver(many(200, 200 * n))))
+    expect(performance.now() - since).toBeGreaterThan(740)
+    expect(distinct([...idsIn(one), ...idsIn(other)])).toHaveLength(800)
+  })
+
+  test('gives a lease up at once', async () => {
+    const collector = await receiver()
+    const { deliver, lease } = await syslogTo([collector.url], { maxEps: 1 })
+    const delivery = deliver(many(100))
+    await collector.until(() => collector.messages.length === 1)
+    lease.lose()
+    await expect(delivery).rejects.toMatchObject({ kind: 'lease' })
+    expect(collector.messages.length).toBeLessThanOrEqual(2)
+  })
+})
+
 describe('a frame that ends the connection', () => {
   const poisoned = (count: number, ...poison: number[]) =>
     envelopes(idsOf(0, count).map((id, n) => ({ id, event: { n, text: poison.includes(n) ? 'poison' : 'good' } })))
