@@ -170,9 +170,10 @@ function sizes(known: Known, { problems }: Findings): void {
 function encryption({ values, credentials }: Known, { warnings }: Findings): void {
   const look = (name: SettingName, text: string | undefined, what: string) => {
     const url = URL.parse(text ?? '')
-    const isPlain = url?.protocol === 'http:' || url?.protocol === 'tcp:'
+    const isPlain = url !== null && ['http:', 'tcp:', 'relp:'].includes(url.protocol)
     if (!url || !isPlain || LOOPBACK.test(url.hostname)) return
-    const [to, instead] = url.protocol === 'tcp:' ? [text, 'tls://'] : [url.origin, 'https://']
+    const [to, instead] =
+      url.protocol === 'http:' ? [url.origin, 'https://'] : [text, `${url.protocol === 'tcp:' ? '' : 'relp+'}tls://`]
     warnings.push(
       `${name}: the connection to ${to} is not encrypted. Anyone on the network can read ${what}. Use ${instead}.`,
     )
@@ -221,7 +222,7 @@ function sinkTls(known: Known, { problems, warnings }: Findings, { prefix, urls 
   const names = (['CA_FILE', 'CERT_FILE', 'KEY_FILE', 'SERVER_NAME', 'VERIFY'] as const)
     .map((suffix) => `${prefix}_TLS_${suffix}` as const)
     .filter((name) => given.has(name))
-  if (names.length > 0 && urls.length > 0 && urls.every((url) => url.startsWith(plain))) {
+  if (names.length > 0 && urls.length > 0 && urls.every((url) => url.startsWith(plain) || url.startsWith('relp://'))) {
     warnings.push(`${names.join(', ')}: no effect, because ${prefix}_URL is ${plain}`)
   } else if (values[`${prefix}_TLS_VERIFY`] === false) {
     warnings.push(`${prefix}_TLS_VERIFY is off: a server in between can read ${what}. Use it only for experiments`)

@@ -3,6 +3,7 @@ import { systemClock } from '../../core/clock.ts'
 import { NO_TELEMETRY } from '../../core/telemetry.ts'
 import { Dialer, SYSLOG_SETTINGS } from '../../sinks/syslog/connect.ts'
 import { halfClose } from '../../sinks/syslog/probe.ts'
+import { openSession } from '../../sinks/syslog/relp-target.ts'
 import type { Check, Finding } from './finding.ts'
 import { ok, warn } from './finding.ts'
 import { handshake } from './tls.ts'
@@ -11,7 +12,7 @@ import { handshake } from './tls.ts'
 export function syslogChecks({ urls, confirm, tls }: SyslogConfig): Check[] {
   return urls.flatMap((url) => {
     const dialer = new Dialer({ url, tls, clock: systemClock, telemetry: NO_TELEMETRY })
-    const handshakes: Check[] = url.startsWith('tls:')
+    const handshakes: Check[] = /^(relp\+)?tls:/.test(url)
       ? [
           {
             about: 'syslog TLS',
@@ -33,6 +34,13 @@ interface Asked {
 }
 
 async function connection(url: string, { dialer, confirm }: Asked, signal: AbortSignal): Promise<Finding> {
+  if (url.startsWith('relp')) {
+    const session = await openSession(url, dialer, { clock: systemClock, sink: '', telemetry: NO_TELEMETRY, signal })
+    session.close()
+    return ok(
+      `${url}: connected, and answers each message by RELP; the header is not proven, nor what is behind its queue`,
+    )
+  }
   const does = await halfClose(url, dialer, systemClock, signal)
   if (does === 'closed early') {
     return warn(

@@ -1,5 +1,5 @@
 /**
- * A syslog collector over TCP and TLS (RFC 6587), with the misbehaviour of real ones on demand: it closes early, resets, goes silent,
+ * A syslog collector over TCP and TLS (RFC 6587), also with RELP, with the misbehaviour of real ones on demand: it closes early, resets, goes silent,
  * or never answers a half-close.
  *
  * Not implemented: `NOT_IMPLEMENTED` below.
@@ -13,10 +13,12 @@ import type { WaitOptions } from '../watch.ts'
 import { Watch } from '../watch.ts'
 import type { Framing } from './frames.ts'
 import { FrameReader } from './frames.ts'
+import type { Received } from './relp.ts'
+import { RelpServer } from './relp.ts'
 
 export type { SyslogReceiver }
 
-export const NOT_IMPLEMENTED = ['RELP and UDP', 'any meaning of a message: frames are kept as bytes']
+export const NOT_IMPLEMENTED = ['UDP', 'any meaning of a message: frames are kept as bytes']
 
 /** What one connection does when it has read so many messages, or a certain one. */
 export interface SyslogFault {
@@ -24,9 +26,10 @@ export interface SyslogFault {
    * - `fin`: closes as a collector does that refuses a frame. What follows is read and thrown away, so that no reset tells of it.
    * - `reset`: resets the connection.
    * - `stop`: reads no more, and does not close.
-   * - `deaf`: reads on, and never answers our FIN.
+   * - `deaf`: reads on, and never answers our FIN, nor a message of RELP.
+   * - `refuse`: answers messages with `500` (RELP).
    */
-  does: 'fin' | 'reset' | 'stop' | 'deaf'
+  does: 'fin' | 'reset' | 'stop' | 'deaf' | 'refuse'
   /** Default 0: at once. */
   afterMessages?: number
   /** Instead of a count: at each message that matches. It is not kept. */
@@ -38,8 +41,8 @@ export interface SyslogFault {
 }
 
 export interface SyslogReceiverOptions extends ListenOptions {
-  /** Default `octet`. */
-  framing?: Framing
+  /** Default `octet`. With `relp` each message is answered. */
+  framing?: Framing | 'relp'
   faults?: readonly SyslogFault[]
 }
 
@@ -58,7 +61,7 @@ class SyslogReceiver implements AsyncDisposable {
   /** Messages that were read whole, in the order of their arrival. */
   readonly messages: Buffer[] = []
   readonly connections = { open: 0, total: 0 }
-  readonly #framing: Framing
+  readonly #framing: Framing | 'relp'
   readonly #host: string
   readonly #tls: TlsOptions | undefined
   readonly #scripts: Script[] = []
@@ -96,7 +99,8 @@ class SyslogReceiver implements AsyncDisposable {
 
   /** As `SYSLOG_URL` takes it. */
   get url(): string {
-    return `${this.#tls ? 'tls' : 'tcp'}://${this.#host.includes(':') ? `[${this.#host}]` : this.#host}:${this.#port}`
+    const scheme = this.#framing === 'relp' ? (this.#tls ? 'relp+tls' : 'relp') : this.#tls ? 'tls' : 'tcp'
+    return `${scheme}://${this.#host.includes(':') ? `[${this.#host}]` : this.#host}:${this.#port}`
   }
 
   /** Later connections do this, in the order in which faults were given. */
@@ -135,6 +139,21 @@ class SyslogReceiver implements AsyncDisposable {
     await this.close()
   }
 
+  /** The messages that are complete with each run of bytes. */
+  #reader(socket: Socket): (bytes: Buffer) => Iterable<Received> {
+    if (this.#framing === 'relp') {
+      const server = new RelpServer(
+        (text) => socket.write(text),
+        () => socket.end(),
+      )
+      return (bytes) => server.push(bytes)
+    }
+    const frames = new FrameReader(this.#framing)
+    return function* (bytes) {
+      for (const message of frames.push(bytes)) yield { message, answer: () => {} }
+    }
+  }
+
   /** A socket of TLS cannot be reset, only the one below it. */
   #reset({ remotePort }: Socket): void {
     for (const socket of this.#sockets) if (socket.remotePort === remotePort) socket.resetAndDestroy()
@@ -145,11 +164,11 @@ class SyslogReceiver implements AsyncDisposable {
     this.connections.total += 1
     const script = this.#scripts.find(({ times = 1, fired }) => times === 0 || fired < times)
     if (script) script.fired += 1
-    const reader = new FrameReader(this.#framing)
+    const received = this.#reader(socket)
     let read = 0
     let isOver = false
     const isDue = (message: Buffer | undefined): boolean => {
-      if (script === undefined || script.does === 'deaf') return false
+      if (script === undefined || script.does === 'deaf' || script.does === 'refuse') return false
       if (script.at) return message !== undefined && script.at.test(message.toString())
       return read >= (script.afterMessages ?? 0)
     }
@@ -163,11 +182,16 @@ class SyslogReceiver implements AsyncDisposable {
     const take = (bytes: Buffer): void => {
       if (isOver) return
       try {
-        for (const message of reader.push(bytes)) {
+        for (const { message, answer } of received(bytes)) {
+          if (script?.does === 'refuse' && (script.at?.test(message.toString()) ?? true)) {
+            answer('500 not taken')
+            continue
+          }
           if (script?.at && misbehave(message)) break
           this.messages.push(Buffer.from(message))
           read += 1
           if (misbehave()) break
+          if (script?.does !== 'deaf') answer('200 OK')
         }
       } catch {
         isOver = true

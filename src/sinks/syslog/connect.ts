@@ -18,7 +18,7 @@ const ATTEMPTS = 4
 export const SYSLOG_SETTINGS = variablesOf('SYSLOG')
 
 export interface DialerOptions {
-  /** `tcp://host:port` or `tls://host:port`. */
+  /** `tcp://`, `tls://`, `relp://` or `relp+tls://`, host and port. */
   readonly url: string
   readonly tls: Tls
   readonly clock: Clock
@@ -40,7 +40,7 @@ export class Dialer {
     signal.throwIfAborted()
     const { url, clock } = this.#options
     const over = new AbortController()
-    const isTls = url.startsWith('tls:')
+    const isTls = /^(relp\+)?tls:/.test(url)
     const socket = isTls ? this.#tls() : this.#tcp()
     const aborted = (): void => void socket.destroy(signal.reason as Error)
     signal.addEventListener('abort', aborted, { once: true })

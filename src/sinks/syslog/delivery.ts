@@ -10,6 +10,7 @@ import type { Pass } from '../pause-gate.ts'
 import type { Piece } from './frames.ts'
 import type { Part } from './part.ts'
 import { halvesOf, isSingle, wholeOf } from './part.ts'
+import type { Answer } from './relp-session.ts'
 import type { Shared } from './shared.ts'
 import type { Target } from './target.ts'
 
@@ -21,6 +22,8 @@ const MOST_UNKNOWN = 3
 const SUSPICIOUS = 2
 /** An event is given up that has ended so many connections alone, while the same collector confirmed others between them. */
 const REFUSALS = 2
+/** A message that is refused by an answer is sent so often. */
+const TRIES = 3
 /** These ends may be a collector's answer to a frame. Silence is not. */
 const MAY_BE_FRAMES: ReadonlySet<string> = new Set(['syslog_early', 'syslog_reset'])
 
@@ -40,7 +43,9 @@ export class Delivery {
   readonly #started: () => void
   /** The first goes next. */
   readonly #toSend: Part[]
-  #lastConfirmed: Part | undefined
+  /** Rounds of refused events that were waited for. */
+  #rounds = 0
+  #lastConfirmed: number | undefined
   /** How often in a row the outcome of the part that failed last was unknown. */
   #unknown = 0
 
@@ -74,7 +79,17 @@ export class Delivery {
         return 0
       },
     }
-    while (this.#toSend.length > 0) await untilSuccess(() => this.#attempt(), options)
+    for (let next = this.#toSend[0]; next; next = this.#toSend[0]) {
+      await this.#rest(next)
+      await untilSuccess(() => this.#attempt(), options)
+    }
+  }
+
+  /** Refused events wait before each round, and not one after the other. */
+  async #rest({ refusals, alone }: Part): Promise<void> {
+    if (alone || refusals <= this.#rounds) return
+    this.#rounds = refusals
+    await this.#shared.clock.sleep(backoffMs(refusals, RETRY), this.#lease.signal)
   }
 
   async #attempt(): Promise<void> {
@@ -91,44 +106,81 @@ export class Delivery {
 
   /** Resolves when the next part is settled, or nothing is left to send. */
   async #sendNext(target: Target, passes: readonly Pass[]): Promise<void> {
-    const { telemetry, sink, evidence } = this.#shared
     const [part] = this.#toSend
     if (part === undefined) return
-    let sent: Sent
+    const sent: Sent = { frames: 0, upTo: part.from, confirmed: 0, cut: [], oversized: new Map(), refused: new Map() }
     try {
-      sent = await this.#send(part, target, passes)
+      await this.#send(part, target, passes, sent)
     } catch (error) {
+      await this.#settle(part, sent)
       if (isUnknown(error) && (await this.#failed(part, target, error)) === 'given up') return
       throw error
     }
-    this.#lease.signal.throwIfAborted() // what is confirmed after the lease ended settles nothing
-    await this.#buryOversized(sent.oversized)
-    this.#toSend.shift()
-    evidence.accepted()
-    telemetry.framesCounted(sink, 'confirmed', sent.frames)
-    if (part.witness) return
-    this.#lastConfirmed = part
-    telemetry.delivered(sink, sent.frames)
-    if (sent.truncated > 0) telemetry.framesCounted(sink, 'truncated', sent.truncated)
+    sent.confirmed = sent.frames - sent.refused.size
+    sent.upTo = part.to
+    await this.#settle(part, sent)
+    const [refusal] = sent.refused.values()
+    if (refusal !== undefined) this.#refused(target, part.refusals + 1, refusal)
   }
 
-  async #send(part: Part, target: Target, passes: readonly Pass[]): Promise<Sent> {
-    const { framer, telemetry, sink } = this.#shared
-    const sent: Sent = { frames: 0, truncated: 0, oversized: new Map() }
-    const pieces = framer.pieces(this.#batch, part, ({ index, length }) => sent.oversized.set(index, length))
+  async #send(part: Part, target: Target, passes: readonly Pass[], sent: Sent): Promise<void> {
+    const { telemetry, sink } = this.#shared
+    const pieces = target.framer.pieces(this.#batch, part, ({ index, length }) => sent.oversized.set(index, length))
     const resent = part.inDoubt
     part.inDoubt = 0
-    const leaving = ({ frames, truncated }: Piece): void => {
+    const leaving = ({ indexes, cut }: Piece): void => {
       for (const pass of passes) pass.check()
       this.#lease.assertHeld()
       this.#started()
-      sent.frames += frames
-      sent.truncated += truncated
+      sent.frames += indexes.length
+      sent.cut.push(...cut)
       part.inDoubt = Math.max(resent, sent.frames)
     }
+    const answered = (index: number, answer: Answer): void => {
+      sent.upTo = index + 1
+      if (answer.code === '200') sent.confirmed++
+      else sent.refused.set(index, answer)
+    }
     if (resent > 0) telemetry.framesCounted(sink, 'resent', resent)
-    await target.send(pieces, { leaving, alone: part.alone, signal: this.#lease.signal })
-    return sent
+    await target.send(pieces, { leaving, answered, alone: part.alone, signal: this.#lease.signal })
+  }
+
+  /** The events up to `upTo` are confirmed, refused or too long. What is confirmed after the lease ended settles nothing. */
+  async #settle(part: Part, { upTo, confirmed, cut, oversized, refused }: Sent): Promise<void> {
+    this.#lease.signal.throwIfAborted()
+    if (upTo === part.from && upTo < part.to) return
+    const { telemetry, sink, evidence } = this.#shared
+    await this.#buryOversized([...oversized].filter(([index]) => index < upTo))
+    if (confirmed > 0) evidence.accepted()
+    const again: Part[] = []
+    for (const [index, answer] of refused) {
+      const refusals = part.refusals + 1
+      if (refusals >= TRIES && evidence.mayGiveUp()) await this.#giveUp(index, `refused: ${answer.text}`, answer.code)
+      else if (again.at(-1)?.to === index) (again.at(-1) as Part).to++
+      else again.push({ ...wholeOf(this.#batch), from: index, to: index + 1, refusals })
+    }
+    this.#toSend.push(...again)
+    part.from = upTo
+    part.inDoubt = Math.max(0, part.inDoubt - confirmed - refused.size)
+    part.ends = part.unknown = 0
+    if (part.from === part.to) this.#toSend.splice(this.#toSend.indexOf(part), 1)
+    if (confirmed === 0) return
+    telemetry.framesCounted(sink, 'confirmed', confirmed)
+    if (part.witness) return
+    this.#lastConfirmed = upTo - 1
+    telemetry.delivered(sink, confirmed)
+    const truncated = cut.filter((index) => index < upTo).length
+    if (truncated > 0) telemetry.framesCounted(sink, 'truncated', truncated)
+  }
+
+  /** If nothing is accepted between refusals, the sink pauses. */
+  #refused({ url }: Target, times: number, { code, text }: Answer): void {
+    const { evidence, telemetry, sink } = this.#shared
+    const kind = evidence.everythingRefused && this.#toSend.length > 0 ? 'configuration' : 'event'
+    const advice = 'Look into the log of the collector. After three refusals a message goes to the dead letter.'
+    const fault = new Fault(kind, `${url} refused a message: ${code} ${text}`, { code: `relp_${code}`, advice })
+    if (kind === 'configuration') throw fault
+    telemetry.deliveryFailed(sink, fault, times, 0)
   }
 
   /** Learns from a part of which nothing is known. */
@@ -143,7 +195,13 @@ export class Delivery {
     const isAlone = part.alone && isSingle(part)
     if (isAlone && isProven) part.refusals++
     const isOver = part.refusals >= REFUSALS && this.#shared.evidence.mayGiveUp()
-    if (isOver) await this.#giveUp(part, fault)
+    if (isOver) {
+      await this.#giveUp(
+        part.from,
+        `${fault.message} each time it got this message alone, and took others meanwhile`,
+        fault.code,
+      )
+    }
     this.#toSend.shift()
     if (isOver) return 'given up'
     if (isAlone && this.#toSend.length === 0) this.#toSend.push(...this.#witness())
@@ -155,19 +213,16 @@ export class Delivery {
   #witness(): Part[] {
     const confirmed = this.#lastConfirmed
     if (confirmed === undefined) return []
-    return [
-      { ...wholeOf(this.#batch), from: confirmed.from, to: confirmed.from + 1, inDoubt: 1, alone: true, witness: true },
-    ]
+    return [{ ...wholeOf(this.#batch), from: confirmed, to: confirmed + 1, inDoubt: 1, alone: true, witness: true }]
   }
 
-  async #giveUp({ from }: Part, { code, message }: Fault): Promise<void> {
-    const text = `${message} each time it got this message alone, and took others meanwhile`
-    await this.#bury([deadLetterOf(this.#batch, from, { code, text, status: null })], code)
+  async #giveUp(index: number, text: string, code: string): Promise<void> {
+    await this.#bury([deadLetterOf(this.#batch, index, { code, text, status: null })], code)
   }
 
   /** Nothing is sent of an event that is too long and may not, or cannot, be shortened. */
-  async #buryOversized(oversized: ReadonlyMap<number, number>): Promise<void> {
-    const entries = [...oversized].map(([index, length]) => {
+  async #buryOversized(oversized: readonly [index: number, length: number][]): Promise<void> {
+    const entries = oversized.map(([index, length]) => {
       const text = `the message would have ${length} bytes, and SYSLOG_MAX_BYTES is ${this.#shared.maxBytes}`
       return deadLetterOf(this.#batch, index, { code: 'event_too_large', text, status: null })
     })
@@ -185,11 +240,17 @@ export class Delivery {
   }
 }
 
+/** What became of the messages of one send. */
 interface Sent {
   frames: number
-  truncated: number
+  /** Events before this one are settled. */
+  upTo: number
+  confirmed: number
+  /** Those that were shortened. */
+  readonly cut: number[]
   /** Lengths of messages that are too long, by the number of their event. */
   readonly oversized: Map<number, number>
+  readonly refused: Map<number, Answer>
 }
 
 /** Also of a connection that ended before anything was written: it was opened for what had ended others. */

@@ -1,6 +1,5 @@
 import { LONGEST, STANDARD_KEYS } from './keys.ts'
 import type { Kind } from './kind.ts'
-import type { Payload } from './payload.ts'
 import { read } from './readings.ts'
 import { cutText, longestValue } from './shorten.ts'
 
@@ -22,7 +21,7 @@ const LONGEST_CLASS = { cef: 1023, leef: 255 } as const
  * An event in CEF (version 0) or LEEF (version 1.0, with tabs): a header, then keys and values. First what the table of
  * products maps, then everything else under its own name, then the event id.
  */
-export class Extension implements Payload {
+export class Extension {
   readonly marksItself = true
   readonly bytes: Buffer
   readonly #format: EventFormat

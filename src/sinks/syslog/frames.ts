@@ -8,8 +8,10 @@ export type Framing = 'octet' | 'lf'
 /** Whole frames, one behind the other. */
 export interface Piece {
   readonly bytes: Buffer
-  readonly frames: number
-  readonly truncated: number
+  /** Of the events in it. */
+  readonly indexes: readonly number[]
+  /** Of those that were shortened. */
+  readonly cut: readonly number[]
 }
 
 /** An event of which no message can be made. */
@@ -43,8 +45,8 @@ export class Framer {
   *pieces(batch: Batch, { from, to }: Span, oversized: (event: Oversized) => void): Generator<Piece, void> {
     let bytes = Buffer.allocUnsafe(PIECE_BYTES)
     let used = 0
-    let frames = 0
-    let truncated = 0
+    let indexes: number[] = []
+    let cut: number[] = []
     for (let index = from; index < to; index++) {
       const message = this.#messages.of(bytesOf(batch, { from: index, to: index + 1 }), batch.origin)
       if ('tooLong' in message) {
@@ -52,17 +54,19 @@ export class Framer {
         continue
       }
       const needed = Buffer.byteLength(message.head) + message.payload.length + FRAMING_BYTES
-      if (used + needed > bytes.length || frames >= this.#most) {
-        if (frames > 0) yield { bytes: bytes.subarray(0, used), frames, truncated }
+      if (used + needed > bytes.length || indexes.length >= this.#most) {
+        if (indexes.length > 0) yield { bytes: bytes.subarray(0, used), indexes, cut }
         // What was given away still leaves from that memory.
         bytes = Buffer.allocUnsafe(Math.max(PIECE_BYTES, needed))
-        used = frames = truncated = 0
+        used = 0
+        indexes = []
+        cut = []
       }
       used = this.#write(bytes, used, message.head, message.payload)
-      frames++
-      if (message.truncated) truncated++
+      indexes.push(index)
+      if (message.truncated) cut.push(index)
     }
-    if (frames > 0) yield { bytes: bytes.subarray(0, used), frames, truncated }
+    if (indexes.length > 0) yield { bytes: bytes.subarray(0, used), indexes, cut }
   }
 
   #write(into: Buffer, at: number, head: string, payload: Buffer): number {

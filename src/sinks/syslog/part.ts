@@ -4,6 +4,9 @@ import type { Target } from './target.ts'
 
 /** Events of one batch that still have to be confirmed, and what is known about them. */
 export interface Part extends Span {
+  /** They move as events are confirmed, or refused, one by one. */
+  from: number
+  to: number
   /** Its connection is shared with nothing else. */
   readonly alone: boolean
   /** It was confirmed before, and is sent once more to see whether the collector takes anything. */
@@ -13,7 +16,7 @@ export interface Part extends Span {
   /** How often its outcome was unknown: at all, and in a row without anything being confirmed between. */
   ends: number
   unknown: number
-  /** How often a single event ended a connection that it had alone, with confirmations of others between. */
+  /** How often its events were refused, or a single one ended a connection that it had alone, with confirmations of others between. */
   refusals: number
   /** Confirmations of a target when this last failed there. */
   readonly seen: Map<Target, number>

@@ -4,13 +4,11 @@ import type { DeadLetter } from '../dead-letter.ts'
 import type { Endpoints } from '../endpoints.ts'
 import type { Evidence } from '../evidence.ts'
 import type { PauseGate } from '../pause-gate.ts'
-import type { Framer } from './frames.ts'
 import type { Target } from './target.ts'
 
 /** What all deliveries of a syslog sink share. */
 export interface Shared {
   readonly sink: string
-  readonly framer: Framer
   readonly maxBytes: number
   readonly targets: Endpoints<Target>
   readonly evidence: Evidence

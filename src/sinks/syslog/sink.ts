@@ -14,14 +14,15 @@ import type { Framing } from './frames.ts'
 import { Framer } from './frames.ts'
 import type { MessageOptions } from './message.ts'
 import { Pace } from './pace.ts'
+import { RelpTarget } from './relp-target.ts'
 import type { Shared } from './shared.ts'
-import type { Confirm } from './target.ts'
-import { Target } from './target.ts'
+import type { Confirm, Target } from './target.ts'
+import { StreamTarget } from './target.ts'
 
 export interface SyslogOptions extends MessageOptions {
   /** The sink's configured name. */
   readonly sink: string
-  /** `tcp://host:port` or `tls://host:port`; with several, batches go round. */
+  /** `tcp://`, `tls://`, `relp://` or `relp+tls://`, host and port; with several, batches go round. */
   readonly urls: readonly string[]
   readonly tls: Tls
   readonly framing: Framing
@@ -44,8 +45,14 @@ export class SyslogSink implements Sink {
     const { sink, urls, clock, telemetry, deadLetter, maxBytes, maxEps } = options
     const scope = { of: 'sink', sink } as const
     const pace = maxEps === undefined ? undefined : new Pace(maxEps, clock)
-    const all = urls.map((url) => new Target({ ...options, url, pace }))
-    const targets = new Endpoints(all, {
+    const framer = new Framer(options, pace?.most)
+    const counting = new Framer({ ...options, framing: 'octet' }, pace?.most)
+    const all = urls.map((url) =>
+      url.startsWith('relp')
+        ? new RelpTarget({ ...options, url, pace, framer: counting })
+        : new StreamTarget({ ...options, url, pace, framer }),
+    )
+    const targets = new Endpoints<Target>(all, {
       clock,
       probe: (target, signal) => target.probe(signal),
       // The pause of a sink's only target is the pause of the sink.
@@ -56,7 +63,6 @@ export class SyslogSink implements Sink {
     this.name = sink
     this.#shared = {
       ...{ sink, maxBytes, targets, deadLetter, clock, telemetry },
-      framer: new Framer(options, pace?.most),
       evidence: new Evidence(),
       gate: new PauseGate({
         key: { reason: 'syslog_configuration', scope },

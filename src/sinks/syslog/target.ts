@@ -6,8 +6,10 @@ import { Fault } from '../../core/errors.ts'
 import type { ConnectionEnd, Telemetry } from '../../core/telemetry.ts'
 import type { Tls } from '../../net/tls.ts'
 import { Dialer } from './connect.ts'
-import type { Piece } from './frames.ts'
+import type { Framer, Piece } from './frames.ts'
+import { LateRefusal } from './late-refusal.ts'
 import type { Pace } from './pace.ts'
+import type { Answer } from './relp-session.ts'
 import { Stream } from './stream.ts'
 
 /** A connection takes batches until one of these, and is drained. More of them keeps checkpoints behind; less wastes ports. */
@@ -20,15 +22,12 @@ const MOST_CLOSING = 7
 const WINDOW_BYTES = 16_000_000
 const WINDOW_MS = 60_000
 
-/** So soon after the handshake, and so often, a reset is about the connection and not about what is sent. */
-const AT_ONCE_MS = 1_000
-const MOST_RESETS = 3
-
 export type Confirm = 'drain' | 'written'
 
 export interface TargetOptions {
   readonly sink: string
   readonly url: string
+  readonly framer: Framer
   readonly tls: Tls
   readonly confirm: Confirm
   /** Connections that are written to at the same time. */
@@ -39,17 +38,36 @@ export interface TargetOptions {
   readonly telemetry: Pick<Telemetry, 'connectionEnded' | 'confirmed' | 'notice'>
 }
 
+type Written = Omit<SendOptions, 'answered'>
+
 export interface SendOptions {
   /** Called before each piece. Throws if it may not leave any more. */
   readonly leaving: (piece: Piece) => void
+  /** Called for each message that has an answer of its own, in the order in which they left. */
+  readonly answered: (index: number, answer: Answer) => void
   /** On a connection for these pieces only. */
   readonly alone: boolean
   readonly signal: AbortSignal
 }
 
-/** One collector, and the connections to it. */
-export class Target {
+/** One collector. */
+export interface Target {
   readonly url: string
+  readonly framer: Framer
+  /** How often it confirmed anything. */
+  readonly confirmations: number
+  /** Sends the pieces and resolves when they are confirmed. Rejects with a Fault, or with the signal's reason. */
+  send(pieces: Iterable<Piece>, options: SendOptions): Promise<void>
+  /** Whether it can be connected to. */
+  probe(signal: AbortSignal): Promise<Fault | undefined>
+  /** Only after all deliveries were settled or aborted. */
+  close(): void
+}
+
+/** One collector that confirms whole connections, and the connections to it. */
+export class StreamTarget implements Target {
+  readonly url: string
+  readonly framer: Framer
   readonly #options: TargetOptions
   readonly #dialer: Dialer
   readonly #writers
@@ -62,28 +80,26 @@ export class Target {
   readonly #stop = new AbortController()
   #finMs = 0
   #confirmations = 0
-  /** Connections in a row that ended so, of a target that has never confirmed anything. */
-  #resetsAtOnce = 0
+  readonly #late: LateRefusal
 
   constructor(options: TargetOptions) {
     this.url = options.url
+    this.framer = options.framer
+    this.#late = new LateRefusal(options.url, options.clock)
     this.#options = options
     this.#dialer = new Dialer(options)
     this.#writers = pLimit(options.connections)
   }
 
-  /** Sends that were confirmed. */
   get confirmations(): number {
     return this.#confirmations
   }
 
-  /** Sends the pieces and resolves when they are confirmed. Rejects with a Fault, or with the signal's reason. */
   async send(pieces: Iterable<Piece>, options: SendOptions): Promise<void> {
     try {
       await this.#send(pieces, options)
     } catch (error) {
-      const isReset = error instanceof Fault && error.code === 'syslog_reset'
-      throw isReset && this.#resetsAtOnce >= MOST_RESETS ? refusedAfterHandshake(this.url, error) : error
+      throw this.#late.faultOf(error)
     }
   }
 
@@ -100,11 +116,13 @@ export class Target {
     } finally {
       if (alone && confirm === 'written') stream.destroy()
     }
-    if (stream.written > 0) this.#confirmations++
+    if (stream.written > 0) {
+      this.#confirmations++
+      this.#late.confirmed()
+    }
     telemetry.confirmed(sink, (clock.monotonic() - since) / 1000)
   }
 
-  /** Whether a connection can be opened. */
   async probe(signal: AbortSignal): Promise<Fault | undefined> {
     try {
       const socket = await this.#dialer.open(signal)
@@ -116,19 +134,18 @@ export class Target {
     }
   }
 
-  /** Only after all deliveries were settled or aborted. */
   close(): void {
     this.#stop.abort(new Fault('transient', 'the sink is closed', { code: 'closed' }))
     for (const stream of this.#all) stream.destroy()
   }
 
-  async #write(pieces: Iterable<Piece>, { leaving, alone, signal }: SendOptions): Promise<Stream> {
+  async #write(pieces: Iterable<Piece>, { leaving, alone, signal }: Written): Promise<Stream> {
     const stream = (alone ? undefined : this.#idle.pop()) ?? (await this.#open())
     const isFirst = stream.written === 0
     try {
       if (alone) await stream.stays()
       for (const piece of pieces) {
-        await this.#options.pace?.take(piece.frames, AbortSignal.any([signal, stream.over]))
+        await this.#options.pace?.take(piece.indexes.length, AbortSignal.any([signal, stream.over]))
         leaving(piece)
         await stream.write(piece.bytes)
       }
@@ -150,17 +167,12 @@ export class Target {
     const since = clock.monotonic()
     const ended = (end: ConnectionEnd): void => {
       telemetry.connectionEnded(sink, end)
-      if (end === 'reset' && clock.monotonic() - since < AT_ONCE_MS) this.#wasResetAtOnce()
+      if (end === 'reset') this.#late.wasReset(since)
     }
     const stream = new Stream(socket, { name: url, clock, ended })
     this.#all.add(stream)
     stream.over.addEventListener('abort', () => this.#forget(stream), { once: true })
     return stream
-  }
-
-  /** A server of TLS 1.3 looks at our certificate after the handshake, and some say nothing of what they find. */
-  #wasResetAtOnce(): void {
-    if (this.url.startsWith('tls:') && this.#confirmations === 0) this.#resetsAtOnce++
   }
 
   #forget(stream: Stream): void {
@@ -215,13 +227,3 @@ export class Target {
 
 /** How often a window is looked at. */
 const LOOK_EACH_MS = 200
-
-function refusedAfterHandshake(url: string, last: Fault): Fault {
-  const message = `${url} has reset ${MOST_RESETS} connections right after their TLS handshake, and has never confirmed anything`
-  return new Fault('configuration', message, {
-    code: 'syslog_tls_reset',
-    cause: last,
-    advice:
-      'It probably wants another client certificate, or any: set SYSLOG_TLS_CERT_FILE and SYSLOG_TLS_KEY_FILE. The log of the collector says why.',
-  })
-}

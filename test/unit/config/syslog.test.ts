@@ -42,6 +42,8 @@ describe('SYSLOG_URL', () => {
     ['tcp://a:1514, tcp://b,tcp://a:1514', ['tcp://a:1514', 'tcp://b:514']],
     ['tls://a', ['tls://a:6514']],
     ['tcp://[::1]:99/', ['tcp://[::1]:99']],
+    ['relp://a, relp+tls://b', ['relp://a:2514', 'relp+tls://b:6514']],
+    ['tls+relp://a', undefined],
     ['tcp://a:0', undefined],
     ['tcp://a:65536', undefined],
     ['tcp://user@a', undefined],

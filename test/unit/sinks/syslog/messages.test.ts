@@ -21,7 +21,7 @@ function framed(batch: Batch, options: Partial<MessageOptions> & { framing?: 'oc
   ]
   return {
     text: Buffer.concat(pieces.map(({ bytes }) => bytes)).toString(),
-    truncated: pieces.reduce((sum, piece) => sum + piece.truncated, 0),
+    truncated: pieces.reduce((sum, piece) => sum + piece.cut.length, 0),
     tooLong,
   }
 }

@@ -49,6 +49,17 @@ describe('check', () => {
     for (const line of told) expect(line).toMatch(/^fail syslog.*SYSLOG_TLS_CA_FILE/)
   })
 
+  test('opens a session of RELP', async () => {
+    const collector = await receiver({ framing: 'relp' })
+    expect(await findings({ urls: [collector.url] })).toEqual([
+      expect.stringMatching(/^ok syslog: relp:.*connected, and answers each message by RELP/),
+    ])
+    const plain = await receiver()
+    expect(await findings({ urls: [plain.url.replace('tcp:', 'relp:')] })).toEqual([
+      expect.stringMatching(/^fail syslog: Does this port speak RELP/),
+    ])
+  })
+
   test.each([
     ['deaf', 'drain', /^warn syslog: .*SYSLOG_CONFIRM=drain will confirm nothing/],
     ['fin', 'drain', /^warn syslog: .*closes it at once/],
