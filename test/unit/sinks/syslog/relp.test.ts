@@ -57,6 +57,23 @@ describe('RELP', () => {
     expect(collector.connections.total).toBe(1)
   })
 
+  test('no more than 2000 messages, and what is being framed, wait for their answers', async () => {
+    let sent = 0
+    const full = Promise.withResolvers<void>()
+    const url = await bare((socket, seen) => {
+      if (seen().endsWith('commands=syslog\n\n')) socket.write(OPENED)
+      sent = seen().split(' syslog ').length - 1
+      if (sent >= 2_000) full.resolve()
+    })
+    const { deliver, lease } = await syslogTo([url])
+    const delivery = deliver(many(10_000))
+    await full.promise
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect(sent).toBeLessThan(2_500)
+    lease.lose()
+    await expect(delivery).rejects.toMatchObject({ kind: 'lease' })
+  })
+
   test.each(['fin', 'reset'] as const)(
     'after a %s only what was not answered is sent again, and numbers begin anew',
     async (does) => {
