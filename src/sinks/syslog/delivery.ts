@@ -9,7 +9,7 @@ import { deadLetterOf } from '../dead-letter-line.ts'
 import type { Pass } from '../pause-gate.ts'
 import type { Piece } from './frames.ts'
 import type { Part } from './part.ts'
-import { halvesOf, isSingle, wholeOf } from './part.ts'
+import { isSingle, piecesOf, wholeOf } from './part.ts'
 import type { Answer } from './relp-session.ts'
 import type { Shared } from './shared.ts'
 import type { Target } from './target.ts'
@@ -198,14 +198,14 @@ export class Delivery {
     if (isOver) {
       await this.#giveUp(
         part.from,
-        `${fault.message} each time it got this message alone, and took others meanwhile`,
+        `${fault.message}. It did so each time it got this message alone, and took others meanwhile`,
         fault.code,
       )
     }
     this.#toSend.shift()
     if (isOver) return 'given up'
     if (isAlone && this.#toSend.length === 0) this.#toSend.push(...this.#witness())
-    this.#toSend.push(...halvesOf(this.#batch, part))
+    this.#toSend.push(...piecesOf(this.#batch, part))
     return 'to send'
   }
 

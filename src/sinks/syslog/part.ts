@@ -31,13 +31,20 @@ export function isSingle({ from, to }: Span): boolean {
   return to - from === 1
 }
 
-/** Two halves of about equal size, or the single event as it is; each is to be sent alone. */
-export function halvesOf(batch: Batch, part: Part): Part[] {
+/**
+ * The part as pieces that are each to be sent alone: two halves, or the single event as it is. The first cut puts one event
+ * from the middle before them. It mostly is a good one, and shows at once that the collector takes others.
+ */
+export function piecesOf(batch: Batch, part: Part): Part[] {
   if (isSingle(part)) return [{ ...part, alone: true }]
+  const { from, to } = part
   const cut = cutAt(batch, part, sizeOf(batch, part) / 2)
-  const first = Math.min(part.inDoubt, cut - part.from)
-  return [
-    { ...part, to: cut, alone: true, inDoubt: first, seen: new Map(part.seen) },
-    { ...part, from: cut, alone: true, inDoubt: part.inDoubt - first, seen: new Map(part.seen) },
-  ]
+  if (part.alone) return [pieceOf(part, from, cut), pieceOf(part, cut, to)]
+  const pieces = [pieceOf(part, cut, cut + 1), pieceOf(part, from, cut)]
+  return cut + 1 < to ? [...pieces, pieceOf(part, cut + 1, to)] : pieces
+}
+
+function pieceOf(part: Part, from: number, to: number): Part {
+  const inDoubt = Math.min(to - from, Math.max(0, part.inDoubt - (from - part.from)))
+  return { ...part, from, to, inDoubt, alone: true, seen: new Map(part.seen) }
 }

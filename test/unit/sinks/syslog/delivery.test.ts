@@ -206,6 +206,7 @@ describe('a frame that ends the connection', () => {
       expect(written.map(({ origin }) => origin.event_id).sort()).toEqual(poison.map((n) => idsOf(n, 1)[0]))
       for (const { reason } of written) expect(reason).toMatchObject({ code, status: null })
       expect(recorder.sum('delivered')).toBe(count - poison.length)
+      expect(recorder.of('paused')).toEqual([])
     },
   )
 
