@@ -130,7 +130,7 @@ function writeTemplate(out: usize, template: usize): usize {
   return end
 }
 
-// What `findRaw` found.
+// The place that `findRaw` found.
 export const NOT_RAW: u32 = 0
 const RAW: u32 = 1
 export const RAW_IS_UNSURE: u32 = 2

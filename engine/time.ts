@@ -104,7 +104,7 @@ function readEpoch(): bool {
   }
   if (take(0x2e)) {
     if (!takeFraction()) return false
-    // What is left of a second, of a millisecond, and so on.
+    // The remainder of a second, of a millisecond, and so on.
     nanos += number / (1_000_000_000 / unit)
   }
   if (at !== end || seconds > <u64>u32.MAX_VALUE) return false

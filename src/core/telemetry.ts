@@ -7,7 +7,7 @@ export interface PauseKey {
   readonly scope: PauseScope
 }
 
-/** What waits: a sink, events for it that a step refused, membership in a consumer group, or one shard at the step named. */
+/** A pause holds back a sink, events for it that a step refused, membership in a consumer group, or one shard at the step named. */
 export type PauseScope =
   | { readonly of: 'sink' | 'refused'; readonly sink: string }
   | { readonly of: 'group'; readonly logstore: LogstoreRef }
@@ -38,7 +38,7 @@ export type ResendReason = (typeof RESEND_REASONS)[number]
 export const CONNECTION_ENDS = ['confirmed', 'early', 'reset', 'timeout', 'refused'] as const
 export type ConnectionEnd = (typeof CONNECTION_ENDS)[number]
 
-/** What became of messages to a syslog collector. Closed set, also a metric's label. */
+/** Results of messages to a syslog collector. Closed set, also a metric's label. */
 export const FRAME_RESULTS = ['confirmed', 'resent', 'truncated'] as const
 export type FrameResult = (typeof FRAME_RESULTS)[number]
 

@@ -15,7 +15,7 @@ export interface Act {
   readonly sinks: Readonly<Record<string, ActSink>>
   /** Names of the replicas at the start. */
   readonly replicas: readonly string[]
-  /** What they are configured with, beside what every replica of the demo has. */
+  /** Settings of these replicas, in addition to those that every replica of the demo has. */
   readonly settings: (ends: Ends) => Record<string, string>
   /** Half way. */
   readonly incident: (stage: Hands) => Promise<void>
@@ -38,7 +38,7 @@ export interface Ends {
   readonly folder: string
 }
 
-/** What an incident can do. */
+/** The actions that an incident may take. */
 export interface Hands {
   killReplica(name: string): Promise<void>
   startReplica(name: string): void

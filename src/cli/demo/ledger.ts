@@ -2,7 +2,7 @@ import type { IndexedEvent } from '../../emulator/hec/index.ts'
 import type { SampleGroup } from '../../emulator/sample-logs.ts'
 import type { ActSink } from './act.ts'
 
-/** What one sink had to get, and what it got. */
+/** Counts of one sink: the events that it had to get, and those that it got. */
 export interface Verdict {
   readonly wanted: number
   readonly delivered: number

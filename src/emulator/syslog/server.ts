@@ -20,7 +20,7 @@ export type { SyslogReceiver }
 
 export const NOT_IMPLEMENTED = ['UDP', 'any meaning of a message: frames are kept as bytes']
 
-/** What one connection does when it has read so many messages, or a certain one. */
+/** A scripted fault of one connection. It happens after a number of messages, or at a certain message. */
 export interface SyslogFault {
   /**
    * - `fin`: closes as a collector does that refuses a frame. What follows is read and thrown away, so that no reset tells of it.

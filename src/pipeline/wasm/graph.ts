@@ -142,7 +142,7 @@ export class Graph {
     return this.#operand(path, originsOf, false)
   }
 
-  /** What the operand of a node found is kept for other comparisons of the same log. */
+  /** The place that an operand found is kept for other comparisons of the same log. */
   #operand(path: Path, originsOf: OriginsOf, isOfNode: boolean): number {
     const readings = path.readings.flatMap((reading) => this.#reading(reading, originsOf))
     const known = JSON.stringify([isOfNode, ...readings])

@@ -240,7 +240,7 @@ export class Delivery {
   }
 }
 
-/** What became of the messages of one send. */
+/** The results of the messages of one send. */
 interface Sent {
   frames: number
   /** Events before this one are settled. */

@@ -4,7 +4,7 @@ const TOPIC_FIRST = Buffer.from('{"__topic__":"')
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 
-/** What a message needs of a HEC envelope. */
+/** The parts of a HEC envelope that a message needs. */
 export interface Envelope {
   /** Decimal seconds with nine digits, as text; a double could not hold them. */
   readonly time: string

@@ -56,7 +56,7 @@ export class Framer {
       const needed = Buffer.byteLength(message.head) + message.payload.length + FRAMING_BYTES
       if (used + needed > bytes.length || indexes.length >= this.#most) {
         if (indexes.length > 0) yield { bytes: bytes.subarray(0, used), indexes, cut }
-        // What was given away still leaves from that memory.
+        // Pieces that were given away still leave from that memory.
         bytes = Buffer.allocUnsafe(Math.max(PIECE_BYTES, needed))
         used = 0
         indexes = []

@@ -4,7 +4,7 @@ import { LEVELS, PRODUCTS, UNKNOWN_SEVERITY } from './products.ts'
 
 const UNKNOWN: Product = { name: 'Log Service', topics: [], columns: [], severities: [] }
 
-/** What a log is, by the table of products. */
+/** The product and kind of a log, by the table of products. */
 export interface Kind {
   readonly product: string
   readonly eventClass: string

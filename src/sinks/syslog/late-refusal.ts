@@ -30,7 +30,7 @@ export class LateRefusal {
     if (isTls && !this.#isTrusted && this.#clock.monotonic() - since < AT_ONCE_MS) this.#resets++
   }
 
-  /** What a fault is: that of the configuration, if a reset is one too many. */
+  /** The fault to report: one of the configuration, if there was a reset too many. */
   faultOf(error: unknown): unknown {
     if (!(error instanceof Fault && error.code === 'syslog_reset') || this.#resets < MOST_RESETS) return error
     const message = `${this.#url} has reset ${MOST_RESETS} connections right after their TLS handshake, and has never confirmed anything`

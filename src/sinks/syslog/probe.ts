@@ -6,7 +6,7 @@ import { Stream } from './stream.ts'
 /** A collector that closes at all does so in milliseconds when nothing was sent. */
 const FIN_MS = 2_000
 
-/** What a collector does when a connection without a message is half-closed. */
+/** The reaction of a collector when a connection without a message is half-closed. */
 export type HalfClose = 'closes' | 'stays open' | 'closed early'
 
 /** Opens a connection and half-closes it; sends nothing. Throws a Fault when it cannot be opened. */

@@ -1,4 +1,4 @@
-// What the fields of Alibaba Cloud's logs are called in CEF and LEEF, and how severe a log is. Names of fields are from the
+// Names in CEF and LEEF for the fields of Alibaba Cloud's logs, and rules for the severity of a log. Names of fields are from the
 // products' documentation, keys from the CEF standard (version 0) and IBM's LEEF guide.
 
 /** Severity of syslog (0 highest, 7 lowest), of CEF (0–10), and of LEEF (1–10). */
@@ -33,7 +33,7 @@ export interface Column {
   readonly from: readonly string[]
   readonly as?: Reading
   readonly cef?: string
-  /** What a custom key of CEF means. */
+  /** The label of a custom key of CEF. */
   readonly label?: string
   readonly leef?: string
 }

@@ -24,7 +24,7 @@ const SILENT_MS = 90_000
 const LOOK_EACH_MS = 5_000
 const KEEP_ALIVE_MS = 15_000
 
-/** What a collector said to one message. Only 200 is success. */
+/** A collector's answer to one message. Only 200 is success. */
 export interface Answer {
   readonly code: string
   readonly text: string
@@ -126,7 +126,7 @@ export class RelpSession {
     this.#next = number === LARGEST_NUMBER ? 1 : number + 1
     this.#waiting.set(number, { bytes: length, answered })
     this.#inFlight += length
-    // What is written in one turn leaves together.
+    // Messages that are written in one turn leave together.
     this.#socket.cork()
     this.#socket.write(`${number} ${command} ${length} `)
     this.#socket.write(data)

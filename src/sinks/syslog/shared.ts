@@ -6,7 +6,7 @@ import type { Evidence } from '../evidence.ts'
 import type { PauseGate } from '../pause-gate.ts'
 import type { Target } from './target.ts'
 
-/** What all deliveries of a syslog sink share. */
+/** The parts that all deliveries of a syslog sink share. */
 export interface Shared {
   readonly sink: string
   readonly maxBytes: number
