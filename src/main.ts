@@ -122,7 +122,7 @@ function refuseDebugger(): void {
 
 /**
  * Aborted when the reader of our output closes it (`| head`). That is no error, and says nothing about the command's success:
- * what is written then is lost, and its exit code stays its own. A disk that is full is an error like others. Standard error
+ * later output is lost, and its exit code stays its own. A disk that is full is an error like others. Standard error
  * carries no results, so its errors do not count.
  */
 function endOfReader(): AbortSignal {

@@ -11,7 +11,7 @@ import { tlsProblem } from '../../net/tls.ts'
 import { SYSLOG_SETTINGS } from './connect.ts'
 import { unacknowledged } from './send-queue.ts'
 
-/** Nothing of what we sent was taken for so long: the other side is dead or stands still. */
+/** The other side is dead or blocked if it takes no byte for so long. */
 const STALL_MS = 30_000
 const FIN_MS = 30_000
 const KEEP_ALIVE_MS = 15_000
@@ -215,6 +215,6 @@ export class Stream {
 
 const EARLY =
   'All of it is sent again. If it goes on: look into the log of the collector. It may refuse the framing (SYSLOG_FRAMING), the size of a message (SYSLOG_MAX_BYTES) or so many connections (SYSLOG_CONNECTIONS), want a client certificate, or speak TLS where the URL says tcp://.'
-const STALLED = 'All of it is sent again. Look whether the collector, or what it writes to, stands still.'
+const STALLED = 'All of it is sent again. Check whether the collector, or its disk or queue, is blocked.'
 const NO_FIN =
-  'All of it is sent again. The collector, or a proxy before it, stands still or keeps half-closed connections open. If it always does that, set SYSLOG_CONFIRM=written.'
+  'All of it is sent again. The collector, or a proxy before it, is blocked or keeps half-closed connections open. If it always does that, set SYSLOG_CONFIRM=written.'

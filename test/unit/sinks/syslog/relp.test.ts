@@ -75,7 +75,7 @@ describe('RELP', () => {
   })
 
   test.each(['fin', 'reset'] as const)(
-    'after a %s only what was not answered is sent again, and numbers begin anew',
+    'after a %s only messages without an answer are sent again, and their numbers start at 1 again',
     async (does) => {
       const collector = await receiver({ framing: 'relp', faults: [{ does, afterMessages: 300, delayMs: 50 }] })
       const { deliver, recorder } = await syslogTo([collector.url])
