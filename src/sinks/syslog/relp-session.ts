@@ -210,6 +210,7 @@ export class RelpSession {
 }
 
 const UNANSWERED =
-  'What it did not answer is sent again. If it goes on: look into the log of the collector. It may refuse the size of a message (SYSLOG_MAX_BYTES), or want a client certificate.'
-const SILENT = 'Messages without an answer are sent again. Check whether the collector, or its disk or queue, is blocked.'
+  'Messages without an answer are sent again. If it goes on: look into the log of the collector. It may refuse the size of a message (SYSLOG_MAX_BYTES), or want a client certificate.'
+const SILENT =
+  'Messages without an answer are sent again. Check whether the collector, or its disk or queue, is blocked.'
 const NO_RELP = 'Does this port speak RELP? Without it the URL is tcp:// or tls://, and with TLS relp+tls://.'
