@@ -146,6 +146,7 @@ export function processOf({ values, given, pem }: Understood): ProcessConfig {
       host: values.ADMIN_HOST.replace(/^\[(.*)\]$/, '$1'),
       port: values.ADMIN_PORT,
       portWasSet: given.has('ADMIN_PORT'),
+      allowedHosts: values.ADMIN_ALLOWED_HOSTS ?? [],
     },
     shutdownGraceMs: ms(values.SHUTDOWN_GRACE_SECONDS),
     log: {

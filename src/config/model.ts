@@ -61,7 +61,7 @@ export interface ProcessConfig {
   proxies: { http?: ProxyUrl; https?: ProxyUrl; except: readonly string[] }
   deadLetterDir: string
   maxInFlightBytes: number
-  admin: { host: string; port: number; portWasSet: boolean }
+  admin: { host: string; port: number; portWasSet: boolean; allowedHosts: readonly string[] }
   shutdownGraceMs: number
   log: { level: string; file?: string; fileBytes: number; filesKept: number }
 }

@@ -495,6 +495,11 @@ export const SETTINGS = {
     group: 'process',
     doc: 'Port on which they listen; 0 takes a free one. If the default port is taken, the next free port above it is used, so that replicas on one host can share an environment. A port that is set here and taken is an error. The log says which port it is.',
   }),
+  ADMIN_ALLOWED_HOSTS: optional(listOf(matching(/^[A-Za-z0-9._-]+$/, 'host name')), {
+    group: 'process',
+    doc: 'More names under which they may be asked. Allowed without it: addresses, `localhost`, the name of the machine and `ADMIN_HOST`. A request with another `Host` is refused, so that no web page can read them through a name of its own.',
+    example: 'bridge.monitoring.svc',
+  }),
   SHUTDOWN_GRACE_SECONDS: defaulting('25', seconds(0, 3600), {
     group: 'process',
     doc: 'Time to drain after SIGTERM. Keep it below the time after which the supervisor kills the process (Kubernetes: 30).',

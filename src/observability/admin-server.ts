@@ -5,11 +5,12 @@ import type { Registry } from 'prom-client'
 import { Fault, mayComeLater, messageOf } from '../core/errors.ts'
 import type { Telemetry } from '../core/telemetry.ts'
 import type { Health } from './health.ts'
+import type { OwnNames } from './own-names.ts'
+import { isOwnHost } from './own-names.ts'
 import type { Status } from './status.ts'
 import { CONTENT_SECURITY_POLICY, statusPage } from './status-page.ts'
 
-export interface AdminServerOptions {
-  host: string
+export interface AdminServerOptions extends OwnNames {
   /** 0 takes a free port. */
   port: number
   /** If a default port is taken, the next free one above it is used. A port that was set and is taken is an error. */
@@ -161,12 +162,16 @@ const INDEX = `/             status of this replica, for people
 /readyz       200 while logs flow or would; 503 and why otherwise
 `
 
+const FOREIGN_HOST =
+  'the name in this address is not one of this server: use an IP address, or add it to ADMIN_ALLOWED_HOSTS\n'
+
 async function answer(
   options: AdminServerOptions,
   metrics: () => Promise<string>,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
+  if (!isOwnHost(request.headers.host, options)) return send(request, response, 403, FOREIGN_HOST)
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.setHeader('allow', 'GET, HEAD')
     return send(request, response, 405, 'only GET and HEAD\n')

@@ -176,6 +176,7 @@ async function tenMinutes() {
     host: '127.0.0.1',
     port: 0,
     portWasSet: true,
+    allowedHosts: [],
     registry: metrics.registry,
     health,
     status,

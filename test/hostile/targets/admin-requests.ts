@@ -16,7 +16,10 @@ export const adminRequests: Target = {
   name: 'admin-requests',
   async open() {
     const it = await observed()
-    const options = { host: '127.0.0.1', port: 0, portWasSet: true, registry: it.metrics.registry, ...it }
+    const options = {
+      ...{ host: '127.0.0.1', port: 0, portWasSet: true, allowedHosts: [] },
+      ...{ registry: it.metrics.registry, ...it },
+    }
     const server = await startAdminServer(options)
     onTestFinished(() => server.close())
     it.telemetry.paused(

@@ -54,7 +54,7 @@ describe('defaults', () => {
     })
     expect(config.deadLetterDir).toBe('./dead-letter')
     expect(config.maxInFlightBytes).toBe(67_108_864)
-    expect(config.admin).toEqual({ host: '127.0.0.1', port: 9464, portWasSet: false })
+    expect(config.admin).toEqual({ host: '127.0.0.1', port: 9464, portWasSet: false, allowedHosts: [] })
     expect(config.shutdownGraceMs).toBe(25_000)
     expect(config.log).toEqual({ level: 'info', fileBytes: 20_000_000, filesKept: 5 })
   })
@@ -109,6 +109,7 @@ test('every variable reaches the configuration', () => {
     MAX_IN_FLIGHT_BYTES: '4000',
     ADMIN_HOST: '[::1]',
     ADMIN_PORT: '0',
+    ADMIN_ALLOWED_HOSTS: 'bridge.internal, bridge',
     SHUTDOWN_GRACE_SECONDS: '3',
     LOG_LEVEL: 'Debug',
     LOG_FILE: '/tmp/no-such-dir/bridge.log',
@@ -146,7 +147,12 @@ test('every variable reaches the configuration', () => {
   })
   expect(config.deadLetterDir).toBe('/tmp/no-such-dir/dl')
   expect(config.maxInFlightBytes).toBe(4000)
-  expect(config.admin).toEqual({ host: '::1', port: 0, portWasSet: true })
+  expect(config.admin).toEqual({
+    host: '::1',
+    port: 0,
+    portWasSet: true,
+    allowedHosts: ['bridge.internal', 'bridge'],
+  })
   expect(config.shutdownGraceMs).toBe(3_000)
   expect(config.log).toEqual({ level: 'debug', file: '/tmp/no-such-dir/bridge.log', fileBytes: 64 << 20, filesKept: 3 })
 })

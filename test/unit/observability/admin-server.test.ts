@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { connect, createServer } from 'node:net'
+import { hostname } from 'node:os'
+import { text } from 'node:stream/consumers'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { AdminServerOptions } from '../../../src/observability/admin-server.ts'
 import { startAdminServer } from '../../../src/observability/admin-server.ts'
@@ -9,7 +11,10 @@ import { fault, observed } from './observed.ts'
 
 async function started(given: Partial<AdminServerOptions> = {}) {
   const it = await observed()
-  const options = { host: '127.0.0.1', port: 0, portWasSet: true, registry: it.metrics.registry, ...it, ...given }
+  const options = {
+    ...{ host: '127.0.0.1', port: 0, portWasSet: true, allowedHosts: ['bridge.internal'] },
+    ...{ registry: it.metrics.registry, ...it, ...given },
+  }
   const server = await startAdminServer(options)
   onTestFinished(() => server.close().catch(() => {}))
   return { ...it, server, get: (path: string, init: RequestInit = {}) => fetch(server.url + path, init) }
@@ -23,6 +28,51 @@ async function takenPort(): Promise<number> {
   onTestFinished(() => void blocker.close())
   return (blocker.address() as AddressInfo).port
 }
+
+describe('the name under which it is asked', () => {
+  /** Status and body of the answer to a request with these header lines. */
+  async function asked(port: number, path: string, ...lines: string[]): Promise<{ status: number; body: string }> {
+    const socket = connect(port, '127.0.0.1')
+    socket.end([`GET ${path} HTTP/1.${lines.length === 0 ? 0 : 1}`, ...lines, 'Connection: close', '', ''].join('\r\n'))
+    const [head = '', body = ''] = (await text(socket)).split('\r\n\r\n', 2)
+    return { status: Number(head.split(' ')[1]), body }
+  }
+
+  test.each([
+    '127.0.0.1',
+    '10.1.2.3:9464',
+    '[::1]:9464',
+    'localhost:9464',
+    'LOCALHOST',
+    'localhost.:80',
+    hostname(),
+    'bridge.internal:9464',
+  ])('%s is its own', async (host) => {
+    const { server } = await started()
+    expect(await asked(server.port, '/livez', `Host: ${host}`)).toEqual({ status: 200, body: 'ok\n' })
+  })
+
+  test.each([
+    'evil.example',
+    'localhost.evil.example',
+    '127.0.0.1.evil.example',
+    'bridge.internal.evil',
+    'internal',
+    '',
+  ])('“%s” is foreign, and is refused on every path with what to do', async (host) => {
+    const { server } = await started()
+    for (const path of ['/', '/metrics', '/livez', '/readyz', '/status.json', '/nothing']) {
+      const { status, body } = await asked(server.port, path, `Host: ${host}`)
+      expect([status, body]).toEqual([403, expect.stringContaining('ADMIN_ALLOWED_HOSTS')])
+    }
+  })
+
+  test('a name in ADMIN_HOST is its own, and a request without a Host is answered', async () => {
+    const { server } = await started({ host: 'localhost' })
+    expect((await asked(server.port, '/livez', 'Host: localhost')).status).toBe(200)
+    expect((await asked(server.port, '/livez')).status).toBe(200)
+  })
+})
 
 describe('endpoints', () => {
   test('/metrics answers in Prometheus’ text format', async () => {
