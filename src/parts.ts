@@ -1,5 +1,6 @@
 import type { CredentialsConfig } from './config/credentials.ts'
 import type { Config, SinkConfig, SourceConfig, SplunkHecConfig, SyslogConfig } from './config/model.ts'
+import type { Clock } from './core/clock.ts'
 import { systemClock } from './core/clock.ts'
 import type { Fault } from './core/errors.ts'
 import type { LogstoreRef } from './core/shard.ts'
@@ -16,7 +17,6 @@ import { DeadLetter } from './sinks/dead-letter.ts'
 import { FileSink, STANDARD_OUTPUT } from './sinks/file/sink.ts'
 import type { Sink } from './sinks/sink.ts'
 import type { HecConnection } from './sinks/splunk-hec/client.ts'
-import type { SplunkHecOptions } from './sinks/splunk-hec/sink.ts'
 import { SplunkHecSink } from './sinks/splunk-hec/sink.ts'
 import { SyslogSink } from './sinks/syslog/sink.ts'
 import { SlsClient } from './sls/client.ts'
@@ -97,6 +97,10 @@ export interface SinkParts {
   readonly proxies: Config['proxies']
   readonly telemetry: Telemetry
   readonly deadLetter: DeadLetter
+  /** All events were refused before, as those of a replay. */
+  readonly refusedBefore?: boolean
+  /** Default: the system's. */
+  readonly clock?: Clock
   /** A sink can deliver nothing more until the process starts again. */
   readonly lost?: (fault: Fault) => void
 }
@@ -106,13 +110,13 @@ export function openDeadLetter({ deadLetterDir: dir, eventIdScope }: Config, wri
   return new DeadLetter({ dir, consumer: writer, namesSink: eventIdScope === 'project' })
 }
 
-export function openSink(sink: SinkConfig, parts: SinkParts, more: Pick<SplunkHecOptions, 'mostUnproven'> = {}): Sink {
-  if (sink.type === 'splunk_hec') return hecSink(sink, parts, more)
-  const { telemetry, deadLetter, lost = () => {} } = parts
+export function openSink(sink: SinkConfig, parts: SinkParts): Sink {
+  if (sink.type === 'splunk_hec') return hecSink(sink, parts)
+  const { telemetry, deadLetter, refusedBefore = false, clock = systemClock, lost = () => {} } = parts
   if (sink.type === 'syslog') {
-    return new SyslogSink({ ...sink, sink: sink.name, clock: systemClock, telemetry, deadLetter })
+    return new SyslogSink({ ...sink, sink: sink.name, clock, telemetry, deadLetter, refusedBefore })
   }
-  return new FileSink({ ...sink, sink: sink.name, clock: systemClock, telemetry, readerEnded: lost })
+  return new FileSink({ ...sink, sink: sink.name, clock, telemetry, readerEnded: lost })
 }
 
 /** Whether the standard output belongs to a sink. */
@@ -122,10 +126,10 @@ export function writesToStandardOutput(sinks: readonly SinkConfig[]): boolean {
 
 function hecSink(
   hec: SplunkHecConfig,
-  { proxies, telemetry, deadLetter }: SinkParts,
-  more: Pick<SplunkHecOptions, 'mostUnproven'>,
+  { proxies, telemetry, deadLetter, refusedBefore = false, clock = systemClock }: SinkParts,
 ): SplunkHecSink {
-  return new SplunkHecSink({ ...hec, ...hecConnection(hec, proxies, telemetry), ...more, deadLetter, telemetry })
+  const connection = hecConnection(hec, proxies, telemetry)
+  return new SplunkHecSink({ ...hec, ...connection, refusedBefore, deadLetter, telemetry, clock })
 }
 
 /** A file and a syslog collector take pieces of any size. */

@@ -19,7 +19,7 @@ usage: sls-siem-bridge dead-letter list [--json] [--config FILE]
            is renamed to *.replayed when all of its events are settled. Events that are refused again go into a new
            dead-letter file. An event that is delivered twice keeps its sls_event_id. Replicas may run meanwhile. Exit
            code 1 if an event was refused again, its sink is no longer configured (it stays), a line is damaged, or a
-           file is left, for example because another replay has it.
+           file is left, for example because another replay has it, or because its sink takes nothing for a minute.
   --help
 
 Both read the settings of "run"; "list" does without those about the connection to the SIEM.

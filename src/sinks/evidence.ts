@@ -14,8 +14,9 @@ export class Evidence {
   #spells = 0
   readonly #most: number
 
-  constructor(most: number = MOST_UNPROVEN) {
-    this.#most = most
+  /** `refusedBefore`: any number of events may be refused again. */
+  constructor(refusedBefore = false) {
+    this.#most = refusedBefore ? Number.POSITIVE_INFINITY : MOST_UNPROVEN
   }
 
   /** How often the sink has accepted anything. A fault is about one request if this grows while the request fails. */

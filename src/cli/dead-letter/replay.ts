@@ -1,6 +1,7 @@
 import type { Config, SinkConfig } from '../../config/model.ts'
 import { DEFAULT_ROUTE, DEFAULT_SINK, DEFAULT_SOURCE } from '../../config/names.ts'
 import type { Batch } from '../../core/batch.ts'
+import type { Clock } from '../../core/clock.ts'
 import { systemClock } from '../../core/clock.ts'
 import type { Fault } from '../../core/errors.ts'
 import { messageOf } from '../../core/errors.ts'
@@ -17,36 +18,52 @@ import type { Sink } from '../../sinks/sink.ts'
 import type { CommandIo } from '../command.ts'
 import { EXIT, withAdvice } from '../command.ts'
 import { Claim } from './claim.ts'
+import { Patience } from './patience.ts'
 
 /** A replica may be appending to a file when we take it. After this time it is done. */
 const CLAIM_SETTLES_MS = 500
 const BATCH_EVENTS = 500
 
-/** Delivers all dead letters again; exit code 0 only if each was accepted. */
-export async function replay(config: Config, io: CommandIo): Promise<number> {
+/** Delivers all dead letters again; exit code 0 only if each was accepted. A sink that stays paused is given up. */
+export async function replay(config: Config, io: CommandIo, clock: Clock = systemClock): Promise<number> {
   const count = { delivered: 0, refused: 0, damaged: 0, strays: 0, left: 0 }
   const of = (sink: string): string => (config.sinks.length > 1 ? ` (sink ${sink})` : '')
+  const patience = new Patience(clock)
+  /** By sink: the minutes of waiting that were told of. */
+  const told = new Map<string, number>()
   const telemetry: Telemetry = {
     ...NO_TELEMETRY,
-    delivered: (_sink, events) => {
+    delivered: (sink, events) => {
       count.delivered += events
+      told.delete(sink)
+      patience.settled(sink)
     },
-    deadLettered: (_sink, _reason, events) => {
+    deadLettered: (sink, _reason, events) => {
       count.refused += events
+      patience.settled(sink)
     },
     deliveryFailed: (sink, fault, attempt) => {
       if (attempt === 3) io.stderr.write(`trying again${of(sink)}: ${onOneLine(fault.message)}\n`)
     },
-    paused: ({ scope }, fault: Fault) => {
-      io.stderr.write(`waiting${'sink' in scope ? of(scope.sink) : ''}: ${withAdvice(fault)}\n`)
+    deliveryWaits: (sink, fault, seconds) => {
+      const minutes = Math.floor(seconds / 60)
+      if (minutes <= (told.get(sink) ?? 0)) return
+      told.set(sink, minutes)
+      io.stderr.write(`still trying after ${minutes} min${of(sink)}: ${onOneLine(fault.message)}\n`)
     },
+    paused: (key, fault: Fault) => {
+      patience.paused(key, fault)
+      io.stderr.write(`waiting${'sink' in key.scope ? of(key.scope.sink) : ''}: ${withAdvice(fault)}\n`)
+    },
+    resumed: (key) => patience.resumed(key),
   }
   const again = openDeadLetter(config, `replay-${consumerOf(config)}`)
-  const sinks = new Sinks(config, { proxies: config.proxies, telemetry, deadLetter: again })
+  const parts = { proxies: config.proxies, telemetry, deadLetter: again, refusedBefore: true, clock }
+  const sinks = new Sinks(config, parts)
   try {
     // The list is read once, so events that are refused again during this run are not replayed again.
     for (const file of await deadLetterFiles(config.deadLetterDir)) {
-      const deliveries = new Deliveries(config, io.signal)
+      const deliveries = new Deliveries(config, io.signal, patience)
       const { damaged, strays, left } = await replayFile(file, { sinks, again, deliveries, io })
       count.damaged += damaged
       count.strays += strays
@@ -55,14 +72,17 @@ export async function replay(config: Config, io: CommandIo): Promise<number> {
       io.stderr.write(`${file} is left: ${onOneLine(left)}\n`)
     }
   } finally {
+    patience.close()
     await sinks.close()
     await again.close()
   }
   const { delivered, refused, damaged, strays, left } = count
   const kept = strays === 0 ? '' : `, ${strays} kept because their sink is not configured`
   const leftAside = left === 0 ? '' : `, ${left} files left`
-  const told = writesToStandardOutput(config.sinks) ? io.stderr : io.stdout
-  told.write(`${delivered} delivered, ${refused} refused again, ${damaged} damaged lines skipped${kept}${leftAside}\n`)
+  const result = writesToStandardOutput(config.sinks) ? io.stderr : io.stdout
+  result.write(
+    `${delivered} delivered, ${refused} refused again, ${damaged} damaged lines skipped${kept}${leftAside}\n`,
+  )
   return refused + damaged + strays + left === 0 ? EXIT.done : EXIT.failed
 }
 
@@ -87,9 +107,7 @@ class Sinks {
   of({ origin }: DeadLetterLine): Destination | undefined {
     const config = this.#named(origin.sink)
     if (config === undefined) return undefined
-    // All of these were refused before, so any number of them may be refused again.
-    const more = { mostUnproven: Number.POSITIVE_INFINITY }
-    const sink = this.#open.get(config.name) ?? openSink(config, this.#parts, more)
+    const sink = this.#open.get(config.name) ?? openSink(config, this.#parts)
     this.#open.set(config.name, sink)
     return { sink, batchBytes: batchLimitOf(config) }
   }
@@ -178,7 +196,7 @@ async function deliverFile(path: string, name: string, means: Means): Promise<Fi
       unknown.add(letter.origin.sink ?? 'one without a name')
     }
   }
-  await deliveries.settled()
+  left ??= await deliveries.settled()
   const { damaged, strays, sent } = count
   if (strays > 0) {
     const names = onOneLine([...unknown].join(', '))
@@ -212,15 +230,18 @@ interface Waiting {
 
 /** Sends the letters of a file, and holds at most `MAX_IN_FLIGHT_BYTES` of them and one batch more for each sink. */
 class Deliveries {
-  readonly #lease: Omit<Lease, 'shard'>
+  readonly #signal: AbortSignal
+  readonly #patience: Patience
   readonly #mostBytes: number
   readonly #waiting = new Map<string, Waiting>()
   readonly #flying = new Set<Promise<void>>()
   #flyingBytes = 0
+  /** Why some were not sent. */
+  #left: string | undefined
 
-  constructor({ maxInFlightBytes }: Config, signal: AbortSignal) {
-    // A replay needs no lease. This one holds until the command ends.
-    this.#lease = { signal, assertHeld: () => signal.throwIfAborted() }
+  constructor({ maxInFlightBytes }: Config, signal: AbortSignal, patience: Patience) {
+    this.#signal = signal
+    this.#patience = patience
     this.#mostBytes = maxInFlightBytes
   }
 
@@ -233,9 +254,11 @@ class Deliveries {
     if (waiting.letters.length >= BATCH_EVENTS || waiting.bytes >= batchBytes) await this.#send(waiting)
   }
 
-  async settled(): Promise<void> {
+  /** Waits for all of them. Returns why some were not sent, if so. */
+  async settled(): Promise<string | undefined> {
     for (const waiting of [...this.#waiting.values()]) await this.#send(waiting)
     await Promise.all(this.#flying)
+    return this.#left
   }
 
   /** After a rejection: nothing is sent any more. */
@@ -252,8 +275,16 @@ class Deliveries {
   #deliver(batch: Batch, sink: Sink): void {
     const size = batch.bytes.length
     this.#flyingBytes += size
+    // A replay needs no lease. This one holds until the command ends, or gives the sink up.
+    const givenUp = this.#patience.endOf(sink.name)
+    const signal = AbortSignal.any([this.#signal, givenUp])
+    const lease: Lease = { shard: batch.origin, signal, assertHeld: () => signal.throwIfAborted() }
     const delivery = sink
-      .deliver(batch, { ...this.#lease, shard: batch.origin }, () => {})
+      .deliver(batch, lease, () => {})
+      .catch((error) => {
+        if (!givenUp.aborted || this.#signal.aborted) throw error
+        this.#left = messageOf(givenUp.reason)
+      })
       .then(() => {
         this.#flyingBytes -= size
         this.#flying.delete(delivery)

@@ -28,6 +28,8 @@ import type { Shared } from './shared.ts'
 const LARGEST_EVENT_BYTES = 5_242_880
 /** After so many single events were cut out of a batch, halving is cheaper than sending the rest again each time. */
 const MOST_CUTS = 16
+/** Between tries of an event that is refused again, in milliseconds. */
+const FAILS_AGAIN_MS = 5_000
 
 /**
  * One batch on its way to being settled. Its events lie in ranges, and an answer moves a whole range or splits it:
@@ -119,15 +121,15 @@ export class Delivery {
   }
 
   async #failsAlone(event: EventRange, fault: Fault, endpoint: Endpoint): Promise<void> {
-    const { endpoints, held: reported } = this.#shared
+    const { endpoints, refusedBefore, held: reported } = this.#shared
     for (const each of endpoints.all) each.forgetLimit()
     const held = event.held ?? new HeldEvent(endpoints.all, fault)
-    if (refusesForGood(fault) && held.isRefusedForGood) {
+    if (refusedBefore ? held.failedOften : refusesForGood(fault) && held.isRefusedForGood) {
       const reason = { code: fault.code, text: fault.message, status: fault.status ?? null }
       return await this.#giveUp(event.from, { reason, endpoint })
     }
     reported.hold(this, this.#heldFault(fault))
-    this.#sendLater({ ...event, held }, held.gapMs)
+    this.#sendLater({ ...event, held }, refusedBefore ? FAILS_AGAIN_MS : held.gapMs)
   }
 
   #heldFault(last: Fault): Fault {

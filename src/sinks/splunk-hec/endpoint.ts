@@ -19,7 +19,7 @@ export interface EndpointOptions {
   readonly ackTimeoutMs: number
   readonly gzip: boolean
   readonly maxBytes: number
-  readonly mostUnproven?: number
+  readonly refusedBefore?: boolean
   /** `/ack` was answered with a configuration fault. */
   readonly refused: (endpoint: Endpoint, fault: Fault) => void
 }
@@ -42,7 +42,7 @@ export class Endpoint {
   constructor(url: string, options: EndpointOptions) {
     this.#options = options
     this.client = new HecClient(url, options.connection)
-    this.evidence = new Evidence(options.mostUnproven)
+    this.evidence = new Evidence(options.refusedBefore)
     this.forms = new BodyForms({
       gzip: options.gzip,
       endpoint: this.client.origin,

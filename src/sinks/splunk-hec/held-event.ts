@@ -49,6 +49,11 @@ export class HeldEvent {
     return isCloseToRefused ? REFUSED_ALONE_MS : backoffMs(this.#failures, GAPS)
   }
 
+  /** Enough for one that is a dead letter already. */
+  get failedOften(): boolean {
+    return this.#failures >= REFUSALS
+  }
+
   /** Refused often enough, and by each endpoint that has accepted anything meanwhile. */
   get isRefusedForGood(): boolean {
     const works = [...this.#first].filter(([{ evidence }, first]) => evidence.acceptances > first)

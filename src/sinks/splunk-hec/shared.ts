@@ -17,6 +17,8 @@ export interface Shared {
   readonly doubtGate: PauseGate
   readonly evidence: Evidence
   readonly held: HeldEvents
+  /** All events were refused before: one that fails alone goes back to the dead letter. */
+  readonly refusedBefore: boolean
   readonly ackTimeoutMs: number
   readonly deadLetter: DeadLetter
   readonly deadLetterGate: PauseGate

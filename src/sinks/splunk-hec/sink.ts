@@ -29,8 +29,8 @@ export interface SplunkHecOptions extends HecConnection {
   /** Requests in flight, all endpoints together. */
   readonly concurrency: number
   readonly deadLetter: DeadLetter
-  /** The most events that are given up without one acceptance between them; then the sink pauses. */
-  readonly mostUnproven?: number
+  /** All events were refused before. So any number may be refused again, and none is held that fails alone. */
+  readonly refusedBefore?: boolean
   readonly telemetry: Telemetry
 }
 
@@ -72,7 +72,8 @@ export class SplunkHecSink implements Sink {
     this.#shared = {
       ...{ endpoints, gate, doubtGate, deadLetterGate, slots, deadLetter, sink, telemetry, clock },
       ackTimeoutMs: options.ackTimeoutMs,
-      evidence: new Evidence(options.mostUnproven),
+      evidence: new Evidence(options.refusedBefore),
+      refusedBefore: options.refusedBefore ?? false,
       held: new HeldEvents(sink, telemetry),
     }
   }

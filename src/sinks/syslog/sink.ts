@@ -32,6 +32,8 @@ export interface SyslogOptions extends MessageOptions {
   /** Events a second, all connections together. */
   readonly maxEps?: number
   readonly deadLetter: DeadLetter
+  /** All events were refused before, so any number may be refused again. */
+  readonly refusedBefore?: boolean
   readonly clock: Clock
   readonly telemetry: Telemetry
 }
@@ -63,7 +65,7 @@ export class SyslogSink implements Sink {
     this.name = sink
     this.#shared = {
       ...{ sink, maxBytes, targets, deadLetter, clock, telemetry },
-      evidence: new Evidence(),
+      evidence: new Evidence(options.refusedBefore),
       gate: new PauseGate({
         key: { reason: 'syslog_configuration', scope },
         clock,

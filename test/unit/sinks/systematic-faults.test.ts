@@ -150,7 +150,7 @@ describe('everything is refused', () => {
   test('a sink without that limit, as for events that were refused before, gives up all of them', async () => {
     const hec = await startHec()
     hec.rule = (_, response) => json(response, 400, { text: 'blank', code: 13 })
-    const { deliver, buried, recorder } = await sinkTo([hec.url], { mostUnproven: Number.POSITIVE_INFINITY })
+    const { deliver, buried, recorder } = await sinkTo([hec.url], { refusedBefore: true })
     await deliver(batchOf(names(30)))
     expect(await buried()).toHaveLength(30)
     expect(recorder.of('paused')).toEqual([])
