@@ -12,6 +12,7 @@ import { command, EXIT, endOf, flag, withAdvice } from './command.ts'
 import { configurationOf } from './configuration.ts'
 import type { ShardPosition } from './lag/shard-position.ts'
 import { positionOf } from './lag/shard-position.ts'
+import { within } from './lag/within.ts'
 import { sleepUnlessEnded } from './sleep.ts'
 
 const HELP = `Show for every shard how far the consumer group is behind. SLS itself is asked.
@@ -35,11 +36,13 @@ STATE   caught up, or finished (a read-only shard that was read to its end)
         before the start: no checkpoint yet, and every log came before SLS_START. They are not delivered
         expired: logs at the checkpoint are no longer retained; LAG is the age of the oldest log that is
         deleted: the service has removed the shard
-        unknown: the service does not tell. Standard error says why; LAG and GROUPS are "?", in JSON null
+        unknown: the service does not tell, or not within 5 s. Standard error says why; LAG and GROUPS are "?", in JSON null
 `
 
 const WATCH_MS = 2_000
-const SHARDS_AT_A_TIME = 8
+const SHARDS_AT_A_TIME = 32
+/** For the list of shards. */
+const LIST_MS = 10_000
 const GROUP_COLUMN: [title: string, key: keyof Place] = ['GROUP', 'group']
 
 /** A logstore and its consumer group. */
@@ -136,7 +139,7 @@ async function lagOfGroup(
   aFewAtATime: LimitFunction,
   signal: AbortSignal,
 ): Promise<Row[]> {
-  const shards = await shardsOfGroup(client, place.group, signal)
+  const shards = await within(LIST_MS, signal, (until) => shardsOfGroup(client, place.group, until))
   return aFewAtATime.map(shards, async (shard) => ({
     place,
     shard: shard.shard,

@@ -2,33 +2,30 @@ import { readdirSync } from 'node:fs'
 import type { Config } from '../config/model.ts'
 import type { Parser } from '../config/parsers.ts'
 import { text, wholeNumber } from '../config/parsers.ts'
-import { Fault, messageOf } from '../core/errors.ts'
+import { messageOf } from '../core/errors.ts'
 import type { StartPosition } from '../core/start-position.ts'
 import { NO_TELEMETRY } from '../core/telemetry.ts'
 import { credentialSources, referenceEncoder, slsClient } from '../parts.ts'
 import type { SlsClient } from '../sls/client.ts'
 import { SlsError } from '../sls/errors.ts'
-import type { GroupShard } from '../sls/group-shards.ts'
 import { shardsOfGroup } from '../sls/group-shards.ts'
-import { USER_AGENT } from '../version.ts'
 import type { CommandIo } from './command.ts'
 import { command, defaulting, EXIT, flag, optional, repeatable, required, UsageError } from './command.ts'
 import { configurationOf } from './configuration.ts'
 import { persistently } from './persistently.ts'
 import type { ComparedLogstore } from './reconcile/compared-logstore.ts'
 import { comparedLogstores } from './reconcile/compared-logstore.ts'
-import type { Counts, FoundEvents, MissingLog, ShardResult } from './reconcile/comparison.ts'
+import type { Counts, MissingLog, ShardResult } from './reconcile/comparison.ts'
 import { compare, emptyResult, totalOf } from './reconcile/comparison.ts'
 import { deadLettersOf, lettersOfIndex } from './reconcile/dead-letters.ts'
-import { readExportedIds } from './reconcile/exported-ids.ts'
 import type { Period } from './reconcile/period.ts'
 import { periodOf } from './reconcile/period.ts'
 import type { LogstoreResult, Reconciliation } from './reconcile/report.ts'
 import { asJson, asText, NOTHING_COMPARED } from './reconcile/report.ts'
+import { unretained } from './reconcile/retention.ts'
+import type { Siem } from './reconcile/siem.ts'
+import { openSiem } from './reconcile/siem.ts'
 import { countsOfPrefixes } from './reconcile/spl.ts'
-import { SplunkCounts } from './reconcile/splunk-counts.ts'
-import { SplunkSearch } from './reconcile/splunk-search.ts'
-import type { WantedWindow } from './reconcile/wanted.ts'
 import { wantedWindows } from './reconcile/wanted.ts'
 
 const HELP = `Compare the wanted logs in SLS with the events in Splunk, by sls_event_id: is anything missing?
@@ -70,7 +67,8 @@ const NEWER_SECONDS = 3_600
 const INDEXING_SECONDS = 60
 
 interface Question {
-  readonly period: Period
+  /** By the time of the service. */
+  readonly periodAt: (nowSeconds: number) => Period
   readonly show: number
   readonly deadLetterDirs: readonly string[]
   /** Names of the sinks that count; none: all. */
@@ -107,18 +105,18 @@ export const reconcileCommand = command({
     json: flag,
   },
   async run({ from, to, printSpl, ids, deadLetter, sink: sinks, ...others }, io) {
-    const period = periodOf(from, to, Date.now() / 1000)
+    const periodAt = periodOf(from, to)
     const asksSplunk = ids === undefined && !printSpl
     const { config, warnings } = await configurationOf(io, asksSplunk ? ['service', 'search'] : ['service'])
     const { logstores, notes } = comparedLogstores(config, sinks, !asksSplunk)
     if (printSpl) {
-      io.stdout.write(`${searchOf(logstores, period)}\n`)
+      io.stdout.write(`${searchOf(logstores, periodAt(Date.now() / 1000))}\n`)
       return EXIT.done
     }
     if (asksSplunk && !(config.search.url && config.search.token)) {
       throw new UsageError('set SPLUNK_SEARCH_URL and SPLUNK_SEARCH_TOKEN, or give --ids FILE')
     }
-    const question = { period, ids, sinks, deadLetterDirs: deadLetter, ...others }
+    const question = { periodAt, ids, sinks, deadLetterDirs: deadLetter, ...others }
     return answer(question, { config, logstores }, new Set([...warnings, ...notes]), io)
   },
 })
@@ -155,45 +153,6 @@ async function answer(question: Question, subject: Subject, notes: Set<string>, 
   }
 }
 
-interface WindowQuestion {
-  readonly logstore: ComparedLogstore
-  readonly deadLetters: () => Promise<Counts>
-}
-
-interface Siem {
-  ofWindow(window: WantedWindow, asked: WindowQuestion, signal: AbortSignal): Promise<FoundEvents>
-  close(): Promise<void>
-}
-
-async function openSiem(ids: string | undefined, config: Config, notes: Set<string>): Promise<Siem> {
-  if (ids !== undefined) return exported(ids, notes)
-  const { url = '', token, tls } = config.search
-  if (!token) throw new Error('no token')
-  const search = new SplunkSearch({
-    url,
-    token,
-    tls,
-    userAgent: USER_AGENT,
-    notes,
-  })
-  const counts = new SplunkCounts(search, notes)
-  return {
-    ofWindow: (window, { logstore: { program, scope }, deadLetters }, signal) =>
-      counts.ofWindow(window, { idScope: program.idScope, scope, deadLetters }, signal),
-    close: () => search.close(),
-  }
-}
-
-async function exported(path: string, notes: Set<string>): Promise<Siem> {
-  const { counts, unread } = await readExportedIds(path).catch((error) => {
-    throw new Fault('configuration', `cannot read ${path}: ${messageOf(error)}`, { code: 'ids' })
-  })
-  if (unread.count > 0) {
-    notes.add(`${unread.count} lines of ${path} hold no id, the first is line ${unread.first}`)
-  }
-  return { ofWindow: async () => counts, close: async () => {} }
-}
-
 interface Means {
   readonly siem: Siem
   readonly notes: Set<string>
@@ -201,34 +160,57 @@ interface Means {
 }
 
 async function reconcile(question: Question, { config, logstores }: Subject, means: Means): Promise<Reconciliation> {
-  const { period, show } = question
   const { notes } = means
-  if (period.to > Date.now() / 1000 - INDEXING_SECONDS) {
-    notes.add('--to is less than a minute ago: events delivered since then may not be searchable yet')
-  }
   const dirs = [config.deadLetterDir, ...question.deadLetterDirs]
   const letters = onlyOnce(() => deadLettersOf(logstores, dirs, notes))
-  const credentials = credentialSources(NO_TELEMETRY)
-  const results: LogstoreResult[] = []
-  let left = show
-  for (const logstore of logstores) {
-    const { source, ref } = logstore
-    const parts = { source, logstore: ref.logstore, proxies: config.proxies, telemetry: NO_TELEMETRY }
-    const client = slsClient({ ...parts, credentials: credentials(source) })
-    try {
-      const result = await ofLogstore(logstore, { ...means, client, letters, period, show: left })
+  const asked = clientsOf(config, logstores)
+  try {
+    const period = await periodOfService(question, asked, means)
+    const results: LogstoreResult[] = []
+    let left = question.show
+    for (const { logstore, client } of asked) {
+      const place = asked.length > 1 ? `${logstore.ref.project}/${logstore.ref.logstore}: ` : ''
+      const note = (text: string) => void notes.add(`${place}${text}`)
+      const result = await ofLogstore(logstore, { ...means, client, letters, note, period, show: left })
       results.push(result)
       left -= result.missing.length
-    } finally {
-      await client.close()
     }
+    const total = totalOf(results.flatMap(({ shards }) => shards))
+    if (total.wanted === 0) notes.add(NOTHING_COMPARED)
+    return { period, logstores: results, total, notes: [...notes], ok: total.missing + total.notLookedFor === 0 }
+  } finally {
+    await Promise.all(asked.map(({ client }) => client.close()))
   }
-  const total = totalOf(results.flatMap(({ shards }) => shards))
-  if (total.wanted === 0) notes.add(NOTHING_COMPARED)
-  return { period, logstores: results, total, notes: [...notes], ok: total.missing + total.notLookedFor === 0 }
+}
+
+interface Asked {
+  readonly logstore: ComparedLogstore
+  readonly client: SlsClient
+}
+
+function clientsOf(config: Config, logstores: readonly ComparedLogstore[]): Asked[] {
+  const credentials = credentialSources(NO_TELEMETRY)
+  return logstores.map((logstore) => {
+    const { source, ref } = logstore
+    const parts = { source, logstore: ref.logstore, proxies: config.proxies, telemetry: NO_TELEMETRY }
+    return { logstore, client: slsClient({ ...parts, credentials: credentials(source) }) }
+  })
+}
+
+/** By the clock of the first service: that of this machine may be wrong, and regions have the same time. */
+async function periodOfService(question: Question, asked: readonly Asked[], { notes, signal }: Means): Promise<Period> {
+  const { client } = asked[0] as Asked
+  const now = await persistently(() => client.getTime(signal), signal)
+  const period = question.periodAt(now)
+  if (period.to > now - INDEXING_SECONDS) {
+    notes.add('--to is less than a minute ago: events delivered since then may not be searchable yet')
+  }
+  return period
 }
 
 interface LogstoreMeans extends Means {
+  /** Adds a note about this logstore. */
+  readonly note: (text: string) => void
   readonly client: SlsClient
   readonly letters: () => Promise<Counts>
   readonly period: Period
@@ -238,46 +220,58 @@ interface LogstoreMeans extends Means {
 /** Reads the checkpoints first, so that everything before them was delivered before Splunk is asked. */
 async function ofLogstore(
   logstore: ComparedLogstore,
-  { client, siem, letters, notes, period, show, signal }: LogstoreMeans,
+  { client, siem, letters, note, period, show, signal }: LogstoreMeans,
 ): Promise<LogstoreResult> {
   const { source, ref, program, sinks, byIndex } = logstore
   const { query, fetchCount, consumerGroup } = source
   if (query !== undefined) {
-    notes.add('with SLS_QUERY identical logs share an id: their numbers of missing and duplicated logs are estimates')
+    note('with SLS_QUERY identical logs share an id: their numbers of missing and duplicated logs are estimates')
   }
   const shards = await persistently(() => shardsOfGroup(client, consumerGroup, signal), signal)
   const encoder = referenceEncoder(program)
   const reading = {
     ...{ client, logstore: ref, encoder, sinks, byIndex, fetchCount },
     ...(query === undefined ? {} : { query }),
+    ...(source.start.kind === 'time' && { start: source.start.unixSeconds }),
   }
   const results: ShardResult[] = []
   const missing: MissingLog[] = []
+  let unowed = 0
+  for (const doubt of await unretained(client, shards, period.from, signal)) note(doubt)
   for (const shard of shards) {
     const result = emptyResult(shard.shard)
     results.push(result)
     try {
-      for await (const window of wantedWindows(reading, shard, owedIn(period, shard, source.start, notes), signal)) {
+      for await (const window of wantedWindows(reading, shard, period, signal)) {
         const deadLetters = async () => lettersOfIndex(await letters(), window.index)
         const found = await siem.ofWindow(window, { logstore, deadLetters }, signal)
         const lost = await compare(window, found, deadLetters, result)
-        missing.push(...lost.slice(0, Math.max(0, show - missing.length)))
+        unowed += lost.unowed
+        missing.push(...lost.missing.slice(0, Math.max(0, show - missing.length)))
       }
     } catch (error) {
       if (!(error instanceof SlsError && error.reaction === 'shard_gone')) throw error
-      notes.add(`shard ${shard.shard} is deleted: its logs have expired, and cannot be compared`)
+      note(`shard ${shard.shard} is deleted: its logs have expired, and cannot be compared`)
     }
   }
-  return { ...ref, consumerGroup, total: totalOf(results), shards: results, missing }
+  const total = totalOf(results)
+  for (const doubt of notesOfStart(source.start, period, { unowed, missing: total.missing })) note(doubt)
+  return { ...ref, consumerGroup, total, shards: results, missing }
 }
 
-/** The part of the period whose logs are delivered at all. A shard with a checkpoint may have had another start. */
-function owedIn(period: Period, { checkpoint }: GroupShard, start: StartPosition, notes: Set<string>): Period {
-  if (checkpoint !== '' || start.kind !== 'time' || start.unixSeconds <= period.from) return period
-  notes.add(
-    'logs before the start (SLS_START) are never delivered: they do not count where a shard has no checkpoint yet',
-  )
-  return { ...period, from: Math.min(start.unixSeconds, period.to) }
+function notesOfStart(
+  start: StartPosition,
+  { from }: Period,
+  { unowed, missing }: { unowed: number; missing: number },
+): string[] {
+  if (start.kind === 'end' && missing > 0) {
+    return [
+      'with SLS_START=end logs from before the first start of the group are never delivered, but look missing here',
+    ]
+  }
+  if (start.kind !== 'time' || start.unixSeconds <= from) return []
+  const lacking = unowed === 0 ? '' : `. ${unowed} of them are not in Splunk, in shards that have a checkpoint`
+  return [`logs from before the start (SLS_START) are never delivered, so they do not count${lacking}`]
 }
 
 function onlyOnce<T>(make: () => Promise<T>): () => Promise<T> {

@@ -5,7 +5,7 @@ import { checkpoints, consumerGroups, cursor, cursorTime, heartbeatShards, shard
 import { serverTime } from './errors.ts'
 import type { Pull } from './pull.ts'
 import { pullOf } from './pull.ts'
-import type { Call, TransportOptions } from './transport.ts'
+import type { Answer, Call, TransportOptions } from './transport.ts'
 import { SlsTransport } from './transport.ts'
 
 export type { ConsumerGroup, ListedGroup, Shard, ShardCheckpoint, ShardStatus } from './answers.ts'
@@ -148,6 +148,15 @@ export class SlsClient {
     return this.#json({ api: 'ListShards', method: 'GET', path: ['shards'], signal }, shards, LIST_BYTES)
   }
 
+  /** Unix seconds by the service's clock; by ours if it tells no time. */
+  getTime(signal?: AbortSignal): Promise<number> {
+    const call = { api: 'ListShards', method: 'GET', path: ['shards'], signal } as const
+    return this.#transport.call(this.#timed(call), async (answer) => {
+      await answer.json(LIST_BYTES)
+      return timeOf(answer)
+    })
+  }
+
   /** `end` is the position of the next write; a time (unix seconds, of receipt) is the position of the first group since. */
   getCursor(shard: number, from: 'begin' | 'end' | number, signal?: AbortSignal): Promise<string> {
     const query = [['type', 'cursor'] as const, ['from', String(from)] as const]
@@ -167,8 +176,7 @@ export class SlsClient {
     return this.#transport.call(this.#timed(call), async (answer) => {
       const receivedAt = cursorTime(await answer.json(JSON_BYTES))
       if (receivedAt === undefined) throw answer.corrupt('the JSON has an unexpected shape')
-      const now = serverTime((name) => answer.header(name)) ?? Date.now()
-      return Math.max(0, Math.round(now / 1000 - receivedAt))
+      return Math.max(0, Math.round(timeOf(answer) - receivedAt))
     })
   }
 
@@ -224,6 +232,10 @@ export class SlsClient {
   #timed(call: CallOptions): Call {
     return { ...call, timeoutMs: call.timeoutMs ?? this.#timeoutMs }
   }
+}
+
+function timeOf(answer: Answer): number {
+  return (serverTime((name) => answer.header(name)) ?? Date.now()) / 1000
 }
 
 function shardPath(shard: number): string[] {

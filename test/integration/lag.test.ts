@@ -102,6 +102,26 @@ describe('lag answers for every shard, whatever the service says of one of them'
   })
 })
 
+test('shards and logstores that are silent hold up no line of the others for more than some seconds', async () => {
+  const { scenario, env } = await everyState()
+  for (const shard of [1, 3, 5]) {
+    scenario.sls.faults.add({
+      id: `silent ${shard}`,
+      match: { api: 'GetCursor', shard },
+      times: 0,
+      action: { hang: true },
+    })
+  }
+  const began = performance.now()
+  const lag = startCommand(['lag', '--json'], env)
+  expect((await lag.exited).code).toBe(1)
+  expect(performance.now() - began).toBeLessThan(15_000)
+  const states = Object.fromEntries(lag.lines.map((row) => [row['shard'], [row['state'], row['lagSeconds']]]))
+  expect(states).toMatchObject({ 0: ['caught up', 0], 1: ['unknown', null], 5: ['unknown', null], 4: ['empty', 0] })
+  expect(lag.lines[1]?.['problem']).toBe('Log Service did not answer within 5 s')
+  expect(lag.stderr).toMatch(/shard 1, 3, 5: Log Service did not answer within 5 s/)
+})
+
 describe('lag, with no replica running', () => {
   test('shows shards that no consumer ever held next to those that were read', async () => {
     const scenario = await Scenario.start({ sls: { shards: 2 } })

@@ -14,7 +14,7 @@ import { startSlsEmulator } from '../../src/emulator/sls/server.ts'
 import { OfficialClient } from '../../src/sls/official-client.ts'
 
 const SEARCH_TOKEN = 'eyJraWQiOiJzcGx1bmsifQ'
-/** A cursor by time names a log of that second, and `--to now` ends before it. */
+/** A cursor by time names a log of that second, and `--to now` ends before it: so logs are written some seconds before. */
 const AGE_MS = 2_000
 const LOGS = 10
 
@@ -32,7 +32,8 @@ interface Reconciled {
  */
 async function delivered(hecFault?: HecFaultRule) {
   const projects = { audit: { trail: { shards: 1 } }, web: { access: { shards: 1 } } }
-  const sls = await startSlsEmulator({ projects, now: () => Date.now() - AGE_MS })
+  let behindMs = AGE_MS
+  const sls = await startSlsEmulator({ projects, now: () => Date.now() - behindMs })
   const hec = await startHecReceiver({
     keep: true,
     searchToken: SEARCH_TOKEN,
@@ -90,6 +91,7 @@ routes:
   }
   await bridge.stop(10_000)
   await running
+  behindMs = 0
   return {
     async reconcile(...args: string[]): Promise<{ code: number; text: string; said: Reconciled; stderr: string }> {
       const [stdout, stderr] = [new PassThrough(), new PassThrough()]
@@ -114,6 +116,9 @@ describe('reconcile with a configuration file', () => {
       ['web', 'access', { ...counts, found: 14, deadLettered: 1 }],
     ])
     expect(said.total.wanted).toBe(30)
+    expect(said.notes).toContainEqual(
+      expect.stringMatching(/^web\/access: the oldest log of shard 0 came after --from/),
+    )
     const { text } = await reconcile()
     expect(text).toMatch(/^audit\/trail, received from .* group siem\n/)
     expect(text).toMatch(/\nweb\/access, received from .* group siem\n/)

@@ -18,11 +18,13 @@ interface Reconciled {
   notes: string[]
 }
 
-/** A cursor by time names a log of that second, and `--to now` ends before it: here every log is some seconds old. */
+/** A cursor by time names a log of that second, and `--to now` ends before it: so logs are written some seconds before. */
 const AGE_MS = 2_000
+/** How far the clock of the service is behind ours. Where a test says nothing, it goes right while `reconcile` runs. */
+let behindMs = AGE_MS
 
 function start(options: ScenarioOptions = {}): Promise<Scenario> {
-  const sls = { now: () => Date.now() - AGE_MS, ...options.sls }
+  const sls = { now: () => Date.now() - behindMs, ...options.sls }
   return Scenario.start({ ...options, sls, hec: { keep: true, searchToken: SEARCH_TOKEN, ...options.hec } })
 }
 
@@ -39,7 +41,9 @@ async function reconcile(scenario: Scenario, args: string[] = [], env: Record<st
   const [stdout, stderr] = [new PassThrough(), new PassThrough()]
   const settings = { ...withoutCollector(scenario), ...search(scenario), ...env }
   const io = { env: settings, stdout, stderr, signal: new AbortController().signal }
+  behindMs = 0
   const code = await reconcileCommand(['--from', '-1h', '--to', 'now', ...args], io)
+  behindMs = AGE_MS
   const text = String(stdout.read() ?? '')
   const said = (text.startsWith('{') ? JSON.parse(text) : {}) as Reconciled
   return { code, stdout: text, stderr: String(stderr.read() ?? ''), said }
@@ -232,6 +236,7 @@ describe('reconcile', () => {
     for (const shard of [0, 1, 1, 2]) write(shard)
     ageMs = AGE_MS
     for (const shard of [1, 2]) write(shard)
+    ageMs = 0
     const gone = { match: { api: 'GetCursor', shard: 2 }, times: 0, action: { status: 404, code: 'ShardNotExist' } }
     scenario.sls.faults.add(gone)
     const SLS_START = String(Math.floor(Date.now() / 1000) - 50)
@@ -241,10 +246,51 @@ describe('reconcile', () => {
       [1, 1, 1],
       [2, 0, 0],
     ])
-    expect(said.notes.join()).toMatch(/before the start \(SLS_START\).*shard 2 is deleted/)
+    expect(said.notes.join()).toMatch(/shard 2 is deleted.*before the start \(SLS_START\)/)
     expect(code).toBe(0)
     const begin = await reconcile(scenario, ['--json'])
     expect(begin.said.shards[1]).toMatchObject({ pending: 3 })
+  })
+
+  test('does not call logs from before SLS_START missing where the shard has a checkpoint', async () => {
+    let ageMs = 100_000
+    const env = { SLS_START: String(Math.floor(Date.now() / 1000) - 50) }
+    const scenario = await start({ sls: { shards: 1, now: () => Date.now() - ageMs }, env })
+    await scenario.write(2)
+    ageMs = AGE_MS
+    await scenario.write(1)
+    await scenario.deliver()
+    ageMs = 0
+    const { code, said } = await reconcile(scenario, ['--json'])
+    expect(said.total).toMatchObject({ wanted: 20, found: 20, missing: 0, pending: 0 })
+    expect(said.notes.join()).toMatch(/before the start \(SLS_START\).* 40 of them are not in Splunk/)
+    expect(code).toBe(0)
+    const begin = await reconcile(scenario, ['--json'], { SLS_START: 'begin' })
+    expect([begin.code, begin.said.total.missing]).toEqual([1, 40])
+    const end = await reconcile(scenario, ['--json'], { SLS_START: 'end' })
+    expect(end.said.notes.join()).toMatch(/SLS_START=end/)
+  })
+
+  test('counts --from back from the time of the service, whatever the clock of this machine says', async () => {
+    let aheadMs = 602_000
+    const scenario = await start({ sls: { shards: 1, now: () => Date.now() - aheadMs } })
+    await scenario.write(1)
+    await scenario.deliver()
+    aheadMs = 600_000
+    const { code, said } = await reconcile(scenario, ['--json', '--from', '-5m', '--to', '-1s'])
+    expect(said.total).toMatchObject({ wanted: 20, found: 20 })
+    expect(code).toBe(0)
+  })
+
+  test('says which shards may have lost logs of the period to their retention', async () => {
+    const scenario = await start({ sls: { shards: 2 } })
+    await scenario.write(4)
+    await scenario.deliver()
+    await scenario.write(4)
+    scenario.logstore.expire({ shard: 0 })
+    const { said } = await reconcile(scenario, ['--json'])
+    expect(said.notes).toContain('logs of shard 0 expired before they were delivered')
+    expect(said.notes).toContain('the oldest log of shard 1 came after --from: logs that have expired are not compared')
   })
 
   test('with SLS_QUERY compares by the hashed ids the bridge gave', async () => {

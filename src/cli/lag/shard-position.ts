@@ -4,6 +4,10 @@ import type { SlsClient } from '../../sls/client.ts'
 import { cursorNumber } from '../../sls/cursor.ts'
 import { SlsError } from '../../sls/errors.ts'
 import type { GroupShard } from '../../sls/group-shards.ts'
+import { within } from './within.ts'
+
+/** For all questions about one shard. */
+const SHARD_MS = 5_000
 
 /**
  * - `caught up`: the checkpoint is the end of the shard; `finished`: of a read-only shard, so no log will come.
@@ -44,7 +48,7 @@ export interface PositionQuestion {
 /** Where the consumer group stands in a shard, whatever the service answers for it. */
 export async function positionOf(question: PositionQuestion, signal: AbortSignal): Promise<ShardPosition> {
   try {
-    return await askedPosition(question, signal)
+    return await within(SHARD_MS, signal, (until) => askedPosition(question, until))
   } catch (error) {
     if (!(error instanceof Fault)) throw error
     if (reactionOf(error) === 'shard_gone') return { state: 'deleted', lagSeconds: 0, groupsBehind: null }

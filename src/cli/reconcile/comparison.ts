@@ -43,14 +43,21 @@ export function emptyResult(shard: number): ShardResult {
   return { shard, wanted: 0, found: 0, missing: 0, duplicated: 0, deadLettered: 0, notLookedFor: 0, pending: 0 }
 }
 
-/** Adds a window to its shard's line and returns the missing logs. Reads `deadLetters` only if some log was not found. */
+export interface Lacking {
+  readonly missing: readonly MissingLog[]
+  /** Logs from before the start that are not there. They count nowhere else. */
+  readonly unowed: number
+}
+
+/** Adds a window to its shard's line and returns what lacks. Reads `deadLetters` only if some log was not found. */
 export async function compare(
-  { shard, index, committed, logs }: WantedWindow,
+  { shard, index, committed, unowed, logs }: WantedWindow,
   events: FoundEvents,
   deadLetters: () => Promise<Counts>,
   result: ShardResult,
-): Promise<MissingLog[]> {
+): Promise<Lacking> {
   const missing: MissingLog[] = []
+  let neverOwed = 0
   for (const [id, { times, seconds, cursor }] of logs) {
     const there = events.of(id)
     const lacking = Math.max(0, times - there)
@@ -60,7 +67,10 @@ export async function compare(
     if (lacking === 0) continue
     const letters = Math.min(lacking, (await deadLetters()).of(id))
     result.deadLettered += letters
-    if (!committed) result.pending += lacking - letters
+    if (unowed) {
+      result.wanted -= lacking - letters
+      neverOwed += lacking - letters
+    } else if (!committed) result.pending += lacking - letters
     else if (events.notLookedFor?.has(id)) result.notLookedFor += lacking - letters
     else if (lacking > letters) {
       result.missing += lacking - letters
@@ -68,7 +78,7 @@ export async function compare(
       missing.push({ shard, ...(index !== undefined && { index }), id, cursor, time })
     }
   }
-  return missing
+  return { missing, unowed: neverOwed }
 }
 
 export function totalOf(results: readonly ShardResult[]): Omit<ShardResult, 'shard'> {

@@ -10,33 +10,40 @@ export interface Period {
 
 const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 }
 
-/** A moment: `-90m`, `-2d`, `now`, ISO 8601 (UTC unless it has a time zone), or unix seconds. */
-function momentParser(nowSeconds: number): Parser<number> {
-  return {
-    allowed:
-      'ISO 8601 time (UTC unless it has a time zone), unix seconds, now, or a time before now: -30s, -15m, -6h, -7d',
-    parse(text): Parsed<number> {
-      if (text.toLowerCase() === 'now') return { value: Math.floor(nowSeconds) }
-      const [, count, unit = ''] = /^-(\d{1,9})([smhd])$/i.exec(text) ?? []
-      if (count !== undefined) {
-        const moment = Math.floor(nowSeconds) - Number(count) * (UNIT_SECONDS[unit.toLowerCase()] as number)
-        return moment < 0 ? { refused: 'is before 1970' } : { value: moment }
-      }
-      return unixSecondsOf(text)
-    },
-  }
+/** Unix seconds, once it is known what time it is. */
+type Moment = (nowSeconds: number) => number
+
+/** `-90m`, `-2d`, `now`, ISO 8601 (UTC unless it has a time zone), or unix seconds. */
+const moment: Parser<Moment> = {
+  allowed:
+    'ISO 8601 time (UTC unless it has a time zone), unix seconds, now, or a time before now: -30s, -15m, -6h, -7d',
+  parse(text): Parsed<Moment> {
+    const [, count, unit = ''] = /^-(\d{1,9})([smhd])$/i.exec(text.toLowerCase() === 'now' ? '-0s' : text) ?? []
+    if (count !== undefined) {
+      const ago = Number(count) * (UNIT_SECONDS[unit.toLowerCase()] as number)
+      return { value: (nowSeconds) => Math.floor(nowSeconds) - ago }
+    }
+    const parsed = unixSecondsOf(text)
+    return 'value' in parsed ? { value: () => parsed.value } : parsed
+  },
 }
 
-/** Throws a UsageError if `--from` or `--to` is not a time, or `--from` is not before `--to`. */
-export function periodOf(from: string, to: string, nowSeconds: number): Period {
-  const moment = momentParser(nowSeconds)
-  const read = (option: string, text: string): number => {
+/**
+ * The period from `--from` to `--to` at a time that is told later: it is the service's. Both throw a UsageError: this if one
+ * is no time, and the result if the period is empty or not over.
+ */
+export function periodOf(from: string, to: string): (nowSeconds: number) => Period {
+  const read = (option: string, text: string): Moment => {
     const parsed = moment.parse(text)
     if ('value' in parsed) return parsed.value
     throw new UsageError(`${option} ${text} ${parsed.refused}; allowed: ${moment.allowed}`)
   }
-  const period = { from: read('--from', from), to: read('--to', to) }
-  if (period.to > nowSeconds) throw new UsageError(`--to ${to} is in the future`)
-  if (period.from >= period.to) throw new UsageError(`--from ${from} is not before --to ${to}`)
-  return period
+  const [begin, end] = [read('--from', from), read('--to', to)]
+  return (nowSeconds) => {
+    const period = { from: begin(nowSeconds), to: end(nowSeconds) }
+    if (period.from < 0) throw new UsageError(`--from ${from} is before 1970`)
+    if (period.to > nowSeconds) throw new UsageError(`--to ${to} is in the future`)
+    if (period.from >= period.to) throw new UsageError(`--from ${from} is not before --to ${to}`)
+    return period
+  }
 }

@@ -26,6 +26,8 @@ export interface WantedWindow {
   readonly index?: string
   /** The checkpoint is after them. So the bridge claims that each was acknowledged, filtered or dead-lettered. */
   readonly committed: boolean
+  /** They came before the start of the group: the bridge delivers none of them, unless it had another start before. */
+  readonly unowed?: true
   readonly logs: ReadonlyMap<string, WantedLog>
 }
 
@@ -40,6 +42,8 @@ export interface WantedOptions {
   readonly byIndex: boolean
   readonly fetchCount: number
   readonly query?: string
+  /** Unix seconds: `SLS_START`, if it is a time. */
+  readonly start?: number
 }
 
 /** About 10 MB of ids and cursors. */
@@ -55,14 +59,12 @@ export async function* wantedWindows(
   period: Period,
   signal: AbortSignal,
 ): AsyncGenerator<WantedWindow> {
-  const at = (time: number) => persistently(() => options.client.getCursor(shard.shard, time, signal), signal)
-  const stretches = stretchesOf(await at(period.from), await at(period.to), shard.checkpoint)
-  for (const { from, to, committed } of stretches) {
+  for (const { from, to, committed, unowed } of await stretchesIn(period, options, shard, signal)) {
     const logsByIndex = new Map<string | undefined, Map<string, WantedLog>>()
     const windowOf = (index: string | undefined): WantedWindow => {
       const logs = logsByIndex.get(index) ?? new Map()
       logsByIndex.delete(index)
-      return { shard: shard.shard, ...(index !== undefined && { index }), committed, logs }
+      return { shard: shard.shard, ...(index !== undefined && { index }), committed, ...(unowed && { unowed }), logs }
     }
     for await (const batch of batches(options, { shard: shard.shard, from, to }, signal)) {
       const index = options.byIndex ? indexOf(batch) : undefined
@@ -86,6 +88,22 @@ export interface Stretch {
   /** Exclusive. */
   readonly to: string
   readonly committed: boolean
+  readonly unowed?: true
+}
+
+/** Without a checkpoint no log from before the start can have been delivered, so none is read. */
+async function stretchesIn(
+  period: Period,
+  { client, start = 0 }: WantedOptions,
+  { shard, checkpoint }: Pick<GroupShard, 'shard' | 'checkpoint'>,
+  signal: AbortSignal,
+): Promise<Stretch[]> {
+  const at = (time: number) => persistently(() => client.getCursor(shard, time, signal), signal)
+  const owedFrom = Math.min(Math.max(period.from, start), period.to)
+  const [from, owed, to] = [await at(period.from), await at(owedFrom), await at(period.to)]
+  const unowed: Stretch[] =
+    from === owed || checkpoint === '' ? [] : [{ from, to: owed, committed: false, unowed: true }]
+  return [...unowed, ...stretchesOf(owed, to, checkpoint)]
 }
 
 /** The part before the checkpoint and the part after it. Cursors that cannot be compared count as before it. */

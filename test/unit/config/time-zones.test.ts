@@ -25,7 +25,7 @@ describe.each(ZONES)('on a machine in %s', (zone) => {
   })
 
   const start = (text: string) => startPosition.parse(text)
-  const from = (text: string) => periodOf(text, String(NOW), NOW).from
+  const from = (text: string) => periodOf(text, String(NOW))(NOW).from
 
   test('the machine has that time', () => {
     const hour = { UTC: 8, 'Asia/Shanghai': 16, 'America/St_Johns': 4 }[zone]
@@ -47,7 +47,7 @@ describe.each(ZONES)('on a machine in %s', (zone) => {
     for (const text of agos) {
       expect([text, NOW - from(text)]).toEqual([text, Number(text.slice(1, -1)) * (unit[text.at(-1) ?? ''] ?? 0)])
     }
-    expect(periodOf('-1h', 'now', NOW).to).toBe(NOW)
+    expect(periodOf('-1h', 'now')(NOW).to).toBe(NOW)
   })
 
   test.each([
