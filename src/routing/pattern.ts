@@ -1,5 +1,7 @@
 import { RE2JS, RE2JSSyntaxException } from 're2js'
 
+export type Pattern = RE2JS
+
 /** What other engines have and RE2 has not, since it takes time that is not linear. */
 const LACKING: readonly (readonly [beginning: RegExp, name: string])[] = [
   [/^\(\?[=!]/, 'look-ahead'],

@@ -1,4 +1,5 @@
 import type { Path } from './path.ts'
+import type { Replacement } from './replacement.ts'
 import type { Template } from './template.ts'
 import type { TimeFormat } from './time-format.ts'
 
@@ -10,7 +11,18 @@ export type OnFailure = (typeof ON_FAILURE)[number]
  * A step of a shape: it makes another log of a log. `name` is the step's key in the configuration. A field is the literal key
  * of a member, tags included (`__tag__:K`); a path and a template may look into JSON.
  */
-export type Step = JsonStep | ParseStep | KvStep | TimeStep | RenameStep | RemoveStep | KeepStep | AddStep | RawStep
+export type Step =
+  | JsonStep
+  | ParseStep
+  | KvStep
+  | TimeStep
+  | RenameStep
+  | RemoveStep
+  | KeepStep
+  | AddStep
+  | ReplaceStep
+  | LowercaseStep
+  | RawStep
 
 export interface JsonStep {
   readonly name: 'json'
@@ -97,6 +109,19 @@ interface KeepStep {
 export interface AddStep {
   readonly name: 'add'
   readonly values: ReadonlyMap<string, Template>
+}
+
+export interface ReplaceStep {
+  readonly name: 'replace'
+  readonly field: string
+  readonly replacement: Replacement
+  readonly onFailure: OnFailure
+}
+
+/** Letters of ASCII only. */
+export interface LowercaseStep {
+  readonly name: 'lowercase'
+  readonly fields: readonly string[]
 }
 
 /** The event is the value of this field alone. */

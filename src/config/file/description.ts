@@ -15,7 +15,8 @@ import {
 } from './setting-keys.ts'
 import type { Described } from './shape.ts'
 import { anything, byType, defaulting, list, map, named, oneOrList, optional, required, text } from './shape.ts'
-import { onFailureKey, shape, template } from './steps.ts'
+import { onFailureKey, template } from './step-parts.ts'
+import { shape } from './steps.ts'
 
 /** Names of sources, sinks and routes are labels of metrics, and stand in messages. */
 const name = matching(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/, 'up to 64 of letters, digits, _ . -; first no . or -')

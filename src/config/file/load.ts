@@ -130,11 +130,11 @@ class FileReading {
     return success ? output : undefined
   }
 
-  #refuse(path: KeyPath, { problem, allowed, more: { under, among = [], ...more } }: Refusal): void {
+  #refuse(path: KeyPath, { problem, allowed, more: { under = [], among = [], ...more } }: Refusal): void {
     const meant = nearest(String(path.at(-1)), among)
     const told = meant === undefined ? problem : `${problem}; did you mean ${meant}?`
     const known = among.length === 0 ? allowed : among.join(', ')
-    this.#findings.refuse(under === undefined ? path : [...path, under], { problem: told, allowed: known, ...more })
+    this.#findings.refuse([...path, ...under], { problem: told, allowed: known, ...more })
   }
 
   /** Settings that stay in the environment. */

@@ -56,8 +56,8 @@ export interface RefusalDetails {
   readonly ofKey?: boolean
   /** The keys that are known where an unknown one stands. */
   readonly among?: readonly string[]
-  /** The problem is the value of this key of the map. */
-  readonly under?: string
+  /** The problem is the value at this path of the map. */
+  readonly under?: readonly (string | number)[]
 }
 
 /** Like a parser of the settings, but the problem may be at a place in the text. */
@@ -74,6 +74,20 @@ function describe<T>(schema: Described<unknown>, description: Description): Desc
 /** The same, with another value in the model. */
 export function made<T, U>(schema: Described<T>, make: (value: T) => U): Described<U> {
   return describe(v.pipe(schema, v.transform(make)), descriptionOf(schema))
+}
+
+/** The same, where the values of a map may not fit each other. */
+export function checked<T, U>(schema: Described<T>, make: (value: T) => U | Refusal): Described<U> {
+  const made = v.pipe(
+    schema,
+    v.rawTransform(({ dataset: { value }, addIssue, NEVER }) => {
+      const result = make(value)
+      if (!(result instanceof Refusal)) return result
+      addIssue({ input: result, message: 'refused' })
+      return NEVER
+    }),
+  )
+  return describe(made as Described<unknown>, descriptionOf(schema))
 }
 
 export function descriptionOf(schema: Described<unknown>): Description {
@@ -226,7 +240,7 @@ export function byType<const M extends Keys>(
     if (typeof type === 'string' && Object.hasOwn(types, type)) return types[type] as Described<T>
     const meant = typeof type === 'string' ? nearest(type, Object.keys(types)) : undefined
     return new Refusal(`is no known type${meant === undefined ? '' : `; did you mean ${meant}?`}`, allowed, {
-      under: 'type',
+      under: ['type'],
     })
   }
   return choice(Object.values(types) as Described<T>[], chosen, about)

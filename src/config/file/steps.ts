@@ -1,10 +1,6 @@
 import { nearest } from '../../core/nearest.ts'
-import type { Path } from '../../routing/path.ts'
-import { parsePath } from '../../routing/path.ts'
 import type { JsonStep, OnFailure, Step } from '../../routing/step.ts'
-import { LINE_SHAPES, ON_FAILURE } from '../../routing/step.ts'
-import type { Template } from '../../routing/template.ts'
-import { parseTemplate } from '../../routing/template.ts'
+import { LINE_SHAPES } from '../../routing/step.ts'
 import type { TimeFormat } from '../../routing/time-format.ts'
 import { isZone, NAMED_FORMATS, parseTimeFormat } from '../../routing/time-format.ts'
 import { boolean, matching, choice as oneOf } from '../parsers.ts'
@@ -25,30 +21,16 @@ import {
   required,
   text,
 } from './shape.ts'
-
-/** A step, once it is known what becomes of a log where the step itself does not say. */
-export type Draft = (byDefault: OnFailure) => Step
+import type { Draft } from './step-parts.ts'
+import { anyText, field, fieldKey, onFailureKey, onlyFields, parsedBy, path, template } from './step-parts.ts'
+import { lowercase, replace } from './text-steps.ts'
 
 /** The steps of a shape. */
 export function stepsOf(drafts: readonly Draft[] = [], byDefault: OnFailure = 'keep'): Step[] {
   return drafts.map((draft) => draft(byDefault))
 }
 
-/** Any key of a log. */
-const fieldKey = matching(/^[^\0]+$/, 'name of a field')
-
-const anyText: TextParser<string> = { allowed: 'any text', parse: (value) => ({ value }) }
 const characters = matching(/./s, 'one character at least')
-
-const path: TextParser<Path> = {
-  allowed: 'field, or path into its JSON: event.user.name, event["a.b"][0], __tag__:K',
-  parse: (value) => parsedBy(parsePath(value)),
-}
-
-export const template: TextParser<Template> = {
-  allowed: 'text, with {field} or {path.into.json} where a value of the log is put in; {{ and }} for braces',
-  parse: (value) => parsedBy(parseTemplate(value)),
-}
 
 const timeFormat: TextParser<TimeFormat> = {
   allowed: `${NAMED_FORMATS.join(', ')}; or letters such as yyyy-MM-dd'T'HH:mm:ss.SSSZ`,
@@ -60,24 +42,6 @@ const zone: TextParser<string> = {
   parse: (value) => (isZone(value) ? { value } : { refused: 'is no time zone' }),
 }
 
-/** What a parser of `src/routing/` answers, as that of a setting would. */
-function parsedBy<R extends object>(result: R): ReturnType<TextParser<Exclude<R, Problem>>['parse']> {
-  if (!('problem' in result)) return { value: result as Exclude<R, Problem> }
-  const { problem, offset } = result as unknown as Problem
-  return { refused: problem, offset }
-}
-
-type Problem = { readonly problem: string; readonly offset: number }
-
-export const onFailureKey = optional(
-  text(oneOf(...ON_FAILURE), {
-    doc: 'What becomes of a log when a step fails: it goes on as it was (`keep`), is dropped and counted, or goes to the dead letter.',
-    default: 'keep',
-  }),
-)
-
-const field = (doc: string) => text(fieldKey, { doc })
-const onlyFields = (doc: string) => oneOrList(field('Name of a field.'), { doc })
 const contents = oneOrList(field('Name of a content, or `*` for all.'), { doc: 'The contents.' })
 
 const json = {
@@ -209,6 +173,8 @@ const STEPS: Readonly<Record<Step['name'], Described<Draft>>> = {
     (values): Draft =>
       () => ({ name: 'add', values }),
   ),
+  replace,
+  lowercase,
   raw: made(
     field('The event is the text of this content alone.'),
     (name): Draft =>

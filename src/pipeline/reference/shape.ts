@@ -5,6 +5,7 @@ import type { Log, Members, Value } from './log.ts'
 import { isOfGroup, jsonValue, textOf, textValue } from './log.ts'
 import { keyValue, parse } from './parse.ts'
 import { fill, textAt } from './template.ts'
+import { lowercased, replace } from './texts.ts'
 import { timeIn } from './time.ts'
 
 /**
@@ -41,6 +42,10 @@ function apply(log: Log, step: Step): Log | OnFailure {
       return { ...log, members: chosen(log.members, (key) => step.fields.has(key) || isOfGroup(key)) }
     case 'add':
       return { ...log, members: added(log, step) }
+    case 'replace':
+      return replace(log, step)
+    case 'lowercase':
+      return { ...log, members: lowercased(log.members, step) }
     case 'raw':
       return raw(log, step.field)
   }

@@ -5,6 +5,8 @@ import { factsOf, readLog } from '../../../src/pipeline/reference/log.ts'
 import { LogGroup, logGroupsOf } from '../../../src/pipeline/reference/log-group.ts'
 import { applyShape } from '../../../src/pipeline/reference/shape.ts'
 import { parsePath } from '../../../src/routing/path.ts'
+import { parsePattern } from '../../../src/routing/pattern.ts'
+import { parseReplacement } from '../../../src/routing/replacement.ts'
 import type { TextProblem } from '../../../src/routing/scanner.ts'
 import type { KvStep, LineShape, OnFailure, Step } from '../../../src/routing/step.ts'
 import { LINE_SHAPES, ON_FAILURE } from '../../../src/routing/step.ts'
@@ -357,5 +359,76 @@ describe('failures in the engine', () => {
     expect(sent).toEqual(['one parse_failure 1', 'one sent 1', 'two parse_failure 1', 'two sent 1'])
     expect([...counts.filtered.keys()]).toEqual([])
     expect(marks.length).toBe(2)
+  })
+})
+
+describe('replace', () => {
+  const replace = (field: string, matches: string, written: string, onFailure: OnFailure = 'keep'): Step => {
+    const pattern = parsePattern(matches)
+    if (typeof pattern === 'string') throw new Error(pattern)
+    const parts = parseReplacement(written, pattern.groupCount())
+    if ('problem' in parts) throw new Error(parts.problem)
+    return { name: 'replace', field, replacement: { pattern, parts }, onFailure }
+  }
+
+  test.each([
+    ['all places', 'a=1 b=2', '[0-9]', '*', 'a=* b=*'],
+    ['groups, of which one took no part', '12 x', '([0-9])([0-9])|(x)', '<$3$2$1>', '<21> <x>'],
+    ['the whole place and a dollar', 'ab', 'b', '[$0$$5$]', 'a[b$5$]'],
+    ['empty places', 'ab', '', '-', '-a-b-'],
+    ['characters outside the first plane', 'a😀b', '[^a-z]', '_', 'a_b'],
+    ['nothing', 'abc', 'x', 'y', 'abc'],
+  ])('replaces %s', (_, text, matches, written, expected) => {
+    expect(shaped({ a: text }, replace('a', matches, written))).toBe(`a=${JSON.stringify(expected)}`)
+  })
+
+  test('makes text of JSON only where it replaces something', () => {
+    const steps = (matches: string): Step[] => [json(['a']), replace('a', matches, '*')]
+    expect(shaped({ a: '{"n":1}' }, ...steps('2'))).toBe('a={"n":1}')
+    expect(shaped({ a: '{"n":1}' }, ...steps('1'))).toBe('a="{\\"n\\":*}"')
+  })
+
+  test('replaces beside bytes that are not UTF-8, so that they hide no secret', () => {
+    expect(shaped({ a: Buffer.from('ff20706173733d31', 'hex') }, replace('a', 'pass=[0-9]', '*'))).toBe('a="\ufffd *"')
+  })
+
+  test('fails, and leaves the log as it was, where each place reads a long text to its end', () => {
+    const text = 'a'.repeat(100_000)
+    const { members, fate, failures } = applyShape(
+      logOf({ a: text }),
+      [replace('a', 'a.*b|a', '', 'dead_letter')],
+      'route',
+    )
+    expect(members.get('a')?.bytes.toString()).toBe(text)
+    expect({ fate, failures }).toEqual({ fate: 'dead_letter', failures: [{ where: 'route', step: 'replace' }] })
+  })
+
+  test.each(['a', 'a+', '(a|b)+$', 'x', '[^a]', '(?i)(A|b)'])(
+    'has enough looks for %s at 100,000 characters',
+    (matches) => {
+      expect(applyShape(logOf({ a: 'a'.repeat(100_000) }), [replace('a', matches, '-')], 'r').failures).toEqual([])
+    },
+  )
+
+  test('fails where the result would be longer than a mebibyte', () => {
+    expect(
+      applyShape(logOf({ a: 'a'.repeat(2000) }), [replace('a', 'a', 'b'.repeat(1000))], 'r').failures,
+    ).toHaveLength(1)
+  })
+
+  test('leaves a log without the field as it was', () =>
+    expect(shaped({ a: '1' }, replace('b', '1', '2'))).toBe('a="1"'))
+})
+
+describe('lowercase', () => {
+  const lowercase = (...fields: string[]): Step => ({ name: 'lowercase', fields })
+
+  test('knows the letters of ASCII, and leaves all other bytes', () => {
+    expect(shaped({ a: 'ÄB-Ünder', b: 'B', c: 'C' }, lowercase('a', 'c', 'none'))).toBe('a="Äb-Ünder" b="B" c="c"')
+  })
+
+  test('leaves JSON what it is', () => {
+    const steps = [json(['a'], { into: 'merge' }), lowercase('s', 'o', 'n')]
+    expect(shaped({ a: '{"s":"\\u0041B\\n","o":{"K":"V"},"n":1E5}' }, ...steps)).toBe('s="ab\\n" o={"k":"v"} n=1e5')
   })
 })
