@@ -61,6 +61,10 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }
     summary: 'a Splunk HEC receiver for real clients',
     load: async () => (await import('./cli/hec-receiver.ts')).hecReceiverCommand,
   },
+  'syslog-receiver': {
+    summary: 'a syslog collector, also with RELP, for real senders',
+    load: async () => (await import('./cli/syslog-receiver.ts')).syslogReceiverCommand,
+  },
 }
 
 /**

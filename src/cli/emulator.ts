@@ -1,11 +1,11 @@
 import { once } from 'node:events'
 import { choice, matching, text, wholeNumber } from '../config/parsers.ts'
-import { messageOf } from '../core/errors.ts'
 import type { SlsEmulator, SlsEmulatorOptions } from '../emulator/sls/server.ts'
 import { NOT_IMPLEMENTED, startSlsEmulator } from '../emulator/sls/server.ts'
 import type { CommandIo } from './command.ts'
 import { command, defaulting, EXIT, endOf, flag, optional, repeatable, UsageError } from './command.ts'
 import { textOf } from './configuration.ts'
+import { listenProblem } from './listen-error.ts'
 
 const HELP = `A local stand-in for Alibaba Cloud Log Service (SLS): official Python, Go, Java and Node clients run against it
 unchanged, consumer groups included.
@@ -74,7 +74,7 @@ export const emulatorCommand = command({
     try {
       emulator = await startSlsEmulator(options)
     } catch (error) {
-      io.stderr.write(`sls-siem-bridge emulator: ${explain(error)}\n`)
+      io.stderr.write(`sls-siem-bridge emulator: ${listenProblem(error)}\n`)
       return EXIT.usage
     }
     const { SLS_STS_TOKEN: _, ...environment } = emulator.environment()
@@ -110,13 +110,4 @@ function credentialsOf(io: CommandIo): Partial<SlsEmulatorOptions> {
     ...(accessKeyId !== '' && { accessKeyId, accessKeySecret }),
     ...(securityToken !== '' && { securityToken }),
   }
-}
-
-function explain(error: unknown): string {
-  const { code, port, address } = error as NodeJS.ErrnoException & { port?: number; address?: string }
-  if (code === 'EADDRINUSE') return `port ${port} is taken; choose another with --port (0 takes a free one)`
-  if (code === 'EACCES' && port !== undefined) return `port ${port} needs more rights; choose one above 1023`
-  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
-    return `this machine has no address ${address ?? '(see --host)'}`
-  return messageOf(error)
 }

@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import { matching, text, wholeNumber } from '../config/parsers.ts'
-import { messageOf } from '../core/errors.ts'
 import type { HecReceiver } from '../emulator/hec/server.ts'
 import { NOT_IMPLEMENTED, startHecReceiver } from '../emulator/hec/server.ts'
 import { command, defaulting, EXIT, endOf, flag, optional, repeatable, UsageError } from './command.ts'
 import { textOf } from './configuration.ts'
+import { listenProblem } from './listen-error.ts'
 
 const HELP = `Receive events as a Splunk HTTP Event Collector (HEC) would, and write each envelope as one line of JSON.
 
@@ -73,7 +73,7 @@ export const hecReceiverCommand = command({
         },
       })
     } catch (error) {
-      io.stderr.write(`sls-siem-bridge hec-receiver: ${explain(error)}\n`)
+      io.stderr.write(`sls-siem-bridge hec-receiver: ${listenProblem(error)}\n`)
       return EXIT.usage
     }
     const lines = Object.entries(receiver.environment()).map(([name, value]) => `${name}=${value}\n`)
@@ -86,12 +86,3 @@ export const hecReceiverCommand = command({
     return EXIT.failed
   },
 })
-
-function explain(error: unknown): string {
-  const { code, address, port, path } = error as NodeJS.ErrnoException & { address?: string; port?: number }
-  if (code === 'EADDRINUSE') return `port ${port} is taken; choose another with --port (0 takes a free one)`
-  if (code === 'EACCES' && port !== undefined) return `port ${port} needs more rights; choose one above 1023`
-  if (code === 'EADDRNOTAVAIL') return `this machine has no address ${address}`
-  if (path !== undefined) return `can't write to ${path} (${code})`
-  return messageOf(error)
-}

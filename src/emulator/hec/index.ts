@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { closeSync, openSync, writeSync } from 'node:fs'
+import { FileOutput } from '../file-output.ts'
 import type { AckRecord } from './acks.ts'
 import { IdCounter } from './ids.ts'
 import type { Lines } from './lines.ts'
@@ -61,23 +61,6 @@ export class IndexedEvent {
 
   get envelope(): HecEnvelope {
     return JSON.parse(this.line) as HecEnvelope
-  }
-}
-
-/** Appends to a file synchronously: an event can be read there before its client is told that it was indexed. */
-class FileOutput {
-  readonly #fd: number
-
-  constructor(path: string) {
-    this.#fd = openSync(path, 'a')
-  }
-
-  write(bytes: Buffer): void {
-    for (let at = 0; at < bytes.length; ) at += writeSync(this.#fd, bytes, at)
-  }
-
-  close(): void {
-    closeSync(this.#fd)
   }
 }
 

@@ -11,6 +11,7 @@ import { lagCommand } from '../../../src/cli/lag.ts'
 import { produceCommand } from '../../../src/cli/produce.ts'
 import { reconcileCommand } from '../../../src/cli/reconcile.ts'
 import { runCommand } from '../../../src/cli/run.ts'
+import { syslogReceiverCommand } from '../../../src/cli/syslog-receiver.ts'
 import { secret, text, wholeNumber } from '../../../src/config/parsers.ts'
 import { Fault } from '../../../src/core/errors.ts'
 
@@ -31,6 +32,7 @@ describe('every command', () => {
     produce: produceCommand,
     emulator: emulatorCommand,
     'hec-receiver': hecReceiverCommand,
+    'syslog-receiver': syslogReceiverCommand,
   })
 
   test.each(commands)('%s --help says how it is used, exit code 0', async (name, of) => {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { expect, onTestFinished, test } from 'vitest'
 import * as hec from '../../../src/emulator/hec/server.ts'
 import * as sls from '../../../src/emulator/sls/server.ts'
+import * as syslog from '../../../src/emulator/syslog/server.ts'
 
 const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8')
 const PAGE = read('docs/emulator.md')
@@ -30,6 +31,9 @@ test.each([
   ['src/emulator/hec/collector.ts', 'Condition'],
   ['src/emulator/hec/index.ts', 'HecIndexOptions'],
   ['src/emulator/hec/tokens.ts', 'HecToken'],
+  ['src/emulator/syslog/server.ts', 'SyslogReceiverOptions'],
+  ['src/emulator/syslog/output.ts', 'OutputOptions'],
+  ['src/emulator/syslog/faults.ts', 'SyslogFault'],
 ])('docs/emulator.md names every field of %s, %s', (path, name) => {
   const fields = fieldsOf(path, name).filter((field) => field !== 'index' || name !== 'CollectorOptions')
   expect(fields).not.toEqual([])
@@ -38,9 +42,12 @@ test.each([
 
 test('docs/emulator.md names everything that the servers, a logstore and a fault script can do', async () => {
   const [service, receiver] = [await sls.startSlsEmulator(), await hec.startHecReceiver()]
-  onTestFinished(() => Promise.all([service.close(), receiver.close()]).then(() => {}))
-  const objects = [service, receiver, service.logstore(), service.faults]
-  const files = 'sls/server hec/server sls/logstore faults'.split(' ').map((file) => read(`src/emulator/${file}.ts`))
+  const collector = await syslog.startSyslogReceiver()
+  onTestFinished(() => Promise.all([service.close(), receiver.close(), collector.close()]).then(() => {}))
+  const objects = [service, receiver, service.logstore(), service.faults, collector]
+  const files = 'sls/server hec/server sls/logstore faults syslog/server'
+    .split(' ')
+    .map((file) => read(`src/emulator/${file}.ts`))
   for (const [index, object] of objects.entries()) {
     const prototype = index === 3 ? Object.getPrototypeOf(Object.getPrototypeOf(object)) : Object.getPrototypeOf(object)
     // The published types leave these out.
@@ -55,7 +62,8 @@ test('docs/emulator.md names everything that the servers, a logstore and a fault
 
 test.each([
   ['emulator', sls.NOT_IMPLEMENTED],
-  ['receiver', hec.NOT_IMPLEMENTED],
+  ['HEC receiver', hec.NOT_IMPLEMENTED],
+  ['syslog receiver', syslog.NOT_IMPLEMENTED],
 ])('docs/emulator.md says all that the %s does not implement', (_, lines) => {
   for (const line of lines) expect(PAGE).toContain(`- ${line}\n`)
 })

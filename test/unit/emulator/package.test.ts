@@ -20,6 +20,7 @@ const STRICT = {
 const IMPORTS = `import assert from 'node:assert/strict'
 import { startHecReceiver } from 'sls-siem-bridge/emulator/hec'
 import { startSlsEmulator } from 'sls-siem-bridge/emulator/sls'
+import { startSyslogReceiver } from 'sls-siem-bridge/emulator/syslog'
 `
 
 let installed: InstalledPackage
@@ -37,7 +38,8 @@ function write(name: string, text: string): void {
 }
 
 /** Without the servers of its own that a snippet starts, it uses those of the example. */
-function functionOf(snippet: string, index: number): string {
+function functionOf(code: string, index: number): string {
+  const snippet = code.replace(/^import .*\n+/gm, '')
   const given = ['sls', 'hec'].filter((name) => !snippet.includes(`const ${name} =`))
   const started = given.map(
     (name) => `const ${name} = await start${name === 'sls' ? 'SlsEmulator' : 'HecReceiver'}()\n`,
@@ -60,6 +62,8 @@ void sls.logstore().append
 sls.faults.take({})
 // @ts-expect-error
 hec.listen()
+// @ts-expect-error
+await startSyslogReceiver({ framing: 'relp' })
 // @ts-expect-error
 await startSlsEmulator({ project: 'p' })
 `,

@@ -48,7 +48,7 @@ describe('RELP', () => {
   })
 
   test('a batch is delivered when each message is answered, and the session goes on', async () => {
-    const collector = await receiver({ framing: 'relp' })
+    const collector = await receiver({ transport: 'relp' })
     const { deliver, recorder } = await syslogTo([collector.url])
     await deliver(many(5_000))
     await deliver(many(10, 5_000))
@@ -77,7 +77,7 @@ describe('RELP', () => {
   test.each(['fin', 'reset'] as const)(
     'after a %s only messages without an answer are sent again, and their numbers start at 1 again',
     async (does) => {
-      const collector = await receiver({ framing: 'relp', faults: [{ does, afterMessages: 300, delayMs: 50 }] })
+      const collector = await receiver({ transport: 'relp', faults: [{ does, afterMessages: 300, delayMs: 50 }] })
       const { deliver, recorder } = await syslogTo([collector.url])
       await deliver(many(1_000))
       expect(distinct(idsIn(collector))).toEqual(idsOf(0, 1_000).sort())
@@ -99,7 +99,7 @@ describe('RELP', () => {
   })
 
   test('a message that is refused three times is a dead letter with the code of the answer', async () => {
-    const collector = await receiver({ framing: 'relp', faults: [{ does: 'refuse', at: /"bad"/, times: 0 }] })
+    const collector = await receiver({ transport: 'relp', faults: [{ does: 'refuse', at: /"bad"/, times: 0 }] })
     const { deliver, letters, recorder } = await syslogTo([collector.url], { clock: fastClock(20) })
     await deliver(envelopes(idsOf(0, 50).map((id, n) => ({ id, event: { n, text: n === 7 ? 'bad' : 'good' } }))))
     expect(await letters()).toMatchObject([
@@ -110,7 +110,7 @@ describe('RELP', () => {
   })
 
   test('a collector that refuses everything pauses the sink, with ten dead letters at most', async () => {
-    const collector = await receiver({ framing: 'relp', faults: [{ does: 'refuse', times: 0 }] })
+    const collector = await receiver({ transport: 'relp', faults: [{ does: 'refuse', times: 0 }] })
     const { deliver, letters, recorder, lease } = await syslogTo([collector.url], { clock: fastClock(50) })
     const delivery = deliver(many(30))
     const { args } = await recorder.first('paused')
@@ -122,7 +122,7 @@ describe('RELP', () => {
   })
 
   test('a frame that ends the session is found, and its neighbours are delivered', async () => {
-    const collector = await receiver({ framing: 'relp', faults: [{ does: 'reset', at: /poison/, times: 0 }] })
+    const collector = await receiver({ transport: 'relp', faults: [{ does: 'reset', at: /poison/, times: 0 }] })
     const { deliver, letters } = await syslogTo([collector.url], { clock: fastClock(20) })
     await deliver(envelopes(idsOf(0, 40).map((id, n) => ({ id, event: { n, text: n === 9 ? 'poison' : 'good' } }))))
     expect(await letters()).toMatchObject([{ reason: { code: 'syslog_reset' }, origin: { event_id: 'audit:3:170:9' } }])
@@ -134,7 +134,7 @@ describe('RELP', () => {
   })
 
   test('a collector that answers nothing is given up after 90 s, and what waits is sent again', async () => {
-    const collector = await receiver({ framing: 'relp', faults: [{ does: 'deaf' }] })
+    const collector = await receiver({ transport: 'relp', faults: [{ does: 'deaf' }] })
     const { deliver, recorder } = await syslogTo([collector.url], { clock: fastClock(500) })
     await deliver(many(5))
     expect(recorder.faults('deliveryFailed')[0]).toMatchObject({ code: 'syslog_timeout', kind: 'ambiguous' })
@@ -159,7 +159,7 @@ describe('RELP', () => {
 
   test('over TLS is the same', async () => {
     const tls = { verify: true, ca: pem('ca.pem'), serverName: 'SplunkServerDefaultCert' }
-    const collector = await receiver({ framing: 'relp', tls: { cert: pem('server.pem'), key: pem('server.key') } })
+    const collector = await receiver({ transport: 'relp', tls: { cert: pem('server.pem'), key: pem('server.key') } })
     expect(collector.url).toMatch(/^relp\+tls:/)
     const { deliver } = await syslogTo([collector.url], { tls })
     await deliver(many(100))
@@ -167,7 +167,7 @@ describe('RELP', () => {
   })
 
   test('nothing leaves when the lease is over by the clock', async () => {
-    const collector = await receiver({ framing: 'relp' })
+    const collector = await receiver({ transport: 'relp' })
     const { deliver, lease } = await syslogTo([collector.url])
     lease.overdue = true
     await expect(deliver(many(3))).rejects.toMatchObject({ kind: 'lease' })

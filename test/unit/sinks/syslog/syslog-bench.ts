@@ -9,7 +9,7 @@ import { SyslogSink } from '../../../../src/sinks/syslog/sink.ts'
 import { LeaseDouble, lettersIn, Recorder, SHARD, temporaryDirectory } from '../delivery-double.ts'
 
 export async function receiver(options: SyslogReceiverOptions = {}): Promise<SyslogReceiver> {
-  const started = await startSyslogReceiver(options)
+  const started = await startSyslogReceiver({ framing: 'octet', ...options })
   onTestFinished(() => started.close())
   return started
 }

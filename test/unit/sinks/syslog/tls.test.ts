@@ -50,7 +50,7 @@ describe('check', () => {
   })
 
   test('opens a session of RELP', async () => {
-    const collector = await receiver({ framing: 'relp' })
+    const collector = await receiver({ transport: 'relp' })
     expect(await findings({ urls: [collector.url] })).toEqual([
       expect.stringMatching(/^ok syslog: relp:.*connected, and answers each message by RELP/),
     ])
