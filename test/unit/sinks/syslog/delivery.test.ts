@@ -96,7 +96,7 @@ describe('delivery by drain', () => {
 
   test('a collector that reads nothing is given up, and its batch is sent again', async () => {
     const collector = await receiver({ faults: [{ does: 'stop' }] })
-    const { deliver, recorder } = await syslogTo([collector.url], { clock: fastClock(200) })
+    const { deliver, recorder } = await syslogTo([collector.url], { clock: fastClock(60) })
     await deliver(envelopes(idsOf(0, 2_000).map((id) => ({ id, event: { pad: 'x'.repeat(6_000) } }))))
     expect(distinct(idsIn(collector))).toEqual(idsOf(0, 2_000).sort())
     expect(recorder.of('connectionEnded').map(({ args }) => args[1])).toContain('timeout')
