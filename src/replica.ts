@@ -170,6 +170,7 @@ function knownNames(config: Config): KnownNames {
         'topic',
         ...routes.flatMap(({ drop }) => drop ?? []),
         ...(dropsFailures ? ['parse_failure'] : []),
+        ...(steps.some(({ step }) => step.name === 'k8s_audit_policy') ? ['k8s_audit_policy'] : []),
       ],
       steps: failing.map(({ route, step }) => ({ route, step: step.name })),
     }

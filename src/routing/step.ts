@@ -1,3 +1,4 @@
+import type { AuditPolicy } from './audit-policy.ts'
 import type { Path } from './path.ts'
 import type { Replacement } from './replacement.ts'
 import type { Template } from './template.ts'
@@ -22,6 +23,7 @@ export type Step =
   | AddStep
   | ReplaceStep
   | LowercaseStep
+  | AuditPolicyStep
   | RawStep
 
 export interface JsonStep {
@@ -122,6 +124,15 @@ export interface ReplaceStep {
 export interface LowercaseStep {
   readonly name: 'lowercase'
   readonly fields: readonly string[]
+}
+
+/** Lowers the level of Kubernetes audit events, or drops them, as their policy says. */
+export interface AuditPolicyStep {
+  readonly name: 'k8s_audit_policy'
+  /** The content that is the event. Absent: the members of the event are the contents of the log. */
+  readonly field?: string
+  readonly policy: AuditPolicy
+  readonly onFailure: OnFailure
 }
 
 /** The event is the value of this field alone. */

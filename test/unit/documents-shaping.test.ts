@@ -10,6 +10,8 @@ const page = readFileSync(new URL('../../docs/shaping.md', import.meta.url), 'ut
 /** Steps, a log, and what becomes of it. */
 const examples = [...page.matchAll(/```yaml\n(- .*?)```\n\n```json\n(.*?)```\n\n```json\n(.*?)```/gs)]
 
+const [, policy = ''] = /```yaml\n(apiVersion: audit.*?)```/s.exec(page) ?? []
+
 const CONFIG = `version: 1
 sources: {default: {endpoint: cn-hangzhou.log.aliyuncs.com, project: audit, logstore: audit, group: siem}}
 sinks: {splunk: {type: splunk_hec, url: "https://splunk.example.com:8088", token: "\${TOKEN}"}}
@@ -22,6 +24,7 @@ routes:
 function envelopeOf(steps: string, members: Readonly<Record<string, string>>): object {
   const { config } = accepted(CONFIG + steps.replace(/^/gm, '      '), {
     env: { TOKEN: 'x', SLS_AK_ID: 'i', SLS_AK_KEY: 'k' },
+    files: { 'audit-policy.yaml': policy },
   })
   const [source] = config.sources
   if (source === undefined) throw new Error('no source')

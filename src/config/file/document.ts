@@ -29,7 +29,7 @@ export class YamlDocument {
   readonly #text: string
   readonly #lines: LineCounter
 
-  constructor(text: string, interpolation: Interpolation) {
+  constructor(text: string, interpolation: Pick<Interpolation, 'of'>) {
     this.#text = text
     this.#lines = new LineCounter()
     const problems: TextProblem[] = []
@@ -129,12 +129,12 @@ function composed(tokens: Parameters<Composer['compose']>[0], length: number) {
 }
 
 class Conversion {
-  readonly #interpolation: Interpolation
+  readonly #interpolation: Pick<Interpolation, 'of'>
   readonly #problems: TextProblem[]
   /** The value of each anchor; `undefined` while it is not whole yet. */
   readonly #anchors = new Map<string, Written | undefined>()
 
-  constructor(interpolation: Interpolation, problems: TextProblem[]) {
+  constructor(interpolation: Pick<Interpolation, 'of'>, problems: TextProblem[]) {
     this.#interpolation = interpolation
     this.#problems = problems
   }

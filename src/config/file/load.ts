@@ -1,6 +1,5 @@
 import { dirname, resolve } from 'node:path'
-import * as v from 'valibot'
-import { nearest } from '../../core/nearest.ts'
+import type * as v from 'valibot'
 import type { Condition } from '../../routing/condition.ts'
 import type { EnvelopeSet, Route, Routing } from '../../routing/route.ts'
 import type { Surroundings, Understood } from '../build.ts'
@@ -15,6 +14,7 @@ import type { Problem } from '../problems.ts'
 import type { Peer, Setting, SettingName, Values } from '../settings.ts'
 import { PEERS, SETTINGS, settingsToAsk } from '../settings.ts'
 import { unknownVariables } from '../unknown.ts'
+import { auditPoliciesOf } from './audit-policies.ts'
 import { fileDescription } from './description.ts'
 import { YamlDocument } from './document.ts'
 import { Findings } from './findings.ts'
@@ -33,13 +33,14 @@ import {
   SYSLOG_KEYS,
   SYSLOG_TLS_KEYS,
 } from './setting-keys.ts'
-import { Refusal, Unresolved } from './shape.ts'
 import { refuseSharedPaths } from './shared-paths.ts'
+import type { StepFiles } from './step-parts.ts'
 import { stepsOf } from './steps.ts'
 import { testsOf } from './tests.ts'
 import { CREDENTIALS_SETTINGS, twoTruths } from './two-truths.ts'
+import { valuesOf } from './values.ts'
 import type { KeyPath, Written } from './written.ts'
-import { entriesOf, plainOf, textOf } from './written.ts'
+import { entriesOf, textOf } from './written.ts'
 
 type FileValues = v.InferOutput<ReturnType<typeof fileDescription>>
 
@@ -103,12 +104,13 @@ class FileReading {
     const sinks = this.#sinks(process?.values.MAX_IN_FLIGHT_BYTES)
     refuseSharedPaths(root, dirname(this.#parts.path), this.#findings)
     const tests = testsOf(root, this.#findings)
-    const problems = [...this.#findings.problems, ...this.#problems, ...twoTruths(this.#parts)]
+    const policies = auditPoliciesOf(root, dirname(this.#parts.path), this.#findings)
+    const problems = [...this.#findings.problems, ...policies.problems, ...this.#problems, ...twoTruths(this.#parts)]
     if (problems.length > 0 || values === undefined || process === undefined) return { problems }
     const config = {
-      sources: sources.map((make) => make(values)),
-      sinks: sinks.map((make) => make(values)),
-      routing: routingOf(values, conditions),
+      sources: sources.map((make) => make(values, policies)),
+      sinks: sinks.map((make) => make(values, policies)),
+      routing: routingOf(values, conditions, policies),
       tests,
       eventIdScope: 'project' as const,
       ...processOf(process),
@@ -119,22 +121,7 @@ class FileReading {
 
   /** What the description makes of the file. */
   #values(): FileValues | undefined {
-    const { root, asked } = this.#parts
-    const { success, output, issues = [] } = v.safeParse(fileDescription(asked), plainOf(root))
-    for (const { input, message, path = [] } of issues) {
-      const at = path.map(({ key }) => key as string | number)
-      if (input instanceof Unresolved) this.#findings.refuseUnresolved(at)
-      else if (input instanceof Refusal) this.#refuse(at, input)
-      else this.#findings.refuse(at, { problem: message })
-    }
-    return success ? output : undefined
-  }
-
-  #refuse(path: KeyPath, { problem, allowed, more: { under = [], among = [], ...more } }: Refusal): void {
-    const meant = nearest(String(path.at(-1)), among)
-    const told = meant === undefined ? problem : `${problem}; did you mean ${meant}?`
-    const known = among.length === 0 ? allowed : among.join(', ')
-    this.#findings.refuse([...path, ...under], { problem: told, allowed: known, ...more })
+    return valuesOf(fileDescription(this.#parts.asked), this.#parts.root, this.#findings)
   }
 
   /** Settings that stay in the environment. */
@@ -160,10 +147,10 @@ class FileReading {
       checkSection(section, this.#place(['sources', name], pathsOf(SOURCE_KEYS)))
       const named = textOf(entriesOf(value).get('credentials')?.value)
       const own = named === undefined ? this.#environmentCredentials() : credentials.get(named)
-      return ({ sources }) => ({
+      return ({ sources }, files) => ({
         ...sourceOf(name, section.values as Values, surroundings),
         credentials: own as CredentialsConfig,
-        shape: stepsOf(sources.get(name)?.shape, sources.get(name)?.on_failure),
+        shape: stepsOf(files, sources.get(name)?.shape, sources.get(name)?.on_failure),
       })
     })
   }
@@ -254,7 +241,7 @@ class FileReading {
   }
 }
 
-type Make<T> = (values: FileValues) => T
+type Make<T> = (values: FileValues, files: StepFiles) => T
 
 const BESIDE_A_FILE = /^(?:SPLUNK_SEARCH|BRIDGE)_/
 
@@ -284,14 +271,18 @@ function fileSinkOf(name: string, values: SinkValues | undefined, folder: string
   return { type: 'file', name, path: path === '-' ? path : resolve(folder, path), maxBytes: max_bytes, keep }
 }
 
-function routingOf({ routes, unmatched }: FileValues, conditions: ReadonlyMap<number, Condition>): Routing {
+function routingOf(
+  { routes, unmatched }: FileValues,
+  conditions: ReadonlyMap<number, Condition>,
+  files: StepFiles,
+): Routing {
   const made = routes.map(
     ({ name, from, to, drop, set, shape, on_failure, continue: goesOn }, index): Route => ({
       name,
       ...present({ from, when: conditions.get(index), drop }),
       to: to ?? [],
       set: setOf(set),
-      shape: stepsOf(shape, on_failure),
+      shape: stepsOf(files, shape, on_failure),
       continue: goesOn,
     }),
   )

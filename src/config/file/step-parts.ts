@@ -1,3 +1,4 @@
+import type { AuditPolicy } from '../../routing/audit-policy.ts'
 import type { Path } from '../../routing/path.ts'
 import { parsePath } from '../../routing/path.ts'
 import type { OnFailure, Step } from '../../routing/step.ts'
@@ -8,8 +9,13 @@ import { matching, choice as oneOf } from '../parsers.ts'
 import type { TextParser } from './shape.ts'
 import { oneOrList, optional, text } from './shape.ts'
 
-/** A step, once it is known what becomes of a log where the step itself does not say. */
-export type Draft = (byDefault: OnFailure) => Step
+/** A step, once it is known what becomes of a log where the step itself does not say, and what its files hold. */
+export type Draft = (byDefault: OnFailure, files: StepFiles) => Step
+
+/** By their paths as they are written. */
+export interface StepFiles {
+  readonly policies: ReadonlyMap<string, AuditPolicy>
+}
 
 /** Any key of a log. */
 export const fieldKey = matching(/^[^\0]+$/, 'name of a field')

@@ -4,6 +4,7 @@ import { LINE_SHAPES } from '../../routing/step.ts'
 import type { TimeFormat } from '../../routing/time-format.ts'
 import { isZone, NAMED_FORMATS, parseTimeFormat } from '../../routing/time-format.ts'
 import { boolean, matching, choice as oneOf } from '../parsers.ts'
+import { auditPolicy } from './container-steps.ts'
 import type { Described, TextParser } from './shape.ts'
 import {
   choice,
@@ -21,13 +22,13 @@ import {
   required,
   text,
 } from './shape.ts'
-import type { Draft } from './step-parts.ts'
+import type { Draft, StepFiles } from './step-parts.ts'
 import { anyText, field, fieldKey, onFailureKey, onlyFields, parsedBy, path, template } from './step-parts.ts'
 import { lowercase, replace } from './text-steps.ts'
 
 /** The steps of a shape. */
-export function stepsOf(drafts: readonly Draft[] = [], byDefault: OnFailure = 'keep'): Step[] {
-  return drafts.map((draft) => draft(byDefault))
+export function stepsOf(files: StepFiles, drafts: readonly Draft[] = [], byDefault: OnFailure = 'keep'): Step[] {
+  return drafts.map((draft) => draft(byDefault, files))
 }
 
 const characters = matching(/./s, 'one character at least')
@@ -175,6 +176,7 @@ const STEPS: Readonly<Record<Step['name'], Described<Draft>>> = {
   ),
   replace,
   lowercase,
+  k8s_audit_policy: auditPolicy,
   raw: made(
     field('The event is the text of this content alone.'),
     (name): Draft =>

@@ -55,7 +55,7 @@ export class GroupRoutes {
     const log = applyShape(readLog(this.#facts, bytes, reservedKeys), shape, this.#facts.at.source)
     countFailures(log, 0, tally)
     if (log.fate === 'drop') {
-      count(tally.filtered, PARSE_FAILURE)
+      count(tally.filtered, log.reason ?? PARSE_FAILURE)
       return
     }
     const id = this.#ids.idOf(bytes, index)
@@ -69,7 +69,7 @@ export class GroupRoutes {
       }
       const shaped = applyShape(log, route.shape, route.name)
       countFailures(shaped, log.failures.length, tally)
-      if (shaped.fate === 'drop') reason = PARSE_FAILURE
+      if (shaped.fate === 'drop') reason = shaped.reason ?? PARSE_FAILURE
       else
         for (const { destination, layout } of route.copies) {
           const parts = layoutFor(layout, log)

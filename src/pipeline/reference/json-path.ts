@@ -31,11 +31,27 @@ export function wholeValue(json: Buffer): Found | undefined {
   return first === LETTER_N ? undefined : one(json)
 }
 
-const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY, QUOTE, COMMA, COLON, BACKSLASH, LETTER_N] =
-  Buffer.from('{}[]",:\\n')
+/** A member of an object, or an element of an array, by its place in the text. */
+export interface Part {
+  /** Of a member, as the text that it stands for. */
+  readonly key?: string
+  /** The bytes of the key, to the value. Empty for an element. */
+  readonly before: Buffer
+  readonly value: Buffer
+}
+
+/** The parts of an object or array, in order. `undefined` if the text is neither, or malformed anywhere. */
+export function partsOf(json: Buffer): Part[] | undefined {
+  return new JsonScan(json).parts()
+}
+
+const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY, QUOTE, COMMA, COLON, BACKSLASH, LETTER_N, LETTER_U] =
+  Buffer.from('{}[]",:\\nu')
 /** The literals and numbers of JSON. */
 const SCALAR = /^(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)$/
-const ESCAPE = /^(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/
+/** Behind a backslash. */
+const ESCAPED: ReadonlySet<number | undefined> = new Set(Buffer.from('"\\/bfnrt'))
+const UNIT = /^u[0-9a-fA-F]{4}$/
 const CONTROL = 0x20
 
 /** Moves through JSON text, never beyond its end and never back. Its methods are false where the text is malformed. */
@@ -84,6 +100,27 @@ class JsonScan {
     }
     this.skipSpace()
     return this.byte !== CLOSE_ARRAY
+  }
+
+  /** Reads the whole text. */
+  parts(): Part[] | undefined {
+    const parts: Part[] = []
+    this.skipSpace()
+    const isObject = this.byte === OPEN_OBJECT
+    if (!isObject && this.byte !== OPEN_ARRAY) return undefined
+    const isRead = this.#skipItems(1, isObject ? CLOSE_OBJECT : CLOSE_ARRAY, () => {
+      const start = this.#at
+      if (isObject && !this.#passString()) return false
+      const key = isObject ? this.#textFrom(start)?.toString() : undefined
+      if (isObject && !this.#passColon()) return false
+      const from = this.#at
+      if (!this.#skipValue(2)) return false
+      const [before, value] = [this.#json.subarray(start, from), this.#json.subarray(from, this.#at)]
+      parts.push({ ...(key !== undefined && { key }), before, value })
+      return true
+    })
+    this.skipSpace()
+    return isRead && this.byte === undefined ? parts : undefined
   }
 
   /** Reads the value here, which is inside `depth` objects and arrays. */
@@ -171,9 +208,10 @@ class JsonScan {
       this.#at++
       if (byte === QUOTE) return true
       if (byte !== BACKSLASH) continue
-      const escaped = ESCAPE.exec(this.#json.toString('latin1', this.#at, this.#at + 5))?.[0]
-      if (escaped === undefined) return false
-      this.#at += escaped.length
+      const isUnit = this.byte === LETTER_U
+      const isKnown = isUnit ? UNIT.test(this.#json.toString('latin1', this.#at, this.#at + 5)) : ESCAPED.has(this.byte)
+      if (!isKnown) return false
+      this.#at += isUnit ? 5 : 1
     }
   }
 

@@ -45,8 +45,10 @@ export interface Log {
   readonly raw?: Value
   /** In the order of the steps. */
   readonly failures: readonly Failure[]
-  /** What a failed step makes of it. */
+  /** What a failed step makes of it, or one that drops logs on purpose. */
   readonly fate: OnFailure
+  /** Why it is dropped on purpose. */
+  readonly reason?: string
 }
 
 /** A step that could not do its work. It left the log as it was. */

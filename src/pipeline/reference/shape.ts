@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import type { AddStep, JsonStep, OnFailure, RenameStep, Step, TimeStep } from '../../routing/step.ts'
+import { auditPolicy } from './audit-event.ts'
 import { compactJson, membersOf } from './json.ts'
 import type { Log, Members, Value } from './log.ts'
 import { isOfGroup, jsonValue, textOf, textValue } from './log.ts'
@@ -46,6 +47,8 @@ function apply(log: Log, step: Step): Log | OnFailure {
       return replace(log, step)
     case 'lowercase':
       return { ...log, members: lowercased(log.members, step) }
+    case 'k8s_audit_policy':
+      return auditPolicy(log, step)
     case 'raw':
       return raw(log, step.field)
   }
