@@ -15,8 +15,11 @@ export interface EndpointsOptions<Endpoint> {
   readonly changed: (endpoint: Endpoint, fault: Fault | undefined) => void
 }
 
-/** Such a result proves nothing about its endpoint. `elsewhere`: another one that is healthy may have a better result. */
-export type Inconclusive = 'proves nothing' | 'elsewhere'
+/**
+ * Such a result proves nothing about its endpoint. `elsewhere`: another one that is healthy may have a better result.
+ * `provenWithinMs`: `worked` or `refused` will tell; if the endpoint is paused, no other request is tried until then.
+ */
+export type Inconclusive = 'proves nothing' | 'elsewhere' | { readonly provenWithinMs: number }
 
 interface Health<Endpoint> {
   readonly endpoint: Endpoint
@@ -33,6 +36,8 @@ interface Pause {
   passed: boolean
   /** A probe has met the fault, so probes can tell that it is over. */
   seen: boolean
+  /** So long a request is under way that will tell, in monotonic milliseconds. */
+  awaitedUntil: number
   readonly over: AbortController
 }
 
@@ -90,6 +95,7 @@ export class Endpoints<Endpoint> {
         const result = await task(health.endpoint)
         const doubt = inconclusive(result)
         if (doubt === undefined) this.#succeeded(health)
+        else if (typeof doubt === 'object') this.#awaits(health, doubt.provenWithinMs)
         asked.add(health)
         next = doubt === 'elsewhere' ? this.#healthyBut(asked) : undefined
         if (!next) return result
@@ -110,6 +116,12 @@ export class Endpoints<Endpoint> {
     return this.#noneLeft
   }
 
+  /** A request beside `using` shows that the endpoint works. */
+  worked(endpoint: Endpoint): void {
+    const health = this.#health.find((each) => each.endpoint === endpoint)
+    if (health) this.#succeeded(health)
+  }
+
   /** Asks all endpoints. `undefined` when one can be tried, otherwise the fault that a person must act on, if there is one. */
   async probe(signal: AbortSignal): Promise<Fault | undefined> {
     const faults = await Promise.all(this.#health.map((health) => this.#probed(health, signal)))
@@ -123,7 +135,7 @@ export class Endpoints<Endpoint> {
     const count = this.#health.length
     const inTurn = this.#health.map((_, i) => this.#health[(this.#next + i) % count] as Health<Endpoint>)
     const untried = ({ failures, restUntil, onTrial, pause }: Health<Endpoint>): boolean =>
-      pause ? pause.passed && !onTrial : failures === 0 || (restUntil <= now && !onTrial)
+      pause ? pause.passed && pause.awaitedUntil <= now && !onTrial : failures === 0 || (restUntil <= now && !onTrial)
     const picked = inTurn.find(untried) ?? inTurn.toSorted((a, b) => rank(a) - rank(b) || a.restUntil - b.restUntil)[0]
     if (!picked) throw new Error('there are no endpoints')
     this.#next = (this.#health.indexOf(picked) + 1) % count
@@ -141,6 +153,11 @@ export class Endpoints<Endpoint> {
     this.#back(health)
   }
 
+  #awaits(health: Health<Endpoint>, ms: number): void {
+    if (health.pause) health.pause.awaitedUntil = this.#options.clock.monotonic() + ms
+    else this.#succeeded(health)
+  }
+
   #failed(health: Health<Endpoint>, fault: Fault): void {
     if (fault.kind === 'configuration') this.#paused(health, fault)
     if (fault.kind !== 'transient' && fault.kind !== 'ambiguous') return
@@ -153,9 +170,10 @@ export class Endpoints<Endpoint> {
   /** Pauses the endpoint, or renews its fault. */
   #paused(health: Health<Endpoint>, fault: Fault): void {
     const lasting = health.pause
-    const pause = lasting ?? { fault, passed: false, seen: false, over: new AbortController() }
+    const pause = lasting ?? { fault, passed: false, seen: false, awaitedUntil: 0, over: new AbortController() }
     health.pause = pause
     pause.passed = false
+    pause.awaitedUntil = 0
     if (!lasting || differs(pause.fault, fault)) this.#options.changed(health.endpoint, fault)
     pause.fault = fault
     if (!lasting) void this.#tryUntilBack(health, pause)

@@ -33,6 +33,8 @@ export interface AckPollerOptions {
   readonly telemetry: Pick<Telemetry, 'acknowledged' | 'acknowledgementFailed'>
   /** `/ack` was answered with a configuration fault. */
   readonly refused: (fault: Fault) => void
+  /** A request was acknowledged, or will not be although it was accepted; `sinceMs`: when it was accepted. */
+  readonly settled: (result: 'acked' | 'missed', sinceMs: number) => void
 }
 
 /** Settles when the request is acknowledged, lost, too late, or its lease ended. Never rejects. */
@@ -106,12 +108,12 @@ export class AckPoller {
       cookies: channel.cookies,
       own: channel.own,
       accepted: (ackId) => {
-        const wait = this.#wait(() => timeoutMs)
+        const wait = this.#wait(() => timeoutMs, true)
         channel.accepted(post, ackId, wait)
         return this.#pending(channel, wait, signal)
       },
       doubtful: () => {
-        const wait = this.#wait(() => Math.min(this.#doubtMs, timeoutMs))
+        const wait = this.#wait(() => Math.min(this.#doubtMs, timeoutMs), false)
         channel.presume(post, wait)
         return this.#pending(channel, wait, signal)
       },
@@ -128,13 +130,15 @@ export class AckPoller {
   }
 
   /** A wait of at most `limitMs`. Its request counts as unacknowledged until the wait is finished. */
-  #wait(limitMs: () => number): AckWait {
-    const { clock, sink, telemetry } = this.#options
+  #wait(limitMs: () => number, isAccepted: boolean): AckWait {
+    const { clock, sink, telemetry, settled } = this.#options
     const since = clock.monotonic()
     return new AckWait(
       () => since + limitMs(),
       (result) => {
         this.#ended()
+        if (result === 'acked') settled('acked', since)
+        else if (isAccepted && result !== 'cancelled') settled('missed', since)
         if (result !== 'acked') return
         const delayMs = clock.monotonic() - since
         this.#delayMs = Math.max(delayMs, DELAY_FORGOTTEN * (this.#delayMs ?? 0))

@@ -86,7 +86,7 @@ export class Attempts {
   /** Waits out every fault that decides nothing about events, and returns the first answer that does. */
   async untilAnswered(first: EventRange): Promise<Answered | Suspect> {
     const { signal } = this.#lease
-    const { endpoints, gate, deadLetterGate, doubtGate, sink, telemetry, clock } = this.#shared
+    const { endpoints, gate, deadLetterGate, doubtGate, sink, telemetry, clock, ackTimeoutMs } = this.#shared
     const attempt = new Attempt(first)
     this.#since = clock.monotonic()
     const once = async (): Promise<Answered | Suspect> => {
@@ -97,7 +97,7 @@ export class Attempts {
             const refusers: Endpoint[] = []
             const answer = await endpoints.using(
               (at) => this.#sendOnce(attempt, at, both(doubt, pass)),
-              (result) => isInconclusive(result, refusers),
+              (result) => isInconclusive(result, refusers, ackTimeoutMs),
             )
             // Another endpoint takes what those refused, so it is they.
             if (answer.is === 'accepted') for (const { evidence } of refusers) evidence.refused()
@@ -337,7 +337,14 @@ function acceptedSome(decision: Decision | Failed, range: EventRange): boolean {
 }
 
 /** An event that is refused alone is given up only if no other endpoint takes it. */
-function isInconclusive(result: Answered | Suspect, refusers: Endpoint[]): Inconclusive | undefined {
+function isInconclusive(
+  result: Answered | Suspect,
+  refusers: Endpoint[],
+  ackTimeoutMs: number,
+): Inconclusive | undefined {
+  if (result.is === 'accepted' && result.acceptance !== 'delivered' && result.endpoint.missesAcks) {
+    return { provenWithinMs: ackTimeoutMs }
+  }
   if ((result.is === 'too_large' || result.is === 'refused') && isSingle(result.range)) {
     refusers.push(result.endpoint)
     return 'elsewhere'

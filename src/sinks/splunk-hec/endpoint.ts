@@ -10,6 +10,8 @@ import { probe } from './probe.ts'
 
 /** After this time a learned limit is doubled. A bad event may have taught it, or the server's limit may have grown. */
 const LIMIT_FORGOTTEN_MS = 600_000
+/** So many accepted requests without an ack, and none acknowledged between them, are no accident. */
+const MOST_UNACKNOWLEDGED = 3
 
 export interface EndpointOptions {
   readonly connection: HecConnection
@@ -22,6 +24,10 @@ export interface EndpointOptions {
   readonly refusedBefore?: boolean
   /** `/ack` was answered with a configuration fault. */
   readonly refused: (endpoint: Endpoint, fault: Fault) => void
+  /** It accepts and does not acknowledge. The first such request in a row was accepted at `sinceMs`. */
+  readonly unacknowledged: (endpoint: Endpoint, sinceMs: number) => void
+  /** It acknowledges again. */
+  readonly acknowledged: (endpoint: Endpoint) => void
 }
 
 /** One HEC base URL and everything learned about it. */
@@ -38,6 +44,11 @@ export class Endpoint {
   #limit: number
   #limitLearnedAt = 0
   #largestTaken = 0
+  /** Accepted requests in a row without an ack, and when the first of them was accepted. */
+  #unacknowledged = 0
+  #unacknowledgedSince = 0
+  /** When something was last delivered here: acknowledged, or accepted where nothing is acknowledged. */
+  #deliveredAt = Number.NEGATIVE_INFINITY
 
   constructor(url: string, options: EndpointOptions) {
     this.#options = options
@@ -60,6 +71,7 @@ export class Endpoint {
       sink: options.connection.sink,
       telemetry: options.telemetry,
       refused: (fault) => this.#ackRefused(fault),
+      settled: (result, sinceMs) => (result === 'acked' ? this.delivered() : this.#missedAck(sinceMs)),
     })
   }
 
@@ -118,6 +130,30 @@ export class Endpoint {
   missedAckId(): void {
     this.#sawAckIds = false
     this.#ack = 'unknown'
+  }
+
+  /** It accepts, and acknowledged none of the last requests. So a 200 proves nothing here until an ack comes. */
+  get missesAcks(): boolean {
+    return this.#unacknowledged >= MOST_UNACKNOWLEDGED
+  }
+
+  hasDeliveredSince(ms: number): boolean {
+    return this.#deliveredAt > ms
+  }
+
+  /** Events are safe here. */
+  delivered(): void {
+    const { missesAcks } = this
+    this.#deliveredAt = this.#options.connection.clock.monotonic()
+    this.#unacknowledged = 0
+    if (missesAcks) this.#options.acknowledged(this)
+  }
+
+  #missedAck(sinceMs: number): void {
+    // An indexer that restarted has forgotten some, and acknowledges what came later.
+    if (this.#ack !== 'on' || this.hasDeliveredSince(sinceMs)) return
+    if (this.#unacknowledged++ === 0) this.#unacknowledgedSince = sinceMs
+    if (this.missesAcks) this.#options.unacknowledged(this, this.#unacknowledgedSince)
   }
 
   /** Largest body, in bytes before compression. */

@@ -59,6 +59,14 @@ export function unacknowledged(result: 'lost' | 'timeout', timeoutMs: number): F
   })
 }
 
+/** One endpoint accepts events and never acknowledges them, while another works. */
+export function neverAcknowledges(origin: string): Fault {
+  return new Fault('configuration', `${origin} accepts events and does not acknowledge them`, {
+    code: 'never_acknowledged',
+    advice: 'Look at the indexers behind it, and whether its balancer has sticky sessions.',
+  })
+}
+
 /** Refusals that can be about one event. Others of the 4xx are about the client, or ask it to come back. */
 const NOT_ABOUT_AN_EVENT = new Set([401, 404, 407, 408, 421, 425, 429])
 

@@ -196,6 +196,7 @@ async function accepted(
   }
   if (!endpoint.acknowledges) {
     use.ended(false)
+    endpoint.delivered()
     return { is: 'accepted', range, endpoint, acceptance: 'delivered' }
   }
   const fault = new Fault('ambiguous', `${endpoint.client.origin} accepted a request without an ack id`, {

@@ -13,6 +13,7 @@ import type { Sink } from '../sink.ts'
 import type { HecConnection } from './client.ts'
 import { Delivery } from './delivery.ts'
 import { Endpoint } from './endpoint.ts'
+import { neverAcknowledges } from './lasting-faults.ts'
 import type { Shared } from './shared.ts'
 
 export interface SplunkHecOptions extends HecConnection {
@@ -44,7 +45,14 @@ export class SplunkHecSink implements Sink {
     const refused = (endpoint: Endpoint, fault: Fault): void => {
       if (endpoints.refused(endpoint, fault)) gate.trip(fault)
     }
-    const all = options.urls.map((url) => new Endpoint(url, { ...options, connection: options, refused }))
+    // Where no other endpoint delivers, it is no fault of this one alone.
+    const unacknowledged = (endpoint: Endpoint, sinceMs: number): void => {
+      const othersDeliver = all.some((other) => other !== endpoint && other.hasDeliveredSince(sinceMs))
+      if (othersDeliver) endpoints.refused(endpoint, neverAcknowledges(endpoint.client.origin))
+    }
+    const acknowledged = (endpoint: Endpoint): void => endpoints.worked(endpoint)
+    const told = { refused, unacknowledged, acknowledged }
+    const all = options.urls.map((url) => new Endpoint(url, { ...options, connection: options, ...told }))
     const endpoints = new Endpoints(all, {
       clock,
       probe: probed,

@@ -119,6 +119,27 @@ describe('one bad endpoint of several', () => {
     expect(bad.posts).toEqual([])
   })
 
+  test('one that accepts and never acknowledges is named and left alone, until it acknowledges a request', async () => {
+    const [good, bad] = [await startHec({ ack: true }), await startHec({ ack: true })]
+    bad.acknowledging = false
+    const { deliver, recorder } = await sinkTo([good.url, bad.url], { speed: 20, ackTimeoutMs: 4_000 })
+    const isNamed = ({ args }: { args: readonly unknown[] }): boolean => args[1] === bad.url && args[2] !== undefined
+    const delivered = Promise.all(names(12).map((id) => deliver(batchOf([id]))))
+    const { args } = await recorder.first('endpoint', isNamed)
+    expect((args[2] as Fault).message).toContain('does not acknowledge')
+    await delivered
+    // One request at a time finds out whether it is back.
+    const before = bad.posts.length
+    await Promise.all(names(40, 'f').map((id) => deliver(batchOf([id]))))
+    expect(bad.posts.length - before).toBeLessThan(5)
+    expect(new Set(good.indexed).size).toBe(52)
+    expect(recorder.of('paused')).toEqual([])
+    bad.acknowledging = true
+    const others = setInterval(() => void deliver(batchOf(['other'])).catch(() => {}), 50)
+    onTestFinished(() => clearInterval(others))
+    await recorder.first('endpoint', isBack(bad.url))
+  })
+
   test('what it accepted and does not acknowledge any more is sent to the others after the deadline', async () => {
     const [good, bad] = [await startHec({ ack: true }), await startHec({ ack: true })]
     bad.acknowledging = false
