@@ -122,7 +122,7 @@ describe('one bad endpoint of several', () => {
   test('one that accepts and never acknowledges is named and left alone, until it acknowledges a request', async () => {
     const [good, bad] = [await startHec({ ack: true }), await startHec({ ack: true })]
     bad.acknowledging = false
-    const { deliver, recorder } = await sinkTo([good.url, bad.url], { speed: 20, ackTimeoutMs: 4_000 })
+    const { deliver, recorder } = await sinkTo([good.url, bad.url], { speed: 20, ackTimeoutMs: 15_000 })
     const isNamed = ({ args }: { args: readonly unknown[] }): boolean => args[1] === bad.url && args[2] !== undefined
     const delivered = Promise.all(names(12).map((id) => deliver(batchOf([id]))))
     const { args } = await recorder.first('endpoint', isNamed)
