@@ -139,10 +139,12 @@ describe('what a server says has no power over the terminal', () => {
     const refused = await ran(reconcileCommand, period, { ...settings, ...(await splunk(400)) })
     expect(refused.code).toBe(1)
     expectHarmless(refused.err)
-    const sls = await startSlsEmulator({ shards: 1, now: () => Date.now() - 2_000 })
+    let behindMs = 2_000
+    const sls = await startSlsEmulator({ shards: 1, now: () => Date.now() - behindMs })
     onTestFinished(() => sls.close())
     const group = sls.logstore().createGroup({ name: 'gg', timeoutSeconds: 60, order: false })
     sls.logstore().write([{ a: 'b' }])
+    behindMs = 0
     const [shard] = sls.logstore().shards()
     group.commit({ shard: 0, checkpoint: shard?.cursorAt(shard.end) ?? '', consumer: 'c', force: true })
     const own = { ...settings, ...sls.environment() }
