@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { Bridge } from './bridge.ts'
+import { confirmationsOf, WORTH } from './config/confirmation.ts'
 import type { Config, SinkConfig, SourceConfig } from './config/model.ts'
 import { needsRestart } from './config/restart.ts'
 import { systemClock } from './core/clock.ts'
@@ -13,7 +14,7 @@ import { Health } from './observability/health.ts'
 import { openLogger } from './observability/logger.ts'
 import type { KnownNames, Metrics } from './observability/metrics.ts'
 import { createMetrics, startAtZero } from './observability/metrics.ts'
-import type { Ends } from './observability/names.ts'
+import type { Ends, NamedSink } from './observability/names.ts'
 import { Names } from './observability/names.ts'
 import { Pauses } from './observability/pauses.ts'
 import type { ListedShard } from './observability/status.ts'
@@ -141,15 +142,27 @@ function aboutSource({ project, logstores, consumerGroup: group, credentials, to
 }
 
 function aboutSink(sink: SinkConfig): object {
-  if (sink.type === 'syslog') return { syslog: sink.urls, confirm: sink.confirm }
+  if (sink.type === 'syslog') return { syslog: sink.urls, confirm: confirmationsOf(sink).join(', ') }
   return sink.type === 'splunk_hec' ? { hec: sink.urls } : { file: sink.path }
+}
+
+function namedSink(sink: SinkConfig): NamedSink {
+  const { name, type } = sink
+  if (type !== 'syslog') return { name, type }
+  return {
+    name,
+    type,
+    confirmedBy: confirmationsOf(sink)
+      .map((each) => WORTH[each])
+      .join('; '),
+  }
 }
 
 function endsOf(config: Config): Ends {
   const logstores = logstoresOf(config).map(({ source, ref }) => {
     return { ref, group: source.consumerGroup, groupTimeoutMs: source.groupTimeoutMs }
   })
-  return { logstores, sinks: config.sinks.map(({ name, type }) => ({ name, type })) }
+  return { logstores, sinks: config.sinks.map(namedSink) }
 }
 
 /** Their series exist from the start, or from the moment at which a configuration is loaded again. */

@@ -125,7 +125,7 @@ export interface SplunkHecConfig {
 export interface SyslogConfig {
   type: 'syslog'
   name: string
-  /** `tcp://`, `tls://`, `relp://` or `relp+tls://`, host and port. */
+  /** `tcp://`, `tls://`, `udp://`, `relp://` or `relp+tls://`, host and port. */
   urls: readonly string[]
   format: 'json' | 'kv' | 'raw' | 'cef' | 'leef'
   header: 'rfc5424' | 'rfc3164' | 'none'

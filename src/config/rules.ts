@@ -30,7 +30,7 @@ export interface Findings {
 /** Checks that need more than one variable, or a file. */
 export function crossCheck(known: Known): Findings {
   const findings: Findings = { problems: [], warnings: [] }
-  for (const rule of [accessKey, vendorCredentials, endpoint, start, ack, sizes, encryption, tls, paths, shutdown])
+  for (const rule of [accessKey, vendorCredentials, endpoint, start, ack, sizes, udp, encryption, tls, paths, shutdown])
     rule(known, findings)
   return findings
 }
@@ -167,13 +167,36 @@ function sizes(known: Known, { problems }: Findings): void {
   }
 }
 
+/** Payload of the longest datagram of IPv4. */
+const LONGEST_DATAGRAM = 65_507
+
+function udp(known: Known, { problems, warnings }: Findings): void {
+  const { SYSLOG_URL: urls = [], SYSLOG_MAX_BYTES: most = 0 } = known.values
+  const url = urls.find((each) => each.startsWith('udp:'))
+  if (url === undefined) return
+  warnings.push(
+    `SYSLOG_URL: ${url} confirms nothing. Checkpoints move when datagrams have left, and what the network or the collector drops is lost, and nobody is told. Use tcp://, tls:// or relp://.`,
+  )
+  if (most > LONGEST_DATAGRAM) {
+    problems.push(
+      problem(
+        known,
+        'SYSLOG_MAX_BYTES',
+        `is more than a datagram holds, and SYSLOG_URL has ${url}`,
+        `at most ${LONGEST_DATAGRAM} with udp://`,
+        '1400',
+      ),
+    )
+  }
+}
+
 function encryption({ values, credentials }: Known, { warnings }: Findings): void {
   const look = (name: SettingName, text: string | undefined, what: string) => {
     const url = URL.parse(text ?? '')
-    const isPlain = url !== null && ['http:', 'tcp:', 'relp:'].includes(url.protocol)
+    const isPlain = url !== null && ['http:', 'tcp:', 'udp:', 'relp:'].includes(url.protocol)
     if (!url || !isPlain || LOOPBACK.test(url.hostname)) return
     const [to, instead] =
-      url.protocol === 'http:' ? [url.origin, 'https://'] : [text, `${url.protocol === 'tcp:' ? '' : 'relp+'}tls://`]
+      url.protocol === 'http:' ? [url.origin, 'https://'] : [text, `${url.protocol === 'relp:' ? 'relp+' : ''}tls://`]
     warnings.push(
       `${name}: the connection to ${to} is not encrypted. Anyone on the network can read ${what}. Use ${instead}.`,
     )
@@ -222,7 +245,11 @@ function sinkTls(known: Known, { problems, warnings }: Findings, { prefix, urls 
   const names = (['CA_FILE', 'CERT_FILE', 'KEY_FILE', 'SERVER_NAME', 'VERIFY'] as const)
     .map((suffix) => `${prefix}_TLS_${suffix}` as const)
     .filter((name) => given.has(name))
-  if (names.length > 0 && urls.length > 0 && urls.every((url) => url.startsWith(plain) || url.startsWith('relp://'))) {
+  if (
+    names.length > 0 &&
+    urls.length > 0 &&
+    urls.every((url) => [plain, 'relp://', 'udp://'].some((each) => url.startsWith(each)))
+  ) {
     warnings.push(`${names.join(', ')}: no effect, because ${prefix}_URL is ${plain}`)
   } else if (values[`${prefix}_TLS_VERIFY`] === false) {
     warnings.push(`${prefix}_TLS_VERIFY is off: a server in between can read ${what}. Use it only for experiments`)

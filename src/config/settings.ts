@@ -367,7 +367,7 @@ export const SETTINGS = {
   }),
   SYSLOG_URL: optional(syslogUrls, {
     group: 'syslog',
-    doc: 'Syslog collector, instead of `SPLUNK_HEC_URL`. Several share the load and stand in for each other. Ports 514 (tcp), 6514 (tls, relp+tls) and 2514 (relp) if none is given. `relp` is rsyslog’s protocol in which each message is answered.',
+    doc: 'Syslog collector, instead of `SPLUNK_HEC_URL`. Several share the load and stand in for each other. Ports 514 (tcp, udp), 6514 (tls, relp+tls) and 2514 (relp) if none is given. `relp` is rsyslog’s protocol in which each message is answered. `udp` confirms nothing: what gets lost is lost.',
     example: 'tls://syslog.example.com:6514',
   }),
   SYSLOG_FORMAT: defaulting('json', choice('json', 'kv', 'cef', 'leef', 'raw'), {
@@ -386,7 +386,7 @@ export const SETTINGS = {
   }),
   SYSLOG_CONFIRM: defaulting('drain', choice('drain', 'written'), {
     group: 'syslog',
-    doc: 'What proves that messages arrived, so that checkpoints may move. `drain` half-closes a connection and waits until the collector closes it too: it has read everything then. `written` waits until the connection has lived on for 16 MB or 60 s: likely, and no proof. `relp` and `relp+tls` confirm by themselves.',
+    doc: 'What proves that messages arrived, so that checkpoints may move. `drain` half-closes a connection and waits until the collector closes it too: it has read everything then. `written` waits until the connection has lived on for 16 MB or 60 s: likely, and no proof. `relp` and `relp+tls` confirm by themselves, `udp` never does.',
   }),
   SYSLOG_FACILITY: defaulting('user', facility, { group: 'syslog', doc: 'Facility, by name or number.' }),
   SYSLOG_SEVERITY: defaulting('info', severity, {

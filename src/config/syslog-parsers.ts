@@ -37,11 +37,12 @@ function numbered(list: readonly string[], others: Readonly<Record<string, strin
   }
 }
 
-const SYSLOG_PORTS: Readonly<Record<string, number>> = { tcp: 514, tls: 6514, relp: 2514, 'relp+tls': 6514 }
+const SYSLOG_PORTS: Readonly<Record<string, number>> = { tcp: 514, tls: 6514, udp: 514, relp: 2514, 'relp+tls': 6514 }
 
-/** Syslog collectors. Value: `tcp://`, `tls://`, `relp://` or `relp+tls://`, host and port, each once. */
+/** Syslog collectors. Value: `tcp://`, `tls://`, `udp://`, `relp://` or `relp+tls://`, host and port, each once. */
 export const syslogUrls: Parser<readonly string[]> = {
-  allowed: 'tcp://, tls://, relp:// or relp+tls:// with host:port, the port optional; several separated by commas',
+  allowed:
+    'tcp://, tls://, udp://, relp:// or relp+tls:// with host:port, the port optional; several separated by commas',
   parse(value) {
     const targets = new Set<string>()
     for (const item of items(value)) {

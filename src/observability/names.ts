@@ -13,6 +13,8 @@ export interface ReadLogstore {
 export interface NamedSink {
   readonly name: string
   readonly type: string
+  /** What says that events arrived, where sinks of one type differ in it. */
+  readonly confirmedBy?: string
 }
 
 /** The sources and sinks of a replica. */

@@ -92,14 +92,15 @@ function number(label: string, value: string, meaning: string): Html {
   return html`<div title="${meaning}"><b>${value}</b> ${label}</div>`
 }
 
-/** One sink has the numbers above. */
+/** One sink has the numbers above; how it confirms stands here. */
 function sinks(all: readonly SinkShown[]): Html | undefined {
-  if (all.length < 2) return undefined
+  const confirms = all.some(({ confirmedBy }) => confirmedBy !== undefined)
+  if (all.length < 2 && !confirms) return undefined
   return html`<h2>Sinks</h2><table>
-<thead><tr><th>sink<th>type<th>events/s<th>dead letters</tr></thead>
+<thead><tr><th>sink<th>type${confirms ? html`<th>confirmation` : undefined}<th>events/s<th>dead letters</tr></thead>
 <tbody>${all.map(
-    ({ name, type, deliveredPerSecond, deadLettered }) => html`<tr><td>${name}<td>${type}
-<td class="time">${rate(deliveredPerSecond)}<td class="time">${String(deadLettered)}</tr>
+    ({ name, type, confirmedBy, deliveredPerSecond, deadLettered }) => html`<tr><td>${name}<td>${type}
+${confirms ? html`<td>${confirmedBy ?? ''}` : undefined}<td class="time">${rate(deliveredPerSecond)}<td class="time">${String(deadLettered)}</tr>
 `,
   )}</tbody>
 </table>`

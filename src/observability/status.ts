@@ -69,6 +69,8 @@ export interface StatusSnapshot {
 export interface SinkShown {
   name: string
   type: string
+  /** What says that events arrived, where sinks of one type differ in it. */
+  confirmedBy?: string
   deliveredPerSecond: number
   deadLettered: number
 }
@@ -240,8 +242,8 @@ export class Status {
       delivered: this.#delivered.counts(),
       inFlightBytes: this.#inFlightBytes,
       deadLettered: this.#deadLettered,
-      sinks: [...this.#sinks.values()].map(({ name, type, delivered, deadLettered }) => ({
-        ...{ name, type, deadLettered },
+      sinks: [...this.#sinks.values()].map(({ name, type, confirmedBy, delivered, deadLettered }) => ({
+        ...{ name, type, deadLettered, ...(confirmedBy !== undefined && { confirmedBy }) },
         deliveredPerSecond: delivered.perSecond(upMs),
       })),
       pauses: [...pauses].map(({ key, scope, fault, since }) => ({

@@ -61,6 +61,7 @@ test('SYSLOG_URL sends every log to a collector that is killed meanwhile, and no
   collector.fault({ does: 'stop', afterMessages: 100, times: 2 })
   await write(60)
   const replica = startCommand(['run'], { ...common, ...env })
+  expect(await replica.line(/starting/)).toMatchObject({ syslog: [collector.url], confirm: 'drain' })
   await collector.until(() => collector.messages.length >= 100)
   await collector.kill()
   await replica.line(/delivery failed.*tcp:/)

@@ -4,6 +4,7 @@ import { NO_TELEMETRY } from '../../core/telemetry.ts'
 import { Dialer, SYSLOG_SETTINGS } from '../../sinks/syslog/connect.ts'
 import { halfClose } from '../../sinks/syslog/probe.ts'
 import { openSession } from '../../sinks/syslog/relp-target.ts'
+import { openUdp } from '../../sinks/syslog/udp-target.ts'
 import type { Check, Finding } from './finding.ts'
 import { ok, warn } from './finding.ts'
 import { handshake } from './tls.ts'
@@ -34,6 +35,11 @@ interface Asked {
 }
 
 async function connection(url: string, { dialer, confirm }: Asked, signal: AbortSignal): Promise<Finding> {
+  if (url.startsWith('udp:')) {
+    const socket = await openUdp(url, signal)
+    socket.close()
+    return ok(`${url}: has an address. UDP confirms nothing: what the network or the collector drops is lost`)
+  }
   if (url.startsWith('relp')) {
     const session = await openSession(url, dialer, { clock: systemClock, sink: '', telemetry: NO_TELEMETRY, signal })
     session.close()

@@ -124,7 +124,7 @@ const syslogSink = (asked: boolean) =>
       tls: peersOwn(asked, optional(map(settingsOf(SYSLOG_TLS_KEYS), { doc: 'TLS to the collector.' }))),
       url: required(
         oneOrList(textOf('SYSLOG_URL', SETTINGS.SYSLOG_URL.parser), {
-          doc: 'Syslog collector, or several. They share the load and stand in for each other. Ports 514 (tcp), 6514 (tls, relp+tls) and 2514 (relp) if none is given.',
+          doc: 'Syslog collector, or several. They share the load and stand in for each other. Ports 514 (tcp, udp), 6514 (tls, relp+tls) and 2514 (relp) if none is given.',
           example: '["tls://syslog.example.com:6514"]',
         }),
       ),

@@ -108,7 +108,7 @@ export class Delivery {
   async #sendNext(target: Target, passes: readonly Pass[]): Promise<void> {
     const [part] = this.#toSend
     if (part === undefined) return
-    const sent: Sent = { frames: 0, upTo: part.from, confirmed: 0, cut: [], oversized: new Map(), refused: new Map() }
+    const sent: Sent = { ...noneOf(part), confirms: target.confirms }
     try {
       await this.#send(part, target, passes, sent)
     } catch (error) {
@@ -146,7 +146,7 @@ export class Delivery {
   }
 
   /** The events up to `upTo` are confirmed, refused or too long. What is confirmed after the lease ended settles nothing. */
-  async #settle(part: Part, { upTo, confirmed, cut, oversized, refused }: Sent): Promise<void> {
+  async #settle(part: Part, { upTo, confirms, confirmed, cut, oversized, refused }: Sent): Promise<void> {
     this.#lease.signal.throwIfAborted()
     if (upTo === part.from && upTo < part.to) return
     const { telemetry, sink, evidence } = this.#shared
@@ -165,7 +165,7 @@ export class Delivery {
     part.ends = part.unknown = 0
     if (part.from === part.to) this.#toSend.splice(this.#toSend.indexOf(part), 1)
     if (confirmed === 0) return
-    telemetry.framesCounted(sink, 'confirmed', confirmed)
+    if (confirms) telemetry.framesCounted(sink, 'confirmed', confirmed)
     if (part.witness) return
     this.#lastConfirmed = upTo - 1
     telemetry.delivered(sink, confirmed)
@@ -245,12 +245,18 @@ interface Sent {
   frames: number
   /** Events before this one are settled. */
   upTo: number
+  /** Whether the target says what arrived. */
+  readonly confirms: boolean
   confirmed: number
   /** Those that were shortened. */
   readonly cut: number[]
   /** Lengths of messages that are too long, by the number of their event. */
   readonly oversized: Map<number, number>
   readonly refused: Map<number, Answer>
+}
+
+function noneOf({ from }: Part): Omit<Sent, 'confirms'> {
+  return { frames: 0, upTo: from, confirmed: 0, cut: [], oversized: new Map(), refused: new Map() }
 }
 
 /** Also of a connection that ended before anything was written: it was opened for what had ended others. */

@@ -86,3 +86,15 @@ function withoutLineEnds(bytes: Buffer, from: number, to: number): number {
   for (let at = from; at < to; at++) if (bytes[at] === LF || bytes[at] === CR) bytes[at] = SPACE
   return to
 }
+
+/** The messages in a piece with octet counts. */
+export function messagesOf(piece: Buffer): Buffer[] {
+  const messages: Buffer[] = []
+  for (let at = 0; at < piece.length; ) {
+    const space = piece.indexOf(SPACE, at)
+    const end = space + 1 + Number(piece.toString('latin1', at, space))
+    messages.push(piece.subarray(space + 1, end))
+    at = end
+  }
+  return messages
+}

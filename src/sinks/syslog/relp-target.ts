@@ -3,17 +3,17 @@ import { abortable } from '../../core/abortable.ts'
 import { Fault } from '../../core/errors.ts'
 import { Dialer } from './connect.ts'
 import type { Framer, Piece } from './frames.ts'
+import { messagesOf } from './frames.ts'
 import { LateRefusal } from './late-refusal.ts'
 import type { Answer } from './relp-session.ts'
 import { RelpSession } from './relp-session.ts'
 import type { SendOptions, Target, TargetOptions } from './target.ts'
 
-const SPACE = 0x20
-
 /** One collector that answers each message, and the sessions with it. */
 export class RelpTarget implements Target {
   readonly url: string
   readonly framer: Framer
+  readonly confirms = true
   readonly #options: TargetOptions
   readonly #dialer: Dialer
   readonly #writers
@@ -168,16 +168,4 @@ class Sent {
   #look(): void {
     if (this.#isWaited && this.#open.length === 0) this.#done.resolve()
   }
-}
-
-/** The messages in a piece with octet counts. */
-function messagesOf(piece: Buffer): Buffer[] {
-  const messages: Buffer[] = []
-  for (let at = 0; at < piece.length; ) {
-    const space = piece.indexOf(SPACE, at)
-    const end = space + 1 + Number(piece.toString('latin1', at, space))
-    messages.push(piece.subarray(space + 1, end))
-    at = end
-  }
-  return messages
 }

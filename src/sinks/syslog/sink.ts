@@ -18,11 +18,12 @@ import { RelpTarget } from './relp-target.ts'
 import type { Shared } from './shared.ts'
 import type { Confirm, Target } from './target.ts'
 import { StreamTarget } from './target.ts'
+import { UdpTarget } from './udp-target.ts'
 
 export interface SyslogOptions extends MessageOptions {
   /** The sink's configured name. */
   readonly sink: string
-  /** `tcp://`, `tls://`, `relp://` or `relp+tls://`, host and port; with several, batches go round. */
+  /** `tcp://`, `tls://`, `udp://`, `relp://` or `relp+tls://`, host and port; with several, batches go round. */
   readonly urls: readonly string[]
   readonly tls: Tls
   readonly framing: Framing
@@ -49,11 +50,11 @@ export class SyslogSink implements Sink {
     const pace = maxEps === undefined ? undefined : new Pace(maxEps, clock)
     const framer = new Framer(options, pace?.most)
     const counting = new Framer({ ...options, framing: 'octet' }, pace?.most)
-    const all = urls.map((url) =>
-      url.startsWith('relp')
-        ? new RelpTarget({ ...options, url, pace, framer: counting })
-        : new StreamTarget({ ...options, url, pace, framer }),
-    )
+    const all = urls.map((url): Target => {
+      if (url.startsWith('udp:')) return new UdpTarget({ ...options, url, pace, framer: counting })
+      if (url.startsWith('relp')) return new RelpTarget({ ...options, url, pace, framer: counting })
+      return new StreamTarget({ ...options, url, pace, framer })
+    })
     const targets = new Endpoints<Target>(all, {
       clock,
       probe: (target, signal) => target.probe(signal),

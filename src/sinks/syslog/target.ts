@@ -54,6 +54,8 @@ export interface SendOptions {
 export interface Target {
   readonly url: string
   readonly framer: Framer
+  /** False: that something was sent says nothing about its arrival. */
+  readonly confirms: boolean
   /** How often it confirmed anything. */
   readonly confirmations: number
   /** Sends the pieces and resolves when they are confirmed. Rejects with a Fault, or with the signal's reason. */
@@ -68,6 +70,7 @@ export interface Target {
 export class StreamTarget implements Target {
   readonly url: string
   readonly framer: Framer
+  readonly confirms = true
   readonly #options: TargetOptions
   readonly #dialer: Dialer
   readonly #writers

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { confirmationsOf } from '../../../src/config/confirmation.ts'
 import { loadConfig } from '../../../src/config/load.ts'
 import { syslogUrls } from '../../../src/config/syslog-parsers.ts'
 import { minimal } from './given-environment.ts'
@@ -43,6 +44,7 @@ describe('SYSLOG_URL', () => {
     ['tls://a', ['tls://a:6514']],
     ['tcp://[::1]:99/', ['tcp://[::1]:99']],
     ['relp://a, relp+tls://b', ['relp://a:2514', 'relp+tls://b:6514']],
+    ['udp://a,udp://[::1]:5', ['udp://a:514', 'udp://[::1]:5']],
     ['tls+relp://a', undefined],
     ['tcp://a:0', undefined],
     ['tcp://a:65536', undefined],
@@ -87,4 +89,34 @@ test.each([
   ['SYSLOG_MAX_EPS', '0'],
 ])('%s=%s is refused', (name, value) => {
   expect(blamed({ SYSLOG_URL: 'tcp://a', [name]: value })).toEqual([name])
+})
+
+describe('UDP', () => {
+  const warnings = (env: Record<string, string>) => {
+    const loaded = load(env)
+    return 'config' in loaded ? loaded.warnings.join('\n') : loaded.problems
+  }
+
+  test('is a warning that says what is lost, and what to use instead', () => {
+    expect(warnings({ SYSLOG_URL: 'tcp://127.0.0.1' })).toBe('')
+    expect(warnings({ SYSLOG_URL: 'tcp://127.0.0.1,udp://127.0.0.1' })).toMatch(
+      /^SYSLOG_URL: udp:\/\/127\.0\.0\.1:514 confirms nothing\. .* is lost, and nobody is told\. Use tcp:.*$/,
+    )
+    expect(warnings({ SYSLOG_URL: 'udp://siem', SYSLOG_TLS_SERVER_NAME: 'x' })).toMatch(
+      /udp:\/\/siem:514 is not encrypted\. .* Use tls:\/\/\.\nSYSLOG_TLS_SERVER_NAME: no effect/,
+    )
+  })
+
+  test('takes no message that is longer than a datagram', () => {
+    expect(blamed({ SYSLOG_URL: 'udp://a', SYSLOG_MAX_BYTES: '65507' })).toEqual([])
+    expect(blamed({ SYSLOG_URL: 'udp://a', SYSLOG_MAX_BYTES: '65508' })).toEqual(['SYSLOG_MAX_BYTES'])
+    expect(blamed({ SYSLOG_URL: 'tcp://a', SYSLOG_MAX_BYTES: '65508' })).toEqual([])
+  })
+})
+
+test('each target says how it confirms, whatever SYSLOG_CONFIRM is', () => {
+  const urls = ['tcp://a:1', 'tls://a:1', 'relp://a:1', 'relp+tls://a:1', 'udp://a:1']
+  expect(confirmationsOf({ urls, confirm: 'drain' })).toEqual(['drain', 'relp', 'none'])
+  expect(confirmationsOf({ urls: ['relp+tls://a:1'], confirm: 'written' })).toEqual(['relp'])
+  expect(confirmationsOf({ urls: ['tls://a:1'], confirm: 'written' })).toEqual(['written'])
 })

@@ -66,7 +66,7 @@ export const MANY: Ends = {
   sinks: [
     { name: 'splunk', type: 'splunk_hec' },
     { name: 'archive', type: 'file' },
-    { name: 'qradar', type: 'syslog' },
+    { name: 'qradar', type: 'syslog', confirmedBy: 'none: UDP' },
   ],
 }
 

@@ -115,7 +115,7 @@ describe('with several logstores and sinks', () => {
     expect(status.sinks).toEqual([
       { name: 'splunk', type: 'splunk_hec', deliveredPerSecond: 0, deadLettered: 2 },
       { name: 'archive', type: 'file', deliveredPerSecond: 5, deadLettered: 0 },
-      { name: 'qradar', type: 'syslog', deliveredPerSecond: 0, deadLettered: 0 },
+      { name: 'qradar', type: 'syslog', confirmedBy: 'none: UDP', deliveredPerSecond: 0, deadLettered: 0 },
     ])
     expect(status.about.logstores).toHaveLength(3)
     const page = statusPage(status)
@@ -123,6 +123,8 @@ describe('with several logstores and sinks', () => {
       'audit/actiontrail, web/access</b> in group <b>siem',
       '>web/access (web-archive)',
       '<td>splunk',
+      '<th>confirmation',
+      '<td>none: UDP',
     ]) {
       expect(page).toContain(text)
     }

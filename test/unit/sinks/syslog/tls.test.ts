@@ -49,6 +49,15 @@ describe('check', () => {
     for (const line of told) expect(line).toMatch(/^fail syslog.*SYSLOG_TLS_CA_FILE/)
   })
 
+  test('says that UDP confirms nothing', async () => {
+    expect(await findings({ urls: ['udp://127.0.0.1:9'] })).toEqual([
+      expect.stringMatching(/^ok syslog: udp:.*UDP confirms nothing: .* is lost$/),
+    ])
+    expect(await findings({ urls: ['udp://no-such-host.invalid:9'] })).toEqual([
+      expect.stringMatching(/^fail syslog: .*SYSLOG_URL, name resolution/),
+    ])
+  })
+
   test('opens a session of RELP', async () => {
     const collector = await receiver({ transport: 'relp' })
     expect(await findings({ urls: [collector.url] })).toEqual([
