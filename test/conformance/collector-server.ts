@@ -1,6 +1,8 @@
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Collector, freePort, temporaryFolder } from './collector.ts'
+import type { LogRecord } from './otlp.ts'
+import { byKey, resourceLogsOf, unwrapped } from './otlp.ts'
 
 export interface HecServerOptions {
   /** With the ack extension. */
@@ -49,13 +51,9 @@ export class CollectorAsServer {
 
   /** The events in its file, in order of arrival. Complete after it was stopped. */
   events(): CollectedEvent[] {
-    const lines = readFileSync(this.#file, 'utf8').split('\n').filter(Boolean)
-    return lines.flatMap((line) => {
-      const { resourceLogs } = JSON.parse(line) as { resourceLogs: ResourceLogs[] }
-      return resourceLogs.flatMap(({ resource, scopeLogs }) => {
-        const metadata = byKey(resource.attributes)
-        return scopeLogs.flatMap(({ logRecords }) => logRecords.map((record) => collected(metadata, record)))
-      })
+    return resourceLogsOf(readFileSync(this.#file, 'utf8')).flatMap(({ resource, scopeLogs }) => {
+      const metadata = byKey(resource.attributes)
+      return scopeLogs.flatMap(({ logRecords }) => logRecords.map((record) => collected(metadata, record)))
     })
   }
 }
@@ -69,35 +67,6 @@ export interface CollectedEvent {
   fields: Record<string, unknown>
 }
 
-/** The part of OTLP's JSON log records that is read here. */
-interface ResourceLogs {
-  resource: { attributes?: Attribute[] }
-  scopeLogs: Array<{ logRecords: LogRecord[] }>
-}
-interface LogRecord {
-  timeUnixNano: string
-  body: Value
-  attributes?: Attribute[]
-}
-interface Attribute {
-  key: string
-  value: Value
-}
-interface Value {
-  stringValue?: string
-  kvlistValue?: { values?: Attribute[] }
-}
-
 function collected(metadata: Record<string, unknown>, { timeUnixNano, body, attributes }: LogRecord): CollectedEvent {
   return { nanoseconds: BigInt(timeUnixNano ?? 0), metadata, event: unwrapped(body), fields: byKey(attributes) }
-}
-
-function byKey(attributes: Attribute[] = []): Record<string, unknown> {
-  return Object.fromEntries(attributes.map(({ key, value }) => [key, unwrapped(value)]))
-}
-
-function unwrapped(value: Value): unknown {
-  if (value.stringValue !== undefined) return value.stringValue
-  if (value.kvlistValue) return byKey(value.kvlistValue.values)
-  throw new Error(`no text and no object: ${JSON.stringify(value)}`)
 }

@@ -18,10 +18,12 @@ type Parts = Record<string, object>
 export interface CollectorConfig {
   extensions?: Parts
   receivers: Parts
+  /** In this order. */
+  processors?: Parts
   exporters: Parts
 }
 
-/** An OpenTelemetry Collector process whose receivers feed its exporters directly. It ends with the test. */
+/** An OpenTelemetry Collector process whose receivers feed its exporters. It ends with the test. */
 export class Collector {
   readonly #configFile: string
   #child: ChildProcess | undefined
@@ -32,7 +34,7 @@ export class Collector {
   }
 
   /** Throws when `install.sh` has not built the program, or when it exits instead of starting. */
-  static async start({ extensions = {}, receivers, exporters }: CollectorConfig): Promise<Collector> {
+  static async start({ extensions = {}, receivers, processors = {}, exporters }: CollectorConfig): Promise<Collector> {
     if (!existsSync(PROGRAM)) {
       throw new Error(
         'the OpenTelemetry Collector is not built: run `npm run test:conformance` with go on PATH, or leave otel out of CONFORMANCE',
@@ -40,14 +42,15 @@ export class Collector {
     }
     const folder = temporaryFolder()
     const collector = new Collector(join(folder, 'config.yaml'))
-    const pipeline = { receivers: Object.keys(receivers), exporters: Object.keys(exporters) }
+    const [from, through, to] = [receivers, processors, exporters].map((parts) => Object.keys(parts))
+    const pipeline = { receivers: from, processors: through, exporters: to }
     const service = {
       extensions: Object.keys(extensions),
       pipelines: { logs: pipeline },
       // Otherwise every collector uses port 8888.
       telemetry: { metrics: { level: 'none' } },
     }
-    writeFileSync(collector.#configFile, JSON.stringify({ extensions, receivers, exporters, service }))
+    writeFileSync(collector.#configFile, JSON.stringify({ extensions, receivers, processors, exporters, service }))
     onTestFinished(async () => {
       await collector.#end('SIGKILL')
     })

@@ -1,10 +1,11 @@
 #!/bin/bash
 # Installs third-party software into test/conformance/.tools: the official SLS clients with the programs that drive them, npm's
-# HEC clients (part node), and an OpenTelemetry Collector (part otel; two or three minutes the first time). Idempotent: it
-# builds a part again only when its files changed. CONFORMANCE=python,go,java,node,otel chooses parts; the default is all.
+# HEC clients (part node), an OpenTelemetry Collector (part otel; two or three minutes the first time), Debian's rsyslog and
+# syslog-ng (part syslog), and two parsers of syslog (parts go-syslog and vrl). Idempotent: it builds a part again only when its
+# files changed. CONFORMANCE=python,go,java,node,otel,syslog,go-syslog,vrl chooses parts; the default is all.
 set -euo pipefail
 cd "$(dirname "$0")"
-parts=",${CONFORMANCE-python,go,java,node,otel},"
+parts=",${CONFORMANCE-python,go,java,node,otel,syslog,go-syslog,vrl},"
 mkdir -p .tools
 
 chosen() { [[ "$parts" == *",$1,"* ]]; }
@@ -54,4 +55,31 @@ if chosen otel && ! fresh otel && have otel go; then
   rm -rf .tools/otel .tools/otel.stamp
   go run go.opentelemetry.io/collector/cmd/builder@v0.145.0 --config otel/manifest.yaml
   done_with otel
+fi
+
+# Unpacked and not installed: the two exclude each other in Debian, and no service is to be started.
+if chosen syslog && ! fresh syslog && have syslog apt-get dpkg; then
+  rm -rf .tools/syslog .tools/syslog.stamp
+  mkdir -p .tools/syslog/packages
+  (
+    cd .tools/syslog/packages
+    # shellcheck disable=SC2046
+    apt-get -qq download $(cat ../../../syslog/packages.txt) 2>/dev/null ||
+      { apt-get -qq -o DPkg::Lock::Timeout=600 update && apt-get -qq download $(cat ../../../syslog/packages.txt); }
+  )
+  for package in .tools/syslog/packages/*.deb; do dpkg -x "$package" .tools/syslog; done
+  done_with syslog
+fi
+
+if chosen go-syslog && ! fresh go-syslog && have go-syslog go; then
+  rm -f .tools/go-syslog .tools/go-syslog.stamp
+  go build -C go-syslog -o ../.tools/go-syslog .
+  done_with go-syslog
+fi
+
+if chosen vrl && ! fresh vrl && have vrl python3; then
+  rm -rf .tools/vrl .tools/vrl.stamp
+  python3 -m venv .tools/vrl
+  .tools/vrl/bin/pip install --quiet --disable-pip-version-check --requirement vrl/requirements.txt
+  done_with vrl
 fi

@@ -1,0 +1,7 @@
+module go-syslog-judge
+
+go 1.24
+
+require github.com/leodido/go-syslog/v4 v4.6.0
+
+require github.com/leodido/ragel-machinery v0.0.0-20190525184631-5f46317e436b // indirect
