@@ -39,6 +39,8 @@ interface Reloading {
 
 interface ReplicaOptions {
   readonly warnings: readonly string[]
+  /** Where the settings come from, in words. */
+  readonly origin: string
   readonly end: AbortSignal
   readonly reloading: Reloading
 }
@@ -54,7 +56,10 @@ const LOST_SINK_GRACE_MS = 1_000
  * output is gone; the log says which.
  * Rejects with a Fault when the log file or the admin port cannot be opened: `transient` if that may pass by itself.
  */
-export async function runReplica(config: Config, { warnings, end, reloading }: ReplicaOptions): Promise<boolean> {
+export async function runReplica(
+  config: Config,
+  { warnings, origin, end, reloading }: ReplicaOptions,
+): Promise<boolean> {
   const { sources, sinks, shutdownGraceMs } = config
   const consumer = consumerOf(config)
   const clock = systemClock
@@ -64,6 +69,7 @@ export async function runReplica(config: Config, { warnings, end, reloading }: R
   const fd = writesToStandardOutput(sinks) ? STANDARD_ERROR_FD : STANDARD_OUTPUT_FD
   const lost = () => metrics.log_lines_lost_total.inc()
   const { log, flush, reopen } = await openLogger({ ...config.log, consumer, lost, fd })
+  log.info(`settings: ${origin}`)
   for (const warning of warnings) log.warn(warning)
   const names = new Names(ends)
   const pauses = new Pauses({ clock, names })

@@ -76,7 +76,7 @@ export const checkCommand = command({
       )
       return ok ? EXIT.done : EXIT.failed
     }
-    const { config, warnings, remarks } = await configurationOf(io).catch((error: unknown) => {
+    const { config, warnings, remarks, origin } = await configurationOf(io).catch((error: unknown) => {
       // Standard error lists the problems, as for every command. A program that reads JSON gets them as failed checks.
       if (error instanceof WrongConfiguration) {
         if (json) for (const problem of error.problems) tell(asLine(problem))
@@ -86,6 +86,7 @@ export const checkCommand = command({
     })
     tell(lineOf(CONFIGURATION, 'ok', wayOf(config)))
     for (const found of [...warnings, ...remarks]) tell(lineOf(CONFIGURATION, 'warn', found))
+    tell(lineOf({ about: 'settings' }, 'ok', origin))
     for (const found of routesFound(config)) tell(lineOf(ROUTES, 'ok', found))
     for (const line of testLines(config)) tell(line)
     if (!offline) {

@@ -4,6 +4,7 @@ import { collectGiven } from '../config/given.ts'
 import type { Loaded } from '../config/load.ts'
 import { loadConfig, loadSettings } from '../config/load.ts'
 import type { Config } from '../config/model.ts'
+import type { Problem } from '../config/problems.ts'
 import { formatProblems } from '../config/problems.ts'
 import type { Peer, SettingName, Values } from '../config/settings.ts'
 import { unknownInDotEnv, unknownVariables } from '../config/unknown.ts'
@@ -12,45 +13,56 @@ import { WrongConfiguration } from './command.ts'
 
 /** The settings `names` of this process, for a command that needs no others. Throws WrongConfiguration. */
 export function settingsOf<const N extends SettingName>(io: CommandIo, names: readonly N[]): Pick<Values, N> {
-  const { env, problems } = readEnvironment(io.env, process.cwd())
+  const { env, problems, origin } = readEnvironment(io.env, process.cwd())
+  if (problems.length > 0) throw wrong(problems)
   const loaded = loadSettings(env, names)
-  if (problems.length === 0 && 'values' in loaded) return loaded.values
-  const all = [...problems, ...('problems' in loaded ? loaded.problems : [])]
-  throw new WrongConfiguration(all, formatProblems(all))
+  if ('values' in loaded) return loaded.values
+  throw wrong(loaded.problems, { after: settingsFrom(origin) })
+}
+
+function wrong(problems: readonly Problem[], { before = '', after = '' } = {}): WrongConfiguration {
+  return new WrongConfiguration(problems, `${before}${formatProblems(problems)}${after}`)
+}
+
+function settingsFrom(origin: string): string {
+  return `\nSettings come from: ${origin}.`
 }
 
 /** The text of a setting for a stand-in, which reads no `.env`; `''` if it is not given. Throws WrongConfiguration. */
 export function textOf(io: CommandIo, name: SettingName): string {
   const { given, unusable } = collectGiven(io.env, [name])
   const problems = [...unusable.values()]
-  if (problems.length > 0) throw new WrongConfiguration(problems, formatProblems(problems))
+  if (problems.length > 0) throw wrong(problems)
   return given.get(name)?.text ?? ''
 }
 
 /**
  * The configuration of this process and its warnings, from the file that BRIDGE_CONFIG names or from the environment. Throws
  * WrongConfiguration with all problems at once. Settings about the connection to a peer that the command does not ask may be
- * missing or wrong. `withoutFile` is told before the problems of the environment where no file is named.
+ * missing or wrong. `withoutFile` is told before the problems of the environment where no file is named. `origin` says in
+ * words where the environment comes from.
  */
 export async function configurationOf(
   io: CommandIo,
   asked: readonly Peer[] = ['service', 'collector'],
   withoutFile = '',
-): Promise<{ config: Config; warnings: string[]; remarks: string[] }> {
-  const { env, problems, inFile } = readEnvironment(io.env, process.cwd())
+): Promise<{ config: Config; warnings: string[]; remarks: string[]; origin: string }> {
+  const { env, problems, inFile, origin } = readEnvironment(io.env, process.cwd())
+  // Without its lines everything else is wrong, too: one mistake in .env is one problem.
+  if (problems.length > 0) throw wrong(problems)
   const named = loadSettings(env, ['BRIDGE_CONFIG'])
-  if ('problems' in named) throw new WrongConfiguration(named.problems, formatProblems(named.problems))
+  if ('problems' in named) throw wrong(named.problems)
   const { BRIDGE_CONFIG: file } = named.values
   const loaded = file === undefined ? loadConfig(env, undefined, asked) : await loadFile(file, env, asked)
-  if (problems.length === 0 && 'config' in loaded) {
+  if ('config' in loaded) {
     const { quoted = new Set() } = loaded
-    return { ...loaded, warnings: [...loaded.warnings, ...unknownInDotEnv(inFile, quoted)] }
+    return { ...loaded, warnings: [...loaded.warnings, ...unknownInDotEnv(inFile, quoted)], origin }
   }
-  const all = [...problems, ...('problems' in loaded ? loaded.problems : [])]
   // A required variable that is missing may be there with a typing error.
   const warnings = file === undefined ? [...unknownVariables(env), ...unknownInDotEnv(inFile, new Set())] : []
   const told = warnings.map((warning) => `\n\nwarning: ${warning}`)
-  throw new WrongConfiguration(all, (file === undefined ? withoutFile : '') + formatProblems(all) + told.join(''))
+  const before = file === undefined ? withoutFile : ''
+  throw wrong(loaded.problems, { before, after: settingsFrom(origin) + told.join('') })
 }
 
 /** The same for a trial, which asks no peer and is mostly about a file. */

@@ -41,9 +41,9 @@ export const runCommand = command({
       return code
     }
     try {
-      const { config, warnings } = await testedConfigurationOf(io)
+      const { config, warnings, origin } = await testedConfigurationOf(io)
       const reloading = { onHangup: io.onHangup ?? (() => {}), load: () => loadAgain(io) }
-      return (await runReplica(config, { warnings, end: io.signal, reloading })) ? EXIT.done : EXIT.failed
+      return (await runReplica(config, { warnings, origin, end: io.signal, reloading })) ? EXIT.done : EXIT.failed
     } catch (error) {
       if (error instanceof WrongConfiguration && error.passing)
         return told(`${error.message}\n\n${PASSING}`, EXIT.failed)
@@ -54,7 +54,7 @@ export const runCommand = command({
 })
 
 /** Throws WrongConfiguration also if tests of the file fail: its author wanted logs to go another way than they would. */
-async function testedConfigurationOf(io: CommandIo): Promise<{ config: Config; warnings: string[] }> {
+async function testedConfigurationOf(io: CommandIo): Promise<{ config: Config; warnings: string[]; origin: string }> {
   const loaded = await configurationOf(io)
   // Most replicas have no tests, and need no memory for what runs them.
   if (loaded.config.tests.length === 0) return loaded

@@ -55,7 +55,7 @@ const DOCS_INTRO = `# Configuration
 
 <!-- Made from src/config/settings.ts by \`node src/config/render.ts\`; a test compares the two. -->
 
-All settings are environment variables. A file \`.env\` in the working directory is read too; the environment of the process wins over it.
+All settings are environment variables. A file \`.env\` in the working directory is read too; the environment of the process wins over it. The log, \`check\` and every list of problems say which file that was, and which of its variables do not count.
 
 - Every variable can also be given as \`NAME_FILE=/path\`: the value is then the content of that file. Kubernetes and Docker secrets are used in this way. Both \`NAME\` and \`NAME_FILE\` together are an error.
 - Spaces and line ends around a value are removed. An empty value counts as not set.

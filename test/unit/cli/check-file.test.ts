@@ -34,7 +34,11 @@ describe('check --static', () => {
   test.for(['--static', '-t'])('is offline, and ends with its verdict: %s', async (option) => {
     expect(await check(FILE, [option])).toEqual({
       code: 0,
-      lines: ['ok    configuration          audit-hz/actiontrail → http://127.0.0.1:9', 'ready'],
+      lines: [
+        'ok    configuration          audit-hz/actiontrail → http://127.0.0.1:9',
+        expect.stringMatching(/^ok {4}settings {15}there is no \/.*\.env: the environment alone counts$/),
+        'ready',
+      ],
       verdict: 'ready',
       stderr: '',
     })

@@ -12,7 +12,9 @@ function withDotEnv(content: string, processEnv: Record<string, string> = {}) {
 }
 
 test('without a .env the environment is that of the process', () => {
-  expect(readEnvironment({ A: '1' }, temporaryFiles().directory)).toEqual({ env: { A: '1' }, problems: [], inFile: [] })
+  const { directory } = temporaryFiles()
+  const origin = `there is no ${directory}/.env: the environment alone counts`
+  expect(readEnvironment({ A: '1' }, directory)).toEqual({ env: { A: '1' }, problems: [], inFile: [], origin })
 })
 
 test('a .env adds what the process does not have', () => {
@@ -27,8 +29,15 @@ test('a .env that was written on Windows says the same, in each kind of quotes',
   const lines = ['# comment', 'A=1', 'export B=two', 'C="two words"', "D='x'", 'E=`y`', '', 'F=', 'G=a # why']
   const { env, problems } = withDotEnv(lines.join('\n'))
   expect(problems).toEqual([])
-  expect(withDotEnv(`${lines.join('\r\n')}\r\n`)).toEqual({ env, problems: [], inFile: Object.keys(env) })
+  expect(withDotEnv(`${lines.join('\r\n')}\r\n`)).toMatchObject({ env, problems: [], inFile: Object.keys(env) })
   expect(env).toEqual({ A: '1', B: 'two', C: 'two words', D: 'x', E: 'y', F: '', G: 'a' })
+})
+
+test('says where settings come from, and which the process overrides, without a value', () => {
+  const content = 'A=1\nB=hush\nC=3\nSLS_AK_KEY=hush\n'
+  expect(withDotEnv(content, { D: '1', B: 'hush' }).origin).toMatch(/^\/\S+\/\.env, and the environment$/)
+  const { origin } = withDotEnv(content, { A: '2', B: '', C: '3', SLS_AK_KEY_FILE: '/run/key' })
+  expect(origin).toMatch(/\.env, and the environment, which overrides A, B, SLS_AK_KEY$/)
 })
 
 test('an empty variable of the process switches off the one in the file', () => {
@@ -58,13 +67,22 @@ describe('a malformed .env is a problem that names the line and shows none of it
   test.each([
     ['a line without =', 'A=1\nhush hush\n', '2'],
     ['a name that is none', 'A=1\n\nmy-hush = 1', '3'],
+    ['lines without =', `A=1\n${'hush hush\n'.repeat(12)}`, 's 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 2 more'],
     ['a quote never closed', 'A=1\nB="hush\nC=3\n', '2'],
   ])('%s', (_, content, line) => {
     const { problems } = withDotEnv(content)
     expect(problems).toHaveLength(1)
     expect(problems[0]?.variable).toMatch(/\.env$/)
-    expect(problems[0]?.problem).toContain(`line ${line}`)
+    expect(problems[0]?.problem.replace(/^lines/, 'line s')).toContain(`line ${line}`)
     expect(JSON.stringify(problems)).not.toContain('hush')
+  })
+
+  test('a .env that was saved as UTF-16', () => {
+    const { directory, write } = temporaryFiles()
+    write('.env', Buffer.from('A=1\nB=2\n', 'utf16le').toString('latin1'))
+    expect(readEnvironment({}, directory).problems.map(({ problem }) => problem)).toEqual([
+      'is no text in UTF-8 (was it saved as UTF-16?)',
+    ])
   })
 
   test('a .env that cannot be read', () => {
