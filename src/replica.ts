@@ -190,6 +190,7 @@ function knownNames(config: Config): KnownNames {
         ...routes.flatMap(({ drop }) => drop ?? []),
         ...(dropsFailures ? ['parse_failure'] : []),
         ...(steps.some(({ step }) => step.name === 'k8s_audit_policy') ? ['k8s_audit_policy'] : []),
+        ...(steps.some(({ step }) => step.name === 'docker' && step.format === 'raw') ? ['blank_line'] : []),
       ],
       steps: failing.map(({ route, step }) => ({ route, step: step.name })),
     }

@@ -1,6 +1,7 @@
 import type { AuditPolicy } from './audit-policy.ts'
 import type { Path } from './path.ts'
 import type { Replacement } from './replacement.ts'
+import type { TagTemplate } from './tag-template.ts'
 import type { Template } from './template.ts'
 import type { TimeFormat } from './time-format.ts'
 
@@ -24,6 +25,7 @@ export type Step =
   | ReplaceStep
   | LowercaseStep
   | AuditPolicyStep
+  | DockerStep
   | RawStep
 
 export interface JsonStep {
@@ -133,6 +135,18 @@ export interface AuditPolicyStep {
   readonly field?: string
   readonly policy: AuditPolicy
   readonly onFailure: OnFailure
+}
+
+/** The formats of Docker's splunk driver. */
+export const DOCKER_FORMATS = ['inline', 'json', 'raw'] as const
+
+/** Makes the event of Docker's splunk driver out of a line of a container. */
+export interface DockerStep {
+  readonly name: 'docker'
+  readonly format: (typeof DOCKER_FORMATS)[number]
+  readonly tag: TagTemplate
+  /** Fields by the names that they have in the event. */
+  readonly attrs: ReadonlyMap<string, string>
 }
 
 /** The event is the value of this field alone. */

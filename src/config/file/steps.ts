@@ -4,7 +4,7 @@ import { LINE_SHAPES } from '../../routing/step.ts'
 import type { TimeFormat } from '../../routing/time-format.ts'
 import { isZone, NAMED_FORMATS, parseTimeFormat } from '../../routing/time-format.ts'
 import { boolean, matching, choice as oneOf } from '../parsers.ts'
-import { auditPolicy } from './container-steps.ts'
+import { auditPolicy, docker } from './container-steps.ts'
 import type { Described, TextParser } from './shape.ts'
 import {
   choice,
@@ -177,6 +177,7 @@ const STEPS: Readonly<Record<Step['name'], Described<Draft>>> = {
   replace,
   lowercase,
   k8s_audit_policy: auditPolicy,
+  docker,
   raw: made(
     field('The event is the text of this content alone.'),
     (name): Draft =>

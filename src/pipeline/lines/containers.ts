@@ -25,12 +25,15 @@ export function parseKlog(text: string): Fields | undefined {
   return fieldsOf({ level, timestamp, thread, file, line, message: text.slice(whole.length) })
 }
 
-/** `59509 23:59:19.023099531 0 kubelet (1738) < epoll_ctl args`: the names are sysdig's. A program's name may have blanks. */
+/**
+ * `59509 23:59:19.023099531 0 kubelet (1738) < epoll_ctl args`: the names are sysdig's. A program's name may have blanks. Newer
+ * versions write `(1738.1740)`, process and thread.
+ */
 export function parseSysdig(text: string): Fields | undefined {
   const head = /^(\d{1,20}) (\d\d:\d\d:\d\d\.\d{1,9}) (\d{1,9}) /.exec(text.slice(0, 64))
   if (head === null) return undefined
   const [whole, number, time, cpu] = head
-  const direction = /\((-?\d{1,20})\) ([<>]) /g
+  const direction = /\((?:(-?\d{1,20})\.)?(-?\d{1,20})\) ([<>]) /g
   direction.lastIndex = whole.length
   const found = direction.exec(text)
   if (found === null || text[found.index - 1] !== ' ') return undefined
@@ -39,9 +42,10 @@ export function parseSysdig(text: string): Fields | undefined {
   const type = line.takeWord()
   if (type === undefined) return undefined
   line.take(' ')
+  const [, process, thread, side] = found
   return fieldsOf({
     ...{ 'evt.num': number, 'evt.outputtime': time, 'evt.cpu': cpu },
-    ...{ 'proc.name': text.slice(whole.length, found.index - 1), 'thread.tid': found[1] },
-    ...{ 'evt.dir': found[2], 'evt.type': type, 'evt.args': line.rest },
+    ...{ 'proc.name': text.slice(whole.length, found.index - 1), 'proc.pid': process, 'thread.tid': thread },
+    ...{ 'evt.dir': side, 'evt.type': type, 'evt.args': line.rest },
   })
 }

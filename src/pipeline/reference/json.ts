@@ -10,6 +10,11 @@ export function compactJson(text: string): string | undefined {
   return new Compaction(text).result()
 }
 
+/** The same for a value of any kind. */
+export function compactValue(text: string): string | undefined {
+  return new Compaction(text).value()
+}
+
 /** The members of a compact object, in order: the key as text, the value as JSON. `undefined` for an array. */
 export function membersOf(compact: string): [key: string, value: string][] | undefined {
   if (!compact.startsWith('{')) return undefined
@@ -59,7 +64,12 @@ class Compaction {
   result(): string | undefined {
     this.#space()
     const first = this.#text[this.#at]
-    if ((first !== '{' && first !== '[') || !this.#value(1)) return undefined
+    return first === '{' || first === '[' ? this.value() : undefined
+  }
+
+  value(): string | undefined {
+    this.#space()
+    if (!this.#value(1)) return undefined
     this.#space()
     if (this.#at < this.#text.length) return undefined
     return this.#copied + this.#text.slice(this.#from)

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { AddStep, JsonStep, OnFailure, RenameStep, Step, TimeStep } from '../../routing/step.ts'
 import { auditPolicy } from './audit-event.ts'
+import { docker } from './docker.ts'
 import { compactJson, membersOf } from './json.ts'
 import type { Log, Members, Value } from './log.ts'
 import { isOfGroup, jsonValue, textOf, textValue } from './log.ts'
@@ -49,6 +50,8 @@ function apply(log: Log, step: Step): Log | OnFailure {
       return { ...log, members: lowercased(log.members, step) }
     case 'k8s_audit_policy':
       return auditPolicy(log, step)
+    case 'docker':
+      return docker(log, step)
     case 'raw':
       return raw(log, step.field)
   }
