@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { wholeNumber } from '../config/parsers.ts'
+import { choice, wholeNumber } from '../config/parsers.ts'
 import { Fault, messageOf } from '../core/errors.ts'
 import { command, defaulting, EXIT } from './command.ts'
 import { ACTS } from './demo/acts.ts'
@@ -9,9 +9,9 @@ import { Stage } from './demo/stage.ts'
 
 const HELP = `Show the whole job on this machine, without a cloud account. It takes about 25 seconds.
 
-usage: sls-siem-bridge demo [--logs N] [--seed N]
+usage: sls-siem-bridge demo [--sink TYPE] [--logs N] [--seed N]
 
-Each of two acts starts the SLS emulator and HEC receivers on loopback, writes logs with @alicloud/log, runs bridge
+Each act starts the SLS emulator and its sinks on loopback, writes logs with @alicloud/log, runs bridge
 replicas as real processes, and ends with a ledger for each sink.
 
   act 1: one logstore, one sink; one of two replicas is killed with SIGKILL half way
@@ -19,8 +19,10 @@ replicas as real processes, and ends with a ledger for each sink.
 
 Exit code 0: nothing is missing at any sink. Ctrl-C ends it with what was counted so far, a second one at once.
 
-  --logs N   number of logs to write (default 60000)
-  --seed N   the same N generates the same logs (default 1)
+  --sink TYPE  splunk_hec (default) plays the two acts above. syslog plays one: the collector reads no more, is killed
+               with what it had not read, and comes back; one of two replicas is killed with SIGKILL meanwhile
+  --logs N     number of logs to write (default 60000)
+  --seed N     the same N generates the same logs (default 1)
   --help
 `
 
@@ -28,16 +30,17 @@ export const demoCommand = command({
   name: 'demo',
   help: HELP,
   options: {
+    sink: defaulting('splunk_hec', choice('splunk_hec', 'syslog')),
     logs: defaulting('60000', wholeNumber(1, Number.MAX_SAFE_INTEGER)),
     seed: defaulting('1', wholeNumber(0, Number.MAX_SAFE_INTEGER)),
   },
-  async run({ logs, seed }, { stdout: out, signal: end }) {
+  async run({ sink, logs, seed }, { stdout: out, signal: end }) {
     const folder = temporaryFolder()
     const remove = (): void => rmSync(folder, { recursive: true, force: true })
     // A second Ctrl-C ends the process without a `finally`.
     process.once('exit', remove)
     try {
-      for (const [index, act] of ACTS.entries()) {
+      for (const [index, act] of ACTS[sink].entries()) {
         const share = Math.max(1, Math.round(logs * act.share))
         const done = await Stage.play({ act, logs: share, seed, folder: join(folder, `act-${index + 1}`), out, end })
         if (!done) return EXIT.failed

@@ -1,4 +1,3 @@
-import type { HecReceiver } from '../../emulator/hec/server.ts'
 import type { SampleKind } from '../../emulator/sample-logs.ts'
 import type { SlsEmulator } from '../../emulator/sls/server.ts'
 
@@ -21,19 +20,33 @@ export interface Act {
   readonly incident: (stage: Hands) => Promise<void>
 }
 
-/** A HEC receiver. */
 export interface ActSink {
-  readonly ack: boolean
+  readonly type: 'splunk_hec' | 'syslog'
+  /** Of HEC. Default false. */
+  readonly ack?: boolean
   /** The judge, apart from the bridge: whether the sink has to get the log. */
   readonly wants: (topic: string, content: Readonly<Record<string, string>>) => boolean
-  /** It refuses every event that contains this text. */
+  /** A HEC receiver refuses every event that contains this text. */
   readonly refuses?: string
+}
+
+/** One end of an act, as the stage and its settings need it. */
+export interface Receiver {
+  readonly url: string
+  readonly port: number
+  /** Of HEC. */
+  readonly token?: string
+  environment(): Record<string, string>
+  /** It reads no more, as one that is overloaded. Only a syslog collector can do that without refusing anything. */
+  stall?(): void
+  /** As SIGKILL does it: what it had not read is lost. */
+  close(): Promise<void>
 }
 
 export interface Ends {
   readonly sls: SlsEmulator
   /** By the names of the act. */
-  readonly receivers: ReadonlyMap<string, HecReceiver>
+  readonly receivers: ReadonlyMap<string, Receiver>
   /** Exists until the end of the act. */
   readonly folder: string
 }
@@ -42,6 +55,8 @@ export interface Ends {
 export interface Hands {
   killReplica(name: string): Promise<void>
   startReplica(name: string): void
+  /** It reads no more. */
+  stallSink(name: string): void
   /** Nothing listens on its port any more. */
   killSink(name: string): Promise<void>
   /** It listens there again, and knows nothing of before. */

@@ -13,7 +13,7 @@ const killedReplica: Act = {
   share: 0.75,
   writingSeconds: 11,
   logstores: { audit: { shards: 8, kinds: SAMPLE_KINDS } },
-  sinks: { splunk: { ack: true, wants: (topic) => WANTED_TOPICS.includes(topic) } },
+  sinks: { splunk: { type: 'splunk_hec', ack: true, wants: (topic) => WANTED_TOPICS.includes(topic) } },
   replicas: ['replica-1', 'replica-2'],
   settings: ({ sls, receivers }) => ({
     ...sls.environment(),
@@ -49,18 +49,19 @@ export const killedSink: Act = {
   logstores: { trail: { shards: 2, kinds: ['audit'] }, web: { shards: 2, kinds: ['access'] } },
   sinks: {
     splunk: {
+      type: 'splunk_hec',
       ack: true,
       wants: (_, { status }) => status !== NOT_MODIFIED,
       refuses: `"serial":"${REFUSED_SERIAL}"`,
     },
-    soc: { ack: false, wants: (_, { error_code: code = '' }) => code.startsWith(DENIED) },
+    soc: { type: 'splunk_hec', wants: (_, { error_code: code = '' }) => code.startsWith(DENIED) },
   },
   replicas: ['replica-1'],
   settings: (ends) => {
     const file = join(ends.folder, 'bridge.yaml')
     writeFileSync(file, routesFile(ends))
     const { accessKeyId: SLS_AK_ID, accessKeySecret: SLS_AK_KEY } = ends.sls
-    const tokens = [...ends.receivers].map(([name, { token }]) => [variable(name), token])
+    const tokens = [...ends.receivers].map(([name, { token }]) => [variable(name), token ?? ''])
     return { SLS_AK_ID, SLS_AK_KEY, ...Object.fromEntries(tokens), BRIDGE_CONFIG: file }
   },
   incident: async (stage) => {
@@ -70,7 +71,45 @@ export const killedSink: Act = {
   },
 }
 
-export const ACTS: readonly Act[] = [killedReplica, killedSink]
+const STALLED_SECONDS = 1.5
+
+/** One logstore and a syslog collector, which reads no more, is killed, and comes back. */
+const killedCollector: Act = {
+  title: 'one logstore, one syslog collector that is killed and back, one kill -9',
+  story: [
+    `wanted topics: ${WANTED_TOPICS.join(', ')}`,
+    'syslog over TCP has no answers. The bridge half-closes a connection,',
+    'and believes only a collector that closes it after that.',
+  ],
+  share: 1,
+  writingSeconds: 14,
+  logstores: { audit: { shards: 8, kinds: SAMPLE_KINDS } },
+  sinks: { syslog: { type: 'syslog', wants: (topic) => WANTED_TOPICS.includes(topic) } },
+  replicas: ['replica-1', 'replica-2'],
+  settings: ({ sls, receivers }) => ({
+    ...sls.environment(),
+    ...receivers.get('syslog')?.environment(),
+    SLS_CG: GROUP,
+    SLS_HEARTBEAT_SECONDS: '1',
+    SLS_FETCH_INTERVAL_SECONDS: '0.2',
+    FILTER_TOPICS: WANTED_TOPICS.join(','),
+  }),
+  incident: async (stage) => {
+    stage.stallSink('syslog')
+    await stage.wait(STALLED_SECONDS)
+    await stage.killSink('syslog')
+    await stage.killReplica('replica-1')
+    stage.startReplica('replica-3')
+    await stage.wait(DOWN_SECONDS)
+    await stage.startSink('syslog')
+  },
+}
+
+/** By the type of their sinks. */
+export const ACTS: Readonly<Record<'splunk_hec' | 'syslog', readonly Act[]>> = {
+  splunk_hec: [killedReplica, killedSink],
+  syslog: [killedCollector],
+}
 
 function routesFile({ sls, receivers }: Ends): string {
   const source = `endpoint: "${sls.url}", project: ${PROJECT}, group: ${GROUP}, heartbeat_seconds: 1, fetch_interval_seconds: 0.2`

@@ -1,4 +1,3 @@
-import type { IndexedEvent } from '../../emulator/hec/index.ts'
 import type { SampleGroup } from '../../emulator/sample-logs.ts'
 import type { ActSink } from './act.ts'
 
@@ -44,11 +43,10 @@ export class SinkLedger {
     }
   }
 
-  delivered(events: ReadonlyArray<Pick<IndexedEvent, 'envelope'>>): void {
+  delivered(logs: readonly Readonly<Record<string, string>>[]): void {
     this.#firstAt ||= performance.now()
     this.#lastAt = performance.now()
-    for (const { envelope } of events) {
-      const log = envelope.event as Record<string, string>
+    for (const log of logs) {
       const serial = log['serial'] as string
       this.#delivered++
       for (const value of Object.values(log)) this.#bytes += value.length

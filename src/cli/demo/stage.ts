@@ -2,8 +2,6 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { Fault, messageOf } from '../../core/errors.ts'
 import { Secret } from '../../core/secret.ts'
-import type { HecReceiver } from '../../emulator/hec/server.ts'
-import { startHecReceiver } from '../../emulator/hec/server.ts'
 import { SampleLogs } from '../../emulator/sample-logs.ts'
 import type { SlsEmulator } from '../../emulator/sls/server.ts'
 import { startSlsEmulator } from '../../emulator/sls/server.ts'
@@ -11,9 +9,10 @@ import { readDeadLetters } from '../../sinks/dead-letter-files.ts'
 import { OfficialClient } from '../../sls/official-client.ts'
 import { USER_AGENT } from '../../version.ts'
 import { sleepUnlessEnded } from '../sleep.ts'
-import type { Act, Hands } from './act.ts'
+import type { Act, ActSink, Hands, Receiver } from './act.ts'
 import { GROUP, PROJECT } from './act.ts'
 import { SinkLedger } from './ledger.ts'
+import { KINDS, openReceiver } from './receivers.ts'
 import { Replica } from './replica.ts'
 import { DemoView } from './view.ts'
 
@@ -40,7 +39,7 @@ export class Stage implements Hands {
   readonly #act: Act
   readonly #folder: string
   readonly #sls: SlsEmulator
-  readonly #receivers = new Map<string, HecReceiver>()
+  readonly #receivers = new Map<string, Receiver>()
   readonly #ledgers: ReadonlyMap<string, SinkLedger>
   readonly #view: DemoView
   readonly #replicas: Replica[] = []
@@ -92,9 +91,9 @@ export class Stage implements Hands {
   async #open(): Promise<void> {
     this.#view.title()
     this.#view.say(`SLS emulator at ${this.#sls.url}`)
-    for (const name of Object.keys(this.#act.sinks)) {
-      const { url } = await this.#listen(name, 0)
-      this.#view.say(`sink ${name}: HEC receiver at ${url}`)
+    for (const [name, { type }] of Object.entries(this.#act.sinks)) {
+      const { url } = await this.#listen(name)
+      this.#view.say(`sink ${name}: ${KINDS[type]} at ${url}`)
     }
     for (const line of this.#act.story) this.#view.say(line)
     this.#settings = this.#act.settings({ sls: this.#sls, receivers: this.#receivers, folder: this.#folder })
@@ -126,6 +125,11 @@ export class Stage implements Hands {
     this.#view.say(`kill -9 ${name} (pid ${replica?.pid}), in the middle of its work`)
   }
 
+  stallSink(name: string): void {
+    this.#receivers.get(name)?.stall?.()
+    this.#view.say(`sink ${name} reads no more: its system still takes what is sent`)
+  }
+
   async killSink(name: string): Promise<void> {
     await this.#receivers.get(name)?.close()
     this.#view.say(`sink ${name} is killed: its port is closed, and logs are still written`)
@@ -133,7 +137,7 @@ export class Stage implements Hands {
 
   async startSink(name: string): Promise<void> {
     if (this.#end.aborted) return
-    await this.#listen(name, this.#receivers.get(name)?.port ?? 0)
+    await this.#listen(name)
     this.#view.say(`sink ${name} is back`)
   }
 
@@ -141,16 +145,16 @@ export class Stage implements Hands {
     await sleepUnlessEnded(seconds * 1000, this.#end)
   }
 
-  async #listen(name: string, port: number): Promise<HecReceiver> {
-    const { ack, refuses } = this.#act.sinks[name] as Act['sinks'][string]
-    const token = this.#receivers.get(name)?.token
+  /** At the port that it had, if it was there before. */
+  async #listen(name: string): Promise<Receiver> {
+    const before = this.#receivers.get(name)
     const receiver = await listening(`the sink ${name}`, () =>
-      startHecReceiver({
-        ...{ port, ack, ackDelayMs: 300, keep: false, ...(token !== undefined && { token }) },
-        onIndexed: (events) => this.#ledgers.get(name)?.delivered(events),
+      openReceiver(this.#act.sinks[name] as ActSink, {
+        port: before?.port ?? 0,
+        before,
+        received: (logs) => this.#ledgers.get(name)?.delivered(logs),
       }),
     )
-    if (refuses !== undefined) receiver.refuse({ contains: refuses })
     this.#receivers.set(name, receiver)
     return receiver
   }

@@ -18,18 +18,15 @@ import { SampleLogs } from '../../../src/emulator/sample-logs.ts'
 import { startSlsEmulator } from '../../../src/emulator/sls/server.ts'
 
 const delivered = (...serials: number[]) =>
-  serials.map((serial) => ({
-    envelope: {
-      ...{ time: 0, host: '', source: '', sourcetype: '', index: '' },
-      event: { __topic__: 'audit_log', serial: String(serial), error_code: serial % 2 === 0 ? 'Forbidden.RAM' : '' },
-    },
-  }))
+  serials.map((serial) => {
+    return { __topic__: 'audit_log', serial: String(serial), error_code: serial % 2 === 0 ? 'Forbidden.RAM' : '' }
+  })
 
 const written = (...serials: number[]) => ({
   topic: 'audit_log',
-  logs: delivered(...serials).map(({ envelope: { event } }) => ({
+  logs: delivered(...serials).map(({ serial, error_code }) => ({
     ...{ timestamp: 0, timestampNsPart: 0 },
-    content: { serial: event.serial, error_code: event.error_code },
+    content: { serial, error_code },
   })),
 })
 
@@ -76,24 +73,27 @@ test('the routes of the second act send each log where its ledgers want it', asy
   expect(seen).toEqual(new Set(['', 'splunk', 'soc,splunk']))
 })
 
-test.each(ACTS)('every line fits into 80 columns, and every column has a name: $title', async (act) => {
-  await using sls = await startSlsEmulator({ projects: { demo: act.logstores } })
-  const lines: string[] = []
-  const out = new Writable({
-    write(chunk, _, done) {
-      lines.push(...String(chunk).split('\n'))
-      done()
-    },
-  })
-  const ledgers = new Map(Object.entries(act.sinks).map(([name, sink]) => [name, new SinkLedger(sink)]))
-  const view = new DemoView(out, { act, sls, ledgers })
-  view.title()
-  for (const line of act.story) view.say(line)
-  view.progress(999.9)
-  view.ledger({ written: 1e9, lagSeconds: 99_999, stopped: true })
-  expect(lines.filter((line) => line.length > 80)).toEqual([])
-  expect(lines.join('\n')).toMatch(/(#0 .*#7|trail\/0 .*web\/1) +lag events\/s {2}splunk( {5}soc)?\n/)
-})
+test.each([...ACTS.splunk_hec, ...ACTS.syslog])(
+  'every line fits into 80 columns, and every column has a name: $title',
+  async (act) => {
+    await using sls = await startSlsEmulator({ projects: { demo: act.logstores } })
+    const lines: string[] = []
+    const out = new Writable({
+      write(chunk, _, done) {
+        lines.push(...String(chunk).split('\n'))
+        done()
+      },
+    })
+    const ledgers = new Map(Object.entries(act.sinks).map(([name, sink]) => [name, new SinkLedger(sink)]))
+    const view = new DemoView(out, { act, sls, ledgers })
+    view.title()
+    for (const line of act.story) view.say(line)
+    view.progress(999.9)
+    view.ledger({ written: 1e9, lagSeconds: 99_999, stopped: true })
+    expect(lines.filter((line) => line.length > 80)).toEqual([])
+    expect(lines.join('\n')).toMatch(/(#0 .*#7|trail\/0 .*web\/1) +lag events\/s {2}(splunk( {5}soc)?|syslog)\n/)
+  },
+)
 
 test('a sink whose port was taken while it was down is one clear fault', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'demo-'))
@@ -106,7 +106,7 @@ test('a sink whose port was taken while it was down is one clear fault', async (
   const act: Act = {
     ...{ title: '', story: [], share: 1, writingSeconds: 0, replicas: [] },
     logstores: { trail: { shards: 1, kinds: ['audit'] } },
-    sinks: { soc: { ack: false, wants: () => true } },
+    sinks: { soc: { type: 'splunk_hec', wants: () => true } },
     settings: ({ receivers }) => {
       port = receivers.get('soc')?.port ?? 0
       return {}
