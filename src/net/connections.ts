@@ -17,6 +17,11 @@ export interface ConnectionsOptions extends Omit<Client.Options, 'connect'> {
   lifeMs?: number
 }
 
+export interface RequestOptions extends Dispatcher.DispatchOptions {
+  /** Behind a balancer another connection may reach another server. */
+  readonly newConnection?: boolean
+}
+
 interface Connection {
   readonly client: Client
   /** What forwards its requests. */
@@ -66,11 +71,11 @@ export class Connections extends Dispatcher {
     this.#lifeMs = lifeMs
   }
 
-  override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+  override dispatch(options: RequestOptions, handler: Dispatcher.DispatchHandler): boolean {
     const now = performance.now()
     const rested = this.#resting.findLastIndex(({ restingSince }) => restingSince <= now - REST_MS)
     // When none has rested long enough, waiting for the one that has rested longest is faster than opening another.
-    const [connection] = this.#resting.splice(Math.max(0, rested), 1)
+    const [connection] = options.newConnection ? [] : this.#resting.splice(Math.max(0, rested), 1)
     const waitMs = connection && rested < 0 ? connection.restingSince + REST_MS - now : 0
     const used = connection ?? this.#opened(now)
     const isLarge = Buffer.isBuffer(options.body) && options.body.length >= LARGE_BYTES

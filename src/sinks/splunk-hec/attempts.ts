@@ -213,6 +213,7 @@ export class Attempts {
       if (endpoint.evidence.everythingRefused) endpoint.forgetLimit()
       evidence.accepted()
       endpoint.evidence.accepted()
+      if (range.held) endpoint.consistency.taken(range.held.refusals)
     }
     return decision
   }

@@ -49,6 +49,7 @@ export interface HecRequest {
   /** A GUID; tokens without acknowledgement ignore it, so every request carries one. `undefined` asks what a token says without. */
   readonly channel: string | undefined
   readonly cookies?: CookieJar
+  readonly newConnection?: boolean
   readonly signal: AbortSignal
   readonly timeoutMs?: number
   /** Called when a connection stands and the first byte is about to leave. Throwing stops the request there. */
@@ -146,6 +147,7 @@ export class HecClient {
           path: `${this.#path}/services/collector/${request.to}`,
           headers: this.#headers(request),
           body,
+          newConnection: request.newConnection ?? false,
         },
         exchange,
       )

@@ -202,9 +202,8 @@ export class Delivery {
     if (at > 0) this.#accepted({ ...range, to: bad }, before)
     const upToBad = sizeOf(this.#batch, { from: range.from, to: bad + 1 })
     const maySize = reason.code === '6' && (at === 0 || endpoint.mayBeTooLarge(upToBad))
-    // Nothing was accepted: perhaps this endpoint refuses what another takes.
-    const mayEndpoint = at === 0 && this.#shared.endpoints.all.length > 1
-    if (maySize || mayEndpoint) {
+    // Nothing was accepted: perhaps another endpoint, or another node behind this address, takes what this one refuses.
+    if (at === 0 || maySize || endpoint.consistency.contradicts) {
       const size = at === 0 ? sizeOf(this.#batch, range) : upToBad
       return await this.#tryAlone({ ...range, from: bad }, decision, maySize ? size : undefined)
     }
@@ -219,7 +218,7 @@ export class Delivery {
    */
   async #tryAlone(range: EventRange, refusal: Decision & { is: 'refused' }, size: number | undefined): Promise<void> {
     const { from } = range
-    const first = eventRange(from, from + 1, 'bisect')
+    const first = { ...eventRange(from, from + 1, 'bisect'), refusals: size === undefined ? 1 : 0 }
     const rest = { ...range, from: from + 1 }
     const { evidence } = this.#shared
     const { spells } = evidence
@@ -232,7 +231,8 @@ export class Delivery {
       this.#accepted(first, decision.acceptance)
       const { endpoint } = decision
       const sameSink = endpoint.forms.isCurrent(refusal.form) && evidence.spells === spells
-      if (size !== undefined && endpoint === refusal.endpoint && sameSink) endpoint.learnLimit(size)
+      const isLimit = sameSink && !endpoint.consistency.contradicts
+      if (size !== undefined && endpoint === refusal.endpoint && isLimit) endpoint.learnLimit(size)
       if (place >= 0) this.#sendNext(...halvesOf(this.#batch, rest))
       return
     }

@@ -6,6 +6,7 @@ import { AckPoller } from './ack-poller.ts'
 import { BodyForms } from './body-forms.ts'
 import type { HecConnection } from './client.ts'
 import { HecClient } from './client.ts'
+import { Consistency } from './consistency.ts'
 import { probe } from './probe.ts'
 
 /** After this time a learned limit is doubled. A bad event may have taught it, or the server's limit may have grown. */
@@ -36,6 +37,7 @@ export class Endpoint {
   readonly acks: AckPoller
   readonly forms: BodyForms
   readonly evidence: Evidence
+  readonly consistency: Consistency
   readonly #options: EndpointOptions
   readonly #stop = new AbortController()
   #ack: 'unknown' | 'on' | 'off'
@@ -54,12 +56,9 @@ export class Endpoint {
     this.#options = options
     this.client = new HecClient(url, options.connection)
     this.evidence = new Evidence(options.refusedBefore)
-    this.forms = new BodyForms({
-      gzip: options.gzip,
-      endpoint: this.client.origin,
-      clock: options.connection.clock,
-      telemetry: options.telemetry,
-    })
+    const ofEndpoint = { endpoint: this.client.origin, clock: options.connection.clock, telemetry: options.telemetry }
+    this.consistency = new Consistency(ofEndpoint)
+    this.forms = new BodyForms({ ...ofEndpoint, gzip: options.gzip })
     this.#ack = options.ack === false ? 'off' : 'unknown'
     this.#limit = options.maxBytes
     this.acks = new AckPoller({

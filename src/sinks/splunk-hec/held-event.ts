@@ -43,6 +43,11 @@ export class HeldEvent {
     this.#refusers.add(endpoint)
   }
 
+  /** How often it was refused while others were accepted. */
+  get refusals(): number {
+    return this.#refusals
+  }
+
   /** Milliseconds until it is tried again. Short if its last failure counted, and a few more refuse it for good. */
   get gapMs(): number {
     const isCloseToRefused = this.#wasCounted && this.#refusals < REFUSALS
@@ -57,6 +62,7 @@ export class HeldEvent {
   /** Refused often enough, and by each endpoint that has accepted anything meanwhile. */
   get isRefusedForGood(): boolean {
     const works = [...this.#first].filter(([{ evidence }, first]) => evidence.acceptances > first)
-    return this.#refusals >= REFUSALS && works.every(([endpoint]) => this.#refusers.has(endpoint))
+    const needed = Math.max(REFUSALS, ...works.map(([{ consistency }]) => consistency.refusalsNeeded))
+    return this.#refusals >= needed && works.every(([endpoint]) => this.#refusers.has(endpoint))
   }
 }

@@ -7,6 +7,7 @@ import type { DeadLetterReason } from '../dead-letter-line.ts'
 import type { SendSlots } from '../send-slots.ts'
 import type { AckUse, PendingAck } from './ack-poller.ts'
 import type { BodyForm } from './body-forms.ts'
+import { CookieJar } from './cookie-jar.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { EventRange } from './range.ts'
 import { isSingle } from './range.ts'
@@ -60,6 +61,8 @@ export interface RangeRequest {
   readonly batch: Batch
   readonly range: EventRange
   readonly endpoint: Endpoint
+  /** Not on a connection, or with a cookie, that led to a certain server before. */
+  readonly newConnection?: boolean
   readonly signal: AbortSignal
   /** Called when the first byte is about to leave; throws when it must not. */
   readonly leaving: () => void
@@ -84,7 +87,7 @@ export async function sendRange(request: RangeRequest, parts: RequestParts): Pro
   const { limit, forms } = endpoint
   if (!isSingle(range) && sizeOf(batch, range) > limit) return { is: 'over_limit', range, limit }
   const form = forms.current
-  const decision = await sendAs(form, request, parts)
+  const decision = isSingle(range) ? await sendUntilSure(form, request, parts) : await sendAs(form, request, parts)
   if (!isSingle(range) || !isUnspecific(decision)) return decision
   const milder = forms.milder(form, {
     lineEndInDoubt: decision.is === 'failed' || decision.at === undefined,
@@ -100,6 +103,29 @@ export async function sendRange(request: RangeRequest, parts: RequestParts): Pro
   return decision
 }
 
+/** A refusal of a single event counts once other connections, which may lead to other servers, bring the same. */
+async function sendUntilSure(form: BodyForm, request: RangeRequest, parts: RequestParts): Promise<Decision | Failed> {
+  const { consistency, evidence } = request.endpoint
+  let { refusals } = request.range
+  let decision = await sendAs(form, { ...request, newConnection: refusals > 0 }, parts)
+  while (isRefusal(decision) && ++refusals < consistency.refusalsNeeded && !evidence.everythingRefused) {
+    const range = { ...(decision.is === 'failed' ? decision.rest : decision.range), refusals }
+    decision = await sendAs(form, { ...request, range, newConnection: true }, parts)
+  }
+  if (decision.is === 'accepted') {
+    consistency.taken(refusals)
+    // Neither the size nor the form of a body was the reason.
+    if (refusals > 0) request.endpoint.forgetLimit()
+  }
+  return decision
+}
+
+function isRefusal(
+  decision: Decision | Failed,
+): decision is Exclude<Decision | Failed, { is: 'accepted' | 'over_limit' }> {
+  return decision.is === 'refused' || decision.is === 'too_large' || isUnspecific(decision)
+}
+
 /** Refusals that say that the body was not understood, and not why: it may be the form of the body. */
 function isUnspecific(decision: Decision | Failed): decision is Failed | (Decision & { is: 'refused' }) {
   if (decision.is === 'refused') return decision.reason.code === '6'
@@ -107,8 +133,9 @@ function isUnspecific(decision: Decision | Failed): decision is Failed | (Decisi
 }
 
 async function sendAs(form: BodyForm, request: RangeRequest, parts: RequestParts): Promise<Decision | Failed> {
-  const { batch, range, endpoint, signal } = request
-  const use = await endpoint.acks.begin({ acks: endpoint.acknowledges, own: range.doubtful }, signal)
+  const { batch, range, endpoint, newConnection = false, signal } = request
+  const own = range.doubtful || newConnection
+  const use = await endpoint.acks.begin({ acks: endpoint.acknowledges, own }, signal)
   const { outcome, rest } = await exchange(request, use, form, parts)
   const sent: RangeRequest = { ...request, range: rest }
   switch (outcome.is) {
@@ -123,7 +150,7 @@ async function sendAs(form: BodyForm, request: RangeRequest, parts: RequestParts
     }
     case 'too_large':
       use.ended(false)
-      if (!isSingle(range)) endpoint.learnLimit(sizeOf(batch, range))
+      if (!isSingle(range) && !endpoint.consistency.contradicts) endpoint.learnLimit(sizeOf(batch, range))
       return { is: 'too_large', range: rest, reason: reasonOf(outcome), endpoint }
     case 'gzip_refused': {
       use.ended(false)
@@ -139,7 +166,7 @@ async function sendAs(form: BodyForm, request: RangeRequest, parts: RequestParts
 
 /** The request itself, in a slot. `rest`: the range after it, with its reason for a resend counted if a byte left. */
 async function exchange(
-  { batch, range, endpoint, signal, leaving }: RangeRequest,
+  { batch, range, endpoint, newConnection = false, signal, leaving }: RangeRequest,
   use: AckUse,
   { gzip, lineEnd }: BodyForm,
   { slots, sink, telemetry }: RequestParts,
@@ -151,7 +178,8 @@ async function exchange(
     body: lineEnd ? bytesOf(batch, range) : bytesOf(batch, range).subarray(0, -1),
     gzip,
     channel: use.channel,
-    cookies: use.cookies,
+    cookies: newConnection && !use.own ? new CookieJar() : use.cookies,
+    newConnection,
     signal,
     leaving: () => {
       leaving()

@@ -17,11 +17,16 @@ export interface EventRange extends Span {
   readonly failedAt: number | undefined
   /** Part of a range that failed while others were accepted. */
   readonly suspect: boolean
+  /** How often in a row a single event was refused. */
+  readonly refusals: number
   /** For a single event that fails alone while others are accepted. */
   readonly held: HeldEvent | undefined
 }
 
-const UNTRIED = { doubtful: false, unknown: 0, failedAt: undefined, suspect: false, held: undefined } as const
+const UNTRIED = {
+  ...{ doubtful: false, unknown: 0, failedAt: undefined, suspect: false },
+  ...{ refusals: 0, held: undefined },
+} as const
 
 export function eventRange(from: number, to: number, resend?: ResendReason, cuts = 0): EventRange {
   return { from, to, cuts, resend, ...UNTRIED }

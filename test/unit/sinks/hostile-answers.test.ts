@@ -170,10 +170,10 @@ describe('cookies', () => {
 describe('texts of a server', () => {
   test('that are refusals come into the dead letter short and printable', async () => {
     const hec = await startHec()
-    hec.script.push((post, response) => {
-      hec.accept({ ...post, ids: [] })
+    hec.rule = (post, response) => {
+      if (!post.ids.includes('e0')) return undefined
       return json(response, 400, { text: `\u001b[2J\r\n${'x'.repeat(9_000)}`, code: 12, 'invalid-event-number': 0 })
-    })
+    }
     const { deliver, deadLetterDir } = await sinkTo([hec.url])
     await deliver(batchOf(names(2)))
     const letters = await lettersIn(deadLetterDir)

@@ -162,7 +162,7 @@ describe('a lease that ends stops its batch at once: nothing more is sent, nothi
 
   test('while the dead letter cannot be written', async () => {
     const hec = await startHec()
-    hec.script.push(refuse(400, 12, 0, 0))
+    hec.rule = refuse(400, 12, 0, 0)
     const dir = join(await temporaryDirectory(), 'letters')
     await writeFile(dir, 'no directory')
     const { deliver, recorder } = await sinkTo([hec.url], { deadLetter: new DeadLetter({ dir, consumer: 'c' }) })
