@@ -3,7 +3,7 @@ import { systemClock } from '../../core/clock.ts'
 import { NO_TELEMETRY } from '../../core/telemetry.ts'
 import { Dialer, SYSLOG_SETTINGS } from '../../sinks/syslog/connect.ts'
 import { halfClose } from '../../sinks/syslog/probe.ts'
-import { openSession } from '../../sinks/syslog/relp-target.ts'
+import { RelpSession } from '../../sinks/syslog/relp-session.ts'
 import { openUdp } from '../../sinks/syslog/udp-target.ts'
 import type { Check, Finding } from './finding.ts'
 import { ok, warn } from './finding.ts'
@@ -12,7 +12,7 @@ import { handshake } from './tls.ts'
 /** Sends no message. So it cannot tell whether the collector understands header and framing. */
 export function syslogChecks({ urls, confirm, tls }: SyslogConfig): Check[] {
   return urls.flatMap((url) => {
-    const dialer = new Dialer({ url, tls, clock: systemClock, telemetry: NO_TELEMETRY })
+    const dialer = new Dialer({ url, tls, sink: '', clock: systemClock, telemetry: NO_TELEMETRY })
     const handshakes: Check[] = /^(relp\+)?tls:/.test(url)
       ? [
           {
@@ -41,7 +41,8 @@ async function connection(url: string, { dialer, confirm }: Asked, signal: Abort
     return ok(`${url}: has an address. UDP confirms nothing: what the network or the collector drops is lost`)
   }
   if (url.startsWith('relp')) {
-    const session = await openSession(url, dialer, { clock: systemClock, sink: '', telemetry: NO_TELEMETRY, signal })
+    const socket = await dialer.open(signal)
+    const session = await RelpSession.open(socket, { name: url, clock: systemClock, ended: () => {} })
     session.close()
     return ok(
       `${url}: connected, and answers each message by RELP; the header is not proven, nor what is behind its queue`,

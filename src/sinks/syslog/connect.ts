@@ -21,8 +21,10 @@ export interface DialerOptions {
   /** `tcp://`, `tls://`, `relp://` or `relp+tls://`, host and port. */
   readonly url: string
   readonly tls: Tls
+  /** Whose connection is counted when it is refused. */
+  readonly sink: string
   readonly clock: Clock
-  readonly telemetry: Pick<Telemetry, 'notice'>
+  readonly telemetry: Pick<Telemetry, 'connectionEnded' | 'notice'>
 }
 
 /** Opens the connections to one collector. Its name is resolved, and the files of TLS are looked at, for each of them. */
@@ -38,7 +40,7 @@ export class Dialer {
   /** Rejects with a Fault, or with the signal's reason. */
   async open(signal: AbortSignal): Promise<Socket> {
     signal.throwIfAborted()
-    const { url, clock } = this.#options
+    const { url, sink, clock, telemetry } = this.#options
     const over = new AbortController()
     const isTls = /^(relp\+)?tls:/.test(url)
     const socket = isTls ? this.#tls() : this.#tcp()
@@ -56,6 +58,7 @@ export class Dialer {
       return socket
     } catch (error) {
       signal.throwIfAborted()
+      telemetry.connectionEnded(sink, 'refused')
       throw faultOf(failureOf(socket, error as Error), url, isTls)
     } finally {
       over.abort()

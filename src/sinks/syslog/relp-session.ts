@@ -9,6 +9,7 @@ import type { ConnectionEnd } from '../../core/telemetry.ts'
 import { networkFault } from '../../net/network-fault.ts'
 import { tlsProblem } from '../../net/tls.ts'
 import { SYSLOG_SETTINGS } from './connect.ts'
+import { STALL_MS, stalls } from './send-queue.ts'
 
 const LF = 0x0a
 const OFFERS = 'relp_version=0\nrelp_software=sls-siem-bridge\ncommands=syslog\n'
@@ -56,7 +57,7 @@ export class RelpSession {
   #isOpen = false
   #isWatched = false
 
-  constructor(socket: Socket, options: RelpSessionOptions) {
+  private constructor(socket: Socket, options: RelpSessionOptions) {
     this.#socket = socket
     this.#options = options
     socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS)
@@ -64,6 +65,9 @@ export class RelpSession {
     socket.on('end', () => this.fail('early', 'closed the session before it answered everything'))
     socket.on('error', (error) => this.#failed(error))
     socket.on('close', () => this.fail('reset', 'ended the session without a FIN'))
+    void stalls(socket, options.clock, this.over).then((is) => {
+      if (is) this.fail('timeout', `has taken nothing for ${STALL_MS / 1000} s`, SILENT)
+    })
   }
 
   /** Aborted with the Fault that ended the session. */
@@ -72,7 +76,16 @@ export class RelpSession {
   }
 
   /** Agrees with the collector on what is sent. Rejects with a Fault if it speaks no RELP, or takes no messages. */
-  async open(): Promise<void> {
+  static async open(socket: Socket, options: RelpSessionOptions): Promise<RelpSession> {
+    const session = new RelpSession(socket, options)
+    await session.#open()
+    return session
+  }
+
+  /** At once: the collector has answered already. */
+  async stays(): Promise<void> {}
+
+  async #open(): Promise<void> {
     const opened = new AbortController()
     const answer = new Promise<Answer>((resolve) => this.#command('open', Buffer.from(OFFERS), resolve))
     const late = sleepUnlessAborted(this.#options.clock, OPEN_MS, opened.signal).then((is) => {

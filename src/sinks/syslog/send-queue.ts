@@ -1,6 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import type { Socket } from 'node:net'
+import type { Clock } from '../../core/clock.ts'
+import { sleepUnlessAborted } from '../../core/clock.ts'
 
+/** The other side is dead or blocked if it takes no byte for so long. */
+export const STALL_MS = 30_000
+const LOOK_EACH_MS = 1_000
 const TABLES = ['/proc/net/tcp', '/proc/net/tcp6']
 
 /** One reading of the tables serves everybody who asks meanwhile. */
@@ -21,6 +26,24 @@ export async function unacknowledged({ localPort, remotePort }: Socket): Promise
     if (queued !== undefined) return Number.parseInt(queued, 16)
   }
   return undefined
+}
+
+/**
+ * Resolves with true once the other side has taken none of what waits for it for `STALL_MS`, and with false when the connection
+ * is over. The system itself would go on for a quarter of an hour.
+ */
+export async function stalls(socket: Socket, clock: Clock, over: AbortSignal): Promise<boolean> {
+  let most = 0
+  let since = clock.monotonic()
+  while (await sleepUnlessAborted(clock, LOOK_EACH_MS, over)) {
+    const queued = socket.writableLength + ((await unacknowledged(socket)) ?? 0)
+    const taken = socket.bytesWritten - queued
+    const now = clock.monotonic()
+    if (queued === 0 || taken > most) since = now
+    else if (now - since > STALL_MS) return true
+    most = Math.max(most, taken)
+  }
+  return false
 }
 
 function hex(port: number): string {

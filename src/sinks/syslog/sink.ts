@@ -16,8 +16,8 @@ import type { MessageOptions } from './message.ts'
 import { Pace } from './pace.ts'
 import { RelpTarget } from './relp-target.ts'
 import type { Shared } from './shared.ts'
+import { StreamTarget } from './stream-target.ts'
 import type { Confirm, Target } from './target.ts'
-import { StreamTarget } from './target.ts'
 import { UdpTarget } from './udp-target.ts'
 
 export interface SyslogOptions extends MessageOptions {

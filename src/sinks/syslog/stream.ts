@@ -9,10 +9,9 @@ import type { ConnectionEnd } from '../../core/telemetry.ts'
 import { networkFault } from '../../net/network-fault.ts'
 import { tlsProblem } from '../../net/tls.ts'
 import { SYSLOG_SETTINGS } from './connect.ts'
-import { unacknowledged } from './send-queue.ts'
+import type { Connection } from './connected-target.ts'
+import { STALL_MS, stalls, unacknowledged } from './send-queue.ts'
 
-/** The other side is dead or blocked if it takes no byte for so long. */
-const STALL_MS = 30_000
 const FIN_MS = 30_000
 const KEEP_ALIVE_MS = 15_000
 const LOOK_EACH_MS = 5
@@ -33,7 +32,7 @@ export interface StreamOptions {
  * One connection to a collector, that is only ever written to. It ends in one of two ways: `drain` had the collector's FIN
  * after ours, and everything was read; or anything else, and nothing is known of what was written.
  */
-export class Stream {
+export class Stream implements Connection {
   readonly #socket: Socket
   readonly #options: StreamOptions
   readonly #over = new AbortController()
@@ -54,6 +53,9 @@ export class Stream {
     socket.on('end', () => this.#peerEnded())
     socket.on('error', (error) => this.#failed(error))
     socket.on('close', () => this.#closed())
+    void stalls(socket, options.clock, this.over).then((is) => {
+      if (is) this.fail('timeout', `has taken nothing for ${STALL_MS / 1000} s`, STALLED)
+    })
   }
 
   /** Bytes so far. */
@@ -81,25 +83,19 @@ export class Stream {
     return this.#over.signal
   }
 
-  /** Waits until a collector that takes no more connections, or not our certificate, would have ended this one. */
   async stays(): Promise<void> {
     await this.#graceOf(LEAST_GRACE_MS)
   }
 
-  /** Resolves when there is room for more. Rejects with a Fault when the connection has ended, or takes nothing. */
-  async write(bytes: Buffer): Promise<void> {
-    this.#over.signal.throwIfAborted()
+  async room(): Promise<void> {
+    if (this.#socket.writableNeedDrain) await abortable(once(this.#socket, 'drain'), this.over)
+    this.over.throwIfAborted()
+  }
+
+  write(bytes: Buffer): void {
     this.#written += bytes.length
     this.#writtenAt = this.#options.clock.monotonic()
-    if (this.#socket.write(bytes)) return
-    const taken = new AbortController()
-    const stalled = sleepUnlessAborted(this.#options.clock, STALL_MS, taken.signal).then((is) => is && this.#stalled())
-    try {
-      await abortable(once(this.#socket, 'drain'), this.#over.signal)
-    } finally {
-      taken.abort()
-      await stalled
-    }
+    this.#socket.write(bytes)
   }
 
   /**
@@ -137,8 +133,7 @@ export class Stream {
     this.#socket.destroy()
   }
 
-  /** Nobody waits for it any more. */
-  destroy(): void {
+  close(): void {
     this.#over.abort(new Fault('transient', 'the sink is closed', { code: 'closed' }))
     this.#drained.reject(this.#over.signal.reason)
     this.#socket.on('error', () => {}).destroy()
@@ -176,10 +171,6 @@ export class Stream {
     this.#socket.destroy()
   }
 
-  #stalled(): void {
-    this.fail('timeout', `has taken nothing for ${STALL_MS / 1000} s`, STALLED)
-  }
-
   async #graceOf(ms: number): Promise<void> {
     const { signal } = this.#over
     await this.#options.clock.sleep(ms, signal)
@@ -191,19 +182,11 @@ export class Stream {
 
   /** False where the system does not tell. */
   async #sendQueueEmpty(): Promise<boolean> {
-    const { clock } = this.#options
-    let least = Number.POSITIVE_INFINITY
-    let since = clock.monotonic()
     for (;;) {
-      this.#over.signal.throwIfAborted()
+      this.over.throwIfAborted()
       const inKernel = await unacknowledged(this.#socket)
-      const queued = this.#socket.writableLength + (inKernel ?? 0)
-      if (queued === 0) return inKernel !== undefined
-      if (queued < least) {
-        least = queued
-        since = clock.monotonic()
-      } else if (clock.monotonic() - since > STALL_MS) this.#stalled()
-      await clock.sleep(LOOK_EACH_MS, this.#over.signal)
+      if (this.#socket.writableLength + (inKernel ?? 0) === 0) return inKernel !== undefined
+      await this.#options.clock.sleep(LOOK_EACH_MS, this.over)
     }
   }
 

@@ -94,13 +94,17 @@ describe('delivery by drain', () => {
     expect(recorder.sum('delivered')).toBe(5)
   })
 
-  test('a collector that reads nothing is given up, and its batch is sent again', async () => {
-    const collector = await receiver({ faults: [{ does: 'stop' }] })
-    const { deliver, recorder } = await syslogTo([collector.url], { clock: fastClock(60) })
-    await deliver(envelopes(idsOf(0, 2_000).map((id) => ({ id, event: { pad: 'x'.repeat(6_000) } }))))
-    expect(distinct(idsIn(collector))).toEqual(idsOf(0, 2_000).sort())
-    expect(recorder.of('connectionEnded').map(({ args }) => args[1])).toContain('timeout')
-  })
+  test.each(['drain', 'written'] as const)(
+    'with %s, a collector that reads nothing is given up after 30 s, and its batch is sent again',
+    async (confirm) => {
+      const collector = await receiver({ faults: [{ does: 'stop' }] })
+      const { deliver, recorder } = await syslogTo([collector.url], { confirm, clock: fastClock(200) })
+      await deliver(envelopes(idsOf(0, 2_000).map((id) => ({ id, event: { pad: 'x'.repeat(6_000) } }))))
+      expect(distinct(idsIn(collector))).toEqual(idsOf(0, 2_000).sort())
+      expect(recorder.of('connectionEnded').map(({ args }) => args[1])).toContain('timeout')
+      expect(recorder.faults('deliveryFailed')[0]?.message).toContain('has taken nothing for 30 s')
+    },
+  )
 
   test('nothing leaves when the lease is over by the clock', async () => {
     const collector = await receiver()
