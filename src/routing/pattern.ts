@@ -13,16 +13,34 @@ const LACKING: readonly (readonly [beginning: RegExp, name: string])[] = [
 ]
 
 /** Compiles a regular expression. It matches in linear time, whatever the text. A string says what is wrong. */
-export function parsePattern(text: string): RE2JS | string {
+export function parsePattern(text: string): Pattern | string {
+  const compiled = compile(text)
+  return 'problem' in compiled ? compiled.problem : compiled
+}
+
+/** Why RE2 does not take an expression. */
+export interface Uncompilable {
+  readonly problem: string
+  /** The part of the expression that is wrong. */
+  readonly piece: string
+  readonly reason: string
+}
+
+/** The same with flags of re2js. */
+export function compile(text: string, flags = 0): Pattern | Uncompilable {
   try {
-    return RE2JS.compile(text)
+    return RE2JS.compile(text, flags)
   } catch (error) {
-    if (!(error instanceof RE2JSSyntaxException)) return `invalid or unsupported: ${text} (${String(error)})`
+    if (!(error instanceof RE2JSSyntaxException)) return uncompilable(text, String(error))
     const { error: reason, input } = error as { error: string; input: string }
     for (const [beginning, name] of LACKING) {
       const found = beginning.exec(input)?.[0]
-      if (found !== undefined) return `invalid or unsupported: ${found} (RE2 has no ${name})`
+      if (found !== undefined) return uncompilable(found, `RE2 has no ${name}`)
     }
-    return `invalid or unsupported: ${input} (${reason})`
+    return uncompilable(input, reason)
   }
+}
+
+function uncompilable(piece: string, reason: string): Uncompilable {
+  return { problem: `invalid or unsupported: ${piece} (${reason})`, piece, reason }
 }

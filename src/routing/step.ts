@@ -1,4 +1,5 @@
 import type { AuditPolicy } from './audit-policy.ts'
+import type { Grok } from './grok.ts'
 import type { Path } from './path.ts'
 import type { Replacement } from './replacement.ts'
 import type { TagTemplate } from './tag-template.ts'
@@ -16,6 +17,7 @@ export type OnFailure = (typeof ON_FAILURE)[number]
 export type Step =
   | JsonStep
   | ParseStep
+  | GrokStep
   | KvStep
   | TimeStep
   | RenameStep
@@ -66,6 +68,22 @@ export interface ParseStep {
   /** Stands before the names of the fields. */
   readonly prefix: string
   readonly onFailure: OnFailure
+}
+
+/** Makes fields of a line, by the first of its patterns that matches. */
+export interface GrokStep {
+  readonly name: 'grok'
+  readonly field: Path
+  readonly match: readonly (Grok | GrokShape)[]
+  readonly onFailure: OnFailure
+}
+
+/** A pattern for whose lines there is a parser. The pattern reads those that the parser does not. */
+export interface GrokShape {
+  readonly as: LineShape
+  /** The pattern's names by those of the parser; others, and values that are `-`, are left out. Absent: the same names. */
+  readonly names?: ReadonlyMap<string, string>
+  readonly grok: Grok
 }
 
 /** Makes fields of the pairs `key=value` in a text. */

@@ -15,8 +15,9 @@ import {
 } from './setting-keys.ts'
 import type { Described } from './shape.ts'
 import { anything, byType, defaulting, list, map, named, oneOrList, optional, required, text } from './shape.ts'
+import type { Draft } from './step-parts.ts'
 import { onFailureKey, template } from './step-parts.ts'
-import { shape } from './steps.ts'
+import { shapeIn } from './steps.ts'
 
 /** Names of sources, sinks and routes are labels of metrics, and stand in messages. */
 const name = matching(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/, 'up to 64 of letters, digits, _ . -; first no . or -')
@@ -30,39 +31,42 @@ const topic = {
 }
 const anyText = { ...multiLine, allowed: 'text' }
 
+type Shape = Described<readonly Draft[] | undefined>
+
 const { endpoint, region, project, ...otherSourceKeys } = settingsOf(SOURCE_KEYS)
 
-const source = map(
-  {
-    endpoint,
-    region,
-    project,
-    ...otherSourceKeys,
-    logstore: required(
-      oneOrList(textOf('SLS_LOGSTORE', SETTINGS.SLS_LOGSTORE.parser), {
-        doc: 'Logstore to read from, or a list of logstores of this project. Each has a consumer group of this name.',
-        example: '[actiontrail, k8s-audit]',
-      }),
-    ),
-    topics: optional(
-      oneOrList(textOf('FILTER_TOPICS', topic), {
-        doc: 'The `__topic__` values to read. The topic decides once per log group, so this costs nothing.',
-        example: '[audit, login]',
-        default: 'all topics',
-      }),
-    ),
-    credentials: optional(
-      text(name, {
-        doc: 'Name of an entry of `credentials`.',
-        default: 'the credentials of the environment',
-        example: 'main',
-      }),
-    ),
-    shape,
-    on_failure: onFailureKey,
-  },
-  { doc: 'One or more logstores of a project, read by one consumer group.' },
-)
+const sourceWith = (shape: Shape) =>
+  map(
+    {
+      endpoint,
+      region,
+      project,
+      ...otherSourceKeys,
+      logstore: required(
+        oneOrList(textOf('SLS_LOGSTORE', SETTINGS.SLS_LOGSTORE.parser), {
+          doc: 'Logstore to read from, or a list of logstores of this project. Each has a consumer group of this name.',
+          example: '[actiontrail, k8s-audit]',
+        }),
+      ),
+      topics: optional(
+        oneOrList(textOf('FILTER_TOPICS', topic), {
+          doc: 'The `__topic__` values to read. The topic decides once per log group, so this costs nothing.',
+          example: '[audit, login]',
+          default: 'all topics',
+        }),
+      ),
+      credentials: optional(
+        text(name, {
+          doc: 'Name of an entry of `credentials`.',
+          default: 'the credentials of the environment',
+          example: 'main',
+        }),
+      ),
+      shape,
+      on_failure: onFailureKey,
+    },
+    { doc: 'One or more logstores of a project, read by one consumer group.' },
+  )
 
 const credentialsTypes = (asked: boolean) => ({
   access_key: map(
@@ -174,42 +178,45 @@ const set = map(
   },
 )
 
-const route = map(
-  {
-    name: required(
-      text(name, { doc: 'Name of the route, unique. Metrics, tests and `explain` use it.', example: 'denied' }),
-    ),
-    from: optional(
-      oneOrList(text(name, { doc: 'Name of a source.' }), {
-        doc: 'Sources whose logs come here.',
-        default: 'every source',
-        example: '[trail, web]',
-      }),
-    ),
-    when: optional(
-      text(anyText, {
-        doc: 'Condition on the log: see [conditions](conditions.md).',
-        default: 'always',
-        example: 'status >= 500',
-      }),
-    ),
-    to: optional(
-      oneOrList(text(name, { doc: 'Name of a sink.' }), {
-        doc: 'The sink, or several: each gets a copy. A route has either `to` or `drop`.',
-        example: '[splunk, archive]',
-      }),
-    ),
-    drop: optional(text(name, { doc: 'The log is dropped, and counted under this reason.', example: 'health-check' })),
-    set: optional(set),
-    shape,
-    on_failure: onFailureKey,
-    continue: defaulting(
-      'false',
-      text(boolean, { doc: 'The log goes on to the routes below: this one made a copy, and did not take it.' }),
-    ),
-  },
-  { doc: 'A log walks the routes from the top. The first whose condition holds takes it.' },
-)
+const routeWith = (shape: Shape) =>
+  map(
+    {
+      name: required(
+        text(name, { doc: 'Name of the route, unique. Metrics, tests and `explain` use it.', example: 'denied' }),
+      ),
+      from: optional(
+        oneOrList(text(name, { doc: 'Name of a source.' }), {
+          doc: 'Sources whose logs come here.',
+          default: 'every source',
+          example: '[trail, web]',
+        }),
+      ),
+      when: optional(
+        text(anyText, {
+          doc: 'Condition on the log: see [conditions](conditions.md).',
+          default: 'always',
+          example: 'status >= 500',
+        }),
+      ),
+      to: optional(
+        oneOrList(text(name, { doc: 'Name of a sink.' }), {
+          doc: 'The sink, or several: each gets a copy. A route has either `to` or `drop`.',
+          example: '[splunk, archive]',
+        }),
+      ),
+      drop: optional(
+        text(name, { doc: 'The log is dropped, and counted under this reason.', example: 'health-check' }),
+      ),
+      set: optional(set),
+      shape,
+      on_failure: onFailureKey,
+      continue: defaulting(
+        'false',
+        text(boolean, { doc: 'The log goes on to the routes below: this one made a copy, and did not take it.' }),
+      ),
+    },
+    { doc: 'A log walks the routes from the top. The first whose condition holds takes it.' },
+  )
 
 const expected = map(
   {
@@ -248,9 +255,13 @@ const test = map(
   { doc: 'A log, and what has to leave.' },
 )
 
-/** Everything that a file may hold. Keys about the connection to a peer are looked at only if the command asks it. */
-export const fileDescription = (asked: readonly Peer[]) =>
-  map(
+/**
+ * Everything that a file may hold. Keys about the connection to a peer are looked at only if the command asks it. Relative
+ * paths of steps start at the folder.
+ */
+export function fileDescription(asked: readonly Peer[], folder = '.') {
+  const shape = shapeIn(folder)
+  return map(
     {
       version: required(text(version, { doc: 'Version of the format.', example: '1' })),
       credentials: optional(
@@ -262,7 +273,7 @@ export const fileDescription = (asked: readonly Peer[]) =>
           },
         ),
       ),
-      sources: required(named(name, source, { doc: 'Where logs come from, by name.' })),
+      sources: required(named(name, sourceWith(shape), { doc: 'Where logs come from, by name.' })),
       sinks: required(
         named(name, byType(sinkTypes(asked.includes('collector')), { doc: 'Where events go.' }), {
           doc: 'Where events go, by name.',
@@ -280,7 +291,7 @@ export const fileDescription = (asked: readonly Peer[]) =>
           example: "{denied: 'errorCode startswith Forbidden'}",
         }),
       ),
-      routes: required(list(route, { doc: 'What goes where, from top to bottom.' })),
+      routes: required(list(routeWith(shape), { doc: 'What goes where, from top to bottom.' })),
       unmatched: defaulting(
         'error',
         text(name, {
@@ -291,3 +302,4 @@ export const fileDescription = (asked: readonly Peer[]) =>
     },
     { doc: 'The configuration file.' },
   )
+}

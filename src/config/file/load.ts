@@ -121,7 +121,8 @@ class FileReading {
 
   /** What the description makes of the file. */
   #values(): FileValues | undefined {
-    return valuesOf(fileDescription(this.#parts.asked), this.#parts.root, this.#findings)
+    const { asked, root, path } = this.#parts
+    return valuesOf(fileDescription(asked, dirname(path)), root, this.#findings)
   }
 
   /** Settings that stay in the environment. */

@@ -22,6 +22,12 @@ export const fieldKey = matching(/^[^\0]+$/, 'name of a field')
 
 export const anyText: TextParser<string> = { allowed: 'any text', parse: (value) => ({ value }) }
 
+/** Of a file or folder. */
+export const filePath = matching(
+  /^[^\0]+$/,
+  'path, which starts at the folder of the configuration file if it is relative',
+)
+
 export const path: TextParser<Path> = {
   allowed: 'field, or path into its JSON: event.user.name, event["a.b"][0], __tag__:K',
   parse: (value) => parsedBy(parsePath(value)),

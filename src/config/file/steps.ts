@@ -5,6 +5,7 @@ import type { TimeFormat } from '../../routing/time-format.ts'
 import { isZone, NAMED_FORMATS, parseTimeFormat } from '../../routing/time-format.ts'
 import { boolean, matching, choice as oneOf } from '../parsers.ts'
 import { auditPolicy, docker } from './container-steps.ts'
+import { grokIn } from './grok-step.ts'
 import type { Described, TextParser } from './shape.ts'
 import {
   choice,
@@ -78,8 +79,8 @@ function jsonOf(names: readonly string[]): Pick<JsonStep, 'name' | 'fields'> {
   return { name: 'json', fields: names.includes('*') ? '*' : names }
 }
 
-/** Each step is a map with one key. This is what stands behind the key. */
-const STEPS: Readonly<Record<Step['name'], Described<Draft>>> = {
+/** Each step is a map with one key. This is what stands behind the key. Some name files, which start at a folder. */
+const stepsIn = (folder: string): Readonly<Record<Step['name'], Described<Draft>>> => ({
   json: choice([json.short, json.long], (input) => (isMap(input) ? json.long : json.short), {
     doc: 'Contents whose text is a JSON object or array are sent as JSON, byte for byte but for white space.',
     example: '[event, detail]',
@@ -97,6 +98,7 @@ const STEPS: Readonly<Record<Step['name'], Described<Draft>>> = {
     ({ field: from, as, prefix, on_failure }): Draft =>
       (byDefault) => ({ name: 'parse', field: from, as, prefix, onFailure: on_failure ?? byDefault }),
   ),
+  grok: grokIn(folder),
   kv: made(
     map(
       {
@@ -183,35 +185,36 @@ const STEPS: Readonly<Record<Step['name'], Described<Draft>>> = {
     (name): Draft =>
       () => ({ name: 'raw', field: name }),
   ),
+})
+
+/** Steps whose relative paths start at this folder. */
+export function shapeIn(folder: string): Described<readonly Draft[] | undefined> {
+  const steps = new Map(
+    Object.entries(stepsIn(folder)).map(([name, value]) => {
+      const { doc, example } = descriptionOf(value)
+      const step = map({ [name]: required(value) }, { doc, ...(example && { example: `{${name}: ${example}}` }) })
+      return [name, made(step, (given) => given[name] as Draft)]
+    }),
+  )
+  const step = choice([...steps.values()], (input) => chosenStep(input, steps), {
+    doc: 'One step: a map with one key.',
+  })
+  return optional(list(step, { doc: 'Steps, from first to last.', example: '[{json: event}]' }))
 }
 
-const one = Object.fromEntries(
-  Object.entries(STEPS).map(([name, value]) => {
-    const { doc, example } = descriptionOf(value)
-    const step = map({ [name]: required(value) }, { doc, ...(example && { example: `{${name}: ${example}}` }) })
-    return [name, made(step, (given) => given[name] as Draft)]
-  }),
-)
-
-const step = choice(Object.values(one), chosenStep, { doc: 'One step: a map with one key.' })
-
-function chosenStep(input: unknown): Described<Draft> | Refusal {
-  const allowed = `a map with one of ${Object.keys(STEPS).join(', ')}`
+function chosenStep(input: unknown, steps: ReadonlyMap<string, Described<Draft>>): Described<Draft> | Refusal {
+  const allowed = `a map with one of ${[...steps.keys()].join(', ')}`
   if (!isMap(input)) return misshapen('is no step', allowed)
   const keys = Object.keys(input)
   if (keys.length > 1) {
     return new Refusal(`has several keys: ${keys.join(', ')}`, 'one key: each step is an element of the list')
   }
-  const known = keys.find((key) => Object.hasOwn(STEPS, key))
-  if (known !== undefined) return one[known] as Described<Draft>
   const [key = ''] = keys
-  const meant = nearest(key, Object.keys(STEPS))
+  const known = steps.get(key)
+  if (known !== undefined) return known
+  const meant = nearest(key, steps.keys())
   return new Refusal(
     `${key === '' ? 'an empty map' : key} is no step${meant ? `; did you mean ${meant}?` : ''}`,
     allowed,
   )
 }
-
-export const shape: Described<readonly Draft[] | undefined> = optional(
-  list(step, { doc: 'Steps, from first to last.', example: '[{json: event}]' }),
-)

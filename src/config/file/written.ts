@@ -88,7 +88,8 @@ export function along(root: Written, path: KeyPath): { written: Written; keyAt: 
     const item = written.kind === 'list' ? written.items[Number(part)] : undefined
     if (entry !== undefined) found = { written: entry.value, keyAt: entry.keyAt }
     else if (item !== undefined) found = { written: item, keyAt: undefined }
-    else return { ...found, whole: false }
+    // A value that stands alone where a list is allowed.
+    else if (written.kind !== 'text' || part !== 0) return { ...found, whole: false }
   }
   return { ...found, whole: true }
 }

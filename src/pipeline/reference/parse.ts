@@ -12,7 +12,7 @@ import type { Log, Members } from './log.ts'
 import { jsonValue, textOf, textValue } from './log.ts'
 import { valueAt } from './path-value.ts'
 
-const PARSERS: Readonly<Record<LineShape, (line: string) => Fields | undefined>> = {
+export const PARSERS: Readonly<Record<LineShape, (line: string) => Fields | undefined>> = {
   apache_common: parseApacheCommon,
   apache_combined: parseApacheCombined,
   apache_error: parseApacheError,
@@ -47,10 +47,10 @@ export function keyValue(log: Log, step: KvStep): Log | OnFailure {
   return { ...log, members: withFields(log.members, fields, prefix) }
 }
 
-const NOT_TEXT = Symbol('not text')
+export const NOT_TEXT = Symbol('not text')
 
 /** The one text at this path, without the end of its line. `undefined` if the field is absent. */
-function lineAt(path: ParseStep['field'], log: Log): string | typeof NOT_TEXT | undefined {
+export function lineAt(path: ParseStep['field'], log: Log): string | typeof NOT_TEXT | undefined {
   const found = valueAt(path, log)
   if (found === undefined) return undefined
   const [bytes, ...more] = found.texts
@@ -58,7 +58,7 @@ function lineAt(path: ParseStep['field'], log: Log): string | typeof NOT_TEXT | 
   return bytes.toString().replace(/\r?\n$/, '')
 }
 
-function withFields(members: Members, fields: Fields, prefix: string): Members {
+export function withFields(members: Members, fields: Fields, prefix: string): Members {
   const result = new Map(members)
   for (const [name, value] of fields) result.set(`${prefix}${name}`, textValue(value))
   return result

@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import type { AccessKeyConfig } from '../../../src/config/credentials.ts'
 import { loadConfig } from '../../../src/config/load.ts'
@@ -55,6 +55,7 @@ export function temporaryFiles(): { directory: string; write: (name: string, con
     directory,
     write(name, content) {
       const path = join(directory, name)
+      mkdirSync(dirname(path), { recursive: true })
       writeFileSync(path, content)
       return path
     },

@@ -1,9 +1,12 @@
 import { describe, expect, test } from 'vitest'
+import { shippedPatterns } from '../../../src/config/file/grok-step.ts'
 import { referenceEncoder as referenceEncoderOf } from '../../../src/parts.ts'
 import type { Log } from '../../../src/pipeline/reference/log.ts'
 import { factsOf, readLog } from '../../../src/pipeline/reference/log.ts'
 import { LogGroup, logGroupsOf } from '../../../src/pipeline/reference/log-group.ts'
 import { applyShape } from '../../../src/pipeline/reference/shape.ts'
+import { parseGrok } from '../../../src/routing/grok.ts'
+import { shapeOf } from '../../../src/routing/grok-shapes.ts'
 import { parsePath } from '../../../src/routing/path.ts'
 import { parsePattern } from '../../../src/routing/pattern.ts'
 import { parseReplacement } from '../../../src/routing/replacement.ts'
@@ -430,5 +433,67 @@ describe('lowercase', () => {
   test('leaves JSON what it is', () => {
     const steps = [json(['a'], { into: 'merge' }), lowercase('s', 'o', 'n')]
     expect(shaped({ a: '{"s":"\\u0041B\\n","o":{"K":"V"},"n":1E5}' }, ...steps)).toBe('s="ab\\n" o={"k":"v"} n=1e5')
+  })
+})
+
+describe('grok', () => {
+  const step = (match: string[], more: { ecs?: boolean; onFailure?: OnFailure } = {}): Step => {
+    const { ecs = false, onFailure = 'keep' } = more
+    const shipped = shippedPatterns(ecs ? 'ecs-v1' : 'legacy')
+    const patterns = match.map((text) => {
+      const grok = parseGrok(text, shipped)
+      if ('problem' in grok) throw new Error(grok.problem)
+      return shapeOf(grok, shipped, ecs) ?? grok
+    })
+    return { name: 'grok', field: parsed(parsePath('a')), match: patterns, onFailure }
+  }
+
+  test('makes fields by the first pattern that matches, over contents of their names', () => {
+    expect(shaped({ a: 'up 5', n: 'old' }, step(['down %{INT:n}', 'up %{INT:n}', '%{GREEDYDATA:n}']))).toBe(
+      'a="up 5" n="5"',
+    )
+  })
+
+  test('numbers a name that stands twice', () =>
+    expect(shaped({ a: 'x y' }, step(['%{WORD:w} %{WORD:w}']))).toBe('a="x y" w="x" w_2="y"'))
+
+  test('fails where no pattern matches, where bytes are not UTF-8, and not where the field is absent', () => {
+    const failuresOf = (value: string | Buffer, key = 'a') =>
+      applyShape(logOf({ [key]: value }), [step(['%{IP:ip}'], { onFailure: 'dead_letter' })], 'r')
+    expect(failuresOf('x')).toMatchObject({ fate: 'dead_letter', failures: [{ where: 'r', step: 'grok' }] })
+    expect(failuresOf(Buffer.from('10.0.0.1 \xff', 'latin1'))).toMatchObject({ fate: 'dead_letter' })
+    expect(failuresOf('x', 'b')).toMatchObject({ fate: 'keep', failures: [] })
+  })
+
+  const REQUEST = '127.0.0.1 - frank [10/Oct/2000:13:55:36 -0700] "GET /apache_pb.gif HTTP/1.0" 200 2326'
+  const LINES = [
+    `${REQUEST} "http://cadenza/navi.php" "Mozilla/5.0 (\\"quoted\\")"`,
+    `${REQUEST} "-" "-"`,
+    `${REQUEST.replace('2326', '-')} "" "curl/8"`,
+    '::1 - ann@b.c [01/Jan/2026:00:00:00 +0000] "-" 408 - "-" "-"',
+    'host.example - - [01/Jan/2026:00:00:00 +0000] "" 400 0 "-" "-"',
+    '10.0.0.1 - - [01/Jan/2026:00:00:00 +0000] "\\x16\\x03\\x01" 400 226 "-" "-"',
+    '10.0.0.1 - - [01/Jan/2026:00:00:00 +0000] "GET /a b HTTP/1.1" 200 5 "-" "-"',
+    '10.0.0.1 - - [01/Jan/2026:00:00:00 +0000] "OPTIONS *" 200 5 "-" "-"',
+  ]
+
+  test.each(
+    LINES.flatMap((line) => [false, true].map((ecs) => ({ line, ecs }))).filter(
+      // Logstash's pattern for ECS ends an agent at the first quote, also at an escaped one.
+      ({ line, ecs }) => !(ecs && line.includes('quoted')),
+    ),
+  )('a parser reads what the pattern would: ecs $ecs, $line', ({ line, ecs }) => {
+    // With a blank class before it the pattern is no longer one that has a parser.
+    const fieldsOf = (pattern: string): string[] =>
+      [...applyShape(logOf({ a: line }), [step([pattern], { ecs })], 'r').members].map(
+        ([key, { bytes }]) => `${key}=${bytes.toString()}`,
+      )
+    const byParser = fieldsOf('%{COMBINEDAPACHELOG}')
+    expect(byParser.length).toBeGreaterThan(6)
+    expect(byParser.toSorted()).toEqual(fieldsOf('(?:)%{COMBINEDAPACHELOG}').toSorted())
+  })
+
+  test('the pattern reads what the parser does not', () => {
+    expect(shaped({ a: `web: ${LINES[1]}` }, step(['%{COMBINEDAPACHELOG}']))).toContain('clientip="127.0.0.1"')
   })
 })
