@@ -10,11 +10,14 @@ const files = readdirSync(new URL('examples/', ROOT)).filter((name) => name.ends
 /** What the files quote. */
 const QUOTED = { SPLUNK_TOKEN: 'a-token', LOOK_PROJECT: 'a-project', LOOK_LOGSTORE: 'a-logstore' }
 
+/** A file that another names. */
+const BESIDE = { 'kubernetes-audit-policy.yml': read('examples/kubernetes-audit-policy.yml') }
+
 describe('examples', () => {
   test.for(files)('%s is right, and passes its tests', (name) => {
     const text = read(`examples/${name}`)
     const keys = text.includes('credentials:') ? { SLS_AK_ID: '', SLS_AK_KEY: '' } : {}
-    const { config, warnings } = accepted(text, { env: { ...QUOTED, ...keys } })
+    const { config, warnings } = accepted(text, { env: { ...QUOTED, ...keys }, files: BESIDE })
     expect(warnings).toEqual([])
     expect(config.tests.length).toBeGreaterThan(0)
     for (const { test: one, differences } of runTests(config))

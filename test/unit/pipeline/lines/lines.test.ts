@@ -55,6 +55,14 @@ test.each<[string, object | undefined]>([
       ...{ 'thread.tid': '-1', 'evt.dir': '>', 'evt.type': 'switch', 'evt.args': '' },
     },
   ],
+  [
+    '65611 05:29:20.772919597 1 sshd (22944.22945) > write fd=3(<4t>192.168.130.1:58986->192.168.130.147:22) size=4148',
+    {
+      ...{ 'evt.num': '65611', 'evt.outputtime': '05:29:20.772919597', 'evt.cpu': '1', 'proc.name': 'sshd' },
+      ...{ 'proc.pid': '22944', 'thread.tid': '22945', 'evt.dir': '>', 'evt.type': 'write' },
+      'evt.args': 'fd=3(<4t>192.168.130.1:58986->192.168.130.147:22) size=4148',
+    },
+  ],
   ['1 00:00:00.1 12 a b', undefined],
   ['', undefined],
 ])('sysdig: %s', (line, expected) => expect(object(parseSysdig(line))).toEqual(expected))
