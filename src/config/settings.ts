@@ -369,6 +369,7 @@ export const SETTINGS = {
     group: 'syslog',
     doc: 'Syslog collector, instead of `SPLUNK_HEC_URL`. Several share the load and stand in for each other. Ports 514 (tcp, udp), 6514 (tls, relp+tls) and 2514 (relp) if none is given. `relp` is rsyslog’s protocol in which each message is answered. `udp` confirms nothing: what gets lost is lost.',
     example: 'tls://syslog.example.com:6514',
+    brief: 'Or a syslog collector, and then without the two before: docs/syslog.md.',
   }),
   SYSLOG_FORMAT: defaulting('json', choice('json', 'kv', 'cef', 'leef', 'raw'), {
     group: 'syslog',
