@@ -216,7 +216,12 @@ export class Fleet {
       }
       return { logs: count, filtered: new Map(), routed: new Map(), failures: new Map() }
     }
-    return { sinks: new Set(['splunk_hec']), encode, recycle: () => {} }
+    return {
+      sinks: new Set(['splunk_hec']),
+      begin: () => ({ isEmpty: true, add: () => {} }),
+      encode,
+      recycle: () => {},
+    }
   }
 
   #sink(clock: ProcessClock): Deliver {

@@ -4,8 +4,10 @@ import { Changes } from '../core/changes.ts'
 export interface PullReservation {
   /** Holds `bytes` in all if they fit now. Otherwise false, and nothing changes. */
   tryGrow(bytes: number): boolean
-  /** A batch of the pull waits for room of this sink: other sinks need not wait because of the pull, if the common share has room. */
-  waitsFor(sink: string): void
+  /** A batch of the pull has to wait for room of this sink. False: the body must not wait with it. */
+  mayWaitFor(sink: string): boolean
+  /** Whether one had to. */
+  readonly waited: boolean
   release(): void
 }
 
@@ -14,11 +16,9 @@ interface Account {
   /** Reserved for bodies. */
   pulls: number
   batches: number
-  /** Pulls wait in line: a large one is not starved by small ones. */
-  queue: Promise<unknown>
 }
 
-const account = (): Account => ({ pulls: 0, batches: 0, queue: Promise.resolve() })
+const account = (): Account => ({ pulls: 0, batches: 0 })
 const bytesOf = ({ pulls, batches }: Account): number => pulls + batches
 
 export interface ByteBudgetOptions {
@@ -33,18 +33,22 @@ export interface ByteBudgetOptions {
  * the only back-pressure between the SIEM and SLS. Bodies may use half of it, so that the batches made of them can always
  * leave. A body or batch that is too large for its share passes alone.
  *
- * With k sinks there are k + 1 equal shares. Each sink is sure of one, and the last is common. A pull whose batches go to one
- * sink counts for it. A pull for several counts for the common share. So a sink that takes nothing holds at most its own
- * share and the common one, and pulls for another sink only find the share of that sink. One exception: the body of such a
- * pull stays in that share if it meets an event for the full sink and the common share has no room.
+ * With k sinks there are k + 1 equal shares. Each sink is sure of one, and the last is common: a sink may use it when its own
+ * is full. So a sink that takes nothing holds at most its own share and the common one.
+ *
+ * A pull that is for one sink counts for it. One that may be for several counts for whatever share has room, the common one
+ * first. But its body waits for the room of a sink only in the share of that sink or in the common one. Where neither takes
+ * it, it is given back, and pulled again when the sink has room. So the share of a sink holds nothing that waits for another.
  */
 export class ByteBudget {
   readonly limit: number
   readonly #changed: (inFlight: number) => void
   readonly #freed = new Changes()
   readonly #accounts: ReadonlyMap<string, Account>
-  /** Pulls for several sinks. */
+  /** Pulls that may be for several sinks. */
   readonly #common = account()
+  /** By sinks: pulls wait in line, so that a large one is not starved by small ones. */
+  readonly #lines = new Map<string, Promise<unknown>>()
   readonly #share: number
   #bodies = 0
 
@@ -79,9 +83,11 @@ export class ByteBudget {
     signal: AbortSignal,
     sinks: ReadonlySet<string> = new Set(),
   ): Promise<PullReservation> {
-    let of = this.#accountFor(sinks)
+    const likely = this.#accountsFor(sinks)
+    let of = this.#common
     let held = 0
     let body = 0
+    let waited = false
     const hold = (total: number, ofBody: number): boolean => {
       if (total > held && !this.#pullFits(of, total, held)) return false
       of.pulls += total - held
@@ -91,45 +97,60 @@ export class ByteBudget {
       this.#tell()
       return true
     }
-    // The condition itself takes the bytes, so that no other pull comes between looking and taking.
-    const turn = of.queue.then(() => this.#freed.until(() => hold(bytes, 0), signal))
-    of.queue = turn.catch(() => {})
-    await turn
-    const waitsFor = (sink: string): void => {
-      if (of === this.#common || of === this.#accountOf(sink) || this.#overflow() + held > this.#share) return
-      of.pulls -= held
-      of = this.#common
-      of.pulls += held
-      this.#tell()
+    const reserve = (): boolean => {
+      const found = likely.find((each) => this.#pullFits(each, bytes, 0))
+      if (found === undefined) return false
+      of = found
+      return hold(bytes, 0)
     }
-    return { tryGrow: (total) => hold(total, total), waitsFor, release: () => void hold(0, 0) }
-  }
-
-  /**
-   * Waits until a batch of `bytes` fits. `sink` is the one that it is for, `pull` the one that it was made of. Call the
-   * result when the batch is settled.
-   */
-  async admitBatch(
-    bytes: number,
-    signal: AbortSignal,
-    { sink = '', pull }: { sink?: string; pull?: PullReservation } = {},
-  ): Promise<() => void> {
-    const of = this.#accountOf(sink)
-    const take = (): boolean => {
-      if (of.batches > 0 && !this.#fits(of, bytes)) return false
-      of.batches += bytes
+    const mayWaitFor = (sink: string): boolean => {
+      waited = true
+      const allowed = [this.#accountOf(sink), this.#common]
+      if (allowed.includes(of)) return true
+      const other = allowed.find((each) => this.#pullFits(each, held, 0))
+      if (other === undefined) return false
+      of.pulls -= held
+      of = other
+      of.pulls += held
       this.#tell()
       return true
     }
-    const takeOrMakeWay = (): boolean => {
-      if (take()) return true
-      pull?.waitsFor(sink)
-      return false
+    // The condition itself takes the bytes, so that no other pull comes between looking and taking.
+    const line = [...sinks].sort().join()
+    const turn = (this.#lines.get(line) ?? Promise.resolve()).then(() => this.#freed.until(reserve, signal))
+    this.#lines.set(
+      line,
+      turn.catch(() => {}),
+    )
+    await turn
+    return {
+      tryGrow: (total) => hold(total, total),
+      mayWaitFor,
+      get waited() {
+        return waited
+      },
+      release: () => void hold(0, 0),
     }
-    await this.#freed.until(takeOrMakeWay, signal)
+  }
+
+  /** Takes the room for a batch of `bytes` if it is there. Call the result when the batch is settled. */
+  tryAdmit(bytes: number, sink = ''): (() => void) | undefined {
+    const of = this.#accountOf(sink)
+    if (!this.#batchFits(of, bytes)) return undefined
+    of.batches += bytes
+    this.#tell()
     return () => {
       of.batches -= bytes
       this.#tell()
+    }
+  }
+
+  /** Waits until a batch of `bytes` fits. `sink` is the one that it is for. Call the result when the batch is settled. */
+  async admitBatch(bytes: number, signal: AbortSignal, sink = ''): Promise<() => void> {
+    for (;;) {
+      const admitted = this.tryAdmit(bytes, sink)
+      if (admitted !== undefined) return admitted
+      await this.#freed.until(() => this.#batchFits(this.#accountOf(sink), bytes), signal)
     }
   }
 
@@ -150,10 +171,18 @@ export class ByteBudget {
     return found
   }
 
-  #accountFor(sinks: ReadonlySet<string>): Account {
+  /** Where a pull that is likely for these sinks may count, in order of preference. */
+  #accountsFor(sinks: ReadonlySet<string>): Account[] {
     const [sink = '', ...more] = sinks
-    if (this.#accounts.size === 1) return this.#accountOf(sink)
-    return sinks.size === 0 || more.length > 0 ? this.#common : this.#accountOf(sink)
+    if (this.#accounts.size === 1) return [this.#accountOf(sink)]
+    if (sinks.size === 0) return [this.#common]
+    return more.length === 0
+      ? [this.#accountOf(sink)]
+      : [this.#common, ...[...sinks].map((each) => this.#accountOf(each))]
+  }
+
+  #batchFits(of: Account, bytes: number): boolean {
+    return of.batches === 0 || this.#fits(of, bytes)
   }
 
   #pullFits(of: Account, bytes: number, held: number): boolean {

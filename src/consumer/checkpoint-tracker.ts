@@ -1,16 +1,16 @@
 /**
- * The debt of one pull. It is opened before any event leaves, grows with each batch made (`add`) and shrinks with each batch
+ * The debt of one pull. It is opened before its first event leaves, grows with each batch made (`add`) and shrinks with each batch
  * delivered (`settle`). A pull whose logs are all filtered out is sealed without debt, and so is settled at once.
  */
 export interface DeliveryTicket {
   add(): void
   settle(): void
-  /** No more batches will be added. */
-  seal(): void
+  /** No more batches will be added. Everything before this cursor is on its way, or was left out. */
+  seal(nextCursor: string): void
 }
 
 interface TrackedPull {
-  readonly nextCursor: string
+  nextCursor: string
   owed: number
   sealed: boolean
 }
@@ -40,9 +40,9 @@ export class CheckpointTracker {
     return this.#pulls.length
   }
 
-  /** Opens the ticket of a pull. Call it in the order of the cursors. The next pull starts at `nextCursor`. */
-  open(nextCursor: string): DeliveryTicket {
-    const pull: TrackedPull = { nextCursor, owed: 0, sealed: false }
+  /** Opens the ticket of a pull. Call it in the order of the cursors, and after the one before was sealed. */
+  open(): DeliveryTicket {
+    const pull: TrackedPull = { nextCursor: this.#mark, owed: 0, sealed: false }
     this.#pulls.push(pull)
     return {
       add: () => {
@@ -52,7 +52,8 @@ export class CheckpointTracker {
         pull.owed--
         this.#advance()
       },
-      seal: () => {
+      seal: (nextCursor) => {
+        pull.nextCursor = nextCursor
         pull.sealed = true
         this.#advance()
       },

@@ -25,10 +25,21 @@ interface PulledBodies {
 export interface PullEncoder {
   /** Names of the sinks that its batches may be for. */
   readonly sinks: ReadonlySet<string>
-  /** Examines all of the body, and throws at once where it is malformed. Taking batches then does not throw. */
-  encode(body: Buffer, at: PullPosition): Generator<Batch, EncodeCounts>
+  /** For a pull of which nothing was sent before. */
+  begin(): SentEvents
+  /**
+   * Examines all of the body, and throws at once where it is malformed. Taking batches then does not throw. What was `sent` of
+   * it before is left out.
+   */
+  encode(body: Buffer, at: PullPosition, sent?: SentEvents): Generator<Batch, EncodeCounts>
   /** The batch is settled; its memory may serve another. */
   recycle(batch: Batch): void
+}
+
+/** Events that are on their way although their pull was given back: the same pull again must not repeat them. */
+export interface SentEvents {
+  readonly isEmpty: boolean
+  add(batch: Batch): void
 }
 
 /** Delivers one batch for good; see sinks/sink.ts for the promise it makes. */

@@ -124,6 +124,7 @@ export class RunningShard {
       downstream,
       nothingWanted,
       sinks: () => this.#deliveries.sinks,
+      sent: () => this.#deliveries.sent,
       life,
       clock,
       telemetry,
@@ -133,9 +134,10 @@ export class RunningShard {
     try {
       for (;;) {
         life.enter('pulling')
-        await this.#deliveries.untilPullIsWanted(this.#pulling)
-        const fetched = await fetcher.fetch(cursor, this.#pulling)
-        await this.#deliveries.send(fetched)
+        const end = this.#deliveries.halfSent ? lease.signal : this.#pulling
+        await this.#deliveries.untilPullIsWanted(end)
+        const fetched = await fetcher.fetch(cursor, end)
+        if (!(await this.#deliveries.send(fetched))) continue
         cursor = fetched.nextCursor
         lag.sawServerTime(fetched.serverTimeMs)
         if (!fetched.atEnd) continue
@@ -150,7 +152,7 @@ export class RunningShard {
         }
       }
     } catch (error) {
-      if (error instanceof SlsError && error.reaction === 'shard_gone') await this.#outliveShard(error)
+      if (error instanceof SlsError && error.reaction === 'shard_gone') await this.#outliveShard(error, cursor)
       if (error !== draining.reason) throw error
     } finally {
       fetcher.endPause()
@@ -169,10 +171,11 @@ export class RunningShard {
   }
 
   /** The service has removed the shard (its logs expired): what was pulled of it is still delivered. */
-  async #outliveShard(gone: SlsError): Promise<void> {
+  async #outliveShard(gone: SlsError, cursor: string): Promise<void> {
     const { lease, life } = this.#start
     life.enter('gone')
     this.#context.telemetry.notice('warn', `${shardName(lease.shard)} no longer exists`, { fault: gone })
+    if (this.#deliveries.halfSent) this.#deliveries.skipTo(cursor)
     await this.#deliveries.untilSettled()
   }
 

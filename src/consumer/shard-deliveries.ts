@@ -1,8 +1,10 @@
 import type { Batch } from '../core/batch.ts'
 import { Changes } from '../core/changes.ts'
 import type { Lease } from '../core/lease.ts'
+import type { PullReservation } from './byte-budget.ts'
+import type { DeliveryTicket } from './checkpoint-tracker.ts'
 import { CheckpointTracker } from './checkpoint-tracker.ts'
-import type { Downstream } from './downstream.ts'
+import type { Downstream, SentEvents } from './downstream.ts'
 import type { Fetched } from './shard-fetcher.ts'
 
 export interface ShardDeliveriesOptions {
@@ -27,6 +29,11 @@ export class ShardDeliveries {
   /** Those that the last pull with events had something for. */
   #lastSinks: ReadonlySet<string>
   #unstarted = 0
+  /** A sink without room, for which a pull was given back. Pulls count for it until one need not wait for room. */
+  #full: string | undefined
+  /** Of a pull that was given back after some of its batches had left. The same pull again goes on with it. */
+  #halfSent: DeliveryTicket | undefined
+  #sent: SentEvents | undefined
 
   constructor(start: string, options: ShardDeliveriesOptions) {
     this.#options = options
@@ -36,7 +43,18 @@ export class ShardDeliveries {
 
   /** The sinks that the shard has something for, as far as can be known before the next pull. */
   get sinks(): ReadonlySet<string> {
+    if (this.#full !== undefined) return new Set([this.#full])
     return new Set([...this.#lastSinks, ...this.#underWay.keys()])
+  }
+
+  /** A part of the last pull is on its way, so that it must be finished before the shard can be given up. */
+  get halfSent(): boolean {
+    return this.#halfSent !== undefined
+  }
+
+  /** What left of the next pull, or of one after it, before it was given back. */
+  get sent(): SentEvents | undefined {
+    return this.#sent
   }
 
   /** Everything before this cursor is settled. */
@@ -62,29 +80,58 @@ export class ShardDeliveries {
 
   /** No logs are left to deliver before `cursor`: the mark goes there once everything pulled earlier is settled. */
   skipTo(cursor: string): void {
-    this.#tracker.open(cursor).seal()
+    const ticket = this.#halfSent ?? this.#tracker.open()
+    this.#halfSent = undefined
+    this.#sent = undefined
+    ticket.seal(cursor)
   }
 
   /**
    * Opens the ticket before the first byte leaves, and seals it when all batches of the pull are on their way. It does not
    * wait for their deliveries. A drain does not stop it: half a pull could never be committed.
+   *
+   * False: the sink of a batch has no room, and the body would take that of other sinks meanwhile. Nothing more of the pull
+   * leaves. Fetch it again from the same cursor, which waits for that sink.
    */
-  async send({ nextCursor, batches, reservation }: Fetched): Promise<void> {
-    const { lease, downstream, failed } = this.#options
-    const ticket = this.#tracker.open(nextCursor)
+  async send({ nextCursor, batches, reservation, sent }: Fetched): Promise<boolean> {
+    const { downstream, failed } = this.#options
+    let opened = this.#halfSent
     const sinks = new Set<string>()
     for await (const batch of batches) {
-      sinks.add(batch.sink)
-      const about = { sink: batch.sink, pull: reservation }
-      const release = await downstream.budget.admitBatch(batch.bytes.length, lease.signal, about)
+      const { sink } = batch
+      sinks.add(sink)
+      const release = await this.#roomFor(batch, reservation)
+      if (release === undefined) {
+        downstream.encoder.recycle(batch)
+        this.#full = sink
+        this.#halfSent = opened
+        this.#sent = sent.isEmpty ? undefined : sent
+        return false
+      }
+      opened ??= this.#tracker.open()
+      const ticket = opened
       ticket.add()
+      sent.add(batch)
       this.#deliver(batch)
         .then(() => ticket.settle())
         .catch(failed)
         .finally(release)
     }
-    ticket.seal()
+    const ticket = opened ?? this.#tracker.open()
+    ticket.seal(nextCursor)
+    this.#halfSent = undefined
+    this.#sent = sent.isEmpty ? undefined : sent
+    if (!reservation.waited) this.#full = undefined
     if (sinks.size > 0) this.#lastSinks = sinks
+    return true
+  }
+
+  /** `undefined`: there is none, and the pull must not wait for it. */
+  async #roomFor({ bytes, sink }: Batch, pull: PullReservation): Promise<(() => void) | undefined> {
+    const { lease, downstream } = this.#options
+    const now = downstream.budget.tryAdmit(bytes.length, sink)
+    if (now !== undefined || !pull.mayWaitFor(sink)) return now
+    return await downstream.budget.admitBatch(bytes.length, lease.signal, sink)
   }
 
   async #deliver(batch: Batch): Promise<void> {

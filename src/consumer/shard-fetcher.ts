@@ -11,7 +11,7 @@ import { cursorNumber } from '../sls/cursor.ts'
 import { SlsError } from '../sls/errors.ts'
 import { firstGroupOf } from '../sls/pull.ts'
 import type { PullReservation } from './byte-budget.ts'
-import type { Downstream } from './downstream.ts'
+import type { Downstream, SentEvents } from './downstream.ts'
 import type { NothingWanted } from './nothing-wanted.ts'
 import type { Reading } from './reading.ts'
 import type { ShardLife } from './shard-life.ts'
@@ -28,6 +28,8 @@ export interface Fetched {
   serverTimeMs: number | undefined
   /** Of the body. The generator releases it. */
   reservation: PullReservation
+  /** Takes note of the batches that leave. */
+  sent: SentEvents
 }
 
 export interface ShardFetcherOptions {
@@ -38,6 +40,8 @@ export interface ShardFetcherOptions {
   nothingWanted: NothingWanted
   /** The sinks that the next pull is likely to have something for. */
   sinks: () => ReadonlySet<string>
+  /** What left of the next pull before. */
+  sent: () => SentEvents | undefined
   life: ShardLife
   clock: Clock
   telemetry: Telemetry
@@ -186,7 +190,8 @@ export class ShardFetcher {
       const body = await this.#waiting(pull.read(take, bodies.inflate))
       if (body.length > 0) await ownTurn()
       const firstGroup = reading.query || !this.#cursorsCountGroups ? undefined : firstGroupOf(pull, cursor)
-      const encoding = encoder.encode(body, { ...shard, cursor, firstGroup })
+      const sent = this.#options.sent() ?? encoder.begin()
+      const encoding = encoder.encode(body, { ...shard, cursor, firstGroup }, sent)
       return {
         nextCursor: pull.nextCursor,
         batches: this.#batches(encoding, body, done),
@@ -194,6 +199,7 @@ export class ShardFetcher {
         empty: pull.groupCount === 0 && pull.nextCursor === cursor,
         serverTimeMs: pull.serverTimeMs,
         reservation,
+        sent,
       }
     } catch (error) {
       done()

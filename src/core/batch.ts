@@ -14,6 +14,8 @@ export interface Batch {
   readonly origin: BatchOrigin
   /** Name of the sink that they are for. */
   readonly sink: string
+  /** The index that every event names, if they name one that is known before the log. */
+  readonly index?: string
   /** They go into the dead letter instead, because a step has failed: the code of the reason. */
   readonly refused?: string
   /** Names of the routes that the events came by. */

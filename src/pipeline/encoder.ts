@@ -2,6 +2,7 @@ import type { Batch, EncodeCounts, PullPosition } from '../core/batch.ts'
 import type { BatchMemory } from './batch-memory.ts'
 import type { Engine } from './engine.ts'
 import type { Program } from './program.ts'
+import { SentEvents } from './sent-events.ts'
 
 export interface EncoderOptions {
   /** One engine serves all logstores. */
@@ -27,12 +28,20 @@ export class Encoder {
     )
   }
 
-  /** The batches of a body, each written when it is taken. Throws the Fault of `Engine.open` at once. */
-  encode(body: Buffer, at: PullPosition): Generator<Batch, EncodeCounts> {
-    const { engine, program } = this.#options
-    const walk = engine.open(body, at, program())
+  /** For a pull of which nothing was sent before. */
+  begin(): SentEvents {
+    return new SentEvents(this.#options.program())
+  }
+
+  /**
+   * The batches of a body, each written when it is taken, without what was `sent` of it before. Throws the Fault of
+   * `Engine.open` at once.
+   */
+  encode(body: Buffer, at: PullPosition, sent = this.begin()): Generator<Batch, EncodeCounts> {
+    const { engine, memory } = this.#options
+    const walk = engine.open(body, at, sent.program)
     return (function* () {
-      for (let batch = walk.nextBatch(); batch !== undefined; batch = walk.nextBatch()) yield batch
+      yield* sent.leftOut(() => walk.nextBatch(), memory)
       return walk.counts
     })()
   }

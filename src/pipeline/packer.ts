@@ -154,11 +154,12 @@ export class Packer {
   }
 
   /** `via`: number of the route of each event. */
-  #about({ destination, refused }: Output, via: Uint16Array): Omit<Batch, 'bytes' | 'ends' | 'count'> {
+  #about({ destination, index, refused }: Output, via: Uint16Array): Omit<Batch, 'bytes' | 'ends' | 'count'> {
     const [first = 0] = via
     return {
       origin: this.#origin,
       sink: destination.sink,
+      ...(index === undefined ? {} : { index }),
       ...(refused === undefined ? {} : { refused }),
       ...(areAll(via, first)
         ? { routes: [this.#routes[first] as string] }

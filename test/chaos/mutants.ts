@@ -269,7 +269,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     bug: 'the byte budget admits everything',
     edits: [
-      ['if (of.batches > 0 && !this.#fits(of, bytes)) return false', ''],
+      ['of.batches === 0 || this.#fits(of, bytes)', 'of.batches >= 0'],
       ['this.#unstarted <= MAX_UNSTARTED_BATCHES', 'this.#unstarted >= 0'],
     ],
     ...{ ordeal: 'stalled SIEM, growing logs', caughtBy: 'memory' },

@@ -68,11 +68,11 @@ class PlainWalk implements Walk {
 
   constructor(kernel: Kernel, position: Position, program: Program, at: PullPosition) {
     const { outputs, routes } = position.program
-    const { sink } = (outputs[ONLY] as KernelOutput).destination
+    const { destination, index } = outputs[ONLY] as KernelOutput
     this.#kernel = kernel
     this.#position = position
     this.#handedOver = new HandedOver(kernel, program, at)
-    this.#about = { origin: originOf(at), sink, routes }
+    this.#about = { origin: originOf(at), sink: destination.sink, ...(index === undefined ? {} : { index }), routes }
   }
 
   get counts(): EncodeCounts {

@@ -129,12 +129,11 @@ describe('byte budget', () => {
 describe('with several sinks', () => {
   const [BROKEN, HEALTHY] = ['broken', 'healthy']
   const both = { sinks: [BROKEN, HEALTHY] }
-  const forSink = (sink: string) => ({ sink })
   const likely = (...sinks: string[]) => new Set(sinks)
 
   /** As many batches as pass; nothing of them settles. */
   async function fill(budget: ByteBudget, sink: string, bytes: number): Promise<void> {
-    while (await settledNow(budget.admitBatch(bytes, never, forSink(sink))));
+    while (await settledNow(budget.admitBatch(bytes, never, sink)));
   }
 
   test('one that takes nothing holds its own share and the common one, and no more', async () => {
@@ -148,20 +147,35 @@ describe('with several sinks', () => {
     await fill(budget, BROKEN, 5)
     for (let turn = 0; turn < 20; turn++) {
       const pull = await budget.reservePull(budget.pullLimit, never, likely(HEALTHY))
-      const batch = await budget.admitBatch(8, never, forSink(HEALTHY))
+      const batch = await budget.admitBatch(8, never, HEALTHY)
       pull.release()
       batch()
     }
     expect(budget.used).toBe(60)
   })
 
-  test('pulls that have something for several sinks count for the common share', async () => {
+  test('a pull for two sinks goes on although a third takes nothing', async () => {
+    const budget = new ByteBudget(120, { sinks: [BROKEN, HEALTHY, 'another'] })
+    await fill(budget, BROKEN, 5)
+    expect(await settledNow(budget.reservePull(5, never, likely(BROKEN)))).toBe(false)
+    for (let turn = 0; turn < 20; turn++) {
+      const pull = await budget.reservePull(budget.pullLimit, never, likely(HEALTHY, 'another'))
+      const batches = [HEALTHY, 'another'].map((sink) => budget.tryAdmit(5, sink))
+      for (const settle of batches) settle?.()
+      expect(batches).not.toContain(undefined)
+      pull.release()
+    }
+  })
+
+  test('a pull that may be for a full sink goes on in the share of another, and must not wait there for the full one', async () => {
     const budget = new ByteBudget(90, both)
     await fill(budget, BROKEN, 5)
-    const mixed = budget.reservePull(5, never, likely(BROKEN, HEALTHY))
-    expect(await settledNow(mixed)).toBe(false)
-    expect(await settledNow(budget.reservePull(5, never, likely(BROKEN)))).toBe(false)
-    expect(await settledNow(budget.reservePull(5, never, likely(HEALTHY)))).toBe(true)
+    const pull = await budget.reservePull(5, never, likely(BROKEN, HEALTHY))
+    expect(budget.tryAdmit(5, BROKEN)).toBe(undefined)
+    expect(pull.mayWaitFor(BROKEN)).toBe(false)
+    expect(pull.mayWaitFor(HEALTHY)).toBe(true)
+    pull.release()
+    expect(budget.used).toBe(60)
   })
 
   test('bodies of all sinks together are bounded', async () => {
@@ -182,15 +196,18 @@ describe('with several sinks', () => {
     expect(await settledNow(waiting)).toBe(false)
   })
 
-  test('a pull that unexpectedly waits for another sink leaves the share of the first to others', async () => {
+  test('a pull that unexpectedly waits for another sink does so in the common share, if it has room', async () => {
     const budget = new ByteBudget(120, both)
-    const taken = await budget.admitBatch(50, never, forSink(BROKEN))
+    const taken = await budget.admitBatch(50, never, BROKEN)
     const pull = await budget.reservePull(25, never, likely(HEALTHY))
-    const batch = budget.admitBatch(60, never, { sink: BROKEN, pull })
+    expect(budget.tryAdmit(60, BROKEN)).toBe(undefined)
+    expect(pull.mayWaitFor(BROKEN)).toBe(true)
+    const batch = budget.admitBatch(60, never, BROKEN)
     expect(await settledNow(batch)).toBe(false)
     expect(await settledNow(budget.reservePull(budget.pullLimit, never, likely(HEALTHY)))).toBe(true)
     taken()
     await batch
+    expect([pull.waited]).toEqual([true])
   })
 
   test('all of them together stay below the limit, whatever comes', async () => {
@@ -226,10 +243,12 @@ describe('with several sinks', () => {
                   pull.release()
                 })
               }),
-            batch: ({ bytes, sinks: [sink = ''] }: Step, pull?: PullReservation) =>
-              budget
-                .admitBatch(Math.ceil(bytes / 3), never, { sink, ...(pull ? { pull } : {}) })
-                .then((settle) => held.push(settle)),
+            batch: async ({ bytes, sinks: [sink = ''] }: Step, pull?: PullReservation) => {
+              const size = Math.ceil(bytes / 3)
+              const settle = budget.tryAdmit(size, sink)
+              if (settle !== undefined) held.push(settle)
+              else if (pull?.mayWaitFor(sink) ?? true) held.push(await budget.admitBatch(size, never, sink))
+            },
           }
           for (const step of steps) {
             if (step.what === 'settle') held.shift()?.()

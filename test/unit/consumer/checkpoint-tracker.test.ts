@@ -5,9 +5,9 @@ import { CheckpointTracker } from '../../../src/consumer/checkpoint-tracker.ts'
 describe('checkpoint tracker', () => {
   test('stays at the start until the first pull is settled', () => {
     const tracker = new CheckpointTracker('c0', () => {})
-    const ticket = tracker.open('c1')
+    const ticket = tracker.open()
     ticket.add()
-    ticket.seal()
+    ticket.seal('c1')
     expect(tracker.mark).toBe('c0')
     ticket.settle()
     expect(tracker.mark).toBe('c1')
@@ -16,16 +16,16 @@ describe('checkpoint tracker', () => {
 
   test('a pull from which everything was filtered settles at once', () => {
     const tracker = new CheckpointTracker('c0', () => {})
-    tracker.open('c1').seal()
+    tracker.open().seal('c1')
     expect(tracker.mark).toBe('c1')
   })
 
   test('a later pull that settles first does not move the mark past an earlier one', () => {
     const tracker = new CheckpointTracker('c0', () => {})
-    const first = tracker.open('c1')
+    const first = tracker.open()
     first.add()
-    first.seal()
-    tracker.open('c2').seal()
+    first.seal('c1')
+    tracker.open().seal('c2')
     expect(tracker.mark).toBe('c0')
     first.settle()
     expect(tracker.mark).toBe('c2')
@@ -33,22 +33,22 @@ describe('checkpoint tracker', () => {
 
   test('a pull whose batches settle while more are made waits for its seal', () => {
     const tracker = new CheckpointTracker('c0', () => {})
-    const ticket = tracker.open('c1')
+    const ticket = tracker.open()
     ticket.add()
     ticket.settle()
     expect(tracker.mark).toBe('c0')
-    ticket.seal()
+    ticket.seal('c1')
     expect(tracker.mark).toBe('c1')
   })
 
   test('the mark does not pass a pull without batches that is not sealed yet', () => {
     const tracker = new CheckpointTracker('c0', () => {})
-    const first = tracker.open('c1')
-    const second = tracker.open('c2')
-    first.seal()
+    const first = tracker.open()
+    const second = tracker.open()
+    first.seal('c1')
     expect(tracker.mark).toBe('c1')
     second.add()
-    second.seal()
+    second.seal('c2')
     expect(tracker.mark).toBe('c1')
   })
 
@@ -59,9 +59,9 @@ describe('checkpoint tracker', () => {
         const tracker = new CheckpointTracker('0', () => {})
         const left = [...owed]
         const tickets = owed.map((batches, index) => {
-          const ticket = tracker.open(String(index + 1))
+          const ticket = tracker.open()
           for (let batch = 0; batch < batches; batch++) ticket.add()
-          ticket.seal()
+          ticket.seal(String(index + 1))
           return ticket
         })
         for (;;) {

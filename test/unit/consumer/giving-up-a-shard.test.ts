@@ -290,7 +290,10 @@ describe('a bug', () => {
     const encode = (): never => {
       throw bug
     }
-    const { clock, run } = await takenShard({ written: 1, encoder: { sinks: new Set(), encode, recycle: () => {} } })
+    const { clock, run } = await takenShard({
+      written: 1,
+      encoder: { sinks: new Set(), begin: () => ({ isEmpty: true, add: () => {} }), encode, recycle: () => {} },
+    })
     await clock.settle()
     await expect(run).rejects.toBe(bug)
   })

@@ -6,6 +6,7 @@ import { DeliveryScript } from './delivery-script.ts'
 import type { Reply } from './sls-double.ts'
 import { lostAnswer, SlsDouble } from './sls-double.ts'
 import { takenShard } from './taken-shard.ts'
+import { twoSinks } from './two-sinks.ts'
 
 const COMMIT = 'ConsumerGroupUpdateCheckPoint'
 
@@ -17,6 +18,7 @@ type Act =
   | { kind: 'bad commit' | 'bad pull'; how: keyof typeof REPLIES }
   | { kind: 'slow commit'; ms: number }
   | { kind: 'expire'; share: number }
+  | { kind: 'fill' | 'free'; sink: number }
 type End = 'drain' | 'lose' | 'freeze'
 
 const REPLIES = {
@@ -41,19 +43,54 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   fc.record({ kind: fc.constantFrom('bad commit' as const, 'bad pull' as const), how }),
   fc.record({ kind: fc.constant('slow commit' as const), ms: fc.integer({ min: 1, max: 4_000 }) }),
   fc.record({ kind: fc.constant('expire' as const), share: fc.double({ min: 0, max: 1, noNaN: true }) }),
+  fc.record({ kind: fc.constantFrom('fill' as const, 'free' as const), sink: fc.nat({ max: 1 }) }),
 )
 const life = fc.record({
   acts: fc.array(act, { minLength: 3, maxLength: 25 }),
   end: fc.constantFrom<End>('drain', 'lose', 'freeze'),
   fetchCount: fc.integer({ min: 1, max: 5 }),
   budgetBytes: fc.constantFrom(600, 2_000, 1 << 20),
+  sinks: fc.constantFrom(['one', 'two'], ['one']),
 })
 
+/** What other shards have on their way to the sinks. */
+class OtherShards {
+  readonly #budget: ByteBudget
+  readonly #sinks: readonly string[]
+  readonly #batches = new Map<string, Array<() => void>>()
+
+  constructor(budget: ByteBudget, sinks: readonly string[]) {
+    this.#budget = budget
+    this.#sinks = sinks
+  }
+
+  /** All the room of a sink. */
+  fill(number: number): void {
+    const sink = this.#sinks[number % this.#sinks.length] as string
+    const batches = this.#batches.get(sink) ?? []
+    this.#batches.set(sink, batches)
+    for (let batch = this.#take(sink); batch !== undefined; batch = this.#take(sink)) batches.push(batch)
+  }
+
+  free(number: number): void {
+    for (const settle of this.#batches.get(this.#sinks[number % this.#sinks.length] as string)?.splice(0) ?? [])
+      settle()
+  }
+
+  #take(sink: string): (() => void) | undefined {
+    return this.#budget.tryAdmit(Math.ceil(this.#budget.limit / 20), sink)
+  }
+}
+
 /** Makes one thing happen outside of the shard consumer. */
-async function happen(sls: SlsDouble, deliveries: DeliveryScript, happening: Act): Promise<void> {
+async function happen(
+  sls: SlsDouble,
+  { deliveries, others }: { deliveries: DeliveryScript; others: OtherShards },
+  happening: Act,
+): Promise<void> {
   switch (happening.kind) {
     case 'write':
-      sls.write(happening.groups, { logs: happening.logs, topic: happening.wanted ? 'audit' : 'noise' })
+      sls.write(happening.groups, { logs: happening.logs, topic: happening.wanted ? 'audit' : 'noise', numbered: true })
       break
     case 'ack':
       deliveries.pending[happening.which % deliveries.pending.length]?.ack()
@@ -73,6 +110,10 @@ async function happen(sls: SlsDouble, deliveries: DeliveryScript, happening: Act
     case 'slow commit':
       sls.script(COMMIT, (_, asked) => sls.clock.sleep(happening.ms).then(asked.pass))
       break
+    case 'fill':
+    case 'free':
+      others[happening.kind](happening.sink)
+      break
     case 'expire': {
       const shard = sls.logstore.shard(0)
       shard.expireBefore(shard.begin + Math.floor((shard.end - shard.begin) * happening.share))
@@ -88,12 +129,16 @@ test('in any order of events no commit is ahead of an acknowledgement or goes ba
       sls.join()
       const { clock } = sls
       const deliveries = new DeliveryScript(sls)
-      for (const { acts, end, fetchCount, budgetBytes } of [...lives, lastLife]) {
-        const budget = new ByteBudget(budgetBytes)
-        const taken = await takenShard({ sls, deliveries, fetchCount, budget, commitIntervalMs: 500 })
+      for (const { acts, end, fetchCount, budgetBytes, sinks } of [...lives, lastLife]) {
+        const budget = new ByteBudget(budgetBytes, { sinks })
+        const encoder = twoSinks('log = 1', [sinks[0] as string, sinks.at(-1) as string])
+        const taken = await takenShard({ sls, deliveries, fetchCount, budget, encoder, commitIntervalMs: 500 })
         const seenBefore = deliveries.seen.length
         deliveries.seenEarlier = seenBefore
-        for (const happening of acts) await happen(sls, deliveries, happening)
+        const others = new OtherShards(budget, sinks)
+        for (const happening of acts) await happen(sls, { deliveries, others }, happening)
+        others.free(0)
+        others.free(1)
         if (end === 'drain') {
           taken.consumer.drain()
           for (let turn = 0; turn < 300 && taken.outcome() === undefined; turn++) {
@@ -116,6 +161,8 @@ test('in any order of events no commit is ahead of an acknowledgement or goes ba
           await clock.settle()
           expect(taken.outcome()).toBe('lost')
         }
+        const seen = deliveries.seen.slice(seenBefore)
+        expect(new Set(seen).size).toBe(seen.length)
         expect(deliveries.ahead).toEqual([])
         expect(sls.commits()).toEqual(sls.commits().toSorted((a, b) => Number(a) - Number(b)))
       }
@@ -134,4 +181,5 @@ const lastLife = {
   end: 'drain',
   fetchCount: 5,
   budgetBytes: 1 << 20,
+  sinks: ['one'],
 } as const

@@ -179,6 +179,7 @@ describe('reading a shard', () => {
       ...{ sls, written: 2 },
       encoder: {
         sinks: encoder.sinks,
+        begin: () => encoder.begin(),
         encode: (body, at) => encoder.encode(body, at),
         recycle: (batch) => void recycled.push(batch),
       },

@@ -215,13 +215,19 @@ export class SlsDouble {
     this.logstore.group(GROUP).heartbeat(CONSUMER, [])
   }
 
-  write(groups: number, { shard = 0, topic = 'audit', logs = 1 } = {}): void {
+  write(groups: number, { shard = 0, topic = 'audit', logs = 1, numbered = false } = {}): void {
     const written = this.written.get(shard) ?? []
     this.written.set(shard, written)
     for (let group = 0; group < groups; group++) {
       const contents: Array<[string, string]> = [['n', String(group)]]
       const time = Math.floor(this.clock.wall() / 1000)
-      const raw = encodeLogGroup({ topic, source: '', logs: Array(logs).fill({ time, contents }) })
+      const numbers = Array.from({ length: logs }, (_, log): [string, string][] =>
+        numbered ? [['log', `${log}`]] : [],
+      )
+      const raw = encodeLogGroup({
+        ...{ topic, source: '' },
+        logs: numbers.map((number) => ({ time, contents: [...contents, ...number] })),
+      })
       this.logstore.shard(shard).append({ ...storedBlock(raw), logs, receivedAt: this.clock.wall() })
       written.push({ topic, logs })
     }
