@@ -373,7 +373,7 @@ export const SETTINGS = {
   }),
   SYSLOG_FORMAT: defaulting('json', choice('json', 'kv', 'cef', 'leef', 'raw'), {
     group: 'syslog',
-    doc: 'Payload of a message. `json` is the event on one line, as Splunk would get it. `kv` is `||key=value||key=value`, as the vendor’s sample writes it. `cef` (version 0) and `leef` (1.0, with tabs) have the keys of the SIEM for the logs of Alibaba Cloud’s products, everything else under its own name, and the event id as `slsEventId`. `raw` is one content as it is; a log without it is sent as `json`.',
+    doc: 'Payload of a message. `json` is the event on one line, as Splunk would get it. `kv` is `||key=value||key=value`, as the vendor’s sample writes it. `cef` (version 0) and `leef` (1.0, with tabs) have the keys of the SIEM for the logs of Alibaba Cloud’s products, everything else under its own name, and the event id as `slsEventId`. `raw` is one content as it is; a log without it is sent as `json`, and counted.',
   }),
   SYSLOG_HEADER: defaulting('rfc5424', choice('rfc5424', 'rfc3164', 'none'), {
     group: 'syslog',

@@ -39,7 +39,7 @@ export const CONNECTION_ENDS = ['confirmed', 'early', 'reset', 'timeout', 'refus
 export type ConnectionEnd = (typeof CONNECTION_ENDS)[number]
 
 /** Results of messages to a syslog collector. Closed set, also a metric's label. */
-export const FRAME_RESULTS = ['confirmed', 'resent', 'truncated'] as const
+export const FRAME_RESULTS = ['confirmed', 'resent', 'truncated', 'as_json'] as const
 export type FrameResult = (typeof FRAME_RESULTS)[number]
 
 /** What a SIGHUP did. Closed set, also a metric's label. */

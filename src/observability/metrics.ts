@@ -107,7 +107,7 @@ export const METRICS = {
     RESEND_REASONS.map((reason) => ({ reason })),
   ),
   syslog_frames_total: counter(
-    'Messages to a syslog collector: `confirmed`, `resent` (it may have them already), `truncated` (delivered, and shortened to `SYSLOG_MAX_BYTES`). Over UDP none is `confirmed`.',
+    'Messages to a syslog collector: `confirmed`, `resent` (it may have them already), `truncated` (delivered, and shortened to `SYSLOG_MAX_BYTES`), `as_json` (delivered as JSON, because the log has no field for `SYSLOG_FORMAT=raw`). Over UDP none is `confirmed`.',
     ['sink', 'result'],
   ),
   syslog_connections_total: counter(

@@ -4,6 +4,7 @@ import { Fault } from '../../core/errors.ts'
 import type { Lease } from '../../core/lease.ts'
 import type { RetryOptions } from '../../core/retry.ts'
 import { backoffMs, untilSuccess } from '../../core/retry.ts'
+import type { FrameResult } from '../../core/telemetry.ts'
 import type { DeadLetterEntry } from '../dead-letter-line.ts'
 import { deadLetterOf } from '../dead-letter-line.ts'
 import type { Pass } from '../pause-gate.ts'
@@ -128,12 +129,13 @@ export class Delivery {
     const pieces = target.framer.pieces(this.#batch, part, ({ index, length }) => sent.oversized.set(index, length))
     const resent = part.inDoubt
     part.inDoubt = 0
-    const leaving = ({ indexes, cut }: Piece): void => {
+    const leaving = ({ indexes, cut, asJson }: Piece): void => {
       for (const pass of passes) pass.check()
       this.#lease.assertHeld()
       this.#started()
       sent.frames += indexes.length
       sent.cut.push(...cut)
+      sent.asJson.push(...asJson)
       part.inDoubt = Math.max(resent, sent.frames)
     }
     const answered = (index: number, answer: Answer): void => {
@@ -146,7 +148,7 @@ export class Delivery {
   }
 
   /** The events up to `upTo` are confirmed, refused or too long. What is confirmed after the lease ended settles nothing. */
-  async #settle(part: Part, { upTo, confirms, confirmed, cut, oversized, refused }: Sent): Promise<void> {
+  async #settle(part: Part, { upTo, confirms, confirmed, cut, asJson, oversized, refused }: Sent): Promise<void> {
     this.#lease.signal.throwIfAborted()
     if (upTo === part.from && upTo < part.to) return
     const { telemetry, sink, evidence } = this.#shared
@@ -169,8 +171,12 @@ export class Delivery {
     if (part.witness) return
     this.#lastConfirmed = upTo - 1
     telemetry.delivered(sink, confirmed)
-    const truncated = cut.filter((index) => index < upTo).length
-    if (truncated > 0) telemetry.framesCounted(sink, 'truncated', truncated)
+    const counted = (result: FrameResult, indexes: readonly number[]): void => {
+      const frames = indexes.filter((index) => index < upTo).length
+      if (frames > 0) telemetry.framesCounted(sink, result, frames)
+    }
+    counted('truncated', cut)
+    counted('as_json', asJson)
   }
 
   /** If nothing is accepted between refusals, the sink pauses. */
@@ -250,13 +256,15 @@ interface Sent {
   confirmed: number
   /** Those that were shortened. */
   readonly cut: number[]
+  /** Those that are JSON because they have no field for `raw`. */
+  readonly asJson: number[]
   /** Lengths of messages that are too long, by the number of their event. */
   readonly oversized: Map<number, number>
   readonly refused: Map<number, Answer>
 }
 
 function noneOf({ from }: Part): Omit<Sent, 'confirms'> {
-  return { frames: 0, upTo: from, confirmed: 0, cut: [], oversized: new Map(), refused: new Map() }
+  return { frames: 0, upTo: from, confirmed: 0, cut: [], asJson: [], oversized: new Map(), refused: new Map() }
 }
 
 /** Also of a connection that ended before anything was written: it was opened for what had ended others. */

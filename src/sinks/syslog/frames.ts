@@ -12,6 +12,8 @@ export interface Piece {
   readonly indexes: readonly number[]
   /** Of those that were shortened. */
   readonly cut: readonly number[]
+  /** Of those that are JSON because they have no field for `raw`. */
+  readonly asJson: readonly number[]
 }
 
 /** An event of which no message can be made. */
@@ -47,6 +49,7 @@ export class Framer {
     let used = 0
     let indexes: number[] = []
     let cut: number[] = []
+    let asJson: number[] = []
     for (let index = from; index < to; index++) {
       const message = this.#messages.of(bytesOf(batch, { from: index, to: index + 1 }), batch.origin)
       if ('tooLong' in message) {
@@ -55,18 +58,20 @@ export class Framer {
       }
       const needed = Buffer.byteLength(message.head) + message.payload.length + FRAMING_BYTES
       if (used + needed > bytes.length || indexes.length >= this.#most) {
-        if (indexes.length > 0) yield { bytes: bytes.subarray(0, used), indexes, cut }
+        if (indexes.length > 0) yield { bytes: bytes.subarray(0, used), indexes, cut, asJson }
         // Pieces that were given away still leave from that memory.
         bytes = Buffer.allocUnsafe(Math.max(PIECE_BYTES, needed))
         used = 0
         indexes = []
         cut = []
+        asJson = []
       }
       used = this.#write(bytes, used, message.head, message.payload)
       indexes.push(index)
       if (message.truncated) cut.push(index)
+      if (message.asJson) asJson.push(index)
     }
-    if (indexes.length > 0) yield { bytes: bytes.subarray(0, used), indexes, cut }
+    if (indexes.length > 0) yield { bytes: bytes.subarray(0, used), indexes, cut, asJson }
   }
 
   #write(into: Buffer, at: number, head: string, payload: Buffer): number {

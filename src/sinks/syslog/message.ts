@@ -27,6 +27,8 @@ export interface Message {
   readonly head: string
   readonly payload: Buffer
   readonly truncated: boolean
+  /** JSON, because the log has no field for `raw`. */
+  readonly asJson: boolean
 }
 
 /** Lengths by RFC 5424, 6, and of a TAG by RFC 3164. */
@@ -64,11 +66,12 @@ export class Messages {
     const head = this.#head(cut, origin, kind, '')
     const payload = payloadOf(cut, header === 'rfc5424', kind, this.#options)
     const length = Buffer.byteLength(head) + payload.bytes.length
-    if (length <= maxBytes) return { head, payload: payload.bytes, truncated: false }
+    const asJson = payload.standsIn ?? false
+    if (length <= maxBytes) return { head, payload: payload.bytes, truncated: false, asJson }
     if (oversize !== 'truncate') return { tooLong: length }
     const marked = payload.marksItself ? head : this.#head(cut, origin, kind, ` slsTruncated="${length}"`)
     const shortened = payload.shortened(maxBytes - Buffer.byteLength(marked), length)
-    return shortened === undefined ? { tooLong: length } : { head: marked, payload: shortened, truncated: true }
+    return shortened === undefined ? { tooLong: length } : { head: marked, payload: shortened, truncated: true, asJson }
   }
 
   #head({ time, host, id, event }: Envelope, { shard }: BatchOrigin, kind: () => Kind, mark: string): string {

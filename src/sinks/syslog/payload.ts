@@ -13,6 +13,8 @@ export interface PayloadOptions {
 /** The part of a message behind its header. */
 export interface Payload {
   readonly bytes: Buffer
+  /** The log lacks the one content that was asked for, and this is all of it. */
+  readonly standsIn?: boolean
   /** It says itself that it was shortened; otherwise the header does. */
   readonly marksItself: boolean
   /** At most `limit` bytes, in the same form and marked, or `undefined` if that is impossible. */
@@ -37,16 +39,18 @@ export function payloadOf(
     return new KeyValues(hasId ? members : [...members, ['sls_event_id', id]], kvSeparator)
   }
   const line = format === 'raw' ? members?.findLast(([key]) => key === rawField)?.[1] : undefined
-  return line === undefined ? new Json(event, ownId) : new Line(line)
+  return line === undefined ? new Json(event, ownId, format === 'raw') : new Line(line)
 }
 
 class Json implements Payload {
   readonly marksItself = true
   readonly bytes: Buffer
+  readonly standsIn: boolean
   readonly #event: Buffer
   readonly #id: string | undefined
 
-  constructor(event: Buffer, id: string | undefined) {
+  constructor(event: Buffer, id: string | undefined, standsIn: boolean) {
+    this.standsIn = standsIn
     this.#event = event
     this.#id = id
     this.bytes = id === undefined ? event : withMember(event, 'sls_event_id', id)

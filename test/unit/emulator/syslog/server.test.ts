@@ -10,6 +10,7 @@ import { PassThrough } from 'node:stream'
 import { connect as connectTls } from 'node:tls'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { syslogReceiverCommand } from '../../../../src/cli/syslog-receiver.ts'
+import { seededRandom } from '../../../../src/emulator/sample-logs.ts'
 import type { SyslogFault, SyslogReceiverOptions } from '../../../../src/emulator/syslog/server.ts'
 import { startSyslogReceiver } from '../../../../src/emulator/syslog/server.ts'
 import { Happenings } from '../../../support/happenings.ts'
@@ -38,6 +39,18 @@ function connection(port: number) {
     return heard
   }
   return { socket, ended, hears }
+}
+
+async function datagram(port: number, text: string): Promise<void> {
+  const socket = createSocket('udp4')
+  await new Promise((resolve) => socket.send(text, port, '127.0.0.1', resolve))
+  socket.close()
+}
+
+async function streamed(port: number, text: string): Promise<void> {
+  const { socket } = connection(port)
+  await new Promise((resolve) => socket.write(text, resolve))
+  socket.end()
 }
 
 const frame = (text: string) => `${text.length} ${text}`
@@ -144,6 +157,20 @@ describe('the receiver', () => {
     await ended
     expect(await hears(/serverclose/)).not.toMatch(/2 rsp/)
     expect(failed?.message).toBe('full')
+  })
+
+  test.each(['tcp', 'relp', 'udp'] as const)('nothing that a client sends over %s ends it', async (transport) => {
+    const collector = await receiver({ transport, framing: 'octet', maxMessageBytes: 1_000 })
+    const random = seededRandom(7)
+    const words = ['1 open 0\n', '2 syslog ', '9 ', '999999999 ', '<14>1 ', '[x@1 a="', ' \n', '\0', 'ÿ']
+    const send = transport === 'udp' ? datagram : streamed
+    for (let turn = 0; turn < 30; turn++) {
+      const noise = Array.from({ length: 20 }, () => words[Math.floor(random() * words.length)]).join('')
+      await send(collector.port, noise)
+    }
+    const before = collector.count
+    await send(collector.port, { tcp: '1 x', relp: '1 open 0\n2 syslog 1 x\n', udp: 'x' }[transport])
+    await collector.until(() => collector.count > before)
   })
 
   test.each([

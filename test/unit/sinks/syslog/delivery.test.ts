@@ -19,6 +19,18 @@ describe('delivery by drain', () => {
     expect(recorder.of('confirmed')).toHaveLength(1)
   })
 
+  test('a log without the field of raw is counted as JSON', async () => {
+    const collector = await receiver()
+    const { deliver, recorder } = await syslogTo([collector.url], { format: 'raw' })
+    await deliver(
+      envelopes(idsOf(0, 3).map((id, n) => ({ id, event: n === 1 ? { other: 'x' } : { content: 'line' } }))),
+    )
+    expect(recorder.of('framesCounted').map(({ args }) => args.slice(1))).toEqual([
+      ['confirmed', 3],
+      ['as_json', 1],
+    ])
+  })
+
   test('batches share a connection until it drains, and later ones use others', async () => {
     const collector = await receiver()
     const { deliver } = await syslogTo([collector.url], { connections: 1 })
