@@ -5,7 +5,7 @@ import type { Problem } from '../config/problems.ts'
 import { Fault } from '../core/errors.ts'
 import { escapedJson, onOneLine } from '../core/text.ts'
 import { checksOf } from './check/ends.ts'
-import type { Check, Verdict } from './check/finding.ts'
+import type { Blamed, Check, Verdict } from './check/finding.ts'
 import { routesFound } from './check/routes.ts'
 import { command, defaulting, EXIT, flag, WrongConfiguration } from './command.ts'
 import { configurationOf } from './configuration.ts'
@@ -185,7 +185,9 @@ async function outcomeOf(check: Check, deadline: number, signal: AbortSignal): P
   } catch (error) {
     if (signal.aborted) return lineOf(check, 'skip', 'the command was ended')
     if (!(error instanceof Fault)) throw error
-    return { ...lineOf(check, 'fail', error.message, error.advice), code: error.code }
+    const { about, advice }: Blamed = check.blames?.(error) ?? check
+    const blamed = { about, ...(check.end !== undefined && { end: check.end }) }
+    return { ...lineOf(blamed, 'fail', error.message, error.advice ?? advice), code: error.code }
   }
 }
 

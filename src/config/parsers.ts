@@ -233,8 +233,13 @@ function hecBase(item: string): Parsed<string> {
   const url = httpUrl(item)
   if ('refused' in url) return url
   const path = COLLECTOR_PATH.exec(url.value.pathname.replace(TRAILING_SLASHES, ''))
-  if (path === null)
-    return { refused: `has the path ${shown(url.value.pathname)}, which does not end in /services/collector` }
+  if (path === null) {
+    const { origin, pathname } = url.value
+    const meant = `${origin}${shown(pathname.replace(TRAILING_SLASHES, ''))}/services/collector`
+    return {
+      refused: `has the path ${shown(pathname)}, which does not end in /services/collector: write ${meant} if a proxy has this prefix. The bridge then asks ${meant}/event`,
+    }
+  }
   return { value: `${url.value.origin}${path[1] ?? ''}` }
 }
 

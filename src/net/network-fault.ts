@@ -49,7 +49,7 @@ export function isUnreadable({ code, cause }: Fault): boolean {
 export function networkFault(error: Error, { sent, answering }: Progress, origin: string, names: SettingNames): Fault {
   const code = codeOf(error)
   const details = { code, cause: error }
-  const message = `${origin}: ${describe(error)}`
+  const message = `${origin}: ${described(error)}`
   if (error instanceof ProxyFailed) return proxyFault(error, message)
   const problem = tlsProblem(error)
   // After a byte has left, the end of a TLS connection says nothing about the handshake.
@@ -103,13 +103,34 @@ function codeOf(error: Error): string {
   return typeof code === 'string' && code !== '' ? code : error.name
 }
 
-function describe(error: Error): string {
+/** By the code of the operating system, of name resolution, or of undici. */
+const PLAIN_WORDS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there',
+  ENOTFOUND: 'its name does not resolve',
+  EAI_AGAIN: 'no name server answers',
+  ETIMEDOUT: 'no answer came',
+  UND_ERR_CONNECT_TIMEOUT: 'no answer came',
+  EHOSTUNREACH: 'no network path leads there',
+  ENETUNREACH: 'no network path leads there',
+  EADDRNOTAVAIL: 'this machine has no address from which it can be reached',
+}
+
+/** In plain words if we have some, and then the words of the library in brackets. */
+export function described(error: Error): string {
+  const words = error instanceof ProxyFailed ? undefined : PLAIN_WORDS[codeOf(error)]
+  return words === undefined ? libraryWords(error) : `${words} (${libraryWords(error)})`
+}
+
+/** OpenSSL speaks to who starts Node, which our user does not. */
+const HINT_OF_NODE = /; if the root CA is installed locally, try running Node\.js with --use-system-ca/
+
+function libraryWords(error: Error): string {
   // OpenSSL's message leads through its sources and ends in a line end; its reason says what is wrong.
   const { reason } = error as { reason?: unknown }
   if (codeOf(error).startsWith('ERR_SSL_') && typeof reason === 'string') return `${reason} (${codeOf(error)})`
   // A host with several addresses fails with an AggregateError whose own message is empty.
   const first: unknown = error instanceof AggregateError ? error.errors[0] : undefined
-  const text = error.message || (first instanceof Error ? first.message : '')
+  const text = (error.message || (first instanceof Error ? first.message : '')).replace(HINT_OF_NODE, '')
   return text.includes(codeOf(error)) ? text : `${text} (${codeOf(error)})`
 }
 
@@ -124,7 +145,7 @@ const TLS_SENTENCES: Readonly<Record<TlsProblem, string>> = {
 
 /** Our sentence about a TLS problem of `peer`, and then the words of the library. */
 export function tlsMessage(problem: TlsProblem, error: Error, peer: string): string {
-  return `TLS to ${peer}: ${TLS_SENTENCES[problem]} (${describe(error)})`
+  return `TLS to ${peer}: ${TLS_SENTENCES[problem]} (${libraryWords(error)})`
 }
 
 /** What to do about a TLS problem. A peer without settings for TLS trusts Node's authorities. */
@@ -138,8 +159,8 @@ export function tlsAdvice(problem: TlsProblem, { address, tls }: SettingNames): 
       return 'Renew the certificate on the server (or the one of its chain that is out of date). If it is valid, set the clock of this machine. No CA cures it.'
     case 'not_trusted':
       return tls
-        ? `Give the root CA of the certificate in ${tls.ca}, and let the server send the CAs between (or, knowingly, ${tls.verify}=false).`
-        : 'Give the root CA of the certificate in NODE_EXTRA_CA_CERTS, let the server send the CAs between, and start again.'
+        ? `Give the root CA of the certificate in ${tls.ca}, and let the server send the CAs between (or, knowingly, ${tls.verify}=false). If the system's store has it: NODE_USE_SYSTEM_CA=1.`
+        : "Give the root CA of the certificate in NODE_EXTRA_CA_CERTS, or NODE_USE_SYSTEM_CA=1 if the system's store has it; let the server send the CAs between, and start again."
     case 'bad_certificate':
       return 'Put another certificate on the server: with a key of 2048 bits or more, a signature of today, and a name and extensions that its CAs allow. No CA cures it.'
     case 'client_refused':

@@ -1,7 +1,7 @@
 import type { FaultDetails, FaultKind } from '../core/errors.ts'
 import { Fault } from '../core/errors.ts'
 import { beginningOf } from '../core/text.ts'
-import { proxyFault, tlsAdvice, tlsMessage } from '../net/network-fault.ts'
+import { described, proxyFault, tlsAdvice, tlsMessage } from '../net/network-fault.ts'
 import { ProxyFailed } from '../net/proxy.ts'
 import { retryAfterMs } from '../net/retry-after.ts'
 import { tlsProblem } from '../net/tls.ts'
@@ -261,7 +261,7 @@ export function faultOfTransport(call: CallContext, error: unknown): unknown {
   // undici's parser errors are the only failures of the network that may come without a code.
   const { code = error.name === 'HTTPParserError' ? 'HPE_INVALID' : undefined } = error as NodeJS.ErrnoException
   if (typeof code !== 'string') return error
-  const message = `${call.api} to ${call.host} failed: ${error.message || code}`
+  const message = `${call.api} to ${call.host} failed: ${described(error)}`
   const details = { code: code.toLowerCase(), cause: error }
   if (error instanceof ProxyFailed) return proxyFault(error, message)
   const problem = tlsProblem(error)

@@ -1,10 +1,18 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import type { Server } from 'node:http'
+import { createServer } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
+import { startHecReceiver } from '../../src/emulator/hec/server.ts'
+import { startSlsEmulator } from '../../src/emulator/sls/server.ts'
 import { MAIN } from '../support/bridge-process.ts'
+import { selfSigned } from '../unit/emulator/hec/certificate.ts'
 
 /** All of what a person needs for a first replica, except the address of Log Service. */
 const COMPLETE = {
@@ -114,5 +122,154 @@ docs/configuration.md describes every variable.
 Settings come from: there is no FOLDER/.env: the environment alone counts.
 `)
     expect(code).toBe(2)
+  })
+})
+
+/** The lines of checks that failed, without what follows from them, and the verdict. */
+function blamed(stdout: string): string[] {
+  const shown = stdout.trimEnd().split('\n')
+  return shown.filter((line, i) => /^(FAIL|not ready)/.test(line) || shown[i - 1]?.startsWith('FAIL'))
+}
+
+const page = (status: number, body: string, headers: Record<string, string> = {}) =>
+  listening(createServer((_, response) => response.writeHead(status, headers).end(body)))
+
+async function listening(server: Server): Promise<{ url: string } & AsyncDisposable> {
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const close = (): void => {
+    server.closeAllConnections()
+    server.close()
+  }
+  return { url, [Symbol.asyncDispose]: async () => close() }
+}
+
+describe('check blames what is wrong, and nothing else', () => {
+  test('at the address of Splunk', async () => {
+    await using login = await page(200, '<html>Please log in</html>')
+    await using nowhere = await page(404, '<html>not here</html>')
+    await using proxy = await page(407, '<html>a proxy</html>')
+    await using down = await page(502, '<html>bad gateway</html>')
+    const sls = await startSlsEmulator()
+    const env = { ...COMPLETE, ...sls.environment(), ADMIN_PORT: '0' } as Record<string, string>
+    const urls = { login, nowhere, proxy, down }
+    const answers = await Promise.all([
+      ...Object.values(urls).map(({ url }) => said(['check'], {}, { ...env, SPLUNK_HEC_URL: url })),
+      said(['check'], {}, { ...env, SPLUNK_HEC_URL: 'http://127.0.0.1:9' }),
+      said(['check'], {}, { ...env, SPLUNK_HEC_URL: sls.url.replace('http:', 'https:') }),
+      said(['check'], {}, { ...env, SPLUNK_HEC_URL: `${login.url}/splunk` }),
+      said(['check'], {}, { ...env, SPLUNK_HEC_URL: `${login.url}/splunk/services/collector` }),
+    ])
+    await sls.close()
+    const notTried = 'not ready: 1 failed; not tried: HEC health, HEC body size, HEC index'
+    const at = ({ url }: { url: string }, words: string) =>
+      `FAIL  HEC address            ${url}/services/collector/event: HEC answered ${words}`
+    const elsewhere =
+      '                             → Check SPLUNK_HEC_URL: what answered there is not the HTTP Event Collector (8088, or 443 on Splunk Cloud).'
+    const [atLogin, atNowhere, atProxy, atDown, closed, wrongScheme, prefix, prefixed] = answers
+    expect(blamed(atLogin?.stdout ?? '')).toEqual([
+      at(login, 'HTTP 200: <html>Please log in</html>'),
+      elsewhere,
+      notTried,
+    ])
+    expect(blamed(atNowhere?.stdout ?? '')).toEqual([
+      at(nowhere, 'HTTP 404: <html>not here</html>'),
+      elsewhere,
+      notTried,
+    ])
+    expect(blamed(atProxy?.stdout ?? '')).toEqual([at(proxy, 'HTTP 407: <html>a proxy</html>'), elsewhere, notTried])
+    expect(blamed(atDown?.stdout ?? '')).toEqual([
+      at(down, 'HTTP 502: <html>bad gateway</html>'),
+      '                             → What answered there is not the HTTP Event Collector, or a gateway before it does not reach it.',
+      notTried,
+    ])
+    expect(blamed(closed?.stdout ?? '')).toEqual([
+      'FAIL  HEC address            cannot connect to http://127.0.0.1:9: nothing listens there (connect ECONNREFUSED 127.0.0.1:9)',
+      '                             → If it goes on: check host and port in SPLUNK_HEC_URL, name resolution, and the firewalls on the way.',
+      notTried,
+    ])
+    expect(blamed(wrongScheme?.stdout ?? '')).toEqual([
+      expect.stringMatching(/^FAIL {2}HEC TLS .* no handshake came about \(wrong version number \(\w+\)\)$/),
+      '                             → The TLS handshake failed: check scheme and port in SPLUNK_HEC_URL and the SPLUNK_HEC_TLS_* settings.',
+      'not ready: 1 failed; not tried: HEC token, HEC health, HEC body size, HEC index',
+    ])
+    expect(prefix?.stderr).toContain(
+      `      has the path /splunk, which does not end in /services/collector: write ${login.url}/splunk/services/collector if a proxy has this prefix. The bridge then asks ${login.url}/splunk/services/collector/event\n`,
+    )
+    expect(prefixed?.stdout).toContain(
+      `HEC address            ${login.url}/splunk/services/collector/event: HEC answered`,
+    )
+  })
+
+  test('at a certificate of a CA of one’s own, until the system’s store counts', async () => {
+    const certificate = selfSigned('localhost')
+    const json = { 'content-type': 'application/json' }
+    const splunk = createTlsServer(certificate, (_, response) => {
+      response.writeHead(400, json).end('{"text":"No data","code":5}')
+    })
+    await using server = await listening(splunk)
+    const env = { ...COMPLETE, ADMIN_PORT: '0', SPLUNK_HEC_URL: server.url.replace('http://127.0.0.1', 'https://localhost') }
+    const files = { 'ca.pem': certificate.cert }
+    const [refused, trusted] = await Promise.all([
+      said(['check'], files, env),
+      said(['check'], files, { ...env, NODE_USE_SYSTEM_CA: '1', SSL_CERT_FILE: 'ca.pem' }),
+    ])
+    const [, , tls, advice] = blamed(refused.stdout)
+    expect(tls).toBe(
+      `FAIL  HEC TLS                TLS to ${env.SPLUNK_HEC_URL}: the server's certificate is refused: no CA that we trust has signed it (self-signed certificate (DEPTH_ZERO_SELF_SIGNED_CERT))`,
+    )
+    expect(advice).toBe(
+      "                             → Give the root CA of the certificate in SPLUNK_HEC_TLS_CA_FILE, and let the server send the CAs between (or, knowingly, SPLUNK_HEC_TLS_VERIFY=false). If the system's store has it: NODE_USE_SYSTEM_CA=1.",
+    )
+    expect(trusted.stdout).toMatch(/^ok {4}HEC TLS .*: TLSv1\.3, localhost, valid until 2049-12-31$/m)
+  })
+
+  test('at the address of Log Service', async () => {
+    await using login = await page(200, '<html>Please log in</html>')
+    const hec = await startHecReceiver()
+    const sls = await startSlsEmulator()
+    const env = { ...COMPLETE, ...sls.environment(), ...hec.environment(), ADMIN_PORT: '0' } as Record<string, string>
+    const answers = await Promise.all([
+      said(['check'], {}, { ...env, SLS_ENDPOINT: 'http://127.0.0.1:9' }),
+      said(['check'], {}, { ...env, SLS_ENDPOINT: login.url }),
+      said(['check'], {}, { ...env, SLS_PROJECT: 'nosuch' }),
+      said(['check'], {}, { ...env, SLS_LOGSTORE: 'nosuch' }),
+      said(['check'], {}, { ...env, SLS_AK_ID: 'LTAIwrong' }),
+    ])
+    await Promise.all([hec.close(), sls.close()])
+    const host = (url: string) => new URL(url).host
+    const others =
+      'SLS logstore, SLS consumer group, SLS consumer name, SLS read permission, SLS query, SLS write permission, SLS topics, SLS JSON fields'
+    const advice = (words: string) => `                             → ${words}`
+    const lines = answers.map(({ stdout }) => blamed(stdout.replace(/request [0-9A-F]+/g, 'request ID')))
+    expect(lines).toEqual([
+      [
+        'FAIL  SLS address            ListShards to 127.0.0.1:9 failed: nothing listens there (connect ECONNREFUSED 127.0.0.1:9)',
+        advice('Check SLS_ENDPOINT, DNS and the network of this machine. Inside a VPC use the -intranet endpoint.'),
+        `not ready: 1 failed; not tried: SLS clock, SLS credentials, ${others}`,
+      ],
+      [
+        `FAIL  SLS address            ListShards: unusable answer from emulator.${host(login.url)}: the body is not JSON: <html>Please log in</html>`,
+        advice('What answers there is not Log Service: check SLS_ENDPOINT, and proxies on the way.'),
+        `not ready: 1 failed; not tried: ${others}`,
+      ],
+      [
+        'FAIL  SLS project            ListShards failed: The Project does not exist : nosuch (ProjectNotExist, HTTP 404, request ID)',
+        advice(
+          `Check SLS_PROJECT (nosuch) and that SLS_ENDPOINT is the endpoint of its region (asked: nosuch.${host(sls.url)}).`,
+        ),
+        `not ready: 1 failed; not tried: ${others}`,
+      ],
+      [
+        'FAIL  SLS logstore           ListShards failed: logstore nosuch does not exist (LogStoreNotExist, HTTP 404, request ID)',
+        advice('Check SLS_LOGSTORE: project emulator has no logstore nosuch.'),
+        `not ready: 1 failed; not tried: ${others}`,
+      ],
+      [
+        'FAIL  SLS credentials        ListShards failed: the access key id LTAIwrong does not exist (InvalidAccessKeyId, HTTP 401, request ID)',
+        advice('Check SLS_AK_ID: the access key does not exist, is disabled, or was cut when copied.'),
+        `not ready: 1 failed; not tried: ${others}`,
+      ],
+    ])
   })
 })

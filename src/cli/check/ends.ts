@@ -54,9 +54,8 @@ interface End {
 function ofSeveral(ends: readonly End[]): Check[] {
   if (ends.length === 1) return ends.flatMap(({ checks }) => checks)
   return ends.flatMap(({ name, checks }) =>
-    checks.map(({ about, run, opens, behind }) => ({
-      about,
-      run,
+    checks.map(({ opens, behind, ...check }) => ({
+      ...check,
       end: name,
       ...(opens !== undefined && { opens: `${name} ${opens}` }),
       ...(behind !== undefined && { behind: `${name} ${behind}` }),

@@ -1,3 +1,5 @@
+import type { Fault } from '../../core/errors.ts'
+
 export type Verdict = 'ok' | 'warn' | 'fail' | 'skip'
 
 /** The result of a check that did not fail. A failure is thrown as a Fault. */
@@ -7,9 +9,16 @@ export interface Finding {
   readonly advice?: string
 }
 
+export interface Blamed {
+  readonly about: string
+  readonly advice?: string
+}
+
 export interface Check {
   readonly about: string
   readonly run: (signal: AbortSignal) => Promise<Finding>
+  /** A failure that shows something else than this to be wrong: what, and what to do unless the Fault says it. */
+  readonly blames?: (fault: Fault) => Blamed | undefined
   /** Which of several logstores or sinks it is about. */
   readonly end?: string
   /** When this check fails, later checks that are `behind` this name are skipped. */

@@ -7,7 +7,7 @@ import { HecClient } from '../../sinks/splunk-hec/client.ts'
 import { preflight } from '../../sinks/splunk-hec/probe.ts'
 import type { HecResponse } from '../../sinks/splunk-hec/response.ts'
 import { believedCode } from '../../sinks/splunk-hec/response.ts'
-import type { Check, Finding } from './finding.ts'
+import type { Blamed, Check, Finding } from './finding.ts'
 import { ok, skip, warn } from './finding.ts'
 import type { HecEnd } from './test-event.ts'
 import { testEventSender } from './test-event.ts'
@@ -40,11 +40,21 @@ function naming(url: string, check: Check): Check {
       return await check.run(signal)
     } catch (error) {
       if (!(error instanceof Fault) || error.message.includes(url)) throw error
-      const { kind, code, advice, message } = error
-      throw new Fault(kind, `${url}: ${message}`, { code, cause: error, ...(advice !== undefined && { advice }) })
+      throw withAddress(url, error)
     }
   }
   return { ...check, run }
+}
+
+function withAddress(address: string, fault: Fault): Fault {
+  const { kind, code, status, advice, message } = fault
+  const details = {
+    code,
+    cause: fault,
+    ...(status !== undefined && { status }),
+    ...(advice !== undefined && { advice }),
+  }
+  return new Fault(kind, `${address}: ${message}`, details)
 }
 
 interface Asked {
@@ -56,10 +66,15 @@ interface Asked {
 function urlChecks(url: string, asked: Asked, testEvent: boolean): Check[] {
   const { config, connection } = asked
   const behind = url
-  const tls: Check = { about: 'HEC TLS', opens: url, run: (signal) => handshake(url, connection, signal) }
+  const tls: Check = {
+    about: 'HEC TLS',
+    opens: url,
+    run: (signal) => handshake(url, connection, signal),
+    blames: ({ kind }) => (kind === 'transient' ? { about: 'HEC address' } : undefined),
+  }
   return [
     ...(url.startsWith('https:') ? [tls] : []),
-    { about: 'HEC token', behind, opens: url, run: (signal) => token(url, asked, signal) },
+    { about: 'HEC token', behind, opens: url, run: (signal) => token(url, asked, signal), blames: blamedForToken },
     { about: 'HEC health', behind, run: (signal) => health(url, connection, signal) },
     { about: 'HEC body size', behind, run: (signal) => bodySize(url, asked, signal) },
     { about: 'HEC index', behind, run: (signal) => index(url, asked, signal) },
@@ -67,15 +82,29 @@ function urlChecks(url: string, asked: Asked, testEvent: boolean): Check[] {
   ]
 }
 
+/** Only an answer with a code of HEC is about the token. */
+function blamedForToken({ code, status }: Fault): Blamed | undefined {
+  if (/^\d+$/.test(code) || code === 'ack_unreachable') return undefined
+  if (status === undefined) return { about: 'HEC address' }
+  const advice = 'What answered there is not the HTTP Event Collector, or a gateway before it does not reach it.'
+  return { about: 'HEC address', advice }
+}
+
+/** The address that is asked, where it is not the one that the user wrote. */
+function askedAddress(url: string): string {
+  return new URL(url).pathname === '/' ? url : `${url}/services/collector/event`
+}
+
 async function token(url: string, { config, connection, learned }: Asked, signal: AbortSignal): Promise<Finding> {
   const wantsAck = config.hec.ack !== false
   const { ack, gzip } = await preflight(url, { connection, signal, wantsAck }).catch(async (error) => {
+    if (error instanceof Fault && /^http_/.test(error.code)) throw withAddress(`${url}/services/collector/event`, error)
     const unreadable = error instanceof Fault && error.status === undefined && url.startsWith('http:')
     if (!unreadable || signal.aborted || !(await speaksTls(url, connection, signal))) throw error
     throw new Fault('configuration', `${url} speaks TLS`, { code: 'tls', advice: 'Use https:// in SPLUNK_HEC_URL.' })
   })
   learned.set(url, { ack, gzip })
-  const said = `${url}: accepted, indexer acknowledgement ${ack ? 'on' : 'off'}`
+  const said = `${askedAddress(url)}: accepted, indexer acknowledgement ${ack ? 'on' : 'off'}`
   if (config.hec.ack === true && !ack) {
     throw new Fault('configuration', `${url}: the token has indexer acknowledgement off`, {
       code: '14',

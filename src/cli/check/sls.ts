@@ -6,7 +6,7 @@ import type { CredentialSource } from '../../sls/credentials.ts'
 import { faultOfTransport, RAM_ACTIONS, serverTime } from '../../sls/errors.ts'
 import { OfficialClient } from '../../sls/official-client.ts'
 import { USER_AGENT } from '../../version.ts'
-import type { Check, Finding } from './finding.ts'
+import type { Blamed, Check, Finding } from './finding.ts'
 import { ok, skip, warn } from './finding.ts'
 
 /** Consumer groups per logstore. The documented limit was 5, 10 and 20, and is 30; the vendor raises it on request. */
@@ -32,14 +32,17 @@ export interface SlsAsked {
 export function slsChecks({ config, client, credentials }: SlsAsked): Check[] {
   const { sls } = config
   const shards = remembered((signal) => client.listShards(signal))
+  const greeting = remembered((signal) => greet(config, signal))
   const groups = remembered((signal) => client.listConsumerGroups(signal))
   return [
-    { about: 'SLS clock', opens: 'sls', run: (signal) => clockSkew(config, signal) },
+    { about: 'SLS address', opens: 'sls', run: async (signal) => ok(`${(await greeting(signal)).host} answers`) },
+    { about: 'SLS clock', behind: 'sls', opens: 'sls-time', run: async (signal) => clockSkew(await greeting(signal)) },
     {
       about: 'SLS credentials',
-      behind: 'sls',
+      behind: 'sls-time',
       opens: 'sls-access',
       run: async (signal) => shardsFound(await shards(signal)),
+      blames: blamedForAccess,
     },
     { about: 'SLS logstore', behind: 'sls-access', run: () => logstore(config, credentials) },
     {
@@ -88,15 +91,31 @@ function remembered<T>(ask: (signal: AbortSignal) => Promise<T>): (signal: Abort
   }
 }
 
-/** Compares the clocks by an unsigned request. The service refuses it, and the refusal carries the service's time. */
-async function clockSkew({ sls, proxies }: LogstoreEnd, signal: AbortSignal): Promise<Finding> {
+/** The first signed request fails for other reasons than the keys, too. */
+function blamedForAccess({ code }: Fault): Blamed | undefined {
+  if (/^Project/.test(code)) return { about: 'SLS project' }
+  if (/^Log[Ss]tore/.test(code)) return { about: 'SLS logstore' }
+  if (!/^(corrupt_response|http_\d+|timeout|e[a-z_]+|und_err_\w+)$/.test(code)) return undefined
+  const advice = 'What answers there is not Log Service: check SLS_ENDPOINT, and proxies on the way.'
+  return { about: 'SLS address', advice }
+}
+
+interface Greeting {
+  readonly host: string
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  /** Ours, in milliseconds, when the answer came. */
+  readonly at: number
+}
+
+/** An unsigned request. The service refuses it, and the refusal carries the service's time. */
+async function greet({ sls, proxies }: LogstoreEnd, signal: AbortSignal): Promise<Greeting> {
   const { endpoint, project, logstore } = sls
   const connect = { timeoutMs: TIMEOUT_MS, proxies }
   const connections = new Connections(endpoint, { connect, headersTimeout: TIMEOUT_MS })
+  const { host } = new URL(endpoint)
   const asked = connections.request({ method: 'GET', path: '/', signal })
   const { headers, body } = await asked.catch(async (error) => {
     await connections.end()
-    const { host } = new URL(endpoint)
     const fault = faultOfTransport({ api: 'ListShards', host, project, logstore }, error)
     if (!(fault instanceof Fault) || fault.kind === 'configuration') throw fault
     throw new Fault('transient', fault.message, {
@@ -109,10 +128,15 @@ async function clockSkew({ sls, proxies }: LogstoreEnd, signal: AbortSignal): Pr
   })
   // The headers are enough, and the body may have no end.
   body.on('error', () => {}).destroy()
+  const at = Date.now()
   await connections.end()
+  return { host, headers, at }
+}
+
+function clockSkew({ headers, at }: Greeting): Finding {
   const theirs = serverTime((name) => headers[name]?.toString())
   if (theirs === undefined) return warn('the service does not tell its time')
-  const skew = Math.round((Date.now() - theirs) / 1000)
+  const skew = Math.round((at - theirs) / 1000)
   const said = `the clock of this machine is ${Math.abs(skew)} s ${skew < 0 ? 'behind' : 'ahead'}`
   const advice = 'SLS refuses requests whose time is more than 15 minutes off. Set the clock (NTP).'
   if (Math.abs(skew) > SKEW_LIMIT_SECONDS) throw new Fault('configuration', said, { code: 'clock_skew', advice })

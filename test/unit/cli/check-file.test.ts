@@ -90,8 +90,10 @@ routes: [{name: all, to: [splunk, refused, archive]}]
   expect(lines[0]).toBe('ok    configuration          good, bad → splunk, refused, archive')
   expect(code).toBe(1)
   expect(verdict).toMatch(
-    /^not ready: 3 failed; not tried: .*bad\/[^:]+: SLS credentials, SLS logstore, .*; refused: HEC health, HEC body size, HEC index$/,
+    /^not ready: 3 failed; not tried: .*bad\/[^:]+: SLS clock, SLS credentials, SLS logstore, .*; refused: HEC health, HEC body size, HEC index$/,
   )
+  expect(lines).toContainEqual(expect.stringMatching(/^FAIL {2}SLS logstore +good\/second: /))
+  expect(lines).toContainEqual(expect.stringMatching(/^FAIL {2}SLS address +bad\/audit: /))
   expect(lines).toContainEqual(expect.stringMatching(/^ok {4}SLS credentials +good\/.*: /))
   expect(lines).toContainEqual(expect.stringMatching(/^FAIL {2}HEC token +refused: /))
   expect(lines).toContainEqual(expect.stringMatching(/^ok {4}file sink +archive: .* can be written; .* is writable/))

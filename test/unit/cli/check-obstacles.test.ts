@@ -69,8 +69,8 @@ describe('check of a right that only check needs', () => {
 test('check says why no address of a name can be connected to', async () => {
   const ends = await Ends.start()
   const checked = await ends.check({ SLS_ENDPOINT: 'http://localhost:9' })
-  expect(checked.of('SLS clock')[0]).toMatchObject({ verdict: 'fail', code: 'unreachable' })
-  expect(checked.of('SLS clock')[0]?.found).toMatch(/ localhost:9 failed: .*ECONNREFUSED/)
+  expect(checked.of('SLS address')[0]).toMatchObject({ verdict: 'fail', code: 'unreachable' })
+  expect(checked.of('SLS address')[0]?.found).toMatch(/ localhost:9 failed: nothing listens there \(.*ECONNREFUSED/)
 })
 
 test('check --wait waits for a source of credentials that is down', async () => {
@@ -93,10 +93,10 @@ describe('check of an endpoint of Log Service', () => {
     const url = await serving((_, response) => response.end('{}'), selfSigned('sls.internal'))
     const begun = performance.now()
     const checked = await ends.check({ SLS_ENDPOINT: url }, ['--wait', '600'])
-    const [clock] = checked.of('SLS clock')
-    expect(clock).toMatchObject({ verdict: 'fail', code: 'depth_zero_self_signed_cert' })
-    expect(clock?.advice).toMatch(/certificate/)
-    expect(clock?.advice).not.toMatch(/DNS/)
+    const [address] = checked.of('SLS address')
+    expect(address).toMatchObject({ verdict: 'fail', code: 'depth_zero_self_signed_cert' })
+    expect(address?.advice).toMatch(/certificate/)
+    expect(address?.advice).not.toMatch(/DNS/)
     expect(performance.now() - begun).toBeLessThan(60_000)
   })
 
@@ -110,7 +110,7 @@ describe('check of an endpoint of Log Service', () => {
     })
     const checked = await ends.check({ SLS_ENDPOINT: url })
     expect(checked.of('SLS clock')[0]).toMatchObject({ verdict: 'ok' })
-    expect(failures(checked)).toEqual(['SLS credentials'])
+    expect(failures(checked)).toEqual(['SLS project'])
   })
 })
 

@@ -32,7 +32,8 @@ describe('check of Log Service', () => {
   test('fails once when the service cannot be reached, and skips the rest', async () => {
     const ends = await Ends.start()
     const checked = await ends.check({ SLS_ENDPOINT: 'http://127.0.0.1:9' })
-    expect(failures(checked)).toEqual(['SLS clock'])
+    expect(failures(checked)).toEqual(['SLS address'])
+    expect(checked.of('SLS clock')[0]).toMatchObject({ verdict: 'skip' })
     expect(checked.of('SLS credentials')[0]).toMatchObject({ verdict: 'skip' })
     expect(checked.of('HEC token')[0]).toMatchObject({ verdict: 'ok' })
     expect(checked.code).toBe(1)
@@ -41,8 +42,9 @@ describe('check of Log Service', () => {
   test('fails for a project of another region', async () => {
     const ends = await Ends.start()
     const checked = await ends.check({ SLS_PROJECT: 'not-here' })
-    expect(checked.of('SLS credentials')[0]).toMatchObject({ verdict: 'fail', code: 'ProjectNotExist' })
-    expect(checked.of('SLS credentials')[0]?.advice).toMatch(/SLS_PROJECT .*SLS_ENDPOINT is the endpoint of its region/)
+    expect(failures(checked)).toEqual(['SLS project'])
+    expect(checked.of('SLS project')[0]).toMatchObject({ code: 'ProjectNotExist' })
+    expect(checked.of('SLS project')[0]?.advice).toMatch(/SLS_PROJECT .*SLS_ENDPOINT is the endpoint of its region/)
   })
 
   test('names the RAM action of a missing permission', async () => {
@@ -256,7 +258,7 @@ describe('check of TLS', () => {
   test('fails for http:// at a TLS port, and for https:// at a port without TLS', async () => {
     const { ends } = await secure()
     const plain = await ends.check({ SPLUNK_HEC_URL: ends.hec.url.replace('https:', 'http:') })
-    expect(plain.of('HEC token')[0]).toMatchObject({ verdict: 'fail', advice: 'Use https:// in SPLUNK_HEC_URL.' })
+    expect(plain.of('HEC address')[0]).toMatchObject({ verdict: 'fail', advice: 'Use https:// in SPLUNK_HEC_URL.' })
     const other = await Ends.start()
     const tls = await other.check({ SPLUNK_HEC_URL: other.hec.url.replace('http:', 'https:') })
     expect(tls.of('HEC TLS')[0]).toMatchObject({ verdict: 'fail', advice: expect.stringContaining('scheme and port') })
@@ -290,7 +292,7 @@ describe('check --wait', () => {
   test('tries again after a fault that passes', async () => {
     const ends = await Ends.start()
     ends.hec.faults.add({ match: { endpoint: 'ack' }, times: 1, action: { status: 503 } })
-    expect(failures(await ends.check())).toEqual(['HEC token'])
+    expect(failures(await ends.check())).toEqual(['HEC address'])
     ends.hec.faults.add({ match: { endpoint: 'ack' }, times: 1, action: { status: 503 } })
     expect(failures(await ends.check({}, ['--wait', '30']))).toEqual([])
   })
