@@ -208,7 +208,11 @@ describe('check blames what is wrong, and nothing else', () => {
       response.writeHead(400, json).end('{"text":"No data","code":5}')
     })
     await using server = await listening(splunk)
-    const env = { ...COMPLETE, ADMIN_PORT: '0', SPLUNK_HEC_URL: server.url.replace('http://127.0.0.1', 'https://localhost') }
+    const env = {
+      ...COMPLETE,
+      ADMIN_PORT: '0',
+      SPLUNK_HEC_URL: server.url.replace('http://127.0.0.1', 'https://localhost'),
+    }
     const files = { 'ca.pem': certificate.cert }
     const [refused, trusted] = await Promise.all([
       said(['check'], files, env),
