@@ -7,6 +7,8 @@ import type { Secret } from '../core/secret.ts'
 import { onOneLine } from '../core/text.ts'
 import type { SampleKind } from '../emulator/sample-logs.ts'
 import { SAMPLE_KINDS, SampleLogs } from '../emulator/sample-logs.ts'
+import type { SourceKind } from '../emulator/source-logs.ts'
+import { SOURCE_KINDS, SourceLogs } from '../emulator/source-logs.ts'
 import type { WrittenLogs } from '../sls/official-client.ts'
 import { OfficialClient } from '../sls/official-client.ts'
 import { USER_AGENT } from '../version.ts'
@@ -19,7 +21,9 @@ const HELP = `Write logs into a logstore with the vendor's client @alicloud/log.
 
 usage: sls-siem-bridge produce [options]
 
-  --kind KIND       generated logs: ${SAMPLE_KINDS.join(', ')} or mixed (default mixed)
+  --kind KIND       generated logs (default mixed). As real sources write them: ${SOURCE_KINDS.slice(0, 4).join(', ')},
+                    ${SOURCE_KINDS.slice(4).join(', ')}; "sources" is all of these in turn.
+                    For measurements: ${SAMPLE_KINDS.join(', ')}; "mixed" is these in turn
   --file PATH       instead of generated logs: one log per line of a file ("-" = standard input). A JSON object becomes
                     one content per key, any other line becomes the content "content"
   --topic TOPIC     __topic__ of every log (default: one per kind; none for a file)
@@ -39,7 +43,7 @@ export const produceCommand = command({
   name: 'produce',
   help: HELP,
   options: {
-    kind: defaulting('mixed', choice(...SAMPLE_KINDS, 'mixed')),
+    kind: defaulting('mixed', choice(...SOURCE_KINDS, 'sources', ...SAMPLE_KINDS, 'mixed')),
     file: optional(text),
     topic: optional(text),
     logs: defaulting('1000', count(0)),
@@ -65,7 +69,7 @@ export const produceCommand = command({
 })
 
 interface Plan {
-  readonly kind: SampleKind | 'mixed'
+  readonly kind: SourceKind | 'sources' | SampleKind | 'mixed'
   readonly file: string | undefined
   readonly topic: string | undefined
   readonly logs: number
@@ -104,15 +108,26 @@ async function writeAll(client: OfficialClient, plan: Plan, signal: AbortSignal)
 }
 
 async function* generatedGroups(plan: Plan): AsyncGenerator<WrittenLogs> {
-  const samples = new SampleLogs(plan.seed ?? Math.floor(Math.random() * 2 ** 32))
-  const kinds = plan.kind === 'mixed' ? SAMPLE_KINDS : [plan.kind]
+  const seed = plan.seed ?? Math.floor(Math.random() * 2 ** 32)
+  const [samples, sources] = [new SampleLogs(seed), new SourceLogs(seed)]
+  const kinds = kindsOf(plan.kind)
   const total = plan.logs === 0 ? Number.POSITIVE_INFINITY : plan.logs
   for (let written = 0, turn = 0; written < total; turn++) {
     const count = Math.min(plan.groupSize, total - written)
-    const group = samples.group(kinds[turn % kinds.length] as SampleKind, count)
+    const kind = kinds[turn % kinds.length] as SampleKind | SourceKind
+    const group = isOfSource(kind) ? sources.group(kind, count) : samples.group(kind, count)
     written += count
     yield plan.topic === undefined ? group : { ...group, topic: plan.topic }
   }
+}
+
+function kindsOf(kind: Plan['kind']): readonly (SampleKind | SourceKind)[] {
+  if (kind === 'mixed') return SAMPLE_KINDS
+  return kind === 'sources' ? SOURCE_KINDS : [kind]
+}
+
+function isOfSource(kind: SampleKind | SourceKind): kind is SourceKind {
+  return (SOURCE_KINDS as readonly string[]).includes(kind)
 }
 
 async function* fileGroups(path: string, plan: Plan): AsyncGenerator<WrittenLogs> {
