@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
 
-const PROGRAM = fileURLToPath(new URL('.tools/otel/otelcol-hec', import.meta.url))
+const PROGRAM = fileURLToPath(new URL('.tools/otel/otelcol', import.meta.url))
 const READY = 'Everything is ready'
 
 /** Settings by component name, as in a collector's configuration file. */

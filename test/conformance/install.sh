@@ -53,7 +53,7 @@ fi
 
 if chosen otel && ! fresh otel && have otel go; then
   rm -rf .tools/otel .tools/otel.stamp
-  go run go.opentelemetry.io/collector/cmd/builder@v0.145.0 --config otel/manifest.yaml
+  go run go.opentelemetry.io/collector/cmd/builder@v0.157.0 --config otel/manifest.yaml
   done_with otel
 fi
 

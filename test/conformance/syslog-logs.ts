@@ -110,8 +110,13 @@ export function expectedMessage(entry: LedgerEntry, data: 'wire' | 'parameters')
   }
 }
 
-/** In an order that does not depend on the time of arrival: of their ids, which come first in what identifies them. */
+/** In the order of their ids. */
 export function sorted<T extends { readonly data?: unknown; readonly event: unknown }>(messages: readonly T[]): T[] {
-  const text = new Map(messages.map((message) => [message, JSON.stringify(message.data ?? message.event)]))
-  return messages.toSorted((a, b) => ((text.get(a) as string) < (text.get(b) as string) ? -1 : 1))
+  return messages.toSorted((one, other) => (idOf(one) < idOf(other) ? -1 : 1))
+}
+
+function idOf({ data, event }: { readonly data?: unknown; readonly event: unknown }): string {
+  if (typeof data === 'string') return /id="([^"]*)"/.exec(data)?.[1] ?? data
+  const { id, sls_event_id } = { ...(data as object), ...(event as object) } as Record<string, unknown>
+  return String(id ?? sls_event_id)
 }
