@@ -4,46 +4,14 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { FaultAction, FaultRule, FaultWords } from './fault-rule.ts'
+import { problemOf } from './fault-rule.ts'
 import { seededRandom } from './sample-logs.ts'
 import type { WaitOptions } from './watch.ts'
 import { Watch } from './watch.ts'
 
 /** Attributes of a request that a rule can match: `api`, `shard`, `path` and so on. A function says whether a value matches. */
 export type FaultAttributes = Readonly<Record<string, unknown>>
-
-export interface FaultAction {
-  /** Answer with this instead of handling the request. */
-  status?: number
-  headers?: Record<string, string>
-  body?: string
-  /** The server's own error code and text; the server supplies status and body for it. */
-  code?: string | number
-  message?: string
-  /** Wait before anything else happens to the request. */
-  delayMs?: number
-  /** Destroy the socket: before handling, after handling without an answer, or in the middle of the answer. */
-  cut?: 'before' | 'after' | 'midway'
-  /** Never handle and never answer; the connection stays open. */
-  hang?: boolean
-}
-
-export interface FaultRule<Action extends FaultAction = FaultAction> {
-  /** Default `fault-<n>`; a rule with an id that is taken replaces it. */
-  id?: string
-  /**
-   * Every attribute must have this value, or one of these. Numbers match their decimal spelling. Default: all requests.
-   */
-  match?: Record<string, MatchValue | MatchValue[]>
-  /** How often it fires; 0 = until it is removed. Default 1. */
-  times?: number
-  /** Matching requests to let pass first. Default 0. */
-  after?: number
-  /** Chance of firing at each match after those, 0 … 1. Default 1. */
-  probability?: number
-  action: Action
-}
-
-type MatchValue = string | number | boolean
 
 export interface FaultReport<Action extends FaultAction = FaultAction> extends FaultRule<Action> {
   id: string
@@ -59,20 +27,6 @@ export interface FaultScriptOptions<Action extends FaultAction> {
   /** Told whenever a rule fires. */
   watch?: Watch
 }
-
-/** The words that the rules of one server may use. */
-export interface FaultWords<Action extends FaultAction> {
-  /** Names that `match` knows. */
-  attributes: readonly string[]
-  /** Keys of an action beyond those of `FaultAction`. */
-  actions: readonly string[]
-  /** Says what else is wrong with a rule. */
-  refuse?: (rule: FaultRule<Action>) => string | undefined
-}
-
-const RULE_KEYS = ['id', 'match', 'times', 'after', 'probability', 'action']
-const ACTION_KEYS = ['status', 'headers', 'body', 'code', 'message', 'delayMs', 'cut', 'hang']
-const CUTS = ['before', 'after', 'midway']
 
 export class FaultScript<Action extends FaultAction = FaultAction> {
   readonly #words: FaultWords<Action>
@@ -93,8 +47,8 @@ export class FaultScript<Action extends FaultAction = FaultAction> {
 
   /**
    * Appends rules and returns their ids. The first rule that matches a request wins. Throws a TypeError, adding none,
-   * if one of them has an unknown key, attribute, action, API or endpoint. Other values may be right later or unknown on
-   * purpose: a shard that a split will make, an error code that the bridge has never seen.
+   * if one of them has an unknown key, attribute, action, API or endpoint, or a value that no answer can have. Other values may
+   * be right later or unknown on purpose: a shard that a split will make, an error code that the bridge has never seen.
    */
   add(...rules: ReadonlyArray<FaultRule<Action>>): string[] {
     for (const rule of rules) {
@@ -217,30 +171,4 @@ function matches(rule: FaultRule, attributes: FaultAttributes): boolean {
     if (typeof value === 'function') return [wanted].flat().some((each) => value(String(each)))
     return value !== undefined && [wanted].flat().some((each) => String(each) === String(value))
   })
-}
-
-function problemOf<Action extends FaultAction>(rule: FaultRule<Action>, words: FaultWords<Action>): string | undefined {
-  if (typeof rule !== 'object' || rule === null) return 'must be an object'
-  const { action, match = {}, probability } = rule
-  if (typeof action !== 'object' || action === null) return 'action must be an object'
-  if (Object.keys(action).length === 0) return 'action does nothing'
-  if (typeof match !== 'object' || match === null) return 'match must be an object'
-  for (const key of ['times', 'after'] as const) {
-    const value = rule[key]
-    if (value !== undefined && !(Number.isInteger(value) && value >= 0))
-      return `${key} must be a whole number, 0 or more`
-  }
-  if (probability !== undefined && !(probability >= 0 && probability <= 1)) return 'probability must be from 0 to 1'
-  if (action.cut !== undefined && !CUTS.includes(action.cut)) return `cut must be one of ${CUTS.join(', ')}`
-  return (
-    unknownOf('key', rule, RULE_KEYS) ??
-    unknownOf('attribute', match, words.attributes) ??
-    unknownOf('action', action, [...ACTION_KEYS, ...words.actions]) ??
-    words.refuse?.(rule)
-  )
-}
-
-function unknownOf(what: string, given: object, known: readonly string[]): string | undefined {
-  const unknown = Object.keys(given).find((key) => !known.includes(key))
-  return unknown === undefined ? undefined : `unknown ${what} ${unknown}, known are ${known.join(', ')}`
 }

@@ -1,5 +1,6 @@
 /**
- * Remote control of a receiver, on its own port under `/_receiver/…`, without a token:
+ * Remote control of a receiver, on its own port under `/_receiver/…`, without a token, for programs of this
+ * machine:
  *
  * | request | does |
  * |---|---|
@@ -39,6 +40,8 @@ export async function answerAdmin(parts: Controlled, request: IncomingMessage, u
   if (!Buffer.isBuffer(body)) return jsonReply(400, { error: `the body is ${body}` })
   try {
     const given: unknown = body.length === 0 ? {} : JSON.parse(body.toString('utf8'))
+    if (typeof given !== 'object' || given === null)
+      return jsonReply(400, { error: 'the body must be an object or an array' })
     return await control(parts, route, given as Record<string, unknown>)
   } catch (error) {
     return jsonReply(400, { error: (error as Error).message })
@@ -102,10 +105,13 @@ function listOf<T>(given: unknown): T[] {
 function checkedRefusal(rule: RefuseRule): RefuseRule {
   if (typeof rule.contains !== 'string' || rule.contains === '')
     throw new Error('refuse needs a text: {"contains": "…"}')
+  if (rule.code !== undefined && !Number.isInteger(rule.code)) throw new Error('code must be a number')
   return rule
 }
 
 function setToken(tokens: HecTokens, given: TokenChange): HecReply {
+  const wrong = [given.disabled, given.ack].some((value) => value !== undefined && typeof value !== 'boolean')
+  if (wrong) return jsonReply(400, { error: 'disabled and ack must be true or false' })
   if (!tokens.find(given.token)) return jsonReply(404, { error: 'no such token' })
   const { name, disabled, ack } = tokens.change(given)
   return jsonReply(200, { name, disabled, ack })

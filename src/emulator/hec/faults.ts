@@ -1,4 +1,6 @@
-import type { FaultAction, FaultRule, FaultScriptOptions } from '../faults.ts'
+import type { FaultAction, FaultRule } from '../fault-rule.ts'
+import { anything, whole, yesOrNo } from '../fault-rule.ts'
+import type { FaultScriptOptions } from '../faults.ts'
 import { FaultScript } from '../faults.ts'
 import type { EventScript } from './collector.ts'
 import type { HecReply } from './response.ts'
@@ -26,7 +28,16 @@ export type HecFaultRule = FaultRule<HecAction>
 const OF_BODIES = ['contains', 'endsWith']
 const ATTRIBUTES = ['endpoint', 'path', 'method', 'channel', 'encoding', 'host', ...OF_BODIES]
 const ENDPOINTS = ['event', 'raw', 'ack', 'health']
-const ACTIONS = ['index', 'forgetAcks', 'accept', 'refuse', 'number']
+const NUMBER = whole(0, Number.MAX_SAFE_INTEGER)
+const ACTIONS = {
+  code: NUMBER,
+  index: yesOrNo,
+  forgetAcks: yesOrNo,
+  accept: NUMBER,
+  refuse: { allows: isRefusal, allowed: 'an object with an index or contains' },
+  // Anything that JSON can carry, so that a fault can lie.
+  number: anything,
+}
 
 export class HecFaults extends FaultScript<HecAction> {
   /** @internal */
@@ -72,8 +83,13 @@ export function scriptedReply(action: HecAction): HecReply | undefined {
   return { ...reply, ...extra }
 }
 
-function refuse({ match, action }: HecFaultRule): string | undefined {
+function isRefusal(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const { index = 0, contains = '' } = value as Record<string, unknown>
+  return NUMBER.allows(index) && typeof contains === 'string'
+}
+
+function refuse({ match }: HecFaultRule): string | undefined {
   const endpoint = [match?.['endpoint'] ?? []].flat().find((name) => !ENDPOINTS.includes(String(name)))
-  if (endpoint !== undefined) return `unknown endpoint ${endpoint}, known are ${ENDPOINTS.join(', ')}`
-  return action.code !== undefined && typeof action.code !== 'number' ? 'code must be a number' : undefined
+  return endpoint === undefined ? undefined : `unknown endpoint ${endpoint}, known are ${ENDPOINTS.join(', ')}`
 }

@@ -38,6 +38,9 @@ export interface HttpLimits {
   cloudCap: number | undefined
 }
 
+/** Requests to paths beyond so many kinds are counted together, so that paths without end take no memory without end. */
+const MOST_COUNTED = 200
+
 interface Call {
   readonly request: IncomingMessage
   readonly url: URL
@@ -107,8 +110,9 @@ export class HecHttp {
     this.bodyBytes = this.abortedBodies = 0
   }
 
-  #count(url: URL, outcome: string): void {
-    const key = `${url.pathname} ${outcome}`
+  #count({ pathname }: URL, outcome: string): void {
+    const counted = this.requests.size < MOST_COUNTED || ROUTES.has(pathname) ? pathname : 'other'
+    const key = `${counted} ${outcome}`
     this.requests.set(key, (this.requests.get(key) ?? 0) + 1)
   }
 

@@ -13,6 +13,7 @@
  * `@internal` are left out of the published types.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { refusedControl } from '../control-door.ts'
 import type { ListenOptions } from '../listener.ts'
 import { Listener } from '../listener.ts'
 import type { WaitOptions } from '../watch.ts'
@@ -25,7 +26,7 @@ import { HecFaults } from './faults.ts'
 import { HecHttp } from './http.ts'
 import type { HecIndexOptions, IndexedEvent } from './index.ts'
 import { HecIndex } from './index.ts'
-import { notFoundReply } from './response.ts'
+import { jsonReply, notFoundReply } from './response.ts'
 import { answerSearch, isSearch } from './search.ts'
 import type { HecToken, TokenChange } from './tokens.ts'
 import { HecTokens } from './tokens.ts'
@@ -270,6 +271,9 @@ class HecReceiver implements AsyncDisposable {
     }
     const url = new URL(request.url ?? '', 'http://receiver')
     if (url.pathname.startsWith('/_receiver/')) {
+      const refused = refusedControl(request)
+      if (refused !== undefined)
+        return sendReply(request, response, { ...jsonReply(403, { error: refused }), close: true })
       const parts = { faults: this.faults, tokens: this.#tokens, collector: this.#collector, index: this.#index }
       return sendReply(request, response, await answerAdmin({ ...parts, receiver: this }, request, url))
     }

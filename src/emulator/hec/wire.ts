@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { FaultAction } from '../faults.ts'
+import type { FaultAction } from '../fault-rule.ts'
 import { answerMidway } from '../faults.ts'
 import type { HecReply } from './response.ts'
 

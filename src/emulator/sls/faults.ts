@@ -1,4 +1,6 @@
-import type { FaultAction, FaultRule, FaultScriptOptions } from '../faults.ts'
+import type { FaultAction, FaultRule } from '../fault-rule.ts'
+import { oneOf, whole, yesOrNo } from '../fault-rule.ts'
+import type { FaultScriptOptions } from '../faults.ts'
 import { FaultScript } from '../faults.ts'
 import type { SlsCall, SlsReply } from './call.ts'
 import { errorReply, SLS_APIS } from './call.ts'
@@ -23,8 +25,14 @@ export type SlsFaultRule = FaultRule<SlsFaultAction>
 
 /** `consumer`, `force` and `checkpoint` match only requests that have them. */
 const ATTRIBUTES = 'api method project logstore shard group consumer force checkpoint'.split(' ')
-const ACTIONS = ['corrupt', 'drop', 'quota', 'clockSkewMs']
-const DAMAGES = ['flip', 'truncate', 'rawsize', 'count', 'cursor']
+/** A century: no date that can't be written comes of it. */
+const MAX_SKEW_MS = 3_155_760_000_000
+const ACTIONS = {
+  corrupt: oneOf('flip', 'truncate', 'rawsize', 'count', 'cursor'),
+  drop: yesOrNo,
+  quota: yesOrNo,
+  clockSkewMs: whole(-MAX_SKEW_MS, MAX_SKEW_MS),
+}
 
 export class SlsFaults extends FaultScript<SlsFaultAction> {
   /** @internal */
@@ -33,12 +41,10 @@ export class SlsFaults extends FaultScript<SlsFaultAction> {
   }
 }
 
-function refuse({ match, action }: SlsFaultRule): string | undefined {
+function refuse({ match }: SlsFaultRule): string | undefined {
   const apis: readonly string[] = SLS_APIS
   const api = [match?.['api'] ?? []].flat().find((name) => !apis.includes(String(name)))
-  if (api !== undefined) return `unknown api ${api}, known are ${SLS_APIS.join(', ')}`
-  if (action.corrupt === undefined || DAMAGES.includes(action.corrupt)) return undefined
-  return `corrupt must be one of ${DAMAGES.join(', ')}`
+  return api === undefined ? undefined : `unknown api ${api}, known are ${SLS_APIS.join(', ')}`
 }
 
 export function attributesOf(call: SlsCall): Record<string, unknown> {

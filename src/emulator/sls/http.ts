@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { refusedControl } from '../control-door.ts'
 import { answerMidway, intercept } from '../faults.ts'
 import { ADMIN_PREFIX, adminReply } from './admin.ts'
 import type { SlsCall, SlsReply } from './call.ts'
@@ -16,8 +17,6 @@ import type { SlsStore } from './store.ts'
 
 /** `code` is `ok` or the error code; requests are counted by it. */
 type Answer = SlsReply & { code: string }
-
-const LOOPBACK = /^(::ffff:)?127\.|^::1$/
 
 /** From an HTTP request to its answer: body, route, scripted faults, signature, handler, headers, counts. */
 export class SlsHttp {
@@ -50,7 +49,8 @@ export class SlsHttp {
     const body = await bodyOf(request)
     if (body === 'aborted') return
     if (request.url?.startsWith(ADMIN_PREFIX)) {
-      this.#send(response, this.#admin(request, body), this.#store.now())
+      const { status, headers, body: answer } = this.#admin(request, body)
+      response.writeHead(status, { ...headers, 'Content-Length': String(answer.length) }).end(answer)
       return
     }
     const call = this.#call(request, body)
@@ -127,9 +127,8 @@ export class SlsHttp {
 
   #admin(request: IncomingMessage, body: Buffer | 'too_large'): SlsReply {
     return refusalsOf(() => {
-      if (!LOOPBACK.test(request.socket.remoteAddress ?? '')) {
-        throw new SlsRefusal('Unauthorized', 'the admin API answers only this machine', 403)
-      }
+      const refused = refusedControl(request)
+      if (refused !== undefined) throw new SlsRefusal('Unauthorized', refused, 403)
       if (body === 'too_large') throw new SlsRefusal('PostBodyTooLarge', `body must be little than ${MAX_BODY_BYTES}`)
       const { pathname, searchParams } = new URL(request.url as string, 'http://emulator')
       const name = pathname.slice(ADMIN_PREFIX.length)

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { FaultAction, FaultRule } from '../../../../src/emulator/faults.ts'
+import type { FaultAction, FaultRule } from '../../../../src/emulator/fault-rule.ts'
 import { FaultScript } from '../../../../src/emulator/faults.ts'
 import type { SlsEmulator } from '../../../../src/emulator/sls/server.ts'
 import { startSlsEmulator } from '../../../../src/emulator/sls/server.ts'
@@ -8,7 +8,7 @@ import { lz4Decompress } from '../../../../src/sls/lz4.ts'
 import type { RawAnswer } from './requests.ts'
 import { send } from './requests.ts'
 
-const WORDS = { attributes: ['api', 'shard'], actions: [] }
+const WORDS = { attributes: ['api', 'shard'], actions: {} }
 
 describe('a fault script', () => {
   const fired = (script: FaultScript, attributes: Record<string, unknown>, times: number) =>
@@ -16,10 +16,10 @@ describe('a fault script', () => {
 
   test('fires once, or as often as asked, or until removed; the first rule that matches wins', () => {
     const script = new FaultScript<FaultAction>(WORDS, {
-      rules: [{ action: { status: 1 } }, { times: 2, action: { status: 2 } }],
+      rules: [{ action: { status: 501 } }, { times: 2, action: { status: 502 } }],
     })
-    script.add({ id: 'last', times: 0, action: { status: 3 } })
-    expect(fired(script, {}, 5)).toEqual([1, 2, 2, 3, 3])
+    script.add({ id: 'last', times: 0, action: { status: 503 } })
+    expect(fired(script, {}, 5)).toEqual([501, 502, 502, 503, 503])
     expect(script.remove('last')).toBe(1)
     expect(fired(script, {}, 2)).toEqual([undefined, undefined])
     expect(script.list().map((rule) => rule.fired)).toEqual([1, 2])
@@ -27,7 +27,7 @@ describe('a fault script', () => {
 
   test('matches an exact value or one of several, numbers by their spelling, and no request that lacks the attribute', () => {
     const match = { api: ['PullLogs', 'GetCursor'], shard: 3 }
-    const script = new FaultScript<FaultAction>(WORDS, { rules: [{ match, times: 0, action: { status: 1 } }] })
+    const script = new FaultScript<FaultAction>(WORDS, { rules: [{ match, times: 0, action: { status: 501 } }] })
     const hit = (attributes: Record<string, unknown>) => script.take(attributes) !== undefined
     expect(hit({ api: 'PullLogs', shard: 3 })).toBe(true)
     expect(hit({ api: 'GetCursor', shard: '3' })).toBe(true)
@@ -37,12 +37,12 @@ describe('a fault script', () => {
   })
 
   test('lets the first matches pass if asked to', () => {
-    const script = new FaultScript<FaultAction>(WORDS, { rules: [{ after: 2, action: { status: 1 } }] })
-    expect(fired(script, {}, 4)).toEqual([undefined, undefined, 1, undefined])
+    const script = new FaultScript<FaultAction>(WORDS, { rules: [{ after: 2, action: { status: 501 } }] })
+    expect(fired(script, {}, 4)).toEqual([undefined, undefined, 501, undefined])
   })
 
   test('chance is decided by the seed alone', () => {
-    const rule: FaultRule = { times: 0, probability: 0.3, action: { status: 1 } }
+    const rule: FaultRule = { times: 0, probability: 0.3, action: { status: 501 } }
     const run = (seed: number) => fired(new FaultScript<FaultAction>(WORDS, { seed, rules: [rule] }), {}, 1000)
     const hits = run(7).filter(Boolean).length
     expect(hits).toBeGreaterThan(200)
@@ -53,7 +53,7 @@ describe('a fault script', () => {
 
   test('lists the rules that never fired, removed or not', () => {
     const ids = (script: FaultScript) => script.unfired().map(({ id }) => id)
-    const rules = ['a', 'b', 'c'].map((api) => ({ id: api, match: { api }, action: { status: 1 } }))
+    const rules = ['a', 'b', 'c'].map((api) => ({ id: api, match: { api }, action: { status: 501 } }))
     const script = new FaultScript<FaultAction>(WORDS, { rules })
     script.take({ api: 'b' })
     expect(ids(script)).toEqual(['a', 'c'])
@@ -64,15 +64,15 @@ describe('a fault script', () => {
   })
 
   test.each<[string, unknown]>([
-    ['an unknown key', { action: { status: 1 }, time: 2 }],
+    ['an unknown key', { action: { status: 501 }, time: 2 }],
     ['no action', { match: {} }],
     ['an action that does nothing', { action: {} }],
-    ['times below 0', { action: { status: 1 }, times: -1 }],
-    ['a probability above 1', { action: { status: 1 }, probability: 2 }],
+    ['times below 0', { action: { status: 501 }, times: -1 }],
+    ['a probability above 1', { action: { status: 501 }, probability: 2 }],
     ['no object', 'fault'],
   ])('refuses a rule with %s and adds none of its batch', (_, rule) => {
     const script = new FaultScript(WORDS)
-    expect(() => script.add({ action: { status: 1 } }, rule as FaultRule)).toThrow(TypeError)
+    expect(() => script.add({ action: { status: 501 } }, rule as FaultRule)).toThrow(TypeError)
     expect(script.list()).toEqual([])
   })
 })
