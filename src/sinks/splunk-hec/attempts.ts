@@ -37,8 +37,8 @@ const FIRST_ASKED_MS = 20_000
 /** A range whose outcome is unknown is cut into so many: each failure may cost a timeout, or the wait for an ack. */
 const PARTS_IN_DOUBT = 8
 
-/** An answer to a request that was sent. */
-export type Answered = Exclude<Decision, { is: 'over_limit' }>
+/** An answer to a request that was sent. `refusers`: the endpoints that refused a single event. */
+export type Answered = Exclude<Decision, { is: 'over_limit' }> & { readonly refusers?: readonly Endpoint[] }
 
 /** A range that fails while the sink accepts others: the fault is about what is in it. */
 export interface Suspect {
@@ -102,7 +102,7 @@ export class Attempts {
             // Another endpoint takes what those refused, so it is they.
             if (answer.is === 'accepted') for (const { evidence } of refusers) evidence.refused()
             if (answer.is === 'suspect' && !answer.proven) pass.unproven()
-            return answer
+            return answer.is === 'suspect' ? answer : { ...answer, refusers }
           })
           // Only an ack tells that the events arrived.
           const unacked = decision.is === 'accepted' && decision.acceptance !== 'delivered'
@@ -254,6 +254,24 @@ export class Attempts {
     throw decision.is === 'failed' ? decision.fault : everythingRefused(decision.reason)
   }
 
+  /** Whether the endpoint accepts an event that waits behind the range. */
+  async #takesAnother(endpoint: Endpoint, pass: Pick<Pass, 'check'>): Promise<boolean> {
+    const [next] = this.#toSend
+    if (next === undefined) return false
+    const index = oneOf(next, this.#tries++)
+    const one = { ...next, from: index, to: index + 1 }
+    const decision = await this.#send(one, endpoint, pass)
+    if (decision.is === 'accepted') {
+      this.#replace(next, around(next, index))
+      this.#accepted(one, decision.acceptance)
+      return true
+    }
+    // What is in doubt stands alone, so that its next request counts as a repetition.
+    if (decision.is === 'failed' && decision.rest.unknown > 0)
+      this.#replace(next, [decision.rest, ...around(next, index)])
+    return false
+  }
+
   #replace(range: EventRange, parts: readonly EventRange[]): void {
     this.#toSend.splice(this.#toSend.indexOf(range), 1, ...parts)
   }
@@ -280,7 +298,9 @@ export class Attempts {
     if (overdue >= 0 && range.failedAt !== undefined && evidence.acceptances > range.failedAt) {
       return { parts: partsOf(this.#batch, range, fault.kind === 'ambiguous' ? PARTS_IN_DOUBT : 2), proven: false }
     }
-    if (isSingle(range) || overdue % 2 === 1) return undefined
+    if (isSingle(range))
+      return (await this.#takesAnother(endpoint, pass)) ? { parts: [range], proven: true } : undefined
+    if (overdue % 2 === 1) return undefined
     const index = oneOf(range, this.#tries++)
     const one = { ...range, from: index, to: index + 1 }
     const decision = await this.#send(one, endpoint, pass)

@@ -7,7 +7,7 @@ import { backoffMs } from '../../core/retry.ts'
 import type { DeadLetterReason } from '../dead-letter-line.ts'
 import { deadLetterOf } from '../dead-letter-line.ts'
 import type { PendingAck } from './ack-poller.ts'
-import type { Suspect } from './attempts.ts'
+import type { Answered, Suspect } from './attempts.ts'
 import { Attempts, RETRY } from './attempts.ts'
 import type { Endpoint } from './endpoint.ts'
 import { HeldEvent } from './held-event.ts'
@@ -22,7 +22,10 @@ import {
 import type { EventRange } from './range.ts'
 import { eventRange, halvesOf, isSingle } from './range.ts'
 import type { Acceptance, Decision } from './range-request.ts'
+import { RefusedEvent } from './refused-event.ts'
 import type { Shared } from './shared.ts'
+
+type Refusal = Extract<Answered, { is: 'refused' | 'too_large' }>
 
 /** HEC's own limit for one event, bytes of the envelope. */
 const LARGEST_EVENT_BYTES = 5_242_880
@@ -100,7 +103,7 @@ export class Delivery {
       case 'refused':
         return await this.#refused(decision)
       case 'too_large':
-        if (isSingle(decision.range)) return await this.#giveUp(decision.range.from, decision)
+        if (isSingle(decision.range)) return await this.#refusedAlone(decision)
         return this.#sendNext(...halvesOf(this.#batch, decision.range))
       case 'suspect':
         return await this.#suspected(decision)
@@ -196,7 +199,7 @@ export class Delivery {
 
   async #refused(decision: Decision & { is: 'refused' }): Promise<void> {
     const { range, at, before, reason, endpoint } = decision
-    if (isSingle(range)) return await this.#giveUp(range.from, decision)
+    if (isSingle(range)) return await this.#refusedAlone(decision)
     if (at === undefined) return this.#sendNext(...halvesOf(this.#batch, range))
     const bad = range.from + at
     if (at > 0) this.#accepted({ ...range, to: bad }, before)
@@ -237,8 +240,18 @@ export class Delivery {
       return
     }
     if (decision.is === 'suspect') await this.#suspected(decision)
-    else await this.#giveUp(from, decision)
+    else await this.#refusedAlone(decision)
     if (place >= 0) this.#goOnAfter(range, from + 1)
+  }
+
+  /** Given up, or sent again later: endpoints that could not be asked may take it. */
+  async #refusedAlone({ range, reason, endpoint, refusers = [endpoint] }: Refusal): Promise<void> {
+    const { endpoints, clock } = this.#shared
+    const refused = range.refused ?? new RefusedEvent(clock)
+    refused.refusedBy(refusers)
+    if (refused.isForGood(endpoints.all)) return await this.#giveUp(range.from, { reason, endpoint })
+    for (const { evidence } of refusers) evidence.refused()
+    this.#sendLater({ ...eventRange(range.from, range.to), refused }, refused.gapMs)
   }
 
   #goOnAfter(range: EventRange, from: number): void {

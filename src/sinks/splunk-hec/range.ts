@@ -2,6 +2,7 @@ import type { Batch, Span } from '../../core/batch.ts'
 import { cutAt, sizeOf } from '../../core/batch.ts'
 import type { ResendReason } from '../../core/telemetry.ts'
 import type { HeldEvent } from './held-event.ts'
+import type { RefusedEvent } from './refused-event.ts'
 
 /** Events of one batch that still have to be settled, and what is known about them. */
 export interface EventRange extends Span {
@@ -19,13 +20,15 @@ export interface EventRange extends Span {
   readonly suspect: boolean
   /** How often in a row a single event was refused. */
   readonly refusals: number
+  /** For a single event that not every endpoint was asked for. */
+  readonly refused: RefusedEvent | undefined
   /** For a single event that fails alone while others are accepted. */
   readonly held: HeldEvent | undefined
 }
 
 const UNTRIED = {
   ...{ doubtful: false, unknown: 0, failedAt: undefined, suspect: false },
-  ...{ refusals: 0, held: undefined },
+  ...{ refusals: 0, refused: undefined, held: undefined },
 } as const
 
 export function eventRange(from: number, to: number, resend?: ResendReason, cuts = 0): EventRange {

@@ -156,6 +156,42 @@ describe('one bad endpoint of several', () => {
   })
 })
 
+describe('two endpoints with different faults', () => {
+  test.each([
+    ['413', (hec: HecDouble) => (hec.rule = (_, response) => html(response, 413))],
+    ['code 6', (hec: HecDouble) => (hec.rule = (_, response) => json(response, 400, { text: 'x', code: 6 }))],
+  ] as [string, Fails][])(
+    'one refuses everything (%s), the other fails for one event: no other event is given up',
+    async (_, fail) => {
+      const [good, bad] = [await startHec(), await startHec()]
+      fail(bad)
+      good.rule = (post, response) => (post.ids.includes('poison') ? html(response, 500) : undefined)
+      const { deliver, recorder, buried } = await sinkTo([bad.url, good.url], { speed: 50 })
+      const batches = [...Array(20).keys()].map((i) => names(10, `b${i}-`))
+      batches[7]?.push('poison')
+      void Promise.all(batches.map((ids) => deliver(batchOf(ids)))).catch(() => {})
+      await good.until(() => new Set(good.indexed).size === 200)
+      expect(await buried()).toEqual([])
+      expect(told(recorder, bad.url).at(-1)).toBe('everything_refused')
+    },
+  )
+
+  test('one is down, the other refuses one event and takes others: it is given up', async () => {
+    const [good, gone] = [await startHec(), await startHec()]
+    await gone.close()
+    good.rule = (post, response) => {
+      const at = post.ids.indexOf('poison')
+      return at < 0 ? undefined : json(response, 400, { text: 'x', code: 15, 'invalid-event-number': at })
+    }
+    const { deliver, buried } = await sinkTo([gone.url, good.url], { speed: 50 })
+    const others = setInterval(() => void deliver(batchOf(['other'])).catch(() => {}), 50)
+    onTestFinished(() => clearInterval(others))
+    await deliver(batchOf(['poison', 'a', 'b']))
+    expect(await buried()).toEqual(['poison'])
+    expect(good.indexed).toEqual(expect.arrayContaining(['a', 'b']))
+  })
+})
+
 describe('all endpoints bad', () => {
   test('pause the sink with the reason; the first that is good again gets everything', async () => {
     const [one, other] = [await startHec(), await startHec()]

@@ -432,6 +432,28 @@ describe('one event is refused by something that answers anything', () => {
   })
 })
 
+test.each([
+  ['HTTP 500', (_: unknown, response: Parameters<Reaction>[1]) => html(response, 500)],
+  ['a 403 page', (_: unknown, response: Parameters<Reaction>[1]) => html(response, 403)],
+  ['a cut connection', cut],
+] as [string, Reaction][])(
+  'one event that has to be sent alone meets %s: those that wait behind it arrive',
+  async (_, reaction) => {
+    const hec = await startHec()
+    hec.rule = (post, response, it) => {
+      if (post.ids.length > 1) return html(response, 413)
+      return post.ids.includes('e0') ? reaction(post, response, it) : undefined
+    }
+    const { deliver, recorder } = await sinkTo([hec.url], { speed: 50 })
+    void deliver(batchOf(names(4))).catch(() => {})
+    await hec.until(() => unique(hec).length === 3)
+    expect(recorder.of('paused').map(({ args }) => (args[0] as { reason: string }).reason)).not.toContain(
+      'outcome_unknown',
+    )
+    await recorder.first('paused', ({ args }) => (args[0] as { reason: string }).reason === 'event_held')
+  },
+)
+
 describe('an event that one endpoint of two refuses with a page', () => {
   test('is dead-lettered only if the other refuses it, too', async () => {
     const [bad, good] = [await startHec(), await startHec()]
