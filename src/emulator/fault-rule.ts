@@ -45,7 +45,7 @@ export interface FaultWords<Action extends FaultAction> {
 }
 
 /** Whether a value may stand under a key, and in words what may. */
-export type ValueTests = Readonly<Record<string, ValueTest>>
+type ValueTests = Readonly<Record<string, ValueTest>>
 export interface ValueTest {
   readonly allows: (value: unknown) => boolean
   readonly allowed: string
