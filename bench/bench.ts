@@ -3,7 +3,7 @@
  * bench/install.sh has installed them. docs/performance.md says how to read the results.
  */
 import { parseArgs } from 'node:util'
-import { endToEnd, moreReplicas, routed } from './end-to-end/end-to-end.ts'
+import { endToEnd, moreReplicas, routed, syslog } from './end-to-end/end-to-end.ts'
 import { latency } from './latency/latency.ts'
 import { memory } from './memory/memory.ts'
 import { micro } from './micro/micro.ts'
@@ -25,6 +25,7 @@ const PARTS: Record<string, () => AsyncGenerator<Report>> = {
   micro: () => micro(10 * rounds + 1),
   'end-to-end': () => endToEnd(options),
   routes: () => routed(options),
+  syslog: () => syslog(options),
   replicas: () => moreReplicas(options),
   memory,
   latency,

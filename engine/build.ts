@@ -10,6 +10,7 @@ import asc from 'assemblyscript/asc'
 export const ENGINES = [
   { entry: 'index.ts', binary: 'src/pipeline/wasm/binary.ts', name: 'KERNEL' },
   { entry: 'deflate.ts', binary: 'src/sinks/gzip/binary.ts', name: 'DEFLATE' },
+  { entry: 'syslog.ts', binary: 'src/sinks/syslog/binary.ts', name: 'FRAMES' },
 ] as const
 const OPTIONS = [
   ...['--optimizeLevel', '3', '--shrinkLevel', '0', '--converge', '--noAssert'],

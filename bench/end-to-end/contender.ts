@@ -15,6 +15,8 @@ export interface Contender {
   readonly replicas?: number
   /** One source, two sinks, three routes (routes.ts), in a configuration file. */
   readonly routes?: true
+  /** To a syslog collector by this transport, instead of HEC. */
+  readonly syslog?: 'tcp' | 'tls' | 'relp'
   /** Approximate speed, MB of raw logs per CPU-second. It decides the size of the backlog. */
   readonly about: number
   /** CPU-seconds that its compilers need before the measurement starts. */
@@ -45,6 +47,11 @@ export const BRIDGE = {
   /** The default configuration. */
   gzipTls: bridge('bridge, gzip, HTTPS both ways', 120, { tls: true, env: { SPLUNK_HEC_GZIP: 'true' } }),
   routes: bridge('bridge, two sinks, three routes', 300, { routes: true }),
+  syslogJson: bridge('bridge, syslog, json over TCP', 250, { syslog: 'tcp' }),
+  syslogTls: bridge('bridge, syslog, json over TLS', 150, { syslog: 'tls' }),
+  syslogRelp: bridge('bridge, syslog, json over RELP', 150, { syslog: 'relp' }),
+  syslogCef: bridge('bridge, syslog, cef over TCP', 100, { syslog: 'tcp', env: { SYSLOG_FORMAT: 'cef' } }),
+  syslogLeef: bridge('bridge, syslog, leef over TCP', 100, { syslog: 'tcp', env: { SYSLOG_FORMAT: 'leef' } }),
   twoPlain: bridge('bridge, two replicas', 300, { env: PLAIN, replicas: 2 }),
   twoGzip: bridge('bridge, two replicas, gzip', 130, { env: { SPLUNK_HEC_GZIP: 'true' }, replicas: 2 }),
 } satisfies Record<string, Contender>

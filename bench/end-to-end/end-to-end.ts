@@ -68,6 +68,36 @@ export async function* routed(options: EndToEndOptions): AsyncGenerator<Report> 
   }
 }
 
+/** HEC without gzip, and syslog by each transport and payload. */
+export async function* syslog(options: EndToEndOptions): AsyncGenerator<Report> {
+  const { plain, syslogJson, syslogTls, syslogRelp, syslogCef, syslogLeef } = BRIDGE
+  const found = await turns(() => [plain, syslogJson, syslogTls, syslogRelp, syslogCef, syslogLeef], options, [])
+  const shares = [
+    { what: 'syslog, json over TCP ÷ HEC', of: syslogJson, to: plain, least: 0.8 },
+    { what: 'syslog, cef over TCP ÷ HEC', of: syslogCef, to: plain, least: 0.5 },
+    { what: 'syslog, leef over TCP ÷ HEC', of: syslogLeef, to: plain, least: 0.5 },
+    { what: 'syslog, TLS ÷ TCP', of: syslogTls, to: syslogJson, least: 0.6 },
+    { what: 'syslog, RELP ÷ TCP', of: syslogRelp, to: syslogJson, least: 0.6 },
+  ]
+  const ratios: Record<string, number> = {}
+  const goals: Record<string, number> = {}
+  for (const kind of SAMPLE_KINDS) {
+    for (const { what, of, to, least } of shares) {
+      const [over, under] = [of, to].map(({ name }) => middle(found, name, kind, 'perCpuSecond'))
+      ratios[`${kind}: ${what}`] = (over as number) / (under as number)
+      goals[`${kind}: ${what}`] = least
+    }
+  }
+  yield {
+    id: 'end-to-end-syslog',
+    title: 'End to end to a syslog collector',
+    columns: ['MB per CPU-second (lowest–highest)', ...SAMPLE_KINDS],
+    rows: [...found].map(([name, byKind]) => [name, ...SAMPLE_KINDS.map((kind) => spread(byKind[kind]))]),
+    ratios,
+    goals,
+  }
+}
+
 export async function* moreReplicas(options: EndToEndOptions): AsyncGenerator<Report> {
   const { plain, twoPlain, gzip, twoGzip } = BRIDGE
   yield replicas(await turns(() => [plain, twoPlain, gzip, twoGzip], options, []))

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SampleKind } from '../../src/emulator/sample-logs.ts'
 import type { Certificates } from '../../test/conformance/certificates.ts'
+import type { CollectorOptions } from './collector.ts'
 import type { Contender } from './contender.ts'
 import { DROPPED, REST, routesFile } from './routes.ts'
 import type { SinkOptions, SinkReady, SinkState } from './sink.ts'
@@ -43,9 +44,7 @@ export async function measure(
   const megabytes = (contender.about * seconds) / TO
   const folder = mkdtempSync(join(tmpdir(), 'bench-'))
   const source = helper<SourceOptions, SourceReady, SourceState>('source', { kind, shards: SHARDS, megabytes, ...tls })
-  const sinks = Array.from({ length: contender.routes ? 2 : 1 }, () =>
-    helper<SinkOptions, SinkReady, SinkState>('sink', { ack: contender.ack === true, ...tls }),
-  )
+  const sinks = Array.from({ length: contender.routes ? 2 : 1 }, () => sinkFor(contender, certificates))
   const { env, rawBytes, logs } = await source.ready
   const urls = (await Promise.all(sinks.map(({ ready }) => ready))).map(({ url }) => url)
   const settings = contender.routes
@@ -91,6 +90,14 @@ export async function measure(
   }
 }
 
+function sinkFor({ ack, tls, syslog }: Contender, { server }: Certificates): Helper<SinkReady, SinkState> {
+  if (syslog === undefined) {
+    return helper<SinkOptions, SinkReady, SinkState>('sink', { ack: ack === true, ...(tls && { tls: server }) })
+  }
+  const options = { relp: syslog === 'relp', ...(syslog === 'tls' && { tls: server }) }
+  return helper<CollectorOptions, SinkReady, SinkState>('collector', options)
+}
+
 const ADMIN_PORT = 19_464
 /** The goal: no work blocks the event loop for longer. */
 const IN_TIME_SECONDS = 0.01
@@ -98,11 +105,16 @@ const IN_TIME_SECONDS = 0.01
 function settingsOf(
   source: Record<string, string>,
   urls: readonly string[],
-  { tls, env }: Contender,
+  { tls, syslog, env }: Contender,
   certificates: Certificates,
 ): NodeJS.ProcessEnv {
+  const common = { ...source, SLS_CG: 'bench', SLS_HEARTBEAT_SECONDS: '5' }
+  if (syslog !== undefined) {
+    const ca = syslog === 'tls' ? certificates.ca : undefined
+    return { ...common, SYSLOG_URL: urls.join(','), SYSLOG_TLS_CA_FILE: ca, ...env }
+  }
   return {
-    ...{ ...source, SLS_CG: 'bench', SLS_HEARTBEAT_SECONDS: '5' },
+    ...common,
     ...{ SPLUNK_HEC_URL: urls.join(','), SPLUNK_HEC_TOKEN: 'bench' },
     ...{ SPLUNK_HEC_TLS_CA_FILE: tls ? certificates.ca : undefined, ...env },
   }

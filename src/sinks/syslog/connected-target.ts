@@ -4,7 +4,7 @@ import { abortable } from '../../core/abortable.ts'
 import { Fault } from '../../core/errors.ts'
 import type { ConnectionEnd } from '../../core/telemetry.ts'
 import { Dialer } from './connect.ts'
-import type { Framer, Piece } from './frames.ts'
+import type { Framer, Piece, Pieces } from './frames.ts'
 import { LateRefusal } from './late-refusal.ts'
 import type { SendOptions, Target, TargetOptions } from './target.ts'
 
@@ -12,6 +12,8 @@ import type { SendOptions, Target, TargetOptions } from './target.ts'
 export interface Connection {
   /** Aborted with the Fault that ended it, or when it was closed. */
   readonly over: AbortSignal
+  /** The number of the next command; of interest to RELP only. */
+  readonly next: number
   /** Waits until a collector that takes no more connections, or not our certificate, would have ended this one. */
   stays(): Promise<void>
   /** Resolves when another piece may leave. Rejects with the Fault that ended the connection. */
@@ -22,7 +24,8 @@ export interface Connection {
 
 /** The way of the pieces of one `send` onto their connection. */
 export interface Sending<C extends Connection> {
-  put(connection: C, piece: Piece): void
+  /** `left`: called when the system has taken the piece. */
+  put(connection: C, piece: Piece, left: () => void): void
   /** Resolves when everything that was put is confirmed, or answered. */
   confirmed(connection: C): Promise<void>
 }
@@ -58,7 +61,7 @@ export abstract class ConnectedTarget<C extends Connection> implements Target {
     return this.#confirmations
   }
 
-  async send(pieces: Iterable<Piece>, options: SendOptions): Promise<void> {
+  async send(pieces: Pieces, options: SendOptions): Promise<void> {
     try {
       await this.#send(pieces, options)
     } catch (error) {
@@ -66,7 +69,7 @@ export abstract class ConnectedTarget<C extends Connection> implements Target {
     }
   }
 
-  async #send(pieces: Iterable<Piece>, options: SendOptions): Promise<void> {
+  async #send(pieces: Pieces, options: SendOptions): Promise<void> {
     const { clock, telemetry, sink } = this.options
     const { signal, alone } = options
     const sending = this.sending(options)
@@ -120,16 +123,16 @@ export abstract class ConnectedTarget<C extends Connection> implements Target {
     return place >= 0
   }
 
-  async #write(pieces: Iterable<Piece>, sending: Sending<C>, { leaving, alone, signal }: SendOptions): Promise<C> {
+  async #write(pieces: Pieces, sending: Sending<C>, { leaving, alone, signal }: SendOptions): Promise<C> {
     signal.throwIfAborted()
     const connection = (alone ? undefined : this.#idle.pop()) ?? (await this.#open(this.#stop.signal))
     try {
       if (alone) await connection.stays()
-      for (const piece of pieces) {
+      for (const piece of pieces(() => connection.next)) {
         await this.options.pace?.take(piece.indexes.length, AbortSignal.any([signal, connection.over]))
         await connection.room()
         leaving(piece)
-        sending.put(connection, piece)
+        sending.put(connection, piece, () => this.framer.recycle(piece))
       }
       return connection
     } finally {

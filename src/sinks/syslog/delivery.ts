@@ -8,7 +8,7 @@ import type { FrameResult } from '../../core/telemetry.ts'
 import type { DeadLetterEntry } from '../dead-letter-line.ts'
 import { deadLetterOf } from '../dead-letter-line.ts'
 import type { Pass } from '../pause-gate.ts'
-import type { Piece } from './frames.ts'
+import type { Oversized, Piece, Pieces } from './frames.ts'
 import type { Part } from './part.ts'
 import { isSingle, piecesOf, wholeOf } from './part.ts'
 import type { Answer } from './relp-session.ts'
@@ -126,7 +126,8 @@ export class Delivery {
 
   async #send(part: Part, target: Target, passes: readonly Pass[], sent: Sent): Promise<void> {
     const { telemetry, sink } = this.#shared
-    const pieces = target.framer.pieces(this.#batch, part, ({ index, length }) => sent.oversized.set(index, length))
+    const oversized = ({ index, length }: Oversized) => sent.oversized.set(index, length)
+    const pieces: Pieces = (next) => target.framer.pieces(this.#batch, part, oversized, next)
     const resent = part.inDoubt
     part.inDoubt = 0
     const leaving = ({ indexes, cut, asJson }: Piece): void => {

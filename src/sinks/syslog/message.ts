@@ -23,6 +23,13 @@ export interface MessageOptions extends PayloadOptions {
   readonly oversize: 'truncate' | 'dead-letter'
 }
 
+export type Framing = 'octet' | 'lf'
+
+export interface FramerOptions extends MessageOptions {
+  /** With `relp` each message is a command of RELP. */
+  readonly framing: Framing | 'relp'
+}
+
 export interface Message {
   readonly head: string
   readonly payload: Buffer
@@ -35,6 +42,15 @@ export interface Message {
 const LONGEST_HOSTNAME = 255
 const LONGEST_APP_NAME = 48
 const LONGEST_TAG = 32
+
+/** The texts of an RFC 5424 header that its messages share: before the time, from the host to the id, behind the source. */
+export function constantTexts({ facility, severity, appName, sdId }: MessageOptions, shard: number) {
+  return {
+    start: `<${facility * 8 + Number(severity)}>1 `,
+    middle: ` ${headerText(appName, LONGEST_APP_NAME)} - - [${sdId} id="`,
+    finish: `" shard="${shard}"] `,
+  }
+}
 
 /** Turns envelopes into messages: a header and a payload. A pure function, apart from what it remembers. */
 export class Messages {

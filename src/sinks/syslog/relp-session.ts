@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { abortable } from '../../core/abortable.ts'
 import { Changes } from '../../core/changes.ts'
@@ -9,11 +8,12 @@ import type { ConnectionEnd } from '../../core/telemetry.ts'
 import { networkFault } from '../../net/network-fault.ts'
 import { tlsProblem } from '../../net/tls.ts'
 import { SYSLOG_SETTINGS } from './connect.ts'
+import type { Piece } from './frames.ts'
+import { LARGEST_NUMBER } from './frames.ts'
 import { STALL_MS, stalls } from './send-queue.ts'
 
 const LF = 0x0a
 const OFFERS = 'relp_version=0\nrelp_software=sls-siem-bridge\ncommands=syslog\n'
-const LARGEST_NUMBER = 999_999_999
 /** The longest beginning of a frame: number, command, length. */
 const LONGEST_BEGINNING = 60
 /** Messages and bytes that may wait for their answers. */
@@ -31,10 +31,20 @@ export interface Answer {
   readonly text: string
 }
 
-interface Waiting {
+/** Commands that left together, with numbers one behind the other. */
+interface Run {
+  readonly first: number
   readonly bytes: number
-  readonly answered: (answer: Answer) => void
+  /** By place: whether it has its answer. */
+  readonly isAnswered: Uint8Array
+  /** Commands without an answer. */
+  left: number
+  readonly answered: (nth: number, answer: Answer) => void
 }
+
+const SUCCESS: Answer = { code: '200', text: 'OK' }
+/** The answer of nearly every command, behind its number. */
+const SUCCESS_BYTES = Buffer.from(' rsp 6 200 OK\n')
 
 export interface RelpSessionOptions {
   /** `relp://host:port`, for messages. */
@@ -48,11 +58,15 @@ export class RelpSession {
   readonly #socket: Socket
   readonly #options: RelpSessionOptions
   readonly #over = new AbortController()
-  readonly #waiting = new Map<number, Waiting>()
+  /** Commands that wait for answers, in the order in which they left. */
+  readonly #runs: Run[] = []
+  #waiting = 0
   readonly #changes = new Changes()
   #rest: Buffer = Buffer.alloc(0)
   #next = 1
   #inFlight = 0
+  /** The system has taken everything. */
+  #taken = Promise.resolve()
   #heardAt = 0
   #isOpen = false
   #isWatched = false
@@ -87,7 +101,9 @@ export class RelpSession {
 
   async #open(): Promise<void> {
     const opened = new AbortController()
-    const answer = new Promise<Answer>((resolve) => this.#command('open', Buffer.from(OFFERS), resolve))
+    const answer = new Promise<Answer>((resolve) => {
+      this.#write(Buffer.from(`${this.#next} open ${OFFERS.length} ${OFFERS}\n`), 1, (_, answer) => resolve(answer))
+    })
     const late = sleepUnlessAborted(this.#options.clock, OPEN_MS, opened.signal).then((is) => {
       if (is) this.fail('timeout', `did not answer RELP within ${OPEN_MS / 1000} s`, NO_RELP)
     })
@@ -107,20 +123,26 @@ export class RelpSession {
 
   /** Resolves when another message may leave. Rejects with the Fault that ended the session. */
   async room(): Promise<void> {
-    const hasRoom = (): boolean => this.#waiting.size < WINDOW_MESSAGES && this.#inFlight < WINDOW_BYTES
+    const hasRoom = (): boolean => this.#waiting < WINDOW_MESSAGES && this.#inFlight < WINDOW_BYTES
     if (!hasRoom()) await this.#changes.until(hasRoom, this.over)
-    if (this.#socket.writableNeedDrain) await abortable(once(this.#socket, 'drain'), this.over)
+    await abortable(this.#taken, this.over)
     this.over.throwIfAborted()
   }
 
-  send(message: Buffer, answered: (answer: Answer) => void): void {
-    this.#command('syslog', message, answered)
+  /** The number of the next command. */
+  get next(): number {
+    return this.#next
+  }
+
+  /** Sends commands that begin with this number. `answered` gets their answers by place; `left`: the system has the bytes. */
+  send({ bytes, indexes }: Pick<Piece, 'bytes' | 'indexes'>, answered: Run['answered'], left: () => void): void {
+    this.#write(bytes, indexes.length, answered, left)
   }
 
   /** Ends the session at once. What has no answer is unknown. */
   fail(end: ConnectionEnd, what: string, advice = this.#isOpen ? UNANSWERED : NO_RELP): void {
     if (this.over.aborted) return
-    const kind = this.#waiting.size > 0 && this.#isOpen ? 'ambiguous' : 'transient'
+    const kind = this.#waiting > 0 && this.#isOpen ? 'ambiguous' : 'transient'
     this.#finish(end, new Fault(kind, `${this.#options.name} ${what}`, { code: `syslog_${end}`, advice }))
     this.#socket.destroy()
   }
@@ -133,18 +155,24 @@ export class RelpSession {
     this.#socket.destroySoon()
   }
 
-  #command(command: 'open' | 'syslog', data: Buffer, answered: Waiting['answered']): void {
-    const { length } = data
-    const number = this.#next
-    this.#next = number === LARGEST_NUMBER ? 1 : number + 1
-    this.#waiting.set(number, { bytes: length, answered })
-    this.#inFlight += length
-    // Messages that are written in one turn leave together.
-    this.#socket.cork()
-    this.#socket.write(`${number} ${command} ${length} `)
-    this.#socket.write(data)
-    this.#socket.write('\n')
-    process.nextTick(() => this.#socket.uncork())
+  #write(bytes: Buffer, count: number, answered: Run['answered'], left = () => {}): void {
+    const taken = Promise.withResolvers<void>()
+    this.#taken = taken.promise
+    this.#runs.push({
+      first: this.#next,
+      bytes: bytes.length,
+      isAnswered: new Uint8Array(count),
+      left: count,
+      answered,
+    })
+    this.#next = ((this.#next + count - 1) % LARGEST_NUMBER) + 1
+    this.#waiting += count
+    this.#inFlight += bytes.length
+    this.#socket.write(bytes, (error) => {
+      if (error) return
+      left()
+      taken.resolve()
+    })
     void this.#watch()
   }
 
@@ -154,8 +182,8 @@ export class RelpSession {
     this.#isWatched = true
     const { clock } = this.#options
     this.#heardAt = clock.monotonic()
-    while (this.#waiting.size > 0 && (await sleepUnlessAborted(clock, LOOK_EACH_MS, this.over))) {
-      const isSilent = this.#waiting.size > 0 && clock.monotonic() - this.#heardAt > SILENT_MS
+    while (this.#waiting > 0 && (await sleepUnlessAborted(clock, LOOK_EACH_MS, this.over))) {
+      const isSilent = this.#waiting > 0 && clock.monotonic() - this.#heardAt > SILENT_MS
       if (isSilent) this.fail('timeout', `has answered nothing for ${SILENT_MS / 1000} s`, SILENT)
     }
     this.#isWatched = false
@@ -165,6 +193,7 @@ export class RelpSession {
     if (this.over.aborted) return
     this.#heardAt = this.#options.clock.monotonic()
     this.#rest = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes])
+    this.#readSuccesses()
     for (let frame = this.#frame(); frame !== undefined && !this.over.aborted; frame = this.#frame()) {
       const { number, command, data } = frame
       if (command === 'rsp') this.#answered(number, data)
@@ -194,13 +223,47 @@ export class RelpSession {
     return { number: Number(number), command, data }
   }
 
+  /** Reads answers of success as far as nothing else comes. */
+  #readSuccesses(): void {
+    const bytes = this.#rest
+    let at = 0
+    for (;;) {
+      let number = 0
+      let end = at
+      for (let digit = numeral(bytes[end]); digit >= 0 && end - at < 9; digit = numeral(bytes[end])) {
+        number = number * 10 + digit
+        end++
+      }
+      let same = 0
+      while (same < SUCCESS_BYTES.length && bytes[end + same] === SUCCESS_BYTES[same]) same++
+      if (end === at || same < SUCCESS_BYTES.length) break
+      this.#settle(number, SUCCESS)
+      at = end + same
+    }
+    this.#rest = bytes.subarray(at)
+  }
+
   #answered(number: number, data: string): void {
-    const waiting = this.#waiting.get(number)
-    if (waiting === undefined) return
-    this.#waiting.delete(number)
-    this.#inFlight -= waiting.bytes
     const [, code = '', text = ''] = /^(\d{3}) ?([\s\S]*)$/.exec(data) ?? []
-    waiting.answered({ code, text })
+    this.#settle(number, { code, text })
+  }
+
+  /** An answer that nothing waits for is ignored. */
+  #settle(number: number, answer: Answer): void {
+    for (const [place, run] of this.#runs.entries()) {
+      const nth = (number - run.first + LARGEST_NUMBER) % LARGEST_NUMBER
+      if (nth >= run.isAnswered.length) continue
+      if (run.isAnswered[nth] === 1) return
+      run.isAnswered[nth] = 1
+      run.left--
+      this.#waiting--
+      if (run.left === 0) {
+        this.#runs.splice(place, 1)
+        this.#inFlight -= run.bytes
+      }
+      run.answered(nth, answer)
+      return
+    }
   }
 
   /** With TLS 1.3 a server looks at our certificate after the handshake, and its alert comes here. */
@@ -220,6 +283,11 @@ export class RelpSession {
     this.#over.abort(fault)
     this.#options.ended(end)
   }
+}
+
+/** The value of a digit; less than 0 for another byte, or none. */
+function numeral(byte: number | undefined): number {
+  return byte !== undefined && byte >= 0x30 && byte <= 0x39 ? byte - 0x30 : -1
 }
 
 const UNANSWERED =

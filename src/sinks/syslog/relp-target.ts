@@ -3,7 +3,6 @@ import { abortable } from '../../core/abortable.ts'
 import type { ConnectionEnd } from '../../core/telemetry.ts'
 import type { Sending } from './connected-target.ts'
 import { ConnectedTarget } from './connected-target.ts'
-import { messagesOf } from './frames.ts'
 import type { Answer } from './relp-session.ts'
 import { RelpSession } from './relp-session.ts'
 import type { SendOptions } from './target.ts'
@@ -20,11 +19,7 @@ export class RelpTarget extends ConnectedTarget<RelpSession> {
       answered(index, answer)
     })
     return {
-      put: (session, { bytes, indexes }) => {
-        for (const [nth, message] of messagesOf(bytes).entries()) {
-          session.send(message, sent.expect(indexes[nth] as number))
-        }
-      },
+      put: (session, piece, left) => session.send(piece, sent.expect(piece.indexes), left),
       confirmed: (session) => abortable(sent.all(), session.over),
     }
   }
@@ -34,26 +29,27 @@ export class RelpTarget extends ConnectedTarget<RelpSession> {
   }
 }
 
-/** The messages of one send, answered in the order in which they left. */
+/** The messages of one send. Their answers are told in the order in which they left. */
 class Sent {
   readonly #tell: SendOptions['answered']
-  readonly #open: { readonly index: number; answer?: Answer }[] = []
+  readonly #indexes: number[] = []
+  /** Of messages behind one that has no answer yet, by their place. */
+  readonly #early = new Map<number, Answer>()
   readonly #done = Promise.withResolvers<void>()
+  #told = 0
   #isWaited = false
 
   constructor(tell: SendOptions['answered']) {
     this.#tell = tell
   }
 
-  expect(index: number): (answer: Answer) => void {
-    const message: { readonly index: number; answer?: Answer } = { index }
-    this.#open.push(message)
-    return (answer) => {
-      message.answer = answer
-      for (let first = this.#open[0]; first?.answer; first = this.#open[0]) {
-        this.#open.shift()
-        this.#tell(first.index, first.answer)
-      }
+  /** Takes the answers to the messages of these events, by their place among them. */
+  expect(indexes: readonly number[]): (nth: number, answer: Answer) => void {
+    const first = this.#indexes.length
+    for (const index of indexes) this.#indexes.push(index)
+    return (nth, answer) => {
+      if (first + nth === this.#told) this.#next(answer)
+      else this.#early.set(first + nth, answer)
       this.#look()
     }
   }
@@ -65,7 +61,16 @@ class Sent {
     return this.#done.promise
   }
 
+  /** Tells of the next answer, and of those that waited for it. */
+  #next(answer: Answer): void {
+    this.#tell(this.#indexes[this.#told++] as number, answer)
+    for (let early = this.#early.get(this.#told); early; early = this.#early.get(this.#told)) {
+      this.#early.delete(this.#told)
+      this.#tell(this.#indexes[this.#told++] as number, early)
+    }
+  }
+
   #look(): void {
-    if (this.#isWaited && this.#open.length === 0) this.#done.resolve()
+    if (this.#isWaited && this.#told === this.#indexes.length) this.#done.resolve()
   }
 }

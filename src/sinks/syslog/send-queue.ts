@@ -6,26 +6,29 @@ import { sleepUnlessAborted } from '../../core/clock.ts'
 /** The other side is dead or blocked if it takes no byte for so long. */
 export const STALL_MS = 30_000
 const LOOK_EACH_MS = 1_000
-const TABLES = ['/proc/net/tcp', '/proc/net/tcp6']
 
-/** One reading of the tables serves everybody who asks meanwhile. */
-let reading: Promise<readonly string[]> | undefined
+/** The kernel goes through all its connections for each reading, so one serves everybody who asks meanwhile. */
+const readings = new Map<string, Promise<string>>()
 
 /**
  * Bytes of a connection that the other kernel has not acknowledged, as this kernel tells them. Node has no call for it.
  * `undefined` where the system does not tell.
  */
-export async function unacknowledged({ localPort, remotePort }: Socket): Promise<number | undefined> {
+export async function unacknowledged({ localPort, remotePort, remoteFamily }: Socket): Promise<number | undefined> {
   if (localPort === undefined || remotePort === undefined) return undefined
-  reading ??= Promise.all(TABLES.map((path) => readFile(path, 'latin1').catch(() => ''))).finally(() => {
-    reading = undefined
-  })
   const row = new RegExp(`:${hex(localPort)} [0-9A-F]+:${hex(remotePort)} [0-9A-F]{2} ([0-9A-F]+):`)
-  for (const table of await reading) {
-    const queued = row.exec(table)?.[1]
-    if (queued !== undefined) return Number.parseInt(queued, 16)
-  }
-  return undefined
+  const queued = row.exec(await tableAt(remoteFamily === 'IPv6' ? '/proc/net/tcp6' : '/proc/net/tcp'))?.[1]
+  return queued === undefined ? undefined : Number.parseInt(queued, 16)
+}
+
+function tableAt(path: string): Promise<string> {
+  const reading =
+    readings.get(path) ??
+    readFile(path, 'latin1')
+      .catch(() => '')
+      .finally(() => readings.delete(path))
+  readings.set(path, reading)
+  return reading
 }
 
 /**

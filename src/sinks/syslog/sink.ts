@@ -10,9 +10,8 @@ import { Evidence } from '../evidence.ts'
 import { PauseGate } from '../pause-gate.ts'
 import type { Sink } from '../sink.ts'
 import { Delivery } from './delivery.ts'
-import type { Framing } from './frames.ts'
 import { Framer } from './frames.ts'
-import type { MessageOptions } from './message.ts'
+import type { FramerOptions, Framing, MessageOptions } from './message.ts'
 import { Pace } from './pace.ts'
 import { RelpTarget } from './relp-target.ts'
 import type { Shared } from './shared.ts'
@@ -49,10 +48,11 @@ export class SyslogSink implements Sink {
     const scope = { of: 'sink', sink } as const
     const pace = maxEps === undefined ? undefined : new Pace(maxEps, clock)
     const framer = new Framer(options, pace?.most)
-    const counting = new Framer({ ...options, framing: 'octet' }, pace?.most)
+    const framerOf = (framing: FramerOptions['framing']) => new Framer({ ...options, framing }, pace?.most)
+    const [counting, commands] = [framerOf('octet'), framerOf('relp')]
     const all = urls.map((url): Target => {
       if (url.startsWith('udp:')) return new UdpTarget({ ...options, url, pace, framer: counting })
-      if (url.startsWith('relp')) return new RelpTarget({ ...options, url, pace, framer: counting })
+      if (url.startsWith('relp')) return new RelpTarget({ ...options, url, pace, framer: commands })
       return new StreamTarget({ ...options, url, pace, framer })
     })
     const targets = new Endpoints<Target>(all, {

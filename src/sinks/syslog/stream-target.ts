@@ -7,7 +7,7 @@ import { ConnectedTarget } from './connected-target.ts'
 import { Stream } from './stream.ts'
 
 /** A connection takes batches until one of these, and is drained. More of them keeps checkpoints behind; less wastes ports. */
-const ROTATE_BYTES = 4_000_000
+const ROTATE_BYTES = 8_000_000
 const ROTATE_MS = 1_000
 const QUIET_MS = 200
 /** Connections of a target that drain at the same time. Some collectors take ten from one address. */
@@ -32,7 +32,7 @@ export class StreamTarget extends ConnectedTarget<Stream> {
 
   protected override sending(): Sending<Stream> {
     return {
-      put: (stream, { bytes }) => stream.write(bytes),
+      put: (stream, { bytes }, left) => stream.write(bytes, left),
       confirmed: async (stream) => {
         const offset = stream.written
         await (this.#drains ? stream.drained : this.#aged(stream, offset))

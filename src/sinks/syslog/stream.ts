@@ -14,7 +14,9 @@ import { STALL_MS, stalls, unacknowledged } from './send-queue.ts'
 
 const FIN_MS = 30_000
 const KEEP_ALIVE_MS = 15_000
-const LOOK_EACH_MS = 5
+/** A look costs a millisecond of CPU and more. */
+const FIRST_LOOK_MS = 10
+const LONGEST_LOOK_MS = 40
 /** A receiver that refuses a frame needs this long to say so. Less gave false confirmations. */
 const LEAST_GRACE_MS = 50
 /** Where the system does not tell of the send queue. */
@@ -35,6 +37,7 @@ export interface StreamOptions {
 export class Stream implements Connection {
   readonly #socket: Socket
   readonly #options: StreamOptions
+  readonly next = 1
   readonly #over = new AbortController()
   readonly #drained = Promise.withResolvers<void>()
   /** Our FIN was asked for. */
@@ -92,10 +95,11 @@ export class Stream implements Connection {
     this.over.throwIfAborted()
   }
 
-  write(bytes: Buffer): void {
+  /** `left`: called when the system has taken them. */
+  write(bytes: Buffer, left: () => void): void {
     this.#written += bytes.length
     this.#writtenAt = this.#options.clock.monotonic()
-    this.#socket.write(bytes)
+    this.#socket.write(bytes, (error) => error ?? left())
   }
 
   /**
@@ -182,11 +186,10 @@ export class Stream implements Connection {
 
   /** False where the system does not tell. */
   async #sendQueueEmpty(): Promise<boolean> {
-    for (;;) {
-      this.over.throwIfAborted()
+    for (let gap = FIRST_LOOK_MS; ; gap = Math.min(2 * gap, LONGEST_LOOK_MS)) {
+      await this.#options.clock.sleep(gap, this.over)
       const inKernel = await unacknowledged(this.#socket)
       if (this.#socket.writableLength + (inKernel ?? 0) === 0) return inKernel !== undefined
-      await this.#options.clock.sleep(LOOK_EACH_MS, this.over)
     }
   }
 

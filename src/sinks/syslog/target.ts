@@ -2,7 +2,7 @@ import type { Clock } from '../../core/clock.ts'
 import type { Fault } from '../../core/errors.ts'
 import type { Telemetry } from '../../core/telemetry.ts'
 import type { Tls } from '../../net/tls.ts'
-import type { Framer, Piece } from './frames.ts'
+import type { Framer, Piece, Pieces } from './frames.ts'
 import type { Pace } from './pace.ts'
 import type { Answer } from './relp-session.ts'
 
@@ -41,7 +41,7 @@ export interface Target {
   /** How often it confirmed anything. */
   readonly confirmations: number
   /** Sends the pieces and resolves when they are confirmed. Rejects with a Fault, or with the signal's reason. */
-  send(pieces: Iterable<Piece>, options: SendOptions): Promise<void>
+  send(pieces: Pieces, options: SendOptions): Promise<void>
   /** Whether it can be connected to. */
   probe(signal: AbortSignal): Promise<Fault | undefined>
   /** Only after all deliveries were settled or aborted. */

@@ -8,7 +8,7 @@ import { Fault } from '../../core/errors.ts'
 import { names } from '../../net/names.ts'
 import { networkFault } from '../../net/network-fault.ts'
 import { SYSLOG_SETTINGS } from './connect.ts'
-import type { Framer, Piece } from './frames.ts'
+import type { Framer, Pieces } from './frames.ts'
 import { messagesOf } from './frames.ts'
 import type { Answer } from './relp-session.ts'
 import type { SendOptions, Target, TargetOptions } from './target.ts'
@@ -37,7 +37,7 @@ export class UdpTarget implements Target {
     this.#writers = pLimit(options.connections)
   }
 
-  async send(pieces: Iterable<Piece>, options: SendOptions): Promise<void> {
+  async send(pieces: Pieces, options: SendOptions): Promise<void> {
     const { clock, sink, telemetry } = this.#options
     const signal = AbortSignal.any([options.signal, this.#stop.signal])
     try {
@@ -78,9 +78,9 @@ export class UdpTarget implements Target {
   }
 
   /** Resolves with the messages that this network does not take, by the number of their event. */
-  async #write(socket: Socket, pieces: Iterable<Piece>, { leaving, signal }: SendOptions) {
+  async #write(socket: Socket, pieces: Pieces, { leaving, signal }: SendOptions) {
     const refused = new Map<number, Answer>()
-    for (const piece of pieces) {
+    for (const piece of pieces()) {
       await this.#options.pace?.take(piece.indexes.length, signal)
       signal.throwIfAborted()
       leaving(piece)
