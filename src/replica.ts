@@ -95,6 +95,7 @@ export async function runReplica(
     ...(sources.length === 1 ? aboutSource(sources[0] as SourceConfig) : { sources: sources.map(aboutSource) }),
     ...(sinks.length === 1 ? aboutSink(sinks[0] as SinkConfig) : { sinks: sinks.map(aboutSink) }),
   })
+  tellOfDatabases(config, telemetry)
   const unwatch = watchEventLoop((seconds) => metrics.event_loop_delay_seconds.observe(seconds))
   try {
     const bridge = new Bridge(config, telemetry, credentials)
@@ -139,6 +140,22 @@ export async function runReplica(
     await admin.close()
     await statusClients.close()
     flush()
+  }
+}
+
+/** The log tells when a database of the step geoip was replaced. */
+function tellOfDatabases({ sources, routing }: Config, telemetry: Telemetry): void {
+  for (const step of [...sources, ...routing.routes].flatMap(({ shape }) => shape)) {
+    if (step.name !== 'geoip') continue
+    const { database } = step
+    database.changed = (error) => {
+      if (error === undefined)
+        telemetry.notice('info', 'a geoip database has changed and is in use', { path: database.path })
+      else {
+        const message = 'a geoip database has changed but cannot be used; the one read before stays in use'
+        telemetry.notice('warn', message, { path: database.path, error })
+      }
+    }
   }
 }
 
@@ -257,6 +274,7 @@ function reloader(
     }
     // Before the first log takes a new route: `increase()` does not see a series that begins above 0.
     startAtZero(metrics, knownNames(loaded.config).logstores)
+    tellOfDatabases(loaded.config, telemetry)
     bridge.use(loaded.config)
     telemetry.reloaded('done')
     telemetry.notice('info', 'the configuration is in use from the next pull on')

@@ -18,6 +18,7 @@ export type Step =
   | JsonStep
   | ParseStep
   | GrokStep
+  | GeoipStep
   | KvStep
   | TimeStep
   | RenameStep
@@ -84,6 +85,27 @@ export interface GrokShape {
   /** The pattern's names by those of the parser; others, and values that are `-`, are left out. Absent: the same names. */
   readonly names?: ReadonlyMap<string, string>
   readonly grok: Grok
+}
+
+/** Adds the place of an address. */
+export interface GeoipStep {
+  readonly name: 'geoip'
+  readonly field: Path
+  readonly database: GeoDatabase
+  /** The content that the place becomes, as a JSON object. */
+  readonly into: string
+  readonly onFailure: OnFailure
+}
+
+/** What is known of an address. */
+export type GeoRecord = Readonly<Record<string, unknown>>
+
+export interface GeoDatabase {
+  readonly path: string
+  /** Told when the file is read again, with what keeps it from being used, if anything does. */
+  changed: (error: unknown) => void
+  /** `undefined` for an address that is not in it. Throws if the text is no address, or the record cannot be read. */
+  lookUp(address: string): GeoRecord | undefined
 }
 
 /** Makes fields of the pairs `key=value` in a text. */

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { programOf, referenceEncoder } from '../../src/parts.ts'
 import { PRODUCTS } from '../../src/pipeline/products.ts'
+import { mmdb } from '../support/mmdb.ts'
 import { accepted } from './config/file/given-file.ts'
 import { encodeAll, position } from './pipeline/encode-all.ts'
 import { content, group, list, log, tag, time } from './pipeline/wire.ts'
@@ -11,6 +12,15 @@ const page = readFileSync(new URL('../../docs/shaping.md', import.meta.url), 'ut
 const examples = [...page.matchAll(/```yaml\n(- .*?)```\n\n```json\n(.*?)```\n\n```json\n(.*?)```/gs)]
 
 const [, policy = ''] = /```yaml\n(apiVersion: audit.*?)```/s.exec(page) ?? []
+
+const HANGZHOU = {
+  continent: { code: 'AS', names: { en: 'Asia', de: 'Asien' } },
+  country: { iso_code: 'CN', geoname_id: 1_814_991, names: { en: 'China' } },
+  subdivisions: [{ iso_code: 'ZJ', names: { en: 'Zhejiang' } }],
+  city: { names: { en: 'Hangzhou' } },
+  location: { latitude: 30.2936, longitude: 120.1614, time_zone: 'Asia/Shanghai' },
+}
+const database = mmdb({ '203.0.113.0/24': HANGZHOU })
 
 const CONFIG = `version: 1
 sources: {default: {endpoint: cn-hangzhou.log.aliyuncs.com, project: audit, logstore: audit, group: siem}}
@@ -24,7 +34,7 @@ routes:
 function envelopeOf(steps: string, members: Readonly<Record<string, string>>): object {
   const { config } = accepted(CONFIG + steps.replace(/^/gm, '      '), {
     env: { TOKEN: 'x', SLS_AK_ID: 'i', SLS_AK_KEY: 'k' },
-    files: { 'audit-policy.yaml': policy },
+    files: { 'audit-policy.yaml': policy, 'city.mmdb': database },
   })
   const [source] = config.sources
   if (source === undefined) throw new Error('no source')

@@ -5,6 +5,7 @@ import type { TimeFormat } from '../../routing/time-format.ts'
 import { isZone, NAMED_FORMATS, parseTimeFormat } from '../../routing/time-format.ts'
 import { boolean, matching, choice as oneOf } from '../parsers.ts'
 import { auditPolicy, docker } from './container-steps.ts'
+import { geoipIn } from './geoip-step.ts'
 import { grokIn } from './grok-step.ts'
 import type { Described, TextParser } from './shape.ts'
 import {
@@ -99,6 +100,7 @@ const stepsIn = (folder: string): Readonly<Record<Step['name'], Described<Draft>
       (byDefault) => ({ name: 'parse', field: from, as, prefix, onFailure: on_failure ?? byDefault }),
   ),
   grok: grokIn(folder),
+  geoip: geoipIn(folder),
   kv: made(
     map(
       {

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import type { AddStep, JsonStep, OnFailure, RenameStep, Step, TimeStep } from '../../routing/step.ts'
 import { auditPolicy } from './audit-event.ts'
 import { docker } from './docker.ts'
+import { geoip } from './geoip.ts'
 import { grok } from './grok.ts'
 import { compactJson, membersOf } from './json.ts'
 import type { Log, Members, Value } from './log.ts'
@@ -33,6 +34,8 @@ function apply(log: Log, step: Step): Log | OnFailure {
       return json(log, step)
     case 'parse':
       return parse(log, step)
+    case 'geoip':
+      return geoip(log, step)
     case 'grok':
       return grok(log, step)
     case 'kv':

@@ -48,7 +48,7 @@ export function blamed(extra: Given, asked?: readonly Peer[]): string[] {
 }
 
 /** A directory that goes away with the test, and a function that writes into it and returns the path. */
-export function temporaryFiles(): { directory: string; write: (name: string, content: string) => string } {
+export function temporaryFiles(): { directory: string; write: (name: string, content: string | Buffer) => string } {
   const directory = mkdtempSync(join(tmpdir(), 'bridge-config-'))
   onTestFinished(() => rmSync(directory, { recursive: true }))
   return {

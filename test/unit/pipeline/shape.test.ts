@@ -11,7 +11,7 @@ import { parsePath } from '../../../src/routing/path.ts'
 import { parsePattern } from '../../../src/routing/pattern.ts'
 import { parseReplacement } from '../../../src/routing/replacement.ts'
 import type { TextProblem } from '../../../src/routing/scanner.ts'
-import type { KvStep, LineShape, OnFailure, Step } from '../../../src/routing/step.ts'
+import type { GeoRecord, KvStep, LineShape, OnFailure, Step } from '../../../src/routing/step.ts'
 import { LINE_SHAPES, ON_FAILURE } from '../../../src/routing/step.ts'
 import { parseTemplate } from '../../../src/routing/template.ts'
 import { parseTimeFormat } from '../../../src/routing/time-format.ts'
@@ -495,5 +495,49 @@ describe('grok', () => {
 
   test('the pattern reads what the parser does not', () => {
     expect(shaped({ a: `web: ${LINES[1]}` }, step(['%{COMBINEDAPACHELOG}']))).toContain('clientip="127.0.0.1"')
+  })
+})
+
+describe('geoip', () => {
+  const geoip = (record: GeoRecord | undefined, more: { into?: string; onFailure?: OnFailure } = {}): Step => ({
+    ...{ name: 'geoip', field: parsed(parsePath('ip')), into: 'geo', onFailure: 'drop', ...more },
+    database: {
+      path: '',
+      changed: () => {},
+      lookUp: (address) => {
+        if (address === 'broken') throw new Error('a record that cannot be read')
+        return record
+      },
+    },
+  })
+
+  test('flattens what MaxMind has of an address, and leaves the names of other values', () => {
+    const record = {
+      city: { names: { en: 'Oslo' } },
+      autonomous_system_number: 64_500,
+      big: 2n ** 70n,
+      traits: { a: 1 },
+    }
+    expect(shaped({ ip: '203.0.113.9' }, geoip(record))).toBe(
+      'ip="203.0.113.9" geo={"city_name":"Oslo","autonomous_system_number":64500,"big":"1180591620717411303424"}',
+    )
+    expect(shaped({ ip: '203.0.113.9' }, geoip({ country: 'NO', city: 'Oslo' }, { into: 'where' }))).toBe(
+      'ip="203.0.113.9" where={"country":"NO","city":"Oslo"}',
+    )
+  })
+
+  test('of a region without a country gives the code alone', () => {
+    const record = { subdivisions: [{ iso_code: 'ZJ' }] }
+    expect(shaped({ ip: '203.0.113.9' }, geoip(record))).toBe('ip="203.0.113.9" geo={"region_iso_code":"ZJ"}')
+  })
+
+  test('leaves a log whose address is unknown or absent, and fails where the look-up does', () => {
+    expect(applyShape(logOf({ ip: '10.0.0.1' }), [geoip(undefined)], 'r')).toMatchObject({ fate: 'keep', failures: [] })
+    expect(applyShape(logOf({ a: '10.0.0.1' }), [geoip({})], 'r')).toMatchObject({ fate: 'keep', failures: [] })
+    expect(applyShape(logOf({ ip: 'broken' }), [geoip({})], 'r')).toMatchObject({
+      fate: 'drop',
+      failures: [{ where: 'r', step: 'geoip' }],
+    })
+    expect(applyShape(logOf({ ip: Buffer.from('ff', 'hex') }), [geoip({})], 'r')).toMatchObject({ fate: 'drop' })
   })
 })

@@ -2,6 +2,9 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Program } from '../../../src/pipeline/program.ts'
 import { TopicSelection } from '../../../src/pipeline/select.ts'
+import { parseGrok } from '../../../src/routing/grok.ts'
+import type { Pattern } from '../../../src/routing/pattern.ts'
+import { parsePattern } from '../../../src/routing/pattern.ts'
 import type { TextProblem } from '../../../src/routing/scanner.ts'
 import type { Step } from '../../../src/routing/step.ts'
 import { ON_FAILURE } from '../../../src/routing/step.ts'
@@ -59,6 +62,15 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
     values: new Map(Object.entries(values)),
   })),
   key.map((field) => ({ name: 'raw' as const, field })),
+  keys.map((fields) => ({ name: 'lowercase' as const, fields })),
+  fc.tuple(key, onFailure).map(([field, fate]) => ({
+    ...{ name: 'replace' as const, field, onFailure: fate },
+    replacement: { pattern: parsePattern('[0-9]+|"') as Pattern, parts: ['<', 0, '>'] },
+  })),
+  fc.tuple(key, onFailure).map(([field, fate]) => ({
+    ...{ name: 'grok' as const, field: pathOf(`["${field.replace(/["\n]/g, '')}"]`), onFailure: fate },
+    match: [parsed(parseGrok('%{DAY:x}(?<a>.)', new Map([['DAY', { text: '[0-9]{4}-[0-9-]+', place: '' }]])))],
+  })),
   times,
 )
 const shapes = fc.array(steps, { maxLength: 3 })

@@ -29,14 +29,14 @@ export function fileOf(sections: Readonly<Record<string, string>> = {}): string 
 
 interface Options {
   readonly env?: Readonly<Record<string, string>>
-  readonly files?: Readonly<Record<string, string>>
+  readonly files?: Readonly<Record<string, string | Buffer>>
   readonly asked?: readonly Peer[]
 }
 
 function loaded(text: string | Buffer, { env = {}, files = {}, asked }: Options = {}) {
   const { directory, write } = temporaryFiles()
   for (const [name, content] of Object.entries(files)) write(name, content)
-  const path = write('bridge.yaml', text as string)
+  const path = write('bridge.yaml', text)
   const result = loadConfigFile(path, { ...KEYS, TOKEN: 'a-token', ...env }, surroundings, asked)
   return { result, directory, path }
 }

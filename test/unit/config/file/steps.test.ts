@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { mmdb } from '../../../support/mmdb.ts'
 import { accepted, fileOf, told } from './given-file.ts'
 
 /** A file with one step, in line 4. */
@@ -65,5 +66,26 @@ describe('grok', () => {
     ['{field: a}', /grok\.match: is required and not set$/],
   ])('is refused at the place of the mistake: %s', (step, problem) => {
     expect(told(withStep(`{grok: ${step}}`), { files: folder })).toEqual([expect.stringMatching(problem)])
+  })
+})
+
+describe('geoip', () => {
+  const CITY = mmdb({ '203.0.113.0/24': { city: { names: { en: 'Hangzhou' } } } })
+
+  test('opens a database beside the file', () => {
+    const { config } = accepted(withStep('{geoip: {field: clientip, database: city.mmdb}}'), {
+      files: { 'city.mmdb': CITY },
+    })
+    expect(config.routing.routes[0]?.shape).toMatchObject([{ name: 'geoip', into: 'geo', onFailure: 'keep' }])
+  })
+
+  test.each([
+    ['none.mmdb', /^4:\d+ .*geoip\.database: cannot be used: ENOENT/],
+    ['broken.mmdb', /^4:\d+ .*geoip\.database: cannot be used: it is no MaxMind database, or is not whole$/],
+    ['.', /^4:\d+ .*geoip\.database: cannot be used: it is a directory, not a regular file$/],
+  ])('refuses the database %s', (database, problem) => {
+    const files = { 'broken.mmdb': CITY.subarray(0, CITY.length - 40) }
+    const step = `{geoip: {field: a, database: ${database}}}`
+    expect(told(withStep(step), { files })).toEqual([expect.stringMatching(problem)])
   })
 })
