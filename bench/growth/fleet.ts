@@ -219,6 +219,7 @@ export class Fleet {
     return {
       sinks: new Set(['splunk_hec']),
       begin: () => ({ isEmpty: true, add: () => {} }),
+      topics: () => new Map(),
       encode,
       recycle: () => {},
     }

@@ -1,4 +1,4 @@
-import type { Batch, EncodeCounts, PullPosition } from '../core/batch.ts'
+import type { Batch, EncodeCounts, PullPosition, TopicLogs } from '../core/batch.ts'
 import type { Lease } from '../core/lease.ts'
 import type { Inflate } from '../sls/lz4.ts'
 import type { ByteBudget } from './byte-budget.ts'
@@ -32,6 +32,8 @@ export interface PullEncoder {
    * it before is left out.
    */
   encode(body: Buffer, at: PullPosition, sent?: SentEvents): Generator<Batch, EncodeCounts>
+  /** The logs of a body that was encoded before, by topic. */
+  topics(body: Buffer, at: PullPosition): ReadonlyMap<string, TopicLogs>
   /** The batch is settled; its memory may serve another. */
   recycle(batch: Batch): void
 }

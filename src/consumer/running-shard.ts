@@ -17,6 +17,7 @@ import { ShardDeliveries } from './shard-deliveries.ts'
 import { ShardFetcher } from './shard-fetcher.ts'
 import type { ShardLag } from './shard-lag.ts'
 import type { ShardLife } from './shard-life.ts'
+import type { TopicsSeen } from './topics-seen.ts'
 
 /** What all shards of a worker share. */
 export interface ShardContext {
@@ -25,6 +26,7 @@ export interface ShardContext {
   downstream: Downstream
   readonlyShards: ReadonlyShards
   nothingWanted: NothingWanted
+  topicsSeen: TopicsSeen
   clock: Clock
   telemetry: Telemetry
 }
@@ -115,7 +117,7 @@ export class RunningShard {
   }
 
   async #pullUntilDraining(): Promise<void> {
-    const { membership, reading, downstream, nothingWanted, clock, telemetry } = this.#context
+    const { membership, reading, downstream, nothingWanted, topicsSeen, clock, telemetry } = this.#context
     const { lease, life, from, lag, draining } = this.#start
     const fetcher = new ShardFetcher({
       shard: lease.shard,
@@ -123,6 +125,7 @@ export class RunningShard {
       reading,
       downstream,
       nothingWanted,
+      topicsSeen,
       sinks: () => this.#deliveries.sinks,
       sent: () => this.#deliveries.sent,
       life,

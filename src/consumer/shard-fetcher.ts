@@ -1,4 +1,4 @@
-import type { Batch, EncodeCounts } from '../core/batch.ts'
+import type { Batch, EncodeCounts, PullPosition } from '../core/batch.ts'
 import type { Clock } from '../core/clock.ts'
 import { whileWaiting } from '../core/clock.ts'
 import { Fault } from '../core/errors.ts'
@@ -15,6 +15,7 @@ import type { Downstream, SentEvents } from './downstream.ts'
 import type { NothingWanted } from './nothing-wanted.ts'
 import type { Reading } from './reading.ts'
 import type { ShardLife } from './shard-life.ts'
+import type { TopicsSeen } from './topics-seen.ts'
 
 /** One successful pull, known to be well-formed to its end. */
 export interface Fetched {
@@ -38,6 +39,7 @@ export interface ShardFetcherOptions {
   reading: Pick<Reading, 'fetchCount' | 'query'>
   downstream: Pick<Downstream, 'budget' | 'bodies' | 'encoder'>
   nothingWanted: NothingWanted
+  topicsSeen: TopicsSeen
   /** The sinks that the next pull is likely to have something for. */
   sinks: () => ReadonlySet<string>
   /** What left of the next pull before. */
@@ -191,10 +193,11 @@ export class ShardFetcher {
       if (body.length > 0) await ownTurn()
       const firstGroup = reading.query || !this.#cursorsCountGroups ? undefined : firstGroupOf(pull, cursor)
       const sent = this.#options.sent() ?? encoder.begin()
-      const encoding = encoder.encode(body, { ...shard, cursor, firstGroup }, sent)
+      const at = { ...shard, cursor, firstGroup }
+      const encoding = encoder.encode(body, at, sent)
       return {
         nextCursor: pull.nextCursor,
-        batches: this.#batches(encoding, body, done),
+        batches: this.#batches(encoding, { body, at }, done),
         atEnd: this.#reachedEnd(pull, cursor),
         empty: pull.groupCount === 0 && pull.nextCursor === cursor,
         serverTimeMs: pull.serverTimeMs,
@@ -209,10 +212,10 @@ export class ShardFetcher {
 
   async *#batches(
     encoding: Generator<Batch, EncodeCounts>,
-    body: Buffer,
+    { body, at }: { body: Buffer; at: PullPosition },
     done: () => void,
   ): AsyncGenerator<Batch, void> {
-    const { shard, nothingWanted, telemetry } = this.#options
+    const { shard, nothingWanted, topicsSeen, telemetry } = this.#options
     try {
       // Examining a large body used this turn. The first batch gets another.
       if (body.length > LARGE_BODY_BYTES) await ownTurn()
@@ -225,6 +228,7 @@ export class ShardFetcher {
       const { logs, filtered, routed, failures } = step.value
       telemetry.pulled(shard, logs, body.length)
       nothingWanted.pulled(body, step.value)
+      topicsSeen.pulled(body, at)
       for (const [reason, count] of filtered) telemetry.filtered(shard, reason, count)
       for (const [route, count] of routed) telemetry.routed(shard, route, count)
       for (const [place, count] of failures) {

@@ -10,8 +10,9 @@ import { ReleasedShards } from './released-shards.ts'
 import type { ShardContext } from './running-shard.ts'
 import type { ShardOutcome } from './shard-consumer.ts'
 import { ShardConsumer } from './shard-consumer.ts'
+import { TopicsSeen } from './topics-seen.ts'
 
-export type WorkerOptions = Omit<ShardContext, 'readonlyShards' | 'nothingWanted'>
+export type WorkerOptions = Omit<ShardContext, 'readonlyShards' | 'nothingWanted' | 'topicsSeen'>
 
 interface HeldShard {
   readonly lease: ShardLease
@@ -58,7 +59,13 @@ export class Worker {
       minAgeMs: membership.heartbeatMs / 4,
     })
     const nothingWanted = new NothingWanted({ logstore: membership.logstore, clock, telemetry })
-    this.#context = { membership, reading, downstream, readonlyShards, nothingWanted, clock, telemetry }
+    const topicsSeen = new TopicsSeen({
+      logstore: membership.logstore,
+      encoder: downstream.encoder,
+      clock,
+      telemetry,
+    })
+    this.#context = { membership, reading, downstream, readonlyShards, nothingWanted, topicsSeen, clock, telemetry }
     this.#released = new ReleasedShards({ membership, readonlyShards, telemetry })
     this.#heartbeats = new Heartbeats({
       membership,

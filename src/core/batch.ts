@@ -76,6 +76,13 @@ export function originOf({ source, project, logstore, shard, cursor }: PullPosit
   return { source, project, logstore, shard, cursor }
 }
 
+/** Logs of one topic in a pull. */
+export interface TopicLogs {
+  readonly logs: number
+  /** Those whose log group nobody wants, whatever is in the log. */
+  readonly dropped: number
+}
+
 /** Counts of the logs of one pull. Only what happened has an entry. */
 export interface EncodeCounts {
   /** All logs of the body, filtered ones included. */

@@ -1,3 +1,4 @@
+import type { TopicLogs } from './batch.ts'
 import type { Fault } from './errors.ts'
 import type { LogstoreRef, ShardRef } from './shard.ts'
 
@@ -77,6 +78,8 @@ export interface Telemetry {
   pullWaits(shard: ShardRef, fault: Fault, seconds: number): void
   /** Nothing leaves of these logs: `topic`, or the reason of the route that drops them. */
   filtered(shard: ShardRef, reason: string, logs: number): void
+  /** Logs of some pulls by topic: not all pulls are looked at. */
+  topicsSeen(logstore: LogstoreRef, topics: ReadonlyMap<string, TopicLogs>): void
   /** Events of one pull that take this route to their sinks. */
   routed(shard: ShardRef, route: string, events: number): void
   /** A step of a route, or of the source of that name, failed on so many logs. */
@@ -148,6 +151,7 @@ export const NO_TELEMETRY: Telemetry = {
   pullWaits: ignore,
   filtered: ignore,
   routed: ignore,
+  topicsSeen: ignore,
   parseFailed: ignore,
   checkpointCommitted: ignore,
   checkpointFailed: ignore,

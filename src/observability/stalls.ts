@@ -52,18 +52,26 @@ export class Stalls {
     this.#endedAt.set(`${of} ${name}`, this.#clock.monotonic())
   }
 
+  /** Whether it has lasted for so long that it is a reason. */
+  lasts(of: 'sink' | 'pull', name: string): boolean {
+    const stall = this.#stalls.get(`${of} ${name}`)
+    return stall !== undefined && isLasting(stall, this.#clock.monotonic())
+  }
+
   /** One line for each of the first that have lasted for a minute, or for seconds if descriptors are missing. */
   reasons(): string[] {
     const now = this.#clock.monotonic()
     // There are few sinks.
     const inOrder = [...this.#stalls.values()].toSorted((a, b) => Number(a.of === 'pull') - Number(b.of === 'pull'))
-    const lasting = inOrder.filter(
-      ({ since, fault }) => now - since >= (OWN_FAULT.test(fault.code) ? OWN_TOLERATED_MS : TOLERATED_MS),
-    )
+    const lasting = inOrder.filter((stall) => isLasting(stall, now))
     const lines = lasting.slice(0, MOST_LINES).map(({ what, since, fault: { message, advice } }) => {
       const remedy = advice === undefined ? '' : ` (${advice})`
       return onOneLine(`${what} for ${Math.round((now - since) / 1000)} s: ${message}${remedy}`)
     })
     return lasting.length <= MOST_LINES ? lines : [...lines, `${lasting.length - MOST_LINES} more like these`]
   }
+}
+
+function isLasting({ since, fault }: Stall, now: number): boolean {
+  return now - since >= (OWN_FAULT.test(fault.code) ? OWN_TOLERATED_MS : TOLERATED_MS)
 }

@@ -4,6 +4,7 @@ import { History } from './history.ts'
 import type { Html } from './html.ts'
 import { html } from './html.ts'
 import type { About, FaultShown, PauseShown, ShardShown, SinkShown, StatusSnapshot } from './status.ts'
+import type { TopicShown } from './topics.ts'
 
 /** Allows the page this style, this script, and requests to its own server. */
 export const CONTENT_SECURITY_POLICY = [
@@ -48,6 +49,7 @@ ${chart(now.delivered, 'events delivered')}
 ${sinks(now.sinks)}
 <h2>Shards</h2>
 ${shards(now)}
+${topics(now)}
 <h2>Recent faults</h2>
 ${faults(now.faults)}
 </main>`}
@@ -97,9 +99,16 @@ function sinks(all: readonly SinkShown[]): Html | undefined {
   const confirms = all.some(({ confirmedBy }) => confirmedBy !== undefined)
   if (all.length < 2 && !confirms) return undefined
   return html`<h2>Sinks</h2><table>
-<thead><tr><th>sink<th>type${confirms ? html`<th>confirmation` : undefined}<th>events/s<th>dead letters</tr></thead>
+<thead><tr><th>sink<th>type<th>state${confirms ? html`<th>confirmation` : undefined}<th>events/s<th>dead letters</tr></thead>
 <tbody>${all.map(
-    ({ name, type, confirmedBy, deliveredPerSecond, deadLettered }) => html`<tr><td>${name}<td>${type}
+    ({
+      name,
+      type,
+      confirmedBy,
+      state,
+      deliveredPerSecond,
+      deadLettered,
+    }) => html`<tr><td>${name}<td>${type}<td class="${state.startsWith('ok') ? 'good' : 'bad'}">${state}
 ${confirms ? html`<td>${confirmedBy ?? ''}` : undefined}<td class="time">${rate(deliveredPerSecond)}<td class="time">${String(deadLettered)}</tr>
 `,
   )}</tbody>
@@ -145,6 +154,23 @@ function owner({ held, consumer }: ShardShown): Html {
 function committed({ checkpointAgeSeconds, committedSecondsAgo }: ShardShown): string {
   const age = checkpointAgeSeconds ?? committedSecondsAgo
   return age === null ? 'never' : `${duration(age)} ago`
+}
+
+/** A topic has another class where all of its logs are dropped. */
+function topics({ about, topics: all }: StatusSnapshot): Html | undefined {
+  if (all.length === 0) return undefined
+  const several = new Set(about.logstores.map(({ source }) => source)).size > 1
+  return html`<h2>Topics <span class="quiet">logs of the pulls that were looked at: all small ones, and one large one a second</span></h2><table>
+<thead><tr>${several ? html`<th>source` : undefined}<th>topic<th>logs<th>wanted<th>dropped by topic, source or tags</tr></thead>
+<tbody>${all.map((shown) => topicRow(shown, several))}</tbody>
+</table>`
+}
+
+function topicRow({ source, topic, logs, wanted, dropped }: TopicShown, several: boolean): Html {
+  const name = topic === null ? html`<span class="quiet">other</span>` : topic === '' ? '""' : topic
+  return html`<tr${wanted === 0 ? html` class="others"` : undefined}>${several ? html`<td class="owner">${source}` : undefined}<td class="owner">${name}
+<td class="time">${String(logs)}<td class="time">${String(wanted)}<td class="time">${String(dropped)}</tr>
+`
 }
 
 function faults(all: readonly FaultShown[]): Html {

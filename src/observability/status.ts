@@ -1,3 +1,4 @@
+import type { TopicLogs } from '../core/batch.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Fault } from '../core/errors.ts'
 import { messageOf } from '../core/errors.ts'
@@ -10,6 +11,8 @@ import { History } from './history.ts'
 import type { Ends, NamedSink } from './names.ts'
 import type { Pauses } from './pauses.ts'
 import { labelsOf } from './pauses.ts'
+import type { TopicShown } from './topics.ts'
+import { Topics } from './topics.ts'
 
 /** A shard as Log Service lists it. The service does not say which consumer holds it. */
 export interface ListedShard {
@@ -59,6 +62,8 @@ export interface StatusSnapshot {
   inFlightBytes: number
   deadLettered: number
   sinks: SinkShown[]
+  /** Of what was looked at since the start: every small pull, and one large one a second of each logstore. */
+  topics: TopicShown[]
   pauses: PauseShown[]
   shards: ShardShown[]
   /** Why the shards of other replicas are unknown or out of date. */
@@ -71,6 +76,8 @@ export interface SinkShown {
   type: string
   /** What says that events arrived, where sinks of one type differ in it. */
   confirmedBy?: string
+  /** `ok`, or why it takes nothing at the moment. */
+  state: string
   deliveredPerSecond: number
   deadLettered: number
 }
@@ -156,6 +163,7 @@ export class Status {
   #inFlightBytes = 0
   #deadLettered = 0
   readonly #sinks: ReadonlyMap<string, SinkSeen>
+  readonly #topics = new Topics()
   readonly #groups: readonly GroupSeen[]
   #groupAskedAt = Number.NEGATIVE_INFINITY
   #groupLooked: Promise<unknown> = Promise.resolve()
@@ -196,6 +204,10 @@ export class Status {
     this.#deadLettered += events
     const seen = this.#sinks.get(sink)
     if (seen) seen.deadLettered += events
+  }
+
+  topicsSeen({ source }: LogstoreRef, topics: ReadonlyMap<string, TopicLogs>): void {
+    this.#topics.add(source, topics)
   }
 
   inFlight(bytes: number): void {
@@ -243,9 +255,10 @@ export class Status {
       inFlightBytes: this.#inFlightBytes,
       deadLettered: this.#deadLettered,
       sinks: [...this.#sinks.values()].map(({ name, type, confirmedBy, delivered, deadLettered }) => ({
-        ...{ name, type, deadLettered, ...(confirmedBy !== undefined && { confirmedBy }) },
+        ...{ name, type, state: this.#stateOf(name), deadLettered, ...(confirmedBy !== undefined && { confirmedBy }) },
         deliveredPerSecond: delivered.perSecond(upMs),
       })),
+      topics: this.#topics.shown(),
       pauses: [...pauses].map(({ key, scope, fault, since }) => ({
         reason: key.reason,
         sink: labelsOf(key).sink || null,
@@ -275,6 +288,15 @@ export class Status {
     })
     const { group, project, logstore } = logstores[0] as (typeof logstores)[number]
     return { ...about, group, project, logstore, logstores }
+  }
+
+  #stateOf(sink: string): string {
+    const { health, pauses } = this.#options
+    const reasons = [...pauses].map(({ key }) => labelsOf(key)).filter((labels) => labels.sink === sink)
+    if (reasons.length > 0) return `paused: ${[...new Set(reasons.map(({ reason }) => reason))].join(', ')}`
+    if (health.stalls.lasts('sink', sink)) return 'nothing is delivered'
+    const endpoints = [...pauses.endpoints.values()].filter((endpoint) => endpoint.sink === sink).length
+    return endpoints === 0 ? 'ok' : `ok, ${endpoints} endpoint${endpoints === 1 ? '' : 's'} paused`
   }
 
   #groupProblem(): string | null {

@@ -1,3 +1,4 @@
+import type { TopicLogs } from '../core/batch.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Fault } from '../core/errors.ts'
 import type { LogstoreRef, ShardRef } from '../core/shard.ts'
@@ -183,6 +184,10 @@ export class BridgeTelemetry implements Telemetry {
 
   routed({ project, logstore }: ShardRef, route: string, events: number): void {
     this.#metrics.events_routed_total.inc({ project, logstore, route }, events)
+  }
+
+  topicsSeen(logstore: LogstoreRef, topics: ReadonlyMap<string, TopicLogs>): void {
+    this.#status.topicsSeen(logstore, topics)
   }
 
   checkpointCommitted(shard: ShardRef, cursor: string): void {

@@ -1,4 +1,4 @@
-import type { Batch, EncodeCounts, PullPosition } from '../core/batch.ts'
+import type { Batch, EncodeCounts, PullPosition, TopicLogs } from '../core/batch.ts'
 import type { BatchMemory } from './batch-memory.ts'
 import type { Engine } from './engine.ts'
 import type { Program } from './program.ts'
@@ -44,6 +44,11 @@ export class Encoder {
       yield* sent.leftOut(() => walk.nextBatch(), memory)
       return walk.counts
     })()
+  }
+
+  /** The logs of a body that was encoded before, by topic. */
+  topics(body: Buffer, at: PullPosition): ReadonlyMap<string, TopicLogs> {
+    return this.#options.engine.topics(body, at, this.#options.program())
   }
 
   /** For a batch that is settled: its memory serves the next one. Its bytes must not be used any more. */

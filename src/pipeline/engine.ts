@@ -1,4 +1,4 @@
-import type { Batch, EncodeCounts, PullPosition } from '../core/batch.ts'
+import type { Batch, EncodeCounts, PullPosition, TopicLogs } from '../core/batch.ts'
 import type { Program } from './program.ts'
 
 /** Turns pulled bodies (decompressed LogGroupLists) into batches. It may be in the middle of several bodies at once. */
@@ -8,6 +8,8 @@ export interface Engine {
    * a `transient` Fault `corrupt_log_group` where it is malformed.
    */
   open(body: Buffer, at: PullPosition, program: Program): Walk
+  /** The logs of such a body by topic. */
+  topics(body: Buffer, at: PullPosition, program: Program): ReadonlyMap<string, TopicLogs>
 }
 
 /** The way through one body, from batch to batch. It may be abandoned after any of them. */

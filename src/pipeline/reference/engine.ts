@@ -7,6 +7,7 @@ import type { Program } from '../program.ts'
 import { GroupRoutes } from './group-routes.ts'
 import { contentsOf, LogGroup, logGroupsOf, timeOf } from './log-group.ts'
 import { count, Tally } from './tally.ts'
+import { topicsOf } from './topics.ts'
 
 /**
  * Says what an engine does, as plainly as possible. Nothing here is for speed. It judges the bytes of the WebAssembly engine
@@ -29,6 +30,8 @@ export class ReferenceEngine implements Engine {
     }
     return new ReferenceWalk(this.#memory, program, body, at)
   }
+
+  readonly topics = topicsOf
 }
 
 class ReferenceWalk implements Walk {

@@ -1,4 +1,4 @@
-import type { Batch, EncodeCounts, PullPosition } from '../../core/batch.ts'
+import type { Batch, EncodeCounts, PullPosition, TopicLogs } from '../../core/batch.ts'
 import { originOf } from '../../core/batch.ts'
 import type { Engine, Walk } from '../engine.ts'
 import { Packer } from '../packer.ts'
@@ -28,6 +28,10 @@ export class WasmEngine implements Engine {
     return position.program.isPlain
       ? new PlainWalk(this.#kernel, position, program, at)
       : new RoutedWalk(this.#kernel, position, program, at)
+  }
+
+  topics(body: Buffer, at: PullPosition, program: Program): ReadonlyMap<string, TopicLogs> {
+    return this.#reference.topics(body, at, program)
   }
 }
 

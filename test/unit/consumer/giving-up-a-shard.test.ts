@@ -292,7 +292,13 @@ describe('a bug', () => {
     }
     const { clock, run } = await takenShard({
       written: 1,
-      encoder: { sinks: new Set(), begin: () => ({ isEmpty: true, add: () => {} }), encode, recycle: () => {} },
+      encoder: {
+        sinks: new Set(),
+        begin: () => ({ isEmpty: true, add: () => {} }),
+        encode,
+        topics: () => new Map(),
+        recycle: () => {},
+      },
     })
     await clock.settle()
     await expect(run).rejects.toBe(bug)

@@ -180,6 +180,7 @@ describe('reading a shard', () => {
       encoder: {
         sinks: encoder.sinks,
         begin: () => encoder.begin(),
+        topics: (body, at) => encoder.topics(body, at),
         encode: (body, at) => encoder.encode(body, at),
         recycle: (batch) => void recycled.push(batch),
       },

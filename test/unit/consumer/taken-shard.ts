@@ -8,6 +8,7 @@ import { ReadonlyShards } from '../../../src/consumer/readonly-shards.ts'
 import type { ShardContext } from '../../../src/consumer/running-shard.ts'
 import type { ShardOutcome } from '../../../src/consumer/shard-consumer.ts'
 import { ShardConsumer } from '../../../src/consumer/shard-consumer.ts'
+import { TopicsSeen } from '../../../src/consumer/topics-seen.ts'
 import { BufferPool } from '../../../src/core/buffer-pool.ts'
 import type { Telemetry } from '../../../src/core/telemetry.ts'
 import type { Encoder } from '../../../src/pipeline/encoder.ts'
@@ -49,6 +50,7 @@ export function shardContext(sls: SlsDouble, deliveries: DeliveryScript, chosen:
     downstream: { budget, bodies, encoder, deliver },
     readonlyShards: new ReadonlyShards({ client, clock, telemetry, minAgeMs: 5_000 }),
     nothingWanted: new NothingWanted({ logstore: membership.logstore, clock, telemetry }),
+    topicsSeen: new TopicsSeen({ logstore: membership.logstore, encoder, clock, telemetry }),
     clock,
     telemetry,
   }

@@ -113,9 +113,9 @@ describe('with several logstores and sinks', () => {
       ['web-archive', 0, false],
     ])
     expect(status.sinks).toEqual([
-      { name: 'splunk', type: 'splunk_hec', deliveredPerSecond: 0, deadLettered: 2 },
-      { name: 'archive', type: 'file', deliveredPerSecond: 5, deadLettered: 0 },
-      { name: 'qradar', type: 'syslog', confirmedBy: 'none: UDP', deliveredPerSecond: 0, deadLettered: 0 },
+      { name: 'splunk', type: 'splunk_hec', state: 'ok', deliveredPerSecond: 0, deadLettered: 2 },
+      { name: 'archive', type: 'file', state: 'ok', deliveredPerSecond: 5, deadLettered: 0 },
+      { name: 'qradar', type: 'syslog', confirmedBy: 'none: UDP', state: 'ok', deliveredPerSecond: 0, deadLettered: 0 },
     ])
     expect(status.about.logstores).toHaveLength(3)
     const page = statusPage(status)
