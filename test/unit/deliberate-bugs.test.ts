@@ -2,8 +2,9 @@ import { stripTypeScriptTypes } from 'node:module'
 import { describe, expect, test } from 'vitest'
 import { infected, MUTANTS, sources } from '../chaos/mutants.ts'
 import { SINK_MUTANTS } from '../chaos/sink-mutants.ts'
+import { SYSLOG_MUTANTS } from './sinks/syslog/mutants.ts'
 
-const ALL = [...MUTANTS, ...SINK_MUTANTS]
+const ALL = [...MUTANTS, ...SINK_MUTANTS, ...SYSLOG_MUTANTS]
 
 // The chaos suite runs them, rarely and for long. A change that breaks a quote is to be seen at once.
 describe('a deliberate bug of the chaos suite', () => {

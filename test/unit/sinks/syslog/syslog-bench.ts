@@ -36,12 +36,16 @@ export const MESSAGES = {
   oversize: 'truncate',
 } as const
 
-/** A sink with the defaults of the settings, closed when the test ends. */
-export async function syslogTo(urls: readonly string[], options: Partial<SyslogOptions> = {}): Promise<Bench> {
+/** A sink with the defaults of the settings, closed when the test ends. `Sink`: of another checkout. */
+export async function syslogTo(
+  urls: readonly string[],
+  options: Partial<SyslogOptions> = {},
+  Sink: typeof SyslogSink = SyslogSink,
+): Promise<Bench> {
   const recorder = new Recorder()
   const dir = await temporaryDirectory()
   const deadLetter = new DeadLetter({ dir, consumer: 'test' })
-  const sink = new SyslogSink({
+  const sink = new Sink({
     ...MESSAGES,
     sink: 'syslog',
     urls,
@@ -70,6 +74,8 @@ export async function syslogTo(urls: readonly string[], options: Partial<SyslogO
 interface EventOf {
   readonly id: string
   readonly event?: unknown
+  /** The text of the event, where its white space matters. */
+  readonly json?: string
   readonly host?: string
   readonly time?: string
 }
@@ -77,7 +83,7 @@ interface EventOf {
 /** Envelopes as the encoder writes them for this sink. */
 export function envelopes(events: readonly EventOf[]): Batch {
   const lines = events.map(({ id, host = 'prod', time = '1790000000.123456789', ...more }) => {
-    const event = JSON.stringify(more.event ?? { __topic__: 'audit', __source__: '10.0.0.1', n: id })
+    const event = more.json ?? JSON.stringify(more.event ?? { __topic__: 'audit', __source__: '10.0.0.1', n: id })
     return Buffer.from(
       `{"time":${time},"host":${JSON.stringify(host)},"source":"sls://prod/audit","sourcetype":"aliyun:sls","event":${event},"fields":{"sls_event_id":"${id}"}}\n`,
     )

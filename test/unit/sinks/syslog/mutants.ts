@@ -1,0 +1,70 @@
+import type { Infection } from '../../../chaos/mutants.ts'
+import type { Broken, SyslogOrdeal } from './ordeals.ts'
+
+/** A deliberate bug of the syslog sink, the ordeal in which it shows, and what it must be caught by. */
+export interface SyslogMutant extends Infection {
+  readonly ordeal: SyslogOrdeal
+  readonly caughtBy: Broken
+}
+
+export const SYSLOG_MUTANTS: readonly SyslogMutant[] = [
+  {
+    bug: 'a batch counts as delivered when it is written',
+    edits: [['await (this.#drains ? stream.drained : this.#aged(stream, offset))', 'await stream.room()']],
+    ...{ ordeal: 'killed', caughtBy: 'lost' },
+  },
+  {
+    bug: 'a message counts as delivered before RELP answers',
+    edits: [['confirmed: (session) => abortable(sent.all(), session.over)', 'confirmed: (session) => session.room()']],
+    ...{ ordeal: 'killed, with RELP', caughtBy: 'lost' },
+  },
+  {
+    bug: 'the half-close follows the last byte at once',
+    edits: [['const LEAST_GRACE_MS = 50', 'const LEAST_GRACE_MS = 0']],
+    ...{ ordeal: 'one of the last frames refused', caughtBy: 'lost' },
+  },
+  {
+    bug: 'a FIN before ours confirms, too',
+    edits: [
+      [
+        'if (this.#isEnding && this.#socket.writableFinished) this.#isReadToEnd = true',
+        'this.#isReadToEnd = true\n    if (!this.#isEnding) this.#socket.end()\n    if (this.#isReadToEnd) return',
+      ],
+    ],
+    ...{ ordeal: 'one of the last frames refused', caughtBy: 'lost' },
+  },
+  {
+    bug: 'a line end stays in a frame',
+    edits: [['if (bytes[at] === LF || bytes[at] === CR) bytes[at] = SPACE', '{}']],
+    ...{ ordeal: 'lines', caughtBy: 'garbled' },
+  },
+  // biome-ignore-start lint/suspicious/noTemplateCurlyInString: quotes of the source
+  {
+    bug: 'characters are counted for bytes',
+    edits: [
+      [
+        'into.write(`${Buffer.byteLength(head) + payload.length} `',
+        'into.write(`${(head + payload.toString()).length} `',
+      ],
+    ],
+    ...{ ordeal: 'killed', caughtBy: 'garbled' },
+  },
+  // biome-ignore-end lint/suspicious/noTemplateCurlyInString: quotes of the source
+  {
+    bug: 'times have nine digits',
+    edits: [["decimals.slice(0, 6).padEnd(6, '0')", 'decimals']],
+    ...{ ordeal: 'lines', caughtBy: 'garbled' },
+  },
+  {
+    bug: 'what is sent again begins in the middle of a frame',
+    edits: [
+      [
+        'sent.oversized.set(index, length))\n    const resent = part.inDoubt',
+        `sent.oversized.set(index, length)).map((piece, nth) =>
+          nth === 0 && part.ends > 0 ? { ...piece, bytes: piece.bytes.subarray(40) } : piece)
+        const resent = part.inDoubt`,
+      ],
+    ],
+    ...{ ordeal: 'reset in the middle of a frame', caughtBy: 'garbled' },
+  },
+]
