@@ -162,7 +162,7 @@ async function main(argv: string[]): Promise<number> {
   await setImmediate()
   await setImmediate()
   return run(rest, {
-    env: process.env,
+    env: given,
     stdin: process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,
@@ -188,8 +188,11 @@ function followLauncher(): () => void {
   }
 }
 
+const given = { ...process.env }
 // With DEBUG set, the vendor's HTTP layer prints whole requests and answers, keys included.
 delete process.env['DEBUG']
+// It would end the verification of certificates in every library that does not ask for it. `run` and `check` say so.
+delete process.env['NODE_TLS_REJECT_UNAUTHORIZED']
 const letGo = followLauncher()
 const code = await main(process.argv.slice(2))
 process.exitCode = code

@@ -8,7 +8,7 @@ import { checksOf } from './check/ends.ts'
 import type { Blamed, Check, Verdict } from './check/finding.ts'
 import { routesFound } from './check/routes.ts'
 import { command, defaulting, EXIT, flag, WrongConfiguration } from './command.ts'
-import { configurationOf } from './configuration.ts'
+import { configurationOf, verificationRefused } from './configuration.ts'
 import { mayPass } from './persistently.ts'
 import { runTests } from './trial/tests.ts'
 
@@ -87,6 +87,8 @@ export const checkCommand = command({
     tell(lineOf(CONFIGURATION, 'ok', wayOf(config)))
     for (const found of [...warnings, ...remarks]) tell(lineOf(CONFIGURATION, 'warn', found))
     tell(lineOf({ about: 'settings' }, 'ok', origin))
+    const refused = verificationRefused(io)
+    if (refused !== undefined) tell(lineOf({ about: 'TLS' }, 'fail', refused.found, refused.advice))
     for (const found of routesFound(config)) tell(lineOf(ROUTES, 'ok', found))
     for (const line of testLines(config)) tell(line)
     if (!offline) {

@@ -28,6 +28,15 @@ function settingsFrom(origin: string): string {
   return `\nSettings come from: ${origin}.`
 }
 
+/** That the environment asks Node to verify no certificate, if it does: no part of this program obeys. */
+export function verificationRefused({ env }: CommandIo): { found: string; advice: string } | undefined {
+  if (env['NODE_TLS_REJECT_UNAUTHORIZED'] !== '0') return undefined
+  return {
+    found: 'NODE_TLS_REJECT_UNAUTHORIZED=0 is set and not obeyed: certificates are verified',
+    advice: 'Remove it. For a certificate authority of your own, see docs/security.md, "TLS".',
+  }
+}
+
 /** The text of a setting for a stand-in, which reads no `.env`; `''` if it is not given. Throws WrongConfiguration. */
 export function textOf(io: CommandIo, name: SettingName): string {
   const { given, unusable } = collectGiven(io.env, [name])

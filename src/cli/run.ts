@@ -6,7 +6,7 @@ import type { LoadedAgain } from '../replica.ts'
 import { runReplica } from '../replica.ts'
 import type { CommandIo } from './command.ts'
 import { command, EXIT, WrongConfiguration, withAdvice } from './command.ts'
-import { configurationOf } from './configuration.ts'
+import { configurationOf, verificationRefused } from './configuration.ts'
 
 const HELP = `Run one replica: lease shards of the consumer group, deliver their logs, commit what was acknowledged.
 
@@ -42,6 +42,8 @@ export const runCommand = command({
     }
     try {
       const { config, warnings, origin } = await testedConfigurationOf(io)
+      const refused = verificationRefused(io)
+      if (refused !== undefined) warnings.push(`${refused.found}. ${refused.advice}`)
       const reloading = { onHangup: io.onHangup ?? (() => {}), load: () => loadAgain(io) }
       return (await runReplica(config, { warnings, origin, end: io.signal, reloading })) ? EXIT.done : EXIT.failed
     } catch (error) {
