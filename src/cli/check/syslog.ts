@@ -1,5 +1,6 @@
 import type { SyslogConfig } from '../../config/model.ts'
 import { systemClock } from '../../core/clock.ts'
+import { Fault } from '../../core/errors.ts'
 import { NO_TELEMETRY } from '../../core/telemetry.ts'
 import { Dialer, SYSLOG_SETTINGS } from '../../sinks/syslog/connect.ts'
 import { halfClose } from '../../sinks/syslog/probe.ts'
@@ -9,16 +10,18 @@ import type { Check, Finding } from './finding.ts'
 import { ok, warn } from './finding.ts'
 import { handshake } from './tls.ts'
 
+const UNTOLD = { sink: '', clock: systemClock, telemetry: NO_TELEMETRY } as const
+
 /** Sends no message. So it cannot tell whether the collector understands header and framing. */
 export function syslogChecks({ urls, confirm, tls }: SyslogConfig): Check[] {
   return urls.flatMap((url) => {
-    const dialer = new Dialer({ url, tls, sink: '', clock: systemClock, telemetry: NO_TELEMETRY })
+    const dialer = new Dialer({ url, tls, ...UNTOLD })
     const handshakes: Check[] = /^(relp\+)?tls:/.test(url)
       ? [
           {
             about: 'syslog TLS',
             opens: url,
-            run: (signal) => handshake(url, { tls, settings: SYSLOG_SETTINGS }, signal),
+            run: (signal) => tlsOf(url, tls, signal),
           },
         ]
       : []
@@ -27,6 +30,24 @@ export function syslogChecks({ urls, confirm, tls }: SyslogConfig): Check[] {
       { about: 'syslog', behind: url, run: (signal) => connection(url, { dialer, confirm }, signal) },
     ]
   })
+}
+
+/** A port without TLS keeps silent when it gets a TLS greeting, or closes. */
+async function tlsOf(url: string, tls: SyslogConfig['tls'], signal: AbortSignal): Promise<Finding> {
+  try {
+    return await handshake(url, { tls, settings: SYSLOG_SETTINGS }, signal)
+  } catch (error) {
+    if (!(error instanceof Fault) || error.kind !== 'transient') throw error
+    const plain = new Dialer({ url: url.replace('tls:', 'tcp:'), tls, ...UNTOLD })
+    const socket = await plain.open(signal).catch(() => undefined)
+    if (socket === undefined) throw error
+    socket.on('error', () => {}).destroy()
+    throw new Fault('transient', `${url}: takes a connection, and makes no TLS handshake`, {
+      code: 'no_tls',
+      cause: error,
+      advice: `Does this port speak TLS? Without it SYSLOG_URL has ${url.startsWith('relp') ? 'relp://' : 'tcp://'}.`,
+    })
+  }
 }
 
 interface Asked {
@@ -49,6 +70,12 @@ async function connection(url: string, { dialer, confirm }: Asked, signal: Abort
     )
   }
   const does = await halfClose(url, dialer, systemClock, signal)
+  if (does === 'speaks TLS') {
+    throw new Fault('configuration', `${url}: this port speaks TLS`, {
+      code: 'speaks_tls',
+      advice: 'Use tls:// in SYSLOG_URL.',
+    })
+  }
   if (does === 'closed early') {
     return warn(
       `${url}: accepts a connection, and closes it at once`,
@@ -64,7 +91,7 @@ async function connection(url: string, { dialer, confirm }: Asked, signal: Abort
   if (does === 'stays open') {
     return warn(
       `${url}: connected, but it does not close a half-closed connection: SYSLOG_CONFIRM=drain will confirm nothing`,
-      'Look for a proxy on the way. If it always does that, set SYSLOG_CONFIRM=written, which proves less.',
+      'Does this port speak TLS (tls://), or is a proxy on the way? If it always does that, set SYSLOG_CONFIRM=written, which proves less.',
     )
   }
   return ok(`${url}: connected, and confirms by drain; header and framing are not proven`)

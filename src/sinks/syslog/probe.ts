@@ -6,20 +6,29 @@ import { Stream } from './stream.ts'
 /** A collector that closes at all does so in milliseconds when nothing was sent. */
 const FIN_MS = 2_000
 
+/** How TLS says that it has met something else: a record of the kind "alert". Plain syslog never says anything. */
+const ALERT = Buffer.of(0x15, 0x03)
+
 /** The reaction of a collector when a connection without a message is half-closed. */
-export type HalfClose = 'closes' | 'stays open' | 'closed early'
+export type HalfClose = 'closes' | 'stays open' | 'closed early' | 'speaks TLS'
 
 /** Opens a connection and half-closes it; sends nothing. Throws a Fault when it cannot be opened. */
 export async function halfClose(url: string, dialer: Dialer, clock: Clock, signal: AbortSignal): Promise<HalfClose> {
   const socket = await dialer.open(signal)
+  const isPlain = url.startsWith('tcp:')
+  let speaksTls = false
+  socket.once('data', (said: Buffer) => {
+    speaksTls = isPlain && said.subarray(0, ALERT.length).equals(ALERT)
+  })
   const stream = new Stream(socket, { name: url, clock, ended: () => {} })
   const late = setTimeout(() => stream.fail('timeout', 'did not close'), FIN_MS)
   try {
     await stream.drain(0)
-    return 'closes'
+    return speaksTls ? 'speaks TLS' : 'closes'
   } catch (error) {
     if (!(error instanceof Fault)) throw error
     if (error.kind === 'configuration') throw error
+    if (speaksTls) return 'speaks TLS'
     return error.code === 'syslog_timeout' ? 'stays open' : 'closed early'
   } finally {
     clearTimeout(late)

@@ -1,4 +1,5 @@
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -56,6 +57,21 @@ describe('check', () => {
     expect(await findings({ urls: ['udp://no-such-host.invalid:9'] })).toEqual([
       expect.stringMatching(/^fail syslog: .*SYSLOG_URL, name resolution/),
     ])
+  })
+
+  test('names a port that speaks TLS although the URL does not, and the other way round', async () => {
+    // The alert of OpenSSL, as rsyslog sends it when a connection ends before its handshake.
+    const alert = Buffer.from('15030300020232', 'hex')
+    const tlsPort = createServer({ allowHalfOpen: true }, (socket) =>
+      socket.resume().on('end', () => socket.end(alert)),
+    )
+    await new Promise<void>((resolve) => tlsPort.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => void tlsPort.close())
+    const { port } = tlsPort.address() as AddressInfo
+    expect(await findings({ urls: [`tcp://127.0.0.1:${port}`] })).toEqual(['fail syslog: Use tls:// in SYSLOG_URL.'])
+    const closing = await receiver({ framing: 'octet' })
+    const [told] = await findings({ urls: [closing.url.replace('tcp:', 'tls:')], tls: { ...trusted, files: {} } })
+    expect(told).toBe('fail syslog TLS: Does this port speak TLS? Without it SYSLOG_URL has tcp://.')
   })
 
   test('opens a session of RELP', async () => {
