@@ -19,8 +19,8 @@ usage: sls-siem-bridge check [--config FILE] [--static] [--send-test-event] [--w
 
   --config FILE       the configuration file (default: BRIDGE_CONFIG; without one, the environment)
   --static, -t        offline: only the configuration itself, and the tests of the file
-  --send-test-event   also post one marked event and, if the token has acknowledgement, wait for it. Only this shows
-                      whether the token may write to the index
+  --send-test-event   also send one marked event to each URL, and wait for its acknowledgement if there is one. Only this
+                      shows whether the token of HEC may write to the index, and whether a syslog port takes messages
   --wait SECONDS      try again after failures that may pass (not reachable, busy), for this time in total (default 0)
   --json              one JSON document: {"ok", "checks": [{"check", "verdict", "found", "advice", "code"}]};
                       advice and code are null if there is none

@@ -32,7 +32,7 @@ export function checksOf(config: Config, testEvent: boolean): { checks: Check[];
   })
   const [first] = logstores as [(typeof logstores)[number]]
   const sinks = config.sinks.map((sink): End => {
-    if (sink.type === 'syslog') return { name: sink.name, checks: syslogChecks(sink) }
+    if (sink.type === 'syslog') return { name: sink.name, checks: syslogChecks(sink, testEvent) }
     if (sink.type === 'file') return { name: sink.name, checks: fileChecks(sink) }
     const end: HecEnd = { hec: { ...sink, source: sink.source ?? sourceOf(first.sls) }, sls: first.sls, proxies }
     return { name: sink.name, checks: hecChecks(end, testEvent) }

@@ -8,12 +8,14 @@ import { RelpSession } from '../../sinks/syslog/relp-session.ts'
 import { openUdp } from '../../sinks/syslog/udp-target.ts'
 import type { Check, Finding } from './finding.ts'
 import { ok, warn } from './finding.ts'
+import { syslogTestEventSender } from './syslog-test-event.ts'
 import { handshake } from './tls.ts'
 
 const UNTOLD = { sink: '', clock: systemClock, telemetry: NO_TELEMETRY } as const
 
-/** Sends no message. So it cannot tell whether the collector understands header and framing. */
-export function syslogChecks({ urls, confirm, tls }: SyslogConfig): Check[] {
+/** Sends no message, but the test event. So it cannot tell whether the collector understands header and framing. */
+export function syslogChecks(sink: SyslogConfig, testEvent: boolean): Check[] {
+  const { urls, confirm, tls } = sink
   return urls.flatMap((url) => {
     const dialer = new Dialer({ url, tls, ...UNTOLD })
     const handshakes: Check[] = /^(relp\+)?tls:/.test(url)
@@ -27,7 +29,8 @@ export function syslogChecks({ urls, confirm, tls }: SyslogConfig): Check[] {
       : []
     return [
       ...handshakes,
-      { about: 'syslog', behind: url, run: (signal) => connection(url, { dialer, confirm }, signal) },
+      { about: 'syslog', opens: url, behind: url, run: (signal) => connection(url, { dialer, confirm }, signal) },
+      ...(testEvent ? [{ about: 'syslog test event', behind: url, run: syslogTestEventSender(url, sink) }] : []),
     ]
   })
 }
@@ -94,5 +97,6 @@ async function connection(url: string, { dialer, confirm }: Asked, signal: Abort
       'Does this port speak TLS (tls://), or is a proxy on the way? If it always does that, set SYSLOG_CONFIRM=written, which proves less.',
     )
   }
-  return ok(`${url}: connected, and confirms by drain; header and framing are not proven`)
+  const noTls = url.startsWith('tcp:') ? ', nor that this port is without TLS' : ''
+  return ok(`${url}: connected, and confirms by drain; header and framing are not proven${noTls}`)
 }

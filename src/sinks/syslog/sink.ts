@@ -38,23 +38,28 @@ export interface SyslogOptions extends MessageOptions {
   readonly telemetry: Telemetry
 }
 
+/** One for each URL. */
+export function targetsOf(options: Omit<SyslogOptions, 'deadLetter' | 'refusedBefore'>): Target[] {
+  const { urls, maxEps, clock } = options
+  const pace = maxEps === undefined ? undefined : new Pace(maxEps, clock)
+  const framerOf = (framing: FramerOptions['framing']) => new Framer({ ...options, framing }, pace?.most)
+  const [framer, counting, commands] = [framerOf(options.framing), framerOf('octet'), framerOf('relp')]
+  return urls.map((url) => {
+    if (url.startsWith('udp:')) return new UdpTarget({ ...options, url, pace, framer: counting })
+    if (url.startsWith('relp')) return new RelpTarget({ ...options, url, pace, framer: commands })
+    return new StreamTarget({ ...options, url, pace, framer })
+  })
+}
+
 /** Messages to a syslog collector (RFC 5424, RFC 6587). The mode of confirmation says when a batch counts as delivered. */
 export class SyslogSink implements Sink {
   readonly name: string
   readonly #shared: Shared
 
   constructor(options: SyslogOptions) {
-    const { sink, urls, clock, telemetry, deadLetter, maxBytes, maxEps } = options
+    const { sink, clock, telemetry, deadLetter, maxBytes } = options
     const scope = { of: 'sink', sink } as const
-    const pace = maxEps === undefined ? undefined : new Pace(maxEps, clock)
-    const framer = new Framer(options, pace?.most)
-    const framerOf = (framing: FramerOptions['framing']) => new Framer({ ...options, framing }, pace?.most)
-    const [counting, commands] = [framerOf('octet'), framerOf('relp')]
-    const all = urls.map((url): Target => {
-      if (url.startsWith('udp:')) return new UdpTarget({ ...options, url, pace, framer: counting })
-      if (url.startsWith('relp')) return new RelpTarget({ ...options, url, pace, framer: commands })
-      return new StreamTarget({ ...options, url, pace, framer })
-    })
+    const all = targetsOf(options)
     const targets = new Endpoints<Target>(all, {
       clock,
       probe: (target, signal) => target.probe(signal),

@@ -86,6 +86,7 @@ export class UdpTarget implements Target {
       leaving(piece)
       const messages = messagesOf(piece.bytes)
       const errors = await Promise.all(messages.map((message) => sent(socket, message)))
+      this.framer.recycle(piece)
       for (const [nth, error] of errors.entries()) {
         if (error === undefined) continue
         if (error.code !== 'EMSGSIZE') throw faultOf(error, this.url)

@@ -23,10 +23,10 @@ const SYSLOG: SyslogConfig = {
   ...{ hostname: '{project}', tls: { verify: true, files: {} } },
 }
 
-async function findings(config: Partial<SyslogConfig>): Promise<string[]> {
+async function findings(config: Partial<SyslogConfig>, testEvent = false): Promise<string[]> {
   const { signal } = new AbortController()
   const told: string[] = []
-  for (const { about, run } of syslogChecks({ ...SYSLOG, ...config })) {
+  for (const { about, run } of syslogChecks({ ...SYSLOG, ...config }, testEvent)) {
     const { verdict, found } = await run(signal).catch((fault: Fault) => ({ verdict: 'fail', found: fault.advice }))
     told.push(`${verdict} ${about}: ${found}`)
   }
@@ -72,6 +72,33 @@ describe('check', () => {
     const closing = await receiver({ framing: 'octet' })
     const [told] = await findings({ urls: [closing.url.replace('tcp:', 'tls:')], tls: { ...trusted, files: {} } })
     expect(told).toBe('fail syslog TLS: Does this port speak TLS? Without it SYSLOG_URL has tcp://.')
+  })
+
+  test.each(['tcp', 'relp', 'udp'] as const)('sends a test event over %s if asked to', async (transport) => {
+    const collector = await receiver({ transport, framing: 'octet' })
+    const [, told] = await findings({ urls: [collector.url] }, true)
+    const outcome = { tcp: 'confirmed by drain', relp: 'confirmed by RELP', udp: 'nothing tells whether it arrived' }
+    expect(told).toMatch(new RegExp(`^ok syslog test event: .*sent, and ${outcome[transport]}; look for check:`))
+    const [message] = await collector.received(1)
+    expect(message?.text).toContain(/look for (check:\S+)/.exec(told ?? '')?.[1])
+    expect(message).toMatchObject({ header: 'rfc5424', host: 'sls-siem-bridge-check' })
+  })
+
+  test('says that a test event was not confirmed, and does not send it twice', async () => {
+    const refusing = await receiver({ transport: 'relp', faults: [{ does: 'refuse', times: 0 }] })
+    expect((await findings({ urls: [refusing.url] }, true))[1]).toMatch(
+      /^fail syslog test event: The log of the collector/,
+    )
+    const closing = await receiver()
+    const checks = syslogChecks({ ...SYSLOG, urls: [closing.url] }, true)
+    closing.fault({ does: 'fin', afterMessages: 1, times: 0 })
+    const error = await checks[1]?.run(new AbortController().signal).catch((fault: Fault) => fault)
+    expect(error).toMatchObject({
+      kind: 'configuration',
+      code: 'syslog_early',
+      message: /may have been taken: look for check:/,
+    })
+    expect(closing.messages).toHaveLength(1)
   })
 
   test('opens a session of RELP', async () => {
