@@ -116,6 +116,8 @@ export function tunnel(socket: Duplex, proxy: ForwardProxy, target: string, time
     if (end < 0 || status === undefined) {
       failed(Object.assign(new Error('it does not speak HTTP'), { code: 'PROXY_FAILED' }))
     } else if (status.startsWith('2')) {
+      // At once: what is put back is told of as readable before a promise goes on.
+      over()
       const rest = head.subarray(end + 4)
       if (rest.length > 0) socket.unshift(rest)
       resolve()
@@ -123,6 +125,10 @@ export function tunnel(socket: Duplex, proxy: ForwardProxy, target: string, time
   }
   const onError = (error: Error): void => failed(error)
   const onEnd = (): void => failed(Object.assign(new Error('it closes the connection'), { code: 'ECONNRESET' }))
+  const over = (): void => {
+    clearTimeout(timer)
+    socket.off('readable', onReadable).off('error', onError).off('end', onEnd).off('close', onEnd)
+  }
   socket.on('readable', onReadable).on('error', onError).on('end', onEnd).on('close', onEnd)
   const { authorization } = proxy
   const lines = [
@@ -131,8 +137,5 @@ export function tunnel(socket: Duplex, proxy: ForwardProxy, target: string, time
     ...(authorization ? [`Proxy-Authorization: ${authorization.reveal()}`] : []),
   ]
   socket.write(`${lines.join('\r\n')}\r\n\r\n`)
-  return promise.finally(() => {
-    clearTimeout(timer)
-    socket.off('readable', onReadable).off('error', onError).off('end', onEnd).off('close', onEnd)
-  })
+  return promise.finally(over)
 }

@@ -3,14 +3,14 @@ import type { IncomingHttpHeaders, RequestListener } from 'node:http'
 import { createServer, request } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo, Server, Socket } from 'node:net'
-import { connect } from 'node:net'
+import { connect, createServer as createTcpServer } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { proxyUrl } from '../../../src/config/parsers.ts'
 import type { Fault } from '../../../src/core/errors.ts'
 import { Connections } from '../../../src/net/connections.ts'
 import { networkFault, variablesOf } from '../../../src/net/network-fault.ts'
 import type { ForwardProxy } from '../../../src/net/proxy.ts'
-import { environmentOf, proxyFor } from '../../../src/net/proxy.ts'
+import { environmentOf, proxyFor, tunnel } from '../../../src/net/proxy.ts'
 import { selfSigned } from '../emulator/hec/certificate.ts'
 
 const PROXY: ForwardProxy = { origin: 'http://proxy:3128' }
@@ -157,6 +157,17 @@ describe('a forward proxy', () => {
     const fault = async (status: number) => asking('https://localhost:1', (await forwardProxy({ status })).proxies)('/')
     expect(await fault(403)).toMatchObject({ kind: 'configuration', advice: expect.stringContaining('NO_PROXY') })
     expect(await fault(502)).toMatchObject({ kind: 'transient', message: expect.stringContaining('proxy http://127') })
+  })
+
+  test('that says more behind its answer is heard once: a page, or the first bytes of the other side', async () => {
+    const server = createTcpServer((socket) => {
+      socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\n\r\n<html>login</html>'))
+    })
+    const socket = connect(await listening(server), '127.0.0.1')
+    onTestFinished(() => void socket.destroy())
+    await tunnel(socket, PROXY, 'hec.example.com:8088', 5_000)
+    expect(String(socket.read())).toBe('<html>login</html>')
+    expect(socket.read()).toBe(null)
   })
 
   test('that is not there is named', async () => {
