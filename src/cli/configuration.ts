@@ -68,8 +68,8 @@ export async function configurationOf(
     return { ...loaded, warnings: [...loaded.warnings, ...unknownInDotEnv(inFile, quoted)], origin }
   }
   // A required variable that is missing may be there with a typing error.
-  const warnings = file === undefined ? [...unknownVariables(env), ...unknownInDotEnv(inFile, new Set())] : []
-  const told = warnings.map((warning) => `\n\nwarning: ${warning}`)
+  const unknown = file === undefined ? [...unknownVariables(env), ...unknownInDotEnv(inFile, new Set())] : []
+  const told = [...(loaded.warnings ?? []), ...unknown].map((warning) => `\n\nwarning: ${warning}`)
   const before = file === undefined ? withoutFile : ''
   throw wrong(loaded.problems, { before, after: settingsFrom(origin) + told.join('') })
 }

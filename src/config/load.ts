@@ -18,7 +18,7 @@ import { unknownVariables } from './unknown.ts'
 /** `remarks`: what may be meant so, for who checks the configuration. `quoted`: variables that the configuration file quotes. */
 export type Loaded =
   | { config: Config; warnings: string[]; remarks: string[]; quoted?: ReadonlySet<string> }
-  | { problems: Problem[] }
+  | { problems: Problem[]; warnings?: readonly string[] }
 
 /** Stand-ins for settings about a peer that the command does not ask. */
 export const NOT_ASKED = {

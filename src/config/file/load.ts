@@ -106,7 +106,9 @@ class FileReading {
     const tests = testsOf(root, this.#findings)
     const policies = auditPoliciesOf(root, dirname(this.#parts.path), this.#findings)
     const problems = [...this.#findings.problems, ...policies.problems, ...this.#problems, ...twoTruths(this.#parts)]
-    if (problems.length > 0 || values === undefined || process === undefined) return { problems }
+    if (problems.length > 0 || values === undefined || process === undefined) {
+      return { problems, warnings: this.#findings.warnings }
+    }
     const config = {
       sources: sources.map((make) => make(values, policies)),
       sinks: sinks.map((make) => make(values, policies)),

@@ -63,6 +63,15 @@ describe('check --static', () => {
       ),
     })
   })
+
+  test('shows them below the problems of a wrong file, too', async () => {
+    const literal = FILE.replace('${TOKEN}', 'literal').replace('routes:', 'lists: {idle: [x]}\nroutes:')
+    const { code, stderr } = await check(literal.replace('to: splunk', 'to: splunk, wen: x'), ['-t'])
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/routes\[0\]\.wen\n[^]*\nwarning: \/bridge\.yaml:4:\d+ sinks\.splunk\.token: is a secret/)
+    expect(stderr).toContain('\nwarning: /bridge.yaml:5:9 lists.idle: nothing uses this list')
+    expect(stderr).not.toContain('literal')
+  })
 })
 
 test('check says in its last line what it did not try, and where', async () => {
