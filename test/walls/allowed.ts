@@ -7,7 +7,7 @@ const TABLE: readonly (readonly [place: string, ours: string, packages: string])
   ['main.ts', 'cli/** version.ts', 'node'],
   [
     'cli/**',
-    'replica.ts parts.ts version.ts config config/file pipeline pipeline/reference/trial.ts pipeline/wasm/left.ts sinks sinks/* sls emulator emulator/sls emulator/hec emulator/syslog net core',
+    'replica.ts parts.ts version.ts config config/file pipeline pipeline/reference/trial.ts pipeline/wasm/left.ts pipeline/wasm/trial.ts sinks sinks/* sls emulator emulator/sls emulator/hec emulator/syslog net core',
     'node undici p-limit p-retry',
   ],
   ['replica.ts', 'bridge.ts parts.ts version.ts config observability sls core', 'node:events'],

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { runTests } from '../../../../src/cli/trial/tests.ts'
+import { engineDifferences, runTests } from '../../../../src/cli/trial/tests.ts'
 import { accepted } from './given-file.ts'
 
 const ROOT = new URL('../../../../', import.meta.url)
@@ -22,6 +22,15 @@ describe('examples', () => {
     expect(config.tests.length).toBeGreaterThan(0)
     for (const { test: one, differences } of runTests(config))
       expect({ name: one.name, differences }).toEqual({ name: one.name, differences: [] })
+  })
+
+  test('would fail if the engines wrote different bytes', () => {
+    const event = Buffer.from('{"event":1}\n')
+    const copies = ['a', 'b'].map((sink) => ({ route: 'r', sink, event }))
+    const same = ['b', 'a'].map((sink) => ({ sink, event: '{"event":1}\n' }))
+    expect(engineDifferences({ copies }, same)).toEqual([])
+    for (const fast of [[], same.slice(1), [...same, ...same], same.map(({ sink }) => ({ sink, event: '{}\n' }))])
+      expect(engineDifferences({ copies }, fast)).toEqual([expect.stringContaining('the fast engine differs')])
   })
 
   test('are all in the list of their README', () => {
