@@ -17,7 +17,7 @@ import { RelpTarget } from './relp-target.ts'
 import type { Shared } from './shared.ts'
 import { StreamTarget } from './stream-target.ts'
 import type { Confirm, Target } from './target.ts'
-import { UdpTarget } from './udp-target.ts'
+import { DATAGRAMS_AT_ONCE, UdpTarget } from './udp-target.ts'
 
 export interface SyslogOptions extends MessageOptions {
   /** The sink's configured name. */
@@ -42,10 +42,12 @@ export interface SyslogOptions extends MessageOptions {
 export function targetsOf(options: Omit<SyslogOptions, 'deadLetter' | 'refusedBefore'>): Target[] {
   const { urls, maxEps, clock } = options
   const pace = maxEps === undefined ? undefined : new Pace(maxEps, clock)
-  const framerOf = (framing: FramerOptions['framing']) => new Framer({ ...options, framing }, pace?.most)
-  const [framer, counting, commands] = [framerOf(options.framing), framerOf('octet'), framerOf('relp')]
+  const framerOf = (framing: FramerOptions['framing'], most = Number.POSITIVE_INFINITY) =>
+    new Framer({ ...options, framing }, Math.min(most, pace?.most ?? most))
+  const [framer, commands] = [framerOf(options.framing), framerOf('relp')]
+  const datagrams = framerOf('octet', DATAGRAMS_AT_ONCE)
   return urls.map((url) => {
-    if (url.startsWith('udp:')) return new UdpTarget({ ...options, url, pace, framer: counting })
+    if (url.startsWith('udp:')) return new UdpTarget({ ...options, url, pace, framer: datagrams })
     if (url.startsWith('relp')) return new RelpTarget({ ...options, url, pace, framer: commands })
     return new StreamTarget({ ...options, url, pace, framer })
   })

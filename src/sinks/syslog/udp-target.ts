@@ -13,6 +13,9 @@ import { messagesOf } from './frames.ts'
 import type { Answer } from './relp-session.ts'
 import type { SendOptions, Target, TargetOptions } from './target.ts'
 
+/** A collector's kernel keeps some 200 kB that its process has not read, at the defaults of Linux, and drops the rest. So they leave in small groups. */
+export const DATAGRAMS_AT_ONCE = 16
+const BETWEEN_GROUPS_MS = 1
 /** The ICMP message of a closed port comes within this time, if it comes. */
 const ICMP_MS = 100
 
@@ -79,14 +82,16 @@ export class UdpTarget implements Target {
 
   /** Resolves with the messages that this network does not take, by the number of their event. */
   async #write(socket: Socket, pieces: Pieces, { leaving, signal }: SendOptions) {
+    const { clock, pace } = this.#options
     const refused = new Map<number, Answer>()
     for (const piece of pieces()) {
-      await this.#options.pace?.take(piece.indexes.length, signal)
+      await pace?.take(piece.indexes.length, signal)
       signal.throwIfAborted()
       leaving(piece)
       const messages = messagesOf(piece.bytes)
       const errors = await Promise.all(messages.map((message) => sent(socket, message)))
       this.framer.recycle(piece)
+      await clock.sleep(BETWEEN_GROUPS_MS, signal)
       for (const [nth, error] of errors.entries()) {
         if (error === undefined) continue
         if (error.code !== 'EMSGSIZE') throw faultOf(error, this.url)

@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest'
+import { systemClock } from '../../../../src/core/clock.ts'
+import { NO_TELEMETRY } from '../../../../src/core/telemetry.ts'
+import { targetsOf } from '../../../../src/sinks/syslog/sink.ts'
 import { fastClock } from '../delivery-double.ts'
-import { envelopes, idsIn, many, receiver, syslogTo } from './syslog-bench.ts'
+import { envelopes, idsIn, MESSAGES, many, receiver, syslogTo } from './syslog-bench.ts'
 
 const idsOf = (from: number, count: number) => Array.from({ length: count }, (_, i) => `audit:3:170:${from + i}`)
 
@@ -14,6 +17,32 @@ test('each message is a datagram of its own, without a count, and none is called
   expect(recorder.of('framesCounted')).toEqual([])
   expect(recorder.of('confirmed')).toEqual([])
   expect(recorder.of('connectionEnded')).toEqual([])
+})
+
+test('datagrams leave in small groups, however many a second are allowed', async () => {
+  const collector = await receiver({ transport: 'udp' })
+  const groups: number[] = []
+  const [target] = targetsOf({
+    ...{
+      ...MESSAGES,
+      sink: 'syslog',
+      urls: [collector.url],
+      framing: 'octet',
+      tls: { verify: true },
+      confirm: 'drain',
+    },
+    ...{ connections: 1, maxEps: 1_000_000, clock: systemClock, telemetry: NO_TELEMETRY },
+  } as const)
+  if (target === undefined) throw new Error('no target')
+  const batch = many(50)
+  await target.send((next) => target.framer.pieces(batch, { from: 0, to: 50 }, () => {}, next), {
+    leaving: ({ indexes }) => groups.push(indexes.length),
+    answered: () => {},
+    alone: false,
+    signal: new AbortController().signal,
+  })
+  expect(groups).toEqual([16, 16, 16, 2])
+  expect(idsIn(collector)).toEqual(idsOf(0, 50))
 })
 
 test('a port where nothing listens is a fault, and the batch is sent again when something does', async () => {
