@@ -68,7 +68,7 @@ describe('check --static', () => {
     const literal = FILE.replace('${TOKEN}', 'literal').replace('routes:', 'lists: {idle: [x]}\nroutes:')
     const { code, stderr } = await check(literal.replace('to: splunk', 'to: splunk, wen: x'), ['-t'])
     expect(code).toBe(2)
-    expect(stderr).toMatch(/routes\[0\]\.wen\n[^]*\nwarning: \/bridge\.yaml:4:\d+ sinks\.splunk\.token: is a secret/)
+    expect(stderr).toMatch(/routes\[0\]\.wen\n.*\nwarning: \/bridge\.yaml:4:\d+ sinks\.splunk\.token: is a secret/s)
     expect(stderr).toContain('\nwarning: /bridge.yaml:5:9 lists.idle: nothing uses this list')
     expect(stderr).not.toContain('literal')
   })
