@@ -1,7 +1,9 @@
 import { X509Certificate } from 'node:crypto'
 import { statSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import { mayComeLater, messageOf } from '../core/errors.ts'
+import { obstacleTo } from '../core/folder.ts'
 import { assertPlainFile } from '../core/plain-file.ts'
 import { ACCESS_KEY_SETTINGS } from './credentials.ts'
 import type { Given } from './given.ts'
@@ -307,9 +309,15 @@ function paths(known: Known, { problems }: Findings): void {
     const path = known.values[name]
     if (path === undefined) continue
     try {
-      const found = statSync(path, { throwIfNoEntry: false })
-      if (found === undefined || (kind === 'directory' ? found.isDirectory() : found.isFile())) continue
-      problems.push(problem(known, name, `exists and is not a ${kind}`, `path of a ${kind}`))
+      const isFile = kind === 'plain file'
+      const found = isFile ? statSync(path, { throwIfNoEntry: false }) : undefined
+      const isTaken = found !== undefined && !found.isFile()
+      const obstacle = isTaken
+        ? { why: 'exists and is not a plain file', passing: false }
+        : obstacleTo(isFile ? dirname(path) : path)
+      if (obstacle === undefined) continue
+      const { why, passing } = obstacle
+      problems.push({ ...problem(known, name, why, `path of a ${kind}`), ...(passing && { passing }) })
     } catch (error) {
       const text = `cannot be used: ${withoutPath(error)}`
       problems.push({ ...problem(known, name, text, `path of a ${kind}`), passing: mayComeLater(error) })

@@ -1,15 +1,6 @@
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, unlinkSync, writeSync } from 'node:fs'
 import { basename, dirname, extname, join } from 'node:path'
+import { makeFolderSync } from '../core/folder.ts'
 import type { Output } from './line-writer.ts'
 
 export interface RollingFileOptions {
@@ -46,7 +37,7 @@ export class RollingFile implements Output {
     this.#directory = dirname(options.file)
     this.#before = `${basename(options.file, extension)}.`
     this.#after = extension || '.log'
-    mkdirSync(this.#directory, { recursive: true })
+    makeFolderSync(this.#directory)
     this.#number = this.#free(Math.max(1, ...this.#numbers()))
     this.#fd = open(this.file)
     this.#size = fstatSync(this.#fd).size

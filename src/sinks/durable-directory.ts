@@ -1,12 +1,12 @@
-import { mkdir, open, stat } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { systemCodeOf } from '../core/errors.ts'
+import { makeFolder } from '../core/folder.ts'
 
 /** A directory whose files must survive a power cut by name too: the names of its parents then have to be on disk as well. */
 export class DurableDirectory {
   /** Absolute. */
   readonly path: string
-  /** Directories in which a name was made that may not be on disk yet, the uppermost last. */
+  /** Directories in which a name was made that may not be on disk yet, the uppermost first. */
   readonly #unsynced = new Set<string>()
 
   constructor(path: string) {
@@ -15,27 +15,16 @@ export class DurableDirectory {
 
   /** Makes the directory, and the parents that are missing. */
   async make(): Promise<void> {
-    for (let path = this.path; await isMissing(path); path = dirname(path)) this.#unsynced.add(dirname(path))
-    await mkdir(this.path, { recursive: true, mode: 0o700 })
+    await makeFolder(this.path, 0o700, (folder) => this.#unsynced.add(dirname(folder)))
   }
 
   /** Brings the names in the directory to disk, and those of the directories that `make` made. */
   async sync(): Promise<void> {
-    for (const path of [...this.#unsynced].reverse()) {
+    for (const path of [...this.#unsynced]) {
       await syncDirectory(path)
       this.#unsynced.delete(path)
     }
     await syncDirectory(this.path)
-  }
-}
-
-async function isMissing(path: string): Promise<boolean> {
-  try {
-    await stat(path)
-    return false
-  } catch (error) {
-    if (systemCodeOf(error) === 'ENOENT') return true
-    throw error
   }
 }
 

@@ -277,3 +277,26 @@ describe('check blames what is wrong, and nothing else', () => {
     ])
   })
 })
+
+test('folders in odd places are one error that names the path and what is allowed', async () => {
+  const places = { DEAD_LETTER_DIR: '/proc/1/letters', LOG_FILE: '.env/logs/bridge.log' }
+  expect(await said(['check', '--static'], { '.env': lines({ ...COMPLETE, ...places }) })).toEqual({
+    code: 2,
+    stdout: 'not ready: 2 failed\n',
+    stderr: `The configuration has 2 problems:
+
+  DEAD_LETTER_DIR=/proc/1/letters
+      /proc/1 belongs to the kernel, and no folder can be made there
+      allowed: path of a directory
+      example: DEAD_LETTER_DIR=/var/lib/sls-siem-bridge/dead-letter
+
+  LOG_FILE=.env/logs/bridge.log
+      FOLDER/.env exists and is not a directory
+      allowed: path of a plain file
+      example: LOG_FILE=/var/log/sls-siem-bridge/bridge.log
+
+docs/configuration.md describes every variable.
+Settings come from: FOLDER/.env, and the environment.
+`,
+  })
+})

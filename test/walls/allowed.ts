@@ -32,7 +32,7 @@ const TABLE: readonly (readonly [place: string, ours: string, packages: string])
   ['emulator/hec', 'emulator', 'node'],
   ['emulator/syslog', 'emulator', 'node'],
   ['net', 'core', 'node undici'],
-  ['core', '', 'node:fs node:fs/promises node:net node:timers node:util'],
+  ['core', '', 'node:fs node:fs/promises node:net node:path node:timers node:util'],
   ['version.ts', '', 'node:fs'],
 ]
 

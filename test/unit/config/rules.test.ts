@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
+import { symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
@@ -312,6 +313,27 @@ describe('paths', () => {
     expect(blamed({ DEAD_LETTER_DIR: write('file', '') })).toEqual(['DEAD_LETTER_DIR'])
     expect(accepted({ DEAD_LETTER_DIR: `${directory}/new` }).config.deadLetterDir).toBe(`${directory}/new`)
     expect(accepted({ DEAD_LETTER_DIR: directory }).config.deadLetterDir).toBe(directory)
+  })
+
+  test('one below a file, a link to nowhere or a folder of the kernel is a problem that names the path', () => {
+    const { directory, write } = temporaryFiles()
+    const file = write('file', '')
+    symlinkSync('nowhere', `${directory}/dangling`)
+    const why = (env: Record<string, string>) =>
+      refused(env).map(({ variable, problem, passing }) => [variable, problem, passing])
+    for (const [name, below] of [
+      ['DEAD_LETTER_DIR', ''],
+      ['LOG_FILE', '/bridge.log'],
+    ] as const) {
+      expect(why({ [name]: `${file}/x${below}` })).toEqual([[name, `${file} exists and is not a directory`, undefined]])
+      expect(why({ [name]: `${directory}/dangling/x${below}` })).toEqual([
+        [name, `${directory}/dangling is a link to a folder that is not there`, true],
+      ])
+      expect(why({ [name]: `/proc/1/x${below}` })).toEqual([
+        [name, '/proc/1 belongs to the kernel, and no folder can be made there', undefined],
+      ])
+    }
+    expect(accepted({ LOG_FILE: `${directory}/dangling` }).config.log.file).toBe(`${directory}/dangling`)
   })
 
   test('a log file must be a plain file or not there yet', () => {
