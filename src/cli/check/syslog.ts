@@ -3,17 +3,17 @@ import { systemClock } from '../../core/clock.ts'
 import { Fault } from '../../core/errors.ts'
 import { NO_TELEMETRY } from '../../core/telemetry.ts'
 import { Dialer, SYSLOG_SETTINGS } from '../../sinks/syslog/connect.ts'
-import { halfClose } from '../../sinks/syslog/probe.ts'
+import { answerToEmptyLines, halfClose } from '../../sinks/syslog/probe.ts'
 import { RelpSession } from '../../sinks/syslog/relp-session.ts'
 import { openUdp } from '../../sinks/syslog/udp-target.ts'
 import type { Check, Finding } from './finding.ts'
 import { ok, warn } from './finding.ts'
 import { syslogTestEventSender } from './syslog-test-event.ts'
-import { handshake } from './tls.ts'
+import { handshake, speaksTls } from './tls.ts'
 
 const UNTOLD = { sink: '', clock: systemClock, telemetry: NO_TELEMETRY } as const
 
-/** Sends no message, but the test event. So it cannot tell whether the collector understands header and framing. */
+/** Sends no message, at most empty lines, but the test event. So it cannot tell whether the collector understands header and framing. */
 export function syslogChecks(sink: SyslogConfig, testEvent: boolean): Check[] {
   const { urls, confirm, tls } = sink
   return urls.flatMap((url) => {
@@ -73,18 +73,9 @@ async function connection(url: string, { dialer, confirm }: Asked, signal: Abort
     )
   }
   const does = await halfClose(url, dialer, systemClock, signal)
-  if (does === 'speaks TLS') {
-    throw new Fault('configuration', `${url}: this port speaks TLS`, {
-      code: 'speaks_tls',
-      advice: 'Use tls:// in SYSLOG_URL.',
-    })
-  }
-  if (does === 'closed early') {
-    return warn(
-      `${url}: accepts a connection, and closes it at once`,
-      'The collector may take no more connections, not allow this address, or want TLS. Its log says which.',
-    )
-  }
+  if (does === 'speaks TLS') throw speaks('TLS', url)
+  if (does === 'closed early') throw closesAtOnce(url)
+  if (url.startsWith('tcp:')) await expectPlain(url, dialer, signal)
   if (confirm === 'written') {
     return warn(
       `${url}: connected; SYSLOG_CONFIRM=written proves nothing`,
@@ -97,6 +88,32 @@ async function connection(url: string, { dialer, confirm }: Asked, signal: Abort
       'Does this port speak TLS (tls://), or is a proxy on the way? If it always does that, set SYSLOG_CONFIRM=written, which proves less.',
     )
   }
-  const noTls = url.startsWith('tcp:') ? ', nor that this port is without TLS' : ''
-  return ok(`${url}: connected, and confirms by drain; header and framing are not proven${noTls}`)
+  return ok(`${url}: connected, and confirms by drain; header and framing are not proven`)
+}
+
+/** GnuTLS ends a connection without a handshake as plain syslog does. It and RELP answer when they get bytes that are not theirs. */
+async function expectPlain(url: string, dialer: Dialer, signal: AbortSignal): Promise<void> {
+  const { ended, said } = await answerToEmptyLines(dialer, signal)
+  if (/ serverclose /.test(said)) throw speaks('RELP', url)
+  // A collector that wants counts ends such a connection, too.
+  if (ended && (await speaksTls(url, { tls: { verify: false } }, signal))) throw speaks('TLS', url)
+}
+
+function speaks(protocol: 'TLS' | 'RELP', url: string): Fault {
+  const advice = `Use ${protocol.toLowerCase()}:// in SYSLOG_URL.`
+  return new Fault('configuration', `${url}: this port speaks ${protocol}`, { code: 'other_protocol', advice })
+}
+
+/** With TLS 1.3 a server looks at our certificate after the handshake, and not every one says what it finds. */
+function closesAtOnce(url: string): Fault {
+  const [what, advice] = url.startsWith('tls:')
+    ? [
+        'ends the connection right after the TLS handshake',
+        'It probably wants a client certificate, or another one: set SYSLOG_TLS_CERT_FILE and SYSLOG_TLS_KEY_FILE. The log of the collector says why.',
+      ]
+    : [
+        'accepts a connection, and closes it at once',
+        'The collector may take no more connections, or not allow this address. Its log says which.',
+      ]
+  return new Fault('configuration', `${url}: ${what}`, { code: 'closed_early', advice })
 }

@@ -114,11 +114,31 @@ describe('check', () => {
 
   test.each([
     ['deaf', 'drain', /^warn syslog: .*SYSLOG_CONFIRM=drain will confirm nothing/],
-    ['fin', 'drain', /^warn syslog: .*closes it at once/],
     ['deaf', 'written', /^warn syslog: .*SYSLOG_CONFIRM=written proves nothing/],
   ] as const)('warns of a collector that is %s, with %s', async (does, confirm, line) => {
     const collector = await receiver({ faults: [{ does }] })
     expect((await findings({ urls: [collector.url], confirm }))[0]).toMatch(line)
+  })
+
+  test('asks a port without TLS for its protocol, and sends no message', async () => {
+    const tls = await receiver({ tls: server })
+    const [counts, either] = [await receiver({ framing: 'octet' }), await receiver({ framing: 'auto' })]
+    expect(await findings({ urls: [tls.url.replace('tls:', 'tcp:'), counts.url, either.url] })).toEqual([
+      'fail syslog: Use tls:// in SYSLOG_URL.',
+      expect.stringMatching(/^ok syslog: .*confirms by drain/),
+      expect.stringMatching(/^ok syslog: .*confirms by drain/),
+    ])
+    expect([tls, counts, either].flatMap(({ messages }) => messages)).toEqual([])
+  })
+
+  test('a collector that ends every connection fails: with TLS it may want a certificate', async () => {
+    const plain = await receiver({ faults: [{ does: 'fin', times: 0 }] })
+    expect(await findings({ urls: [plain.url] })).toEqual([
+      expect.stringMatching(/^fail syslog: .*no more connections/),
+    ])
+    const silent = await receiver({ tls: server, faults: [{ does: 'reset', times: 0 }] })
+    const [, line] = await findings({ urls: [silent.url], tls: { ...trusted, files: {} } })
+    expect(line).toMatch(/^fail syslog: .*client certificate.*SYSLOG_TLS_CERT_FILE/)
   })
 })
 
