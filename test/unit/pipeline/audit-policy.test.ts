@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { policyOf } from '../../../src/config/file/audit-policy.ts'
 import type { Log } from '../../../src/pipeline/reference/log.ts'
@@ -244,6 +245,100 @@ describe('the event', () => {
     const start = performance.now()
     decided(metadata, text)
     expect(performance.now() - start).toBeLessThan(1000)
+  })
+})
+
+describe('whatever an event holds', () => {
+  const body = fc.oneof(
+    fc.record({
+      metadata: fc.record({ name: fc.string(), managedFields: fc.jsonValue({ maxDepth: 2 }) }, { requiredKeys: [] }),
+    }),
+    fc.record({
+      items: fc.array(
+        fc.record({ metadata: fc.constant({ managedFields: 1, a: 2 }), b: fc.jsonValue({ maxDepth: 1 }) }),
+      ),
+    }),
+    fc.jsonValue({ maxDepth: 4 }),
+  )
+  const events = fc.record(
+    {
+      kind: fc.constant('Event'),
+      annotations: fc.jsonValue({ maxDepth: 3 }),
+      level: fc.constantFrom('Metadata', 'Request', 'RequestResponse'),
+      user: fc.jsonValue({ maxDepth: 2 }),
+      verb: fc.string({ unit: 'binary' }),
+      requestObject: body,
+      objectRef: fc.jsonValue({ maxDepth: 2 }),
+      responseObject: body,
+    },
+    { requiredKeys: ['kind', 'level'], noNullPrototype: true },
+  )
+  const RULES = ['Metadata', 'Request', 'RequestResponse'] as const
+  const STEPS = RULES.map((level) => stepOf(policyWith(`{level: ${level}, omitManagedFields: true}`)))
+
+  /** The same with objects. */
+  function naive(event: Record<string, unknown>, level: number): object {
+    const now = Math.min(level, RULES.indexOf(event['level'] as 'Metadata'))
+    const strip = (value: unknown): unknown =>
+      typeof value !== 'object' || value === null || Array.isArray(value)
+        ? value
+        : Object.fromEntries(
+            Object.entries(value).map(([key, inner]) => [
+              key,
+              key === 'metadata' ? bare(inner) : key === 'items' ? each(inner) : inner,
+            ]),
+          )
+    const bare = (meta: unknown): unknown =>
+      typeof meta !== 'object' || meta === null || Array.isArray(meta)
+        ? meta
+        : Object.fromEntries(Object.entries(meta).filter(([key]) => key !== 'managedFields'))
+    const each = (items: unknown): unknown =>
+      Array.isArray(items) ? items.map((item) => (Array.isArray(item) ? item : metadataOf(item))) : items
+    const metadataOf = (item: unknown): unknown =>
+      typeof item !== 'object' || item === null
+        ? item
+        : Object.fromEntries(
+            Object.entries(item).map(([key, inner]) => [key, key === 'metadata' ? bare(inner) : inner]),
+          )
+    return Object.fromEntries(
+      Object.entries(event).flatMap(([key, value]): [string, unknown][] => {
+        if (key === 'level') return [[key, RULES[now]]]
+        if (key === 'requestObject') return now === 0 ? [] : [[key, strip(value)]]
+        if (key === 'responseObject') return now < 2 ? [] : [[key, strip(value)]]
+        return [[key, value]]
+      }),
+    )
+  }
+
+  test('cutting the bytes is the same as cutting objects', () => {
+    fc.assert(
+      fc.property(events, fc.nat(2), (event, level) => {
+        const text = JSON.stringify(event)
+        // A surrogate that stands alone is not what bytes can say.
+        fc.pre(text.isWellFormed() && !/\\ud[89a-f]/.test(text))
+        expect(
+          decided(STEPS[level] as Step, text)
+            .members.get('event')
+            ?.bytes.toString(),
+        ).toBe(JSON.stringify(naive(JSON.parse(text), level)))
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test('a byte that is wrong never makes it something else: it is left as it is, dropped, or still JSON', () => {
+    fc.assert(
+      fc.property(events, fc.nat(), fc.nat(255), (event, at, byte) => {
+        const bytes = Buffer.from(JSON.stringify(event))
+        bytes[at % bytes.length] = byte
+        const { fate, failures, members } = decided(STEPS[0] as Step, bytes)
+        const after = members.get('event')?.bytes ?? Buffer.alloc(0)
+        if (fate === 'drop' || after.equals(bytes)) return
+        expect(failures).toEqual([])
+        expect(Object.keys(JSON.parse(after.toString()))).not.toContain('responseObject')
+      }),
+      { numRuns: 300 },
+    )
   })
 })
 

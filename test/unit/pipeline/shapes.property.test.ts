@@ -2,12 +2,14 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Program } from '../../../src/pipeline/program.ts'
 import { TopicSelection } from '../../../src/pipeline/select.ts'
+import type { AuditPolicy } from '../../../src/routing/audit-policy.ts'
 import { parseGrok } from '../../../src/routing/grok.ts'
 import type { Pattern } from '../../../src/routing/pattern.ts'
 import { parsePattern } from '../../../src/routing/pattern.ts'
 import type { TextProblem } from '../../../src/routing/scanner.ts'
 import type { Step } from '../../../src/routing/step.ts'
 import { ON_FAILURE } from '../../../src/routing/step.ts'
+import { parseTagTemplate } from '../../../src/routing/tag-template.ts'
 import { parseTimeFormat } from '../../../src/routing/time-format.ts'
 import { bodies } from './bodies.ts'
 import { assertFor, compare, kernel } from './both-engines.ts'
@@ -20,7 +22,7 @@ function parsed<T extends object>(result: T | TextProblem): T {
   return result
 }
 
-const KEYS = ['a', 'b', 'c', 'j', '10', 'key', '"\n', '__tag__:a', '__topic__', 'é']
+const KEYS = ['content', 'kind', 'a', 'b', 'c', 'j', '10', 'key', '"\n', '__tag__:a', '__topic__', 'é']
 const key = fc.constantFrom(...KEYS)
 const keys = fc.uniqueArray(key, { maxLength: 4 })
 const onFailure = fc.constantFrom('keep' as const, ...ON_FAILURE)
@@ -44,7 +46,22 @@ const times = fc
     formats: formats.map((format) => parsed(parseTimeFormat(format))),
   }))
 
+const policies = fc.constantFrom('None', 'Metadata', 'Request').map((level): AuditPolicy => {
+  const none = { users: [], userGroups: [], verbs: [], namespaces: [], resources: [], nonResourceURLs: [] }
+  return { rules: [{ level, ...none, omitStages: ['Panic'], omitManagedFields: true }] }
+})
+
 const steps: fc.Arbitrary<Step> = fc.oneof(
+  fc.record(
+    { name: fc.constant('k8s_audit_policy' as const), field: key, policy: policies, onFailure },
+    { requiredKeys: ['name', 'policy', 'onFailure'] },
+  ),
+  fc.record({
+    name: fc.constant('docker' as const),
+    format: fc.constantFrom('inline' as const, 'json' as const, 'raw' as const),
+    tag: fc.constantFrom('', '{{.ID}}', 'x/{{upper .Name}}').map((text) => parsed(parseTagTemplate(text))),
+    attrs: fc.dictionary(key, key, { maxKeys: 2 }).map((fields) => new Map(Object.entries(fields))),
+  }),
   fc.record({
     name: fc.constant('json' as const),
     fields: fc.oneof(keys, fc.constant('*' as const)),
@@ -184,6 +201,9 @@ const value = fc.oneof(
       Buffer.from('7bff7d', 'hex'),
       '[1]',
       ' {"x":1} ',
+      'Event',
+      '{"kind":"Event","level":"RequestResponse","requestObject":{"metadata":{"managedFields":[]}},"responseObject":1}',
+      '{"kind":"Event","level":"Request","stage":"Panic"}',
     ),
   },
 )
