@@ -3,8 +3,9 @@ import { AUDIT_LEVELS } from '../../routing/audit-policy.ts'
 import type { AuditPolicyStep, OnFailure } from '../../routing/step.ts'
 import type { AuditedRequest } from './audit-policy.ts'
 import { ruleFor } from './audit-policy.ts'
-import type { Part } from './json-path.ts'
-import { lookUp, partsOf } from './json-path.ts'
+import { endOfSpace, OPEN_OBJECT } from './json-ends.ts'
+import { partsOf, rewritten } from './json-parts.ts'
+import { lookUp } from './json-path.ts'
 import type { Log } from './log.ts'
 import { isOfGroup, jsonValue, textOf, textValue } from './log.ts'
 
@@ -54,7 +55,7 @@ interface RecordedEvent {
 /** The event is the JSON of one field. */
 function embeddedEvent(log: Log, field: string): RecordedEvent | 'malformed' | undefined {
   const found = log.members.get(field)
-  if (found === undefined || firstOf(found.bytes) !== OPEN_OBJECT) return undefined
+  if (found === undefined || found.bytes[endOfSpace(found.bytes, 0)] !== OPEN_OBJECT) return undefined
   const parts = isUtf8(found.bytes) ? partsOf(found.bytes) : undefined
   const members = new Map(parts?.map(({ key = '', value }) => [key, value]))
   // A key that stands twice says two things, and the SIEM may believe the other.
@@ -140,24 +141,4 @@ function without(json: Buffer, [step, ...rest]: readonly string[]): Buffer {
   })
 }
 
-/** JSON text with other values in its parts. `undefined` takes a part away. Without a change it is the same buffer. */
-function rewritten(json: Buffer, parts: readonly Part[], change: (part: Part) => Buffer | undefined): Buffer {
-  const values = parts.map((part) => change(part))
-  if (parts.every(({ value }, index) => value === values[index])) return json
-  const kept = parts.flatMap(({ before }, index) => {
-    const value = values[index]
-    return value === undefined ? [] : [[before, value]]
-  })
-  const [open, close] = firstOf(json) === OPEN_OBJECT ? '{}' : '[]'
-  const pieces = kept.flatMap((piece, index) => (index === 0 ? piece : [COMMA, ...piece]))
-  return Buffer.concat([Buffer.from(open as string), ...pieces, Buffer.from(close as string)])
-}
-
-/** Behind white space. */
-function firstOf(json: Buffer): number | undefined {
-  return json.find((byte) => byte > SPACE)
-}
-
-const COMMA = Buffer.from(',')
 const NULL = Buffer.from('null')
-const [OPEN_OBJECT, SPACE = 0] = Buffer.from('{ ')

@@ -1,11 +1,23 @@
+import {
+  BACKSLASH,
+  CLOSE_ARRAY,
+  COLON,
+  COMMA,
+  endOfScalar,
+  endOfSpace,
+  endOfString,
+  endOfValue,
+  MAX_DEPTH,
+  OPEN_ARRAY,
+  OPEN_OBJECT,
+  QUOTE,
+} from './json-ends.ts'
+
 /** A value as conditions see it: one text, or the texts of a list. */
 export interface Found {
   readonly texts: readonly Buffer[]
   readonly isList: boolean
 }
-
-/** Deeper nesting is taken for malformed. The outermost object or array is at depth 1. */
-const MAX_DEPTH = 64
 
 /**
  * Looks a value up in JSON text by scanning. Of equal keys the first counts. What stands behind the value is not looked at.
@@ -31,28 +43,7 @@ export function wholeValue(json: Buffer): Found | undefined {
   return first === LETTER_N ? undefined : one(json)
 }
 
-/** A member of an object, or an element of an array, by its place in the text. */
-export interface Part {
-  /** Of a member, as the text that it stands for. */
-  readonly key?: string
-  /** The bytes of the key, to the value. Empty for an element. */
-  readonly before: Buffer
-  readonly value: Buffer
-}
-
-/** The parts of an object or array, in order. `undefined` if the text is neither, or malformed anywhere. */
-export function partsOf(json: Buffer): Part[] | undefined {
-  return new JsonScan(json).parts()
-}
-
-const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY, QUOTE, COMMA, COLON, BACKSLASH, LETTER_N, LETTER_U] =
-  Buffer.from('{}[]",:\\nu')
-/** The literals and numbers of JSON. */
-const SCALAR = /^(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)$/
-/** Behind a backslash. */
-const ESCAPED: ReadonlySet<number | undefined> = new Set(Buffer.from('"\\/bfnrt'))
-const UNIT = /^u[0-9a-fA-F]{4}$/
-const CONTROL = 0x20
+const [LETTER_N] = Buffer.from('n')
 
 /** Moves through JSON text, never beyond its end and never back. Its methods are false where the text is malformed. */
 class JsonScan {
@@ -69,7 +60,7 @@ class JsonScan {
   }
 
   skipSpace(): void {
-    while (isSpace(this.byte)) this.#at++
+    this.#at = endOfSpace(this.#json, this.#at)
   }
 
   /** Moves to the value at the end of the path. False also if there is none. */
@@ -100,27 +91,6 @@ class JsonScan {
     }
     this.skipSpace()
     return this.byte !== CLOSE_ARRAY
-  }
-
-  /** Reads the whole text. */
-  parts(): Part[] | undefined {
-    const parts: Part[] = []
-    this.skipSpace()
-    const isObject = this.byte === OPEN_OBJECT
-    if (!isObject && this.byte !== OPEN_ARRAY) return undefined
-    const isRead = this.#skipItems(1, isObject ? CLOSE_OBJECT : CLOSE_ARRAY, () => {
-      const start = this.#at
-      if (isObject && !this.#passString()) return false
-      const key = isObject ? this.#textFrom(start)?.toString() : undefined
-      if (isObject && !this.#passColon()) return false
-      const from = this.#at
-      if (!this.#skipValue(2)) return false
-      const [before, value] = [this.#json.subarray(start, from), this.#json.subarray(from, this.#at)]
-      parts.push({ ...(key !== undefined && { key }), before, value })
-      return true
-    })
-    this.skipSpace()
-    return isRead && this.byte === undefined ? parts : undefined
   }
 
   /** Reads the value here, which is inside `depth` objects and arrays. */
@@ -160,28 +130,7 @@ class JsonScan {
 
   /** Passes a value. An object or array is at this depth. */
   #skipValue(depth: number): boolean {
-    this.skipSpace()
-    if (this.byte === OPEN_OBJECT) {
-      return this.#skipItems(
-        depth,
-        CLOSE_OBJECT,
-        () => this.#passString() && this.#passColon() && this.#skipValue(depth + 1),
-      )
-    }
-    if (this.byte === OPEN_ARRAY) return this.#skipItems(depth, CLOSE_ARRAY, () => this.#skipValue(depth + 1))
-    return this.#passScalar()
-  }
-
-  #skipItems(depth: number, close: number | undefined, skipItem: () => boolean): boolean {
-    if (depth > MAX_DEPTH) return false
-    this.#at++
-    this.skipSpace()
-    if (this.#take(close)) return true
-    do {
-      this.skipSpace()
-      if (!skipItem()) return false
-    } while (this.#takeComma())
-    return this.#take(close)
+    return this.#moveTo(endOfValue(this.#json, this.#at, depth))
   }
 
   /** Passes the colon behind a key, and space around it. */
@@ -194,25 +143,18 @@ class JsonScan {
 
   /** Passes a string, number or literal. Behind the last two stands something that ends them. */
   #passScalar(): boolean {
-    if (this.byte === QUOTE) return this.#passString()
-    const start = this.#at
-    while (!endsScalar(this.byte)) this.#at++
-    return this.byte !== undefined && SCALAR.test(this.#json.toString('latin1', start, this.#at))
+    return this.byte === QUOTE ? this.#passString() : this.#moveTo(endOfScalar(this.#json, this.#at))
   }
 
   #passString(): boolean {
-    if (!this.#take(QUOTE)) return false
-    for (;;) {
-      const byte = this.byte
-      if (byte === undefined || byte < CONTROL) return false
-      this.#at++
-      if (byte === QUOTE) return true
-      if (byte !== BACKSLASH) continue
-      const isUnit = this.byte === LETTER_U
-      const isKnown = isUnit ? UNIT.test(this.#json.toString('latin1', this.#at, this.#at + 5)) : ESCAPED.has(this.byte)
-      if (!isKnown) return false
-      this.#at += isUnit ? 5 : 1
-    }
+    return this.byte === QUOTE && this.#moveTo(endOfString(this.#json, this.#at))
+  }
+
+  /** False for the end of what is malformed. */
+  #moveTo(end: number): boolean {
+    if (end === -1) return false
+    this.#at = end
+    return true
   }
 
   /** The text of the scalar that was passed, and began at `start`; `undefined` for `null`. */
@@ -220,7 +162,7 @@ class JsonScan {
     if (this.#json[start] === LETTER_N) return undefined
     if (this.#json[start] !== QUOTE) return this.#json.subarray(start, this.#at)
     const string = this.#json.subarray(start + 1, this.#at - 1)
-    return string.includes(BACKSLASH as number) ? unescaped(string) : string
+    return string.includes(BACKSLASH) ? unescaped(string) : string
   }
 
   #takeComma(): boolean {
@@ -228,19 +170,11 @@ class JsonScan {
     return this.#take(COMMA)
   }
 
-  #take(byte: number | undefined): boolean {
-    if (this.byte !== byte || byte === undefined) return false
+  #take(byte: number): boolean {
+    if (this.byte !== byte) return false
     this.#at++
     return true
   }
-}
-
-function isSpace(byte: number | undefined): boolean {
-  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
-}
-
-function endsScalar(byte: number | undefined): boolean {
-  return byte === undefined || isSpace(byte) || byte === COMMA || byte === CLOSE_ARRAY || byte === CLOSE_OBJECT
 }
 
 function one(text: Buffer): Found {
