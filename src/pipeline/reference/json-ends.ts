@@ -20,16 +20,9 @@ export function endOfSpace(json: Buffer, at: number): number {
 /** Just behind the value, with the white space before it; -1 if it is malformed. An object or array is at this depth. */
 export function endOfValue(json: Buffer, at: number, depth: number): number {
   const start = endOfSpace(json, at)
-  switch (json[start]) {
-    case QUOTE:
-      return endOfString(json, start)
-    case OPEN_OBJECT:
-      return endOfItems(json, start, depth)
-    case OPEN_ARRAY:
-      return endOfItems(json, start, depth)
-    default:
-      return endOfScalar(json, start)
-  }
+  const first = json[start]
+  if (first === QUOTE) return endOfString(json, start)
+  return first === OPEN_OBJECT || first === OPEN_ARRAY ? endOfItems(json, start, depth) : endOfScalar(json, start)
 }
 
 /** Of the object or array that begins here. */
@@ -79,23 +72,12 @@ export function endOfString(json: Buffer, start: number): number {
 
 /** Of what stands behind a backslash; 0 if it is none. */
 function lengthOfEscape(json: Buffer, at: number): number {
-  switch (json[at]) {
-    case QUOTE:
-    case BACKSLASH:
-    case 0x2f: // /
-    case 0x62: // b
-    case 0x66: // f
-    case 0x6e: // n
-    case 0x72: // r
-    case 0x74: // t
-      return 1
-    case 0x75: // u
-      return UNIT.test(json.toString('latin1', at, at + 5)) ? 5 : 0
-    default:
-      return 0
-  }
+  if (json[at] === LETTER_U) return UNIT.test(json.toString('latin1', at, at + 5)) ? 5 : 0
+  return ESCAPED.has(json[at]) ? 1 : 0
 }
 
+const ESCAPED: ReadonlySet<number | undefined> = new Set(Buffer.from('"\\/bfnrt'))
+const LETTER_U = 0x75
 const UNIT = /^u[0-9a-fA-F]{4}$/
 
 /** Of a number or literal. Something that ends it stands behind it. */
