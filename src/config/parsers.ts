@@ -236,8 +236,9 @@ function hecBase(item: string): Parsed<string> {
   if (path === null) {
     const { origin, pathname } = url.value
     const meant = `${origin}${shown(pathname.replace(TRAILING_SLASHES, ''))}/services/collector`
+    const advice = `: write ${meant} if a proxy has this prefix. The bridge then asks ${meant}/event`
     return {
-      refused: `has the path ${shown(pathname)}, which does not end in /services/collector: write ${meant} if a proxy has this prefix. The bridge then asks ${meant}/event`,
+      refused: `has the path ${shown(pathname)}, which does not end in /services/collector${meant.length > 100 ? '' : advice}`,
     }
   }
   return { value: `${url.value.origin}${path[1] ?? ''}` }
