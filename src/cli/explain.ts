@@ -1,9 +1,10 @@
 import { text } from 'node:stream/consumers'
 import { multiLine, printable } from '../config/parsers.ts'
-import { escapedJson } from '../core/text.ts'
+import { escaped, escapedJson } from '../core/text.ts'
 import { command, EXIT, optional, required } from './command.ts'
 import { trialConfigurationOf } from './configuration.ts'
 import { givenLog, placeOf } from './trial/given-log.ts'
+import { leavingBytes } from './trial/leaving.ts'
 import { tryText } from './trial/log.ts'
 import { wayOf } from './trial/way.ts'
 
@@ -34,10 +35,13 @@ export const explainCommand = command({
     const trial = tryText(config, source, logstore, given.log)
     io.stdout.write(`source ${source.name}, logstore ${source.project}/${logstore}\n`)
     for (const line of wayOf(trial)) io.stdout.write(`${line}\n`)
-    for (const { route, sink, event } of trial.copies) {
-      io.stdout.write(`→ ${sink} (route ${route})\n`)
-      // A program gets the bytes that would leave. In a terminal they would act, so it gets the same JSON without them.
-      io.stdout.write(isTerminal(io.stdout) ? `${escapedJson(event.toString())}\n` : event)
+    const origin = { source: source.name, project: source.project, logstore, shard: 0, cursor: '' }
+    for (const copy of trial.copies) {
+      const { bytes, isJson } = leavingBytes(copy, config, origin)
+      io.stdout.write(`→ ${copy.sink} (route ${copy.route})\n`)
+      // A program gets the bytes that would leave. In a terminal they would act, so it gets the same text without them.
+      const harmless = isJson ? escapedJson : escaped
+      io.stdout.write(isTerminal(io.stdout) ? `${harmless(bytes.toString().trimEnd())}\n` : bytes)
     }
     return EXIT.done
   },

@@ -142,6 +142,43 @@ describe('check --static', () => {
   })
 })
 
+describe('explain of a syslog sink', () => {
+  const log = [
+    '--log',
+    '{"__topic__":"actiontrail_event","__time__":"1790000000","event":"{\\"eventName\\":\\"StopInstance\\"}"}',
+  ]
+  const last = async (sink: string) => {
+    const file = `version: 1
+sources: {trail: {endpoint: a.b, project: audit, logstore: trail, group: siem}}
+sinks: {qradar: {type: syslog, ${sink}}}
+routes: [{name: all, to: qradar}]
+`
+    const { out } = await ran(explainCommand, file, ['--source', 'trail', ...log])
+    return out.slice(out.indexOf('(route all)\n') + '(route all)\n'.length)
+  }
+  const HEAD = '<14>Sep 21 14:13:20 audit '
+  const LEEF =
+    'LEEF:1.0|Alibaba Cloud|ActionTrail|1|StopInstance|devTime=1790000000000\tsev=1\ttopic=actiontrail_event\tevent={"eventName":"StopInstance"}\tslsEventId=audit/trail:0:0:0'
+
+  test.for([
+    ['url: "tcp://a", format: leef, header: none', `${LEEF}\n`],
+    ['url: "tcp://a", format: leef, header: rfc3164', `${HEAD}${LEEF}\n`],
+    ['url: "tcp://a", format: leef, header: rfc3164, framing: octet', `${HEAD.length + LEEF.length} ${HEAD}${LEEF}\n`],
+    ['url: "relp://a", format: leef, header: rfc3164', `${HEAD}${LEEF}\n`],
+    ['url: "udp://a", format: leef, header: rfc3164', `${HEAD}${LEEF}\n`],
+  ] as const)('shows the message as it would leave: %s', async ([sink, message]) => {
+    expect(await last(sink)).toBe(message)
+  })
+
+  test('says that a message is too long', async () => {
+    const sink =
+      'url: "tcp://a", max_bytes: 480, oversize: dead-letter, app_name: a-name-of-48-letters-which-is-the-longest-allowed'
+    expect(await last(`${sink}, hostname: "${'h'.repeat(250)}"`)).toMatch(
+      /^nothing: the message would have \d+ bytes, and max_bytes is 480\n$/,
+    )
+  })
+})
+
 describe('explain', () => {
   const explained = (args: readonly string[], stdin?: string) => ran(explainCommand, FILE, args, stdin)
 
