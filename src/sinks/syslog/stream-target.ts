@@ -12,7 +12,11 @@ const ROTATE_MS = 1_000
 const QUIET_MS = 200
 /** Connections of a target that drain at the same time. Some collectors take ten from one address. */
 const MOST_CLOSING = 7
-/** With `written`: what the kernels on both sides and the collector may hold, at the defaults of Linux. */
+/**
+ * With `written`: more than the kernels on both sides hold at the defaults of Linux. When so much left behind a batch, the collector
+ * has read the batch. Where less is sent, only time can tell. One of the two is enough: both would keep a quiet connection
+ * unconfirmed for ever, and let a busy one confirm `MAX_IN_FLIGHT_BYTES` a minute at most.
+ */
 const WINDOW_BYTES = 16_000_000
 const WINDOW_MS = 60_000
 /** How often a window is looked at. */

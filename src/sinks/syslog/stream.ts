@@ -117,7 +117,7 @@ export class Stream implements Connection {
     this.#socket.end()
     const answered = new AbortController()
     const late = sleepUnlessAborted(clock, FIN_MS, answered.signal).then((is) => {
-      if (is) this.fail('timeout', `did not confirm: no FIN within ${FIN_MS / 1000} s`, NO_FIN)
+      if (is) this.fail('timeout', `not confirmed: no FIN within ${FIN_MS / 1000} s`, NO_FIN)
     })
     try {
       await this.drained

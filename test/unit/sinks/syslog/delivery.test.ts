@@ -98,7 +98,7 @@ describe('delivery by drain', () => {
     const delivery = deliver(many(5))
     const { args } = await recorder.first('paused')
     expect(args[0]).toEqual({ reason: 'outcome_unknown', scope: { of: 'sink', sink: 'syslog' } })
-    expect((args[1] as Fault).message).toContain('no FIN within 30 s')
+    expect((args[1] as Fault).message).toContain('not confirmed: no FIN within 30 s')
     expect((args[1] as Fault).advice).toContain('SYSLOG_CONFIRM=written')
     expect(recorder.sum('delivered')).toBe(0)
     await delivery
