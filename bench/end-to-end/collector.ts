@@ -67,7 +67,9 @@ server.listen(0, '127.0.0.1')
 await once(server, 'listening')
 const { port } = server.address() as AddressInfo
 const scheme = relp ? 'relp' : tls ? 'tls' : 'tcp'
-process.send?.({ url: `${scheme}://localhost:${port}`, drainPort: port } satisfies SinkReady)
+// Certificates are for names.
+const host = tls ? 'localhost' : '127.0.0.1'
+process.send?.({ url: `${scheme}://${host}:${port}`, drainPort: port } satisfies SinkReady)
 setInterval(() => process.send?.(state), EVERY_MS)
 process.on('disconnect', () => process.exit())
 process.on('error', () => process.exit())

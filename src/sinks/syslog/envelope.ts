@@ -23,12 +23,27 @@ export function cutEnvelope(bytes: Buffer): Envelope {
   const eventAt = bytes.indexOf(EVENT)
   const fieldsAt = bytes.lastIndexOf(FIELDS)
   if (eventAt < 0 || fieldsAt < eventAt) throw new Error('not an envelope of the encoder')
-  const head = `${bytes.toString('utf8', 0, eventAt)}}`
-  const { host = '' } = JSON.parse(head) as { host?: string }
-  const fields = bytes.toString('utf8', fieldsAt + FIELDS.length - 1, bytes.lastIndexOf('}'))
-  const { sls_event_id: id } = JSON.parse(fields) as { sls_event_id: string }
+  const head = bytes.toString('utf8', 0, eventAt)
   const time = /^\{"time":([\d.]+)/.exec(head)?.[1] ?? ''
+  const fields = bytes.toString('utf8', fieldsAt + FIELDS.length - 1, bytes.lastIndexOf('}'))
+  const id = PLAIN_ID.exec(fields)?.[1] ?? (JSON.parse(fields) as { sls_event_id: string }).sls_event_id
+  const host = hostOf(head.slice(`{"time":${time}`.length))
   return { time, host, id, event: bytes.subarray(eventAt + EVENT.length, fieldsAt) }
+}
+
+/** An id without an escape. */
+const PLAIN_ID = /^\{"sls_event_id":"([^"\\]*)"/
+
+/** Neighbours share everything between the time and the event. */
+let last = { members: '', host: '' }
+
+/** The host of an envelope. `members`: those between the time and the event. */
+function hostOf(members: string): string {
+  if (members !== last.members) {
+    const { host = '' } = JSON.parse(`{${members.slice(1)}}`) as { host?: string }
+    last = { members, host }
+  }
+  return last.host
 }
 
 /** `__topic__` and `__source__` of an event, empty where it has none. The encoder writes them first. */

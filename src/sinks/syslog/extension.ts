@@ -33,36 +33,38 @@ export class Extension {
     this.#format = format
     this.#head = format === 'cef' ? cefHead(kind) : leefHead(kind)
     this.#pairs = pairsOf(kind, { time, id }, format)
-    this.bytes = this.#joined(this.#pairs.map((pair) => this.#value(pair)))
+    this.bytes = Buffer.from(this.#joined(this.#pairs.map((pair) => this.#escaped(pair))))
   }
 
   shortened(limit: number, whole: number): Buffer | undefined {
     const mark = { key: 'slsTruncated', text: String(whole) }
-    const values = this.#pairs.map((pair) => this.#value(pair))
-    const marked = this.#joined(values, mark)
-    const lengths = this.#pairs.map(({ isFixed }, i) => (isFixed ? 0 : (values[i] as Buffer).length))
-    const most = longestValue(lengths, marked.length - limit)
+    const values = this.#pairs.map((pair) => this.#escaped(pair))
+    const marked = Buffer.byteLength(this.#joined(values, mark))
+    const lengths = this.#pairs.map(({ isFixed }, i) => (isFixed ? 0 : Buffer.byteLength(values[i] as string)))
+    const most = longestValue(lengths, marked - limit)
     if (most === undefined) return undefined
-    const cut = values.map((value, i) => (this.#pairs[i]?.isFixed ? value : this.#cut(value, most)))
-    return this.#joined(cut, mark)
+    const cut = values.map((value, i) => (this.#pairs[i]?.isFixed ? value : this.#cut(Buffer.from(value), most)))
+    return Buffer.from(this.#joined(cut, mark))
   }
 
-  #value({ text }: Pair): Buffer {
-    return Buffer.from(this.#format === 'cef' ? cefValue(text) : leefValue(text))
+  #escaped({ text }: Pair): string {
+    return this.#format === 'cef' ? cefValue(text) : leefValue(text)
   }
 
   /** Neither a character nor an escape is cut. */
-  #cut(value: Buffer, most: number): Buffer {
-    if (value.length <= most) return value
+  #cut(value: Buffer, most: number): string {
+    if (value.length <= most) return value.toString()
     const text = cutText(value, most).toString()
     const backslashes = /\\*$/.exec(text)?.[0].length ?? 0
-    return Buffer.from((backslashes % 2 === 1 ? text.slice(0, -1) : text).trimEnd())
+    return (backslashes % 2 === 1 ? text.slice(0, -1) : text).trimEnd()
   }
 
-  #joined(values: readonly Buffer[], mark?: Pair): Buffer {
-    const pairs = values.flatMap((value, i) => (value.length === 0 ? [] : [`${this.#pairs[i]?.key}=${value}`]))
-    if (mark) pairs.push(`${mark.key}=${mark.text}`)
-    return Buffer.from(this.#head + pairs.join(this.#format === 'cef' ? ' ' : '\t'))
+  #joined(values: readonly string[], mark?: Pair): string {
+    const separator = this.#format === 'cef' ? ' ' : '\t'
+    let pairs = ''
+    for (const [i, value] of values.entries()) if (value !== '') pairs += `${separator}${this.#pairs[i]?.key}=${value}`
+    if (mark) pairs += `${separator}${mark.key}=${mark.text}`
+    return this.#head + pairs.slice(separator.length)
   }
 }
 
@@ -77,25 +79,32 @@ function leefHead({ product, eventClass }: Kind): string {
 
 /** `=` is not escaped there, and a line end cannot be. */
 function cefHeader(text: string): string {
+  if (!SPECIAL.test(text)) return text
   return text.replace(/[\\|]/g, '\\$&').replace(CONTROL, ' ')
 }
 
 function cefValue(text: string): string {
+  if (!SPECIAL.test(text)) return text
   const escaped = text.replace(/[\\=]/g, '\\$&').replaceAll('\n', '\\n').replaceAll('\r', '\\r')
   return escaped.replace(CONTROL, ' ').trimEnd()
 }
 
 /** LEEF has no escape for its bars and tabs. */
 function leefHeader(text: string): string {
+  if (!SPECIAL.test(text)) return text
   return text.replaceAll('|', '_').replace(CONTROL, ' ')
 }
 
 function leefValue(text: string): string {
+  if (!SPECIAL.test(text)) return text
   return text.replaceAll('\n', '\\n').replaceAll('\r', '\\r').replace(CONTROL, ' ').trimEnd()
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to replace
 const CONTROL = /[\u0000-\u001f\u007f]/g
+/** A text without any of these stays as it is, in each format. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to find
+const SPECIAL = /[\\=|\u0000-\u001f\u007f]|\s$/
 
 function pairsOf(kind: Kind, { time, id }: { time: string; id: string }, format: EventFormat): Pair[] {
   const { fields, severity } = kind
@@ -136,10 +145,23 @@ function beginning(text: string, most: number): string {
   return text.length <= most ? text : text.slice(0, most).replace(/[\uD800-\uDBFF]$/, '')
 }
 
-/** A key of its own for a content: letters and digits, not a key that means something else. */
-function freeKey(name: string, format: EventFormat, taken: ReadonlySet<string>): string {
+/** Names that logs have had. */
+const bases = { cef: new Map<string, string>(), leef: new Map<string, string>() }
+const MOST_NAMES = 4_096
+
+/** The key of a content if it is free: letters and digits, not a key that means something else. */
+function baseKey(name: string, format: EventFormat): string {
+  const known = bases[format].get(name)
+  if (known !== undefined) return known
   const own = name.replace(/[^A-Za-z0-9]/g, '') || 'slsField'
   const base = STANDARD_KEYS[format].has(own) ? `sls${own[0]?.toUpperCase()}${own.slice(1)}` : own
+  if (bases[format].size === MOST_NAMES) bases[format].clear()
+  bases[format].set(name, base)
+  return base
+}
+
+function freeKey(name: string, format: EventFormat, taken: ReadonlySet<string>): string {
+  const base = baseKey(name, format)
   for (let n = 1; ; n++) {
     const key = n === 1 ? base : `${base}${n}`
     if (!taken.has(key)) return key
@@ -148,5 +170,5 @@ function freeKey(name: string, format: EventFormat, taken: ReadonlySet<string>):
 
 function millisecondsOf(time: string): string {
   const [seconds = '0', decimals = ''] = time.split('.')
-  return String(BigInt(seconds) * 1000n + BigInt(decimals.slice(0, 3).padEnd(3, '0')))
+  return String(Number(seconds) * 1000 + Number(decimals.slice(0, 3).padEnd(3, '0')))
 }

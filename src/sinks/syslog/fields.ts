@@ -16,7 +16,8 @@ export class Fields {
 
   /** An event that is no object is one content without a name. */
   constructor(event: Buffer) {
-    this.members = new Map(membersOf(event) ?? [['', textOf(event.toString())]])
+    const json = event.toString()
+    this.members = new Map(membersOf(json) ?? [['', textOf(json)]])
   }
 
   /**
@@ -61,7 +62,7 @@ function membersOfText(json: string | undefined): Members {
   if (json === undefined || !(list || json.startsWith('{'))) return new Map()
   try {
     const value: unknown = JSON.parse(json)
-    if (!Array.isArray(value)) return new Map(membersOf(Buffer.from(compact(json))))
+    if (!Array.isArray(value)) return new Map(membersOf(JSON.stringify(value) === json ? json : compact(json)))
     return new Map(value.map((each, i) => [String(i), typeof each === 'string' ? each : JSON.stringify(each)]))
   } catch {
     return new Map() // a text that only begins like JSON

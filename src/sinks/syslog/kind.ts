@@ -18,7 +18,7 @@ export interface Kind {
 
 export function kindOf(fields: Fields): Kind {
   const topic = fields.members.get('__topic__') ?? ''
-  const product = PRODUCTS.find((each) => isOf(each, topic, fields)) ?? UNKNOWN
+  const product = candidates(topic).find((each) => isOf(each, topic, fields)) ?? UNKNOWN
   const find = (paths: readonly string[]): Found | undefined => {
     for (const path of paths) {
       const found = fields.find(path, product.inside)
@@ -32,10 +32,27 @@ export function kindOf(fields: Fields): Kind {
   return { product: name, eventClass, eventName, columns, fields, severity: severityOf(product, find), find }
 }
 
-function isOf({ topics, has, inside }: Product, topic: string, fields: Fields): boolean {
-  const isTopic = (known: string): boolean =>
-    known.endsWith('*') ? topic.startsWith(known.slice(0, -1)) : topic === known
-  return topics.some(isTopic) || (has?.every((path) => fields.find(path, inside) !== undefined) ?? false)
+/** Products of which a log with this topic may be, by topic. */
+const byTopic = new Map<string, readonly Product[]>()
+const MOST_TOPICS = 1_024
+
+function candidates(topic: string): readonly Product[] {
+  let products = byTopic.get(topic)
+  if (products === undefined) {
+    products = PRODUCTS.filter((each) => each.has !== undefined || hasTopic(each, topic))
+    if (byTopic.size === MOST_TOPICS) byTopic.clear()
+    byTopic.set(topic, products)
+  }
+  return products
+}
+
+function isOf(product: Product, topic: string, fields: Fields): boolean {
+  const { has, inside } = product
+  return hasTopic(product, topic) || (has?.every((path) => fields.find(path, inside) !== undefined) ?? false)
+}
+
+function hasTopic({ topics }: Product, topic: string): boolean {
+  return topics.some((known) => (known.endsWith('*') ? topic.startsWith(known.slice(0, -1)) : topic === known))
 }
 
 function severityOf({ severities }: Product, find: Kind['find']): Severity {

@@ -116,13 +116,20 @@ export class Messages {
   }
 }
 
+const PRINTABLE = /^[\x21-\x7e]+$/
+/** A text without any of these stays as it is. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to find
+const ESCAPED = /["\\\]\u0000-\u001f\u007f]/
+
 /** A field of the header: printable ASCII, never empty. */
 function headerText(text: string, most: number): string {
+  if (text.length <= most && PRINTABLE.test(text)) return text
   return text.replace(/[^\x21-\x7e]/gu, '_').slice(0, most) || '-'
 }
 
 /** PARAM-VALUE. A line end would be the end of the message where lines are the framing. */
 function value(text: string): string {
+  if (!ESCAPED.test(text)) return text
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to replace
   return text.replace(/["\\\]]/g, '\\$&').replace(/[\u0000-\u001f\u007f]/g, ' ')
 }

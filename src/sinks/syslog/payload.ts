@@ -34,7 +34,7 @@ export function payloadOf(
   const { format, rawField, kvSeparator } = options
   if (format === 'cef' || format === 'leef') return new Extension(kind(), { time, id }, format)
   const ownId = hasId ? undefined : id
-  const members = format === 'json' ? undefined : membersOf(event)
+  const members = format === 'json' ? undefined : membersOf(event.toString())
   if (format === 'kv' && members !== undefined) {
     return new KeyValues(hasId ? members : [...members, ['sls_event_id', id]], kvSeparator)
   }

@@ -15,7 +15,7 @@ import { STALL_MS, stalls, unacknowledged } from './send-queue.ts'
 const FIN_MS = 30_000
 const KEEP_ALIVE_MS = 15_000
 /** A look costs a millisecond of CPU and more. */
-const FIRST_LOOK_MS = 10
+const FIRST_LOOK_MS = 20
 const LONGEST_LOOK_MS = 40
 /** A receiver that refuses a frame needs this long to say so. Less gave false confirmations. */
 const LEAST_GRACE_MS = 50
