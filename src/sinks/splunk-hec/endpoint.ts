@@ -1,12 +1,12 @@
 import { abortable } from '../../core/abortable.ts'
 import { Fault } from '../../core/errors.ts'
 import type { Telemetry } from '../../core/telemetry.ts'
+import { Consistency } from '../consistency.ts'
 import { Evidence } from '../evidence.ts'
 import { AckPoller } from './ack-poller.ts'
 import { BodyForms } from './body-forms.ts'
 import type { HecConnection } from './client.ts'
 import { HecClient } from './client.ts'
-import { Consistency } from './consistency.ts'
 import { probe } from './probe.ts'
 
 /** After this time a learned limit is doubled. A bad event may have taught it, or the server's limit may have grown. */
@@ -56,9 +56,10 @@ export class Endpoint {
     this.#options = options
     this.client = new HecClient(url, options.connection)
     this.evidence = new Evidence(options.refusedBefore)
-    const ofEndpoint = { endpoint: this.client.origin, clock: options.connection.clock, telemetry: options.telemetry }
-    this.consistency = new Consistency(ofEndpoint)
-    this.forms = new BodyForms({ ...ofEndpoint, gzip: options.gzip })
+    const endpoint = this.client.origin
+    const means = { clock: options.connection.clock, telemetry: options.telemetry }
+    this.consistency = new Consistency({ ...means, details: { endpoint } })
+    this.forms = new BodyForms({ ...means, endpoint, gzip: options.gzip })
     this.#ack = options.ack === false ? 'off' : 'unknown'
     this.#limit = options.maxBytes
     this.acks = new AckPoller({

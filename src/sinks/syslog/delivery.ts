@@ -23,8 +23,6 @@ const MOST_UNKNOWN = 3
 const SUSPICIOUS = 2
 /** An event is given up that has ended so many connections alone, while the same collector confirmed others between them. */
 const REFUSALS = 2
-/** A message that is refused by an answer is sent so often. */
-const TRIES = 3
 /** These ends may be a collector's answer to a frame. Silence is not. */
 const MAY_BE_FRAMES: ReadonlySet<string> = new Set(['syslog_early', 'syslog_reset'])
 
@@ -107,21 +105,34 @@ export class Delivery {
 
   /** Resolves when the next part is settled, or nothing is left to send. */
   async #sendNext(target: Target, passes: readonly Pass[]): Promise<void> {
-    const [part] = this.#toSend
+    const part = this.#nextAt(target)
     if (part === undefined) return
     const sent: Sent = { ...noneOf(part), confirms: target.confirms }
     try {
       await this.#send(part, target, passes, sent)
     } catch (error) {
-      await this.#settle(part, sent)
+      await this.#settle(part, sent, target)
       if (isUnknown(error) && (await this.#failed(part, target, error)) === 'given up') return
       throw error
     }
     sent.confirmed = sent.frames - sent.refused.size
     sent.upTo = part.to
-    await this.#settle(part, sent)
+    await this.#settle(part, sent, target)
     const [refusal] = sent.refused.values()
     if (refusal !== undefined) this.#refused(target, part.refusals + 1, refusal)
+  }
+
+  /** Where everything is refused a single event goes, another one each time. */
+  #nextAt(target: Target): Part | undefined {
+    const [part] = this.#toSend
+    const { evidence, evidenceAt } = this.#shared
+    const isEverythingRefused = evidence.everythingRefused || evidenceAt(target).everythingRefused
+    if (part === undefined || isSingle(part) || !isEverythingRefused) return part
+    const one = { ...part, to: part.from + 1, inDoubt: Math.min(1, part.inDoubt), seen: new Map(part.seen) }
+    part.from++
+    part.inDoubt -= one.inDoubt
+    this.#toSend.unshift(one)
+    return one
   }
 
   async #send(part: Part, target: Target, passes: readonly Pass[], sent: Sent): Promise<void> {
@@ -145,20 +156,29 @@ export class Delivery {
       else sent.refused.set(index, answer)
     }
     if (resent > 0) telemetry.framesCounted(sink, 'resent', resent)
-    await target.send(pieces, { leaving, answered, alone: part.alone, signal: this.#lease.signal })
+    // Another connection may lead to another collector behind the same address.
+    const alone = part.alone || part.refusals > 0
+    await target.send(pieces, { leaving, answered, alone, signal: this.#lease.signal })
   }
 
   /** The events up to `upTo` are confirmed, refused or too long. What is confirmed after the lease ended settles nothing. */
-  async #settle(part: Part, { upTo, confirms, confirmed, cut, asJson, oversized, refused }: Sent): Promise<void> {
+  async #settle(part: Part, sent: Sent, target: Target): Promise<void> {
+    const { upTo, confirms, confirmed, cut, asJson, oversized, refused } = sent
     this.#lease.signal.throwIfAborted()
     if (upTo === part.from && upTo < part.to) return
-    const { telemetry, sink, evidence } = this.#shared
+    const { telemetry, sink, evidence, evidenceAt, consistency } = this.#shared
     await this.#buryOversized([...oversized].filter(([index]) => index < upTo))
-    if (confirmed > 0) evidence.accepted()
+    for (const _ of refused) evidenceAt(target).refused()
+    if (confirmed > 0) {
+      evidence.accepted()
+      evidenceAt(target).accepted()
+      if (!part.alone) consistency.taken(part.refusals)
+    }
     const again: Part[] = []
     for (const [index, answer] of refused) {
       const refusals = part.refusals + 1
-      if (refusals >= TRIES && evidence.mayGiveUp()) await this.#giveUp(index, `refused: ${answer.text}`, answer.code)
+      const isSure = refusals >= consistency.refusalsNeeded
+      if (isSure && evidence.mayGiveUp()) await this.#giveUp(index, `refused: ${answer.text}`, answer.code)
       else if (again.at(-1)?.to === index) (again.at(-1) as Part).to++
       else again.push({ ...wholeOf(this.#batch), from: index, to: index + 1, refusals })
     }
@@ -180,12 +200,13 @@ export class Delivery {
     counted('as_json', asJson)
   }
 
-  /** If nothing is accepted between refusals, the sink pauses. */
-  #refused({ url }: Target, times: number, { code, text }: Answer): void {
-    const { evidence, telemetry, sink } = this.#shared
-    const kind = evidence.everythingRefused && this.#toSend.length > 0 ? 'configuration' : 'event'
+  /** If nothing is accepted between ten refusals, the target pauses, or the sink. */
+  #refused(target: Target, times: number, { code, text }: Answer): void {
+    const { evidence, evidenceAt, telemetry, sink } = this.#shared
+    const isEverything = evidence.everythingRefused || evidenceAt(target).everythingRefused
+    const kind = isEverything && this.#toSend.length > 0 ? 'configuration' : 'event'
     const advice = 'Look into the log of the collector. After three refusals a message goes to the dead letter.'
-    const fault = new Fault(kind, `${url} refused a message: ${code} ${text}`, { code: `relp_${code}`, advice })
+    const fault = new Fault(kind, `${target.url} refused a message: ${code} ${text}`, { code: `relp_${code}`, advice })
     if (kind === 'configuration') throw fault
     telemetry.deliveryFailed(sink, fault, times, 0)
   }

@@ -96,6 +96,11 @@ export class RelpSession {
     return session
   }
 
+  /** No message waits for its answer. */
+  get isQuiet(): boolean {
+    return this.#waiting === 0
+  }
+
   /** At once: the collector has answered already. */
   async stays(): Promise<void> {}
 

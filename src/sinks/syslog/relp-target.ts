@@ -14,13 +14,22 @@ export class RelpTarget extends ConnectedTarget<RelpSession> {
   }
 
   protected override sending({ answered }: SendOptions): Sending<RelpSession> {
+    const count = { taken: 0, refused: 0 }
     const sent = new Sent((index, answer) => {
-      if (answer.code === '200') this.proven()
+      if (answer.code === '200') {
+        count.taken++
+        this.proven()
+      } else count.refused++
       answered(index, answer)
     })
     return {
       put: (session, piece, left) => session.send(piece, sent.expect(piece.indexes), left),
-      confirmed: (session) => abortable(sent.all(), session.over),
+      confirmed: async (session) => {
+        await abortable(sent.all(), session.over)
+        // Another session may lead to another collector behind the same address.
+        const refusesAll = count.refused > 0 && count.taken === 0
+        if (refusesAll && session.isQuiet && this.takeIdle(session)) session.close()
+      },
     }
   }
 

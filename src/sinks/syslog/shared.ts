@@ -1,5 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
 import type { Telemetry } from '../../core/telemetry.ts'
+import type { Consistency } from '../consistency.ts'
 import type { DeadLetter } from '../dead-letter.ts'
 import type { Endpoints } from '../endpoints.ts'
 import type { Evidence } from '../evidence.ts'
@@ -12,6 +13,9 @@ export interface Shared {
   readonly maxBytes: number
   readonly targets: Endpoints<Target>
   readonly evidence: Evidence
+  /** The same of one target. */
+  readonly evidenceAt: (target: Target) => Evidence
+  readonly consistency: Consistency
   readonly gate: PauseGate
   readonly doubtGate: PauseGate
   readonly deadLetterGate: PauseGate

@@ -4,6 +4,7 @@ import type { Lease } from '../../core/lease.ts'
 import { LONGEST_PROBE_GAP_MS } from '../../core/retry.ts'
 import type { Telemetry } from '../../core/telemetry.ts'
 import type { Tls } from '../../net/tls.ts'
+import { Consistency } from '../consistency.ts'
 import type { DeadLetter } from '../dead-letter.ts'
 import { Endpoints } from '../endpoints.ts'
 import { Evidence } from '../evidence.ts'
@@ -70,10 +71,13 @@ export class SyslogSink implements Sink {
         if (all.length > 1) telemetry.endpoint(sink, url, fault)
       },
     })
+    const atTargets = new Map(all.map((target) => [target, new Evidence(options.refusedBefore)]))
     this.name = sink
     this.#shared = {
       ...{ sink, maxBytes, targets, deadLetter, clock, telemetry },
       evidence: new Evidence(options.refusedBefore),
+      evidenceAt: (target) => atTargets.get(target) as Evidence,
+      consistency: new Consistency({ details: { sink }, clock, telemetry }),
       gate: new PauseGate({
         key: { reason: 'syslog_configuration', scope },
         clock,

@@ -18,7 +18,7 @@ export const SYSLOG_MUTANTS: readonly SyslogMutant[] = [
   },
   {
     bug: 'a message counts as delivered before RELP answers',
-    edits: [['confirmed: (session) => abortable(sent.all(), session.over)', 'confirmed: (session) => session.room()']],
+    edits: [['await abortable(sent.all(), session.over)', 'await session.room()']],
     ...{ ordeal: 'killed, with RELP', caughtBy: 'lost' },
   },
   {

@@ -121,6 +121,27 @@ describe('RELP', () => {
     await expect(delivery).rejects.toMatchObject({ kind: 'lease' })
   })
 
+  test('one connection refuses everything, as a bad node behind an address does: the others take it, and nothing is given up', async () => {
+    const collector = await receiver({ transport: 'relp', faults: [{ does: 'refuse', times: 1 }] })
+    const { deliver, letters, recorder } = await syslogTo([collector.url], { clock: fastClock(20), connections: 1 })
+    await Promise.all([0, 1, 2].map((batch) => deliver(many(20, 20 * batch))))
+    expect(await letters()).toEqual([])
+    expect(distinct(idsIn(collector))).toHaveLength(60)
+    expect(recorder.of('notice').map(({ args }) => String(args[1]))).toEqual([expect.stringContaining('bad node')])
+  })
+
+  test('one of two collectors refuses everything: it pauses alone, and nothing is given up', async () => {
+    const bad = await receiver({ transport: 'relp', faults: [{ does: 'refuse', times: 0 }] })
+    const good = await receiver({ transport: 'relp' })
+    const { deliver, letters, recorder } = await syslogTo([bad.url, good.url], { clock: fastClock(20) })
+    await Promise.all([...Array(8).keys()].map((batch) => deliver(many(20, 20 * batch))))
+    expect(await letters()).toEqual([])
+    expect(distinct(idsIn(good))).toHaveLength(160)
+    const named = recorder.of('endpoint').filter(({ args }) => args[2] !== undefined)
+    expect(new Set(named.map(({ args }) => args[1]))).toEqual(new Set([bad.url]))
+    expect(recorder.of('paused')).toEqual([])
+  })
+
   test('a frame that ends the session is found, and its neighbours are delivered', async () => {
     const collector = await receiver({ transport: 'relp', faults: [{ does: 'reset', at: /poison/, times: 0 }] })
     const { deliver, letters } = await syslogTo([collector.url], { clock: fastClock(20) })

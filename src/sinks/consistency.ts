@@ -1,5 +1,5 @@
-import type { Clock } from '../../core/clock.ts'
-import type { Telemetry } from '../../core/telemetry.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Telemetry } from '../core/telemetry.ts'
 
 /** An event is given up after so many refusals in a row, each on another connection. */
 const REFUSALS = 3
@@ -9,18 +9,19 @@ const MOST_REFUSALS = 60
 const BY_CHANCE = 1e-4
 /** Older answers count half. */
 const HALVED_AT = 200
-/** After so long without a contradiction the endpoint counts as consistent again. */
+/** After so long without a contradiction answers count as consistent again. */
 const FORGOTTEN_MS = 600_000
 
 export interface ConsistencyOptions {
-  readonly endpoint: string
+  /** Of its warning. */
+  readonly details: Readonly<Record<string, string>>
   readonly clock: Pick<Clock, 'monotonic'>
   readonly telemetry: Pick<Telemetry, 'notice'>
 }
 
 /**
- * Whether one endpoint refuses an event and then takes it. It does if several nodes stand behind its address and one is
- * bad. A refusal proves little then: the more often such refusals come, the more are needed in a row.
+ * Whether an event is refused and then taken. So it goes if several nodes stand behind one address and one is bad. A refusal
+ * proves little then: the more often such refusals come, the more are needed in a row.
  */
 export class Consistency {
   readonly #options: ConsistencyOptions
@@ -46,12 +47,13 @@ export class Consistency {
 
   /** A single event was taken after so many refusals in a row. */
   taken(refusals: number): void {
-    const { endpoint, clock, telemetry } = this.#options
+    const { details, clock, telemetry } = this.#options
     if (refusals > 0) {
       if (!this.contradicts) {
         this.#refused = this.#taken = 0
-        const message = 'HEC takes an event that it refused a moment before; refused events are tried more often there'
-        telemetry.notice('warn', `${message}. Look for a bad node among several behind one address`, { endpoint })
+        const message =
+          'an event was taken that had been refused a moment before; refused events are tried more often now'
+        telemetry.notice('warn', `${message}. Look for a bad node among several that share an address`, details)
       }
       this.#contradictedAt = clock.monotonic()
     }
