@@ -52,6 +52,7 @@ test('without a reader a command ends with its own exit code, and says nothing a
     [['dead-letter', 'list'], 0, damaged],
     [['dead-letter', 'replay'], 1, damaged],
     [['hec-receiver', '--port', '0'], 0],
+    [['syslog-receiver'], 0],
   ]
   const ended = await pLimit(4).map(cases, ([args, , given]) => unread(cwd, args, given))
   expect(ended.map(({ code }, index) => [cases[index]?.[0].join(' '), code])).toEqual(

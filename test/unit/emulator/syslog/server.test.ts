@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import { connect } from 'node:net'
@@ -278,6 +278,16 @@ describe('syslog-receiver', () => {
     expect(texts.err).toContain(named)
     expect(texts.err.trimEnd().split('\n')).toHaveLength(1)
     expect(texts.out).toBe('')
+  })
+
+  test.skipIf(!existsSync('/dev/full'))('an output that cannot be written any more ends with 1', async () => {
+    const { done, says, texts } = start(['--output', '/dev/full'])
+    const [, port] = await says(/^SYSLOG_URL=tcp:\/\/127\.0\.0\.1:(\d+)\n\n/)
+    const { socket, ended } = connection(Number(port))
+    socket.write('<14>x\n')
+    await ended.catch(() => {})
+    expect(await done).toBe(1)
+    expect(texts.err).toMatch(/^sls-siem-bridge syslog-receiver: the output can't be written any more: ENOSPC/)
   })
 
   test('a port that is taken ends with 2 and says which', async () => {
