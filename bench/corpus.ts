@@ -1,6 +1,8 @@
 import { compressSync } from 'lz4-napi'
-import type { SampleKind } from '../src/emulator/sample-logs.ts'
+import type { SampleGroup, SampleKind } from '../src/emulator/sample-logs.ts'
 import { SampleLogs } from '../src/emulator/sample-logs.ts'
+import type { SourceKind } from '../src/emulator/source-logs.ts'
+import { SourceLogs } from '../src/emulator/source-logs.ts'
 import { decodeLogGroup, encodeLogGroup, encodeLogGroupList, splitLogGroupList } from '../src/sls/log-group.ts'
 
 /** One pull: the compressed block, and its inflated body. */
@@ -20,6 +22,12 @@ const LOGS_PER_GROUP: Record<SampleKind, number> = { audit: 256, access: 349, ku
 export function corpus(kind: SampleKind): Pulled[] {
   const samples = new SampleLogs(1)
   return Array.from({ length: BODIES }, () => pulled(bodyOf(() => groupOf(samples, kind, LOGS_PER_GROUP[kind]))))
+}
+
+/** The same of a real source. */
+export function sourceCorpus(kind: SourceKind): Pulled[] {
+  const sources = new SourceLogs(1)
+  return Array.from({ length: BODIES }, () => pulled(bodyOf(() => encoded(sources.group(kind, 200, NOW)))))
 }
 
 /** Small groups; one in ten has the topic `wanted`. */
@@ -67,12 +75,18 @@ function pulled(body: Buffer): Pulled {
 }
 
 function groupOf(samples: SampleLogs, kind: SampleKind, count: number, topic?: string): Buffer {
-  const group = samples.group(kind, count, 1_790_000_000_000)
+  const group = samples.group(kind, count, NOW)
+  return encoded({ ...group, topic: topic ?? group.topic })
+}
+
+const NOW = 1_790_000_000_000
+
+function encoded({ topic, source, tags, logs }: SampleGroup): Buffer {
   return encodeLogGroup({
-    topic: topic ?? group.topic,
-    source: group.source,
-    tags: group.tags.flatMap((tag) => Object.entries(tag)),
-    logs: group.logs.map(({ timestamp, timestampNsPart, content }) => ({
+    topic,
+    source,
+    tags: tags.flatMap((tag) => Object.entries(tag)),
+    logs: logs.map(({ timestamp, timestampNsPart, content }) => ({
       time: timestamp,
       timeNs: timestampNsPart,
       contents: Object.entries(content),

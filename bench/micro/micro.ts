@@ -19,6 +19,7 @@ import type { SampleKind } from '../../src/emulator/sample-logs.ts'
 import { SAMPLE_KINDS } from '../../src/emulator/sample-logs.ts'
 import { BatchMemory } from '../../src/pipeline/batch-memory.ts'
 import { Encoder } from '../../src/pipeline/encoder.ts'
+import type { Program } from '../../src/pipeline/program.ts'
 import { ReferenceEngine } from '../../src/pipeline/reference/engine.ts'
 import { KernelBodies } from '../../src/pipeline/wasm/bodies.ts'
 import { WasmEngine } from '../../src/pipeline/wasm/engine.ts'
@@ -27,12 +28,13 @@ import { gzip } from '../../src/sinks/gzip/gzip.ts'
 import { HecClient } from '../../src/sinks/splunk-hec/client.ts'
 import { lz4Decompress } from '../../src/sls/lz4.ts'
 import type { Pulled } from '../corpus.ts'
-import { corpus, hashedContents, mixedTopics, textCorpus } from '../corpus.ts'
+import { corpus, hashedContents, mixedTopics, sourceCorpus, textCorpus } from '../corpus.ts'
 import type { SinkReady } from '../end-to-end/sink.ts'
 import type { Report } from '../report.ts'
 import { median, shown } from '../report.ts'
+import type { Envelope } from './naive.ts'
 import { bytesOfEnvelopes, envelopesOf } from './naive.ts'
-import { fourRoutes, json, LAYOUT, MAX_BATCH_BYTES, plain, rare, twoSinks } from './programs.ts'
+import { auditPolicy, docker, fourRoutes, json, LAYOUT, MAX_BATCH_BYTES, plain, rare, twoSinks } from './programs.ts'
 
 const ROUND_MS = 12
 /** A request takes a while, and the connection rests between two. */
@@ -235,6 +237,35 @@ async function routing(rounds: number): Promise<Report> {
   return { id: 'routing', title, ...table(byKind), ratios, goals: marks }
 }
 
+/** Steps that run in TypeScript, beside the same logs as they are. */
+async function containers(rounds: number): Promise<Report> {
+  const both = (programs: Readonly<Record<string, Program>>): Record<string, Variant> =>
+    Object.fromEntries(Object.entries(programs).map(([name, program]) => [name, engine('WebAssembly', program).both]))
+  const byKind = {
+    'Kubernetes audit': await measure(corpus('kubernetes'), rounds, {
+      ...both({
+        'as it is': plain(),
+        'with its step': auditPolicy(),
+        'with its step, and as JSON': auditPolicy({ json: true }),
+      }),
+      'objects and JSON.stringify': ({ body }) => bytesOfEnvelopes(envelopesOf(LAYOUT, body).map(withoutBodies)),
+    }),
+    'lines of containers': await measure(sourceCorpus('docker'), rounds, {
+      ...both({ 'as it is': plain(), 'with its step': docker('inline'), 'with its step, and as JSON': docker('json') }),
+      'objects and JSON.stringify': ({ body }) => bytesOfEnvelopes(envelopesOf(LAYOUT, body)),
+    }),
+  }
+  const share = ratiosOf(byKind, 'k8s_audit_policy or docker ÷ as it is', ['with its step', 'as it is'])
+  const title = 'Kubernetes audit events without bodies (k8s_audit_policy), events of the splunk driver (docker)'
+  return { id: 'containers', title, ...table(byKind), ratios: share }
+}
+
+function withoutBodies({ event, ...envelope }: Envelope): Envelope {
+  const { event: text, ...rest } = event as { event: string }
+  const { requestObject: _, responseObject: __, ...kept } = JSON.parse(text) as Record<string, unknown>
+  return { ...envelope, event: { ...rest, event: JSON.stringify({ ...kept, level: 'Metadata' }) } }
+}
+
 const TEXTS = {
   'plain ASCII': 'The quick brown fox jumps over the lazy dog. ',
   'JSON in a string': '{"user":"alice","verb":"get","uri":"/api/v1/pods"},',
@@ -356,6 +387,7 @@ export async function* micro(rounds: number): AsyncGenerator<Report> {
   yield await encoding(rounds)
   yield await selecting(rounds)
   yield await routing(rounds)
+  yield await containers(rounds)
   yield await escaping(rounds)
   yield await compressing(rounds)
   yield await posting(rounds)

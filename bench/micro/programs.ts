@@ -2,7 +2,10 @@ import type { SampleKind } from '../../src/emulator/sample-logs.ts'
 import type { HecLayout } from '../../src/pipeline/hec-layout.ts'
 import type { Copy, Program, ProgramRoute } from '../../src/pipeline/program.ts'
 import { TopicSelection } from '../../src/pipeline/select.ts'
+import type { AuditPolicy } from '../../src/routing/audit-policy.ts'
 import { parseCondition } from '../../src/routing/condition.ts'
+import type { Step } from '../../src/routing/step.ts'
+import { parseTagTemplate } from '../../src/routing/tag-template.ts'
 
 // Programs of typical work with the logs that the benchmark makes.
 
@@ -57,6 +60,24 @@ export function rare(kind: SampleKind): Program {
 export function json(kind: SampleKind): Program {
   const step = { name: 'json', fields: [JSON_FIELD[kind]], into: 'value', required: false, onFailure: 'keep' } as const
   return programOf([{ ...routeOf({}), shape: [step] }])
+}
+
+/** Kubernetes audit events without their bodies, as text or as JSON. */
+export function auditPolicy({ json: isJson = false } = {}): Program {
+  const none = { users: [], userGroups: [], verbs: [], namespaces: [], resources: [], nonResourceURLs: [] }
+  const watch = { ...none, level: 'None', verbs: ['watch'], omitStages: [], omitManagedFields: false } as const
+  const policy: AuditPolicy = { rules: [watch, { ...watch, level: 'Metadata', verbs: [] }] }
+  const step: Step = { name: 'k8s_audit_policy', field: 'event', policy, onFailure: 'keep' }
+  return programOf([{ ...routeOf({}), shape: [step, ...(isJson ? (json('kubernetes').routes[0]?.shape ?? []) : [])] }])
+}
+
+/** The events of Docker's splunk driver. */
+export function docker(format: 'inline' | 'json' | 'raw'): Program {
+  const tag = parseTagTemplate('{{.ImageName}}/{{.Name}}/{{.ID}}')
+  if ('problem' in tag) throw new Error(tag.problem)
+  return programOf([
+    { ...routeOf({}), shape: [{ name: 'docker', format, tag, attrs: new Map([['pod', '_pod_name_']]) }] },
+  ])
 }
 
 export function twoSinks(): Program {

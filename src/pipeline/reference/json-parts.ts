@@ -13,8 +13,9 @@ import {
 export interface Part {
   /** Of a member, as the text that it stands for. */
   readonly key?: string
-  /** The bytes of the key, to the value. Empty for an element. */
-  readonly before: Buffer
+  /** Where it begins, with its key. It ends with its value. */
+  readonly start: number
+  readonly valueStart: number
   readonly value: Buffer
 }
 
@@ -34,8 +35,7 @@ export function partsOf(json: Buffer): Part[] | undefined {
     if (end === -1) return undefined
     parts.push({
       ...(isObject && { key: keyOf(json, start, keyEnd) }),
-      before: json.subarray(start, from),
-      value: json.subarray(from, end),
+      ...{ start, valueStart: from, value: json.subarray(from, end) },
     })
     at = endOfSpace(json, end)
     if (json[at] === close) break
@@ -51,17 +51,36 @@ function keyOf(json: Buffer, start: number, end: number): string {
   return written.includes('\\') ? (JSON.parse(written) as string) : written.slice(1, -1)
 }
 
-/** JSON text with other values in its parts. `undefined` takes a part away. Without a change it is the same buffer. */
+/**
+ * JSON text with other values in its parts. `undefined` takes a part away. All other bytes are as they were, and without a change
+ * it is the same buffer.
+ */
 export function rewritten(json: Buffer, parts: readonly Part[], change: (part: Part) => Buffer | undefined): Buffer {
-  const values = parts.map((part) => change(part))
-  if (parts.every(({ value }, index) => value === values[index])) return json
-  const kept = parts.flatMap(({ before }, index) => {
-    const value = values[index]
-    return value === undefined ? [] : [[before, value]]
-  })
+  const pieces: Buffer[] = []
+  let isChanged = false
+  /** Where parts in a row begin that stay. */
+  let kept: number | undefined
+  let end = 0
+  const keep = (): void => {
+    if (kept !== undefined) pieces.push(json.subarray(kept, end))
+    kept = undefined
+  }
+  for (const part of parts) {
+    const { start, valueStart, value } = part
+    const now = change(part)
+    if (now === value) kept ??= start
+    else {
+      isChanged = true
+      keep()
+      if (now !== undefined) pieces.push(Buffer.concat([json.subarray(start, valueStart), now]))
+    }
+    end = valueStart + value.length
+  }
+  if (!isChanged) return json
+  keep()
   const [open, close] = json[endOfSpace(json, 0)] === OPEN_OBJECT ? '{}' : '[]'
-  const pieces = kept.flatMap((piece, index) => (index === 0 ? piece : [SEPARATOR, ...piece]))
-  return Buffer.concat([Buffer.from(open as string), ...pieces, Buffer.from(close as string)])
+  const separated = pieces.flatMap((piece, index) => (index === 0 ? [piece] : [SEPARATOR, piece]))
+  return Buffer.concat([Buffer.from(open as string), ...separated, Buffer.from(close as string)])
 }
 
 const SEPARATOR = Buffer.from(',')

@@ -140,7 +140,7 @@ describe('the event', () => {
     const text =
       '{ "kind":"Event", "level" : "RequestResponse","stage":"ResponseComplete", "n":12345678901234567890, "u":"\\u0026" ,"requestObject":{"x":1},"verb":"get", "responseObject":[]}'
     expect(decided(metadata, text).members.get('event')?.bytes.toString()).toBe(
-      '{"kind":"Event","level" : "Metadata","stage":"ResponseComplete","n":12345678901234567890,"u":"\\u0026","verb":"get"}',
+      '{"kind":"Event","level" : "Metadata","stage":"ResponseComplete", "n":12345678901234567890, "u":"\\u0026","verb":"get"}',
     )
   })
 
