@@ -18,7 +18,9 @@ usage: sls-siem-bridge syslog-receiver [options]
   --host ADDRESS      address to listen on (default 127.0.0.1)
   --framing F         octet (a length before each message), lf (a line end behind each), or auto (default): each message
                       that begins with a digit has a length, as rsyslog has it; RELP and UDP have no framing
-  --cert FILE         certificate of this server in PEM, for tls and relp+tls
+  --cert FILE         certificate of this server in PEM, for tls and relp+tls; for a trial one that its senders trust by
+                      SYSLOG_TLS_CA_FILE=cert.pem: openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem
+                      -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1
   --key FILE          its key
   --client-ca FILE    ask for a client certificate of this authority, and refuse others
   --output FILE       append the messages to a file (default: standard output)
