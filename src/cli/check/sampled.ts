@@ -4,6 +4,7 @@ import { programOf } from '../../parts.ts'
 import type { Trial } from '../../pipeline/reference/trial.ts'
 import { routesAt, tryLog } from '../../pipeline/reference/trial.ts'
 import { TopicSelection } from '../../pipeline/select.ts'
+import type { Step } from '../../routing/step.ts'
 import type { SlsClient } from '../../sls/client.ts'
 import { isObject } from '../trial/exact-json.ts'
 import type { Check, Finding } from './finding.ts'
@@ -44,6 +45,9 @@ export function sampleChecks({ config, source, logstore, client }: Sampled): Che
     check('SLS topics', ({ sample }) => topicsFound(sample, source, hasFile)),
     ...(hasFile ? [check('SLS routes', ({ ways }) => routesFound(ways, config, source, logstore))] : []),
     check('SLS JSON fields', ({ ways }) => jsonFound(ways, config, source, hasFile)),
+    ...(stepsOf(config, source).some(usesContainerId)
+      ? [check('SLS container ids', ({ sample }) => containerIdsFound(sample))]
+      : []),
   ]
 }
 
@@ -143,8 +147,32 @@ function isJsonObject(text: string): boolean {
   }
 }
 
-/** The lines that a step takes apart stay in the event as text. */
-function fieldsRead({ routing }: Config, { shape }: SourceConfig): Set<string> {
-  const steps = [...shape, ...routing.routes.flatMap((route) => route.shape)]
-  return new Set(steps.flatMap((step) => (step.name === 'parse' || step.name === 'kv' ? [step.field.text] : [])))
+/** The lines that a step takes apart stay in the event as text, and so does the line of a container. */
+function fieldsRead(config: Config, source: SourceConfig): Set<string> {
+  const fields = stepsOf(config, source).flatMap((step) => {
+    if (step.name === 'docker') return ['line']
+    return step.name === 'parse' || step.name === 'kv' ? [step.field.text] : []
+  })
+  return new Set(fields)
+}
+
+function stepsOf({ routing }: Config, { name, shape }: SourceConfig): Step[] {
+  const routes = routing.routes.filter(({ from }) => from === undefined || from.includes(name))
+  return [...shape, ...routes.flatMap((route) => route.shape)]
+}
+
+/** Whether a step of `docker` has a tag with the id of the container. */
+function usesContainerId(step: Step): boolean {
+  if (step.name !== 'docker') return false
+  return step.tag.parts.some((part) => typeof part !== 'string' && (part.field === 'ID' || part.field === 'FullID'))
+}
+
+function containerIdsFound({ logs }: Sample): Finding {
+  const having = logs.filter((log) => log.includes('_container_id_')).length
+  const found = `${having} of ${logs.length} logs have \`_container_id_\``
+  if (having > 0) return ok(found)
+  return warn(
+    `${found}, so {{.ID}} is empty`,
+    'Let the collector write _container_id_, or write a tag without {{.ID}}.',
+  )
 }

@@ -124,3 +124,32 @@ unmatched: drop
   const second = await ends.checkAlone(env, ['--config', file])
   expect(second.of('SLS JSON fields')[0]).toMatchObject({ verdict: 'ok' })
 })
+
+test('a tag of docker with the id of the container is a warning where no log has one', async () => {
+  const ends = await Ends.start()
+  const logstore = ends.sls.logstore()
+  logstore.write([{ content: '{"a":1}', _source_: 'stdout', _container_name_: 'web' }], { topic: 'x' })
+  const { SLS_ENDPOINT, SLS_PROJECT, SLS_LOGSTORE, SLS_AK_ID = '', SLS_AK_KEY = '' } = ends.sls.environment()
+  const { SPLUNK_HEC_URL, SPLUNK_HEC_TOKEN = '' } = ends.hec.environment()
+  const file = join(ends.dir, 'containers.yaml')
+  const env = {
+    ...{ SLS_AK_ID, SLS_AK_KEY, TOKEN: SPLUNK_HEC_TOKEN },
+    ...{ DEAD_LETTER_DIR: join(ends.dir, 'letters'), ADMIN_PORT: '0' },
+  }
+  const checked = async (docker: string) => {
+    const source = `endpoint: "${SLS_ENDPOINT}", project: ${SLS_PROJECT}, logstore: ${SLS_LOGSTORE}, group: siem`
+    const sink = `{type: splunk_hec, url: "${SPLUNK_HEC_URL}", token: "\${TOKEN}"}`
+    const route = `{name: all, to: splunk, shape: [{docker: ${docker}}]}`
+    writeFileSync(file, `version: 1\nsources: {pods: {${source}}}\nsinks: {splunk: ${sink}}\nroutes: [${route}]\n`)
+    return await ends.checkAlone(env, ['--config', file])
+  }
+  const first = await checked('{format: inline}')
+  expect(first.of('SLS container ids')).toMatchObject([
+    { verdict: 'warn', found: '0 of 1 logs have `_container_id_`, so {{.ID}} is empty' },
+  ])
+  // The line is text because the format says so.
+  expect(first.of('SLS JSON fields')[0]).toMatchObject({ verdict: 'ok' })
+  expect((await checked('{tag: "{{.Name}}"}')).of('SLS container ids')).toEqual([])
+  logstore.write([{ content: 'x', _container_id_: '0123456789abcdef' }], { topic: 'x' })
+  expect((await checked('{}')).of('SLS container ids')).toMatchObject([{ verdict: 'ok' }])
+})
