@@ -1,7 +1,8 @@
 import { Secret } from '../core/secret.ts'
 import type { Environment } from './environment.ts'
 import type { Given } from './given.ts'
-import type { CredentialsChoice, SettingName, Values } from './settings.ts'
+import type { CredentialsChoice } from './setting.ts'
+import type { SettingName, Values } from './settings.ts'
 import { SETTINGS } from './settings.ts'
 
 /** Where the credentials for Log Service come from. */

@@ -11,8 +11,10 @@ import { readPemFiles } from './pem-files.ts'
 import type { Problem } from './problems.ts'
 import { shown } from './problems.ts'
 import { crossCheck } from './rules.ts'
-import type { CredentialsChoice, Peer, Setting, SettingName, Values } from './settings.ts'
-import { PEERS, SETTING_NAMES, SETTINGS, settingsToAsk, withoutSplunk } from './settings.ts'
+import type { CredentialsChoice, Peer, Setting } from './setting.ts'
+import { PEERS } from './setting.ts'
+import type { SettingName, Values } from './settings.ts'
+import { SETTING_NAMES, SETTINGS, settingsToAsk, withoutSplunk } from './settings.ts'
 import { unknownVariables } from './unknown.ts'
 
 /** `remarks`: what may be meant so, for who checks the configuration. `quoted`: variables that the configuration file quotes. */

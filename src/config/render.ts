@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
-import type { Setting } from './settings.ts'
-import { GROUPS, SETTING_NAMES, SETTINGS } from './settings.ts'
+import type { Setting } from './setting.ts'
+import { GROUPS } from './setting.ts'
+import { SETTING_NAMES, SETTINGS } from './settings.ts'
 
 const settings: [string, Setting<unknown>][] = SETTING_NAMES.map((name) => [name, SETTINGS[name]])
 const groups = Object.entries(GROUPS).map(

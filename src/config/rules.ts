@@ -10,7 +10,8 @@ import type { Given } from './given.ts'
 import type { PemFiles, PemSetting } from './pem-files.ts'
 import type { Problem } from './problems.ts'
 import { shown, withoutPath } from './problems.ts'
-import type { CredentialsChoice, SettingName, Values } from './settings.ts'
+import type { CredentialsChoice } from './setting.ts'
+import type { SettingName, Values } from './settings.ts'
 import { SETTINGS } from './settings.ts'
 
 /** The rules look at this: the values that could be parsed, defaults included, and the texts that the user gave. */

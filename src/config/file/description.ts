@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { boolean, matching, multiLine, choice as oneOf, size, wholeNumber } from '../parsers.ts'
-import type { Peer } from '../settings.ts'
+import type { Peer } from '../setting.ts'
 import { SETTINGS } from '../settings.ts'
 import type { CredentialsType, SettingKeys } from './setting-keys.ts'
 import {

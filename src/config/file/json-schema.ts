@@ -1,4 +1,4 @@
-import { PEERS } from '../settings.ts'
+import { PEERS } from '../setting.ts'
 import { fileDescription } from './description.ts'
 import type { Described } from './shape.ts'
 import { descriptionOf } from './shape.ts'

@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { PEERS } from '../settings.ts'
+import { PEERS } from '../setting.ts'
 import { fileDescription } from './description.ts'
 import type { Described, Description } from './shape.ts'
 import { descriptionOf } from './shape.ts'

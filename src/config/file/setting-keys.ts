@@ -1,5 +1,6 @@
 import type { Parser } from '../parsers.ts'
-import type { Setting, SettingName, Values } from '../settings.ts'
+import type { Setting } from '../setting.ts'
+import type { SettingName, Values } from '../settings.ts'
 import { SETTINGS } from '../settings.ts'
 import type { Described } from './shape.ts'
 import { defaulting, optional, required, text } from './shape.ts'

@@ -5,7 +5,7 @@ import { onTestFinished } from 'vitest'
 import type { AccessKeyConfig } from '../../../src/config/credentials.ts'
 import { loadConfig } from '../../../src/config/load.ts'
 import type { Problem } from '../../../src/config/problems.ts'
-import type { Peer } from '../../../src/config/settings.ts'
+import type { Peer } from '../../../src/config/setting.ts'
 import type { Single } from './single.ts'
 import { singleOf } from './single.ts'
 

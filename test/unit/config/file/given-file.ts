@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { loadConfigFile } from '../../../../src/config/file/load.ts'
 import type { Config } from '../../../../src/config/model.ts'
 import type { Problem } from '../../../../src/config/problems.ts'
-import type { Peer } from '../../../../src/config/settings.ts'
+import type { Peer } from '../../../../src/config/setting.ts'
 import { temporaryFiles } from '../given-environment.ts'
 
 const surroundings = { hostname: 'host-1', pid: 42, nowSeconds: 1_780_000_000 }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { fileDescription } from '../../../../src/config/file/description.ts'
 import type { Described } from '../../../../src/config/file/shape.ts'
 import { descriptionOf } from '../../../../src/config/file/shape.ts'
-import { PEERS } from '../../../../src/config/settings.ts'
+import { PEERS } from '../../../../src/config/setting.ts'
 import { refused } from './given-file.ts'
 
 const MARKER = 'LTAI5tHush/hush-key'
