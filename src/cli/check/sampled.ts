@@ -4,7 +4,6 @@ import { programOf } from '../../parts.ts'
 import type { Trial } from '../../pipeline/reference/trial.ts'
 import { routesAt, tryLog } from '../../pipeline/reference/trial.ts'
 import { TopicSelection } from '../../pipeline/select.ts'
-import type { Step } from '../../routing/step.ts'
 import type { SlsClient } from '../../sls/client.ts'
 import { isObject } from '../trial/exact-json.ts'
 import type { Check, Finding } from './finding.ts'
@@ -155,6 +154,8 @@ function fieldsRead(config: Config, source: SourceConfig): Set<string> {
   })
   return new Set(fields)
 }
+
+type Step = SourceConfig['shape'][number]
 
 function stepsOf({ routing }: Config, { name, shape }: SourceConfig): Step[] {
   const routes = routing.routes.filter(({ from }) => from === undefined || from.includes(name))
