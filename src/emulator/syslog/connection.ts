@@ -10,18 +10,25 @@ export interface ConnectionOptions extends FrameOptions {
   readonly fault: SyslogFault | undefined
   /** Takes a message before it is answered. Resolves when the output has room again; throws when it has failed. */
   readonly take: (message: Buffer) => Promise<unknown> | undefined
+  /** Of messages that are not complete, over all connections. One that would exceed it is closed. */
+  readonly pending: Pending
   /** A socket of TLS cannot be reset, only the one below it. */
   readonly reset: () => void
   /** Something has happened. */
   readonly changed: () => void
 }
 
+export interface Pending {
+  bytes: number
+  readonly most: number
+}
+
 /** One connection to the receiver: reads its messages, and misbehaves as its script says. */
 export class Connection {
   readonly #socket: Socket
   readonly #options: ConnectionOptions
-  readonly #received: (bytes: Buffer) => Iterable<Received>
-  readonly #last: () => Buffer | undefined
+  #protocol: Protocol
+  #pending = 0
   #read = 0
   /** Later bytes are thrown away. */
   #isOver = false
@@ -29,23 +36,10 @@ export class Connection {
   constructor(socket: Socket, options: ConnectionOptions) {
     this.#socket = socket
     this.#options = options
-    if (options.isRelp) {
-      const server = new RelpServer({
-        ...{ maxMessageBytes: options.maxMessageBytes, oversize: options.oversize },
-        write: (text) => socket.write(text),
-        closed: () => socket.end(),
-      })
-      this.#received = (bytes) => server.push(bytes)
-      this.#last = () => undefined
-    } else {
-      const frames = new FrameReader(options)
-      this.#received = function* (bytes) {
-        for (const message of frames.push(bytes)) yield { message, answer: () => {} }
-      }
-      this.#last = () => frames.end()
-    }
+    this.#protocol = options.isRelp ? relp(socket, options) : frames(options)
     socket.on('error', () => {})
     socket.on('end', () => this.#ended())
+    socket.on('close', () => this.#holds(0))
     socket.on('data', (bytes) => this.#take(bytes))
     this.#misbehave()
   }
@@ -53,17 +47,28 @@ export class Connection {
   #take(bytes: Buffer): void {
     if (this.#isOver) return
     try {
-      for (const received of this.#received(bytes)) {
+      for (const received of this.#protocol.push(bytes)) {
         this.#receive(received)
         if (this.#isOver) break
       }
+      this.#holds(this.#protocol.pending)
     } catch {
-      // Bytes that are no frame, or an output that has failed: the rest of the connection is lost, as with real collectors.
+      // Bytes that are no frame, too many, or an output that has failed: the rest of the connection is lost, as with real collectors.
       this.#isOver = true
+      this.#protocol = NOTHING
+      this.#holds(0)
       if (this.#options.isRelp) this.#socket.write(SERVER_CLOSE)
       this.#socket.end()
     }
     this.#options.changed()
+  }
+
+  /** Throws if all connections together hold too much. */
+  #holds(bytes: number): void {
+    const { pending } = this.#options
+    pending.bytes += bytes - this.#pending
+    this.#pending = bytes
+    if (bytes > 0 && pending.bytes > pending.most) throw new Error('too many messages are not complete')
   }
 
   #receive({ message, answer }: Received): void {
@@ -98,7 +103,7 @@ export class Connection {
 
   #ended(): void {
     const { fault, take, changed } = this.#options
-    const last = this.#isOver ? undefined : this.#last()
+    const last = this.#isOver ? undefined : this.#protocol.end()
     try {
       if (last) void take(last)
     } catch {
@@ -120,6 +125,43 @@ export class Connection {
       if (!(this.#isOver && this.#options.fault?.does === 'stop')) this.#socket.resume()
     }
     void room.then(goOn, goOn)
+  }
+}
+
+/** The messages in the bytes of one connection. */
+interface Protocol {
+  /** Bytes of a message that is not complete. */
+  readonly pending: number
+  push(bytes: Buffer): Iterable<Received>
+  /** The message that the connection ended in. */
+  end(): Buffer | undefined
+}
+
+const NOTHING: Protocol = { pending: 0, push: () => [], end: () => undefined }
+
+function relp(socket: Socket, options: ConnectionOptions): Protocol {
+  const { maxMessageBytes, oversize } = options
+  const write = (text: string): void => void socket.write(text)
+  const server = new RelpServer({ maxMessageBytes, oversize, write, closed: () => socket.end() })
+  return {
+    get pending() {
+      return server.pending
+    },
+    push: (bytes) => server.push(bytes),
+    end: () => undefined,
+  }
+}
+
+function frames(options: ConnectionOptions): Protocol {
+  const reader = new FrameReader(options)
+  return {
+    get pending() {
+      return reader.pending
+    },
+    *push(bytes) {
+      for (const message of reader.push(bytes)) yield { message, answer: () => {} }
+    },
+    end: () => reader.end(),
   }
 }
 

@@ -35,6 +35,11 @@ export class FrameReader {
     this.#options = options
   }
 
+  /** Bytes of a message that is not complete. */
+  get pending(): number {
+    return this.#rest.length
+  }
+
   /** The messages that are complete with these bytes. Throws an Error at bytes that are no frame, and at one that is too long. */
   *push(bytes: Buffer): Generator<Buffer, void> {
     this.#rest = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes])

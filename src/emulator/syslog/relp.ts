@@ -35,6 +35,11 @@ export class RelpServer {
     this.#options = options
   }
 
+  /** Bytes of a frame that is not complete. */
+  get pending(): number {
+    return this.#rest.length
+  }
+
   /** Throws an Error at bytes that are no frame, a number that is not the next, an unknown command, and too long a message. */
   *push(bytes: Buffer): Generator<Received, void> {
     this.#rest = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes])

@@ -13,6 +13,7 @@ import { createServer as createTlsServer } from 'node:tls'
 import type { ListenOptions } from '../listener.ts'
 import type { WaitOptions } from '../watch.ts'
 import { Watch } from '../watch.ts'
+import type { Pending } from './connection.ts'
 import { Connection } from './connection.ts'
 import type { SyslogFault } from './faults.ts'
 import { problemOf } from './faults.ts'
@@ -44,6 +45,8 @@ export interface SyslogReceiverOptions extends ListenOptions, OutputOptions {
   oversize?: Oversize
   /** One more is closed without being read, as syslog-ng does. Default 1,000. */
   maxConnections?: number
+  /** Of messages that are not complete, over all connections. One that would exceed it is closed. Default 64 MiB. */
+  maxPendingBytes?: number
   /** Keep the messages in memory. Default true. */
   keep?: boolean
   /** Gets each message before it is answered. */
@@ -75,6 +78,7 @@ class SyslogReceiver implements AsyncDisposable {
   readonly #scripts: Script[] = []
   readonly #sockets = new Set<Socket>()
   readonly #watch = new Watch()
+  readonly #pending: Pending
   #server: Server | DatagramSocket | undefined
   #port: number
   #count = 0
@@ -90,6 +94,7 @@ class SyslogReceiver implements AsyncDisposable {
     this.#tls = tls
     this.#port = port
     this.#options = options
+    this.#pending = { bytes: 0, most: options.maxPendingBytes ?? 64 * 1024 * 1024 }
     for (const fault of faults) this.fault(fault)
     this.#output = new Output(options)
   }
@@ -229,6 +234,7 @@ class SyslogReceiver implements AsyncDisposable {
       ...this.#frames,
       isRelp: this.#transport === 'relp',
       fault: script,
+      pending: this.#pending,
       take: (message) => this.#take(message, `${remoteAddress}:${remotePort}`),
       reset: () => {
         for (const each of this.#sockets) if (each.remotePort === remotePort) each.resetAndDestroy()

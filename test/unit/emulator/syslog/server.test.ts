@@ -119,6 +119,20 @@ describe('the receiver', () => {
     expect(collector.count).toBe(1)
   })
 
+  test('connections that hold too much together are closed, and the others go on', async () => {
+    const collector = await receiver({ maxPendingBytes: 1_000, framing: 'octet' })
+    const [first, second] = [connection(collector.port), connection(collector.port)]
+    first.socket.write(`800 ${'x'.repeat(600)}`)
+    await collector.until(() => collector.connections.open === 2)
+    second.socket.write(`800 ${'y'.repeat(600)}`)
+    await Promise.race([first.ended, second.ended])
+    for (const { socket } of [first, second]) if (!socket.readableEnded) socket.write('z'.repeat(200))
+    await collector.received(1)
+    const third = connection(collector.port)
+    third.socket.write(`800 ${'y'.repeat(800)}`)
+    await collector.received(2)
+  })
+
   test('RELP: 500, serverclose in the session, and serverclose at a wrong number', async () => {
     const collector = await receiver({
       transport: 'relp',
