@@ -179,5 +179,18 @@ test('what produce writes of every source goes through the examples, and nothing
     src: expect.any(String),
     'log-status': 'OK',
   })
+
+  const policy = join(home, 'kubernetes-audit-policy.yml')
+  writeFileSync(policy, 'apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{levle: None}]\n')
+  replica.child.kill('SIGHUP')
+  const { problems } = await replica.line(/the configuration is refused, and the old one stays in use/)
+  expect(problems).toMatch(/kubernetes-audit-policy\.yml:3:10 +rules\[0\]\.levle/)
+  writeFileSync(policy, 'apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: None}]\n')
+  replica.child.kill('SIGHUP')
+  await replica.line(/the configuration is in use/)
+  logstore.write(WRITTEN['k8s_audit'] ?? [], { topic: 'k8s_audit' })
+  await logstore.caughtUp('k8s', { timeoutMs: 30_000 })
+  const dropped = number('k8s_audit', ({ event }) => !kept(JSON.parse(event ?? ''))) + GROUP
+  expect(await replica.metrics()).toMatch(new RegExp(`reason="k8s_audit_policy"\\} ${dropped}$`, 'm'))
   expect((await replica.kill('SIGTERM')).code).toBe(0)
 })
