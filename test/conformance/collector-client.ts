@@ -1,4 +1,5 @@
-import { Collector, freePort } from './collector.ts'
+import { Collector } from './collector.ts'
+import { freePort } from './listening.ts'
 
 /** A value in the JSON encoding of OTLP. */
 type OtlpValue =

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { Collector, freePort, temporaryFolder } from './collector.ts'
+import { Collector, temporaryFolder } from './collector.ts'
+import { freePort } from './listening.ts'
 import type { LogRecord } from './otlp.ts'
 import { byKey, resourceLogsOf, unwrapped } from './otlp.ts'
 

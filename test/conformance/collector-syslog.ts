@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Certificates } from './certificates.ts'
-import { Collector, freePort, temporaryFolder } from './collector.ts'
+import { Collector, temporaryFolder } from './collector.ts'
+import { freePort } from './listening.ts'
 import { byKey, resourceLogsOf } from './otlp.ts'
 
 /** One message as the collector parsed it. */

@@ -3,10 +3,10 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Certificates } from './certificates.ts'
-import { freePort } from './collector.ts'
 import { LIBRARIES, UNPACKED } from './debian.ts'
-import { untilListening } from './listening.ts'
+import { freePort, untilListening } from './listening.ts'
 
 /** How rsyslog takes messages, each at a port of its own. */
 const INPUTS = ['tcp', 'tls', 'tls-ossl', 'mtls', 'mtls-ossl', 'relp', 'relp-tls', 'relp-mtls'] as const
@@ -98,6 +98,13 @@ export class Rsyslog {
     const closed = once(child, 'close')
     child.kill(signal)
     await closed
+  }
+
+  /** For so long it reads nothing, and ends nothing. */
+  async pause(ms: number): Promise<void> {
+    this.#child?.kill('SIGSTOP')
+    await sleep(ms)
+    this.#child?.kill('SIGCONT')
   }
 
   /** Everything in its files, in order. */

@@ -4,9 +4,8 @@ import { once } from 'node:events'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Certificates } from './certificates.ts'
-import { freePort } from './collector.ts'
 import { LIBRARIES, UNPACKED } from './debian.ts'
-import { untilListening } from './listening.ts'
+import { freePort, untilListening } from './listening.ts'
 
 /** One message as syslog-ng understood it. */
 export interface SyslogNgRecord {

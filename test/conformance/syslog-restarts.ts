@@ -11,6 +11,9 @@ const GROUPS_PER_SECOND = 30
 const FLOW_BYTES = 400_000
 /** A batch that was read before a restart may have been written so long before it. */
 const MOST_OPEN_MS = 10_000
+/** Some restarts come after a pause, when much is unread. */
+const PAUSED_EACH = 3
+const PAUSE_MS = 500
 const SETTLE_MS = 60_000
 
 /** A program that carries logs from SLS to one input of rsyslog. */
@@ -36,7 +39,7 @@ export interface RestartsOptions {
   readonly ports?: Partial<Record<Input, number>>
 }
 
-/** While logs are written and carried, rsyslog is restarted again and again: SIGTERM and SIGKILL in turn. */
+/** While logs are written and carried, rsyslog is restarted again and again: SIGTERM and SIGKILL in turn, some after a pause. */
 export async function underRestarts(
   carriers: readonly Carrier[],
   { folder, restarts, ports }: RestartsOptions,
@@ -52,6 +55,7 @@ export async function underRestarts(
   try {
     for (let restart = 0; restart < restarts; restart++) {
       await flow(rsyslog, carriers.length)
+      if (restart % PAUSED_EACH === 0) await rsyslog.pause(PAUSE_MS)
       const from = Date.now()
       await rsyslog.end(restart % 2 === 0 ? 'SIGTERM' : 'SIGKILL')
       await rsyslog.run()
