@@ -104,7 +104,7 @@ export class Delivery {
   }
 
   /** Resolves when the next part is settled, or nothing is left to send. */
-  async #sendNext(target: Target, passes: readonly Pass[]): Promise<void> {
+  async #sendNext(target: Target, passes: readonly Pass[], isSecond = false): Promise<void> {
     const part = this.#nextAt(target)
     if (part === undefined) return
     const sent: Sent = { ...noneOf(part), confirms: target.confirms }
@@ -119,15 +119,21 @@ export class Delivery {
     sent.upTo = part.to
     await this.#settle(part, sent, target)
     const [refusal] = sent.refused.values()
-    if (refusal !== undefined) this.#refused(target, part.refusals + 1, refusal)
+    if (refusal === undefined) return
+    // The next session may lead to another collector behind the same address.
+    if (!isSecond && this.#isEverythingRefused(target)) await this.#sendNext(target, passes, true)
+    else this.#refused(target, part.refusals + 1, refusal)
+  }
+
+  #isEverythingRefused(target: Target): boolean {
+    const { evidence, evidenceAt } = this.#shared
+    return evidence.everythingRefused || evidenceAt(target).everythingRefused
   }
 
   /** Where everything is refused a single event goes, another one each time. */
   #nextAt(target: Target): Part | undefined {
     const [part] = this.#toSend
-    const { evidence, evidenceAt } = this.#shared
-    const isEverythingRefused = evidence.everythingRefused || evidenceAt(target).everythingRefused
-    if (part === undefined || isSingle(part) || !isEverythingRefused) return part
+    if (part === undefined || isSingle(part) || !this.#isEverythingRefused(target)) return part
     const one = { ...part, to: part.from + 1, inDoubt: Math.min(1, part.inDoubt), seen: new Map(part.seen) }
     part.from++
     part.inDoubt -= one.inDoubt
@@ -156,9 +162,7 @@ export class Delivery {
       else sent.refused.set(index, answer)
     }
     if (resent > 0) telemetry.framesCounted(sink, 'resent', resent)
-    // Another connection may lead to another collector behind the same address.
-    const alone = part.alone || part.refusals > 0
-    await target.send(pieces, { leaving, answered, alone, signal: this.#lease.signal })
+    await target.send(pieces, { leaving, answered, alone: part.alone, signal: this.#lease.signal })
   }
 
   /** The events up to `upTo` are confirmed, refused or too long. What is confirmed after the lease ended settles nothing. */
@@ -202,9 +206,8 @@ export class Delivery {
 
   /** If nothing is accepted between ten refusals, the target pauses, or the sink. */
   #refused(target: Target, times: number, { code, text }: Answer): void {
-    const { evidence, evidenceAt, telemetry, sink } = this.#shared
-    const isEverything = evidence.everythingRefused || evidenceAt(target).everythingRefused
-    const kind = isEverything && this.#toSend.length > 0 ? 'configuration' : 'event'
+    const { telemetry, sink } = this.#shared
+    const kind = this.#isEverythingRefused(target) && this.#toSend.length > 0 ? 'configuration' : 'event'
     const advice = 'Look into the log of the collector. After three refusals a message goes to the dead letter.'
     const fault = new Fault(kind, `${target.url} refused a message: ${code} ${text}`, { code: `relp_${code}`, advice })
     if (kind === 'configuration') throw fault

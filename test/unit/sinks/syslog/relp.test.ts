@@ -130,6 +130,19 @@ describe('RELP', () => {
     expect(recorder.of('notice').map(({ args }) => String(args[1]))).toEqual([expect.stringContaining('bad node')])
   })
 
+  test('a balancer leads every second connection to a node that refuses everything: two in a row are tried', async () => {
+    const inTurn = [
+      { does: 'refuse', times: 1 },
+      { does: 'late', times: 1 },
+    ] as const
+    const collector = await receiver({ transport: 'relp', faults: Array.from({ length: 40 }, () => inTurn).flat() })
+    const { deliver, letters, recorder } = await syslogTo([collector.url], { clock: fastClock(20), connections: 1 })
+    await deliver(many(20))
+    expect(await letters()).toEqual([])
+    expect(distinct(idsIn(collector))).toHaveLength(20)
+    expect(recorder.of('paused')).toEqual([])
+  })
+
   test('one of two collectors refuses everything: it pauses alone, and nothing is given up', async () => {
     const bad = await receiver({ transport: 'relp', faults: [{ does: 'refuse', times: 0 }] })
     const good = await receiver({ transport: 'relp' })
