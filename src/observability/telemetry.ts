@@ -12,9 +12,11 @@ import type {
   ShardState,
   Telemetry,
 } from '../core/telemetry.ts'
-import { labelOf, onOneLine } from '../core/text.ts'
+import { onOneLine } from '../core/text.ts'
+import { BoundedLabels } from './bounded-labels.ts'
 import { faultFields } from './faults.ts'
 import type { Health } from './health.ts'
+import { LimitedLog } from './limited-log.ts'
 import { LineLimit } from './line-limit.ts'
 import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
@@ -34,14 +36,9 @@ export interface TelemetryOptions {
   clock: Clock
 }
 
-/** For each text, kind and code of a fault. */
-const REPEATED_WARNINGS = { intervalMs: 30_000, lines: 1 }
-/** For each kind of line, whatever a server puts into it: a group of 100 shards may change hands without a gap in the log. */
-const LINES_PER_KIND = { intervalMs: 60_000, lines: 100 }
 /** For each step of each route or source. */
 const FAILED_STEPS = { intervalMs: 60_000, lines: 1 }
 const REPEATED_PAUSE_MS = 300_000
-const LABEL_VALUES = 200
 
 /**
  * Makes the log line and the metric of everything that happens. Lifecycle is `info`. Faults that are retried are `warn`,
@@ -55,8 +52,7 @@ export class BridgeTelemetry implements Telemetry {
   readonly #health: Health
   readonly #status: Status
   readonly #clock: Clock
-  readonly #warnings: LineLimit
-  readonly #kinds: LineLimit
+  readonly #lines: LimitedLog
   readonly #failedSteps: LineLimit
   readonly #held = new Set<string>()
   /** Those of the shards held of which nothing is left to read. */
@@ -65,7 +61,7 @@ export class BridgeTelemetry implements Telemetry {
   /** When a line about a pause was last written, in monotonic milliseconds. */
   readonly #pauseLines = new WeakMap<Pause, number>()
   readonly #names: Names
-  readonly #labelValues = new Map<string, Set<string>>()
+  readonly #bounded = new BoundedLabels()
   /** By logstore. */
   readonly #heartbeats = new Map<string, 'ok' | 'failing'>()
 
@@ -77,15 +73,14 @@ export class BridgeTelemetry implements Telemetry {
     this.#pauses = pauses
     this.#names = names
     this.#clock = clock
-    this.#warnings = new LineLimit(clock, REPEATED_WARNINGS)
-    this.#kinds = new LineLimit(clock, LINES_PER_KIND)
+    this.#lines = new LimitedLog(log, clock)
     this.#failedSteps = new LineLimit(clock, FAILED_STEPS)
   }
 
   heartbeat(logstore: LogstoreRef, result: 'ok' | 'failed' | 'rejected', fault?: Fault): void {
     this.#metrics.heartbeats_total.inc({ ...this.#membership(logstore), result })
     // Heartbeats come all the time, whatever else happens.
-    this.#tellSuppressed()
+    this.#lines.tellSuppressed()
     const key = logstoreKey(logstore)
     const before = this.#heartbeats.get(key)
     const place = this.#names.fields(logstore)
@@ -97,7 +92,7 @@ export class BridgeTelemetry implements Telemetry {
     }
     this.#health.heartbeatSucceeded(logstore)
     this.#heartbeats.set(key, 'ok')
-    const line = (text: string): void => this.#line('info', 'heartbeats', place, this.#names.of(text, logstore))
+    const line = (text: string): void => this.#lines.line('info', 'heartbeats', place, this.#names.of(text, logstore))
     if (before === undefined) line('joined the consumer group')
     if (before === 'failing') line('heartbeats succeed again')
   }
@@ -106,13 +101,13 @@ export class BridgeTelemetry implements Telemetry {
     this.#metrics.rebalances_total.inc(logstoreLabels(logstore))
     const { taken, givenUp } = change
     const details = { ...this.#names.fields(logstore), taken: shown(taken), givenUp: shown(givenUp) }
-    this.#line('info', 'reassigned', details, this.#names.of('shards were reassigned', logstore))
+    this.#lines.line('info', 'reassigned', details, this.#names.of('reassigned shards', logstore))
   }
 
   leaseLost(shard: ShardRef, reason: string): void {
     const lost = `lost ${this.#names.shard(shard)}: stopped at once, nothing more is committed`
     this.#status.fault(`a shard was lost: ${reason}`)
-    this.#line('warn', 'lost', { ...this.#place(shard), reason: onOneLine(reason) }, lost)
+    this.#lines.line('warn', 'lost', { ...this.#place(shard), reason: onOneLine(reason) }, lost)
   }
 
   shardLeased(shard: ShardRef): void {
@@ -123,7 +118,7 @@ export class BridgeTelemetry implements Telemetry {
   }
 
   shardTaken(shard: ShardRef, cursor: string, from: 'checkpoint' | 'start' | 'remembered'): void {
-    this.#line('info', 'took', { ...this.#place(shard), cursor, from }, `took ${this.#names.shard(shard)}`)
+    this.#lines.line('info', 'took', { ...this.#place(shard), cursor, from }, `took ${this.#names.shard(shard)}`)
   }
 
   shardReleased(shard: ShardRef, how: 'drained' | 'lost'): void {
@@ -135,7 +130,7 @@ export class BridgeTelemetry implements Telemetry {
     this.#metrics.shard_checkpoint_age_seconds.remove(labels)
     // While nothing of it is left to read, nobody needs to hold it.
     if (!this.#ended.delete(shardKey(shard))) this.#metrics.shard_leased.set(labels, 0)
-    this.#line('info', 'released', { ...this.#place(shard), how }, `released ${this.#names.shard(shard)}`)
+    this.#lines.line('info', 'released', { ...this.#place(shard), how }, `released ${this.#names.shard(shard)}`)
     // The next owner reports the pauses of this shard. Here they would keep the replica unready for ever.
     for (const { key } of this.#pauses.ofShard(shard)) this.resumed(key)
   }
@@ -176,10 +171,12 @@ export class BridgeTelemetry implements Telemetry {
     this.#metrics.parse_failures_total.inc({ ...logstoreLabels(shard), route, step }, logs)
     const what = `step ${step} of ${route} failed on logs of ${shard.project}/${shard.logstore}`
     this.#status.fault(what)
-    const admitted = this.#failedSteps.admit(what)
-    if (admitted === undefined) return
-    const advice = `find them with sls_parse_error::"${route}/${step}"`
-    this.#line('warn', 'failed steps', { route, step, logs, ...suppression(admitted) }, `${what}; ${advice}`)
+    const message = `${what}; find them with sls_parse_error::"${route}/${step}"`
+    this.#lines.repeated(
+      what,
+      { level: 'warn', kind: 'failed steps', fields: { route, step, logs }, message },
+      this.#failedSteps,
+    )
   }
 
   routed({ project, logstore }: ShardRef, route: string, events: number): void {
@@ -209,7 +206,7 @@ export class BridgeTelemetry implements Telemetry {
       ? 'another process uses the same SLS_CONSUMER name; give each replica its own'
       : 'another consumer writes where it holds no lease'
     this.#status.fault(`checkpoint of ${this.#names.shard(shard)} overwritten: ${cause}`)
-    this.#line(
+    this.#lines.line(
       'warn',
       'checkpoint overwritten',
       { ...this.#place(shard), ...info, consumer: onOneLine(info.consumer) },
@@ -229,7 +226,7 @@ export class BridgeTelemetry implements Telemetry {
     const gap = info.lostGroupsEstimate === undefined ? 'unknown' : `about ${info.lostGroupsEstimate}`
     const expired = `the checkpoint of ${this.#names.shard(shard)} expired: logs were deleted before they were read (log groups lost: ${gap})`
     this.#status.fault(expired)
-    this.#line('error', 'expired', { ...this.#place(shard), ...info }, expired)
+    this.#lines.line('error', 'expired', { ...this.#place(shard), ...info }, expired)
   }
 
   shardState(shard: ShardRef, state: ShardState): void {
@@ -253,12 +250,12 @@ export class BridgeTelemetry implements Telemetry {
   }
 
   slsRequest(api: string, status: number | 'error', code: string, seconds: number): void {
-    this.#metrics.sls_requests_total.inc({ api, ...this.#answer(api, status, code) })
+    this.#metrics.sls_requests_total.inc({ api, ...this.#bounded.answer(api, status, code) })
     this.#log.trace({ api, status, code, seconds }, 'request to Log Service')
   }
 
   sinkRequest(_sink: string, status: number | 'error', code: string, seconds: number): void {
-    this.#metrics.hec_requests_total.inc(this.#answer('hec', status, code))
+    this.#metrics.hec_requests_total.inc(this.#bounded.answer('hec', status, code))
     this.#metrics.hec_request_seconds.observe(seconds)
     this.#log.trace({ status, code, seconds }, 'request to Splunk HEC')
   }
@@ -314,7 +311,7 @@ export class BridgeTelemetry implements Telemetry {
   }
 
   deadLettered(sink: string, reason: string, events: number): void {
-    const label = this.#bounded('dead letter reason', reason)
+    const label = this.#bounded.value('dead letter reason', reason)
     this.#metrics.events_dead_lettered_total.inc({ reason: label }, events)
     this.#status.deadLettered(sink, events)
     const by = reason === 'parse_failure' ? 'a step of a shape' : 'the SIEM'
@@ -330,7 +327,12 @@ export class BridgeTelemetry implements Telemetry {
       this.#pauses.endpoints.delete(key)
       if (before === undefined) return
       const seconds = Math.round((this.#clock.monotonic() - before.since) / 1000)
-      this.#line('info', 'endpoints', { sink, endpoint }, `endpoint ${endpoint} takes events again after ${seconds} s`)
+      this.#lines.line(
+        'info',
+        'endpoints',
+        { sink, endpoint },
+        `endpoint ${endpoint} takes events again after ${seconds} s`,
+      )
       return
     }
     const since = before?.since ?? this.#clock.monotonic()
@@ -350,7 +352,7 @@ export class BridgeTelemetry implements Telemetry {
     this.#pauseLines.set(pause, now)
     const still = before === undefined ? 'paused' : `still paused after ${Math.round((now - since) / 1000)} s`
     const advice = fault.advice === undefined ? '' : `. What to do: ${fault.advice}`
-    this.#line(
+    this.#lines.line(
       'error',
       'paused',
       { reason, scope, fault: faultFields(fault) },
@@ -365,7 +367,7 @@ export class BridgeTelemetry implements Telemetry {
     const { reason } = key
     if (!this.#pauses.has(labelsOf(key))) this.#metrics.paused.set(labelsOf(key), 0)
     const seconds = Math.round((this.#clock.monotonic() - since) / 1000)
-    this.#line('info', 'resumed', { reason, scope }, `resumed (${reason}, ${scope}) after ${seconds} s`)
+    this.#lines.line('info', 'resumed', { reason, scope }, `resumed (${reason}, ${scope}) after ${seconds} s`)
   }
 
   reloaded(result: ReloadResult): void {
@@ -375,28 +377,14 @@ export class BridgeTelemetry implements Telemetry {
   notice(level: 'debug' | 'info' | 'warn', message: string, details: Record<string, unknown> = {}): void {
     if (level === 'warn') this.#status.fault(message)
     if (level === 'debug') this.#log.debug(details, onOneLine(message))
-    else this.#line(level, 'notices', details, onOneLine(message))
+    else this.#lines.line(level, 'notices', details, onOneLine(message))
   }
 
   #warn(what: string, fault: Fault | undefined, details: Record<string, unknown> = {}, kind = what): void {
     this.#status.fault(what, fault)
-    const admitted = this.#warnings.admit(`${what} ${fault?.kind} ${fault?.code}`)
-    if (admitted === undefined) return
-    const fields = { ...details, ...(fault !== undefined && { fault: faultFields(fault) }), ...suppression(admitted) }
-    this.#line('warn', kind, fields, fault === undefined ? what : onOneLine(`${what}: ${fault.message}`))
-  }
-
-  /** `kind` is ours: no server has a part in it. */
-  #line(level: 'info' | 'warn' | 'error', kind: string, fields: Record<string, unknown>, message: string): void {
-    const admitted = this.#kinds.admit(`${level}: ${kind}`)
-    if (admitted !== undefined) this.#log[level]({ ...fields, ...suppression(admitted) }, message)
-  }
-
-  #tellSuppressed(): void {
-    for (const [kind, suppressed] of this.#kinds.over()) {
-      const level = kind.startsWith('info') ? 'info' : 'warn'
-      this.#log[level]({ kind, suppressed }, `${suppressed} more lines of one kind were left out (${kind})`)
-    }
+    const fields = { ...details, ...(fault !== undefined && { fault: faultFields(fault) }) }
+    const message = fault === undefined ? what : onOneLine(`${what}: ${fault.message}`)
+    this.#lines.repeated(`${what} ${fault?.kind} ${fault?.code}`, { level: 'warn', kind, fields, message })
   }
 
   #membership(logstore: LogstoreRef): { project: string; logstore: string; group: string } {
@@ -411,30 +399,6 @@ export class BridgeTelemetry implements Telemetry {
   #place(shard: ShardRef): Record<string, unknown> {
     return { ...this.#names.fields(shard), shard: shard.shard }
   }
-
-  /** A server chooses statuses and codes, and each pair makes a series that stays, so the number of pairs is limited. */
-  #answer(of: string, status: number | 'error', code: string): { status: number | string; code: string } {
-    const plain = labelOf(code)
-    return this.#admits(of, `${status} ${plain}`) ? { status, code: plain } : { status: 'other', code: 'other' }
-  }
-
-  #bounded(label: string, value: string): string {
-    const plain = labelOf(value)
-    return this.#admits(label, plain) ? plain : 'other'
-  }
-
-  /** Whether the label may have this value: it is known, or the limit is not reached. */
-  #admits(label: string, value: string): boolean {
-    const values = this.#labelValues.get(label) ?? new Set()
-    this.#labelValues.set(label, values)
-    if (!values.has(value) && values.size >= LABEL_VALUES) return false
-    values.add(value)
-    return true
-  }
-}
-
-function suppression({ suppressed }: { suppressed: number }): { suppressed?: number } {
-  return suppressed > 0 ? { suppressed } : {}
 }
 
 function logstoreLabels({ project, logstore }: LogstoreRef): { project: string; logstore: string } {
