@@ -157,6 +157,9 @@ export const commaList: Parser<readonly string[]> = {
   parse: (value) => ({ value: [...new Set(items(value))] }),
 }
 
+/** Among them the commas of Chinese keyboards. */
+const OTHER_SEPARATORS = /[;|；，、\s]+/
+
 /** Topics. A `*` at the end stands for the rest of a name, `""` for the empty topic. Quotes hold a name with blanks. */
 export const topicList: Parser<readonly string[]> = {
   allowed: 'topics separated by commas; `prefix*` for all that begin so, `""` for the empty one',
@@ -164,8 +167,15 @@ export const topicList: Parser<readonly string[]> = {
     const topics = new Set<string>()
     for (const item of items(value)) {
       const topic = /^"([^"]*)"$/.exec(item)?.[1] ?? item
-      if (topic === item && /[;\s]/.test(item)) return { refused: `needs commas between topics: ${shown(item)}` }
-      if (topic === item && item.includes('"')) return { refused: `has a quote that is not closed: ${shown(item)}` }
+      const isBare = topic === item
+      if (isBare && OTHER_SEPARATORS.test(item)) {
+        const meant = item.split(OTHER_SEPARATORS).filter(Boolean).join(',')
+        return { refused: `needs commas between topics: write ${shown(meant)}` }
+      }
+      if (isBare && /['[\]{}]/.test(item)) {
+        return { refused: `holds ${shown(item)}: write names alone, or in double quotes if these signs belong to one` }
+      }
+      if (isBare && item.includes('"')) return { refused: `has a quote that is not closed: ${shown(item)}` }
       if (topic.slice(0, -1).includes('*')) return { refused: `may have * only at the end of a topic: ${shown(item)}` }
       topics.add(topic)
     }

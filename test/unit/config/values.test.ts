@@ -27,8 +27,12 @@ describe('FILTER_TOPICS', () => {
   ])('%s', (text, topics) => expect(accepted({ FILTER_TOPICS: text }).config.sls.topics).toEqual(topics))
 
   test.each([
-    ['audit;login', 'needs commas between topics: audit;login'],
-    ['audit login', 'needs commas between topics: audit login'],
+    ['audit;login', 'needs commas between topics: write audit,login'],
+    ['audit login', 'needs commas between topics: write audit,login'],
+    ['audit | login,x', 'needs commas between topics: write audit,login'],
+    ['audit，login、x', 'needs commas between topics: write audit,login,x'],
+    ["'audit','login'", "holds 'audit': write names alone, or in double quotes if these signs belong to one"],
+    ['[audit,login]', 'holds [audit: write names alone, or in double quotes if these signs belong to one'],
     ['audit,"login', 'has a quote that is not closed'],
     ['a*b', 'may have * only at the end of a topic: a*b'],
     ['**', 'may have * only at the end'],
