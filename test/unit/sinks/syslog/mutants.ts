@@ -26,6 +26,7 @@ export const SYSLOG_MUTANTS: readonly SyslogMutant[] = [
     edits: [
       ['const LEAST_GRACE_MS = 50', 'const LEAST_GRACE_MS = 0'],
       ['await this.#options.clock.sleep(gap, this.over)', ''],
+      ['const inKernel = await unacknowledged(this.#socket)', 'const inKernel = await setImmediate(0)'],
     ],
     ...{ ordeal: 'one of the last frames refused', caughtBy: 'lost' },
   },
