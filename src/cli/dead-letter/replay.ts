@@ -196,7 +196,8 @@ async function deliverFile(path: string, name: string, means: Means): Promise<Fi
       unknown.add(letter.origin.sink ?? 'one without a name')
     }
   }
-  left ??= await deliveries.settled()
+  const unsent = await deliveries.settled()
+  left ??= unsent
   const { damaged, strays, sent } = count
   if (strays > 0) {
     const names = onOneLine([...unknown].join(', '))
