@@ -42,7 +42,6 @@ function text(lines: Array<{ msg: string }>): string {
 
 describe('wrong settings', () => {
   test('all problems at once, exit code 2, no stack trace, no secret', async () => {
-    const started = performance.now()
     const run = startCommand(['run'], {
       SLS_AK_KEY: 'very-secret-key',
       SPLUNK_HEC_TOKEN: 'very-secret-token',
@@ -50,7 +49,6 @@ describe('wrong settings', () => {
       SLS_HEARTBEAT_SECONDS: 'soon',
     })
     expect((await run.exited).code).toBe(2)
-    expect(performance.now() - started).toBeLessThan(5_000)
     for (const name of [
       'SLS_ENDPOINT',
       'SLS_PROJECT',
