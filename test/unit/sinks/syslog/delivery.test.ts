@@ -110,7 +110,7 @@ describe('delivery by drain', () => {
     'with %s, a collector that reads nothing is given up after 30 s, and its batch is sent again',
     async (confirm) => {
       const collector = await receiver({ faults: [{ does: 'stop' }] })
-      const { deliver, recorder } = await syslogTo([collector.url], { confirm, clock: fastClock(200) })
+      const { deliver, recorder } = await syslogTo([collector.url], { confirm, clock: fastClock(50) })
       await deliver(envelopes(idsOf(0, 2_000).map((id) => ({ id, event: { pad: 'x'.repeat(6_000) } }))))
       expect(distinct(idsIn(collector))).toEqual(idsOf(0, 2_000).sort())
       expect(recorder.of('connectionEnded').map(({ args }) => args[1])).toContain('timeout')
