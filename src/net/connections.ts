@@ -118,13 +118,15 @@ export class Connections extends Dispatcher {
       this.#connector.connect(to, (...[error, socket]) => {
         openingEnded()
         connection.socket = socket ?? undefined
-        connection.interim = socket ? new InterimAnswers(socket) : undefined
         if (error) {
           callback(withRemedy(error), null)
           return
         }
         silent(socket, REST_MS).then(
-          () => callback(null, socket),
+          () => {
+            connection.interim = new InterimAnswers(socket)
+            callback(null, socket)
+          },
           (failure: Error) => {
             socket.destroy()
             callback(failure, null)

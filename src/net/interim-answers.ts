@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { setImmediate } from 'node:timers'
 
 /** Interim answers have a status of 1xx. 101 is none: it changes the protocol. */
 const INTERIM = /^HTTP\/1\.[01] 1(?!01)\d\d/
@@ -14,13 +15,18 @@ const NOTHING: Buffer = Buffer.alloc(0)
  * It looks only between a request and the head of its answer. All other bytes pass as they are.
  */
 export class InterimAnswers {
+  readonly #socket: Socket
+  /** Before the first request undici must see nothing: it would end the connection, and open another without end. */
+  #isAsked = false
   #awaiting = false
   /** The beginning of a head whose end has not arrived. */
   #held = NOTHING
 
   constructor(socket: Socket) {
+    this.#socket = socket
     const read = socket.read.bind(socket)
     socket.read = (size) => {
+      if (!this.#isAsked && socket.readableLength > 0) return null
       for (;;) {
         const piece: Buffer | null = read(size)
         if (piece === null || !this.#awaiting) return piece
@@ -34,6 +40,11 @@ export class InterimAnswers {
   requestLeaves(): void {
     this.#awaiting = true
     this.#held = NOTHING
+    if (this.#isAsked) return
+    this.#isAsked = true
+    const socket = this.#socket
+    // The request is under way for undici only after this turn.
+    if (socket.readableLength > 0) setImmediate(() => socket.emit('readable'))
   }
 
   #withoutInterim(bytes: Buffer): Buffer {

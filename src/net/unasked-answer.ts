@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 // Not the global ones: tests fake those, and a connection that is opened meanwhile is real.
-import { clearTimeout, setTimeout } from 'node:timers'
+import { clearImmediate, clearTimeout, setImmediate, setTimeout } from 'node:timers'
 import { HungUp } from './hung-up.ts'
 
 /** No interim answer: those are dropped when a request has left. What is not HTTP is recognised as such by whoever reads it. */
@@ -20,9 +20,11 @@ class UnaskedAnswer extends Error {
 /** Waits `ms` on a connection on which nothing was sent. Rejects with an `UnaskedAnswer`, or when the connection fails. */
 export function silent(socket: Socket, ms: number): Promise<void> {
   return new Promise((resolve, reject) => {
+    let look: NodeJS.Immediate | undefined
     const over = (failure?: Error): void => {
       clearTimeout(timer)
-      socket.off('readable', onReadable).off('error', over).off('close', onClose)
+      clearImmediate(look)
+      socket.off('readable', onReadable).off('error', over).off('end', onClose).off('close', onClose)
       if (failure) reject(failure)
       else resolve()
     }
@@ -33,7 +35,10 @@ export function silent(socket: Socket, ms: number): Promise<void> {
       socket.unshift(bytes)
     }
     const onClose = (): void => over(new HungUp('closed before a request'))
-    const timer = setTimeout(over, ms)
-    socket.on('readable', onReadable).on('error', over).on('close', onClose)
+    // After a busy time the timer comes first, and what has arrived meanwhile is read after it.
+    const timer = setTimeout(() => {
+      look = setImmediate(over)
+    }, ms)
+    socket.on('readable', onReadable).on('error', over).on('end', onClose).on('close', onClose)
   })
 }
