@@ -84,7 +84,8 @@ test('a replay that is killed at any instant loses no event, and the next one go
     await happenings.until(() => reached(), 30_000)
     await killed.kill('SIGKILL')
     expect(lost()).toEqual([])
-    indexed.clear()
+    // A replay that was quicker than the signal leaves nothing for the next one.
+    if (names('.replaying-').length > 0) indexed.clear()
   }
   const last = replay()
   expect((await last.exited).code).toBe(1)
