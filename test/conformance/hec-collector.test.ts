@@ -242,12 +242,12 @@ describe.runIf(chosen('otel'))('check against the OpenTelemetry Collector', () =
     {
       ...{ name: 'that a client certificate is wanted', tls: 'mutual' },
       env: (_, made) => tlsEnvironment('server', made),
-      says: /FAIL +HEC token .*\n +→ .*SPLUNK_HEC_TLS_CERT_FILE/,
+      says: /FAIL +HEC address .*\n +→ .*SPLUNK_HEC_TLS_CERT_FILE/,
     },
     {
       ...{ name: 'that HTTP was spoken to its HTTPS port', tls: 'server' },
       env: (url) => ({ SPLUNK_HEC_URL: url.replace('https:', 'http:') }),
-      says: /FAIL +HEC token .*HTTPS server.*\n +→ .*SPLUNK_HEC_URL/,
+      says: /FAIL +HEC address .*HTTPS server.*\n +→ .*SPLUNK_HEC_URL/,
     },
     {
       ...{ name: 'that HTTPS was spoken to its HTTP port', tls: 'none' },

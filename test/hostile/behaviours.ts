@@ -16,16 +16,6 @@ export function sends(bytes: Buffer | string): Behaviour {
   return ({ socket }) => void socket.write(bytes)
 }
 
-/** Only the first time; then the truth. */
-export function first(behaviour: Behaviour): Behaviour {
-  let met = false
-  return async (trial) => {
-    if (met) return void trial.socket.write((await trial.trueAnswer()).bytes)
-    met = true
-    return behaviour(trial)
-  }
-}
-
 /** The true answer, changed on its way. */
 export function spoilt(change: (answer: TrueAnswer, met: Met) => Buffer | string): Behaviour {
   return async (met) => void met.socket.write(change(await met.trueAnswer(), met))

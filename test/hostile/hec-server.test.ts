@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { selfSigned } from '../unit/emulator/hec/certificate.ts'
 import * as behave from './behaviours.ts'
@@ -351,7 +352,7 @@ const ACKS: Row[] = [
 const REFUSED: Row[] = [
   {
     name: 'an event refused in 200 KB of terminal escapes',
-    behave: behave.first(json(400, { code: 12, text: '\u001b[2J\n'.repeat(20_000), 'invalid-event-number': 0 })),
+    behave: refusesOneEvent(json(400, { code: 12, text: '\u001b[2J\n'.repeat(20_000), 'invalid-event-number': 0 })),
     says: /refused events for good/,
     deadLettered: 1,
     times: 1,
@@ -362,6 +363,19 @@ const REFUSED: Row[] = [
     },
   },
 ]
+
+/** Refuses the first event that it meets, each time it begins a request: an event refused alone is tried again. */
+function refusesOneEvent(refusal: Behaviour): Behaviour {
+  let refused: string | undefined
+  return async (met) => {
+    const { body, headers } = met.request
+    const text = (headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body).toString()
+    const first = /"sls_event_id":"([^"]+)"/.exec(text)?.[1]
+    refused ??= first
+    if (first === refused) return refusal(met)
+    return met.socket.write((await met.trueAnswer()).bytes)
+  }
+}
 
 /**
  * On each connection the first request is answered twice, in one piece, and any other is refused: taken for an answer to the

@@ -68,7 +68,7 @@ describe('under nohup', () => {
     expect(await polled(() => !alive(pid))).toBe(true)
     const older = readFileSync(join(root, 'log/bridge-1.1.log'), 'utf8')
     const newer = readFileSync(join(root, 'log/bridge-1.log'), 'utf8')
-    expect(older).toContain('metrics and health at')
+    expect(older).toContain('"msg":"settings: ')
     expect(newer).toContain('everything that was pulled is delivered and committed')
   })
 })
