@@ -22,7 +22,7 @@ import {
 
 /** A message without structured data has none of the header. */
 let hasHeader: bool = false
-// What stands around a message: a line end behind it, its length before it, or both and a command of RELP.
+// Around a message stand a line end behind it, its length before it, or both and a command of RELP.
 const LINES: u32 = 0
 const COUNTS: u32 = 1
 let framing: u32 = LINES

@@ -1,6 +1,6 @@
 import type { SyslogConfig } from './model.ts'
 
-/** What tells a syslog sink that its messages arrived, from the strongest to nothing. */
+/** Signs for a syslog sink that its messages arrived, from the strongest to none. */
 type Confirmation = 'relp' | 'drain' | 'written' | 'none'
 
 /** The worth of each, as a person reads it. */

@@ -61,6 +61,6 @@ export const hostName = matching(/^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$/,
 export const CREDENTIALS = ['access_key', 'ecs_ram_role', 'oidc', 'uri', 'profile', 'default'] as const
 export type CredentialsChoice = (typeof CREDENTIALS)[number]
 
-/** What a command asks: Log Service, the HTTP Event Collector, a search head. */
+/** The other ends that a command may ask: Log Service, the HTTP Event Collector, a search head. */
 export type Peer = 'service' | 'collector' | 'search'
 export const PEERS: readonly Peer[] = ['service', 'collector', 'search']

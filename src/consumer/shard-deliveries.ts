@@ -52,7 +52,7 @@ export class ShardDeliveries {
     return this.#halfSent !== undefined
   }
 
-  /** What left of the next pull, or of one after it, before it was given back. */
+  /** Events of the next pull, or of one after it, that left before it was given back. */
   get sent(): SentEvents | undefined {
     return this.#sent
   }

@@ -42,7 +42,7 @@ export interface ShardFetcherOptions {
   topicsSeen: TopicsSeen
   /** The sinks that the next pull is likely to have something for. */
   sinks: () => ReadonlySet<string>
-  /** What left of the next pull before. */
+  /** Events of the next pull that have left already. */
   sent: () => SentEvents | undefined
   life: ShardLife
   clock: Clock

@@ -6,7 +6,7 @@ import { Refusal, Unresolved } from './shape.ts'
 import type { KeyPath, Written } from './written.ts'
 import { plainOf } from './written.ts'
 
-/** What a description makes of a file, or all problems as findings. */
+/** The values of a file by its description. Problems become findings. */
 export function valuesOf<T>(description: Described<T>, root: Written, findings: Findings): T | undefined {
   const { success, output, issues = [] } = v.safeParse(description, plainOf(root))
   for (const { input, message, path = [] } of issues) {
