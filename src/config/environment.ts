@@ -48,7 +48,7 @@ function readDotEnv(path: string): { values: Environment | undefined; problems: 
   try {
     const content = readPlainFile(path).replace(/^\uFEFF/, '')
     const problem = malformed(content)
-    if (problem === undefined) return { values: parseEnv(content), problems: [] }
+    if (problem === undefined) return { values: parseEnv(content.replace(BLANK_VALUE, '$1')), problems: [] }
     return { values: {}, problems: [{ variable: path, ...problem }] }
   } catch (error) {
     if (systemCodeOf(error) === 'ENOENT') return { values: undefined, problems: [] }
@@ -59,6 +59,12 @@ function readDotEnv(path: string): { values: Environment | undefined; problems: 
 
 const SHOWN_LINES = 10
 const ASSIGNMENT = /^\s*(?:export\s+)?[A-Za-z_][A-Za-z0-9_]*\s*=\s*(.*)$/
+
+/**
+ * Only blanks follow `=`. Node's `parseEnv` would take the next line for the value. A line like this within quotes loses its
+ * blanks, which no setting needs.
+ */
+const BLANK_VALUE = /^(\s*(?:export\s+)?[A-Za-z_][A-Za-z0-9_]*\s*=)[^\S\n]+$/gm
 
 /** `parseEnv` skips lines that it does not understand, and the user would believe that they are in force. */
 function malformed(content: string): Omit<Problem, 'variable'> | undefined {

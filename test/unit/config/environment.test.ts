@@ -25,6 +25,13 @@ test('a .env adds what the process does not have', () => {
   expect(env).toEqual({ A: 'process', B: 'two words', C: '3', D: 'x\ny' })
 })
 
+test.each(['A= \nB=hush', 'A=\t\nB=hush\n', 'A= \r\nB=hush\r\n', 'A=  \n\nB=hush'])(
+  'a value of blanks alone is empty, and takes no other line: %j',
+  (content) => {
+    expect(withDotEnv(content).env).toEqual({ A: '', B: 'hush' })
+  },
+)
+
 test('a .env that was written on Windows says the same, in each kind of quotes', () => {
   const lines = ['# comment', 'A=1', 'export B=two', 'C="two words"', "D='x'", 'E=`y`', '', 'F=', 'G=a # why']
   const { env, problems } = withDotEnv(lines.join('\n'))
