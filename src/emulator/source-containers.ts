@@ -1,6 +1,6 @@
 import type { Draw, MakeContents } from './draw.ts'
 
-/** What the collector knows of a container, beside its line. */
+/** Facts about a container that the collector knows, beside its line. */
 function container(
   draw: Draw,
   at: Date,

@@ -97,7 +97,7 @@ export interface GeoipStep {
   readonly onFailure: OnFailure
 }
 
-/** What is known of an address. */
+/** Facts about an address. */
 export type GeoRecord = Readonly<Record<string, unknown>>
 
 export interface GeoDatabase {

@@ -243,7 +243,7 @@ export class Attempts {
       return undefined
     }
     const after = decision.is === 'failed' ? decision.rest : { ...decision.range, unknown: 0 }
-    // What is in doubt stands alone, so that its next request counts as a repetition.
+    // Events in doubt are sent alone, so that their next request counts as a repetition.
     if (isSingle(tried) || after.unknown > 0) {
       const others = around(tried, index)
       if (tried === range) this.#toSend.unshift(...others)
@@ -266,7 +266,7 @@ export class Attempts {
       this.#accepted(one, decision.acceptance)
       return true
     }
-    // What is in doubt stands alone, so that its next request counts as a repetition.
+    // Events in doubt are sent alone, so that their next request counts as a repetition.
     if (decision.is === 'failed' && decision.rest.unknown > 0)
       this.#replace(next, [decision.rest, ...around(next, index)])
     return false

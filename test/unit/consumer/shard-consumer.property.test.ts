@@ -53,7 +53,7 @@ const life = fc.record({
   sinks: fc.constantFrom(['one', 'two'], ['one']),
 })
 
-/** What other shards have on their way to the sinks. */
+/** Bytes of other shards that are on their way to the sinks. */
 class OtherShards {
   readonly #budget: ByteBudget
   readonly #sinks: readonly string[]
