@@ -4,10 +4,9 @@ import type { LogstoreRef } from '../core/shard.ts'
 import type { Telemetry } from '../core/telemetry.ts'
 import type { PullEncoder } from './downstream.ts'
 
-/** A body of this size is looked at in well below a millisecond. */
-const SMALL_BODY_BYTES = 64 << 10
-/** Of larger ones, one in this time for a logstore. */
-const LARGE_BODY_EACH_MS = 1_000
+/** Bytes of bodies of a logstore that are looked at in a second; the last of them may be larger. A millisecond or two. */
+const BYTES_A_SECOND = 1 << 20
+const SECOND_MS = 1_000
 
 export interface TopicsSeenOptions {
   readonly logstore: LogstoreRef
@@ -16,10 +15,12 @@ export interface TopicsSeenOptions {
   readonly telemetry: Telemetry
 }
 
-/** Tells the topics of what a logstore brings, for the status page: of every small pull, and of a large one each second. */
+/** Tells the topics of what a logstore brings, for the status page: of each pull while there are few, else of the first each second. */
 export class TopicsSeen {
   readonly #options: TopicsSeenOptions
-  #lookedAt = Number.NEGATIVE_INFINITY
+  #since = Number.NEGATIVE_INFINITY
+  /** Bytes that were looked at since then. */
+  #looked = 0
 
   constructor(options: TopicsSeenOptions) {
     this.#options = options
@@ -28,10 +29,13 @@ export class TopicsSeen {
   pulled(body: Buffer, at: PullPosition): void {
     const { logstore, encoder, clock, telemetry } = this.#options
     if (body.length === 0) return
-    if (body.length > SMALL_BODY_BYTES) {
-      if (clock.monotonic() - this.#lookedAt < LARGE_BODY_EACH_MS) return
-      this.#lookedAt = clock.monotonic()
+    const now = clock.monotonic()
+    if (now - this.#since >= SECOND_MS) {
+      this.#since = now
+      this.#looked = 0
     }
+    if (this.#looked >= BYTES_A_SECOND) return
+    this.#looked += body.length
     telemetry.topicsSeen(logstore, encoder.topics(body, at))
   }
 }

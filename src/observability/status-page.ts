@@ -160,7 +160,7 @@ function committed({ checkpointAgeSeconds, committedSecondsAgo }: ShardShown): s
 function topics({ about, topics: all }: StatusSnapshot): Html | undefined {
   if (all.length === 0) return undefined
   const several = new Set(about.logstores.map(({ source }) => source)).size > 1
-  return html`<h2>Topics <span class="quiet">logs of the pulls that were looked at: all small ones, and one large one a second</span></h2><table>
+  return html`<h2>Topics <span class="quiet">logs of the pulls that were looked at: about a megabyte a second of each logstore</span></h2><table>
 <thead><tr>${several ? html`<th>source` : undefined}<th>topic<th>logs<th>wanted<th>dropped by topic, source or tags</tr></thead>
 <tbody>${all.map((shown) => topicRow(shown, several))}</tbody>
 </table>`

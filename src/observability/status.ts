@@ -62,7 +62,7 @@ export interface StatusSnapshot {
   inFlightBytes: number
   deadLettered: number
   sinks: SinkShown[]
-  /** Of what was looked at since the start: every small pull, and one large one a second of each logstore. */
+  /** Of the pulls that were looked at since the start: the first megabyte of each logstore in a second. */
   topics: TopicShown[]
   pauses: PauseShown[]
   shards: ShardShown[]

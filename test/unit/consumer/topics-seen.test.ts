@@ -5,7 +5,7 @@ import { ManualClock } from '../../support/manual-clock.ts'
 import { LOGSTORE } from '../../support/shard-ref.ts'
 import { position } from '../pipeline/encode-all.ts'
 
-test('every small pull is looked at, and a large one each second', async () => {
+test('each pull is looked at until there are many in a second', async () => {
   const clock = new ManualClock()
   const sizes: number[] = []
   const topics = (body: Buffer) => {
@@ -17,7 +17,7 @@ test('every small pull is looked at, and a large one each second', async () => {
     ...{ logstore: LOGSTORE, clock, encoder: { topics } },
     telemetry: { ...NO_TELEMETRY, topicsSeen: () => void told++ },
   })
-  for (const size of [0, 100, 1_000_000, 1_000_000, 65_536]) topicsSeen.pulled(Buffer.alloc(size), position)
+  for (const size of [0, 100, 1_000_000, 65_536, 100, 2_000_000]) topicsSeen.pulled(Buffer.alloc(size), position)
   await clock.advance(1_000)
   topicsSeen.pulled(Buffer.alloc(2_000_000), position)
   expect(sizes).toEqual([100, 1_000_000, 65_536, 2_000_000])
