@@ -38,7 +38,8 @@ export interface ByteBudgetOptions {
  *
  * A pull that is for one sink counts for it. One that may be for several counts for whatever share has room, the common one
  * first. But its body waits for the room of a sink only in the share of that sink or in the common one. Where neither takes
- * it, it is given back, and pulled again when the sink has room. So the share of a sink holds nothing that waits for another.
+ * it, it is given back, and pulled again when the sink has room. So the share of a sink holds nothing that waits for another. (A pull that
+ * cannot be gone on with at a place waits all the same: see `ShardDeliveries.send`.)
  */
 export class ByteBudget {
   readonly limit: number

@@ -93,14 +93,16 @@ export class ShardDeliveries {
    * False: the sink of a batch has no room, and the body would take that of other sinks meanwhile. Nothing more of the pull
    * leaves. Fetch it again from the same cursor, which waits for that sink.
    */
-  async send({ nextCursor, batches, reservation, sent }: Fetched): Promise<boolean> {
+  async send({ nextCursor, batches, reservation, sent, repeatable }: Fetched): Promise<boolean> {
     const { downstream, failed } = this.#options
     let opened = this.#halfSent
     const sinks = new Set<string>()
     for await (const batch of batches) {
       const { sink } = batch
       sinks.add(sink)
-      const release = await this.#roomFor(batch, reservation)
+      // Events that left can be told from the rest only by their places.
+      const mayStop = repeatable || opened === undefined
+      const release = await this.#roomFor(batch, reservation, mayStop)
       if (release === undefined) {
         downstream.encoder.recycle(batch)
         this.#full = sink
@@ -126,11 +128,12 @@ export class ShardDeliveries {
     return true
   }
 
-  /** `undefined`: there is none, and the pull must not wait for it. */
-  async #roomFor({ bytes, sink }: Batch, pull: PullReservation): Promise<(() => void) | undefined> {
+  /** `undefined`: there is none, and the pull must not wait for it. One that may not stop waits all the same. */
+  async #roomFor({ bytes, sink }: Batch, pull: PullReservation, mayStop: boolean): Promise<(() => void) | undefined> {
     const { lease, downstream } = this.#options
     const now = downstream.budget.tryAdmit(bytes.length, sink)
-    if (now !== undefined || !pull.mayWaitFor(sink)) return now
+    if (now !== undefined) return now
+    if (!pull.mayWaitFor(sink) && mayStop) return undefined
     return await downstream.budget.admitBatch(bytes.length, lease.signal, sink)
   }
 

@@ -31,6 +31,8 @@ export interface Fetched {
   reservation: PullReservation
   /** Takes note of the batches that leave. */
   sent: SentEvents
+  /** Whether the same pull again brings the same logs in the same order. With a query the service regroups them. */
+  repeatable: boolean
 }
 
 export interface ShardFetcherOptions {
@@ -203,6 +205,7 @@ export class ShardFetcher {
         serverTimeMs: pull.serverTimeMs,
         reservation,
         sent,
+        repeatable: firstGroup !== undefined,
       }
     } catch (error) {
       done()

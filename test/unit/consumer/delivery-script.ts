@@ -100,10 +100,12 @@ export class DeliveryScript {
   }
 
   #originOf(batch: Batch): { shard: number; position: number; log: number } {
-    const { fields } = JSON.parse(batch.bytes.subarray(0, batch.ends[0]).toString())
-    const [, shard, number, log] = String(fields.sls_event_id).split(':') as [string, string, string, string]
-    const position = Number(BigInt(number) - this.#sls.logstore.shard(Number(shard)).number(0))
-    return { shard: Number(shard), position, log: Number(log) }
+    const { event, fields } = JSON.parse(batch.bytes.subarray(0, batch.ends[0]).toString())
+    const [, id, number, log] = String(fields.sls_event_id).split(':') as [string, string, string, string]
+    const shard = this.#sls.logstore.shard(Number(id))
+    // With a query a hash is the id. Tests write one group of numbered logs then.
+    if (number === 'h') return { shard: shard.id, position: 0, log: Number(event.log) }
+    return { shard: shard.id, position: Number(BigInt(number) - shard.number(0)), log: Number(log) }
   }
 
   #judge(asked: Asked): void {

@@ -10,6 +10,10 @@ const [DOWN, UP] = ['down', 'up']
  * A shard with one log group, whose logs go to these sinks, one a batch. One sink has no room, until `makeRoom`.
  */
 async function halfSent(...sinks: string[]) {
+  return await readHalf({}, ...sinks)
+}
+
+async function readHalf(reading: { query?: string }, ...sinks: string[]) {
   const sls = await SlsDouble.start()
   sls.join()
   sls.write(1, { logs: sinks.length, numbered: true })
@@ -19,7 +23,7 @@ async function halfSent(...sinks: string[]) {
   const held: Array<() => void> = []
   for (let one = budget.tryAdmit(100, DOWN); one !== undefined; one = budget.tryAdmit(100, DOWN)) held.push(one)
   const full = budget.used
-  const taken = await takenShard({ sls, encoder, budget })
+  const taken = await takenShard({ sls, encoder, budget, ...reading })
   await taken.clock.settle()
   const makeRoom = (): void => {
     for (const settle of held.splice(0)) settle()
@@ -68,6 +72,21 @@ describe('a pull with an event for a sink that has no room', () => {
     expect(outcome()).toBe('drained')
     expect(deliveries.seen).toEqual([])
     expect(sls.commits()).toEqual([])
+  })
+
+  test('waits with its body where the service may bring the logs in another order next time', async () => {
+    const { deliveries, clock, pulls, sls, budget, makeRoom } = await readHalf({ query: '*' }, UP, DOWN, UP)
+    expect(deliveries.seen).toEqual(['0:0:0'])
+    deliveries.ack()
+    await clock.advance(10_000)
+    makeRoom()
+    await clock.settle()
+    expect(pulls()).toBe(1)
+    expect(deliveries.seen).toEqual(['0:0:0', '0:0:1', '0:0:2'])
+    deliveries.ack()
+    await clock.advance(3_000)
+    expect(sls.commits()).toEqual([1])
+    expect(budget.used).toBe(0)
   })
 
   test('does not hold the checkpoint for ever when its rest has expired meanwhile', async () => {
