@@ -171,7 +171,7 @@ describe('forgetting', () => {
   })
 
   test('and are indexed once they are due, even when no client polls and their acks were forgotten', async () => {
-    const receiver = await receiverFor({ ack: true, ackDelayMs: 20, loseUnackedOnRestart: true })
+    const receiver = await receiverFor({ ack: true, ackDelayMs: 300, loseUnackedOnRestart: true })
     await ackId(receiver)
     receiver.forgetAcks()
     expect(receiver.state().events).toBe(0)
