@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import type { SampleKind } from '../../src/emulator/sample-logs.ts'
 
 /** A program that delivers the backlog to the sink. */
 export interface Contender {
@@ -8,6 +9,8 @@ export interface Contender {
   readonly args: readonly string[]
   /** Added to the settings of source and sink. */
   readonly env?: Record<string, string>
+  /** The same, by kind of log. */
+  readonly envOf?: (kind: SampleKind) => Record<string, string>
   /** Indexer acknowledgement. */
   readonly ack?: boolean
   /** On both sides. */
@@ -28,6 +31,12 @@ export interface Contender {
 export const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 const SAMPLE = fileURLToPath(new URL('../rivals/sample.py', import.meta.url))
 
+/** The longest content of each kind. */
+const LINES: Record<SampleKind, string> = {
+  audit: 'request_parameters',
+  kubernetes: 'event',
+  access: 'http_user_agent',
+}
 const PLAIN = { SPLUNK_HEC_GZIP: 'false' }
 
 function bridge(name: string, about: number, options: Partial<Contender> = {}): Contender {
@@ -52,6 +61,10 @@ export const BRIDGE = {
   syslogRelp: bridge('bridge, syslog, json over RELP', 150, { syslog: 'relp' }),
   syslogCef: bridge('bridge, syslog, cef over TCP', 100, { syslog: 'tcp', env: { SYSLOG_FORMAT: 'cef' } }),
   syslogLeef: bridge('bridge, syslog, leef over TCP', 100, { syslog: 'tcp', env: { SYSLOG_FORMAT: 'leef' } }),
+  syslogKv: bridge('bridge, syslog, kv over TCP', 60, { syslog: 'tcp', env: { SYSLOG_FORMAT: 'kv' } }),
+  syslogRaw: bridge('bridge, syslog, raw over TCP', 60, {
+    ...{ syslog: 'tcp', env: { SYSLOG_FORMAT: 'raw' }, envOf: (kind) => ({ SYSLOG_RAW_FIELD: LINES[kind] }) },
+  }),
   twoPlain: bridge('bridge, two replicas', 300, { env: PLAIN, replicas: 2 }),
   twoGzip: bridge('bridge, two replicas, gzip', 130, { env: { SPLUNK_HEC_GZIP: 'true' }, replicas: 2 }),
 } satisfies Record<string, Contender>

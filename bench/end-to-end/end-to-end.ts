@@ -70,8 +70,9 @@ export async function* routed(options: EndToEndOptions): AsyncGenerator<Report> 
 
 /** HEC without gzip, and syslog by each transport and payload. */
 export async function* syslog(options: EndToEndOptions): AsyncGenerator<Report> {
-  const { plain, syslogJson, syslogTls, syslogRelp, syslogCef, syslogLeef } = BRIDGE
-  const found = await turns(() => [plain, syslogJson, syslogTls, syslogRelp, syslogCef, syslogLeef], options, [])
+  const { plain, syslogJson, syslogTls, syslogRelp, syslogCef, syslogLeef, syslogKv, syslogRaw } = BRIDGE
+  const all = [plain, syslogJson, syslogTls, syslogRelp, syslogCef, syslogLeef, syslogKv, syslogRaw]
+  const found = await turns(() => all, options, [])
   const shares = [
     { what: 'syslog, json over TCP ÷ HEC', of: syslogJson, to: plain, least: 0.8 },
     { what: 'syslog, cef over TCP ÷ HEC', of: syslogCef, to: plain, least: 0.5 },

@@ -49,7 +49,7 @@ export async function measure(
   const urls = (await Promise.all(sinks.map(({ ready }) => ready))).map(({ url }) => url)
   const settings = contender.routes
     ? fileSettings(folder, kind, env, urls)
-    : settingsOf(env, urls, contender, certificates)
+    : { ...settingsOf(env, urls, contender, certificates), ...contender.envOf?.(kind) }
   const processes = Array.from({ length: contender.replicas ?? 1 }, (_, index) =>
     spawn(contender.program, [...contender.args], {
       stdio: ['ignore', 'inherit', 'inherit'],

@@ -1,5 +1,6 @@
-import { readFile } from 'node:fs/promises'
+import { closeSync, openSync, readSync } from 'node:fs'
 import type { Socket } from 'node:net'
+import { setImmediate as nextRound } from 'node:timers/promises'
 import type { Clock } from '../../core/clock.ts'
 import { sleepUnlessAborted } from '../../core/clock.ts'
 
@@ -7,28 +8,59 @@ import { sleepUnlessAborted } from '../../core/clock.ts'
 export const STALL_MS = 30_000
 const LOOK_EACH_MS = 1_000
 
-/** The kernel goes through all its connections for each reading, so one serves everybody who asks meanwhile. */
+/** A reading costs milliseconds of CPU, because the kernel goes through all its connections. So one serves all who ask within this time. */
+const GATHER_MS = 40
+/** The kernel gives a page each time, in some 20 µs; threads for them would cost as much again. */
+const PAGE_BYTES = 4_096
+const PAGES_AT_ONCE = 32
+
 const readings = new Map<string, Promise<string>>()
 
 /**
  * Bytes of a connection that the other kernel has not acknowledged, as this kernel tells them. Node has no call for it.
- * `undefined` where the system does not tell.
+ * `undefined` where the system does not tell. Takes `GATHER_MS` at least, and tells of a later moment than the call.
  */
-export async function unacknowledged({ localPort, remotePort, remoteFamily }: Socket): Promise<number | undefined> {
+export async function unacknowledged(
+  { localPort, remotePort, remoteFamily }: Socket,
+  clock: Clock,
+): Promise<number | undefined> {
   if (localPort === undefined || remotePort === undefined) return undefined
-  const row = new RegExp(`:${hex(localPort)} [0-9A-F]+:${hex(remotePort)} [0-9A-F]{2} ([0-9A-F]+):`)
-  const queued = row.exec(await tableAt(remoteFamily === 'IPv6' ? '/proc/net/tcp6' : '/proc/net/tcp'))?.[1]
-  return queued === undefined ? undefined : Number.parseInt(queued, 16)
+  const table = await tableAt(remoteFamily === 'IPv6' ? '/proc/net/tcp6' : '/proc/net/tcp', clock)
+  const local = `:${hex(localPort)} `
+  const row = new RegExp(`${local}[0-9A-F]+:${hex(remotePort)} [0-9A-F]{2} ([0-9A-F]+):`, 'y')
+  for (let at = table.indexOf(local); at >= 0; at = table.indexOf(local, at + 1)) {
+    row.lastIndex = at
+    const queued = row.exec(table)?.[1]
+    if (queued !== undefined) return Number.parseInt(queued, 16)
+  }
+  return undefined
 }
 
-function tableAt(path: string): Promise<string> {
+function tableAt(path: string, clock: Clock): Promise<string> {
   const reading =
     readings.get(path) ??
-    readFile(path, 'latin1')
-      .catch(() => '')
-      .finally(() => readings.delete(path))
+    clock.sleep(GATHER_MS).then(() => {
+      readings.delete(path)
+      return read(path).catch(() => '')
+    })
   readings.set(path, reading)
   return reading
+}
+
+async function read(path: string): Promise<string> {
+  const file = openSync(path, 'r')
+  try {
+    let text = ''
+    const page = Buffer.allocUnsafe(PAGE_BYTES)
+    for (let pages = 1; ; pages++) {
+      const length = readSync(file, page, 0, PAGE_BYTES, null)
+      if (length === 0) return text
+      text += page.toString('latin1', 0, length)
+      if (pages % PAGES_AT_ONCE === 0) await nextRound()
+    }
+  } finally {
+    closeSync(file)
+  }
 }
 
 /**
@@ -39,7 +71,7 @@ export async function stalls(socket: Socket, clock: Clock, over: AbortSignal): P
   let most = 0
   let since = clock.monotonic()
   while (await sleepUnlessAborted(clock, LOOK_EACH_MS, over)) {
-    const queued = socket.writableLength + ((await unacknowledged(socket)) ?? 0)
+    const queued = socket.writableLength + ((await unacknowledged(socket, clock)) ?? 0)
     const taken = socket.bytesWritten - queued
     const now = clock.monotonic()
     if (queued === 0 || taken > most) since = now

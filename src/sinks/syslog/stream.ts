@@ -14,9 +14,6 @@ import { STALL_MS, stalls, unacknowledged } from './send-queue.ts'
 
 const FIN_MS = 30_000
 const KEEP_ALIVE_MS = 15_000
-/** A look costs a millisecond of CPU and more. */
-const FIRST_LOOK_MS = 20
-const LONGEST_LOOK_MS = 40
 /** A receiver that refuses a frame needs this long to say so. Less gave false confirmations. */
 const LEAST_GRACE_MS = 50
 /** Where the system does not tell of the send queue. */
@@ -186,16 +183,16 @@ export class Stream implements Connection {
 
   /** False where the system does not tell. */
   async #sendQueueEmpty(): Promise<boolean> {
-    for (let gap = FIRST_LOOK_MS; ; gap = Math.min(2 * gap, LONGEST_LOOK_MS)) {
-      await this.#options.clock.sleep(gap, this.over)
-      const inKernel = await unacknowledged(this.#socket)
+    for (;;) {
+      const inKernel = await unacknowledged(this.#socket, this.#options.clock)
+      this.over.throwIfAborted()
       if (this.#socket.writableLength + (inKernel ?? 0) === 0) return inKernel !== undefined
     }
   }
 
   /** Whether everything that was written has reached the other kernel, where the system tells. */
   async hasSentAll(): Promise<boolean> {
-    return this.#socket.writableLength + ((await unacknowledged(this.#socket)) ?? 0) === 0
+    return this.#socket.writableLength + ((await unacknowledged(this.#socket, this.#options.clock)) ?? 0) === 0
   }
 }
 

@@ -25,8 +25,10 @@ export const SYSLOG_MUTANTS: readonly SyslogMutant[] = [
     bug: 'the half-close follows the last byte at once',
     edits: [
       ['const LEAST_GRACE_MS = 50', 'const LEAST_GRACE_MS = 0'],
-      ['await this.#options.clock.sleep(gap, this.over)', ''],
-      ['const inKernel = await unacknowledged(this.#socket)', 'const inKernel = await setImmediate(0)'],
+      [
+        'const inKernel = await unacknowledged(this.#socket, this.#options.clock)',
+        'const inKernel = await setImmediate(0)',
+      ],
     ],
     ...{ ordeal: 'one of the last frames refused', caughtBy: 'lost' },
   },
