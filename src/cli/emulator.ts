@@ -6,6 +6,7 @@ import type { CommandIo } from './command.ts'
 import { command, defaulting, EXIT, endOf, flag, optional, repeatable, UsageError } from './command.ts'
 import { textOf } from './configuration.ts'
 import { listenProblem } from './listen-error.ts'
+import { tellReady } from './ready.ts'
 
 const HELP = `A local stand-in for Alibaba Cloud Log Service (SLS): official Python, Go, Java and Node clients run against it
 unchanged, consumer groups included.
@@ -27,14 +28,16 @@ usage: sls-siem-bridge emulator [options]
 
 SLS_AK_ID and SLS_AK_KEY name the key pair to accept (default: a new one), SLS_STS_TOKEN the STS token it needs, if any.
 When ready it prints SLS_ENDPOINT, SLS_AK_ID, SLS_AK_KEY, SLS_PROJECT and SLS_LOGSTORE (the first) as NAME=value lines,
-then an empty line. Runs until SIGTERM or SIGINT.
+then an empty line and CONTROL_SECRET. It does not print keys that it took from the environment. Runs until SIGTERM or
+SIGINT.
 
 Clients that insist on a host name (http://PROJECT.HOST) use the emulator as their HTTP proxy, with any http:// endpoint:
 http_proxy=http://127.0.0.1:PORT for Python and Go, LogHubConfig.setProxyHost/setProxyPort for Java.
 
 While it runs, "curl SLS_ENDPOINT/_emulator/state" shows logstores, shards, consumers and checkpoints. /_emulator/commits
 and /_emulator/requests show what clients asked. POST to /_emulator/faults, split, merge, readonly, expire or logstores
-makes things happen. Tests in JavaScript start it without this command: docs/emulator.md.
+makes things happen. These answer programs of this machine, and from elsewhere whoever shows CONTROL_SECRET:
+curl -H "x-control-secret: …". Tests in JavaScript start it without this command: docs/emulator.md.
 
 Not implemented:
 ${NOT_IMPLEMENTED.map((line) => `  - ${line}`).join('\n')}
@@ -59,9 +62,10 @@ export const emulatorCommand = command({
     anonymous: flag,
   },
   async run({ project, logstore, retentionSeconds, readBytesPerSecond, readQps, anonymous, ...others }, io) {
+    const credentials = credentialsOf(io)
     const options = {
       ...others,
-      ...credentialsOf(io),
+      ...credentials,
       strictSignatures: !anonymous,
       projects: projectsOf(logstore, project),
       ...(retentionSeconds !== undefined && { retentionSeconds }),
@@ -77,9 +81,10 @@ export const emulatorCommand = command({
       io.stderr.write(`sls-siem-bridge emulator: ${listenProblem(error)}\n`)
       return EXIT.usage
     }
-    const { SLS_STS_TOKEN: _, ...environment } = emulator.environment()
-    const lines = Object.entries(environment).map(([name, value]) => `${name}=${value}\n`)
-    io.stdout.write(`${lines.join('')}\n`)
+    const { SLS_ENDPOINT, SLS_AK_ID, SLS_AK_KEY, SLS_PROJECT, SLS_LOGSTORE } = emulator.environment()
+    // Keys of the environment may be real ones, and standard output may be a log.
+    const madeUp = credentials.accessKeyId === undefined ? { SLS_AK_ID, SLS_AK_KEY } : {}
+    tellReady(io, { SLS_ENDPOINT, ...madeUp, SLS_PROJECT, SLS_LOGSTORE }, emulator.controlSecret)
     const end = endOf(io)
     if (!end.aborted) await once(end, 'abort')
     await emulator.close()

@@ -5,6 +5,7 @@ import { NOT_IMPLEMENTED, startHecReceiver } from '../emulator/hec/server.ts'
 import { command, defaulting, EXIT, endOf, flag, optional, repeatable, UsageError } from './command.ts'
 import { textOf } from './configuration.ts'
 import { listenProblem } from './listen-error.ts'
+import { tellReady } from './ready.ts'
 
 const HELP = `Receive events as a Splunk HTTP Event Collector (HEC) would, and write each envelope as one line of JSON.
 
@@ -19,12 +20,15 @@ usage: sls-siem-bridge hec-receiver [options]
   --search-token T    keep the events in memory and answer the searches of "reconcile" at SPLUNK_SEARCH_URL
   --keep-seconds N    with --search-token: forget events received longer ago (default: never)
   --output FILE       append the events to a file (default: standard output)
-  --max-bytes N       refuse larger bodies with 413, measured before compression (default 838860800)
+  --max-bytes N       refuse larger bodies with 413, measured before compression (default 33554432; Splunk's own is
+                      838860800)
   --help
 
-When ready it prints SPLUNK_HEC_URL and SPLUNK_HEC_TOKEN as NAME=value lines, then an empty line. Runs until SIGTERM or
-SIGINT. While it runs, "curl URL/_receiver/state" shows its counts, and faults are scripted at
-URL/_receiver/faults.
+When ready it prints SPLUNK_HEC_URL and SPLUNK_HEC_TOKEN as NAME=value lines, then an empty line and CONTROL_SECRET. It does
+not print a token that it took from the environment. Runs until SIGTERM or SIGINT.
+
+While it runs, "curl URL/_receiver/state" shows its counts, and faults are scripted at URL/_receiver/faults. These answer
+programs of this machine, and from elsewhere whoever shows CONTROL_SECRET: curl -H "x-control-secret: …".
 
 It behaves as splunkd does: the events before a refused one are indexed, an ack is true once, and an unknown key of an
 envelope drops data behind a 200. Tests in JavaScript start it without this command: docs/emulator.md.
@@ -33,6 +37,8 @@ Not implemented:
 ${NOT_IMPLEMENTED.map((line) => `  - ${line}`).join('\n')}
 `
 
+/** Of bodies that come at once. A single one may have as much as the user allows. */
+const LEAST_PENDING_BYTES = 64 * 1024 * 1024
 const tokenText = matching(/^\S+$/, 'text without white space')
 
 /** Runs a receiver until the signal. Exit 1 when the output can't be written any more. */
@@ -49,13 +55,15 @@ export const hecReceiverCommand = command({
     searchToken: optional(tokenText),
     keepSeconds: optional(wholeNumber(0, 1e9)),
     output: optional(text),
-    maxBytes: defaulting('838860800', wholeNumber(0, Number.MAX_SAFE_INTEGER)),
+    maxBytes: defaulting('33554432', wholeNumber(0, Number.MAX_SAFE_INTEGER)),
   },
   async run({ index, keepSeconds, output, maxBytes, ...others }, io) {
     const ended = new AbortController()
     let failure: Error | undefined
     let receiver: HecReceiver
-    const { token = textOf(io, 'SPLUNK_HEC_TOKEN') || undefined, searchToken, ...options } = others
+    const { token: chosen, searchToken, ...options } = others
+    const found = chosen === undefined ? textOf(io, 'SPLUNK_HEC_TOKEN') || undefined : undefined
+    const token = chosen ?? found
     if (token !== undefined && /\s/.test(token)) throw new UsageError('SPLUNK_HEC_TOKEN must not hold white space')
     try {
       receiver = await startHecReceiver({
@@ -67,6 +75,7 @@ export const hecReceiverCommand = command({
         keep: searchToken !== undefined,
         output: output ?? io.stdout,
         maxContentLength: maxBytes,
+        maxPendingBytes: Math.max(LEAST_PENDING_BYTES, maxBytes),
         onOutputFailed: (error) => {
           failure = error
           ended.abort()
@@ -76,8 +85,10 @@ export const hecReceiverCommand = command({
       io.stderr.write(`sls-siem-bridge hec-receiver: ${listenProblem(error)}\n`)
       return EXIT.usage
     }
-    const lines = Object.entries(receiver.environment()).map(([name, value]) => `${name}=${value}\n`)
-    io.stdout.write(`${lines.join('')}\n`)
+    const { SPLUNK_HEC_URL, SPLUNK_HEC_TOKEN, ...ofSearch } = receiver.environment()
+    // A token of the environment may be a real one, and standard output may be a log.
+    const ofToken = found === undefined ? { SPLUNK_HEC_TOKEN } : {}
+    tellReady(io, { SPLUNK_HEC_URL, ...ofToken, ...ofSearch }, receiver.controlSecret)
     const end = AbortSignal.any([endOf(io), ended.signal])
     if (!end.aborted) await once(end, 'abort')
     await receiver.close()

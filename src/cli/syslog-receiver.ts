@@ -8,6 +8,7 @@ import type { SyslogFault, SyslogReceiver } from '../emulator/syslog/server.ts'
 import { NOT_IMPLEMENTED, startSyslogReceiver } from '../emulator/syslog/server.ts'
 import { command, defaulting, EXIT, endOf, optional, repeatable, UsageError } from './command.ts'
 import { listenProblem } from './listen-error.ts'
+import { tellReady } from './ready.ts'
 
 const HELP = `Receive messages as a syslog collector would, and write each as one line of JSON.
 
@@ -90,8 +91,7 @@ export const syslogReceiverCommand = command({
       io.stderr.write(`sls-siem-bridge syslog-receiver: ${listenProblem(error)}\n`)
       return EXIT.usage
     }
-    const lines = Object.entries(receiver.environment()).map(([name, value]) => `${name}=${value}\n`)
-    io.stdout.write(`${lines.join('')}\n`)
+    tellReady(io, receiver.environment())
     const end = AbortSignal.any([endOf(io), ended.signal])
     if (!end.aborted) await once(end, 'abort')
     await receiver.close()

@@ -13,6 +13,9 @@ export interface ListenOptions {
   tls?: TlsOptions
 }
 
+/** One more is closed without being read. */
+const MOST_CONNECTIONS = 1_000
+
 /** An HTTP or HTTPS server on one port, with its address and a count of its connections. */
 export class Listener {
   readonly connections = { open: 0, total: 0 }
@@ -27,6 +30,7 @@ export class Listener {
     this.#wantedPort = port
     this.#scheme = tls ? 'https' : 'http'
     this.#server = tls ? createTlsServer({ ...tls, ...http }, serve) : createServer(http, serve)
+    this.#server.maxConnections = MOST_CONNECTIONS
     this.#server.on('connection', (socket) => {
       this.connections.open += 1
       this.connections.total += 1

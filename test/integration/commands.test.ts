@@ -335,14 +335,22 @@ test('the demo says in one line that it can make no temporary folder', async () 
   expect(demo.stderr).toMatch(/^sls-siem-bridge demo: cannot make a temporary folder: .*\n {2}→ set TMPDIR .*\n$/)
 })
 
-test('the stand-ins take their secrets from files', async () => {
+test('the stand-ins take their secrets from files, and do not print them', async () => {
   const prepare = (folder: string) => writeFileSync(join(folder, 'secret'), 'from-a-file\r\n')
   const keys = { SLS_AK_ID: 'id\r', SLS_AK_KEY_FILE: './secret' }
   const emulator = startCommand(['emulator'], keys, { prepare })
-  expect((await emulator.line(/^SLS_AK_KEY=/)).msg).toBe('SLS_AK_KEY=from-a-file')
+  await emulator.line(/^CONTROL_SECRET=/)
+  const settings = Object.fromEntries(emulator.lines.map(({ msg }) => String(msg).split('=')))
+  const key = { SLS_AK_ID: 'id', SLS_AK_KEY: 'from-a-file' }
+  expect((await startCommand(['produce', '--logs', '1'], { ...settings, ...key }).exited).code).toBe(0)
   const token = { SPLUNK_HEC_TOKEN_FILE: './secret' }
   const receiver = startCommand(['hec-receiver', '--port', '0'], token, { prepare })
-  expect((await receiver.line(/^SPLUNK_HEC_TOKEN=/)).msg).toBe('SPLUNK_HEC_TOKEN=from-a-file')
+  const { msg: url } = await receiver.line(/^SPLUNK_HEC_URL=/)
+  await receiver.line(/^CONTROL_SECRET=/)
+  const event = `${String(url).replace('SPLUNK_HEC_URL=', '')}/services/collector/event`
+  const headers = { Authorization: 'Splunk from-a-file' }
+  expect((await fetch(event, { method: 'POST', headers, body: '{"event":"x"}' })).status).toBe(200)
+  expect(text([...emulator.lines, ...receiver.lines])).not.toContain('from-a-file')
 })
 
 describe('lag', () => {

@@ -1,4 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { BodyShare } from '../body-room.ts'
+import { BodyRoom } from '../body-room.ts'
 import { intercept } from '../faults.ts'
 import type { Body } from './body.ts'
 import { readBody } from './body.ts'
@@ -35,6 +37,7 @@ const ALLOW: Readonly<Record<Endpoint, string>> = {
 
 export interface HttpLimits {
   maxContentLength: number
+  maxPendingBytes: number
   cloudCap: number | undefined
 }
 
@@ -62,6 +65,7 @@ export class HecHttp {
   readonly #collector: HecCollector
   readonly #faults: HecFaults
   readonly #limits: HttpLimits
+  readonly #room: BodyRoom
   readonly #closing = new AbortController()
 
   constructor(tokens: HecTokens, collector: HecCollector, faults: HecFaults, limits: HttpLimits) {
@@ -69,12 +73,32 @@ export class HecHttp {
     this.#collector = collector
     this.#faults = faults
     this.#limits = limits
+    this.#room = new BodyRoom(limits.maxPendingBytes)
   }
 
   async serve(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
+    const share = this.#room.share()
+    try {
+      await this.#serve(request, response, url, share)
+    } finally {
+      share.release()
+    }
+  }
+
+  /** Ends delays that are under way. */
+  close(): void {
+    this.#closing.abort()
+  }
+
+  clear(): void {
+    this.requests.clear()
+    this.bodyBytes = this.abortedBodies = 0
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse, url: URL, share: BodyShare): Promise<void> {
     const endpoint = ROUTES.get(url.pathname)
     let reading: Promise<Body> | undefined
-    const read = () => (reading ??= readBody(request, this.#limits.maxContentLength))
+    const read = () => (reading ??= readBody(request, this.#limits.maxContentLength, share))
     const body = this.#faults.lookAtBodies ? await read() : undefined
     const action = this.#faults.take({
       endpoint,
@@ -98,16 +122,6 @@ export class HecHttp {
     if (action?.cut) answer.cut = true
     else Object.assign(answer, { status: reply.status, code: reply.code })
     await sendReply(request, response, reply, action?.cut)
-  }
-
-  /** Ends delays that are under way. */
-  close(): void {
-    this.#closing.abort()
-  }
-
-  clear(): void {
-    this.requests.clear()
-    this.bodyBytes = this.abortedBodies = 0
   }
 
   #count({ pathname }: URL, outcome: string): void {
@@ -172,6 +186,7 @@ export class HecHttp {
       const detail = `Content-Length exceeds the maximum of ${maxContentLength} bytes.`
       return { ...htmlReply(413, 'Content-Length too large', detail), close: true }
     }
+    if (body === 'busy') return { ...hecReply(9), close: true }
     // Not measured; a body that is no gzip has no readable first object.
     if (body === 'corrupt') return hecReply(6, { invalidEventNumber: 0 })
     this.bodyBytes += body.length

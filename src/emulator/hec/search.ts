@@ -42,11 +42,11 @@ export async function answerSearch(
   token: string | undefined,
   request: IncomingMessage,
 ): Promise<HecReply> {
-  const body = await readBody(request, MAX_BODY)
   if (request.method !== 'POST') return refusal(405, 'FATAL', 'only POST is answered here')
   const [, given] = /^(?:Bearer|Splunk) (\S+)$/.exec(request.headers.authorization ?? '') ?? []
   if (token === undefined || given !== token) return refusal(401, 'WARN', 'call not properly authenticated')
   if (!index.kept) return refusal(400, 'FATAL', 'this receiver does not keep events, so it cannot search them')
+  const body = await readBody(request, MAX_BODY)
   if (!Buffer.isBuffer(body)) return refusal(400, 'FATAL', `the body is ${body}`)
   const form = new URLSearchParams(body.toString('utf8'))
   const search = parse(form.get('search') ?? '')

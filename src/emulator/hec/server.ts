@@ -13,7 +13,8 @@
  * `@internal` are left out of the published types.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { refusedControl } from '../control-door.ts'
+import { MAX_PENDING_BYTES } from '../body-room.ts'
+import { ControlDoor } from '../control-door.ts'
 import type { ListenOptions } from '../listener.ts'
 import { Listener } from '../listener.ts'
 import type { WaitOptions } from '../watch.ts'
@@ -54,8 +55,10 @@ export interface HecReceiverOptions extends ListenOptions, Omit<CollectorOptions
   tokens?: readonly HecToken[]
   /** The token that a search must show. Default: every search is refused. */
   searchToken?: string
-  /** Bytes of a body before compression. Default 838,860,800; more is answered 413 in HTML. */
+  /** Bytes of a body before compression; more is answered 413 in HTML. Default 33,554,432; Splunk's own is 838,860,800. */
   maxContentLength?: number
+  /** Bytes of bodies that are not answered yet, over all connections. One that would exceed it is answered 503 code 9. Default 64 MiB. */
+  maxPendingBytes?: number
   /** Splunk Cloud's limit instead: more bytes than this are answered 400 code 6 naming event 0. */
   cloudCap?: number
   /** An idle connection is closed after this long. Default 7,200,000. */
@@ -100,6 +103,7 @@ class HecReceiver implements AsyncDisposable {
   readonly #searchToken: string | undefined
   readonly #http: HecHttp
   readonly #listener: Listener
+  readonly #door = new ControlDoor()
   readonly #watch = new Watch()
   #stall: PromiseWithResolvers<void> | undefined
   #closed: Promise<void> | undefined
@@ -114,8 +118,9 @@ class HecReceiver implements AsyncDisposable {
     this.faults = new HecFaults({ rules, seed, watch: this.#watch })
     this.#index = new HecIndex(options)
     this.#collector = new HecCollector({ ...options, index: this.#index })
-    const { maxContentLength = 838_860_800, cloudCap } = options
-    this.#http = new HecHttp(this.#tokens, this.#collector, this.faults, { maxContentLength, cloudCap })
+    const { maxContentLength = 33_554_432, maxPendingBytes = MAX_PENDING_BYTES, cloudCap } = options
+    const limits = { maxContentLength, maxPendingBytes, cloudCap }
+    this.#http = new HecHttp(this.#tokens, this.#collector, this.faults, limits)
     const serve = (request: IncomingMessage, response: ServerResponse) =>
       void this.#serve(request, response).then(() => this.#watch.changed())
     this.#listener = new Listener(options, { keepAliveTimeout: keepAliveMs, requestTimeout: 0 }, serve)
@@ -148,6 +153,11 @@ class HecReceiver implements AsyncDisposable {
   /** The first token's value. */
   get token(): string {
     return this.tokens[0] as string
+  }
+
+  /** Shown in the header `x-control-secret`, it opens `/_receiver/…` to other machines, too. */
+  get controlSecret(): string {
+    return this.#door.secret
   }
 
   /** Settings of a bridge that writes here with the first token; with a search token also those of `reconcile`. */
@@ -271,7 +281,7 @@ class HecReceiver implements AsyncDisposable {
     }
     const url = new URL(request.url ?? '', 'http://receiver')
     if (url.pathname.startsWith('/_receiver/')) {
-      const refused = refusedControl(request)
+      const refused = this.#door.refusal(request)
       if (refused !== undefined)
         return sendReply(request, response, { ...jsonReply(403, { error: refused }), close: true })
       const parts = { faults: this.faults, tokens: this.#tokens, collector: this.#collector, index: this.#index }

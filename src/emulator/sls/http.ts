@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { refusedControl } from '../control-door.ts'
+import type { BodyShare } from '../body-room.ts'
+import { BodyRoom } from '../body-room.ts'
+import type { ControlDoor } from '../control-door.ts'
 import { answerMidway, intercept } from '../faults.ts'
 import { ADMIN_PREFIX, adminReply } from './admin.ts'
 import type { SlsCall, SlsReply } from './call.ts'
@@ -12,8 +14,17 @@ import { MAX_BODY_BYTES } from './put-logs.ts'
 import { SlsRefusal } from './refusal.ts'
 import { RequestCounts } from './requests.ts'
 import type { Credential } from './signature.ts'
-import { verifySignature } from './signature.ts'
+import { verifyHead, verifySignature } from './signature.ts'
 import type { SlsStore } from './store.ts'
+
+export interface SlsHttpOptions {
+  readonly store: SlsStore
+  readonly faults: SlsFaults
+  readonly door: ControlDoor
+  /** Looked at for each request, by access key id. Without them signatures are not verified. */
+  readonly credentials: ReadonlyMap<string, Credential> | undefined
+  readonly maxPendingBytes: number
+}
 
 /** `code` is `ok` or the error code; requests are counted by it. */
 type Answer = SlsReply & { code: string }
@@ -24,20 +35,25 @@ export class SlsHttp {
   readonly #store: SlsStore
   readonly #faults: SlsFaults
   readonly #credentials: ReadonlyMap<string, Credential> | undefined
+  readonly #door: ControlDoor
   readonly #handlers: SlsHandlers
+  readonly #room: BodyRoom
   readonly #closing = new AbortController()
 
-  /** `credentials` are looked at for each request, by access key id; without them signatures are not verified. */
-  constructor(store: SlsStore, faults: SlsFaults, credentials: ReadonlyMap<string, Credential> | undefined) {
+  constructor({ store, faults, door, credentials, maxPendingBytes }: SlsHttpOptions) {
     this.#store = store
     this.#faults = faults
     this.#credentials = credentials
+    this.#door = door
+    this.#room = new BodyRoom(maxPendingBytes)
     this.#handlers = new SlsHandlers(store)
   }
 
   /** The listener of a node:http server. An exception other than a refusal is a bug and ends the process loudly. */
   readonly serve = (request: IncomingMessage, response: ServerResponse): void => {
-    void this.#serve(request, response).then(() => this.#store.watch.changed())
+    const share = this.#room.share()
+    const served = this.#serve(request, response, share).finally(() => share.release())
+    void served.then(() => this.#store.watch.changed())
   }
 
   /** Ends delays that are under way. */
@@ -45,10 +61,12 @@ export class SlsHttp {
     this.#closing.abort()
   }
 
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const body = await bodyOf(request)
+  async #serve(request: IncomingMessage, response: ServerResponse, share: BodyShare): Promise<void> {
+    const isControl = request.url?.startsWith(ADMIN_PREFIX) ?? false
+    const isTrusted = isControl ? this.#door.refusal(request) === undefined : this.#isSigned(request)
+    const body = await bodyOf(request, isTrusted ? share : undefined)
     if (body === 'aborted') return
-    if (request.url?.startsWith(ADMIN_PREFIX)) {
+    if (isControl) {
       const { status, headers, body: answer } = this.#admin(request, body)
       response.writeHead(status, { ...headers, 'Content-Length': String(answer.length) }).end(answer)
       return
@@ -64,12 +82,22 @@ export class SlsHttp {
     else this.#finish(call, response, this.#reply(call, this.#store.now()), this.#store.now())
   }
 
-  #call(request: IncomingMessage, body: Buffer | 'too_large'): SlsCall | Answer {
+  /** Whether its body, if it has one, may be held: whoever has no key takes no memory. */
+  #isSigned({ url = '/', method = 'GET', headers }: IncomingMessage): boolean {
+    const credentials = this.#credentials
+    const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+    if (credentials === undefined || !hasBody) return true
+    const found = refusalsOf(() =>
+      verifyHead({ ...targetOf(url, headers.host), method, headers }, credentials, this.#store.now()),
+    )
+    return typeof found === 'string'
+  }
+
+  #call(request: IncomingMessage, body: Buffer | Unread): SlsCall | Answer {
     return refusalsOf(() => {
       const { url = '/', method = 'GET', headers } = request
       const target = targetOf(url, headers.host)
-      if (body === 'too_large') throw new SlsRefusal('PostBodyTooLarge', `body must be little than ${MAX_BODY_BYTES}`)
-      return callOf(target, { method, headers }, body)
+      return callOf(target, { method, headers }, held(body))
     })
   }
 
@@ -125,16 +153,16 @@ export class SlsHttp {
     }
   }
 
-  #admin(request: IncomingMessage, body: Buffer | 'too_large'): SlsReply {
+  #admin(request: IncomingMessage, body: Buffer | Unread): SlsReply {
     return refusalsOf(() => {
-      const refused = refusedControl(request)
+      const refused = this.#door.refusal(request)
       if (refused !== undefined) throw new SlsRefusal('Unauthorized', refused, 403)
-      if (body === 'too_large') throw new SlsRefusal('PostBodyTooLarge', `body must be little than ${MAX_BODY_BYTES}`)
+      const given = held(body)
       const { pathname, searchParams } = new URL(request.url as string, 'http://emulator')
       const name = pathname.slice(ADMIN_PREFIX.length)
       return adminReply(
         { store: this.#store, faults: this.#faults, requests: this.requests },
-        { method: request.method ?? 'GET', name, query: searchParams, body },
+        { method: request.method ?? 'GET', name, query: searchParams, body: given },
       )
     })
   }
@@ -149,19 +177,34 @@ function refusalsOf<T>(handle: () => T): T | Answer {
   }
 }
 
-/** The rest of a body that is too large is read and thrown away: a client must finish writing before it reads. */
-async function bodyOf(request: IncomingMessage): Promise<Buffer | 'too_large' | 'aborted'> {
+type Unread = 'too_large' | 'busy'
+
+/** Refuses a body that was not held. */
+function held(body: Buffer | Unread): Buffer {
+  if (body === 'too_large') throw new SlsRefusal('PostBodyTooLarge', `body must be little than ${MAX_BODY_BYTES}`)
+  if (body === 'busy') throw new SlsRefusal('ServerBusy', 'the bodies of other requests take all the room')
+  return body
+}
+
+/**
+ * The rest of a body that is too large, and all of one without a `share`, is read and thrown away: a client must finish writing
+ * before it reads.
+ */
+async function bodyOf(request: IncomingMessage, share: BodyShare | undefined): Promise<Buffer | Unread | 'aborted'> {
   let chunks: Buffer[] = []
   let size = 0
+  let unread: Unread | undefined
   try {
     for await (const chunk of request as AsyncIterable<Buffer>) {
       size += chunk.length
-      if (size > MAX_BODY_BYTES) chunks = []
-      else chunks.push(chunk)
+      if (size > MAX_BODY_BYTES) unread = 'too_large'
+      else if (unread === undefined && share && !share.take(chunk.length)) unread = 'busy'
+      if (share && unread === undefined) chunks.push(chunk)
+      else chunks = []
     }
   } catch {
     // The client went away in the middle of its request, so there is no one to answer.
     return 'aborted'
   }
-  return size > MAX_BODY_BYTES ? 'too_large' : Buffer.concat(chunks)
+  return unread ?? Buffer.concat(chunks)
 }

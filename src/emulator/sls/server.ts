@@ -13,6 +13,8 @@
  * `@internal` are left out of the published types.
  */
 import { randomBytes } from 'node:crypto'
+import { MAX_PENDING_BYTES } from '../body-room.ts'
+import { ControlDoor } from '../control-door.ts'
 import type { ListenOptions } from '../listener.ts'
 import { Listener } from '../listener.ts'
 import type { WaitOptions } from '../watch.ts'
@@ -56,6 +58,8 @@ export interface SlsEmulatorOptions extends ListenOptions, LogstoreOptions {
   credentials?: readonly Credential[]
   /** Verify signatures. Default true; false takes anything, unsigned requests too. */
   strictSignatures?: boolean
+  /** Bytes of bodies that are not answered yet, over all connections. One that would exceed it is answered 503 ServerBusy. Default 64 MiB. */
+  maxPendingBytes?: number
   /** Milliseconds since the epoch. Default: the system's clock. */
   now?: () => number
   faults?: readonly SlsFaultRule[]
@@ -76,6 +80,7 @@ class SlsEmulator implements AsyncDisposable {
   /** Key pairs that are accepted, by access key id. They may come and go while it runs. */
   readonly credentials: Map<string, Credential>
   readonly faults: SlsFaults
+  readonly #door = new ControlDoor()
   readonly #store: SlsStore
   readonly #http: SlsHttp
   readonly #listener: Listener
@@ -84,7 +89,13 @@ class SlsEmulator implements AsyncDisposable {
   constructor(options: SlsEmulatorOptions) {
     const { port, host, tls, projects = { emulator: { audit: {} } }, ...rest } = options
     const { accessKeyId, accessKeySecret, securityToken, credentials = [], strictSignatures = true, ...others } = rest
-    const { now = Date.now, faults: rules = [], faultSeed: seed = 1, ...defaults } = others
+    const {
+      maxPendingBytes = MAX_PENDING_BYTES,
+      now = Date.now,
+      faults: rules = [],
+      faultSeed: seed = 1,
+      ...defaults
+    } = others
     this.accessKeyId = accessKeyId ?? `emulator-${randomBytes(6).toString('hex')}`
     this.accessKeySecret = accessKeySecret ?? randomBytes(18).toString('hex')
     const keyPair = { accessKeyId: this.accessKeyId, accessKeySecret: this.accessKeySecret }
@@ -96,7 +107,14 @@ class SlsEmulator implements AsyncDisposable {
       for (const [name, own] of Object.entries(logstores)) this.#store.createLogstore(project, name, own)
     }
     this.faults = new SlsFaults({ rules, seed, watch: this.#store.watch })
-    this.#http = new SlsHttp(this.#store, this.faults, strictSignatures ? this.credentials : undefined)
+    const accepts = strictSignatures ? this.credentials : undefined
+    this.#http = new SlsHttp({
+      store: this.#store,
+      faults: this.faults,
+      door: this.#door,
+      credentials: accepts,
+      maxPendingBytes,
+    })
     // Longer than client pools keep theirs, so that no client writes into a connection that is just being closed.
     this.#listener = new Listener(options, { keepAliveTimeout: 120_000 }, this.#http.serve)
   }
@@ -113,6 +131,11 @@ class SlsEmulator implements AsyncDisposable {
   /** `http://host:port`, or https: the endpoint of a client. */
   get url(): string {
     return this.#listener.url
+  }
+
+  /** Shown in the header `x-control-secret`, it opens `/_emulator/…` to other machines, too. */
+  get controlSecret(): string {
+    return this.#door.secret
   }
 
   /** Settings of a bridge that reads the logstore; without names, the first one. */

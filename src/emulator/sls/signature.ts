@@ -15,7 +15,8 @@ export interface Credential {
   expiresAt?: number
 }
 
-export interface SignedRequest {
+/** A request without its body: a signature covers the body by a hash in the headers. */
+export interface SignedHead {
   method: string
   /** Decoded, without query. */
   path: string
@@ -23,6 +24,9 @@ export interface SignedRequest {
   rawQuery: string
   /** Names in lower case, as node:http gives them. */
   headers: Readonly<Record<string, string | string[] | undefined>>
+}
+
+export interface SignedRequest extends SignedHead {
   /** As sent, before any decompression. */
   body: Buffer
 }
@@ -42,6 +46,14 @@ export function verifySignature(
   credentials: ReadonlyMap<string, Credential>,
   now: number,
 ): string {
+  const accessKeyId = verifyHead(request, credentials, now)
+  if (V4_AUTHORIZATION.test(headerOf(request, 'authorization') ?? '')) verifySha256(request)
+  else verifyMd5(request)
+  return accessKeyId
+}
+
+/** The same for what comes before the body. */
+export function verifyHead(request: SignedHead, credentials: ReadonlyMap<string, Credential>, now: number): string {
   const authorization = headerOf(request, 'authorization')
   if (authorization === undefined) throw new SlsRefusal('Unauthorized', 'the request carries no Authorization header')
   const version = headerOf(request, 'x-log-apiversion')
@@ -59,7 +71,7 @@ export function verifySignature(
 }
 
 function credentialOf(
-  request: SignedRequest,
+  request: SignedHead,
   accessKeyId: string,
   credentials: ReadonlyMap<string, Credential>,
 ): Credential {
@@ -73,7 +85,7 @@ function badToken(): SlsRefusal {
   return new SlsRefusal('Unauthorized', 'the security token is missing, invalid or expired')
 }
 
-function verifyV1(request: SignedRequest, credential: Credential, signature: string, now: number): void {
+function verifyV1(request: SignedHead, credential: Credential, signature: string, now: number): void {
   const method = headerOf(request, 'x-log-signaturemethod')
   if (method === undefined)
     throw new SlsRefusal('MissingSignatureMethod', 'x-log-signaturemethod does not exist in header')
@@ -85,9 +97,6 @@ function verifyV1(request: SignedRequest, credential: Credential, signature: str
   if (date === undefined) throw new SlsRefusal('MissingDate', 'neither Date nor x-log-date exists in header')
   assertSkew(Date.parse(date), date, now)
   const md5 = headerOf(request, 'content-md5') ?? ''
-  if (md5 !== '' && md5 !== createHash('md5').update(request.body).digest('hex').toUpperCase()) {
-    throw new SlsRefusal('SignatureNotMatch', `Content-MD5 ${md5} is not the MD5 of the body`)
-  }
   const canonical = logHeaders(request, (name) => name !== 'x-log-date').join('')
   const resource = [request.path, v1Query(request.rawQuery)].filter((part) => part !== '').join('?')
   const contentType = headerOf(request, 'content-type') ?? ''
@@ -97,13 +106,23 @@ function verifyV1(request: SignedRequest, credential: Credential, signature: str
   if (signature !== expected) throw notMatching(signature, text)
 }
 
+/** Without the MD5 the signature covers no byte of the body, so anybody on the way could change it. */
+function verifyMd5(request: SignedRequest): void {
+  const md5 = headerOf(request, 'content-md5') ?? ''
+  if (md5 === '' && request.body.length === 0) return
+  if (md5 === '') throw new SlsRefusal('SignatureNotMatch', 'a request with a body needs Content-MD5')
+  if (md5 !== createHash('md5').update(request.body).digest('hex').toUpperCase()) {
+    throw new SlsRefusal('SignatureNotMatch', `Content-MD5 ${md5} is not the MD5 of the body`)
+  }
+}
+
 interface V4Claim {
   day: string
   region: string
   signature: string
 }
 
-function verifyV4(request: SignedRequest, credential: Credential, claim: V4Claim, now: number): void {
+function verifyV4(request: SignedHead, credential: Credential, claim: V4Claim, now: number): void {
   const date = headerOf(request, 'x-log-date')
   if (date === undefined) throw new SlsRefusal('MissingDate', 'x-log-date does not exist in header')
   const iso = date.replace(V4_DATE, '$1-$2-$3T$4:$5:$6Z')
@@ -111,10 +130,7 @@ function verifyV4(request: SignedRequest, credential: Credential, claim: V4Claim
   if (!date.startsWith(claim.day)) {
     throw new SlsRefusal('SignatureNotMatch', `the credential's date ${claim.day} differs from x-log-date ${date}`)
   }
-  const hash = createHash('sha256').update(request.body).digest('hex')
-  if (headerOf(request, 'x-log-content-sha256') !== hash) {
-    throw new SlsRefusal('SignatureNotMatch', 'x-log-content-sha256 is not the SHA-256 of the body')
-  }
+  const hash = headerOf(request, 'x-log-content-sha256') ?? ''
   const scope = `${claim.day}/${claim.region}/sls/aliyun_v4_request`
   let key: string | Buffer = `aliyun_v4${credential.accessKeySecret}`
   for (const part of [claim.day, claim.region, 'sls', 'aliyun_v4_request']) {
@@ -130,7 +146,14 @@ function verifyV4(request: SignedRequest, credential: Credential, claim: V4Claim
   if (!matches) throw notMatching(claim.signature, v4Canonical(request, v4Query(request.rawQuery), hash))
 }
 
-function v4Canonical(request: SignedRequest, query: string, bodyHash: string): string {
+function verifySha256(request: SignedRequest): void {
+  const hash = createHash('sha256').update(request.body).digest('hex')
+  if (headerOf(request, 'x-log-content-sha256') !== hash) {
+    throw new SlsRefusal('SignatureNotMatch', 'x-log-content-sha256 is not the SHA-256 of the body')
+  }
+}
+
+function v4Canonical(request: SignedHead, query: string, bodyHash: string): string {
   const signed = (name: string) => name === 'host' || name === 'content-type'
   const lines = logHeaders(request, () => true, signed)
   const names = lines.map((line) => line.slice(0, line.indexOf(':')))
@@ -139,7 +162,7 @@ function v4Canonical(request: SignedRequest, query: string, bodyHash: string): s
 
 /** `name:value\n` of every x-log- and x-acs- header that passes, and of the others named, sorted by name. */
 function logHeaders(
-  request: SignedRequest,
+  request: SignedHead,
   passes: (name: string) => boolean,
   others: (name: string) => boolean = () => false,
 ): string[] {
@@ -220,7 +243,7 @@ function notMatching(signature: string, expectedText: string): SlsRefusal {
   )
 }
 
-function headerOf(request: SignedRequest, name: string): string | undefined {
+function headerOf(request: SignedHead, name: string): string | undefined {
   const value = request.headers[name]
   return Array.isArray(value) ? value.join(',') : value
 }

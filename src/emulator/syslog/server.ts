@@ -79,6 +79,7 @@ class SyslogReceiver implements AsyncDisposable {
   readonly #sockets = new Set<Socket>()
   readonly #watch = new Watch()
   readonly #pending: Pending
+  readonly #mostConnections: number
   #server: Server | DatagramSocket | undefined
   #port: number
   #count = 0
@@ -95,6 +96,7 @@ class SyslogReceiver implements AsyncDisposable {
     this.#port = port
     this.#options = options
     this.#pending = { bytes: 0, most: options.maxPendingBytes ?? 64 * 1024 * 1024 }
+    this.#mostConnections = options.maxConnections ?? 1_000
     for (const fault of faults) this.fault(fault)
     this.#output = new Output(options)
   }
@@ -191,6 +193,7 @@ class SyslogReceiver implements AsyncDisposable {
     server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket)
       socket.on('close', () => this.#sockets.delete(socket))
+      if (this.#tls && this.#sockets.size > this.#mostConnections) socket.on('error', () => {}).destroy()
     })
     return server
   }
@@ -223,7 +226,7 @@ class SyslogReceiver implements AsyncDisposable {
       this.connections.open -= 1
       this.#watch.changed()
     })
-    if (this.connections.open > (this.#options.maxConnections ?? 1_000)) {
+    if (this.connections.open > this.#mostConnections) {
       socket.on('error', () => {}).destroy()
       return
     }

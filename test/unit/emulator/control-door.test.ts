@@ -40,11 +40,11 @@ async function send(
 }
 
 const DOORS = [
-  ['the SLS emulator', () => sls.port, '/_emulator/'],
-  ['the HEC receiver', () => hec.port, '/_receiver/'],
+  ['the SLS emulator', () => sls.port, '/_emulator/', () => sls.controlSecret],
+  ['the HEC receiver', () => hec.port, '/_receiver/', () => hec.controlSecret],
 ] as const
 
-describe.each(DOORS)('the controls of %s', (_, port, prefix) => {
+describe.each(DOORS)('the controls of %s', (_, port, prefix, secret) => {
   test.each(['localhost:1', '127.0.0.1', '[::1]:8088', '10.1.2.3:80'])('answer to Host %s', async (host) => {
     expect((await send(port(), { path: `${prefix}state`, headers: { host } })).status).toBe(200)
   })
@@ -71,6 +71,15 @@ describe.each(DOORS)('the controls of %s', (_, port, prefix) => {
       expect(answer.body).toContain('controls')
     }
     expect([...sls.faults.list(), ...hec.faults.list()]).toEqual([])
+  })
+
+  test('open to whoever shows the secret, and to nobody with another one', async () => {
+    const elsewhere = { host: 'sls.example:80', origin: 'https://console.example' }
+    const shown = (secret: string, headers: object = elsewhere) =>
+      send(port(), { path: `${prefix}state`, headers: { ...headers, 'x-control-secret': secret } })
+    expect((await shown(secret())).status).toBe(200)
+    for (const wrong of ['', secret().slice(1), `${secret().slice(1)}!`])
+      expect((await shown(wrong, {})).status).toBe(403)
   })
 
   test('let no web page read them', async () => {

@@ -56,6 +56,7 @@ describe('hec-receiver', () => {
     expect((await deliver(url, token, '{"event":"x"}{"event":"y"}')).status).toBe(200)
     expect(await stop()).toBe(0)
     const lines = out().split('\n\n')[1]?.trimEnd().split('\n') ?? []
+    expect(lines.shift()).toMatch(/^CONTROL_SECRET=\S{20,}$/)
     expect(lines.map((line) => (JSON.parse(line) as { event: string }).event)).toEqual(['x', 'y'])
   })
 
@@ -68,14 +69,24 @@ describe('hec-receiver', () => {
     await deliver(url, token, '{"event":"x"}')
     expect(await stop()).toBe(0)
     expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({ event: 'x' })
-    expect(out().split('\n\n')[1]).toBe('')
+    expect(out().split('\n\n')[1]).toMatch(/^CONTROL_SECRET=\S+\n$/)
   })
 
   test('takes the token from the option, else from the environment', async () => {
     const option = start(['--port', '0', '--token', TOKEN], { SPLUNK_HEC_TOKEN: 'other' })
     expect((await ready(option.out)).token).toBe(TOKEN)
     const environment = start(['--port', '0'], { SPLUNK_HEC_TOKEN: 'other' })
-    expect((await ready(environment.out)).token).toBe('other')
+    await environment.out.matches(/\n\n/)
+    const [, url = ''] = /^SPLUNK_HEC_URL=(\S+)$/m.exec(environment.out()) ?? []
+    expect((await deliver(url, 'other', '{"event":1}')).status).toBe(200)
+    expect((await deliver(url, TOKEN, '{"event":1}')).status).toBe(403)
+  })
+
+  test('does not print a token that it found in the environment', async () => {
+    const { out } = start(['--port', '0', '--output', '/dev/null'], { SPLUNK_HEC_TOKEN: 'of-production' })
+    await out.matches(/\n\nCONTROL_SECRET=\S+\n/)
+    expect(out()).toMatch(/^SPLUNK_HEC_URL=\S+\n\n/)
+    expect(out()).not.toContain('of-production')
   })
 
   test('with --ack acknowledges after --ack-delay-ms', async () => {

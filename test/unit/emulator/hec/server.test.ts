@@ -237,6 +237,28 @@ describe('bodies', () => {
     expect((await send(receiver, EVENT, { body, headers: { 'Content-Encoding': 'gzip' } })).status).toBe(413)
   })
 
+  test('bodies that come at once have a limit together: one more is busy, until others are answered', async () => {
+    const receiver = await receiverFor({ maxPendingBytes: 10_000 })
+    receiver.faults.add({ id: 'held', match: { contains: 'held' }, action: { delayMs: 60_000 } })
+    const body = gzipSync(JSON.stringify({ event: `held${'x'.repeat(6_000)}` }))
+    const headers = { 'Content-Encoding': 'gzip' }
+    const held = send(receiver, EVENT, { body, headers })
+    await receiver.faults.fired('held')
+    expect(await send(receiver, EVENT, { body, headers })).toMatchObject({ status: 503, json: { code: 9 } })
+    await receiver.close()
+    await expect(held).rejects.toThrow()
+  })
+
+  test('a body is not taken in for whoever has no token', async () => {
+    const receiver = await receiverFor({ maxPendingBytes: 1000 })
+    const body = JSON.stringify({ event: 'x'.repeat(5_000) })
+    expect(await send(receiver, EVENT, { body, authorization: 'Splunk nobody' })).toMatchObject({
+      status: 403,
+      json: { code: 4 },
+    })
+    expect(await send(receiver, EVENT, { body })).toMatchObject({ status: 503, json: { code: 9 } })
+  })
+
   test("Splunk Cloud's cap is 400 code 6 naming event 0, and nothing is indexed", async () => {
     const receiver = await receiverFor({ cloudCap: 100 })
     const answer = await post(receiver, [{ event: 'good' }, { event: 'x'.repeat(100) }])

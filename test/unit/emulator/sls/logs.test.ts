@@ -343,3 +343,36 @@ describe('read quota', () => {
     expect((await pull(begin)).code).toBe('ok')
   })
 })
+
+describe('bodies that are not answered yet', () => {
+  const body = group('x'.repeat(5_000))
+
+  test('have a limit over all connections: one more finds the service busy', async () => {
+    await start({ maxPendingBytes: 6_000 })
+    const held = { match: { api: 'PutLogs' }, action: { delayMs: 60_000 } }
+    const [id] = emulator.faults.add(held)
+    const first = put(body)
+    await emulator.faults.fired(id)
+    const busy = await put(body)
+    expect([busy.status, busy.code]).toEqual([503, 'ServerBusy'])
+    await emulator.close()
+    await expect(first).rejects.toThrow()
+  })
+
+  test('take no memory for whoever has no key', async () => {
+    await start({ maxPendingBytes: 1_000 })
+    expect((await put(body)).code).toBe('ServerBusy')
+    expect((await put(body, {}, { unsigned: true })).code).toBe('Unauthorized')
+    const stranger = {
+      port: emulator.port,
+      accessKeyId: emulator.accessKeyId,
+      accessKeySecret: 'x',
+      project: 'emulator',
+    }
+    const path = '/logstores/audit/shards/lb'
+    for (const region of [{}, { region: 'cn-hangzhou' }]) {
+      const refused = await send(stranger, { method: 'POST', path, body, headers: PROTOBUF, ...region })
+      expect(refused.code).toBe('SignatureNotMatch')
+    }
+  })
+})

@@ -223,6 +223,12 @@ describe('anything else is refused', () => {
     expect(changed('V1-1', { authorization: 'LOG nobody:S+qd/QlJ/QKWOqTKYs9x10YSUC8=' })).toBe('InvalidAccessKeyId')
   })
 
+  test('a body that a V1 signature does not cover, because there is no Content-MD5', () => {
+    const { request, ...rest } = vector('V1-5')
+    expect(outcome({ ...rest, request })).toBe(AK)
+    expect(outcome({ ...rest, request: { ...request, body: Buffer.from('{}') } })).toBe('SignatureNotMatch')
+  })
+
   test('missing or wrong signing headers, by their own codes', () => {
     expect(changed('V1-1', { 'x-log-apiversion': undefined })).toBe('MissingAPIVersion')
     expect(changed('V1-1', { 'x-log-apiversion': '9' })).toBe('InvalidAPIVersion')

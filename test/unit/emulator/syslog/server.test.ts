@@ -119,6 +119,15 @@ describe('the receiver', () => {
     expect(collector.count).toBe(1)
   })
 
+  test('connections that never begin with TLS count, too', async () => {
+    const pem = (name: string) => readFileSync(new URL(`../../sinks/tls/${name}`, import.meta.url))
+    const collector = await receiver({ maxConnections: 1, tls: { cert: pem('server.pem'), key: pem('server.key') } })
+    const first = connection(collector.port)
+    await once(first.socket, 'connect')
+    await connection(collector.port).ended.catch(() => {})
+    expect(first.socket.closed).toBe(false)
+  })
+
   test('connections that hold too much together are closed, and the others go on', async () => {
     const collector = await receiver({ maxPendingBytes: 1_000, framing: 'octet' })
     const [first, second] = [connection(collector.port), connection(collector.port)]
