@@ -243,8 +243,8 @@ async function failedWith(
   const { range, endpoint } = request
   const { fault } = outcome
   if (fault.kind === 'ambiguous') return await outcomeUnknown(fault, request, use, parts)
-  if (fault.kind === 'configuration' && isUnreadable(fault)) {
-    // An operator must act, and until then the outcome stays unknown.
+  if (fault.kind === 'configuration' && (isUnreadable(fault) || isSuccess(fault))) {
+    // An operator must act, and until then the outcome stays unknown: whatever says 204 may have passed the events on.
     parts.telemetry.outcomeUnknown(parts.sink, fault)
     use.ended(true)
     return failed(fault, { ...range, resend: 'ambiguous', unknown: range.unknown + 1 })
@@ -255,6 +255,11 @@ async function failedWith(
   if (outcome.accepted === 0) return failed(fault, fault.status === undefined ? range : { ...range, unknown: 0 })
   if (before === 'unacknowledged') return failed(fault, { ...range, resend: 'partial_unacked' })
   return { is: 'failed', fault, before, rest: { ...range, from: range.from + outcome.accepted } }
+}
+
+/** An answer of success that is not HEC's. */
+function isSuccess({ status }: Fault): boolean {
+  return status !== undefined && status >= 200 && status < 300
 }
 
 /** The events may have arrived. On a channel of its own the request is asked about before it is repeated. */

@@ -53,6 +53,21 @@ describe('a configuration fault pauses the sink, keeps everything, and work resu
     expect(recorder.sum('deadLettered')).toBe(0)
   })
 
+  test.each<[string, Reaction]>([
+    ['an empty 204', (_, response) => response.writeHead(204).end()],
+    ['an empty 200', (_, response) => response.writeHead(200).end()],
+    ['202 of a gateway', (_, response) => json(response, 202, { message: 'queued' })],
+  ])('%s is no delivery, and what may have arrived is counted', async (_, reaction) => {
+    const hec = await startHec()
+    hec.script.push(reaction)
+    const { deliver, recorder } = await sinkTo([hec.url], { speed: 100 })
+    await deliver(batchOf(names(3)))
+    expect(recorder.of('paused')).toHaveLength(1)
+    expect(recorder.of('outcomeUnknown')).toHaveLength(1)
+    expect(recorder.sum('resent', 'ambiguous')).toBe(3)
+    expect(hec.indexed).toEqual(names(3))
+  })
+
   test('a foreign page is quoted in the fault, and never taken for delivery', async () => {
     const hec = await startHec()
     hec.script.push((_, response) => html(response, 200))
