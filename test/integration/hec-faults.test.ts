@@ -3,7 +3,7 @@ import type { HecFaultRule } from '../../src/emulator/hec/faults.ts'
 import { Scenario } from '../support/scenario.ts'
 
 /** The acceptance run is minutes: SECONDS=180 npx vitest run --project integration test/integration/hec-faults.test.ts */
-const SECONDS = Number(process.env['SECONDS'] ?? 8)
+const SECONDS = Number(process.env['SECONDS'] ?? 4)
 
 const MIXTURE: HecFaultRule[] = [
   { id: 'busy', times: 0, probability: 0.06, action: { code: 9 } },
