@@ -1,6 +1,6 @@
 import type { Config } from '../config/model.ts'
 import { escapedJson, onOneLine } from '../core/text.ts'
-import { readDeadLetters } from '../sinks/dead-letter-files.ts'
+import { filesIn, ODD_ADVICE, readDeadLetters } from '../sinks/dead-letter-files.ts'
 import type { DeadLetterLine } from '../sinks/dead-letter-line.ts'
 import { sameLine } from '../sinks/dead-letter-line.ts'
 import type { CommandIo } from './command.ts'
@@ -22,6 +22,7 @@ usage: sls-siem-bridge dead-letter list [--json] [--config FILE]
            file is left, for example because another replay has it, or because its sink takes nothing for a minute.
   --help
 
+Both read only regular files that this user, root or the owner of the folder has, and that nobody else may change.
 Both read the settings of "run"; "list" does without those about the connection to the SIEM.
 `
 
@@ -38,6 +39,9 @@ export const deadLetterCommand = command({
 })
 
 async function list({ deadLetterDir }: Config, json: boolean, io: CommandIo): Promise<number> {
+  for (const { path, odd } of await filesIn(deadLetterDir)) {
+    if (odd !== undefined) io.stderr.write(`${onOneLine(`${path} is not read: ${odd}`)}\n  → ${ODD_ADVICE}\n`)
+  }
   let letters = 0
   let damaged = 0
   for await (const { letter, problem, file, line } of readDeadLetters(deadLetterDir)) {

@@ -4,7 +4,7 @@ import type { Problem } from './problems.ts'
 import { withoutPath } from './problems.ts'
 import type { SettingName, Values } from './settings.ts'
 
-const PEM_SETTINGS = [
+export const PEM_SETTINGS = [
   'SPLUNK_HEC_TLS_CA_FILE',
   'SPLUNK_HEC_TLS_CERT_FILE',
   'SPLUNK_HEC_TLS_KEY_FILE',

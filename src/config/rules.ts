@@ -6,6 +6,7 @@ import { mayComeLater, messageOf } from '../core/errors.ts'
 import { obstacleTo } from '../core/folder.ts'
 import { assertPlainFile } from '../core/plain-file.ts'
 import { ACCESS_KEY_SETTINGS } from './credentials.ts'
+import { exposedFiles } from './exposed-files.ts'
 import type { Given } from './given.ts'
 import type { PemFiles, PemSetting } from './pem-files.ts'
 import type { Problem } from './problems.ts'
@@ -35,6 +36,7 @@ export function crossCheck(known: Known): Findings {
   const findings: Findings = { problems: [], warnings: [] }
   for (const rule of [accessKey, vendorCredentials, endpoint, start, ack, sizes, udp, encryption, tls, paths, shutdown])
     rule(known, findings)
+  findings.warnings.push(...exposedFiles(known.given))
   return findings
 }
 

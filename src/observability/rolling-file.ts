@@ -1,5 +1,7 @@
+import type { Stats } from 'node:fs'
 import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, unlinkSync, writeSync } from 'node:fs'
 import { basename, dirname, extname, join } from 'node:path'
+import { exposureOf } from '../core/exposure.ts'
 import { makeFolderSync } from '../core/folder.ts'
 import type { Output } from './line-writer.ts'
 
@@ -18,7 +20,8 @@ export interface RollingFileOptions {
 
 /**
  * Numbered files, of which the newest are kept. It begins with the newest that is there. A link or a folder of such a name
- * belongs to somebody else, perhaps another replica: `bridge.1.log` may be its LOG_FILE. It is neither written nor removed.
+ * belongs to somebody else, perhaps another replica: `bridge.1.log` may be its LOG_FILE. It is neither written nor removed. Nor
+ * is a file written that others may change, or that has a second name.
  * (pino-roll waits in a loop, for ever, when the process ends while the disk is full.)
  */
 export class RollingFile implements Output {
@@ -119,12 +122,16 @@ export class RollingFile implements Output {
   /** The first number from this one on whose name nobody else has. */
   #free(number: number): number {
     const found = lstatSync(this.#path(number), { throwIfNoEntry: false })
-    return found === undefined || found.isFile() ? number : this.#free(number + 1)
+    return found === undefined || isOurs(found) ? number : this.#free(number + 1)
   }
 
   #path(number: number | string): string {
     return join(this.#directory, `${this.#before}${number}${this.#after}`)
   }
+}
+
+function isOurs(found: Stats): boolean {
+  return found.isFile() && found.nlink === 1 && exposureOf(found) === undefined
 }
 
 const FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK | constants.O_NOFOLLOW

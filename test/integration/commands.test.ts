@@ -201,6 +201,10 @@ describe('check', () => {
   test.each([
     { mode: 0o644, line: /warn +\.env +others may read \S+\.env.*\n +→ chmod 600 / },
     { mode: 0o600, line: /ok +\.env +only its owner/ },
+    {
+      mode: 0o622,
+      line: /warn +\.env +others may choose the settings in \S+\.env: everybody may change it\n +→ chmod 600 /,
+    },
   ])('checks the permissions of .env: $mode', async ({ mode, line }) => {
     const scenario = await Scenario.start()
     const prepare = (folder: string): void => {
@@ -211,6 +215,24 @@ describe('check', () => {
     const check = startCommand(['check'], scenario.environment(), { prepare })
     expect((await check.exited).code).toBe(0)
     expect(text(check.lines)).toMatch(line)
+  })
+
+  test('warns of folders in which others may take files away and add their own', async () => {
+    const scenario = await Scenario.start()
+    const prepare = (folder: string): void => {
+      for (const name of ['letters', 'logs']) {
+        mkdirSync(join(folder, name))
+        chmodSync(join(folder, name), 0o777)
+      }
+    }
+    const env = { ...scenario.environment(), DEAD_LETTER_DIR: './letters', LOG_FILE: './logs/bridge.log' }
+    const check = startCommand(['check'], env, { prepare })
+    expect((await check.exited).code).toBe(0)
+    for (const about of ['dead letter', 'log file']) {
+      expect(text(check.lines)).toMatch(
+        new RegExp(`warn +${about} .*others may take away files .*everybody may change it`),
+      )
+    }
   })
 
   test('with the environment of a running replica, warns of the shared consumer name and not of the port', async () => {

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { statSync } from 'node:fs'
-import { open, statfs, unlink } from 'node:fs/promises'
+import { open, stat, statfs, unlink } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { dirname, join, resolve } from 'node:path'
 import { request } from 'undici'
 import type { Config, SinkConfig } from '../../config/model.ts'
 import { Fault, messageOf } from '../../core/errors.ts'
+import { exposureOf } from '../../core/exposure.ts'
 import { DESCRIPTORS_KEPT, descriptorLimit } from '../../net/descriptors.ts'
 import { DurableDirectory } from '../../sinks/durable-directory.ts'
 import { PULLS_AT_ONCE } from '../../sls/client.ts'
@@ -40,10 +41,16 @@ const READABLE_BY_OTHERS = 0o044
 function secretsFile(path: string): Check[] {
   const stats = statSync(path, { throwIfNoEntry: false })
   if (stats === undefined) return []
-  const found =
-    (stats.mode & READABLE_BY_OTHERS) === 0
-      ? ok(`only its owner may read ${path}`)
-      : warn(`others may read ${path} and the secrets in it`, `chmod 600 ${path}`)
+  const reads = (stats.mode & READABLE_BY_OTHERS) !== 0
+  const change = exposureOf(stats)
+  const problems = [
+    ...(reads ? [`others may read ${path} and the secrets in it`] : []),
+    ...(change === undefined ? [] : [`others may choose the settings in ${path}: ${change}`]),
+  ]
+  const advice = change?.startsWith('it belongs')
+    ? `Give it to this user: chown and chmod 600 ${path}`
+    : `chmod 600 ${path}`
+  const found = problems.length === 0 ? ok(`only its owner may read ${path}`) : warn(problems.join('; '), advice)
   return [{ about: '.env', run: async () => found }]
 }
 
@@ -85,6 +92,8 @@ function connectionsOf(sink: SinkConfig): number {
   return sink.type === 'splunk_hec' ? sink.concurrency + 2 * sink.urls.length : FILES_OF_SINK
 }
 
+const CLOSE_FOLDER = 'Give the folder to the user of the replica, with mode 700.'
+
 /** Writes a file there and removes it. `make`: a folder that is missing is made. */
 export async function writable(dir: string, advice: string, make = true): Promise<Finding> {
   const directory = new DurableDirectory(resolve(dir))
@@ -101,6 +110,9 @@ export async function writable(dir: string, advice: string, make = true): Promis
       await file.close()
       await unlink(path)
     }
+    const exposure = exposureOf(await stat(dir))
+    if (exposure !== undefined)
+      return warn(`${dir} is writable, but others may take away files and add their own: ${exposure}`, CLOSE_FOLDER)
     const { bavail, bsize } = await statfs(dir)
     const free = bavail * bsize
     const room = `${Math.floor(free / 1e6)} MB free`

@@ -12,7 +12,8 @@ import { onOneLine } from '../../core/text.ts'
 import type { SinkParts } from '../../parts.ts'
 import { batchLimitOf, consumerOf, openDeadLetter, openSink, writesToStandardOutput } from '../../parts.ts'
 import type { DeadLetter } from '../../sinks/dead-letter.ts'
-import { deadLetterFiles, readDeadLetterFile } from '../../sinks/dead-letter-files.ts'
+import type { FoundFile } from '../../sinks/dead-letter-files.ts'
+import { filesIn, ODD_ADVICE, OddFile, readDeadLetterFile } from '../../sinks/dead-letter-files.ts'
 import type { DeadLetterLine } from '../../sinks/dead-letter-line.ts'
 import type { Sink } from '../../sinks/sink.ts'
 import type { CommandIo } from '../command.ts'
@@ -62,7 +63,14 @@ export async function replay(config: Config, io: CommandIo, clock: Clock = syste
   const sinks = new Sinks(config, parts)
   try {
     // The list is read once, so events that are refused again during this run are not replayed again.
-    for (const file of await deadLetterFiles(config.deadLetterDir)) {
+    const files = await filesIn(config.deadLetterDir)
+    io.stderr.write(whoseFiles(files, config.deadLetterDir))
+    for (const { path: file, odd } of files) {
+      if (odd !== undefined) {
+        count.left++
+        io.stderr.write(`${onOneLine(`${file} is left: ${odd}`)}\n  → ${ODD_ADVICE}\n`)
+        continue
+      }
       const deliveries = new Deliveries(config, io.signal, patience)
       const { damaged, strays, left } = await replayFile(file, { sinks, again, deliveries, io })
       count.damaged += damaged
@@ -84,6 +92,19 @@ export async function replay(config: Config, io: CommandIo, clock: Clock = syste
     `${delivered} delivered, ${refused} refused again, ${damaged} damaged lines skipped${kept}${leftAside}\n`,
   )
   return refused + damaged + strays + left === 0 ? EXIT.done : EXIT.failed
+}
+
+/** The owners of what is replayed: it becomes events of any host, source and index. Nothing if there are no files. */
+function whoseFiles(files: readonly FoundFile[], dir: string): string {
+  const byOwner = Map.groupBy(
+    files.filter(({ odd }) => odd === undefined),
+    ({ owner }) => owner,
+  )
+  const us = process.geteuid?.()
+  const told = [...byOwner].map(
+    ([owner, { length }]) => `${length} of ${owner === us ? 'this user' : 'another user'} (uid ${owner})`,
+  )
+  return told.length === 0 ? '' : `replaying files in ${onOneLine(dir)}: ${told.join(', ')}\n`
 }
 
 interface Destination {
@@ -164,6 +185,7 @@ async function replayFile(file: string, means: Means): Promise<FileOutcome> {
     return outcome
   } catch (error) {
     if (io.signal.aborted) return { ...none, left: ENDED }
+    if (error instanceof OddFile) return { ...none, left: error.message }
     const { code, syscall } = error as NodeJS.ErrnoException
     // Errors of the file system are about this file. Others are bugs.
     if (syscall === undefined) throw error

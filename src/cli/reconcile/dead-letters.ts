@@ -1,4 +1,4 @@
-import { readDeadLetters } from '../../sinks/dead-letter-files.ts'
+import { filesIn, readDeadLetters } from '../../sinks/dead-letter-files.ts'
 import type { ComparedLogstore } from './compared-logstore.ts'
 import type { Counts } from './comparison.ts'
 import { IdCounts } from './id-counts.ts'
@@ -13,7 +13,16 @@ export function lettersOfIndex(letters: Counts, index: string | undefined): Coun
   return { of: (id) => letters.of(index === undefined ? id : inIndex(id, index)) }
 }
 
-/** Reads the folders `dirs`. Damaged lines are told in `notes`. */
+function indexIn(envelope: string): string | undefined {
+  try {
+    const { index } = Object(JSON.parse(envelope)) as { index?: unknown }
+    return typeof index === 'string' ? index : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Reads the folders `dirs`. Damaged lines and files of others are told in `notes`. */
 export async function deadLettersOf(
   logstores: readonly ComparedLogstore[],
   dirs: readonly string[],
@@ -25,6 +34,9 @@ export async function deadLettersOf(
   const byIndex = logstores.some((logstore) => logstore.byIndex)
   let damaged = 0
   for (const dir of new Set(dirs)) {
+    for (const { path, odd } of await filesIn(dir)) {
+      if (odd !== undefined) notes.add(`${path} is not read: ${odd}`)
+    }
     for await (const { letter } of readDeadLetters(dir)) {
       if (!letter) {
         damaged++
@@ -33,7 +45,7 @@ export async function deadLettersOf(
       const { project, event_id: id, sink } = letter.origin
       if (id === null || !projects.has(project) || (sink !== undefined && !sinks.has(sink))) continue
       counts.add(id)
-      const { index } = byIndex ? (JSON.parse(letter.event) as { index?: string }) : {}
+      const index = byIndex ? indexIn(letter.event) : undefined
       if (index !== undefined) counts.add(inIndex(id, index))
     }
   }

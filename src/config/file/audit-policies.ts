@@ -4,8 +4,9 @@ import type { Problem } from '../problems.ts'
 import { policyOf } from './audit-policy.ts'
 import type { Findings } from './findings.ts'
 import { readConfigFile } from './read.ts'
-import type { KeyPath, Written } from './written.ts'
-import { along, entriesOf, itemsOf, textOf } from './written.ts'
+import { filesOfStep } from './step-files.ts'
+import type { Written } from './written.ts'
+import { along, textOf } from './written.ts'
 
 /**
  * The audit policies that steps of a configuration file name, by their paths as they are written, and the problems of these
@@ -19,7 +20,7 @@ export function auditPoliciesOf(
   const policies = new Map<string, AuditPolicy>()
   const problems: Problem[] = []
   const seen = new Set<string>()
-  for (const path of pathsIn(root)) {
+  for (const path of filesOfStep(root, 'k8s_audit_policy', 'file')) {
     const { written, whole } = along(root, path)
     const file = whole ? textOf(written) : undefined
     if (file === undefined || seen.has(file)) continue
@@ -35,16 +36,4 @@ export function auditPoliciesOf(
     else policies.set(file, found.policy)
   }
   return { policies, problems }
-}
-
-/** Of the names of policy files, wherever a shape has one. */
-function pathsIn(root: Written): KeyPath[] {
-  const sources = [...entriesOf(entriesOf(root).get('sources')?.value).keys()].map((name) => ['sources', name])
-  const routes = itemsOf(entriesOf(root).get('routes')?.value).map((_, index) => ['routes', index])
-  return [...sources, ...routes].flatMap((at) => {
-    const { written, whole } = along(root, [...at, 'shape'])
-    return (whole ? itemsOf(written) : []).flatMap((step, index) =>
-      entriesOf(step).has('k8s_audit_policy') ? [[...at, 'shape', index, 'k8s_audit_policy', 'file']] : [],
-    )
-  })
 }

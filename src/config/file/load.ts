@@ -7,6 +7,7 @@ import { freeze, here, present, processOf, sourceOf, splunkHecOf, syslogOf } fro
 import type { CredentialsConfig } from '../credentials.ts'
 import { credentialsConfig } from '../credentials.ts'
 import type { Environment } from '../environment.ts'
+import { exposureOfFile } from '../exposed-files.ts'
 import type { Loaded } from '../load.ts'
 import { NOT_ASKED, understand } from '../load.ts'
 import type { SinkConfig, SourceConfig } from '../model.ts'
@@ -36,6 +37,7 @@ import {
   SYSLOG_TLS_KEYS,
 } from './setting-keys.ts'
 import { refuseSharedPaths } from './shared-paths.ts'
+import { warnOfExposedFiles } from './step-files.ts'
 import type { StepFiles } from './step-parts.ts'
 import { stepsOf } from './steps.ts'
 import { testsOf } from './tests.ts'
@@ -104,6 +106,7 @@ class FileReading {
     const process = this.#process()
     const sources = this.#sources(process?.values.SLS_CONSUMER)
     const sinks = this.#sinks(process?.values.MAX_IN_FLIGHT_BYTES)
+    warnOfExposedFiles(root, dirname(this.#parts.path), this.#findings)
     refuseSharedPaths(root, dirname(this.#parts.path), this.#findings)
     const tests = testsOf(root, this.#findings)
     const policies = auditPoliciesOf(root, dirname(this.#parts.path), this.#findings)
@@ -119,6 +122,8 @@ class FileReading {
       eventIdScope: 'project' as const,
       ...processOf(process),
     }
+    const exposure = exposureOfFile(this.#parts.path)
+    if (exposure !== undefined) this.#warnings.push(`${this.#parts.path}: others may choose what it holds: ${exposure}`)
     const warnings = [...this.#findings.warnings, ...this.#warnings, ...unknownVariables(env, BESIDE_A_FILE)]
     return { config: freeze(config), warnings, remarks: this.#findings.remarks, quoted: this.#parts.quoted }
   }

@@ -29,8 +29,8 @@ interface OpenFile extends AppendedFile {
   written: number
 }
 
-/** Not blocking, so that a FIFO that takes the file's place is an error and not a wait. Read, for its last line. */
-const FLAGS = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK
+/** Not blocking, so that a FIFO that takes the file's place is an error and not a wait; a link is one, too. Read, for its last line. */
+const FLAGS = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK | constants.O_NOFOLLOW
 
 /**
  * Appends lines to a file, on disk (fdatasync) before `append` resolves. A full file is renamed to `<path>.<UTC time>` and not

@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
-import { open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { open, rename, rm, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import type { Clock } from '../../core/clock.ts'
 import { Fault, systemCodeOf } from '../../core/errors.ts'
+import { NotPlainFile, readPlainFileLater } from '../../core/plain-file.ts'
 import { numberingOfProcesses, processOf } from '../../core/processes.ts'
 import { onOneLine } from '../../core/text.ts'
 import { isInPlace } from '../appended-file.ts'
@@ -85,7 +87,7 @@ export class FileLock {
   /** `undefined` if there is a lock already. */
   async #create(us: Owner): Promise<OpenLock | undefined> {
     try {
-      return await written(this.#options.path, 'wx', us)
+      return await written(this.#options.path, us)
     } catch (error) {
       if (systemCodeOf(error) === 'EEXIST') return undefined
       throw error
@@ -97,8 +99,9 @@ export class FileLock {
     const owner = await this.#livingOwner(us)
     if (owner !== undefined) throw this.#locked(owner)
     this.#watched = undefined
-    const fresh = `${path}.${us.host}-${us.pid}`
-    const lock = await written(fresh, 'w', us)
+    // A name that nobody can know before, and put a link there.
+    const fresh = `${path}.${randomUUID()}`
+    const lock = await written(fresh, us)
     try {
       await rename(fresh, path)
       await clock.sleep(SETTLES_MS)
@@ -106,6 +109,7 @@ export class FileLock {
       throw this.#locked('another process that has just taken it over')
     } catch (error) {
       await lock.handle.close()
+      await rm(fresh, { force: true })
       throw error
     }
   }
@@ -118,9 +122,10 @@ export class FileLock {
     try {
       const { ino, mtimeMs } = await stat(path)
       seen = `${ino} ${mtimeMs}`
-      text = await readFile(path, 'utf8')
+      text = await readPlainFileLater(path)
     } catch (error) {
       if (systemCodeOf(error) === 'ENOENT') return undefined
+      if (error instanceof NotPlainFile) throw new NotPlainFile(`its lock ${path} is odd: ${error.message}`)
       throw error
     }
     const owner = ownerIn(text)
@@ -162,8 +167,8 @@ interface OpenLock {
   readonly inode: number
 }
 
-async function written(path: string, flags: 'w' | 'wx', owner: Owner): Promise<OpenLock> {
-  const handle = await open(path, flags, 0o640)
+async function written(path: string, owner: Owner): Promise<OpenLock> {
+  const handle = await open(path, 'wx', 0o640)
   try {
     await handle.writeFile(`${JSON.stringify(owner)}\n`)
     return { handle, inode: (await handle.stat()).ino }

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
-import { symlinkSync } from 'node:fs'
+import { chmodSync, chownSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
@@ -224,6 +224,35 @@ describe('a peer that the command does not ask', () => {
 
   test('has variables that are known', () => {
     expect(accepted(SEARCH, ['collector']).warnings).toEqual([])
+  })
+})
+
+describe('a file whose content others may choose', () => {
+  const open = (path: string): string => {
+    chmodSync(path, 0o666)
+    return path
+  }
+
+  test('is a warning that names the variable, and neither the path nor the content', () => {
+    const { write } = temporaryFiles()
+    const pem = readFileSync(new URL('../sinks/tls/ca.pem', import.meta.url))
+    const { warnings } = accepted({
+      ...{ SPLUNK_HEC_TOKEN: undefined, SPLUNK_HEC_TOKEN_FILE: open(write('token', 'hush')) },
+      SPLUNK_HEC_TLS_CA_FILE: open(write('ca.pem', pem)),
+    })
+    expect(warnings).toEqual([
+      'SPLUNK_HEC_TOKEN_FILE: others may choose what its file holds: everybody may change it',
+      'SPLUNK_HEC_TLS_CA_FILE: others may choose what its file holds: everybody may change it',
+    ])
+  })
+
+  test.skipIf(process.geteuid?.() !== 0)('is also one that belongs to another user', () => {
+    const path = temporaryFiles().write('key', 'hush')
+    chownSync(path, 54_321, 54_321)
+    const { warnings } = accepted({ SLS_AK_KEY: undefined, SLS_AK_KEY_FILE: path })
+    expect(warnings).toEqual([
+      expect.stringMatching(/^SLS_AK_KEY_FILE: .* it belongs to uid 54321, and this is uid 0$/),
+    ])
   })
 })
 

@@ -64,6 +64,19 @@ test('a replica removes and writes only its own files, whatever its neighbours a
   expect(own).toEqual(['bridge-1.8.log', 'bridge-1.9.log'])
 })
 
+test('a file that others may change, or that has a second name, is passed by', () => {
+  const directory = temporaryDirectory()
+  const at = (name: string) => join(directory, name)
+  fs.writeFileSync(at('bridge.1.log'), '')
+  fs.chmodSync(at('bridge.1.log'), 0o666)
+  fs.writeFileSync(at('precious'), 'precious')
+  fs.linkSync(at('precious'), at('bridge.2.log'))
+  const file = new RollingFile({ file: at('bridge.log'), bytes: 100, kept: 5, failed() {}, begun() {} })
+  file.write(Buffer.from('line\n'))
+  expect(file.file).toBe(at('bridge.3.log'))
+  expect(fs.readFileSync(at('precious'), 'utf8')).toBe('precious')
+})
+
 test('only the user of the replica may read its files, and none is opened through a link', () => {
   const directory = temporaryDirectory()
   const before = process.umask(0)

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { temporaryFiles } from '../given-environment.ts'
 import { accepted, fileOf, refused, SOURCE, told } from './given-file.ts'
 
@@ -444,5 +444,24 @@ test('rules of several keys speak of keys, not of variables', () => {
   ])
   expect(accepted(hec('url: "http://a.example:1"')).warnings).toEqual([
     expect.stringMatching(/^bridge\.yaml:3:55 sinks\.splunk\.url: the connection to http:\/\/a\.example:1 is not encr/),
+  ])
+})
+
+test('files that others may change are warnings: the configuration file, and those that it names', () => {
+  const shape = '[{k8s_audit_policy: {field: event, file: policy.yaml}}]'
+  const text = fileOf({
+    sinks: '{splunk: {type: splunk_hec, url: "https://a:1", token: "${file:token}"}}',
+    routes: `[{name: all, to: splunk, shape: ${shape}}]`,
+  })
+  const files = {
+    token: 'hush',
+    'policy.yaml': 'apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Request}]\n',
+  }
+  const before = process.umask(0)
+  onTestFinished(() => void process.umask(before))
+  expect(accepted(text, { files }).warnings).toEqual([
+    'bridge.yaml:3:56 sinks.splunk.token: others may choose what its file holds: everybody may change it',
+    'bridge.yaml:4:76 routes[0].shape[0].k8s_audit_policy.file: others may choose what it holds: everybody may change it',
+    'bridge.yaml: others may choose what it holds: everybody may change it',
   ])
 })

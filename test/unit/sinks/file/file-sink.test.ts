@@ -455,6 +455,14 @@ describe('two for one path', () => {
     expect(await idsIn(path)).toEqual(['a'])
   })
 
+  test('a lock that is a FIFO is named, and waits for nobody', async () => {
+    const path = join(await temporaryDirectory(), 'out.jsonl')
+    await run('mkfifo', [join(path, '..', '.out.jsonl.lock')])
+    const { recorder } = await fileSink({ path })
+    await recorder.first('paused')
+    expect(faultOf(recorder).message).toMatch(/its lock \S+\.out\.jsonl\.lock is odd: it is a FIFO/)
+  })
+
   test('who has lost the lock writes nothing more', async () => {
     const { path, deliver, recorder } = await fileSink()
     await deliver('a')
