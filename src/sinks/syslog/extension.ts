@@ -1,5 +1,6 @@
 import { LONGEST, STANDARD_KEYS } from './keys.ts'
 import type { Kind } from './kind.ts'
+import type { Column } from './products.ts'
 import { read } from './readings.ts'
 import { cutText, longestValue } from './shorten.ts'
 
@@ -15,6 +16,10 @@ interface Pair {
 const VENDOR = 'Alibaba Cloud'
 const VERSION = '1'
 const LONGEST_NAME = 512
+export const SEPARATORS = { cef: ' ', leef: '\t' } as const
+export const TIME_KEYS = { cef: 'rt', leef: 'devTime' } as const
+/** Keys that no content may have. */
+export const OWN_KEYS = ['slsEventId', 'slsTruncated'] as const
 const LONGEST_CLASS = { cef: 1023, leef: 255 } as const
 
 /**
@@ -48,7 +53,7 @@ export class Extension {
   }
 
   #escaped({ text }: Pair): string {
-    return this.#format === 'cef' ? cefValue(text) : leefValue(text)
+    return escaped(text, this.#format)
   }
 
   /** Neither a character nor an escape is cut. */
@@ -60,7 +65,7 @@ export class Extension {
   }
 
   #joined(values: readonly string[], mark?: Pair): string {
-    const separator = this.#format === 'cef' ? ' ' : '\t'
+    const separator = SEPARATORS[this.#format]
     let pairs = ''
     for (const [i, value] of values.entries()) if (value !== '') pairs += `${separator}${this.#pairs[i]?.key}=${value}`
     if (mark) pairs += `${separator}${mark.key}=${mark.text}`
@@ -68,13 +73,23 @@ export class Extension {
   }
 }
 
+/** The header up to the class of the event. */
+export function headOf(product: string, format: EventFormat): string {
+  const header = format === 'cef' ? cefHeader : leefHeader
+  return `${format === 'cef' ? 'CEF:0' : 'LEEF:1.0'}|${[VENDOR, product, VERSION].map(header).join('|')}|`
+}
+
 function cefHead({ product, eventClass, eventName, severity }: Kind): string {
   const [cutClass, name] = [beginning(eventClass, LONGEST_CLASS.cef), beginning(eventName, LONGEST_NAME)]
-  return `CEF:0|${[VENDOR, product, VERSION, cutClass, name].map(cefHeader).join('|')}|${severity[1]}|`
+  return `${headOf(product, 'cef')}${cefHeader(cutClass)}|${cefHeader(name)}|${severity[1]}|`
 }
 
 function leefHead({ product, eventClass }: Kind): string {
-  return `LEEF:1.0|${[VENDOR, product, VERSION, beginning(eventClass, LONGEST_CLASS.leef)].map(leefHeader).join('|')}|`
+  return `${headOf(product, 'leef')}${leefHeader(beginning(eventClass, LONGEST_CLASS.leef))}|`
+}
+
+export function escaped(text: string, format: EventFormat): string {
+  return format === 'cef' ? cefValue(text) : leefValue(text)
 }
 
 /** `=` is not escaped there, and a line end cannot be. */
@@ -109,7 +124,7 @@ const SPECIAL = /[\\=|\u0000-\u001f\u007f]|\s$/
 function pairsOf(kind: Kind, { time, id }: { time: string; id: string }, format: EventFormat): Pair[] {
   const { fields, severity } = kind
   const pairs: Pair[] = []
-  const taken = new Set(['slsEventId', 'slsTruncated'])
+  const taken = new Set<string>(OWN_KEYS)
   const consumed = new Set<string>()
   const put = (pair: Pair): boolean => {
     if (pair.text === '' || taken.has(pair.key)) return false
@@ -119,18 +134,12 @@ function pairsOf(kind: Kind, { time, id }: { time: string; id: string }, format:
   }
   for (const column of kind.columns) {
     const found = kind.find(column.from)
-    const value = read(column, format, found?.text)
-    if (value === undefined) continue
-    const { key, label, text } = value
-    const most = (format === 'cef' ? LONGEST[key] : undefined) ?? Number.POSITIVE_INFINITY
-    // An id that is cut is another id.
-    if (text.length > most && key === 'externalId') continue
-    const isFixed = column.as !== undefined && column.as !== 'text'
-    if (!put({ key, text: beginning(text, most), isFixed })) continue
-    if (label !== undefined) put({ key: `${key}Label`, text: label, isFixed: true })
-    if (found?.content !== undefined && text === found.text && text.length <= most) consumed.add(found.content)
+    const value = pairOf(column, format, found?.text)
+    if (value === undefined || !put(value)) continue
+    if (value.label !== undefined) put({ key: labelKey(value.key), text: value.label, isFixed: true })
+    if (found?.content !== undefined && value.text === found.text) consumed.add(found.content)
   }
-  const timeKey = format === 'cef' ? 'rt' : 'devTime'
+  const timeKey = TIME_KEYS[format]
   if (!taken.has(timeKey)) pairs.unshift({ key: timeKey, text: millisecondsOf(time), isFixed: true })
   if (format === 'leef') put({ key: 'sev', text: String(severity[2]), isFixed: true })
   taken.add(timeKey)
@@ -138,6 +147,30 @@ function pairsOf(kind: Kind, { time, id }: { time: string; id: string }, format:
     if (!consumed.has(name)) put({ key: freeKey(name, format, taken), text })
   }
   return [...pairs, { key: 'slsEventId', text: id, isFixed: true }]
+}
+
+/** A column's key and text, `text` being what the log has. `undefined` if the log, or the format, has none for it. */
+export function pairOf(
+  column: Column,
+  format: EventFormat,
+  text?: string,
+): (Pair & { readonly label?: string | undefined }) | undefined {
+  const value = read(column, format, text)
+  if (value === undefined) return undefined
+  const most = mostOf(value.key, format)
+  // An id that is cut is another id.
+  if (value.text.length > most && value.key === 'externalId') return undefined
+  const isFixed = column.as !== undefined && column.as !== 'text'
+  return { key: value.key, label: value.label, text: beginning(value.text, most), isFixed }
+}
+
+export function labelKey(key: string): string {
+  return `${key}Label`
+}
+
+/** Characters that a key holds. */
+export function mostOf(key: string, format: EventFormat): number {
+  return (format === 'cef' ? LONGEST[key] : undefined) ?? Number.POSITIVE_INFINITY
 }
 
 /** At most so many units of a text, no surrogate pair cut. */
@@ -150,7 +183,7 @@ const bases = { cef: new Map<string, string>(), leef: new Map<string, string>() 
 const MOST_NAMES = 4_096
 
 /** The key of a content if it is free: letters and digits, not a key that means something else. */
-function baseKey(name: string, format: EventFormat): string {
+export function baseKey(name: string, format: EventFormat): string {
   const known = bases[format].get(name)
   if (known !== undefined) return known
   const own = name.replace(/[^A-Za-z0-9]/g, '') || 'slsField'
@@ -163,9 +196,14 @@ function baseKey(name: string, format: EventFormat): string {
 function freeKey(name: string, format: EventFormat, taken: ReadonlySet<string>): string {
   const base = baseKey(name, format)
   for (let n = 1; ; n++) {
-    const key = n === 1 ? base : `${base}${n}`
+    const key = nthKey(base, n)
     if (!taken.has(key)) return key
   }
+}
+
+/** The key of the nth content of a log whose names have the same letters and digits. */
+export function nthKey(base: string, n: number): string {
+  return n === 1 ? base : `${base}${n}`
 }
 
 function millisecondsOf(time: string): string {

@@ -1,6 +1,7 @@
 import type { Batch, Span } from '../../core/batch.ts'
 import { bytesOf } from '../../core/batch.ts'
 import { BufferPool } from '../../core/buffer-pool.ts'
+import { numberAfter } from './command-number.ts'
 import { FrameKernel } from './kernel.ts'
 import type { FramerOptions, Message } from './message.ts'
 import { Messages } from './message.ts'
@@ -29,8 +30,6 @@ export interface Oversized {
 const PIECE_BYTES = 128 * 1024
 /** Memory of pieces that have left. */
 const KEPT_BYTES = 8 * PIECE_BYTES
-/** The largest number of a command of RELP. The next is 1. */
-export const LARGEST_NUMBER = 999_999_999
 const LF = 0x0a
 const CR = 0x0d
 const SPACE = 0x20
@@ -128,7 +127,7 @@ class Filling implements Piece {
 
   /** The number of the next frame. */
   get next(): number {
-    return ((this.#number + this.count - 1) % LARGEST_NUMBER) + 1
+    return numberAfter(this.#number, this.count)
   }
 
   /** `length` bytes of the room have the frames of `count` events from this index on. */

@@ -1,19 +1,31 @@
 import type { Batch, Span } from '../../core/batch.ts'
 import { FRAMES } from './binary.ts'
+import { numberAfter } from './command-number.ts'
+import { LegacyTime } from './legacy-time.ts'
+import type { Pupil } from './lessons.ts'
+import { Lessons } from './lessons.ts'
 import type { FramerOptions } from './message.ts'
 import { constantTexts } from './message.ts'
 
-interface Exports {
+interface Exports extends Pupil {
   freeFrom(): number
   /** Addresses of the texts. */
-  startAt(): number
   middleAt(): number
   finishAt(): number
-  configure(start: number, middle: number, finish: number, hasHeader: number, framing: number, maxBytes: number): void
+  /** Header, eight times the facility, severity, lengths of both texts, format, framing, most bytes of a message. */
+  configure(...numbers: number[]): void
   frame(from: number, base: number, ends: number, count: number, out: number, stop: number, number: number): number
   framesEnd(): number
   /** Whether it stopped because a frame might not have fitted. */
   isFull(): number
+  /** The word that it needs to go on; a space of 0 if it needs none. */
+  spaceAsked(): number
+  wordAsked(): number
+  lengthAsked(): number
+  /** The time of the event that it is at, unix seconds. */
+  timeAsked(): number
+  /** Where the text of its minute goes. */
+  minuteAt(): number
 }
 
 interface Framed {
@@ -26,14 +38,22 @@ interface Framed {
 const MOST_BYTES = 128 * 1024
 /** By their number in the kernel. */
 const FRAMINGS: readonly FramerOptions['framing'][] = ['lf', 'octet', 'relp']
+const HEADERS: readonly FramerOptions['header'][] = ['none', 'rfc5424', 'rfc3164']
+const FORMATS = ['json', 'cef', 'leef'] as const
+type Format = (typeof FORMATS)[number]
+const AUTO = 8
+/** The space of a word that is a minute. */
+const MINUTE = 5
+/** An event that asks for more words is the host's. */
+const MOST_WORDS = 2_000
 /** An envelope has more bytes than this. */
 const LEAST_ENVELOPE = 32
 const SLACK = 64
 const PAGE = 65_536
 
 /**
- * The WebAssembly that frames envelopes with JSON payloads. All syslog sinks share it and its memory, which nobody uses between
- * two calls.
+ * The WebAssembly that frames envelopes with payloads of one format. All syslog sinks of that format share it and its memory. Only
+ * the words that it has learned outlive a call.
  */
 export class FrameKernel {
   readonly #exports: Exports
@@ -41,26 +61,31 @@ export class FrameKernel {
   readonly #input: number
   readonly #ends: Uint32Array
   readonly #output: number
+  readonly #lessons: Lessons
+  readonly #format: Format
   /** For which the texts are in place. */
-  #configured: { readonly options: FramerOptions; readonly shard: number } | undefined
+  #configured: { readonly options: FramerOptions; readonly shard: number; readonly time: LegacyTime } | undefined
 
-  private constructor() {
-    const pages = Math.ceil((3 * MOST_BYTES) / PAGE) + 2
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages })
-    this.#exports = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(FRAMES, 'base64')), { env: { memory } })
-      .exports as Exports
+  private constructor(format: Format) {
+    const module = new WebAssembly.Module(Buffer.from(FRAMES, 'base64'))
+    const memory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES })
+    this.#exports = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Exports
+    this.#format = format
     this.#bytes = Buffer.from(memory.buffer)
     this.#input = Math.ceil(this.#exports.freeFrom() / SLACK + 1) * SLACK
     this.#output = this.#input + MOST_BYTES + SLACK
     this.#ends = new Uint32Array(memory.buffer, this.#output + MOST_BYTES + SLACK, MOST_BYTES / LEAST_ENVELOPE)
+    this.#lessons = new Lessons(this.#exports, this.#bytes, format === 'leef' ? 'leef' : 'cef')
+    this.#lessons.begin()
   }
 
   /** `null` where it cannot run, or does not make messages like these. */
-  static for({ format, header, severity }: FramerOptions): FrameKernel | null {
-    if (format !== 'json' || header === 'rfc3164' || severity === 'auto') return null
+  static for({ format }: FramerOptions): FrameKernel | null {
+    if (format === 'kv' || format === 'raw') return null
     try {
-      shared ??= new FrameKernel()
-      return shared
+      const kernel = shared.get(format) ?? new FrameKernel(format)
+      shared.set(format, kernel)
+      return kernel
     } catch {
       return null // no WebAssembly, or no SIMD
     }
@@ -76,11 +101,34 @@ export class FrameKernel {
     const copied = this.#copyIn(batch, span, most)
     this.#configure(options, batch.origin.shard)
     const [input, output] = [this.#input, this.#output]
-    const count = frame(input, input - startOf(batch, span), this.#ends.byteOffset, copied, output, output + most, next)
-    const end = framesEnd()
+    const base = input - startOf(batch, span)
+    let count = 0
+    let end = output
+    for (let asked = 0; asked < MOST_WORDS; asked++) {
+      const from = count === 0 ? input : base + (this.#ends[count - 1] as number)
+      const ends = this.#ends.byteOffset + count * Uint32Array.BYTES_PER_ELEMENT
+      const more = frame(from, base, ends, copied - count, end, output + most, numberAfter(next, count))
+      if (more > 0) asked = 0
+      count += more
+      end = framesEnd()
+      if (!this.#answers()) break
+    }
     this.#bytes.copy(room, 0, output, end)
     const isHost = count < copied && isFull() === 0
     return { count, end: end - output, isFull: !isHost && count < span.to - span.from }
+  }
+
+  /** Teaches the word that the kernel asks for. False if it asks for none. */
+  #answers(): boolean {
+    const { spaceAsked, wordAsked, lengthAsked, timeAsked, minuteAt } = this.#exports
+    const space = spaceAsked()
+    if (space === 0) return false
+    const at = wordAsked()
+    if (space !== MINUTE) return this.#lessons.answer(space, this.#bytes.subarray(at, at + lengthAsked()), at)
+    const text = this.#configured?.time.minuteOf(timeAsked())
+    if (text === undefined) return false
+    this.#bytes.write(text, minuteAt())
+    return true
   }
 
   /** Copies whole envelopes and their ends, of at most so many bytes, and returns their number. */
@@ -102,19 +150,24 @@ export class FrameKernel {
 
   #configure(options: FramerOptions, shard: number): void {
     if (this.#configured?.options === options && this.#configured.shard === shard) return
-    const { startAt, middleAt, finishAt, configure } = this.#exports
-    const { start, middle, finish } = constantTexts(options, shard)
+    const { middleAt, finishAt, configure } = this.#exports
+    const { middle, finish } = constantTexts(options, shard)
     const put = (text: string, at: number): number => this.#bytes.write(text, at)
-    const lengths = [put(start, startAt()), put(middle, middleAt()), put(finish, finishAt())] as const
-    const { header, framing, maxBytes } = options
-    configure(...lengths, header === 'rfc5424' ? 1 : 0, FRAMINGS.indexOf(framing), maxBytes)
-    this.#configured = { options, shard }
+    const lengths = [put(middle, middleAt()), put(finish, finishAt())] as const
+    const { header, framing, maxBytes, facility, severity, timezone } = options
+    const numbers = [HEADERS.indexOf(header), facility * 8, severity === 'auto' ? AUTO : severity] as const
+    configure(...numbers, ...lengths, FORMATS.indexOf(this.#format), FRAMINGS.indexOf(framing), maxBytes)
+    const time = this.#configured?.options === options ? this.#configured.time : new LegacyTime(timezone)
+    this.#configured = { options, shard, time }
   }
 }
+
+/** Everything that the kernel lays out itself, and what is copied into it and out of it. */
+const PAGES = Math.ceil((3 * MOST_BYTES + 2_400_000) / PAGE)
 
 function startOf({ ends }: Batch, { from }: Span): number {
   return from === 0 ? 0 : (ends[from - 1] as number)
 }
 
-/** Made for the first sink that can use it. */
-let shared: FrameKernel | undefined
+/** Made for the first sinks that can use them. */
+const shared = new Map<Format, FrameKernel>()

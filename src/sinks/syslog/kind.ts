@@ -2,7 +2,7 @@ import type { Fields, Found } from './fields.ts'
 import type { Product, Severity } from './products.ts'
 import { LEVELS, PRODUCTS, UNKNOWN_SEVERITY } from './products.ts'
 
-const UNKNOWN: Product = { name: 'Log Service', topics: [], columns: [], severities: [] }
+export const UNKNOWN: Product = { name: 'Log Service', topics: [], columns: [], severities: [] }
 
 /** The product and kind of a log, by the table of products. */
 export interface Kind {
@@ -36,7 +36,7 @@ export function kindOf(fields: Fields): Kind {
 const byTopic = new Map<string, readonly Product[]>()
 const MOST_TOPICS = 1_024
 
-function candidates(topic: string): readonly Product[] {
+export function candidates(topic: string): readonly Product[] {
   let products = byTopic.get(topic)
   if (products === undefined) {
     products = PRODUCTS.filter((each) => each.has !== undefined || hasTopic(each, topic))
@@ -51,15 +51,18 @@ function isOf(product: Product, topic: string, fields: Fields): boolean {
   return hasTopic(product, topic) || (has?.every((path) => fields.find(path, inside) !== undefined) ?? false)
 }
 
-function hasTopic({ topics }: Product, topic: string): boolean {
+export function hasTopic({ topics }: Product, topic: string): boolean {
   return topics.some((known) => (known.endsWith('*') ? topic.startsWith(known.slice(0, -1)) : topic === known))
 }
 
 function severityOf({ severities }: Product, find: Kind['find']): Severity {
   const matches = ([path, pattern]: [string, RegExp]): boolean => pattern.test(find([path])?.text ?? '')
   const rule = severities.find(({ when }) => Object.entries(when).every(matches))
-  return rule?.is ?? LEVELS[levelOf(find(['priority', 'severity', 'level'])?.text)] ?? UNKNOWN_SEVERITY
+  return rule?.is ?? LEVELS[levelOf(find(LEVEL_FIELDS)?.text)] ?? UNKNOWN_SEVERITY
 }
+
+/** Where a log says its own level. */
+export const LEVEL_FIELDS = ['priority', 'severity', 'level'] as const
 
 const WORDS: readonly string[] = [
   'emergency emerg panic',
@@ -73,7 +76,7 @@ const WORDS: readonly string[] = [
 ]
 
 /** A severity of syslog by its name or number; -1 for another word. */
-function levelOf(text: string | undefined): number {
+export function levelOf(text: string | undefined): number {
   if (text === undefined) return -1
   if (/^[0-7]$/.test(text)) return Number(text)
   return WORDS.findIndex((words) => words.split(' ').includes(text.toLowerCase()))

@@ -23,4 +23,11 @@ export class LegacyTime {
     this.#text = `${MONTHS[Number(part('month')) - 1]} ${part('day').padStart(2)} ${part('hour')}:${part('minute')}:${part('second')}`
     return this.#text
   }
+
+  /** The text of a minute up to its seconds, `time` being one of them. `undefined` if a zone changes within it. */
+  minuteOf(time: number): string | undefined {
+    const first = time - (time % 60)
+    const [from, to] = [this.of(String(first)), this.of(String(first + 59))]
+    return from.endsWith(':00') && to === `${from.slice(0, -2)}59` ? from.slice(0, -2) : undefined
+  }
 }

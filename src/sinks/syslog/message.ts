@@ -43,13 +43,17 @@ const LONGEST_HOSTNAME = 255
 const LONGEST_APP_NAME = 48
 const LONGEST_TAG = 32
 
-/** The texts of an RFC 5424 header that its messages share: before the time, from the host to the id, behind the source. */
-export function constantTexts({ facility, severity, appName, sdId }: MessageOptions, shard: number) {
-  return {
-    start: `<${facility * 8 + Number(severity)}>1 `,
-    middle: ` ${headerText(appName, LONGEST_APP_NAME)} - - [${sdId} id="`,
-    finish: `" shard="${shard}"] `,
-  }
+/** The texts that headers share: behind the host, and behind the source. */
+export function constantTexts({ header, format, appName, sdId }: MessageOptions, shard: number) {
+  if (header === 'none') return { middle: '', finish: '' }
+  if (header === 'rfc3164') return { middle: ` ${tagOf(format, appName)}`, finish: '' }
+  return { middle: ` ${headerText(appName, LONGEST_APP_NAME)} - - [${sdId} id="`, finish: `" shard="${shard}"] ` }
+}
+
+/** Receivers of CEF and LEEF know them by their beginning, and want nothing between it and the host. */
+function tagOf(format: MessageOptions['format'], appName: string): string {
+  if (format === 'cef' || format === 'leef') return ''
+  return `${appName.replace(/[^A-Za-z0-9]/g, '').slice(0, LONGEST_TAG) || 'sls'}: `
 }
 
 /** Turns envelopes into messages: a header and a payload. A pure function, apart from what it remembers. */
@@ -63,10 +67,10 @@ export class Messages {
   #secondText = ''
 
   constructor(options: MessageOptions) {
-    const { appName, timezone } = options
+    const { appName, format, timezone } = options
     this.#options = options
     this.#appName = headerText(appName, LONGEST_APP_NAME)
-    this.#tag = appName.replace(/[^A-Za-z0-9]/g, '').slice(0, LONGEST_TAG) || 'sls'
+    this.#tag = tagOf(format, appName)
     this.#legacyTime = new LegacyTime(timezone)
   }
 
@@ -91,14 +95,12 @@ export class Messages {
   }
 
   #head({ time, host, id, event }: Envelope, { shard }: BatchOrigin, kind: () => Kind, mark: string): string {
-    const { header, sdId, format, facility, severity } = this.#options
+    const { header, sdId, facility, severity } = this.#options
     if (header === 'none') return ''
     const priority = `<${facility * 8 + (severity === 'auto' ? kind().severity[0] : severity)}>`
     const name = headerText(host, LONGEST_HOSTNAME)
     if (header === 'rfc3164') {
-      // Receivers of CEF and LEEF know them by their beginning, and want nothing between it and the host.
-      const tag = format === 'cef' || format === 'leef' ? '' : `${this.#tag}: `
-      return `${priority}${this.#legacyTime.of(time)} ${name} ${tag}`
+      return `${priority}${this.#legacyTime.of(time)} ${name} ${this.#tag}`
     }
     const { topic, source } = placesOf(event)
     const parameters = `id="${value(id)}" topic="${value(topic)}" source="${value(source)}" shard="${shard}"${mark}`

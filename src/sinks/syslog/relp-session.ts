@@ -7,9 +7,9 @@ import { Fault } from '../../core/errors.ts'
 import type { ConnectionEnd } from '../../core/telemetry.ts'
 import { networkFault } from '../../net/network-fault.ts'
 import { tlsProblem } from '../../net/tls.ts'
+import { LARGEST_NUMBER, numberAfter } from './command-number.ts'
 import { SYSLOG_SETTINGS } from './connect.ts'
 import type { Piece } from './frames.ts'
-import { LARGEST_NUMBER } from './frames.ts'
 import { STALL_MS, stalls } from './send-queue.ts'
 
 const LF = 0x0a
@@ -170,7 +170,7 @@ export class RelpSession {
       left: count,
       answered,
     })
-    this.#next = ((this.#next + count - 1) % LARGEST_NUMBER) + 1
+    this.#next = numberAfter(this.#next, count)
     this.#waiting += count
     this.#inFlight += bytes.length
     this.#socket.write(bytes, (error) => {
