@@ -47,13 +47,21 @@ const { spawn } = require('node:child_process')
 const launcher = realpathSync(__filename)
 const main = join(launcher, '..', '..', 'dist', 'main.js')
 const [major, minor] = process.versions.node.split('.').map(Number)
+const load = (path) => import(require('node:url').pathToFileURL(path).href)
 
 if (process.platform === 'win32') {
   console.error('sls-siem-bridge does not run on Windows: use WSL, or the container image.')
   process.exitCode = 1
+} else if (require('node:cluster').isWorker && existsSync(main)) {
+  // Here, since pm2 does not take what a child of this process writes. This file runs on every Node.
+  void load(join(main, '..', 'cli', 'pm2.js')).then(({ CLUSTER_REFUSED }) => {
+    console.error(CLUSTER_REFUSED)
+    process.exitCode = 2
+    process.disconnect()
+  })
 } else if ((major > 24 || (major === 24 && minor >= 12)) && existsSync(main)) {
   process.argv[1] = main
-  void import(require('node:url').pathToFileURL(main).href)
+  void load(main)
 } else {
   // Otherwise Node would open its debugger here, where the keys are in the environment.
   process.on('SIGUSR1', () => {})
@@ -63,6 +71,8 @@ if (process.platform === 'win32') {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     env: { ...process.env, SLS_SIEM_BRIDGE_LAUNCHED: '1' },
   })
+  // It says that it is ready.
+  child.on('message', (word) => process.send?.(word, undefined, undefined, () => {}))
   let sent
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) {
     process.on(signal, () => {

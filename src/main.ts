@@ -126,6 +126,11 @@ function onHangup(listener: () => void): void {
   process.on('SIGHUP', listener)
 }
 
+/** pm2 waits for this word, and so does whoever forks us. A parent that is gone needs no word. */
+function ready(): void {
+  process.send?.('ready', undefined, undefined, () => {})
+}
+
 /**
  * On SIGUSR1 Node opens its debugger, and with it keys and tokens to every user of this machine. A listener takes the signal.
  * Node may have taken one before this line runs; the flag --disable-sigusr1, where we start Node ourselves, prevents that.
@@ -181,6 +186,7 @@ async function main(argv: string[]): Promise<number> {
     signal: end,
     readerGone,
     onHangup,
+    ready,
   })
 }
 
@@ -189,14 +195,14 @@ async function main(argv: string[]): Promise<number> {
  * process must die too, or a "killed" replica would go on working. Returns a function that detaches from the launcher.
  */
 function followLauncher(): () => void {
-  if (!process.env['SLS_SIEM_BRIDGE_LAUNCHED'] || !process.connected) return () => {}
   const die = (): void => {
     process.kill(process.pid, 'SIGKILL')
   }
-  process.on('disconnect', die)
+  if (process.env['SLS_SIEM_BRIDGE_LAUNCHED']) process.on('disconnect', die)
   return () => {
     process.off('disconnect', die)
-    process.disconnect?.()
+    // A channel of pm2's cluster mode would keep this process.
+    if (process.connected) process.disconnect()
   }
 }
 

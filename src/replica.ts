@@ -41,6 +41,8 @@ interface ReplicaOptions {
   readonly warnings: readonly string[]
   /** Where the settings come from, in words. */
   readonly origin: string
+  /** Called once, when this replica has joined the consumer group of every logstore. */
+  readonly joined: () => void
   readonly end: AbortSignal
   readonly reloading: Reloading
 }
@@ -58,7 +60,7 @@ const LOST_SINK_GRACE_MS = 1_000
  */
 export async function runReplica(
   config: Config,
-  { warnings, origin, end, reloading }: ReplicaOptions,
+  { warnings, origin, joined, end, reloading }: ReplicaOptions,
 ): Promise<boolean> {
   const { sources, sinks, shutdownGraceMs } = config
   const consumer = consumerOf(config)
@@ -74,6 +76,7 @@ export async function runReplica(
   const names = new Names(ends)
   const pauses = new Pauses({ clock, names })
   const health = new Health({ clock, names, pauses, logstores: ends.logstores })
+  void health.joined.then(joined)
   const status = new Status({
     clock,
     health,

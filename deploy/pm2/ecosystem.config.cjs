@@ -1,28 +1,23 @@
 // Three replicas on one host under pm2. The .env in the repository's root or the starting shell configures them:
 // `pm2 start deploy/pm2/ecosystem.config.cjs`, then `pm2 scale sls-siem-bridge 5` for more. See docs/running.md.
-const { hostname } = require('node:os')
 const { join } = require('node:path')
 
-const root = join(__dirname, '..', '..')
 const graceSeconds = 25
 
 module.exports = {
   apps: [
     {
       name: 'sls-siem-bridge',
-      // pm2 numbers its instances. A name with that number survives restarts, so a replica has its shards back at once and
-      // does not wait for the group's timeout. The shell and the command replace themselves with the repository's Node: one
-      // process remains, and it receives pm2's signals.
-      script: '/bin/sh',
-      args: [
-        '-c',
-        `SLS_CONSUMER=${hostname()}-$NODE_APP_INSTANCE exec "$0" run`,
-        join(root, 'bin', 'sls-siem-bridge.cjs'),
-      ],
+      // Gives each instance its name, its port and its log, and becomes the repository's Node.
+      script: join(__dirname, 'replica.cjs'),
       interpreter: 'none',
-      cwd: root,
+      cwd: join(__dirname, '..', '..'),
+      // In cluster mode all instances would share one port, so the bridge refuses it.
       exec_mode: 'fork',
       instances: 3,
+      // A replica says that it is ready once it has joined the consumer group. Then pm2 goes on to the next one.
+      wait_ready: true,
+      listen_timeout: 15_000,
       env: {
         SHUTDOWN_GRACE_SECONDS: graceSeconds,
         // Ends when pm2's daemon is killed. Otherwise the next daemon would start replicas with the same names.

@@ -15,6 +15,8 @@ export interface CommandIo {
   readonly signal: AbortSignal
   /** Aborted when nobody reads standard output any more. */
   readonly readerGone?: AbortSignal
+  /** Tells the process that started this one that it is ready, if it listens (pm2 with `wait_ready`). */
+  readonly ready?: () => void
   /** Calls `listener` at each SIGHUP, which then no longer ends the process. */
   readonly onHangup?: (listener: () => void) => void
 }

@@ -1,3 +1,4 @@
+import cluster from 'node:cluster'
 import type { Config } from '../config/model.ts'
 import { formatProblems } from '../config/problems.ts'
 import { Fault } from '../core/errors.ts'
@@ -7,6 +8,7 @@ import { runReplica } from '../replica.ts'
 import type { CommandIo } from './command.ts'
 import { command, EXIT, WrongConfiguration, withAdvice } from './command.ts'
 import { configurationOf, verificationRefused } from './configuration.ts'
+import { CLUSTER_REFUSED, killedEarly } from './pm2.ts'
 
 const HELP = `Run one replica: lease shards of the consumer group, deliver their logs, commit what was acknowledged.
 
@@ -21,8 +23,8 @@ file is refused, and any other change needs a restart; the log says so. SIGHUP a
 
 A file is wrong, too, if one of its tests fails. Shards are leased only after all of them have passed.
 
-Start more replicas to scale. SIGTERM or SIGINT drains, commits within SHUTDOWN_GRACE_SECONDS and exits with 0. A second
-SIGINT exits at once.
+Start more replicas to scale. With pm2's wait_ready a replica tells when it has joined its consumer groups.
+SIGTERM or SIGINT drains, commits within SHUTDOWN_GRACE_SECONDS and exits with 0. A second SIGINT exits at once.
 
 Exit code 1: start it again, because the cause may have passed. Exit code 2: somebody must change the configuration.
 `
@@ -40,12 +42,17 @@ export const runCommand = command({
       io.stderr.write(`${text}\n`)
       return code
     }
+    if (cluster.isWorker) return told(CLUSTER_REFUSED, EXIT.usage)
     try {
       const { config, warnings, origin } = await testedConfigurationOf(io)
       const refused = verificationRefused(io)
       if (refused !== undefined) warnings.push(`${refused.found}. ${refused.advice}`)
+      warnings.push(...killedEarly(io.env, config.shutdownGraceMs))
       const reloading = { onHangup: io.onHangup ?? (() => {}), load: () => loadAgain(io) }
-      return (await runReplica(config, { warnings, origin, end: io.signal, reloading })) ? EXIT.done : EXIT.failed
+      const joined = io.ready ?? (() => {})
+      return (await runReplica(config, { warnings, origin, joined, end: io.signal, reloading }))
+        ? EXIT.done
+        : EXIT.failed
     } catch (error) {
       if (error instanceof WrongConfiguration && error.passing)
         return told(`${error.message}\n\n${PASSING}`, EXIT.failed)

@@ -29,6 +29,7 @@ export class Health {
   readonly #names: Names
   readonly #memberships: ReadonlyMap<string, Membership>
   #stopping = false
+  readonly #joined = Promise.withResolvers<void>()
 
   constructor({ clock, pauses, names, logstores }: HealthOptions) {
     this.#clock = clock
@@ -42,11 +43,18 @@ export class Health {
   heartbeatSucceeded(logstore: LogstoreRef): void {
     const membership = this.#memberships.get(logstoreKey(logstore))
     if (membership) Object.assign(membership, { lastHeartbeat: this.#clock.monotonic(), fault: undefined })
+    if ([...this.#memberships.values()].every(({ lastHeartbeat }) => lastHeartbeat !== undefined))
+      this.#joined.resolve()
   }
 
   heartbeatFailed(logstore: LogstoreRef, fault: Fault | undefined): void {
     const membership = this.#memberships.get(logstoreKey(logstore))
     if (membership) membership.fault = fault
+  }
+
+  /** Fulfilled after the first successful heartbeat of every logstore. */
+  get joined(): Promise<void> {
+    return this.#joined.promise
   }
 
   /** A replica that drains does not become ready again. */

@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { fork, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import {
   existsSync,
@@ -15,6 +15,7 @@ import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { startSlsEmulator } from '../../src/emulator/sls/server.ts'
 
 const LAUNCHER = fileURLToPath(new URL('../../bin/sls-siem-bridge.cjs', import.meta.url))
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -233,6 +234,28 @@ describe.runIf(existsSync(DIST))('the command that npm installs', () => {
     expect(await endedEarly(process.execPath, [DIST], halted('while loading'))).toEqual([0, null])
     expect(await endedEarly(LAUNCHER, [], halted('while loading'))).toEqual([0, null])
   })
+
+  test.for([[DIST], ...NODES.slice(1).map(() => [LAUNCHER])])(
+    'tells the process that started it when it has joined the consumer group: %s',
+    async ([file = '']) => {
+      const node = file === DIST ? process.execPath : NODES.at(-1)
+      const sls = await startSlsEmulator()
+      onTestFinished(() => sls.close())
+      const hec = { SPLUNK_HEC_URL: 'http://127.0.0.1:9', SPLUNK_HEC_TOKEN: 'a-token' }
+      const settings = { ...sls.environment(), ...hec, SLS_CG: 'siem', SLS_CONSUMER: 'one', ADMIN_PORT: '0' }
+      const folder = mkdtempSync(join(tmpdir(), 'launcher-'))
+      onTestFinished(() => rmSync(folder, { recursive: true }))
+      const child = fork(file, ['run'], {
+        ...{ execPath: node, cwd: folder, silent: true },
+        env: { PATH: process.env['PATH'], ...settings },
+      })
+      onTestFinished(() => void child.kill('SIGKILL'))
+      expect(await once(child, 'message')).toEqual(['ready', undefined])
+      expect([...sls.logstore().holders('siem').keys()]).toEqual(['one'])
+      child.kill('SIGTERM')
+      expect(await once(child, 'exit')).toEqual([0, null])
+    },
+  )
 
   test('as a child of an older Node ends with exit code 0 on SIGTERM before it runs', async () => {
     // The last one may be too new to need a child; then it is the same as this Node.
