@@ -11,6 +11,7 @@ import type { Given } from './given.ts'
 import type { PemFiles, PemSetting } from './pem-files.ts'
 import type { Problem } from './problems.ts'
 import { shown, withoutPath } from './problems.ts'
+import { regionOf } from './region.ts'
 import type { CredentialsChoice } from './setting.ts'
 import type { SettingName, Values } from './settings.ts'
 import { SETTINGS } from './settings.ts'
@@ -121,7 +122,7 @@ function endpoint({ values }: Known, { warnings }: Findings): void {
       'SLS_ENDPOINT starts with the project. Set the endpoint without it; the project is added to every request',
     )
   }
-  const region = /(?:^|\.)([a-z0-9-]+?)(?:-intranet|-internal|-share)?\.(?:log|sls)\.aliyuncs\.com$/.exec(hostname)?.[1]
+  const region = regionOf(SLS_ENDPOINT)
   if (SLS_REGION !== undefined && region !== undefined && region !== SLS_REGION) {
     warnings.push(
       `SLS_REGION is ${SLS_REGION}, but SLS_ENDPOINT is in ${region}: the service will refuse the signatures`,

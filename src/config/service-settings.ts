@@ -60,7 +60,7 @@ export const SERVICE_SETTINGS = {
   }),
   SLS_REGION: optional(matching(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'region id: a-z, 0-9 and -'), {
     group: 'sls',
-    doc: 'Region of the project. If it is set, requests are signed with V4 for this region; if not, with V1.',
+    doc: 'Region of the project. If it is set, requests are signed with V4 (SHA-256) for this region; if not, with V1 (SHA-1 and MD5). V4 is recommended.',
     example: 'cn-hangzhou',
   }),
   SLS_PROJECT: required(project, {

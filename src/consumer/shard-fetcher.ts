@@ -228,12 +228,13 @@ export class ShardFetcher {
         await ownTurn()
         step = encoding.next()
       }
-      const { logs, filtered, routed, failures } = step.value
+      const { logs, filtered, routed, failures, reservedKeys } = step.value
       telemetry.pulled(shard, logs, body.length)
       nothingWanted.pulled(body, step.value)
       topicsSeen.pulled(body, at)
       for (const [reason, count] of filtered) telemetry.filtered(shard, reason, count)
       for (const [route, count] of routed) telemetry.routed(shard, route, count)
+      if (reservedKeys !== undefined) telemetry.reservedKeys(shard, reservedKeys)
       for (const [place, count] of failures) {
         const slash = place.lastIndexOf('/')
         telemetry.parseFailed(shard, place.slice(0, slash), place.slice(slash + 1), count)

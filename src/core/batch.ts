@@ -93,4 +93,6 @@ export interface EncodeCounts {
   readonly routed: ReadonlyMap<string, number>
   /** Steps that failed on so many logs, by `<route or source>/<step>`. */
   readonly failures: ReadonlyMap<string, number>
+  /** Logs with contents that are called like a topic, a source or a tag, of groups that are not filtered as a whole. */
+  readonly reservedKeys?: number
 }

@@ -84,6 +84,8 @@ export interface Telemetry {
   routed(shard: ShardRef, route: string, events: number): void
   /** A step of a route, or of the source of that name, failed on so many logs. */
   parseFailed(shard: ShardRef, route: string, step: string, logs: number): void
+  /** So many logs had contents that are called like a topic, a source or a tag. */
+  reservedKeys(shard: ShardRef, logs: number): void
   checkpointCommitted(shard: ShardRef, cursor: string): void
   checkpointFailed(shard: ShardRef, fault: Fault): void
   checkpointForeign(
@@ -153,6 +155,7 @@ export const NO_TELEMETRY: Telemetry = {
   routed: ignore,
   topicsSeen: ignore,
   parseFailed: ignore,
+  reservedKeys: ignore,
   checkpointCommitted: ignore,
   checkpointFailed: ignore,
   checkpointForeign: ignore,

@@ -81,6 +81,10 @@ export const METRICS = {
     'Steps that failed on a log. It is delivered as it was, with `sls_parse_error`. A step of a source has its name as `route`.',
     [...perLogstore, 'route', 'step'],
   ),
+  logs_with_reserved_keys_total: counter(
+    'Logs with contents called `__topic__`, `__source__` or `__tag__:…`, which may pass for another’s. `EVENT_RESERVED_KEYS` says what becomes of these contents. Log groups that are filtered as a whole are not looked into.',
+    perLogstore,
+  ),
   events_delivered_total: counter('Events the SIEM acknowledged.', ['sink']),
   events_dead_lettered_total: counter(
     'Events that the SIEM refused for good, or a step (`parse_failure`). They are in the dead letter.',
@@ -177,6 +181,7 @@ export const PER_SHARD = ['shard_leased', 'shard_lag_seconds', 'shard_checkpoint
 const PER_LOGSTORE = [
   'logs_read_total',
   'raw_bytes_read_total',
+  'logs_with_reserved_keys_total',
   'rebalances_total',
   'expired_cursor_total',
   'expired_cursor_lost_log_groups_total',

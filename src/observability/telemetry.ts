@@ -167,6 +167,10 @@ export class BridgeTelemetry implements Telemetry {
     this.#metrics.logs_filtered_total.inc({ ...logstoreLabels(shard), reason }, logs)
   }
 
+  reservedKeys(shard: ShardRef, logs: number): void {
+    this.#metrics.logs_with_reserved_keys_total.inc(logstoreLabels(shard), logs)
+  }
+
   parseFailed(shard: ShardRef, route: string, step: string, logs: number): void {
     this.#metrics.parse_failures_total.inc({ ...logstoreLabels(shard), route, step }, logs)
     const what = `step ${step} of ${route} failed on logs of ${shard.project}/${shard.logstore}`

@@ -52,7 +52,10 @@ describe('one replica', () => {
     logstore.write([{ event: '{ "n": 12345678901234567890 }', __topic__: 'fake' }], { topic: 'waf_access_log' })
     logstore.write([{ event: 'no JSON' }], { topic: '' })
     logstore.write([{ event: '{}' }], { topic: 'oss_access_log' })
-    await scenario.deliver()
+    const replica = scenario.replica()
+    await scenario.caughtUp()
+    const counted = /^sls_bridge_logs_with_reserved_keys_total\{project="[^"]+",logstore="audit"\} 1$/m
+    await scenario.eventually(async () => counted.test(await replica.metrics()))
     const lines = scenario.hec.events.map(({ line }) => line)
     expect(lines.map((line) => /"sourcetype":"([^"]*)"/.exec(line)?.[1])).toEqual(['aliyun:waf', 'aliyun:sls'])
     expect(lines[0]).toContain('"event":{"n":12345678901234567890},"__content__:__topic__":"fake"')

@@ -19,7 +19,7 @@ export function checksOf(config: Config, testEvent: boolean): { checks: Check[];
     const sls = { ...source, logstore: ref.logstore }
     const own = credentials(source)
     const client = slsClient({ source, logstore: ref.logstore, proxies, telemetry: NO_TELEMETRY, credentials: own })
-    const end: LogstoreEnd = { sls, proxies, querySetting: config.eventIdScope === 'project' ? 'query' : 'SLS_QUERY' }
+    const end: LogstoreEnd = { sls, proxies, inFile: config.eventIdScope === 'project' }
     return {
       name: `${source.name}/${ref.logstore}`,
       sls,

@@ -1,4 +1,5 @@
 import type { Config, SourceConfig } from '../../config/model.ts'
+import { regionOf } from '../../config/region.ts'
 import { Fault, messageOf } from '../../core/errors.ts'
 import { Connections } from '../../net/connections.ts'
 import type { ListedGroup, Shard, SlsClient } from '../../sls/client.ts'
@@ -19,8 +20,8 @@ const TIMEOUT_MS = 10_000
 export interface LogstoreEnd {
   readonly sls: SourceConfig & { readonly logstore: string }
   readonly proxies: Config['proxies']
-  /** The name of the setting: a variable, or a key of the configuration file. */
-  readonly querySetting: 'SLS_QUERY' | 'query'
+  /** Its settings are keys of the configuration file, and not variables. */
+  readonly inFile: boolean
 }
 
 export interface SlsAsked {
@@ -37,6 +38,7 @@ export function slsChecks({ config, client, credentials }: SlsAsked): Check[] {
   return [
     { about: 'SLS address', opens: 'sls', run: async (signal) => ok(`${(await greeting(signal)).host} answers`) },
     { about: 'SLS clock', behind: 'sls', opens: 'sls-time', run: async (signal) => clockSkew(await greeting(signal)) },
+    { about: 'SLS signature', run: async () => signature(config) },
     {
       about: 'SLS credentials',
       behind: 'sls-time',
@@ -69,9 +71,10 @@ export function slsChecks({ config, client, credentials }: SlsAsked): Check[] {
       behind: 'sls-read',
       opens: 'sls-query',
       run: async (signal) => {
-        if (sls.query === undefined) return skip(`the source has no ${config.querySetting}`)
+        const setting = config.inFile ? 'query' : 'SLS_QUERY'
+        if (sls.query === undefined) return skip(`the source has no ${setting}`)
         await pullOne(client, await shards(signal), sls.query, signal)
-        return ok(`Log Service accepts ${config.querySetting}`)
+        return ok(`Log Service accepts ${setting}`)
       },
     },
     {
@@ -141,6 +144,15 @@ function clockSkew({ headers, at }: Greeting): Finding {
   const advice = 'SLS refuses requests whose time is more than 15 minutes off. Set the clock (NTP).'
   if (Math.abs(skew) > SKEW_LIMIT_SECONDS) throw new Fault('configuration', said, { code: 'clock_skew', advice })
   return Math.abs(skew) > SKEW_WARN_SECONDS ? warn(said, advice) : ok(said)
+}
+
+function signature({ sls, inFile }: LogstoreEnd): Finding {
+  if (sls.region !== undefined) return ok(`V4 (HMAC-SHA256) for ${sls.region}`)
+  const region = regionOf(sls.endpoint)
+  const v1 = 'V1 (HMAC-SHA1, and MD5 of bodies)'
+  if (region === undefined) return ok(`${v1}, because the region is not known; with it, V4 signs with SHA-256`)
+  const setting = inFile ? `region: ${region}` : `SLS_REGION=${region}`
+  return warn(`${v1}, although the endpoint tells the region`, `Set ${setting}: V4 signs with SHA-256.`)
 }
 
 function shardsFound(shards: readonly Shard[]): Finding {

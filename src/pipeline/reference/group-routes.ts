@@ -10,7 +10,7 @@ import { factsOf, readLog } from './log.ts'
 import type { LogGroup } from './log-group.ts'
 import { applyShape } from './shape.ts'
 import type { Tally } from './tally.ts'
-import { count } from './tally.ts'
+import { count, countReserved } from './tally.ts'
 import { fill } from './template.ts'
 
 /** An event on its way to a packer. */
@@ -53,6 +53,7 @@ export class GroupRoutes {
   *leaving(bytes: Buffer, index: number, tally: Tally): Generator<Leaving> {
     const { reservedKeys, shape } = this.#program
     const log = applyShape(readLog(this.#facts, bytes, reservedKeys), shape, this.#facts.at.source)
+    if (log.hasReservedKeys) countReserved(tally)
     countFailures(log, 0, tally)
     if (log.fate === 'drop') {
       count(tally.filtered, log.reason ?? PARSE_FAILURE)

@@ -41,6 +41,8 @@ export interface Log {
   readonly time: Time
   /** What the event has: `__topic__`, `__source__`, tags as `__tag__:K`, contents. */
   readonly members: Members
+  /** Contents are called like its topic, its source or a tag. */
+  readonly hasReservedKeys: boolean
   /** If set, the event is this value alone. */
   readonly raw?: Value
   /** In the order of the steps. */
@@ -77,12 +79,15 @@ export function factsOf(group: LogGroup, at: PullPosition): GroupFacts {
 /** A later content wins, at the place of the first; also over topic, source and tags, unless reserved keys are renamed. */
 export function readLog(group: GroupFacts, bytes: Buffer, reservedKeys: Program['reservedKeys']): Log {
   const members = new Map(group.members)
+  let hasReservedKeys = false
   for (const [key, value] of contentsOf(bytes)) {
     const name = key.toString()
-    members.set(reservedKeys === 'rename' && isOfGroup(name) ? `__content__:${name}` : name, asText(value))
+    const isReserved = isOfGroup(name)
+    if (isReserved) hasReservedKeys = true
+    members.set(isReserved && reservedKeys === 'rename' ? `__content__:${name}` : name, asText(value))
   }
   const written = timeOf(bytes)
-  return { group, written, size: bytes.length, time: written, members, failures: [], fate: 'keep' }
+  return { group, written, size: bytes.length, time: written, members, hasReservedKeys, failures: [], fate: 'keep' }
 }
 
 /** Whether a member is the topic, the source or a tag, by its key. */

@@ -7,7 +7,7 @@ import { ReferenceEngine } from '../reference/engine.ts'
 import type { Leaving } from '../reference/group-routes.ts'
 import { GroupRoutes } from '../reference/group-routes.ts'
 import { LogGroup } from '../reference/log-group.ts'
-import { Tally } from '../reference/tally.ts'
+import { countReserved, Tally } from '../reference/tally.ts'
 import type { Kernel, Position } from './kernel.ts'
 import { DONE, FULL, HANDED_OVER } from './memory-layout.ts'
 import type { KernelOutput } from './program.ts'
@@ -99,10 +99,12 @@ class PlainWalk implements Walk {
     let stop = kernel.encode()
     for (; stop === HANDED_OVER; stop = kernel.encode()) {
       // If the event does not fit, we encode it again for the next batch.
-      const [leaving] = this.#handedOver.leaving(new Tally())
+      const tally = new Tally()
+      const [leaving] = this.#handedOver.leaving(tally)
       if (leaving === undefined) throw new Error('a plain route has no event for a log')
       const { event } = leaving
       if (!kernel.fits(ONLY, event.length)) return undefined
+      if (tally.reservedKeys) countReserved(this.#position.counts)
       const taken = kernel.append(event, ONLY)
       kernel.passHandedOver()
       if (!taken) return event

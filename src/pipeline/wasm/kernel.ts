@@ -86,6 +86,7 @@ interface Counts extends EncodeCounts {
   readonly filtered: Map<string, number>
   readonly routed: Map<string, number>
   readonly failures: Map<string, number>
+  reservedKeys?: number
 }
 
 /** What the walk wrote into one output. The views hold until the next event is written. */

@@ -39,6 +39,23 @@ describe('check of Log Service', () => {
     expect(checked.code).toBe(1)
   })
 
+  test.each([
+    [{}, 'ok', /^V1 \(HMAC-SHA1, and MD5 of bodies\), because the region is not known/],
+    [{ SLS_REGION: 'cn-hangzhou' }, 'ok', /^V4 \(HMAC-SHA256\) for cn-hangzhou$/],
+    [
+      { SLS_ENDPOINT: 'https://cn-shanghai-intranet.log.aliyuncs.com' },
+      'warn',
+      /although the endpoint tells the region/,
+    ],
+  ])('says how requests are signed: %j', async (settings, verdict, found) => {
+    const ends = await Ends.start()
+    // No name of the cloud is asked: the proxy refuses.
+    const proxy = { HTTPS_PROXY: 'http://127.0.0.1:9' }
+    const [line] = (await ends.check({ ...settings, ...proxy })).of('SLS signature')
+    expect(line).toMatchObject({ verdict, found: expect.stringMatching(found) })
+    if (verdict === 'warn') expect(line?.advice).toBe('Set SLS_REGION=cn-shanghai: V4 signs with SHA-256.')
+  })
+
   test('fails for a project of another region', async () => {
     const ends = await Ends.start()
     const checked = await ends.check({ SLS_PROJECT: 'not-here' })

@@ -356,6 +356,19 @@ describe('what the environment chooses for events', () => {
     )
   })
 
+  test.each(['override', 'rename'] as const)('logs with reserved keys are counted: %s', (reservedKeys) => {
+    const forged = [content('__source__', 'x'), content('__tag__:x', 'y'), content(`__tag__:${'k'.repeat(200)}`, 'z')]
+    const logs = [
+      ...forged.map((one) => log(one)),
+      log(...forged),
+      log(content('a', '1')),
+      log(content('__topic', 'u')),
+    ]
+    const groups = [group(...logs, topic('t')), group(log(content('__topic__', 'u')), topic('not wanted'))]
+    const encoder = encoderWith({ reservedKeys, topics: ['t'], maxBatchBytes: 400 })
+    expect(encodeAll(encoder, list(...groups)).counts.reservedKeys).toBe(4)
+  })
+
   test('contents that are JSON are sent as JSON', () => {
     const shape: Step[] = [{ name: 'json', fields: ['a'], into: 'value', required: false, onFailure: 'keep' }]
     const body = list(group(log(content('a', '{ "n": 1e400 }'), content('b', '{}'))), group(log(content('a', '{"cut'))))
