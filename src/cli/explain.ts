@@ -3,6 +3,7 @@ import { multiLine, printable } from '../config/parsers.ts'
 import { escaped, escapedJson } from '../core/text.ts'
 import { command, EXIT, optional, required } from './command.ts'
 import { trialConfigurationOf } from './configuration.ts'
+import { isTerminal } from './terminal.ts'
 import { givenLog, placeOf } from './trial/given-log.ts'
 import { leavingBytes } from './trial/leaving.ts'
 import { tryText } from './trial/log.ts'
@@ -46,7 +47,3 @@ export const explainCommand = command({
     return EXIT.done
   },
 })
-
-function isTerminal(stream: NodeJS.WritableStream): boolean {
-  return 'isTTY' in stream && stream.isTTY === true
-}

@@ -6,6 +6,7 @@ import { command, defaulting, EXIT, endOf, flag, optional, repeatable, UsageErro
 import { textOf } from './configuration.ts'
 import { listenProblem } from './listen-error.ts'
 import { tellReady } from './ready.ts'
+import { jsonLinesTo } from './terminal.ts'
 
 const HELP = `Receive events as a Splunk HTTP Event Collector (HEC) would, and write each envelope as one line of JSON.
 
@@ -73,7 +74,7 @@ export const hecReceiverCommand = command({
         ...(searchToken !== undefined && { searchToken }),
         ...(keepSeconds !== undefined && { keepMs: keepSeconds * 1000 }),
         keep: searchToken !== undefined,
-        output: output ?? io.stdout,
+        output: output ?? jsonLinesTo(io.stdout),
         maxContentLength: maxBytes,
         maxPendingBytes: Math.max(LEAST_PENDING_BYTES, maxBytes),
         onOutputFailed: (error) => {

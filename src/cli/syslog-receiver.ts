@@ -9,6 +9,7 @@ import { NOT_IMPLEMENTED, startSyslogReceiver } from '../emulator/syslog/server.
 import { command, defaulting, EXIT, endOf, optional, repeatable, UsageError } from './command.ts'
 import { listenProblem } from './listen-error.ts'
 import { tellReady } from './ready.ts'
+import { jsonLinesTo } from './terminal.ts'
 
 const HELP = `Receive messages as a syslog collector would, and write each as one line of JSON.
 
@@ -80,7 +81,7 @@ export const syslogReceiverCommand = command({
       receiver = await startSyslogReceiver({
         ...{ ...options, transport, faults, keep: false, maxMessageBytes: maxBytes },
         ...(tls && { tls }),
-        output: output ?? io.stdout,
+        output: output ?? jsonLinesTo(io.stdout),
         onOutputFailed: (error) => {
           failure = error
           ended.abort()

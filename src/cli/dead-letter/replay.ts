@@ -77,7 +77,7 @@ export async function replay(config: Config, io: CommandIo, clock: Clock = syste
       count.strays += strays
       if (left === undefined) continue
       count.left++
-      io.stderr.write(`${file} is left: ${onOneLine(left)}\n`)
+      io.stderr.write(`${onOneLine(`${file} is left: ${left}`)}\n`)
     }
   } finally {
     patience.close()

@@ -1,8 +1,10 @@
 import { fdatasync, fstatSync, write, writeSync } from 'node:fs'
+import { isatty } from 'node:tty'
 import { promisify } from 'node:util'
 import type { Clock } from '../../core/clock.ts'
 import { withoutWaiting } from '../../core/descriptor.ts'
 import { Fault, systemCodeOf } from '../../core/errors.ts'
+import { escapedJson } from '../../core/text.ts'
 
 const writeLater = promisify(write)
 const syncLater = promisify(fdatasync)
@@ -24,6 +26,7 @@ export class StandardOutput {
   readonly #clock: Clock
   readonly #fd: number
   readonly #isFile: boolean
+  readonly #isTerminal: boolean
   readonly #take: Take
   readonly #signal: AbortSignal
   /** The end of a line of which the beginning was written before a failure. */
@@ -34,6 +37,7 @@ export class StandardOutput {
     this.#clock = clock
     this.#signal = signal
     this.#isFile = fstatSync(fd).isFile()
+    this.#isTerminal = isatty(fd)
     this.#fd = withoutWaiting(fd)
     // A disk may be slow, so a file is written in another thread; anything else takes what it has room for.
     this.#take = this.#isFile
@@ -44,7 +48,8 @@ export class StandardOutput {
   /** Each run ends with a line end. After an error, the system's or a Fault about a reader that has ended, none of them counts. */
   async append(runs: readonly Buffer[]): Promise<void> {
     try {
-      for (const run of [this.#unfinished, ...runs]) await this.#write(run)
+      const given = this.#isTerminal ? runs.map(harmless) : runs
+      for (const run of [this.#unfinished, ...given]) await this.#write(run)
       if (this.#isFile) await syncLater(this.#fd)
     } catch (error) {
       if (systemCodeOf(error) === 'EPIPE') throw readerEnded(error)
@@ -78,6 +83,11 @@ export class StandardOutput {
       }
     }
   }
+}
+
+/** The same JSON without what a terminal would obey. */
+function harmless(run: Buffer): Buffer {
+  return Buffer.from(run.toString().split('\n').map(escapedJson).join('\n'))
 }
 
 /** A copy, because the memory of a run is used again. Empty where a line has just ended. */

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { mkdirSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
@@ -9,10 +10,13 @@ import { checkCommand } from '../../../src/cli/check.ts'
 import type { Command } from '../../../src/cli/command.ts'
 import { deadLetterCommand } from '../../../src/cli/dead-letter.ts'
 import { explainCommand } from '../../../src/cli/explain.ts'
+import { hecReceiverCommand } from '../../../src/cli/hec-receiver.ts'
 import { lagCommand } from '../../../src/cli/lag.ts'
 import { reconcileCommand } from '../../../src/cli/reconcile.ts'
+import { syslogReceiverCommand } from '../../../src/cli/syslog-receiver.ts'
 import { testCommand } from '../../../src/cli/test.ts'
 import { startSlsEmulator } from '../../../src/emulator/sls/server.ts'
+import { Happenings } from '../../support/happenings.ts'
 import { temporaryFiles } from '../config/given-environment.ts'
 
 /** Clears a line and goes up, with escapes of one byte and of two, turns the text around, and forges a line. */
@@ -89,6 +93,58 @@ describe('what a log holds has no power over the terminal', () => {
     const json = await ran(deadLetterCommand, ['list', '--json'], env)
     expectHarmless(json.out)
     expect(JSON.parse(json.out)).toMatchObject({ reason, event: { event: HOSTILE } })
+  })
+})
+
+describe('what a sender writes has no power over the terminal of a receiver', () => {
+  /** The command's standard output until it has the text, as a terminal or as a program. */
+  async function saidBy(
+    receiver: Command,
+    args: readonly string[],
+    isTTY: boolean,
+    send: (out: string) => Promise<void>,
+  ) {
+    const end = new AbortController()
+    const [stdout, stderr] = [Object.assign(new PassThrough(), { isTTY }), new PassThrough()]
+    const done = receiver(args, { env: {}, stdout, stderr, signal: end.signal })
+    let out = ''
+    const said = new Happenings(() => out)
+    stdout.on('data', (chunk) => {
+      out += String(chunk)
+      said.notify()
+    })
+    await said.until(() => out.includes('\n\n'))
+    await send(out)
+    await said.until(() => /FORGED.*\n/.test(out))
+    end.abort()
+    await done
+    return out
+  }
+
+  const ofHec = async (out: string): Promise<void> => {
+    const [, url, token] = /^SPLUNK_HEC_URL=(\S+)\nSPLUNK_HEC_TOKEN=(\S+)/.exec(out) ?? []
+    const headers = { Authorization: `Splunk ${token}` }
+    await fetch(`${url}/services/collector/event`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify({ event: HOSTILE }),
+    })
+  }
+  const ofSyslog = async (out: string): Promise<void> => {
+    const socket = connect(Number(/:(\d+)$/m.exec(out)?.[1]), '127.0.0.1')
+    socket.end(`<14>${HOSTILE.replaceAll('\n', ' ')}\n`)
+    await once(socket, 'close')
+  }
+
+  test.each([
+    ['hec-receiver', hecReceiverCommand, ['--port', '0'], ofHec],
+    ['syslog-receiver', syslogReceiverCommand, ['--framing', 'lf'], ofSyslog],
+  ] as const)('%s', async (_, receiver, args, send) => {
+    const shown = await saidBy(receiver, args, true, send)
+    expectHarmless(shown)
+    const [line = ''] = shown.match(/^\{.*FORGED.*$/m) ?? []
+    expect(Object.values(JSON.parse(line)).some((value) => String(value).includes('\u009b1A\u202e'))).toBe(true)
+    expect(await saidBy(receiver, args, false, send)).toContain('\u009b1A\u202e')
   })
 })
 

@@ -137,3 +137,20 @@ describe('the standard output as a sink', () => {
     expect(new Set(ids)).toEqual(new Set([0, 1, 2]))
   })
 })
+
+test('a terminal gets the same JSON without what it would obey', async () => {
+  const event = 'a\u009b2J\u202eb'
+  const code = `
+    import { StandardOutput } from ${source('sinks/file/standard-output.ts')}
+    import { systemClock } from ${source('core/clock.ts')}
+    const output = new StandardOutput({ clock: systemClock, signal: new AbortController().signal })
+    await output.append([Buffer.from(JSON.stringify({ event: ${JSON.stringify(event)} }) + '\\n')])`
+  const file = join(await temporaryDirectory(), 'code.mjs')
+  await writeFile(file, code)
+  const command = `${process.execPath} ${file}`
+  // `script` gives a command a terminal.
+  const terminal = (await run('script', ['-qec', command, '/dev/null'])).stdout
+  expect(terminal.trimEnd()).toBe('{"event":"a\\u009b2J\\u202eb"}')
+  expect(JSON.parse(terminal)).toEqual({ event })
+  expect((await run('sh', ['-c', command])).stdout).toBe(`${JSON.stringify({ event })}\n`)
+})
