@@ -1,3 +1,4 @@
+import { copy } from './copy.ts'
 import { escapesIn } from './escape.ts'
 
 // Passes over JSON and reads its strings. What is no JSON, or too deep, or has half a surrogate pair, is left to the host: then
@@ -108,26 +109,26 @@ export function readText(from: usize, end: usize): usize {
   return 0
 }
 
-/** The same of a string with its first escape at `at`. */
+/** The same of a string with its first escape at `first`. */
 function readEscaped(from: usize, first: usize, end: usize): usize {
   if (end - from > TEXTS_BYTES - (texts - TEXTS)) return 0
-  let out = texts
-  for (let at = from; at < first; at += 16) {
-    v128.store(out, v128.load(at))
-    out += 16
-  }
-  out = texts + (first - from)
+  let out = copy(texts, from, first - from)
   let at = first
   while (at < end) {
     const bytes = v128.load(at)
-    v128.store(out, bytes)
-    const marks = escapesIn(bytes)
-    if (marks === 0) {
-      at += 16
-      out += 16
+    const quotes = i8x16.bitmask(i8x16.eq(bytes, i8x16.splat(0x22)))
+    const backslashes = i8x16.bitmask(i8x16.eq(bytes, i8x16.splat(0x5c)))
+    const escaped = (backslashes << 1) & 0xffff
+    const others = i8x16.bitmask(i8x16.lt_u(bytes, i8x16.splat(0x20))) | (quotes & ~escaped) | (escaped & ~quotes)
+    if (others === 0) {
+      // JSON in a string: each backslash stands before a quote. Without one, the next block begins with what is behind the last.
+      const isLast = backslashes >>> 15
+      out = writeKept(out, bytes, <u32>(~backslashes & (0xffff >>> isLast)))
+      at += <usize>(16 - isLast)
       continue
     }
-    const before = <usize>ctz(marks)
+    v128.store(out, bytes)
+    const before = <usize>ctz(quotes | backslashes | i8x16.bitmask(i8x16.lt_u(bytes, i8x16.splat(0x20))))
     at += before
     out += before
     if (at >= end) return 0
@@ -154,6 +155,34 @@ function readEscaped(from: usize, first: usize, end: usize): usize {
     }
   }
   return 0
+}
+
+/** For each set of eight bytes, the places of those in it. */
+const PLACES: usize = memory.data(256 * 8, 16)
+let hasPlaces: bool = false
+
+/** Writes the bytes that a mask keeps, without gaps. */
+function writeKept(out: usize, bytes: v128, kept: u32): usize {
+  if (kept === 0xffff) {
+    v128.store(out, bytes)
+    return out + 16
+  }
+  if (!hasPlaces) findPlaces()
+  const low = kept & 0xff
+  const high = (kept >>> 8) & 0xff
+  v128.store(out, i8x16.swizzle(bytes, v128.load64_zero(PLACES + <usize>low * 8)))
+  out += <usize>popcnt(low)
+  const places = v128.load64_zero(PLACES + <usize>high * 8)
+  v128.store(out, i8x16.swizzle(bytes, i8x16.add(places, i8x16.splat(8))))
+  return out + <usize>popcnt(high)
+}
+
+function findPlaces(): void {
+  for (let kept: u32 = 0; kept < 256; kept++) {
+    let out = PLACES + <usize>kept * 8
+    for (let place: u32 = 0; place < 8; place++) if (((kept >>> place) & 1) !== 0) store<u8>(out++, <u8>place)
+  }
+  hasPlaces = true
 }
 
 function writeUnit(out: usize, unit: u32): usize {
@@ -213,8 +242,9 @@ export function passValue(from: usize, end: usize): usize {
     if (at >= end) return 0
     const one = <u32>load<u8>(at)
     if (one === QUOTE) {
-      at = passText(at, end)
-      if (at === 0) return 0
+      const length = shortLength(at + 1)
+      at = length < 16 ? at + length + 2 : passText(at, end)
+      if (at === 0 || at > end) return 0
     } else if (one === OPEN_OBJECT || one === OPEN_ARRAY) {
       const isObject = one === OPEN_OBJECT
       at = skipSpace(at + 1, end)
@@ -259,8 +289,18 @@ export function passValue(from: usize, end: usize): usize {
 /** Passes a key with its colon and white space. */
 function passKey(from: usize, end: usize): usize {
   if (from >= end || <u32>load<u8>(from) !== QUOTE) return 0
-  const at = passText(from, end)
-  return at === 0 ? 0 : passColon(at, end)
+  const length = shortLength(from + 1)
+  const at = length < 16 ? from + length + 2 : passText(from, end)
+  if (at === 0 || at > end) return 0
+  return <u32>load<u8>(at) === COLON && <u32>load<u8>(at + 1) > 0x20 ? at + 1 : passColon(at, end)
+}
+
+/** Bytes of a string without escapes, or 16 if it is longer or has some. */
+function shortLength(from: usize): usize {
+  const marks = escapesIn(v128.load(from))
+  if (marks === 0) return 16
+  const length = <usize>ctz(marks)
+  return <u32>load<u8>(from + length) === QUOTE ? length : 16
 }
 
 /** Passes a colon with its white space, and returns the place of what follows. */

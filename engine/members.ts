@@ -1,3 +1,4 @@
+import { same } from './copy.ts'
 import {
   clearSpace,
   forgetTexts,
@@ -21,13 +22,22 @@ import { ask, known, meaning } from './words.ts'
 const QUOTE: u32 = 0x22
 const COMMA: u32 = 0x2c
 const COLON: u32 = 0x3a
+const QUOTE_AND_COLON: u32 = 0x3a22
 const OPEN_ARRAY: u32 = 0x5b
 const CLOSE_ARRAY: u32 = 0x5d
 const OPEN_OBJECT: u32 = 0x7b
 const CLOSE_OBJECT: u32 = 0x7d
 
-/** Spaces of words. The meaning of a name is the address of a record: stamp, field, key. */
+/** Spaces of words. The meaning of a name is the address of a record. */
 const NAMES: u32 = 1
+/** A record: stamp, field, key, the name itself, and the record of the name that followed it last. */
+const NAME_FIELD: usize = 4
+const NAME_KEY: usize = 8
+const NAME_AT: usize = 12
+const NAME_LENGTH: usize = 16
+const NAME_NEXT: usize = 20
+/** In place of a record before the first name. */
+const BEFORE_FIRST: usize = memory.data(24, 16)
 /** This and the number of a node of the tree of paths: a step from it. Its meaning is the number of the next node, and of a field above it. */
 const STEPS: u32 = 0x100
 /** A name that only the host understands. */
@@ -66,6 +76,7 @@ export let foundMember: usize = 0
 /** Forgets the events that were read. */
 export function forgetEvents(): void {
   stamp = 0
+  store<u32>(BEFORE_FIRST, 0, NAME_NEXT)
   memory.fill(FIELDS, 0, 3 * 256 * 16)
   memory.fill(NODES, 0, 2 * 256 * 4)
 }
@@ -80,29 +91,47 @@ export function readMembers(from: usize, end: usize): bool {
   memberCount = 0
   forgetTexts()
   let at = from + 1
+  let before = BEFORE_FIRST
   if (<u32>load<u8>(from) !== OPEN_OBJECT) return false
   if (<u32>load<u8>(at) === CLOSE_OBJECT) return at + 1 === end
   while (memberCount < MOST_MEMBERS) {
     if (<u32>load<u8>(at) !== QUOTE) return false
-    const behind = passText(at, end)
-    if (behind === 0 || hasEscapes || <u32>load<u8>(behind) !== COLON) return false
-    const record = <usize>meaning(NAMES, at + 1, behind - at - 2)
-    if (record === 0 || load<u32>(record) === stamp) return false
+    // Neighbours mostly have the same names in the same order.
+    let record = <usize>load<u32>(before, NAME_NEXT)
+    const length = <usize>load<u32>(record, NAME_LENGTH)
+    if (
+      record === 0 ||
+      <u32>load<u16>(at + 1 + length) !== QUOTE_AND_COLON ||
+      !same(at + 1, <usize>load<u32>(record, NAME_AT), length)
+    ) {
+      record = readName(at, end)
+      if (record === 0) return false
+      store<u32>(before, <u32>record, NAME_NEXT)
+    }
+    if (load<u32>(record) === stamp) return false
     store<u32>(record, stamp)
-    at = readValue(behind + 1, end)
+    before = record
+    at = readValue(at + <usize>load<u32>(record, NAME_LENGTH) + 3, end)
     if (at === 0) return false
     const member = MEMBERS + memberCount++ * MEMBER_BYTES
-    store<u32>(member, load<u32>(record, 8))
+    store<u32>(member, load<u32>(record, NAME_KEY))
     store<u32>(member, <u32>textAt, 4)
     store<u32>(member, <u32>textEnd, 8)
     store<u32>(member, 0, 12)
-    const field = load<u32>(record, 4)
+    const field = load<u32>(record, NAME_FIELD)
     if (field === ODD_FIELD) return false
     if (field !== 0) put(OWN, field, <u32>memberCount)
     const next = <u32>load<u8>(at++)
     if (next !== COMMA) return next === CLOSE_OBJECT && at === end
   }
   return false
+}
+
+/** Reads the name whose quote is at `at`, with its colon, and returns its record. */
+function readName(at: usize, end: usize): usize {
+  const behind = passText(at, end)
+  if (behind === 0 || hasEscapes || <u32>load<u8>(behind) !== COLON) return 0
+  return <usize>meaning(NAMES, at + 1, behind - at - 2)
 }
 
 /** Reads a string, or another value as it stands, and returns the place behind it. */

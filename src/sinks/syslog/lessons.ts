@@ -110,7 +110,7 @@ export class Lessons {
   }
 
   #meaning(space: number, word: string): number {
-    if (space === NAMES) return this.#record([0, this.#fieldOfName(word), this.#key(baseKey(word, this.#format), 1)])
+    if (space === NAMES) return this.#name(word)
     if (space === TOPICS) return this.#candidates(word)
     if (space === LEVEL_WORDS) {
       const level = levelOf(word)
@@ -120,8 +120,9 @@ export class Lessons {
     return bitsOf(patternsOf(FIELD_PATHS[space - RULES - 1] as string), word)
   }
 
-  #fieldOfName(name: string): number {
-    return ODD_NAMES.has(name) ? ODD_FIELD : (this.#fields.get(name) ?? 0)
+  #name(name: string): number {
+    const field = ODD_NAMES.has(name) ? ODD_FIELD : (this.#fields.get(name) ?? 0)
+    return this.#record([0, field, this.#key(baseKey(name, this.#format), 1), ...this.#text(name), 0])
   }
 
   #candidates(topic: string): number {

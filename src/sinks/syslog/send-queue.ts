@@ -8,12 +8,17 @@ import { sleepUnlessAborted } from '../../core/clock.ts'
 export const STALL_MS = 30_000
 const LOOK_EACH_MS = 1_000
 
-/** A reading costs milliseconds of CPU, because the kernel goes through all its connections. So one serves all who ask within this time. */
+/** One reading serves all who ask within this time. */
 const GATHER_MS = 40
+const LONGEST_GATHER_MS = 1_000
+/** For each reading the kernel goes through all its connections. That may take this share of a core. */
+const MOST_CPU = 1 / 25
 /** The kernel gives a page each time, in some 20 µs; threads for them would cost as much again. */
 const PAGE_BYTES = 4_096
 const PAGES_AT_ONCE = 32
 
+/** CPU time of the last reading. */
+let readingMs = 0
 const readings = new Map<string, Promise<string>>()
 
 /**
@@ -39,7 +44,7 @@ export async function unacknowledged(
 function tableAt(path: string, clock: Clock): Promise<string> {
   const reading =
     readings.get(path) ??
-    clock.sleep(GATHER_MS).then(() => {
+    clock.sleep(Math.min(LONGEST_GATHER_MS, Math.max(GATHER_MS, readingMs / MOST_CPU))).then(() => {
       readings.delete(path)
       return read(path).catch(() => '')
     })
@@ -50,17 +55,29 @@ function tableAt(path: string, clock: Clock): Promise<string> {
 async function read(path: string): Promise<string> {
   const file = openSync(path, 'r')
   try {
-    let text = ''
     const page = Buffer.allocUnsafe(PAGE_BYTES)
+    let [text, ms, since] = ['', 0, cpuMs()]
     for (let pages = 1; ; pages++) {
       const length = readSync(file, page, 0, PAGE_BYTES, null)
-      if (length === 0) return text
+      if (length === 0) {
+        readingMs = ms + cpuMs() - since
+        return text
+      }
       text += page.toString('latin1', 0, length)
-      if (pages % PAGES_AT_ONCE === 0) await nextRound()
+      if (pages % PAGES_AT_ONCE > 0) continue
+      ms += cpuMs() - since
+      await nextRound()
+      since = cpuMs()
     }
   } finally {
     closeSync(file)
   }
+}
+
+/** Of this thread. */
+function cpuMs(): number {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1000
 }
 
 /**
