@@ -1,5 +1,7 @@
+import { join } from 'node:path'
 import type { Environment } from '../config/environment.ts'
 import { readEnvironment } from '../config/environment.ts'
+import { exposureOfFile } from '../config/exposed-files.ts'
 import { collectGiven } from '../config/given.ts'
 import type { Loaded } from '../config/load.ts'
 import { loadConfig, loadSettings } from '../config/load.ts'
@@ -36,6 +38,13 @@ export function verificationRefused({ env }: CommandIo): { found: string; advice
     found: 'NODE_TLS_REJECT_UNAUTHORIZED=0 is set and not obeyed: certificates are verified',
     advice: 'Remove it. For a certificate authority of your own, see docs/security.md, "TLS".',
   }
+}
+
+/** That others may choose the settings in `.env`, if they may. */
+export function exposedDotEnv(): string | undefined {
+  const path = join(process.cwd(), '.env')
+  const exposure = exposureOfFile(path)
+  return exposure === undefined ? undefined : `${path}: others may choose the settings in it: ${exposure}`
 }
 
 /** The text of a setting for a stand-in, which reads no `.env`; `''` if it is not given. Throws WrongConfiguration. */

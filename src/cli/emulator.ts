@@ -23,7 +23,7 @@ usage: sls-siem-bridge emulator [options]
   --expired-cursor HOW       answer an expired cursor with an error, "refuse" (default), or with what is "oldest"
   --read-bytes-per-second N  read quota of each shard, inflated bytes (default none)
   --read-qps N               read quota of each shard, pulls per second (default none)
-  --anonymous                take unsigned and wrongly signed requests too
+  --anonymous                take unsigned and wrongly signed requests too, but none of a web page
   --help
 
 SLS_AK_ID and SLS_AK_KEY name the key pair to accept (default: a new one), SLS_STS_TOKEN the STS token it needs, if any.

@@ -7,7 +7,7 @@ import type { LoadedAgain } from '../replica.ts'
 import { runReplica } from '../replica.ts'
 import type { CommandIo } from './command.ts'
 import { command, EXIT, WrongConfiguration, withAdvice } from './command.ts'
-import { configurationOf, verificationRefused } from './configuration.ts'
+import { configurationOf, exposedDotEnv, verificationRefused } from './configuration.ts'
 import { CLUSTER_REFUSED, killedEarly } from './pm2.ts'
 
 const HELP = `Run one replica: lease shards of the consumer group, deliver their logs, commit what was acknowledged.
@@ -47,6 +47,8 @@ export const runCommand = command({
       const { config, warnings, origin } = await testedConfigurationOf(io)
       const refused = verificationRefused(io)
       if (refused !== undefined) warnings.push(`${refused.found}. ${refused.advice}`)
+      const exposed = exposedDotEnv()
+      if (exposed !== undefined) warnings.push(exposed)
       warnings.push(...killedEarly(io.env, config.shutdownGraceMs))
       const reloading = { onHangup: io.onHangup ?? (() => {}), load: () => loadAgain(io) }
       const joined = io.ready ?? (() => {})

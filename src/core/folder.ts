@@ -43,6 +43,9 @@ function ofKernel(folder: string): Obstacle | undefined {
   return { why: `${folder} belongs to the kernel, and no folder can be made there`, passing: false }
 }
 
+/** Whatever the umask of the process is, nobody else may put files into a folder of ours. */
+const FOLDER_MODE = 0o755
+
 /** Makes a folder and its parents one by one: Node's own `recursive` has no end where a file system takes no folders. */
 export function makeFolderSync(path: string): void {
   const toMake: string[] = []
@@ -50,7 +53,7 @@ export function makeFolderSync(path: string): void {
     toMake.unshift(at)
   for (const one of toMake) {
     try {
-      mkdirSync(one)
+      mkdirSync(one, { mode: FOLDER_MODE })
     } catch (error) {
       unlessThere(error, one)
     }

@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs'
+import { constants, readFileSync, statSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { Reader, validate } from 'maxmind'
 import { assertPlain } from '../core/plain-file.ts'
@@ -10,6 +10,9 @@ const LOOK_MS = 10_000
 const SEPARATOR_BYTES = 16
 const LONGEST_ADDRESS = 64
 
+/** Not blocking: a FIFO that comes there after the look has no end. */
+const FLAG = constants.O_RDONLY | constants.O_NONBLOCK
+
 /** By path, so that two steps share the memory. */
 const open = new Map<string, WeakRef<MaxMindDatabase>>()
 
@@ -19,7 +22,7 @@ export function openGeoDatabase(path: string): MaxMindDatabase {
   const found = statSync(path)
   if (known?.isOf(identityOf(found))) return known
   assertPlain(found)
-  const reader = readerOf(readFileSync(path))
+  const reader = readerOf(readFileSync(path, { flag: FLAG }))
   const database = new MaxMindDatabase(path, reader, identityOf(found))
   open.set(path, new WeakRef(database))
   return database
@@ -61,7 +64,7 @@ class MaxMindDatabase implements GeoDatabase {
       const identity = identityOf(found)
       if (identity !== this.#identity) {
         assertPlain(found)
-        const bytes = await readFile(this.path)
+        const bytes = await readFile(this.path, { flag: FLAG })
         this.#identity = identity
         this.#reader = readerOf(bytes)
         this.changed(undefined)

@@ -217,6 +217,18 @@ describe('check', () => {
     expect(text(check.lines)).toMatch(line)
   })
 
+  test('and so does the log of a replica', async () => {
+    const scenario = await Scenario.start()
+    const prepare = (folder: string): void => {
+      writeFileSync(join(folder, '.env'), 'LOG_LEVEL=warn\n')
+      chmodSync(join(folder, '.env'), 0o666)
+    }
+    const replica = startCommand(['run'], scenario.environment(), { prepare })
+    const { level } = await replica.line(/\.env: others may choose the settings in it: everybody may change it/)
+    expect(level).toBe('warn')
+    expect((await replica.kill('SIGTERM')).code).toBe(0)
+  })
+
   test('warns of folders in which others may take files away and add their own', async () => {
     const scenario = await Scenario.start()
     const prepare = (folder: string): void => {

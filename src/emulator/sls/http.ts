@@ -17,6 +17,8 @@ import type { Credential } from './signature.ts'
 import { verifyHead, verifySignature } from './signature.ts'
 import type { SlsStore } from './store.ts'
 
+const NO_PAGES = 'where no signature is asked for, web pages are not answered: the request has an Origin header'
+
 export interface SlsHttpOptions {
   readonly store: SlsStore
   readonly faults: SlsFaults
@@ -86,7 +88,8 @@ export class SlsHttp {
   #isSigned({ url = '/', method = 'GET', headers }: IncomingMessage): boolean {
     const credentials = this.#credentials
     const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
-    if (credentials === undefined || !hasBody) return true
+    if (credentials === undefined) return headers.origin === undefined
+    if (!hasBody) return true
     const found = refusalsOf(() =>
       verifyHead({ ...targetOf(url, headers.host), method, headers }, credentials, this.#store.now()),
     )
@@ -96,6 +99,8 @@ export class SlsHttp {
   #call(request: IncomingMessage, body: Buffer | Unread): SlsCall | Answer {
     return refusalsOf(() => {
       const { url = '/', method = 'GET', headers } = request
+      if (this.#credentials === undefined && headers.origin !== undefined)
+        throw new SlsRefusal('Unauthorized', NO_PAGES, 403)
       const target = targetOf(url, headers.host)
       return callOf(target, { method, headers }, held(body))
     })

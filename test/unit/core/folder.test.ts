@@ -23,6 +23,14 @@ describe.each(ways)('a folder that is made %s', (_, make) => {
     expect(statSync(path).isDirectory()).toBe(true)
   })
 
+  test('takes no files of others, whatever the umask is', async () => {
+    const before = process.umask(0)
+    onTestFinished(() => void process.umask(before))
+    const path = join(temporary(), 'a/b')
+    await make(path)
+    for (const each of [path, join(path, '..')]) expect(statSync(each).mode & 0o022).toBe(0)
+  })
+
   test.each(['/proc/x', '/proc/1/x/y'])(
     'under a file system that takes no folders is an error, not a loop: %s',
     async (path) => {

@@ -138,6 +138,17 @@ test.each([
   expect((await send(hec.port, { path: '/_receiver/state' })).status).toBe(200)
 })
 
+test('an emulator that asks for no signature answers no web page', async () => {
+  await using open = await startSlsEmulator({ strictSignatures: false, projects: { proj: { logs: {} } } })
+  const path = '/logstores/logs/shards'
+  const from = (headers: object) => send(open.port, { path, headers: { host: 'proj.localhost', ...headers } })
+  expect((await from({})).status).toBe(200)
+  for (const origin of ['https://evil.example', 'null']) {
+    const refused = await from({ origin })
+    expect([refused.status, refused.body]).toEqual([403, expect.stringContaining('web pages')])
+  }
+})
+
 test('a HEC receiver counts paths without end together', async () => {
   for (let at = 0; at < 300; at += 1) await send(hec.port, { path: `/path-${at}` })
   await send(hec.port, { path: '/services/collector/health' })
