@@ -134,25 +134,36 @@ async function runAll(
 ): Promise<Check[]> {
   const { checks, close } = checksOf(config, testEvent)
   const shut = new Set<string>()
+  const blamed = new Set<string>()
   const untried: Check[] = []
   try {
     for (const check of checks) {
       if (check.behind !== undefined && shut.has(check.behind)) {
         // These checks would fail too, with less precise messages.
         if (check.opens !== undefined) shut.add(check.opens)
+        // The failure may have this very name.
+        if (blamed.has(nameOf(check, check.about))) continue
         untried.push(check)
         tell(lineOf(check, 'skip', 'not tried, because of the failure above'))
         continue
       }
       const outcome = await outcomeOf(check, deadline, signal)
       if (signal.aborted) break
-      if (outcome.verdict === 'fail' && check.opens !== undefined) shut.add(check.opens)
+      if (outcome.verdict === 'fail') {
+        blamed.add(nameOf(check, outcome.check))
+        if (check.opens !== undefined) shut.add(check.opens)
+      }
       tell(outcome)
     }
     return untried
   } finally {
     await close()
   }
+}
+
+/** One name at one end. */
+function nameOf({ end = '' }: Check, about: string): string {
+  return `${end}\0${about}`
 }
 
 /** The last line of standard output. */

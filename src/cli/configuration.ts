@@ -66,7 +66,7 @@ export async function configurationOf(
   asked: readonly Peer[] = ['service', 'collector'],
   withoutFile = '',
 ): Promise<{ config: Config; warnings: string[]; remarks: string[]; origin: string }> {
-  const { env, problems, inFile, origin } = readEnvironment(io.env, process.cwd())
+  const { env, problems, warnings, inFile, origin } = readEnvironment(io.env, process.cwd())
   // Without its lines everything else is wrong, too: one mistake in .env is one problem.
   if (problems.length > 0) throw wrong(problems)
   const named = loadSettings(env, ['BRIDGE_CONFIG'])
@@ -75,11 +75,11 @@ export async function configurationOf(
   const loaded = file === undefined ? loadConfig(env, undefined, asked) : await loadFile(file, env, asked)
   if ('config' in loaded) {
     const { quoted = new Set() } = loaded
-    return { ...loaded, warnings: [...loaded.warnings, ...unknownInDotEnv(inFile, quoted)], origin }
+    return { ...loaded, warnings: [...warnings, ...loaded.warnings, ...unknownInDotEnv(inFile, quoted)], origin }
   }
   // A required variable that is missing may be there with a typing error.
   const unknown = file === undefined ? [...unknownVariables(env), ...unknownInDotEnv(inFile, new Set())] : []
-  const told = [...(loaded.warnings ?? []), ...unknown].map((warning) => `\n\nwarning: ${warning}`)
+  const told = [...warnings, ...(loaded.warnings ?? []), ...unknown].map((warning) => `\n\nwarning: ${warning}`)
   const before = file === undefined ? withoutFile : ''
   throw wrong(loaded.problems, { before, after: settingsFrom(origin) + told.join('') })
 }

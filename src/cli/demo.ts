@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { choice, wholeNumber } from '../config/parsers.ts'
@@ -53,13 +53,22 @@ export const demoCommand = command({
   },
 })
 
+const ROOM_BYTES = 1_000_000
+
+/** A new one, on a disk with room for dead letters and configuration files. */
 function temporaryFolder(): string {
+  let folder: string | undefined
   try {
-    return mkdtempSync(join(tmpdir(), 'sls-siem-bridge-demo-'))
+    folder = mkdtempSync(join(tmpdir(), 'sls-siem-bridge-demo-'))
+    const trial = join(folder, 'room')
+    writeFileSync(trial, Buffer.alloc(ROOM_BYTES))
+    rmSync(trial)
+    return folder
   } catch (error) {
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
     throw new Fault('configuration', `cannot make a temporary folder: ${messageOf(error)}`, {
       code: 'temporary_folder',
-      advice: 'set TMPDIR to a folder that this user may write',
+      advice: 'set TMPDIR to a folder that this user may write, on a disk with 1 MB of room',
     })
   }
 }

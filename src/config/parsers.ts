@@ -115,6 +115,7 @@ export const multiLine: Parser<string> = {
 export const printable: Parser<string> = {
   allowed: 'printable ASCII without spaces',
   parse(value) {
+    if (/^[“”„‘’«].*[“”‘’»]$/.test(value)) return { refused: 'is wrapped in typographic quotes: give the value alone' }
     if (/^(["']).*\1$/.test(value)) return { refused: 'is wrapped in quotes: give the value alone' }
     return isPrintable(value) ? { value } : { refused: 'contains spaces or characters that are not ASCII' }
   },
@@ -236,6 +237,9 @@ export const hecUrls: Parser<readonly string[]> = {
  */
 const COLLECTOR_PATH = /^(?:|\/services|(.*)\/services\/collector(?:\/(?:event|raw|ack|health)(?:\/1\.0)?)?)$/
 
+/** Pages of Splunk Web are below a language. */
+const SPLUNK_WEB_PATH = /^\/[a-z]{2}-[A-Z]{2}(?:\/|$)/
+
 /** Takes linear time, however many slashes there are. */
 const TRAILING_SLASHES = /(?<!\/)\/+$/
 
@@ -244,7 +248,11 @@ function hecBase(item: string): Parsed<string> {
   if ('refused' in url) return url
   const path = COLLECTOR_PATH.exec(url.value.pathname.replace(TRAILING_SLASHES, ''))
   if (path === null) {
-    const { origin, pathname } = url.value
+    const { origin, pathname, protocol, hostname } = url.value
+    if (SPLUNK_WEB_PATH.test(pathname)) {
+      const meant = `${protocol}//${hostname}:8088`
+      return { refused: `is an address of Splunk Web: the collector has a port of its own, mostly ${meant}` }
+    }
     const meant = `${origin}${shown(pathname.replace(TRAILING_SLASHES, ''))}/services/collector`
     const advice = `: write ${meant} if a proxy has this prefix. The bridge then asks ${meant}/event`
     return {

@@ -113,6 +113,9 @@ function vendorCredentials(known: Known, { problems, warnings }: Findings): void
   }
 }
 
+/** A region alone; the host of an endpoint has dots. */
+const REGION = /^(?:cn|ap|us|eu|me|na)-[a-z0-9-]+$/
+
 function endpoint({ values }: Known, { warnings }: Findings): void {
   const { SLS_ENDPOINT, SLS_REGION, SLS_PROJECT } = values
   if (SLS_ENDPOINT === undefined) return
@@ -121,6 +124,9 @@ function endpoint({ values }: Known, { warnings }: Findings): void {
     warnings.push(
       'SLS_ENDPOINT starts with the project. Set the endpoint without it; the project is added to every request',
     )
+  }
+  if (REGION.test(hostname)) {
+    warnings.push(`SLS_ENDPOINT is a region: the endpoint of Log Service there is ${hostname}.log.aliyuncs.com`)
   }
   const region = regionOf(SLS_ENDPOINT)
   if (SLS_REGION !== undefined && region !== undefined && region !== SLS_REGION) {

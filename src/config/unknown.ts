@@ -2,6 +2,7 @@ import { nearest } from '../core/nearest.ts'
 import type { Environment } from './environment.ts'
 import { fileVariable } from './given.ts'
 import { shown } from './problems.ts'
+import type { SettingName } from './settings.ts'
 import { SETTING_NAMES } from './settings.ts'
 
 const OURS = /^(?:SLS|SPLUNK_HEC|SPLUNK_SEARCH|FILTER|EVENT|SYSLOG|BRIDGE)_/
@@ -46,9 +47,26 @@ function isServiceLink(name: string, value: string): boolean {
   return name.endsWith('_PORT') && /^(tcp|udp|sctp):\/\//.test(value)
 }
 
+/** As the libraries and tools of Log Service and Splunk call the same. */
+const OTHER_NAMES: Readonly<Record<string, SettingName>> = {
+  SLS_ACCESS_KEY: 'SLS_AK_ID',
+  SLS_ACCESS_KEY_ID: 'SLS_AK_ID',
+  SLS_ACCESS_KEY_SECRET: 'SLS_AK_KEY',
+  SLS_AK_SECRET: 'SLS_AK_KEY',
+  SLS_CONSUMER_GROUP: 'SLS_CG',
+  SLS_TOPICS: 'FILTER_TOPICS',
+  SPLUNK_URL: 'SPLUNK_HEC_URL',
+  HEC_URL: 'SPLUNK_HEC_URL',
+  HEC_TOKEN: 'SPLUNK_HEC_TOKEN',
+}
+
 function question(name: string): string {
   const candidates = name.endsWith('_FILE') ? KNOWN : SETTING_NAMES
-  const meant = nearest(name, candidates) ?? candidates.find((known) => isPartOf(name, known)) ?? withSameEnding(name)
+  const meant =
+    OTHER_NAMES[name] ??
+    nearest(name, candidates) ??
+    candidates.find((known) => isPartOf(name, known)) ??
+    withSameEnding(name)
   return meant === undefined ? '' : `; did you mean ${meant}?`
 }
 

@@ -9,6 +9,7 @@ import {
   mkdtempSync,
   openSync,
   readdirSync,
+  readFileSync,
   readlinkSync,
   readSync,
   rmSync,
@@ -367,6 +368,29 @@ test('the demo says in one line that it can make no temporary folder', async () 
   const demo = startCommand(['demo'], { TMPDIR: './none' })
   expect((await demo.exited).code).toBe(1)
   expect(demo.stderr).toMatch(/^sls-siem-bridge demo: cannot make a temporary folder: .*\n {2}→ set TMPDIR .*\n$/)
+})
+
+test('the demo says in one line that the disk has no room, before it starts anything', () => {
+  // A limit of 512 blocks for a file stands for a full disk.
+  const demo = spawnSync('sh', ['-c', 'ulimit -f 512; exec "$@"', 'sh', process.execPath, MAIN, 'demo'], {
+    env: cleanEnvironment(),
+    encoding: 'utf8',
+  })
+  expect(demo.stderr).toBe(
+    'sls-siem-bridge demo: cannot make a temporary folder: EFBIG: file too large, write\n  → set TMPDIR to a folder that this user may write, on a disk with 1 MB of room\n',
+  )
+  expect([demo.status, demo.stdout]).toEqual([1, ''])
+})
+
+test.for(['start', 'demo'])('npm run %s builds first what is not built', (script) => {
+  const folder = mkdtempSync(join(tmpdir(), 'commands-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const { scripts } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+  const build = 'mkdir dist && echo "console.log(process.argv[2])" >dist/main.js && echo built'
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ scripts: { ...scripts, build } }))
+  const run = () => spawnSync('npm', ['run', '--silent', script], { cwd: folder, encoding: 'utf8' }).stdout
+  const word = script === 'start' ? 'run' : script
+  expect([run(), run()]).toEqual([`built\n${word}\n`, `${word}\n`])
 })
 
 test('the stand-ins take their secrets from files, and do not print them', async () => {

@@ -98,6 +98,65 @@ warning: SPLUNK_TOKEN in .env is not a variable of this program, and has no effe
     })
   })
 
+  test('names of other tools, and a name that stands twice', async () => {
+    const { SLS_AK_ID, SLS_AK_KEY, SLS_CG, SPLUNK_HEC_TOKEN, ...others } = COMPLETE
+    const theirs = { SLS_ACCESS_KEY_ID: 'id', SLS_ACCESS_KEY_SECRET: 'x', SLS_CONSUMER_GROUP: 'siem', HEC_TOKEN: 'x' }
+    const env = `${lines({ ...others, ...theirs })}SLS_PROJECT=other\n`
+    const { stdout, stderr } = await said(['check', '--static'], { '.env': env })
+    expect(stdout).toBe('not ready: 4 failed\n')
+    expect(stderr.split('\n\n').slice(-5)).toEqual([
+      'warning: SLS_PROJECT stands in .env more than once, on lines 2, 9: the last one counts',
+      'warning: SLS_ACCESS_KEY_ID is not a variable of this program; did you mean SLS_AK_ID?',
+      'warning: SLS_ACCESS_KEY_SECRET is not a variable of this program; did you mean SLS_AK_KEY?',
+      'warning: SLS_CONSUMER_GROUP is not a variable of this program; did you mean SLS_CG?',
+      'warning: HEC_TOKEN in .env is not a variable of this program, and has no effect; did you mean SPLUNK_HEC_TOKEN?\n',
+    ])
+  })
+
+  test('typographic quotes, and a page of Splunk Web', async () => {
+    const env = lines({
+      ...COMPLETE,
+      SPLUNK_HEC_URL: 'https://splunk.example.com:8000/en-US/app/search',
+      SPLUNK_HEC_TOKEN: '“a-token”',
+    })
+    expect((await said(['check', '--static'], { '.env': env })).stderr).toBe(`The configuration has 2 problems:
+
+  SPLUNK_HEC_URL=https://splunk.example.com:8000/en-US/app/search
+      is an address of Splunk Web: the collector has a port of its own, mostly https://splunk.example.com:8088
+      allowed: http:// or https:// URL of the collector, several separated by commas; no credentials, query or fragment
+      example: SPLUNK_HEC_URL=https://splunk.example.com:8088
+
+  SPLUNK_HEC_TOKEN
+      is wrapped in typographic quotes: give the value alone
+      allowed: printable ASCII without spaces; the token alone
+      example: SPLUNK_HEC_TOKEN=00000000-0000-0000-0000-000000000000
+
+docs/configuration.md describes every variable.
+Settings come from: FOLDER/.env, and the environment.
+`)
+  })
+
+  test('a region in place of its endpoint', async () => {
+    const env = lines({ ...COMPLETE, SLS_ENDPOINT: 'cn-hangzhou' })
+    expect((await said(['check', '--static'], { '.env': env })).stdout).toContain(
+      'warn  configuration          SLS_ENDPOINT is a region: the endpoint of Log Service there is cn-hangzhou.log.aliyuncs.com\n',
+    )
+  })
+
+  test('.env given as the configuration file is one problem', async () => {
+    expect(
+      (await said(['check', '--static', '--config', '.env'], { '.env': lines(COMPLETE) })).stderr,
+    ).toBe(`The configuration has a problem:
+
+  .env:1:1
+      is text, not a map
+      allowed: a map
+
+docs/configuration-file.md describes every key.
+Settings come from: FOLDER/.env, and the environment.
+`)
+  })
+
   test('a variable of the environment that counts more is named, without its value', async () => {
     const { code, stdout } = await said(['check', '--static'], { '.env': lines(COMPLETE) }, { SLS_CG: 'siem-2' })
     expect(stdout).toBe(
@@ -239,6 +298,7 @@ describe('check blames what is wrong, and nothing else', () => {
       said(['check'], {}, { ...env, SLS_PROJECT: 'nosuch' }),
       said(['check'], {}, { ...env, SLS_LOGSTORE: 'nosuch' }),
       said(['check'], {}, { ...env, SLS_AK_ID: 'LTAIwrong' }),
+      said(['check'], {}, { ...env, SLS_ENDPOINT: 'cn-hangzhou-intranet.log.invalid' }),
     ])
     await Promise.all([hec.close(), sls.close()])
     const host = (url: string) => new URL(url).host
@@ -267,12 +327,19 @@ describe('check blames what is wrong, and nothing else', () => {
       [
         'FAIL  SLS logstore           ListShards failed: logstore nosuch does not exist (LogStoreNotExist, HTTP 404, request ID)',
         advice('Check SLS_LOGSTORE: project emulator has no logstore nosuch.'),
-        `not ready: 1 failed; not tried: ${others}`,
+        `not ready: 1 failed; not tried: ${others.replace('SLS logstore, ', '')}`,
       ],
       [
         'FAIL  SLS credentials        ListShards failed: the access key id LTAIwrong does not exist (InvalidAccessKeyId, HTTP 401, request ID)',
         advice('Check SLS_AK_ID: the access key does not exist, is disabled, or was cut when copied.'),
         `not ready: 1 failed; not tried: ${others}`,
+      ],
+      [
+        expect.stringMatching(/^FAIL {2}SLS address .* failed: (its name does not resolve|no name server answers) /),
+        advice(
+          'The -intranet endpoint answers only inside a VPC of its region. Elsewhere, SLS_ENDPOINT is cn-hangzhou.log.invalid.',
+        ),
+        `not ready: 1 failed; not tried: SLS clock, SLS credentials, ${others}`,
       ],
     ])
   })

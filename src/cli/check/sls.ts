@@ -124,9 +124,7 @@ async function greet({ sls, proxies }: LogstoreEnd, signal: AbortSignal): Promis
     throw new Fault('transient', fault.message, {
       code: 'unreachable',
       cause: error,
-      advice:
-        fault.advice ??
-        'Check SLS_ENDPOINT, DNS and the network of this machine. Inside a VPC use the -intranet endpoint.',
+      advice: adviceOfNetwork(host, fault.advice),
     })
   })
   // The headers are enough, and the body may have no end.
@@ -134,6 +132,14 @@ async function greet({ sls, proxies }: LogstoreEnd, signal: AbortSignal): Promis
   const at = Date.now()
   await connections.end()
   return { host, headers, at }
+}
+
+function adviceOfNetwork(host: string, advice?: string): string {
+  if (/-intranet\./.test(host)) {
+    const elsewhere = host.replace('-intranet.', '.')
+    return `The -intranet endpoint answers only inside a VPC of its region. Elsewhere, SLS_ENDPOINT is ${elsewhere}.`
+  }
+  return advice ?? 'Check SLS_ENDPOINT, DNS and the network of this machine. Inside a VPC use the -intranet endpoint.'
 }
 
 function clockSkew({ headers, at }: Greeting): Finding {

@@ -23,6 +23,8 @@ interface BesideFile {
 
 /** The file and the environment must not both say where logs come from and go to. */
 export function twoTruths({ path, env, root, quoted }: BesideFile): Problem[] {
+  // A file that says nothing is the wrong one.
+  if (entriesOf(root).size === 0) return []
   const sources = [...entriesOf(entriesOf(root).get('sources')?.value).values()]
   const hasNone = ({ value }: { value: Written }) => textOf(entriesOf(value).get('credentials')?.value) === undefined
   // While no source can be read, none is known to do without the credentials of the environment.

@@ -14,7 +14,13 @@ function withDotEnv(content: string, processEnv: Record<string, string> = {}) {
 test('without a .env the environment is that of the process', () => {
   const { directory } = temporaryFiles()
   const origin = `there is no ${directory}/.env: the environment alone counts`
-  expect(readEnvironment({ A: '1' }, directory)).toEqual({ env: { A: '1' }, problems: [], inFile: [], origin })
+  expect(readEnvironment({ A: '1' }, directory)).toEqual({
+    env: { A: '1' },
+    problems: [],
+    warnings: [],
+    inFile: [],
+    origin,
+  })
 })
 
 test('a .env adds what the process does not have', () => {
@@ -64,6 +70,15 @@ test.each([
   expect(withDotEnv(`${name}=/path`, { [other]: 'x' }).env).toEqual({ [name]: '/path', [other]: 'x' })
   expect(withDotEnv(`${name}=/path`, { [`${name}_FILE`]: '/run/name' }).env).toEqual({ [`${name}_FILE`]: '/run/name' })
   expect(withDotEnv(`${name}_FILE=/run/name`, { [name]: '/path' }).env).toEqual({ [name]: '/path' })
+})
+
+test('a name that stands twice is told with its lines, and the last one counts', () => {
+  const { env, warnings } = withDotEnv('A=1\nB="x\nA=no name in quotes\n"\n# A=3\nexport A=2\nC=1\nB=y\n')
+  expect(env['A']).toBe('2')
+  expect(warnings).toEqual([
+    'A stands in .env more than once, on lines 1, 6: the last one counts',
+    'B stands in .env more than once, on lines 2, 8: the last one counts',
+  ])
 })
 
 test('a byte order mark is not part of the first name', () => {
