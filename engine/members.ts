@@ -45,7 +45,7 @@ const ODD_FIELD: u32 = 0xffff
 const MOST_FIELDS: u32 = 256
 
 const MOST_MEMBERS: usize = 512
-/** Key, text from and to, whether a column took it unchanged. */
+/** Record of its name, text from and to, whether a column took it unchanged. */
 const MEMBER_BYTES: usize = 16
 const MEMBERS: usize = memory.data(512 * 16, 16)
 export let memberCount: usize = 0
@@ -114,7 +114,7 @@ export function readMembers(from: usize, end: usize): bool {
     at = readValue(at + <usize>load<u32>(record, NAME_LENGTH) + 3, end)
     if (at === 0) return false
     const member = MEMBERS + memberCount++ * MEMBER_BYTES
-    store<u32>(member, load<u32>(record, NAME_KEY))
+    store<u32>(member, <u32>record)
     store<u32>(member, <u32>textAt, 4)
     store<u32>(member, <u32>textEnd, 8)
     store<u32>(member, 0, 12)
@@ -142,8 +142,21 @@ function readValue(from: usize, end: usize): usize {
   return at
 }
 
-export function memberKey(index: usize): usize {
+function memberRecord(index: usize): usize {
   return <usize>load<u32>(MEMBERS + index * MEMBER_BYTES)
+}
+
+/** The key of a content of its name. */
+export function memberKey(index: usize): usize {
+  return <usize>load<u32>(memberRecord(index), NAME_KEY)
+}
+
+export function memberName(index: usize): usize {
+  return <usize>load<u32>(memberRecord(index), NAME_AT)
+}
+
+export function memberNameLength(index: usize): usize {
+  return <usize>load<u32>(memberRecord(index), NAME_LENGTH)
 }
 
 export function memberAt(index: usize): usize {

@@ -20,6 +20,7 @@ import {
   stamp,
   takeMember,
 } from './members.ts'
+import { endPayload, hasRoom, PAYLOAD } from './payload.ts'
 import { isAddress, readAt, readEnd, readSeconds, readTime } from './siem-reading.ts'
 import { CEF, clearEndsOddly, endsOddly, LEEF, writeHeaderText, writeValue } from './siem-text.ts'
 import { ask, meaning } from './words.ts'
@@ -91,10 +92,6 @@ const NOTHING: u32 = 1
 const FIRST_LEVEL: u32 = 1
 const MOST_CLASS: usize = 255
 const MOST_NAME: usize = 512
-
-const PAYLOAD_BYTES: usize = 144 * 1024
-export const PAYLOAD: usize = memory.data(144 * 1024 + 64, 16)
-export let payloadEnd: usize = 0
 
 const MOST_KEYS: u32 = 16_384
 const TAKEN: usize = memory.data(16_384 * 4, 16)
@@ -285,13 +282,8 @@ export function writeEvent(): bool {
   out = writeMembers(out)
   if (out === 0 || !hasRoom(out, idEnd - idAt)) return false
   out = copy(out, idKeyAt, idKeyLength)
-  payloadEnd = writeValue(out, idAt, idEnd, format)
+  endPayload(writeValue(out, idAt, idEnd, format))
   return !endsOddly
-}
-
-/** Whether a text of this length, escaped, and a key have room. */
-function hasRoom(out: usize, length: usize): bool {
-  return length * 2 + <usize>1_024 <= PAYLOAD + PAYLOAD_BYTES - out
 }
 
 function findNames(): bool {

@@ -1,17 +1,10 @@
+import { configureContents, fieldAt, separatorAt, writeField, writeKeyValues } from './contents.ts'
 import { copy } from './copy.ts'
 import { writeDecimal } from './digits.ts'
 import { cutEnvelope, eventAt, eventEnd, idAt, idEnd } from './envelope.ts'
-import { forgetEvents } from './members.ts'
-import {
-  configureSiem,
-  forgetKeys,
-  PAYLOAD,
-  payloadEnd,
-  readKind,
-  setNextKey,
-  syslogSeverity,
-  writeEvent,
-} from './siem.ts'
+import { forgetEvents, readMembers } from './members.ts'
+import { PAYLOAD, payloadEnd } from './payload.ts'
+import { configureSiem, forgetKeys, readKind, setNextKey, syslogSeverity, writeEvent } from './siem.ts'
 import {
   configureHead,
   finishAt,
@@ -27,7 +20,9 @@ import {
 import { askNothing, forgetWords, handedAt, keep, learn, lengthAsked, spaceAsked, wordAsked } from './words.ts'
 
 export {
+  configureContents,
   configureSiem,
+  fieldAt,
   finishAt,
   handedAt,
   keep,
@@ -35,13 +30,14 @@ export {
   lengthAsked,
   middleAt,
   minuteAt,
+  separatorAt,
   setNextKey,
   spaceAsked,
   timeAsked,
   wordAsked,
 }
 
-// Turns HEC envelopes into syslog frames with payloads of JSON, CEF or LEEF (RFC 5424, RFC 3164, RFC 6587).
+// Turns HEC envelopes into syslog frames with payloads of each format (RFC 5424, RFC 3164, RFC 6587).
 // src/sinks/syslog/message.ts says what a message is, and makes those that are left to the host.
 
 // Around a message stand a line end behind it, its length before it, or both and a command of RELP.
@@ -49,8 +45,10 @@ const LINES: u32 = 0
 const COUNTS: u32 = 1
 let framing: u32 = LINES
 let maxBytes: usize = 0
-/** By the host's number. */
+/** By the host's numbers; between them are CEF and LEEF. */
 const JSON_EVENTS: u32 = 0
+const KEY_VALUES: u32 = 3
+const ONE_FIELD: u32 = 4
 let format: u32 = JSON_EVENTS
 /** 0–7, or `AUTO`: by what the log says. */
 let severity: u32 = 0
@@ -136,15 +134,17 @@ export function frame(from: usize, base: usize, ends: usize, count: usize, out: 
 
 function writeFrame(from: usize, to: usize, out: usize, stop: usize, number: u32): usize {
   if (!cutEnvelope(from, to)) return 0
-  const isEvent = format !== JSON_EVENTS
-  if ((isEvent || severity === AUTO) && !readKind()) return 0
+  const isJson = format === JSON_EVENTS
+  if (severity === AUTO || (!isJson && format < KEY_VALUES)) {
+    if (!readKind()) return 0
+  } else if (!isJson && !readMembers(eventAt, eventEnd)) return 0
   const header = hasHead() ? writeHead(severity === AUTO ? syslogSeverity : severity) : 0
   if (hasHead() && header === 0) return 0
-  if (isEvent && !writeEvent()) return 0
+  if (!isJson && !writePayload()) return 0
   let payload = eventAt
   let length = eventEnd - eventAt
   let more: usize = 0
-  if (isEvent) {
+  if (!isJson) {
     payload = PAYLOAD
     length = payloadEnd - PAYLOAD
   } else if (!hasId() && load<u8>(eventAt) === 0x7b) {
@@ -164,10 +164,15 @@ function writeFrame(from: usize, to: usize, out: usize, stop: usize, number: u32
     store<u8>(at++, 0x20)
   }
   at = copy(at, HEADER, header)
-  at = framing === LINES && !isEvent ? copyOnOneLine(at, payload, payload + length) : copy(at, payload, length)
+  at = framing === LINES && isJson ? copyOnOneLine(at, payload, payload + length) : copy(at, payload, length)
   if (more > 0) at = writeMember(at - 1)
   if (framing !== COUNTS) store<u8>(at++, 0x0a)
   return at
+}
+
+function writePayload(): bool {
+  if (format === KEY_VALUES) return writeKeyValues(!hasId())
+  return format === ONE_FIELD ? writeField() : writeEvent()
 }
 
 /** The id as the last member of the event, in place of its closing brace. */

@@ -61,8 +61,8 @@ export const BRIDGE = {
   syslogRelp: bridge('bridge, syslog, json over RELP', 150, { syslog: 'relp' }),
   syslogCef: bridge('bridge, syslog, cef over TCP', 200, { syslog: 'tcp', env: { SYSLOG_FORMAT: 'cef' } }),
   syslogLeef: bridge('bridge, syslog, leef over TCP', 200, { syslog: 'tcp', env: { SYSLOG_FORMAT: 'leef' } }),
-  syslogKv: bridge('bridge, syslog, kv over TCP', 60, { syslog: 'tcp', env: { SYSLOG_FORMAT: 'kv' } }),
-  syslogRaw: bridge('bridge, syslog, raw over TCP', 60, {
+  syslogKv: bridge('bridge, syslog, kv over TCP', 200, { syslog: 'tcp', env: { SYSLOG_FORMAT: 'kv' } }),
+  syslogRaw: bridge('bridge, syslog, raw over TCP', 200, {
     ...{ syslog: 'tcp', env: { SYSLOG_FORMAT: 'raw' }, envOf: (kind) => ({ SYSLOG_RAW_FIELD: LINES[kind] }) },
   }),
   twoPlain: bridge('bridge, two replicas', 300, { env: PLAIN, replicas: 2 }),

@@ -14,6 +14,10 @@ interface Exports extends Pupil {
   finishAt(): number
   /** Header, eight times the facility, severity, lengths of both texts, format, framing, most bytes of a message. */
   configure(...numbers: number[]): void
+  /** Addresses of the separator of `kv` and of the name of the one content, and their lengths. */
+  separatorAt(): number
+  fieldAt(): number
+  configureContents(separator: number, field: number): void
   frame(from: number, base: number, ends: number, count: number, out: number, stop: number, number: number): number
   framesEnd(): number
   /** Whether it stopped because a frame might not have fitted. */
@@ -39,9 +43,11 @@ const MOST_BYTES = 128 * 1024
 /** By their number in the kernel. */
 const FRAMINGS: readonly FramerOptions['framing'][] = ['lf', 'octet', 'relp']
 const HEADERS: readonly FramerOptions['header'][] = ['none', 'rfc5424', 'rfc3164']
-const FORMATS = ['json', 'cef', 'leef'] as const
-type Format = (typeof FORMATS)[number]
+const FORMATS: readonly FramerOptions['format'][] = ['json', 'cef', 'leef', 'kv', 'raw']
+type Format = FramerOptions['format']
 const AUTO = 8
+/** Bytes of a configured text that the kernel has room for. */
+const LONGEST_TEXT = 200
 /** The space of a word that is a minute. */
 const MINUTE = 5
 /** An event that asks for more words is the host's. */
@@ -80,8 +86,8 @@ export class FrameKernel {
   }
 
   /** `null` where it cannot run, or does not make messages like these. */
-  static for({ format }: FramerOptions): FrameKernel | null {
-    if (format === 'kv' || format === 'raw') return null
+  static for({ format, kvSeparator, rawField }: FramerOptions): FrameKernel | null {
+    if ([kvSeparator, rawField].some((text) => Buffer.byteLength(text) > LONGEST_TEXT)) return null
     try {
       const kernel = shared.get(format) ?? new FrameKernel(format)
       shared.set(format, kernel)
@@ -150,11 +156,12 @@ export class FrameKernel {
 
   #configure(options: FramerOptions, shard: number): void {
     if (this.#configured?.options === options && this.#configured.shard === shard) return
-    const { middleAt, finishAt, configure } = this.#exports
+    const { middleAt, finishAt, separatorAt, fieldAt, configure, configureContents } = this.#exports
     const { middle, finish } = constantTexts(options, shard)
     const put = (text: string, at: number): number => this.#bytes.write(text, at)
     const lengths = [put(middle, middleAt()), put(finish, finishAt())] as const
-    const { header, framing, maxBytes, facility, severity, timezone } = options
+    const { header, framing, maxBytes, facility, severity, timezone, kvSeparator, rawField } = options
+    configureContents(put(kvSeparator, separatorAt()), put(rawField, fieldAt()))
     const numbers = [HEADERS.indexOf(header), facility * 8, severity === 'auto' ? AUTO : severity] as const
     configure(...numbers, ...lengths, FORMATS.indexOf(this.#format), FRAMINGS.indexOf(framing), maxBytes)
     const time = this.#configured?.options === options ? this.#configured.time : new LegacyTime(timezone)

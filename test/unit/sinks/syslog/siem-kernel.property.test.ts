@@ -9,7 +9,7 @@ import type { FramerOptions } from '../../../../src/sinks/syslog/message.ts'
 import { PRODUCTS } from '../../../../src/sinks/syslog/products.ts'
 import { envelopes, MESSAGES } from './syslog-bench.ts'
 
-// The kernel's messages of CEF and LEEF, and its severities, are compared with those in TypeScript.
+// The kernel's messages of every format, and its severities, are compared with those in TypeScript.
 
 const RUNS = 1_500
 
@@ -181,7 +181,8 @@ const batches = fc
   .map(envelopes)
 const options: fc.Arbitrary<FramerOptions> = fc
   .record({
-    format: fc.constantFrom('cef' as const, 'leef' as const, 'json' as const),
+    format: fc.constantFrom('cef' as const, 'leef' as const, 'json' as const, 'kv' as const, 'raw' as const),
+    rawField: fc.constantFrom('event', 'ab'),
     header: fc.constantFrom('rfc5424' as const, 'rfc3164' as const, 'none' as const),
     framing: fc.constantFrom('octet' as const, 'lf' as const, 'relp' as const),
     severity: fc.constantFrom('auto' as const, 5),
@@ -199,6 +200,7 @@ function framed(batch: Batch, some: FramerOptions, kernel: FrameKernel | null) {
     bytes: Buffer.concat(pieces.map(({ bytes }) => bytes)).toString(),
     indexes: pieces.flatMap(({ indexes }) => indexes),
     cut: pieces.flatMap(({ cut }) => cut),
+    asJson: pieces.flatMap(({ asJson }) => asJson),
     oversized,
   }
 }
@@ -216,9 +218,9 @@ const logs = {
   ...Object.fromEntries(SAMPLE_KINDS.map((kind) => [kind, new SampleLogs(1).group(kind, 20)])),
   ...Object.fromEntries(SOURCE_KINDS.map((kind) => [kind, new SourceLogs(1).group(kind, 20)])),
 }
-const BOTH = ['cef', 'leef'] as const
+const FORMATS = ['cef', 'leef', 'kv'] as const
 
-test.each(Object.entries(logs).flatMap(([kind, group]) => BOTH.map((format) => [kind, format, group] as const)))(
+test.each(Object.entries(logs).flatMap(([kind, group]) => FORMATS.map((format) => [kind, format, group] as const)))(
   'logs of %s as %s are left to nobody',
   (_, format, { topic, source, tags, logs: all }) => {
     const batch = envelopes(
@@ -235,3 +237,31 @@ test.each(Object.entries(logs).flatMap(([kind, group]) => BOTH.map((format) => [
     expect(count).toBe(batch.count)
   },
 )
+
+test('the tables of products keep to what the kernel knows', () => {
+  for (const { name, columns, inside } of PRODUCTS) {
+    for (const [at, { cef, leef }] of columns.entries()) {
+      expect([name, at, cef === 'rt' || leef === 'devTime']).toEqual([
+        name,
+        at,
+        cef === 'rt' && leef === 'devTime' && at === 0,
+      ])
+    }
+    expect([undefined, 'event'], name).toContain(inside)
+  }
+  for (const path of PATHS) expect(path).not.toMatch(/\.(?!0$)\d+/)
+})
+
+test('a kernel that is full of words forgets them, and goes on', () => {
+  const some: FramerOptions = { ...MESSAGES, format: 'cef', framing: 'octet' }
+  const kernel = FrameKernel.for(some)
+  for (let round = 0; round < 30; round++) {
+    const batch = envelopes(
+      Array.from({ length: 20 }, (_, n) => ({
+        id: `audit:3:170:${n}`,
+        event: Object.fromEntries(Array.from({ length: 30 }, (_, m) => [`name${round}x${n}x${m}`, 'x'])),
+      })),
+    )
+    expect(framed(batch, some, kernel)).toEqual(framed(batch, some, null))
+  }
+})
