@@ -78,6 +78,11 @@ const ACTION: ValueTests = {
   hang: yesOrNo,
 }
 
+const MATCHED: ValueTest = {
+  allows: (value) => [value].flat().every((each) => ['string', 'number', 'boolean'].includes(typeof each)),
+  allowed: 'a text, a number, true, false, or a list of these',
+}
+
 const COUNT = whole(0, Number.MAX_SAFE_INTEGER)
 const RULE: ValueTests = {
   id: text,
@@ -101,7 +106,7 @@ export function problemOf<Action extends FaultAction>(
   const { match = {} } = rule
   return (
     wrongIn('key', rule, RULE) ??
-    wrongIn('attribute', match, Object.fromEntries(words.attributes.map((name) => [name, anything]))) ??
+    wrongIn('attribute', match, Object.fromEntries(words.attributes.map((name) => [name, MATCHED]))) ??
     wrongIn('action', rule.action, { ...ACTION, ...words.actions }) ??
     words.refuse?.(rule)
   )

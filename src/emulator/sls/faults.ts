@@ -60,10 +60,13 @@ export function attributesOf(call: SlsCall): Record<string, unknown> {
   return attributes
 }
 
-function checkpointOf(body: Buffer): { shard?: unknown; checkpoint?: unknown } {
+function checkpointOf(body: Buffer): { shard?: unknown; checkpoint?: string } {
   try {
-    const { shard, checkpoint } = JSON.parse(body.toString())
-    return { shard, checkpoint }
+    const { shard, checkpoint } = Object(JSON.parse(body.toString())) as Record<string, unknown>
+    return {
+      ...(['number', 'string'].includes(typeof shard) && { shard }),
+      ...(typeof checkpoint === 'string' && { checkpoint }),
+    }
   } catch {
     // Malformed on purpose or not: the handler will say so; such a request just has no shard to match.
     return {}

@@ -138,6 +138,15 @@ test.each([
   expect((await send(hec.port, { path: '/_receiver/state' })).status).toBe(200)
 })
 
+test.each(DOORS)('%s refuses a fault whose match no request can have', async (_, port, prefix) => {
+  for (const value of [{ toString: 'x' }, [{ toString: 1 }], null, [null], [['a', {}]]]) {
+    const body = JSON.stringify({ match: { method: value }, action: { hang: true } })
+    const answer = await send(port(), { method: 'POST', path: `${prefix}faults`, body })
+    expect([answer.status, answer.body]).toEqual([400, expect.stringContaining('method must be a text, a number')])
+    await send(port(), { path: '/services/collector/health', headers: { host: 'proj.localhost' } })
+  }
+})
+
 test('an emulator that asks for no signature answers no web page', async () => {
   await using open = await startSlsEmulator({ strictSignatures: false, projects: { proj: { logs: {} } } })
   const path = '/logstores/logs/shards'

@@ -213,6 +213,22 @@ describe('faults of the SLS emulator', () => {
     expect((await put()).code).toBe('ok')
   })
 
+  test('a checkpoint of any form meets rules about checkpoints, and ends no server', async () => {
+    emulator.faults.add({ match: { shard: 7, checkpoint: 'x' }, times: 0, action: { status: 500 } })
+    const path = '/logstores/audit/consumergroups'
+    await send(emulator, { method: 'POST', path, body: '{"consumerGroup":"cg","timeout":60,"order":false}' })
+    const query = { type: 'checkpoint', consumer: 'a' }
+    for (const body of [
+      '{"shard":{"toString":1},"checkpoint":{"toString":1}}',
+      '{"shard":7,"checkpoint":[{}]}',
+      'null',
+      '7',
+    ]) {
+      const { status, code } = await send(emulator, { method: 'POST', path: `${path}/cg`, query, body })
+      expect([status, code]).toEqual([400, 'JsonInfoInvalid'])
+    }
+  })
+
   test('checkpoints and heartbeats match by shard, consumer and force', async () => {
     const path = '/logstores/audit/consumergroups'
     const body = JSON.stringify({ consumerGroup: 'cg', timeout: 60, order: false })
