@@ -35,7 +35,20 @@ export interface Findings {
 /** Checks that need more than one variable, or a file. */
 export function crossCheck(known: Known): Findings {
   const findings: Findings = { problems: [], warnings: [] }
-  for (const rule of [accessKey, vendorCredentials, endpoint, start, ack, sizes, udp, encryption, tls, paths, shutdown])
+  for (const rule of [
+    accessKey,
+    vendorCredentials,
+    endpoint,
+    start,
+    ack,
+    sizes,
+    udp,
+    ports,
+    encryption,
+    tls,
+    paths,
+    shutdown,
+  ])
     rule(known, findings)
   findings.warnings.push(...exposedFiles(known.given))
   return findings
@@ -57,6 +70,9 @@ function problem({ given }: Known, name: SettingName, text: string, allowed: str
   }
 }
 
+/** Of a user, and of temporary credentials. Secrets have 30 characters or more, and no such beginning. */
+const ACCESS_KEY_ID = /^(?:LTAI|STS\.)\w{12,}$/
+
 function accessKey(known: Known, { problems }: Findings): void {
   const { credentials, given } = known
   const extra = ACCESS_KEY_SETTINGS.find((name) => given.has(name))
@@ -65,6 +81,11 @@ function accessKey(known: Known, { problems }: Findings): void {
     const allowed = 'access_key; or another source, without SLS_AK_ID, SLS_AK_KEY and SLS_STS_TOKEN'
     problems.push(problem(known, 'SLS_CREDENTIALS', text, allowed))
     return
+  }
+  const { SLS_AK_ID: id, SLS_AK_KEY: key } = known.values
+  if (id !== undefined && !ACCESS_KEY_ID.test(id) && ACCESS_KEY_ID.test(key?.reveal() ?? '')) {
+    // The service would tell the secret back, as an id that does not exist.
+    problems.push(problem(known, 'SLS_AK_KEY', 'is an access key id: it and SLS_AK_ID are swapped', 'the secret'))
   }
   const pair = wasGiven(known, 'SLS_AK_ID') || wasGiven(known, 'SLS_AK_KEY')
   if (known.given.has('SLS_STS_TOKEN') && !pair) {
@@ -199,6 +220,22 @@ function udp(known: Known, { problems, warnings }: Findings): void {
         '1400',
       ),
     )
+  }
+}
+
+/** As Splunk is installed. */
+const OTHER_PORTS: Readonly<Record<string, string>> = {
+  8000: 'Splunk Web',
+  8089: "Splunk's management",
+  9997: "Splunk's forwarders",
+}
+
+function ports({ values }: Known, { warnings }: Findings): void {
+  for (const base of values.SPLUNK_HEC_URL ?? []) {
+    const { port } = new URL(base)
+    const other = OTHER_PORTS[port]
+    if (other === undefined) continue
+    warnings.push(`SPLUNK_HEC_URL: ${port} is mostly the port of ${other}. HEC has 8088, and 443 on Splunk Cloud`)
   }
 }
 

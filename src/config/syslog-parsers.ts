@@ -49,7 +49,10 @@ export const syslogUrls: Parser<readonly string[]> = {
       const [, scheme = '', host = '', port] =
         /^([a-z+]+):\/\/([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::(\d{1,5}))?\/?$/.exec(item) ?? []
       const known = SYSLOG_PORTS[scheme]
-      if (known === undefined) return { refused: `is not such a URL: ${shown(item)}` }
+      if (known === undefined) {
+        const meant = item.includes('://') ? '' : `; write tcp://${shown(item)} or another of these`
+        return { refused: `is not such a URL: ${shown(item)}${meant}` }
+      }
       const number = port === undefined ? known : Number(port)
       if (number < 1 || number > 65_535) return { refused: `has a port that is not from 1 to 65535: ${shown(item)}` }
       targets.add(`${scheme}://${host}:${number}`)

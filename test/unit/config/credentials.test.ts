@@ -34,6 +34,19 @@ describe('without SLS_CREDENTIALS', () => {
     for (const { problem } of problems) expect(problem).toContain('SLS_CREDENTIALS')
   })
 
+  test('a pair that is swapped is a problem before the service could tell the secret back', () => {
+    const swapped = { SLS_AK_ID: 'GkV9hushhushhushhushhushhush01', SLS_AK_KEY: 'LTAI5tExampleExample' }
+    expect(refused(swapped)).toEqual([
+      {
+        variable: 'SLS_AK_KEY',
+        problem: 'is an access key id: it and SLS_AK_ID are swapped',
+        allowed: 'the secret',
+        example: 'SLS_AK_KEY=your-access-key-secret',
+      },
+    ])
+    expect(sourceOf({ SLS_AK_ID: 'LTAI5tExampleExample', SLS_AK_KEY: 'LTAI5tExampleExample' })).toBe('access_key')
+  })
+
   test('half a pair is a problem, and no other source is tried', () => {
     expect(blamed({ SLS_AK_KEY: undefined, ...URI })).toEqual(['SLS_AK_KEY'])
     expect(blamed({ ...NO_PAIR, ...URI, SLS_STS_TOKEN: 'token' })).toEqual(['SLS_AK_ID', 'SLS_AK_KEY', 'SLS_STS_TOKEN'])

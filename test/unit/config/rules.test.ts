@@ -370,3 +370,11 @@ describe('paths', () => {
     expect(blamed({ LOG_FILE: '/dev/null' })).toEqual(['LOG_FILE'])
   })
 })
+
+test.each([
+  ['https://splunk:8089', /^SPLUNK_HEC_URL: 8089 is mostly the port of Splunk's management\. HEC has 8088, /],
+  ['https://splunk:8000/splunk/services/collector', /^SPLUNK_HEC_URL: 8000 is mostly the port of Splunk Web\. /],
+])('a port of Splunk that is not the collector’s is a warning: %s', (url, warning) => {
+  expect(accepted({ SPLUNK_HEC_URL: url }).warnings).toEqual([expect.stringMatching(warning)])
+  expect(accepted({ SPLUNK_HEC_URL: 'https://splunk:8088,https://splunk' }).warnings).toEqual([])
+})

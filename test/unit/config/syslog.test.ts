@@ -16,6 +16,12 @@ const sinkOf = (env: Record<string, string>) => {
 }
 
 describe('SYSLOG_URL', () => {
+  test('without a scheme shows how it could be written', () => {
+    expect(syslogUrls.parse('siem:514')).toEqual({
+      refused: 'is not such a URL: siem:514; write tcp://siem:514 or another of these',
+    })
+  })
+
   test('is enough for a sink with the defaults of the contract', () => {
     expect(sinkOf({})).toEqual({
       ...{ type: 'syslog', name: 'syslog', urls: ['tcp://siem.example.com:514'] },
