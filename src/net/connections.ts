@@ -15,6 +15,8 @@ export interface ConnectionsOptions extends Omit<Client.Options, 'connect'> {
   connect: ConnectorOptions
   /** A connection older than this is not used again. */
   lifeMs?: number
+  /** Twice is as good as once: a request is sent again if a connection that was kept open ends before it is answered. */
+  repeatable?: boolean
 }
 
 export interface RequestOptions extends Dispatcher.DispatchOptions {
@@ -29,6 +31,8 @@ interface Connection {
   /** What it has open at this moment. */
   socket: Socket | undefined
   interim: InterimAnswers | undefined
+  /** What it has open has answered a request. */
+  answeredBefore: boolean
   readonly openedAt: number
   restingSince: number
 }
@@ -58,20 +62,29 @@ export class Connections extends Dispatcher {
   readonly #connector: Connector
   readonly #origin: string
   readonly #lifeMs: number
+  readonly #repeatable: boolean
   readonly #all = new Set<Client>()
   /** The connection that has rested longest comes first. */
   readonly #resting: Connection[] = []
   #ended = false
 
-  constructor(origin: string, { connect, lifeMs = Number.POSITIVE_INFINITY, ...options }: ConnectionsOptions) {
+  constructor(
+    origin: string,
+    { connect, lifeMs = Number.POSITIVE_INFINITY, repeatable = false, ...options }: ConnectionsOptions,
+  ) {
     super()
     this.#origin = origin
     this.#connector = new Connector(origin, connect)
     this.#open = (connector) => new Client(origin, { ...options, pipelining: 1, allowH2: false, connect: connector })
     this.#lifeMs = lifeMs
+    this.#repeatable = repeatable
   }
 
   override dispatch(options: RequestOptions, handler: Dispatcher.DispatchHandler): boolean {
+    return this.#dispatch(options, handler, this.#repeatable)
+  }
+
+  #dispatch(options: RequestOptions, handler: Dispatcher.DispatchHandler, repeatable: boolean): boolean {
     const now = performance.now()
     const rested = this.#resting.findLastIndex(({ restingSince }) => restingSince <= now - REST_MS)
     // When none has rested long enough, waiting for the one that has rested longest is faster than opening another.
@@ -83,7 +96,12 @@ export class Connections extends Dispatcher {
       if (isLarge) await ownTurn()
       used.client.dispatch(
         this.#addressed(options),
-        new EndOf(handler, used, (failed) => this.#rest(used, failed), this.#connector),
+        new EndOf(handler, {
+          connection: used,
+          connector: this.#connector,
+          over: (failed) => this.#rest(used, failed),
+          again: repeatable ? () => this.#dispatch({ ...options, newConnection: true }, handler, false) : undefined,
+        }),
       )
     }
     if (waitMs > 0) setTimeout(() => void start(), Math.ceil(waitMs))
@@ -115,6 +133,7 @@ export class Connections extends Dispatcher {
         callback(spent, null)
         return
       }
+      connection.answeredBefore = false
       this.#connector.connect(to, (...[error, socket]) => {
         openingEnded()
         connection.socket = socket ?? undefined
@@ -140,6 +159,7 @@ export class Connections extends Dispatcher {
       proxy,
       socket: undefined,
       interim: undefined,
+      answeredBefore: false,
       openedAt: now,
       restingSince: now,
     }
@@ -171,6 +191,15 @@ export class Connections extends Dispatcher {
   }
 }
 
+interface Dispatched {
+  readonly connection: Connection
+  readonly connector: Connector
+  /** Called once. */
+  readonly over: (failed: boolean) => void
+  /** Sends the request once more on a new connection; absent where it may not be sent twice. */
+  readonly again: (() => void) | undefined
+}
+
 /**
  * Passes everything on, and tells when the request is over in any way.
  *
@@ -182,20 +211,17 @@ class EndOf implements Dispatcher.DispatchHandler {
   readonly #handler: Dispatcher.DispatchHandler
   readonly #connection: Connection
   readonly #connector: Connector
+  readonly #again: (() => void) | undefined
   #over: ((failed: boolean) => void) | undefined
   #status = 0
   #heldBack = false
 
-  constructor(
-    handler: Dispatcher.DispatchHandler,
-    connection: Connection,
-    over: (failed: boolean) => void,
-    connector: Connector,
-  ) {
+  constructor(handler: Dispatcher.DispatchHandler, { connection, connector, over, again }: Dispatched) {
     this.#handler = handler
     this.#connector = connector
     this.#connection = connection
     this.#over = over
+    this.#again = again
   }
 
   onRequestStart(controller: Dispatcher.DispatchController, context: unknown): void {
@@ -243,12 +269,20 @@ class EndOf implements Dispatcher.DispatchHandler {
 
   onResponseError(controller: Dispatcher.DispatchController, error: Error): void {
     const { code } = error as NodeJS.ErrnoException
-    if (this.#status === 0 && code !== undefined && ENDED.has(code)) this.#connector.endedUnanswered()
+    const endedUnanswered = this.#status === 0 && code !== undefined && ENDED.has(code)
+    // Servers end connections that they kept, often at the moment of the next request.
+    if (endedUnanswered && this.#again && this.#connection.answeredBefore) {
+      this.#tell(true)
+      this.#again()
+      return
+    }
+    if (endedUnanswered) this.#connector.endedUnanswered()
     this.#handler.onResponseError?.(controller, error)
     this.#tell(true)
   }
 
   #ended(end: Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseEnd']>>): void {
+    this.#connection.answeredBefore = true
     this.#handler.onResponseEnd?.(...end)
     this.#tell(false)
   }

@@ -72,6 +72,8 @@ export class SlsTransport {
       connect: { timeoutMs: CONNECT_TIMEOUT_MS, proxies: options.proxies, alias },
       headersTimeout: 0,
       bodyTimeout: 0,
+      // No call brings a log into the service. A heartbeat or commit that waited for the next try could cost a lease.
+      repeatable: true,
     })
   }
 

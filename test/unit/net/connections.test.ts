@@ -3,13 +3,17 @@ import type { AddressInfo, Socket } from 'node:net'
 import { createServer } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import type { ConnectionsOptions } from '../../../src/net/connections.ts'
 import { Connections } from '../../../src/net/connections.ts'
 import { selfSigned } from '../emulator/hec/certificate.ts'
 
 const answerOf = (body: string): string => `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`
 
 /** Answers each request as it is told, and counts the connections. */
-async function served(answer: (socket: Socket, path: string) => void, lifeMs?: number) {
+async function served(
+  answer: (socket: Socket, path: string) => void,
+  options: Pick<ConnectionsOptions, 'lifeMs' | 'repeatable'> = {},
+) {
   const sockets = new Set<Socket>()
   let opened = 0
   const server = createServer({ noDelay: true }, (socket) => {
@@ -26,7 +30,7 @@ async function served(answer: (socket: Socket, path: string) => void, lifeMs?: n
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const connections = new Connections(origin, {
     connect: { timeoutMs: 10_000 },
-    ...(lifeMs !== undefined && { lifeMs }),
+    ...options,
   })
   onTestFinished(async () => {
     await connections.end()
@@ -172,7 +176,7 @@ describe('connections', () => {
   })
 
   test('that are old are replaced', async () => {
-    const { get, opened } = await served((socket, path) => socket.write(answerOf(path)), 0)
+    const { get, opened } = await served((socket, path) => socket.write(answerOf(path)), { lifeMs: 0 })
     for (let round = 0; round < 5; round++) await get(`/${round}`)
     expect(opened()).toBe(5)
   })
@@ -362,4 +366,40 @@ test('the event loop turns between two large bodies that could leave at once', a
   })
   await Promise.all(begun)
   expect(happened.join(' ')).not.toContain('begun begun')
+})
+
+describe('a connection that was kept ends at the next request', () => {
+  /** Answers the first request of each connection and resets it at the next. */
+  const resetting = (repeatable: boolean) => {
+    const answered = new WeakSet<Socket>()
+    return served(
+      (socket, path) => {
+        if (path === '/always' || answered.has(socket)) socket.resetAndDestroy()
+        else socket.write(answerOf(path))
+        answered.add(socket)
+      },
+      { repeatable },
+    )
+  }
+
+  test('a request that may be repeated is sent again on another one, and its sender sees nothing of it', async () => {
+    const { get, opened } = await resetting(true)
+    for (let round = 0; round < 6; round++) expect(await get(`/${round}`)).toBe(`/${round}`)
+    expect(opened()).toBeGreaterThan(3)
+  })
+
+  test('it is sent again once only, and not where the connection is new', async () => {
+    const { get, opened } = await resetting(true)
+    await expect(get('/always')).rejects.toMatchObject({ code: 'ECONNRESET' })
+    expect(opened()).toBe(1)
+    await get('/kept')
+    await expect(get('/always')).rejects.toMatchObject({ code: 'ECONNRESET' })
+    expect(opened()).toBe(3)
+  })
+
+  test('others fail, since they may have arrived', async () => {
+    const { get } = await resetting(false)
+    await get('/first')
+    await expect(get('/second')).rejects.toMatchObject({ code: 'ECONNRESET' })
+  })
 })
