@@ -24,7 +24,7 @@ const OPTIONS = [
  * them for compiled into their callers already. Our compiler does that with the smallest only. With these functions, which
  * nobody calls, the kernel is a quarter faster (docs/performance.md).
  */
-const SMALL_FUNCTIONS = Array.from({ length: 40 }, (_, n) => `export function small${n}(): i32 { return ${n} }\n`).join(
+const SMALL_FUNCTIONS = Array.from({ length: 60 }, (_, n) => `export function small${n}(): i32 { return ${n} }\n`).join(
   '',
 )
 

@@ -25,6 +25,8 @@ import {
   OUTPUT_START,
   OUTPUT_STOP,
   OUTPUT_USED,
+  PARSE_COUNT,
+  PARSES,
   TIME_COUNT,
   TIMES,
 } from '../src/pipeline/wasm/memory-layout.ts'
@@ -49,6 +51,8 @@ import {
   walk,
   word,
 } from './layout.ts'
+import { addedBytes } from './line.ts'
+import { parseLines } from './parses.ts'
 import { chosen, chosenCount, decideGroup, decideLog, groupIsDecided, reason } from './routes.ts'
 import { beginTests } from './tests.ts'
 import { fieldEnd, fieldStart, LOGS, passField, tag } from './wire.ts'
@@ -138,12 +142,19 @@ function encodeRouted(): i32 {
     const index = walk(LOG_INDEX)
     if (!headIsWritten || !readLog(log, logEnd)) return HANDED_OVER
     beginTests()
+    let length = logEnd - log
+    const parses = program(PARSE_COUNT)
+    if (parses !== 0) {
+      // A hash is made of the contents as they were.
+      if (isHashed() || !parseLines(program(PARSES), parses)) return HANDED_OVER
+      length += addedBytes
+    }
     const times = program(TIME_COUNT)
     if (times !== 0 && !takeTimes(program(TIMES), times)) return HANDED_OVER
     if (!groupIsDecided && !decideLog()) return HANDED_OVER
     if (chosenCount === 0) addTo(FILTERED, reason, 1)
     else {
-      const stop = writeCopies(logEnd - log, <u32>index)
+      const stop = writeCopies(length, <u32>index)
       if (stop !== DONE) return stop
     }
     setWalk(LOGS_AT, logEnd)

@@ -49,6 +49,8 @@ const FIRST_BYTES: usize = 32
 /** Place and end of the key's value in the log that was read last, if the log has the key. */
 const VALUE_START: usize = 48
 const VALUE_STOP: usize = 52
+/** Number of the last line that made a content of this key. */
+const LINE: usize = 56
 
 const ENTRIES: usize = memory.data(64 * 2049, 64)
 const SLOTS: usize = memory.data(4 << SLOT_BITS, 16)
@@ -106,6 +108,29 @@ export function takeKey(wire: usize, end: usize): usize {
 export function noteValue(entry: usize, from: usize, to: usize): void {
   store<u32>(entry + VALUE_START, <u32>from)
   store<u32>(entry + VALUE_STOP, <u32>to)
+}
+
+/** The entry of a key at `wire` that may be in no log; 0 where `takeKey` has none. */
+export function entryOf(wire: usize, end: usize): usize {
+  const entry = find(wire, end)
+  return entry === 0 || load<u32>(entry + RESERVED) !== 0 ? 0 : entry
+}
+
+/** Whether this line has made a content of the key. From now on it has. */
+export function isOfLine(entry: usize, line: u32): bool {
+  if (load<u32>(entry + LINE) === line) return true
+  store<u32>(entry + LINE, line)
+  return false
+}
+
+/** Gives the log that was read another content, or another value to one that it has. */
+export function putValue(entry: usize, from: usize, to: usize): void {
+  if (!hasKey(entry)) {
+    store<u32>(last + FOLLOWER, <u32>entry)
+    store<u32>(entry + EVENT, event)
+    last = entry
+  }
+  noteValue(entry, from, to)
 }
 
 export function valueStart(entry: usize): usize {
@@ -234,6 +259,7 @@ function insert(slot: u32, key: usize, length: usize): usize {
   store<u32>(entry + PIECE, <u32>piece)
   store<u32>(entry + PIECE_LENGTH, <u32>(end - piece))
   store<u32>(entry + WIRE, <u32>wire)
+  store<u32>(entry + LINE, 0)
   store<u32>(entry + RESERVED, isReserved(key, length) ? 1 : 0)
   store<i32>(entry + MASK, framed < 16 ? (1 << (<i32>framed)) - 1 : 0xffff)
   v128.store(entry + FIRST_BYTES, v128.load(wire))

@@ -34,7 +34,18 @@ import type { Report } from '../report.ts'
 import { median, shown } from '../report.ts'
 import type { Envelope } from './naive.ts'
 import { bytesOfEnvelopes, envelopesOf } from './naive.ts'
-import { auditPolicy, docker, fourRoutes, json, LAYOUT, MAX_BATCH_BYTES, plain, rare, twoSinks } from './programs.ts'
+import {
+  auditPolicy,
+  docker,
+  fourRoutes,
+  json,
+  LAYOUT,
+  MAX_BATCH_BYTES,
+  parsed,
+  plain,
+  rare,
+  twoSinks,
+} from './programs.ts'
 
 const ROUND_MS = 12
 /** A request takes a while, and the connection rests between two. */
@@ -260,6 +271,29 @@ async function containers(rounds: number): Promise<Report> {
   return { id: 'containers', title, ...table(byKind), ratios: share }
 }
 
+/** Shapes of lines, beside the same lines as they are. */
+async function lines(rounds: number): Promise<Report> {
+  const byKind: Record<string, Rates> = {}
+  for (const [name, [source, as]] of Object.entries(LINES)) {
+    const variant = (program: Program): Variant => engine('WebAssembly', program).both
+    byKind[name] = await measure(sourceCorpus(source), rounds, {
+      'as it is': variant(plain()),
+      'its fields beside the line': variant(parsed(as)),
+      'its fields in place of the line': variant(parsed(as, { keepsLine: false })),
+      'objects and JSON.stringify, unparsed': ({ body }) => bytesOfEnvelopes(envelopesOf(LAYOUT, body)),
+    })
+  }
+  const ratios = ratiosOf(byKind, 'fields beside the line ÷ as it is', ['its fields beside the line', 'as it is'])
+  const title = 'Lines of which fields are made (parse)'
+  return { id: 'lines', title, ...table(byKind), ratios, goals: goals(ratios, 0.5) }
+}
+
+const LINES = {
+  apache_combined: ['apache', 'apache_combined'],
+  syslog: ['syslog', 'syslog'],
+  iptables: ['iptables', 'syslog'],
+} as const
+
 function withoutBodies({ event, ...envelope }: Envelope): Envelope {
   const { event: text, ...rest } = event as { event: string }
   const { requestObject: _, responseObject: __, ...kept } = JSON.parse(text) as Record<string, unknown>
@@ -387,6 +421,7 @@ export async function* micro(rounds: number): AsyncGenerator<Report> {
   yield await encoding(rounds)
   yield await selecting(rounds)
   yield await routing(rounds)
+  yield await lines(rounds)
   yield await containers(rounds)
   yield await escaping(rounds)
   yield await compressing(rounds)

@@ -4,7 +4,8 @@ import type { Copy, Program, ProgramRoute } from '../../src/pipeline/program.ts'
 import { TopicSelection } from '../../src/pipeline/select.ts'
 import type { AuditPolicy } from '../../src/routing/audit-policy.ts'
 import { parseCondition } from '../../src/routing/condition.ts'
-import type { Step } from '../../src/routing/step.ts'
+import { parsePath } from '../../src/routing/path.ts'
+import type { LineShape, Step } from '../../src/routing/step.ts'
 import { parseTagTemplate } from '../../src/routing/tag-template.ts'
 
 // Programs of typical work with the logs that the benchmark makes.
@@ -69,6 +70,15 @@ export function auditPolicy({ json: isJson = false } = {}): Program {
   const policy: AuditPolicy = { rules: [watch, { ...watch, level: 'Metadata', verbs: [] }] }
   const step: Step = { name: 'k8s_audit_policy', field: 'event', policy, onFailure: 'keep' }
   return programOf([{ ...routeOf({}), shape: [step, ...(isJson ? (json('kubernetes').routes[0]?.shape ?? []) : [])] }])
+}
+
+/** Fields of lines, in place of the line or beside it. */
+export function parsed(as: LineShape, { keepsLine = true } = {}): Program {
+  const field = parsePath('content')
+  if ('problem' in field) throw new Error(field.problem)
+  const parse: Step = { name: 'parse', field, as, prefix: '', onFailure: 'keep' }
+  const remove: Step = { name: 'remove', fields: new Set(['content']) }
+  return { ...programOf([routeOf({})]), shape: keepsLine ? [parse] : [parse, remove] }
 }
 
 /** The events of Docker's splunk driver. */

@@ -51,6 +51,9 @@ export const CHOOSES_GROUPS = 11
 /** Where the time of a log may be, read before its routes are chosen: TIME_SIZE each. */
 export const TIMES = 12
 export const TIME_COUNT = 13
+/** Lines of which fields are made before all else: PARSE_SIZE each. */
+export const PARSES = 14
+export const PARSE_COUNT = 15
 
 // A key: address and length of the key on the wire, with its tag and length. Its number is its place in the list.
 export const KEY_WIRE = 0
@@ -215,6 +218,44 @@ export const TIME_READS_ISO8601 = 1
 export const TIME_READS_EPOCH = 2
 export const TIME_IS_UTC = 3
 export const TIME_SIZE = 4
+
+// A line: the number of its key, its shape, the address of the numbers of the keys that its fields get, and what stands before
+// the names of fields that are not known before the line.
+export const PARSE_KEY = 0
+export const PARSE_SHAPE = 1
+export const PARSE_FIELDS = 2
+export const PARSE_PREFIX = 3
+export const PARSE_PREFIX_LENGTH = 4
+export const PARSE_SIZE = 5
+/** Most bytes of the prefix. */
+export const PREFIX_BYTES = 64
+export const LINE_IS_APACHE_COMMON = 0
+export const LINE_IS_APACHE_COMBINED = 1
+export const LINE_IS_SYSLOG = 2
+export const LINE_IS_SYSLOG_3164 = 3
+export const LINE_IS_SYSLOG_5424 = 4
+export const LINE_IS_IPTABLES = 5
+// Fields of a web access log, in the order of the names in lines.ts.
+export const CLIENTIP = 0
+export const IDENT = 1
+export const AUTH = 2
+export const TIMESTAMP = 3
+export const VERB = 4
+export const REQUEST = 5
+export const HTTPVERSION = 6
+export const RAWREQUEST = 7
+export const RESPONSE = 8
+export const BYTES = 9
+export const REFERRER = 10
+export const AGENT = 11
+// Fields of syslog.
+export const PRIORITY = 0
+export const SYSLOG_TIMESTAMP = 1
+export const HOST = 2
+export const PROGRAM_NAME = 3
+export const PID = 4
+export const MSGID = 5
+export const MESSAGE = 6
 
 // A piece of an envelope: a text, the source of the group, the source type for its topic, or a template.
 export const PIECE_KIND = 0

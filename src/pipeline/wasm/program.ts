@@ -1,10 +1,12 @@
 import { isOfGroup } from '../../routing/path.ts'
+import type { Step } from '../../routing/step.ts'
 import { PRODUCTS, UNKNOWN_SOURCETYPE } from '../products.ts'
 import type { Copy, Destination, Layout, LayoutText, Program, ProgramRoute } from '../program.ts'
 import { plainRouteOf } from '../program.ts'
 import type { TopicSelection } from '../select.ts'
 import { Graph, Place } from './graph.ts'
 import { Image } from './image.ts'
+import { parseWords, splitParses } from './lines.ts'
 import {
   MAX_COPIES,
   MAX_NAMES,
@@ -13,6 +15,7 @@ import {
   MAX_PROGRAM_KEYS,
   MAX_REASONS,
   MAX_ROUTES,
+  PARSE_SIZE,
   PIECE_IS_SOURCE,
   PIECE_IS_SOURCETYPE,
   PIECE_IS_TEMPLATE,
@@ -81,7 +84,10 @@ class Translation {
   readonly #room: Room
   readonly #image: Image
   readonly #graph: Graph
-  /** The shape before the routes. */
+  /** Words of the lines of which fields are made before all else. */
+  readonly #parses: readonly number[]
+  /** The other steps before the routes. */
+  readonly #steps: readonly Step[]
   readonly #before: Shape
   readonly #outputs: KernelOutput[] = []
   readonly #copies: KernelCopy[] = []
@@ -94,7 +100,10 @@ class Translation {
     this.#image = new Image(room.base)
     if (program.routes.some(({ when }) => when)) checkBeforeConditions(program)
     this.#graph = new Graph(this.#image, (name) => this.#before.originsOf(name))
-    this.#before = new Shape(program.shape, { image: this.#image, graph: this.#graph })
+    const [parses, steps] = splitParses(program.shape)
+    this.#parses = parseWords(parses, this.#image, this.#graph)
+    this.#steps = steps
+    this.#before = new Shape(steps, { image: this.#image, graph: this.#graph })
   }
 
   result(): KernelProgram {
@@ -112,6 +121,7 @@ class Translation {
       ...[keys.at, keys.count, names.at, names.count, nodes.at, nodes.count, startAt],
       ...[copiesAt, this.#copies.length, choosesGroups ? 1 : 0],
       ...[image.words(this.#before.times), this.#before.times.length / TIME_SIZE],
+      ...[image.words(this.#parses), this.#parses.length / PARSE_SIZE],
     ])
     const largest = Math.max(0, ...this.#outputs.map(({ destination }) => destination.maxBatchBytes))
     const limits: Array<[what: string, found: number, most: number]> = [
@@ -169,7 +179,7 @@ class Translation {
   #take({ shape, copies }: ProgramRoute, number: number, next: Place): void {
     const from = this.#copies.length
     try {
-      const before = this.#program.shape
+      const before = this.#steps
       const both = new Shape([...before, ...shape], { image: this.#image, graph: this.#graph, known: before.length })
       const known = both.isEmpty && both.times.length === 0 ? undefined : both
       const own = copies.map((copy) => ({
@@ -245,7 +255,7 @@ class Translation {
 /** Conditions see the log behind these steps. The kernel runs most steps only on what leaves. */
 function checkBeforeConditions({ shape }: Program): void {
   for (const { name } of shape) {
-    if (name !== 'json' && name !== 'time') throw new Unsupported(`${name} before conditions`)
+    if (name !== 'json' && name !== 'time' && name !== 'parse') throw new Unsupported(`${name} before conditions`)
   }
 }
 
