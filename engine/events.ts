@@ -194,7 +194,7 @@ export function readLog(from: usize, end: usize): bool {
 
 /** Takes the time of all events of the log that was read from its texts. False when the host must. */
 export function takeTimes(rows: usize, count: usize): bool {
-  beginTime(logTime, logNanos)
+  beginTime(logTime, logNanos, logTime)
   if (!readTimes(rows, count)) return false
   eventTime = timeSeconds
   eventNanos = timeNanos
@@ -217,7 +217,7 @@ export function writeCopy(start: usize, index: u32, shape: usize): usize {
   if (shape !== 0) {
     const count = word(shape, SHAPE_TIME_COUNT)
     if (count !== 0) {
-      beginTime(time, nanos)
+      beginTime(time, nanos, logTime)
       if (!readTimes(word(shape, SHAPE_TIMES), count)) return 0
       time = timeSeconds
       nanos = timeNanos

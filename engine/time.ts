@@ -1,9 +1,14 @@
 import {
-  TIME_IS_UTC,
+  TIME_OFFSET,
   TIME_OPERAND,
+  TIME_READS_APACHE,
   TIME_READS_EPOCH,
   TIME_READS_ISO8601,
+  TIME_READS_SYSLOG,
   TIME_SIZE,
+  TIME_ZONE,
+  ZONE_CHANGES,
+  ZONE_IS_STEADY,
 } from '../src/pipeline/wasm/memory-layout.ts'
 import { PLACE, word } from './layout.ts'
 import { find, from, isList, isReshaped, to } from './operands.ts'
@@ -15,15 +20,25 @@ const ZERO: u32 = 0x30
 const LONGEST_EPOCH: usize = 64
 const LONGEST: usize = 64
 const DAY: i64 = 86_400
+/** A day after the beginning of 2000, and a day before the end of 2037. */
+const FIRST_STEADY: i64 = 946_771_200
+const LAST_STEADY: i64 = 2_145_830_400
 
 /** The last time that was found. */
 export let timeSeconds: u32 = 0
 export let timeNanos: u32 = 0
 
-/** Begins with this time, which stays where the log has no other. */
-export function beginTime(seconds: u32, nanos: u32): void {
+/** When Log Service says that the log was written. */
+let written: i64 = 0
+/** Of the row. */
+let zone: usize = ZONE_CHANGES
+let offset: i64 = 0
+
+/** Begins with this time, which stays where the log has no other, of a log that was written in the second `writtenAt`. */
+export function beginTime(seconds: u32, nanos: u32, writtenAt: u32): void {
   timeSeconds = seconds
   timeNanos = nanos
+  written = <i64>writtenAt
 }
 
 /** Reads the times of these rows, the last of which counts. False when the host must. */
@@ -32,9 +47,13 @@ export function readTimes(rows: usize, count: usize): bool {
   for (let left = count; left > 0; left--) {
     if (find(word(row, TIME_OPERAND))) {
       if (isList || isReshaped) return false
+      zone = word(row, TIME_ZONE)
+      offset = <i64>(<i32>word(row, TIME_OFFSET))
       const isRead =
-        (word(row, TIME_READS_ISO8601) !== 0 && readIso8601(word(row, TIME_IS_UTC) !== 0)) ||
-        (word(row, TIME_READS_EPOCH) !== 0 && readEpoch())
+        (word(row, TIME_READS_ISO8601) !== 0 && readIso8601()) ||
+        (word(row, TIME_READS_EPOCH) !== 0 && readEpoch()) ||
+        (word(row, TIME_READS_APACHE) !== 0 && readApache()) ||
+        (word(row, TIME_READS_SYSLOG) !== 0 && readSyslog())
       if (!isRead) return false
     }
     row += PLACE * TIME_SIZE
@@ -113,8 +132,8 @@ function readEpoch(): bool {
   return true
 }
 
-/** `2026-12-01T02:03:04.123456789+08:00`; `t` or a blank between, a comma, no fraction, `Z`, no zone where that is UTC. */
-function readIso8601(isUtc: bool): bool {
+/** `2026-12-01T02:03:04.123456789+08:00`; `t` or a blank between, a comma, no fraction, `Z`, no zone. */
+function readIso8601(): bool {
   at = from
   end = to
   if (end - at > LONGEST || !takeNumber(4) || !take(0x2d)) return false
@@ -123,40 +142,151 @@ function readIso8601(isUtc: bool): bool {
   const month = number
   if (!takeNumber(2) || !(take(0x54) || take(0x74) || take(0x20))) return false
   const day = number
-  if (!takeNumber(2) || !take(0x3a)) return false
-  const hour = number
-  if (!takeNumber(2) || !take(0x3a)) return false
-  const minute = number
-  if (!takeNumber(2)) return false
-  const second = number
+  if (!takeClock()) return false
   let nanos: u32 = 0
   if (take(0x2e) || take(0x2c)) {
     if (!takeFraction()) return false
     nanos = number
   }
   take(0x20)
-  let zone: i64 = 0
-  if (at === end) {
-    if (!isUtc) return false
-  } else if (!take(0x5a) && !take(0x7a)) {
-    const isWest = take(0x2d)
-    if (!isWest && !take(0x2b)) return false
-    if (!takeNumber(2) || number > 23) return false
-    zone = <i64>number * 3600
-    if (at < end) {
-      take(0x3a)
-      if (!takeNumber(2) || number > 59) return false
-      zone += <i64>number * 60
-    }
-    if (isWest) zone = -zone
+  if (!hasDay(year, month, day)) return false
+  const local = daysUntil(year, month, day) * DAY + clock
+  if (at === end) return setLocal(local, nanos)
+  return takeOffset() && set(local - told, nanos)
+}
+
+/** `10/Oct/2000:13:55:36 -0700` */
+function readApache(): bool {
+  at = from
+  end = to
+  if (end - at > LONGEST || !takeNumber(2) || !take(0x2f)) return false
+  const day = number
+  if (!takeMonth() || !take(0x2f)) return false
+  const month = number
+  if (!takeNumber(4) || !take(0x3a)) return false
+  const year = number
+  if (!takeClock() || !take(0x20) || !takeOffset() || !hasDay(year, month, day)) return false
+  return set(daysUntil(year, month, day) * DAY + clock - told, 0)
+}
+
+/** `Jul  5 09:30:00`, also with a fraction, in the year that brings it nearest to when the log was written. */
+function readSyslog(): bool {
+  at = from
+  end = to
+  if (end - at > LONGEST || !takeMonth() || !take(0x20)) return false
+  const month = number
+  const isPadded = take(0x20)
+  if (isPadded || !takeNumber(2)) {
+    if (!takeNumber(1)) return false
   }
-  // A leap second is 60.
-  if (at !== end || hour > 23 || minute > 59 || second > 60 || !hasDay(year, month, day)) return false
-  const seconds = daysUntil(year, month, day) * DAY + <i64>(hour * 3600 + minute * 60 + second) - zone
-  if (seconds < 0 || seconds > <i64>u32.MAX_VALUE) return false
+  const day = number
+  if (!take(0x20) || !takeClock()) return false
+  let nanos: u32 = 0
+  if (take(0x2e)) {
+    if (!takeFraction()) return false
+    nanos = number
+  }
+  if (at !== end) return false
+  const writtenYear = yearOf(written)
+  let nearest: i64 = 0
+  let isFound = false
+  for (let year = writtenYear - 1; year <= writtenYear + 1; year++) {
+    if (!hasDay(year, month, day)) continue
+    const local = daysUntil(year, month, day) * DAY + clock
+    if (!isFound || distance(local - offset) < distance(nearest - offset)) nearest = local
+    isFound = true
+  }
+  return isFound && setLocal(nearest, nanos)
+}
+
+function distance(seconds: i64): i64 {
+  return seconds > written ? seconds - written : written - seconds
+}
+
+/** Sets a time without a zone. */
+function setLocal(local: i64, nanos: u32): bool {
+  if (zone === ZONE_CHANGES || (zone === ZONE_IS_STEADY && (local < FIRST_STEADY || local > LAST_STEADY))) return false
+  return set(local - offset, nanos)
+}
+
+function set(seconds: i64, nanos: u32): bool {
+  if (at !== end || seconds < 0 || seconds > <i64>u32.MAX_VALUE) return false
   timeSeconds = <u32>seconds
   timeNanos = nanos
   return true
+}
+
+/** The seconds that `takeClock` took. */
+let clock: i64 = 0
+
+/** `13:55:36` */
+function takeClock(): bool {
+  if (!takeNumber(2) || !take(0x3a)) return false
+  const hour = number
+  if (!takeNumber(2) || !take(0x3a)) return false
+  const minute = number
+  // A leap second is 60.
+  if (!takeNumber(2) || hour > 23 || minute > 59 || number > 60) return false
+  clock = <i64>(hour * 3600 + minute * 60 + number)
+  return true
+}
+
+/** The seconds that `takeOffset` took. */
+let told: i64 = 0
+
+/** `Z`, `+0800`, `+08:00` or `+08`. */
+function takeOffset(): bool {
+  told = 0
+  if (take(0x5a) || take(0x7a)) return true
+  const isWest = take(0x2d)
+  if (!isWest && !take(0x2b)) return false
+  if (!takeNumber(2) || number > 23) return false
+  told = <i64>number * 3600
+  if (at < end) {
+    take(0x3a)
+    if (!takeNumber(2) || number > 59) return false
+    told += <i64>number * 60
+  }
+  if (isWest) told = -told
+  return true
+}
+
+/** `jan` to `dec` */
+const MONTHS: usize = memory.data<u8>(
+  [
+    0x6a, 0x61, 0x6e, 0x66, 0x65, 0x62, 0x6d, 0x61, 0x72, 0x61, 0x70, 0x72, 0x6d, 0x61, 0x79, 0x6a, 0x75, 0x6e, 0x6a,
+    0x75, 0x6c, 0x61, 0x75, 0x67, 0x73, 0x65, 0x70, 0x6f, 0x63, 0x74, 0x6e, 0x6f, 0x76, 0x64, 0x65, 0x63,
+  ],
+  16,
+)
+
+/** `Oct`, in small letters or not. */
+function takeMonth(): bool {
+  if (end - at < 3) return false
+  const name = <u32>load<u16>(at) | ((<u32>load<u8>(at + 2)) << 16) | 0x202020
+  for (let month: u32 = 0; month < 12; month++) {
+    const known = MONTHS + month * 3
+    if (name !== (<u32>load<u16>(known) | ((<u32>load<u8>(known + 2)) << 16))) continue
+    if (!isLetter(0) || !isLetter(1) || !isLetter(2)) return false
+    number = month + 1
+    at += 3
+    return true
+  }
+  return false
+}
+
+/** With the bit for small letters set, some other characters look like letters. */
+function isLetter(offset: usize): bool {
+  return (<u32>load<u8>(at + offset) & 0x40) !== 0
+}
+
+/** The year of a second from 1970 on. */
+function yearOf(seconds: i64): u32 {
+  const days = seconds / DAY
+  let year = <u32>((days * 400) / 146_097) + 1970
+  while (daysUntil(year, 1, 1) > days) year--
+  while (daysUntil(year + 1, 1, 1) <= days) year++
+  return year
 }
 
 function hasDay(year: u32, month: u32, day: u32): bool {

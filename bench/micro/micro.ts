@@ -24,6 +24,7 @@ import { ReferenceEngine } from '../../src/pipeline/reference/engine.ts'
 import { KernelBodies } from '../../src/pipeline/wasm/bodies.ts'
 import { WasmEngine } from '../../src/pipeline/wasm/engine.ts'
 import { Kernel } from '../../src/pipeline/wasm/kernel.ts'
+import type { LineShape } from '../../src/routing/step.ts'
 import { gzip } from '../../src/sinks/gzip/gzip.ts'
 import { HecClient } from '../../src/sinks/splunk-hec/client.ts'
 import { lz4Decompress } from '../../src/sls/lz4.ts'
@@ -274,25 +275,28 @@ async function containers(rounds: number): Promise<Report> {
 /** Shapes of lines, beside the same lines as they are. */
 async function lines(rounds: number): Promise<Report> {
   const byKind: Record<string, Rates> = {}
-  for (const [name, [source, as]] of Object.entries(LINES)) {
+  for (const [name, [source, shapes]] of Object.entries(LINES)) {
     const variant = (program: Program): Variant => engine('WebAssembly', program).both
     byKind[name] = await measure(sourceCorpus(source), rounds, {
       'as it is': variant(plain()),
-      'its fields beside the line': variant(parsed(as)),
-      'its fields in place of the line': variant(parsed(as, { keepsLine: false })),
+      'its fields beside the line': variant(parsed(shapes)),
+      'its fields in place of the line': variant(parsed(shapes, { keepsLine: false })),
       'objects and JSON.stringify, unparsed': ({ body }) => bytesOfEnvelopes(envelopesOf(LAYOUT, body)),
     })
   }
   const ratios = ratiosOf(byKind, 'fields beside the line ÷ as it is', ['its fields beside the line', 'as it is'])
   const title = 'Lines of which fields are made (parse)'
-  return { id: 'lines', title, ...table(byKind), ratios, goals: goals(ratios, 0.5) }
+  const { ['syslog, then iptables: fields beside the line ÷ as it is']: _, ...marked } = ratios
+  return { id: 'lines', title, ...table(byKind), ratios, goals: goals(marked, 0.5) }
 }
 
-const LINES = {
-  apache_combined: ['apache', 'apache_combined'],
-  syslog: ['syslog', 'syslog'],
-  iptables: ['iptables', 'syslog'],
-} as const
+const LINES: Readonly<
+  Record<string, readonly [source: 'apache' | 'syslog' | 'iptables', shapes: readonly LineShape[]]>
+> = {
+  apache_combined: ['apache', ['apache_combined']],
+  syslog: ['syslog', ['syslog']],
+  'syslog, then iptables': ['iptables', ['syslog', 'iptables']],
+}
 
 function withoutBodies({ event, ...envelope }: Envelope): Envelope {
   const { event: text, ...rest } = event as { event: string }

@@ -72,13 +72,15 @@ export function auditPolicy({ json: isJson = false } = {}): Program {
   return programOf([{ ...routeOf({}), shape: [step, ...(isJson ? (json('kubernetes').routes[0]?.shape ?? []) : [])] }])
 }
 
-/** Fields of lines, in place of the line or beside it. */
-export function parsed(as: LineShape, { keepsLine = true } = {}): Program {
-  const field = parsePath('content')
-  if ('problem' in field) throw new Error(field.problem)
-  const parse: Step = { name: 'parse', field, as, prefix: '', onFailure: 'keep' }
-  const remove: Step = { name: 'remove', fields: new Set(['content']) }
-  return { ...programOf([routeOf({})]), shape: keepsLine ? [parse] : [parse, remove] }
+/** Fields of lines, in place of the line or beside it. `shapes`: of the content, and of the message that it has. */
+export function parsed(shapes: readonly LineShape[], { keepsLine = true } = {}): Program {
+  const parses = shapes.map((as, number): Step => {
+    const field = parsePath(number === 0 ? 'content' : 'message')
+    if ('problem' in field) throw new Error(field.problem)
+    return { name: 'parse', field, as, prefix: '', onFailure: 'keep' }
+  })
+  const remove: Step = { name: 'remove', fields: new Set(['content', 'message'].slice(0, shapes.length)) }
+  return { ...programOf([routeOf({})]), shape: keepsLine ? parses : [...parses, remove] }
 }
 
 /** The events of Docker's splunk driver. */

@@ -8,6 +8,11 @@ const KEPT_ZONES = 1_000
 /** Local times are at most this far from UTC, in seconds. */
 const FARTHEST = 14 * 3600
 
+const FROM_2000 = Date.UTC(2000, 0) / 1000
+const UNTIL_2038 = Date.UTC(2038, 0) / 1000
+/** No zone of these years had another offset for less than a month. */
+const WEEK = 7 * 86_400
+
 const zones = new Map<string, Zone | undefined>()
 
 /** The zone with this name; `undefined` if there is none. Names may come from logs. */
@@ -24,6 +29,7 @@ class Zone {
   readonly #format: Intl.DateTimeFormat
   /** Offsets by quarter hours of UTC. */
   readonly #offsets = new Map<number, number>()
+  #steady: { readonly offset: number | undefined } | undefined
 
   constructor(name: string) {
     this.#format = new Intl.DateTimeFormat('en-US', {
@@ -44,6 +50,20 @@ class Zone {
     if (this.offsetAt(local - before) === before) return local - before
     const after = this.offsetAt(local + FARTHEST)
     return this.offsetAt(local - after) === after ? local - after : local - before
+  }
+
+  /** The offset of a zone that has kept it since 2000, and will until 2037 by the rules of today. */
+  get steadyOffset(): number | undefined {
+    this.#steady ??= { offset: this.#findSteady() }
+    return this.#steady.offset
+  }
+
+  #findSteady(): number | undefined {
+    const offset = this.offsetAt(FROM_2000)
+    for (let instant = FROM_2000; instant < UNTIL_2038; instant += WEEK) {
+      if (this.offsetAt(instant) !== offset) return undefined
+    }
+    return offset
   }
 
   /** What clocks show at this instant, less the instant. */

@@ -212,12 +212,21 @@ export const PART_TEXT = 1
 export const PART_LENGTH = 2
 export const PART_SIZE = 3
 
-// A time: the operand of its text, the formats that the kernel reads, and 1 if a text without a zone is UTC.
+// A time: the operand of its text, the formats that the kernel reads, what is known of the zone of a text that tells none, and
+// its offset from UTC in seconds.
 export const TIME_OPERAND = 0
 export const TIME_READS_ISO8601 = 1
 export const TIME_READS_EPOCH = 2
-export const TIME_IS_UTC = 3
-export const TIME_SIZE = 4
+export const TIME_READS_APACHE = 3
+export const TIME_READS_SYSLOG = 4
+export const TIME_ZONE = 5
+export const TIME_OFFSET = 6
+export const TIME_SIZE = 7
+/** Only the host knows the offset. */
+export const ZONE_CHANGES = 0
+/** The offset is the same from 2000 to 2037. */
+export const ZONE_IS_STEADY = 1
+export const ZONE_IS_UTC = 2
 
 // A line: the number of its key, its shape, the address of the numbers of the keys that its fields get, and what stands before
 // the names of fields that are not known before the line.

@@ -1,6 +1,7 @@
 import type { Path } from '../../routing/path.ts'
 import type { Step, TimeStep } from '../../routing/step.ts'
 import { isOfGroup } from '../reference/log.ts'
+import { zoneNamed } from '../reference/zone.ts'
 import type { Graph, Origin } from './graph.ts'
 import type { Image } from './image.ts'
 import {
@@ -11,6 +12,9 @@ import {
   ACTION_WRITES_TEXT,
   NO_KEY,
   TIME_SIZE,
+  ZONE_CHANGES,
+  ZONE_IS_STEADY,
+  ZONE_IS_UTC,
 } from './memory-layout.ts'
 import type { Filling } from './templates.ts'
 import { fillingOf, insideOf, templateWords } from './templates.ts'
@@ -85,9 +89,9 @@ export class Shape {
     const names = formats.map(({ name }) => name)
     // No text has two of the formats that have names.
     const surely = names.includes('pattern') ? names.slice(0, names.indexOf('pattern')) : names
-    const [iso8601, epoch] = [surely.includes('iso8601'), surely.includes('epoch')]
-    if (!iso8601 && !epoch) throw new Unsupported(`time, ${names.join(', ')}`)
-    const words = [this.#operandOf(field), Number(iso8601), Number(epoch), Number(zone === 'UTC')]
+    const known = KERNEL_FORMATS.map((name) => surely.includes(name))
+    if (!known.includes(true)) throw new Unsupported(`time, ${names.join(', ')}`)
+    const words = [this.#operandOf(field), ...known.map(Number), ...zoneWords(zone)]
     if (!isKnown) this.#times.push(...words)
   }
 
@@ -170,6 +174,15 @@ export class Shape {
     ])
     return { at, more }
   }
+}
+
+/** In the order of their places in memory-layout.ts. */
+const KERNEL_FORMATS = ['iso8601', 'epoch', 'apache', 'syslog'] as const
+
+function zoneWords(zone: string): [known: number, offset: number] {
+  if (zone === 'UTC') return [ZONE_IS_UTC, 0]
+  const offset = zoneNamed(zone)?.steadyOffset
+  return offset === undefined ? [ZONE_CHANGES, 0] : [ZONE_IS_STEADY, offset]
 }
 
 /** A text that a step added is not looked into. */

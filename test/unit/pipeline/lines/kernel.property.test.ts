@@ -87,8 +87,33 @@ const line = fc
     const place = at % (text.length + 1)
     return Buffer.from(text.slice(0, place) + piece + text.slice(place + cut))
   })
+/** Times as lines have them, near the turn of a year, in leap years, and at the ends of what a kernel knows. */
+const timeText = fc.oneof(
+  fc
+    .tuple(
+      fc.constantFrom(...'Jan Feb Mar feb DEC Jun Xyz'.split(' ')),
+      fc.constantFrom(' 1', '1', '29', '30', '31', '00', ' 9'),
+      fc.constantFrom('00:00:00', '23:59:60', '24:00:00', '09:30:00', '02:30:00'),
+      fc.constantFrom('', '', '.5', '.123456789123', '.'),
+    )
+    .map(([month, day, clock, fraction]) => `${month} ${day} ${clock}${fraction}`),
+  fc
+    .tuple(
+      fc.constantFrom('01/Jan/1970', '29/Feb/2023', '29/Feb/2024', '31/Dec/2037', '1/Oct/2000', '10/oct/2106'),
+      fc.constantFrom('00:00:00', '23:59:59'),
+      fc.constantFrom('-0700', '+08:00', 'Z', '+08', '+2400', '+0060', ''),
+    )
+    .map(([date, clock, offset]) => `${date}:${clock} ${offset}`),
+  fc
+    .tuple(
+      fc.constantFrom('1999-12-31', '2000-01-01', '2037-12-31', '2038-01-19', '2026-03-29', '2026-10-25'),
+      fc.constantFrom('00:00:00', '23:59:59', '02:30:00'),
+    )
+    .map(([date, clock]) => `${date}T${clock}`),
+)
 const value = fc.oneof(
   { weight: 8, arbitrary: line },
+  { weight: 4, arbitrary: timeText.map((text) => Buffer.from(text)) },
   {
     weight: 1,
     arbitrary: fc.constantFrom(Buffer.from('ff', 'hex'), Buffer.from(`${SYSLOG[0]}\xff`, 'latin1'), Buffer.alloc(0)),
@@ -103,8 +128,12 @@ const body = fc
       maxLength: 6,
     },
   )
-  .map((logs) =>
-    list(group(...logs.map((contents) => log(time(7), ...contents.map(([key, text]) => content(key, text)))))),
+  .chain((logs) =>
+    fc
+      .constantFrom(7, 1_735_689_600, 1_709_164_800, 1_796_083_200, 4_102_444_799)
+      .map((at) =>
+        list(group(...logs.map((contents) => log(time(at), ...contents.map(([key, text]) => content(key, text)))))),
+      ),
   )
 
 const parse = fc
@@ -115,7 +144,14 @@ const parse = fc
     fc.constantFrom('keep' as const, 'keep' as const, 'drop' as const, 'dead_letter' as const),
   )
   .map(([as, field, prefix, onFailure]): Step => ({ name: 'parse', field: pathOf(field), as, prefix, onFailure }))
+const zone = fc.constantFrom('UTC', 'Asia/Shanghai', '+08:00', '-03:30', 'Europe/Berlin')
 const others: fc.Arbitrary<Step> = fc.oneof(
+  fc.tuple(fc.constantFrom('timestamp', 'content'), zone).map(
+    ([field, name]): Step => ({
+      ...{ name: 'time', field: pathOf(field), zone: name, onFailure: 'keep' },
+      formats: [{ name: 'iso8601' }, { name: 'apache' }, { name: 'syslog' }],
+    }),
+  ),
   fc.constantFrom<Step>(
     { name: 'remove', fields: new Set(['content', 'agent']) },
     { name: 'keep', fields: new Set(['host', 'clientip', 'x.program', 'message']) },
@@ -128,7 +164,6 @@ const others: fc.Arbitrary<Step> = fc.oneof(
     },
     { name: 'add', values: new Map([['src', templateOf('{clientip}{host}')]]) },
     { name: 'raw', field: 'message' },
-    { name: 'time', field: pathOf('timestamp'), formats: [{ name: 'iso8601' }], zone: 'UTC', onFailure: 'keep' },
     { name: 'json', fields: ['message'], into: 'value', required: false, onFailure: 'keep' },
   ),
 )
