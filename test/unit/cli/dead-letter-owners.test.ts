@@ -5,8 +5,11 @@ import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { deadLetterCommand } from '../../../src/cli/dead-letter.ts'
+import type { ComparedLogstore } from '../../../src/cli/reconcile/compared-logstore.ts'
+import { deadLettersOf } from '../../../src/cli/reconcile/dead-letters.ts'
 import type { HecReceiver } from '../../../src/emulator/hec/server.ts'
 import { startHecReceiver } from '../../../src/emulator/hec/server.ts'
+import { readDeadLetterFile } from '../../../src/sinks/dead-letter-files.ts'
 import { minimal } from '../config/given-environment.ts'
 
 const STRANGER = 54_321
@@ -79,6 +82,21 @@ describe.each(ODD)('%s', (_, skipped, plant, why) => {
     expect(out).toContain('1 delivered, 0 refused again, 0 damaged lines skipped, 1 files left')
     expect(readdirSync(dir).sort()).toEqual(['dead-letter-odd.jsonl', 'dead-letter-own.jsonl.replayed'])
   })
+})
+
+test('reconcile counts no dead letter of a planted file, which would hide that the log is missing', async () => {
+  planted('own')
+  planted('odd', 0o666)
+  const notes = new Set<string>()
+  const compared = { ref: { project: 'p', logstore: 'audit' }, sinks: new Set(['splunk_hec']), byIndex: true }
+  const letters = await deadLettersOf([compared as unknown as ComparedLogstore], [dir], notes)
+  expect([letters.of('own'), letters.of('odd')]).toEqual([1, 0])
+  expect([...notes]).toEqual([expect.stringMatching(/dead-letter-odd\.jsonl is not read: everybody may change it$/)])
+})
+
+test('a file that took the place of another after the look is not read either', async () => {
+  const read = readDeadLetterFile(planted('odd', 0o666))
+  await expect(read.next()).rejects.toMatchObject({ code: 'odd_file' })
 })
 
 test('a replay says whose files it takes', async () => {
