@@ -87,7 +87,9 @@ export async function sendRange(request: RangeRequest, parts: RequestParts): Pro
   const { limit, forms } = endpoint
   if (!isSingle(range) && sizeOf(batch, range) > limit) return { is: 'over_limit', range, limit }
   const form = forms.current
-  const decision = isSingle(range) ? await sendUntilSure(form, request, parts) : await sendAs(form, request, parts)
+  // The connection may be the reason: another one may lead to another server, and some are cut at their second request.
+  const first = { ...request, newConnection: range.unknown > 0 || range.suspect }
+  const decision = isSingle(range) ? await sendUntilSure(form, first, parts) : await sendAs(form, first, parts)
   if (!isSingle(range) || !isUnspecific(decision)) return decision
   const milder = forms.milder(form, {
     lineEndInDoubt: decision.is === 'failed' || decision.at === undefined,
@@ -107,7 +109,8 @@ export async function sendRange(request: RangeRequest, parts: RequestParts): Pro
 async function sendUntilSure(form: BodyForm, request: RangeRequest, parts: RequestParts): Promise<Decision | Failed> {
   const { consistency, evidence } = request.endpoint
   let { refusals } = request.range
-  let decision = await sendAs(form, { ...request, newConnection: refusals > 0 }, parts)
+  const newConnection = request.newConnection === true || refusals > 0
+  let decision = await sendAs(form, { ...request, newConnection }, parts)
   while (isRefusal(decision) && ++refusals < consistency.refusalsNeeded && !evidence.everythingRefused) {
     const range = { ...(decision.is === 'failed' ? decision.rest : decision.range), refusals }
     decision = await sendAs(form, { ...request, range, newConnection: true }, parts)

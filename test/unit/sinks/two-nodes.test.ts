@@ -76,3 +76,21 @@ describe('one address in front of two nodes, of which one refuses everything', (
     expect(new Set(hec.indexed).size).toBe(19)
   })
 })
+
+test('a gateway that resets each connection at its second request: no event is suspected, and nothing is held', async () => {
+  const hec = await startHec()
+  const served = new WeakSet<object>()
+  hec.rule = (_, { socket }) => {
+    if (!socket || served.has(socket)) return socket?.resetAndDestroy() ?? true
+    served.add(socket)
+    return undefined
+  }
+  const { deliver, recorder, buried } = await sinkTo([hec.url], { speed: 50 })
+  const batches = Array.from({ length: 200 }, (_, i) => names(4, `b${i}-`))
+  await Promise.all(batches.map((ids) => deliver(batchOf(ids))))
+  expect(hec.indexed.toSorted()).toEqual(batches.flat().toSorted())
+  expect(await buried()).toEqual([])
+  expect(recorder.of('paused')).toEqual([])
+  // Each batch once, and once more where its connection was at its end.
+  expect(hec.posts.length).toBeLessThanOrEqual(2 * batches.length)
+})
