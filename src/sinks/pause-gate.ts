@@ -58,6 +58,10 @@ export class PauseGate {
     this.#options = options
   }
 
+  get isClosed(): boolean {
+    return this.#fault !== undefined
+  }
+
   /** Waits while the gate is closed. Rejects with the signal's reason. */
   async opened(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()

@@ -176,6 +176,9 @@ export class Attempts {
       const answered = await this.#sendOneOfAll(attempt, endpoint, pass)
       if (answered) return answered
     }
+    const { gate, doubtGate } = this.#shared
+    const isInDoubt = attempt.range.unknown >= MOST_UNKNOWN && !isSingle(attempt.range)
+    if (isInDoubt && (gate.isClosed || doubtGate.isClosed)) return await this.#sendOneInDoubt(attempt, endpoint, pass)
     let decision = await this.#send(attempt.range, endpoint, pass)
     // Within the pass: what was not sent proves nothing, and would open the gates.
     while (decision.is === 'over_limit') {
@@ -190,7 +193,7 @@ export class Attempts {
     const progress = rest.from > range.from
     if (progress) attempt.failures = attempt.refusals = 0
     this.#accepted({ ...range, to: rest.from }, before)
-    attempt.failed({ ...rest, failedAt: progress ? undefined : (rest.failedAt ?? acceptances) })
+    attempt.failed({ ...rest, failedAt: progress ? undefined : (rest.failedAt ?? acceptances) }, fault)
     attempt.refusals++
     const suspected = await this.#partsToSuspect(attempt, fault, endpoint, pass)
     if (suspected) return { is: 'suspect', fault, endpoint, ...suspected, proven: progress || suspected.proven }
@@ -249,9 +252,38 @@ export class Attempts {
       if (tried === range) this.#toSend.unshift(...others)
       else this.#replace(tried, [after, ...others])
     }
-    if (tried === range && (isSingle(tried) || after.unknown > 0)) attempt.failed(after)
+    const fault = decision.is === 'failed' ? decision.fault : everythingRefused(decision.reason)
+    if (tried === range && (isSingle(tried) || after.unknown > 0)) attempt.failed(after, fault)
     else attempt.unknown = after.unknown
-    throw decision.is === 'failed' ? decision.fault : everythingRefused(decision.reason)
+    throw fault
+  }
+
+  /**
+   * The range may have arrived, and the sink is paused. So one event of it is repeated, another each time, until the outcome is
+   * known. Once it is delivered, the others are suspects: one of them may be the reason.
+   */
+  async #sendOneInDoubt(
+    attempt: Attempt,
+    endpoint: Endpoint,
+    pass: Pick<Pass, 'check'>,
+  ): Promise<Exclude<Decision, { is: 'over_limit' }> | Suspect> {
+    const { range, fault } = attempt
+    const index = oneOf(range, this.#tries++)
+    const one = { ...range, from: index, to: index + 1 }
+    const decision = await this.#send(one, endpoint, pass)
+    if (decision.is === 'over_limit') throw new Error('a single event is never over the limit')
+    if (decision.is === 'failed') {
+      const { unknown, doubtful } = decision.rest
+      attempt.failed({ ...range, unknown, doubtful }, decision.fault)
+      throw decision.fault
+    }
+    const parts = around(range, index)
+    if (fault && decision.is === 'accepted' && decision.acceptance === 'delivered') {
+      this.#accepted(one, decision.acceptance)
+      return { is: 'suspect', parts, fault, endpoint, proven: true }
+    }
+    this.#toSend.unshift(...parts)
+    return decision
   }
 
   /** Whether the endpoint accepts an event that waits behind the range. */
@@ -327,14 +359,17 @@ class Attempt {
   refusals = 0
   /** How often in a row what was sent last had an unknown outcome. */
   unknown = 0
+  /** Of the last failure. */
+  fault: Fault | undefined
 
   constructor(range: EventRange) {
     this.range = range
   }
 
-  failed(rest: EventRange): void {
+  failed(rest: EventRange, fault: Fault): void {
     this.range = rest
     this.unknown = rest.unknown
+    this.fault = fault
   }
 }
 

@@ -12,7 +12,7 @@ import type { Endpoint } from './endpoint.ts'
 import type { EventRange } from './range.ts'
 import { isSingle } from './range.ts'
 import type { HecResponse, Outcome } from './response.ts'
-import { judge } from './response.ts'
+import { isSuccess, judge } from './response.ts'
 
 /**
  * How events were accepted: for good (`delivered`, a token without acknowledgement), with an ack to wait for, or
@@ -246,7 +246,7 @@ async function failedWith(
   const { range, endpoint } = request
   const { fault } = outcome
   if (fault.kind === 'ambiguous') return await outcomeUnknown(fault, request, use, parts)
-  if (fault.kind === 'configuration' && (isUnreadable(fault) || isSuccess(fault))) {
+  if (fault.kind === 'configuration' && (isUnreadable(fault) || isSuccess(fault.status ?? 0))) {
     // An operator must act, and until then the outcome stays unknown: whatever says 204 may have passed the events on.
     parts.telemetry.outcomeUnknown(parts.sink, fault)
     use.ended(true)
@@ -258,11 +258,6 @@ async function failedWith(
   if (outcome.accepted === 0) return failed(fault, fault.status === undefined ? range : { ...range, unknown: 0 })
   if (before === 'unacknowledged') return failed(fault, { ...range, resend: 'partial_unacked' })
   return { is: 'failed', fault, before, rest: { ...range, from: range.from + outcome.accepted } }
-}
-
-/** An answer of success that is not HEC's. */
-function isSuccess({ status }: Fault): boolean {
-  return status !== undefined && status >= 200 && status < 300
 }
 
 /** The events may have arrived. On a channel of its own the request is asked about before it is repeated. */

@@ -159,6 +159,10 @@ function byStatus(answer: HecResponse): Fault {
   const { status } = answer
   const wrongPlace =
     'Check SPLUNK_HEC_URL: what answered there is not the HTTP Event Collector (8088, or 443 on Splunk Cloud).'
+  if (isSuccess(status)) {
+    const inFront = `Something in front of Splunk answers, a proxy or a login page for example, or another program. ${wrongPlace}`
+    return faultOf(answer, 'configuration', inFront)
+  }
   if (status === 408 || status === 425 || status === 429 || status === 503) return faultOf(answer, 'transient')
   if (status >= 500) return faultOf(answer, 'ambiguous')
   if (status === 403)
@@ -172,13 +176,19 @@ function faultOf(answer: HecResponse, kind: FaultKind, advice?: string): Fault {
   const said = ours
     ? `${reply?.text ?? 'no text'} (code ${reply?.code})`
     : (redirect(answer) ?? (beginningOf(answer.body, SHOWN_CHARACTERS) || 'empty answer'))
+  const foreign = isSuccess(status) ? " without Splunk's answer" : ''
   const { retryAfterMs } = answer
-  return new Fault(kind, `HEC answered HTTP ${status}: ${said}`, {
+  return new Fault(kind, `HEC answered HTTP ${status}${foreign}: ${said}`, {
     code: ours ? String(reply?.code) : `http_${status}`,
     status,
     ...(advice !== undefined && { advice }),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   })
+}
+
+/** Of HTTP. HEC's own answers of success have its code. */
+export function isSuccess(status: number): boolean {
+  return status >= 200 && status < 300
 }
 
 function redirect({ status, location }: HecResponse): string | undefined {

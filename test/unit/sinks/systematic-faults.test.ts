@@ -536,12 +536,42 @@ describe('an outcome that stays unknown', () => {
     expect((args[1] as Fault).message).toContain('unknown whether they arrived')
     // The whole batch three times, and one event to learn whether the size or another event is the reason.
     expect(hec.posts.map(({ ids }) => ids.length)).toEqual([10, 10, 10, 1])
-    await hec.posted(6)
-    const whole = hec.posts.filter(({ ids }) => ids.length === 10).map(({ atMs }) => atMs)
-    expect((whole.at(-1) as number) - (whole.at(-2) as number)).toBeGreaterThan(14_000 / 20)
+    await hec.posted(7)
+    const [last = 0, ...tries] = hec.posts.slice(3).map(({ atMs }) => atMs)
+    expect(tries[0]).toBeGreaterThan(last + 14_000 / 20)
+    expect(tries[1]).toBeGreaterThan((tries[0] as number) + 14_000 / 20)
+    // One event each time, another one: however long it lasts, no event is repeated often.
+    const tried = hec.posts.slice(4).flatMap(({ ids }) => ids)
+    expect(new Set(tried).size).toBe(tries.length)
     hec.rule = undefined
     await delivered
     expect(unique(hec)).toEqual(names(10))
+    await recorder.first('resumed')
+  })
+
+  test.each<[string, Reaction]>([
+    ['204 without an answer of HEC', (_, response) => response.writeHead(204).end()],
+    ['a page with status 200', (_, response) => html(response, 200)],
+  ])('%s: after three deliveries one event is tried at a time, and the cause is named', async (_, reaction) => {
+    const hec = await startHec()
+    hec.rule = (post, response, it) => {
+      it.index(post.ids)
+      return reaction(post, response, it)
+    }
+    const { deliver, recorder, buried } = await sinkTo([hec.url], { speed: 100 })
+    const delivered = deliver(batchOf(names(50)))
+    await hec.posted(12)
+    expect(hec.posts.filter(({ ids }) => ids.length > 1).length).toBe(3)
+    const copies = names(50).map((id) => hec.indexed.filter((one) => one === id).length)
+    expect(Math.max(...copies)).toBeLessThanOrEqual(4)
+    expect(recorder.of('delivered')).toEqual([])
+    const [fault] = recorder.faults('paused')
+    expect(fault?.message).toContain("without Splunk's answer")
+    expect(fault?.advice).toContain('in front of Splunk')
+    hec.rule = undefined
+    await delivered
+    expect(recorder.sum('delivered')).toBe(50)
+    expect(await buried()).toEqual([])
     await recorder.first('resumed')
   })
 
