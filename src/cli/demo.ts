@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { choice, wholeNumber } from '../config/parsers.ts'
 import { Fault, messageOf } from '../core/errors.ts'
 import { command, defaulting, EXIT } from './command.ts'
@@ -59,7 +59,7 @@ const ROOM_BYTES = 1_000_000
 function temporaryFolder(): string {
   let folder: string | undefined
   try {
-    folder = mkdtempSync(join(tmpdir(), 'sls-siem-bridge-demo-'))
+    folder = mkdtempSync(join(resolve(tmpdir()), 'sls-siem-bridge-demo-'))
     const trial = join(folder, 'room')
     writeFileSync(trial, Buffer.alloc(ROOM_BYTES))
     rmSync(trial)

@@ -364,6 +364,17 @@ test('the demo that is stopped says what it counted so far, and a second Ctrl-C 
   expect(readdirSync(join(folder, 'tmp'))).toEqual([])
 })
 
+test('the demo reads no .env, not even one that another user has put into the folder of temporary files', async () => {
+  const prepare = (folder: string): void => {
+    mkdirSync(join(folder, 'tmp'))
+    for (const name of ['.env', 'tmp/.env']) writeFileSync(join(folder, name), 'SPLUNK_HEC_TLS_CA_FILE=not-here\n')
+  }
+  const demo = startCommand(['demo'], { TMPDIR: './tmp' }, { prepare })
+  // A second with events at the sink.
+  await demo.line(/^ *\d.*✓.* [1-9]\d*$/)
+  expect((await demo.kill('SIGINT')).code).toBe(1)
+})
+
 test('the demo says in one line that it can make no temporary folder', async () => {
   const demo = startCommand(['demo'], { TMPDIR: './none' })
   expect((await demo.exited).code).toBe(1)

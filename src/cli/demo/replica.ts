@@ -1,7 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { tmpdir } from 'node:os'
 
 const KEPT_OUTPUT = 20_000
 
@@ -12,14 +11,15 @@ export class Replica {
   readonly #exited: Promise<number | null>
   #output = ''
 
-  constructor(name: string, env: Record<string, string>) {
+  /** `folder` is the demo's own: in a shared one another user could put an `.env`. */
+  constructor(name: string, folder: string, env: Record<string, string>) {
     this.name = name
     // Without an .env and without the caller's settings, so that the demo does the same everywhere.
     const path = process.env['PATH'] ?? ''
     this.#child = spawn(process.execPath, [process.argv[1] as string, 'run'], {
       // The channel closes when the demo dies, however it dies, and the replica then dies with it.
       env: { PATH: path, SLS_SIEM_BRIDGE_LAUNCHED: '1', ...env },
-      cwd: tmpdir(),
+      cwd: folder,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })
     this.#exited = once(this.#child, 'exit').then(([code]) => code)

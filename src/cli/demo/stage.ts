@@ -107,7 +107,7 @@ export class Stage implements Hands {
   }
 
   startReplica(name: string): void {
-    const replica = new Replica(name, {
+    const replica = new Replica(name, this.#folder, {
       ...this.#settings,
       SLS_CONSUMER: name,
       DEAD_LETTER_DIR: this.#deadLetterDir,

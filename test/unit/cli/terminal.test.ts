@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { mkdirSync } from 'node:fs'
+import { chmodSync, mkdirSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { connect } from 'node:net'
@@ -146,6 +146,19 @@ describe('what a sender writes has no power over the terminal of a receiver', ()
     expect(Object.values(JSON.parse(line)).some((value) => String(value).includes('\u009b1A\u202e'))).toBe(true)
     expect(await saidBy(receiver, args, false, send)).toContain('\u009b1A\u202e')
   })
+})
+
+test('the name of a file has no power over the terminal, in dead-letter list and replay', async () => {
+  const { directory, write } = temporaryFiles()
+  const name = `dead-letter-${HOSTILE.replaceAll('/', '')}.jsonl`
+  chmodSync(write(`letters/${name}`, '{}\n'), 0o666)
+  write(`letters/dead-letter-b${HOSTILE}.jsonl`, '{\n')
+  const env = { ...SETTINGS, DEAD_LETTER_DIR: join(directory, 'letters') }
+  for (const word of ['list', 'replay']) {
+    const { out, err } = await ran(deadLetterCommand, [word], env)
+    expect(err).toMatch(/everybody may change it/)
+    expectHarmless(out, err)
+  }
 })
 
 const SETTINGS = {
