@@ -14,6 +14,7 @@ import { Health } from './observability/health.ts'
 import { openLogger } from './observability/logger.ts'
 import type { KnownNames, Metrics } from './observability/metrics.ts'
 import { createMetrics, startAtZero } from './observability/metrics.ts'
+import { claimName } from './observability/name-claim.ts'
 import type { Ends, NamedSink } from './observability/names.ts'
 import { Names } from './observability/names.ts'
 import { Pauses } from './observability/pauses.ts'
@@ -98,6 +99,7 @@ export async function runReplica(
     ...(sources.length === 1 ? aboutSource(sources[0] as SourceConfig) : { sources: sources.map(aboutSource) }),
     ...(sinks.length === 1 ? aboutSink(sinks[0] as SinkConfig) : { sinks: sinks.map(aboutSink) }),
   })
+  await tellOfSharedNames(sources, telemetry)
   tellOfDatabases(config, telemetry)
   const unwatch = watchEventLoop((seconds) => metrics.event_loop_delay_seconds.observe(seconds))
   try {
@@ -143,6 +145,16 @@ export async function runReplica(
     await admin.close()
     await statusClients.close()
     flush()
+  }
+}
+
+/** Two replicas of one name read the same shards, and Log Service does not tell. Their checkpoints may tell, after a minute. */
+async function tellOfSharedNames(sources: readonly SourceConfig[], telemetry: Telemetry): Promise<void> {
+  for (const source of sources) {
+    if (await claimName(source)) continue
+    const { project, logstores, consumerGroup, consumer } = source
+    const message = `another process on this machine is ${consumer} in the consumer group ${consumerGroup} of ${project}/${logstores.join(',')}, too: both deliver the same logs. Give each replica its own SLS_CONSUMER`
+    telemetry.notice('warn', message)
   }
 }
 

@@ -12,6 +12,7 @@ import { describe, expect, test } from 'vitest'
 import { startHecReceiver } from '../../src/emulator/hec/server.ts'
 import { startSlsEmulator } from '../../src/emulator/sls/server.ts'
 import { MAIN } from '../support/bridge-process.ts'
+import { Scenario } from '../support/scenario.ts'
 import { selfSigned } from '../unit/emulator/hec/certificate.ts'
 
 /** All of what a person needs for a first replica, except the address of Log Service. */
@@ -343,6 +344,20 @@ describe('check blames what is wrong, and nothing else', () => {
       ],
     ])
   })
+})
+
+test('a second replica of one name says so, in its log and on its page', async () => {
+  const scenario = await Scenario.start()
+  const first = scenario.replica({ SLS_CONSUMER: 'one' })
+  await first.line(/took shard/)
+  const second = scenario.replica({ SLS_CONSUMER: 'one' })
+  const { msg } = await second.line(/another process/)
+  expect(msg).toBe(
+    `another process on this machine is one in the consumer group scenario of ${scenario.logstore.project}/${scenario.logstore.name}, too: both deliver the same logs. Give each replica its own SLS_CONSUMER`,
+  )
+  const status = JSON.stringify(await (await fetch(`${await second.adminUrl()}/status.json`)).json())
+  expect(status).toContain(msg)
+  expect(first.lines.filter((line) => line.msg.includes('another process'))).toEqual([])
 })
 
 test('folders in odd places are one error that names the path and what is allowed', async () => {
