@@ -346,6 +346,26 @@ describe('check blames what is wrong, and nothing else', () => {
   })
 })
 
+test('a topic in another case: check shows the topics that come, and the replica says once that it takes none', async () => {
+  const scenario = await Scenario.start({ sls: { shards: 2 } })
+  await scenario.write(1_500, { kinds: ['audit'] })
+  const env = { ...scenario.environment(), FILTER_TOPICS: 'Audit_Log' }
+  const { stdout } = await said(['check'], {}, env)
+  const found = stdout.replace(/\b\d{4}\b/g, 'N').split('\n')
+  expect(found.slice(found.findIndex((line) => line.includes('SLS topics'))).slice(0, 2)).toEqual([
+    'warn  SLS topics             the newest N logs of 2 shards; dropped: audit_log N',
+    '                             → FILTER_TOPICS wants none of these logs. Write the names as they stand here, or leave FILTER_TOPICS out to get all.',
+  ])
+  const replica = scenario.replica({ FILTER_TOPICS: 'Audit_Log' })
+  const { level, msg } = await replica.line(/nothing of .* is delivered/)
+  expect([level, msg.replace(/its \d+ logs/, 'its N logs')]).toEqual([
+    'warn',
+    `nothing of ${scenario.logstore.project}/${scenario.logstore.name} is delivered: filters and routes took none of its N logs so far. Compare these topics with FILTER_TOPICS, or topics and routes of the configuration file; sls-siem-bridge check shows what they take`,
+  ])
+  const page = await (await fetch(await replica.adminUrl())).text()
+  expect(page.replace(/<[^>]*>/g, ' ')).toMatch(/audit_log\s+\d+\s+0\s+\d+/)
+})
+
 test('a second replica of one name says so, in its log and on its page', async () => {
   const scenario = await Scenario.start()
   const first = scenario.replica({ SLS_CONSUMER: 'one' })
