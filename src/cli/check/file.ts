@@ -1,4 +1,5 @@
 import { dirname, resolve } from 'node:path'
+import { exposureOfFile } from '../../config/exposed-files.ts'
 import type { FileConfig } from '../../config/model.ts'
 import { systemClock } from '../../core/clock.ts'
 import { Fault, messageOf } from '../../core/errors.ts'
@@ -26,6 +27,12 @@ async function archive(path: string, advice: string): Promise<Finding> {
       advice: 'Give the sink the path of a file, or "-" for standard output.',
     })
   })
+  const exposure = exposureOfFile(path)
+  if (exposure !== undefined)
+    return warn(
+      `${path} can be written, but others may change the events in it: ${exposure}`,
+      'Give it to the user of the replica, with mode 640.',
+    )
   if (writer === undefined) return ok(`${path} can be written; ${folder.found}`)
   return warn(
     `${path} is being written by ${writer}`,

@@ -3,6 +3,7 @@ import { open, readdir, realpath, rename, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { Clock } from '../../core/clock.ts'
 import { messageOf, systemCodeOf } from '../../core/errors.ts'
+import { exposureOf } from '../../core/exposure.ts'
 import { assertPlain } from '../../core/plain-file.ts'
 import type { Telemetry } from '../../core/telemetry.ts'
 import type { AppendedFile } from '../appended-file.ts'
@@ -108,7 +109,11 @@ export class Archive {
     await assertFileOrNothing(path)
     const handle = await open(path, FLAGS, 0o640)
     try {
-      assertPlain(await handle.stat())
+      const found = await handle.stat()
+      assertPlain(found)
+      const exposure = exposureOf(found)
+      if (exposure !== undefined)
+        this.#options.telemetry.notice('warn', `${path}: others may change the events in it: ${exposure}`)
       const done = await finishLastLine(handle)
       if (done !== undefined) this.#options.telemetry.notice('warn', `${path}: ${done}`)
       await new DurableDirectory(dirname(path)).sync()

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
@@ -143,6 +143,19 @@ routes: [{name: all, to: archive}]
       rmSync(folder, { recursive: true })
     })
     expect(await lineFor(path)).toMatch(/^warn {2}file sink .* is being written by /)
+  })
+
+  test('a file, or a folder, that others may change is a warning', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'check-file-sink-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const path = join(folder, 'out.jsonl')
+    writeFileSync(path, '')
+    chmodSync(path, 0o666)
+    expect(await lineFor(path)).toMatch(
+      /^warn {2}file sink .* others may change the events in it: everybody may change it/,
+    )
+    chmodSync(folder, 0o777)
+    expect(await lineFor(path)).toMatch(/^warn {2}file sink .* others may take away files and add their own/)
   })
 })
 

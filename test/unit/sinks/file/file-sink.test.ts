@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import {
   appendFile,
+  chmod,
   mkdir,
   open,
   readdir,
@@ -453,6 +454,16 @@ describe('two for one path', () => {
     expect(faultOf(recorder).message).toContain('process 1 on another-host')
     await delivery
     expect(await idsIn(path)).toEqual(['a'])
+  })
+
+  test('a file that others may change is told of, and written', async () => {
+    const path = join(await temporaryDirectory(), 'out.jsonl')
+    await writeFile(path, '')
+    await chmod(path, 0o666)
+    const { deliver, recorder } = await fileSink({ path })
+    await deliver('a')
+    const [{ args } = { args: [] }] = recorder.of('notice')
+    expect(args.slice(0, 2)).toEqual(['warn', `${path}: others may change the events in it: everybody may change it`])
   })
 
   test('a lock that is a FIFO is named, and waits for nobody', async () => {
