@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { IndexedEvent, IndexedRequest } from '../../src/emulator/hec/index.ts'
 import type { Commit } from '../../src/emulator/sls/group-api.ts'
 import type { SlsEmulator } from '../../src/emulator/sls/server.ts'
+import type { SyslogMessage } from '../../src/emulator/syslog/server.ts'
 import { decodeLogGroup } from '../../src/sls/log-group.ts'
 import { lz4Decompress } from '../../src/sls/lz4.ts'
 
@@ -70,11 +71,17 @@ export class Ledger {
   readonly groups = new Map<number, string[][]>()
   readonly #sls: SlsEmulator
   readonly #topics: ReadonlySet<string>
+  readonly #digits: number
 
-  /** `topics`: those that are wanted; empty for all. */
-  constructor(sls: SlsEmulator, topics: readonly string[]) {
+  /** `topics`: those that are wanted; empty for all. `digits`: those behind the second with which times arrive. */
+  constructor(sls: SlsEmulator, topics: readonly string[], digits = 9) {
     this.#sls = sls
     this.#topics = new Set(topics)
+    this.#digits = digits
+  }
+
+  get isEmpty(): boolean {
+    return this.#count(({ deliveries }) => deliveries.length > 0) === 0
   }
 
   get written(): number {
@@ -121,9 +128,21 @@ export class Ledger {
       this.#entry(log[SERIAL] as string).deliveries.push({
         ...{ at: request.receivedAtMs, replica: request.token, request },
         eventId: String(fields?.sls_event_id),
-        digest: digestOf(/"time":([0-9.]+)/.exec(line)?.[1] ?? '', log),
+        digest: this.#digestOf(/"time":([0-9.]+)/.exec(line)?.[1] ?? '', log),
       })
     }
+  }
+
+  /** A collector has read the message. That is all that its sender can be told. */
+  collected({ time = '', appName: token = '', structuredData, text }: SyslogMessage): void {
+    const [, second = '', decimals = ''] = /^(.*)\.(\d+)Z$/.exec(time) ?? []
+    const log: Record<string, string> = JSON.parse(text)
+    const request = { path: '', token, receivedAtMs: Date.now(), answer: { status: 200, code: 0, cut: false } }
+    this.#entry(log[SERIAL] as string).deliveries.push({
+      ...{ at: request.receivedAtMs, replica: token, request },
+      eventId: String(structuredData?.['sls@32473']?.['id']),
+      digest: this.#digestOf(`${Date.parse(`${second}Z`) / 1000}.${decimals}`, log),
+    })
   }
 
   readDeadLetters(directory: string, replica: string): void {
@@ -134,7 +153,7 @@ export class Ledger {
         this.#entry(event.event[SERIAL]).deadLetters.push({
           ...{ at: Date.parse(at), replica, file, code: String(reason.code), eventId: origin.event_id },
           // As text: a double cannot hold nine digits behind the point.
-          digest: digestOf(/"time":([0-9.]+)/.exec(line)?.[1] ?? '', event.event),
+          digest: this.#digestOf(/"time":([0-9.]+)/.exec(line)?.[1] ?? '', event.event),
         })
       }
     }
@@ -169,10 +188,15 @@ export class Ledger {
         wanted: this.#topics.size === 0 || this.#topics.has(topic),
         ...(refusedFor !== undefined && { refusedFor }),
         special: /^(poison|attack) /.test(message),
-        digest: digestOf(`${time}.${String(timeNs ?? 0).padStart(9, '0')}`, log),
+        digest: this.#digestOf(`${time}.${String(timeNs ?? 0).padStart(9, '0')}`, log),
       }
       return log[SERIAL] as string
     })
+  }
+
+  #digestOf(time: string, log: Record<string, string>): string {
+    const [second, decimals = ''] = time.split('.')
+    return digestOf(`${second}.${decimals.slice(0, this.#digits)}`, log)
   }
 
   #entry(serial: string): Entry {

@@ -1,8 +1,8 @@
 import { seededRandom } from '../../src/emulator/sample-logs.ts'
 import { polled } from '../support/polled.ts'
-import { CATALOG } from './faults/catalog.ts'
+import { CATALOG, SYSLOG_CATALOG } from './faults/catalog.ts'
 import type { Claim, Draw, Fault } from './faults/fault.ts'
-import type { World } from './world.ts'
+import type { World, WorldOptions } from './world.ts'
 
 /** One fault as chance set it: which, in which of the lanes, how long, and a seed for whatever else is to be decided. */
 export interface Act {
@@ -13,14 +13,25 @@ export interface Act {
   readonly seed: number
 }
 
+interface Drawn extends Pick<WorldOptions, 'ack' | 'endpoints' | 'syslog'> {
+  lanes?: number
+}
+
 const LONGEST_GAP_MS = 800
 /** No fault needs a replica for longer. */
 const CLAIM_MS = 60_000
 
 /** Acts for about `seconds`, in `lanes` that run side by side; every kind comes once before any comes again. */
-export function draw(seed: number, seconds: number, { ack = false, endpoints = 1, lanes = 2 } = {}): Act[] {
+export function draw(
+  seed: number,
+  seconds: number,
+  { ack = false, endpoints = 1, lanes = 2, syslog }: Drawn = {},
+): Act[] {
   const random = seededRandom(seed)
-  const kinds = CATALOG.filter((fault) => (ack || !fault.ack) && (fault.endpoints ?? 1) <= endpoints)
+  const kinds = (syslog ? SYSLOG_CATALOG : CATALOG).filter((fault) => {
+    const isOfCollector = syslog === undefined || (fault.collector?.includes(syslog) ?? true)
+    return isOfCollector && (ack || !fault.ack) && (fault.endpoints ?? 1) <= endpoints
+  })
   const acts: Act[] = []
   const busyMs = Array.from({ length: lanes }, () => 0)
   let deck: Fault[] = []
@@ -46,15 +57,16 @@ function shuffled<T>(items: readonly T[], random: () => number): T[] {
 export async function perform(world: World, acts: readonly Act[]): Promise<void> {
   const claimed = new Set<string>()
   const lanes = Map.groupBy(acts, ({ lane }) => lane)
-  // The second endpoint has one fault at a time: a request that a certificate stops meets no other.
-  let secondIsFree = Promise.resolve()
+  // The second endpoint has one fault at a time, since a request that a certificate stops meets no other, and so has a collector.
+  let isFree = Promise.resolve()
   await Promise.all(
     [...lanes.values()].map(async (lane) => {
       for (const { fault, afterMs, forMs, seed } of lane) {
         await new Promise((resolve) => setTimeout(resolve, afterMs))
         const inflict = (): Promise<void> => fault.inflict(world, drawOf(world, forMs, seed, claimed))
-        if (fault.endpoints === 2) secondIsFree = secondIsFree.then(inflict)
-        await (fault.endpoints === 2 ? secondIsFree : inflict())
+        const goesAlone = fault.endpoints === 2 || fault.collector !== undefined
+        if (goesAlone) isFree = isFree.then(inflict)
+        await (goesAlone ? isFree : inflict())
       }
     }),
   )

@@ -21,6 +21,8 @@ export interface Place {
   readonly slsPort: number
   readonly hecPort: number
   readonly token: string
+  /** A collector in place of HEC. */
+  readonly syslog: { readonly scheme: string; readonly port: number } | undefined
   /** A second address of the receiver, and the certificate of its authority. */
   readonly tls: { readonly port: number; readonly ca: string } | undefined
   /** Of the consumer group, besides endpoint and key pair. */
@@ -37,26 +39,43 @@ const AS_INSTALLED = { MALLOC_MMAP_THRESHOLD_: '131072' }
 /** Short times, so that a lease ends and a time-out passes within seconds. */
 const HASTE = {
   ...{ SLS_HEARTBEAT_SECONDS: '1', SLS_FETCH_INTERVAL_SECONDS: '0.1' },
-  ...{ SPLUNK_HEC_TIMEOUT_SECONDS: '3', SPLUNK_HEC_ACK_POLL_SECONDS: '0.2', SPLUNK_HEC_ACK_TIMEOUT_SECONDS: '5' },
   MAX_IN_FLIGHT_BYTES: String(16 << 20),
+}
+const HEC_HASTE = {
+  SPLUNK_HEC_TIMEOUT_SECONDS: '3',
+  ...{ SPLUNK_HEC_ACK_POLL_SECONDS: '0.2', SPLUNK_HEC_ACK_TIMEOUT_SECONDS: '5' },
 }
 
 /** `main`: of another checkout, for a bridge with a bug in it. */
 export function bridge(topics: readonly string[], env: Record<string, string> = {}, main = MAIN): Subject {
   return {
     ...{ name: 'sls-siem-bridge', topics, keepsTheContract: true },
-    start: ({ host, consumer, slsPort, hecPort, token, tls, settings }) => ({
+    start: ({ host, consumer, slsPort, hecPort, token, syslog, tls, settings }) => ({
       ...{ program: process.execPath, args: [main, 'run'] },
       env: {
         ...{ ...cleanEnvironment(), ...AS_INSTALLED, ...host.clockEnvironment(), ...settings, ...HASTE },
         ...{ SLS_ENDPOINT: `http://${host.gateway}:${slsPort}`, SLS_CONSUMER: consumer },
-        ...{ SPLUNK_HEC_URL: `http://${host.gateway}:${hecPort}`, SPLUNK_HEC_TOKEN: token },
+        ...(syslog ? collector(host, consumer, syslog) : hec(host, hecPort, token)),
         ...(tls && secondEndpoint(host, hecPort, tls)),
         ...{ FILTER_TOPICS: topics.join(','), DEAD_LETTER_DIR: host.disk },
         ...{ ADMIN_HOST: '0.0.0.0', ADMIN_PORT: '9464', ...env },
       },
     }),
   }
+}
+
+function hec(host: Host, port: number, token: string): Record<string, string> {
+  return { SPLUNK_HEC_URL: `http://${host.gateway}:${port}`, SPLUNK_HEC_TOKEN: token, ...HEC_HASTE }
+}
+
+/** Its messages are told apart by the name of their replica. */
+function collector(
+  host: Host,
+  consumer: string,
+  { scheme, port }: NonNullable<Place['syslog']>,
+): Record<string, string> {
+  const [replica = ''] = consumer.split('.')
+  return { SYSLOG_URL: `${scheme}://${host.gateway}:${port}`, SYSLOG_APP_NAME: replica, SYSLOG_MAX_BYTES: '1MB' }
 }
 
 function secondEndpoint(host: Host, hecPort: number, { port, ca }: NonNullable<Place['tls']>): Record<string, string> {

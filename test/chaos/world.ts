@@ -11,6 +11,8 @@ import type { SampleKind } from '../../src/emulator/sample-logs.ts'
 import { SampleLogs, seededRandom } from '../../src/emulator/sample-logs.ts'
 import type { SlsEmulator, SlsEmulatorOptions } from '../../src/emulator/sls/server.ts'
 import { startSlsEmulator } from '../../src/emulator/sls/server.ts'
+import type { SyslogReceiver } from '../../src/emulator/syslog/server.ts'
+import { startSyslogReceiver } from '../../src/emulator/syslog/server.ts'
 import { OfficialClient } from '../../src/sls/official-client.ts'
 import { polled } from '../support/polled.ts'
 import { selfSigned } from '../unit/emulator/hec/certificate.ts'
@@ -47,6 +49,8 @@ export interface WorldOptions {
   diskKb?: number
   sls?: SlsEmulatorOptions
   hec?: HecReceiverOptions
+  /** Logs go to a collector that confirms in this way, and none to HEC. */
+  syslog?: 'drain' | 'relp' | undefined
   /** How long what must happen is waited for, where no fault says otherwise. Default a minute. */
   patienceMs?: number
 }
@@ -89,6 +93,16 @@ const CAUGHT_UP_GROUPS = 30
 /** So long may a fault take to hit something, its neighbours to arrive, and what it paused to come back. */
 const PATIENCE_MS = 60_000
 
+/** Digits behind the second of HEC, and of RFC 5424. */
+const NANOSECONDS = 9
+const MICROSECONDS = 6
+
+function collectorFor(confirms: 'drain' | 'relp', ledger: Ledger): Promise<SyslogReceiver> {
+  const transport = confirms === 'relp' ? 'relp' : 'tcp'
+  const onMessage = ledger.collected.bind(ledger)
+  return startSyslogReceiver({ host: '0.0.0.0', framing: 'octet', keep: false, transport, onMessage })
+}
+
 /** Compresses to about half. */
 function randomHex(length: number): string {
   return randomBytes(length / 2).toString('hex')
@@ -101,6 +115,8 @@ function randomHex(length: number): string {
 export class World implements AsyncDisposable {
   readonly sls: SlsEmulator
   readonly hec: HecReceiver
+  /** In place of HEC. */
+  readonly syslog: SyslogReceiver | undefined
   readonly ledger: Ledger
   readonly replicas: readonly Replica[]
   readonly injuries: Injury[] = []
@@ -136,7 +152,8 @@ export class World implements AsyncDisposable {
       shards,
       ...options.sls,
     })
-    const ledger = new Ledger(sls, subject.topics)
+    const ledger = new Ledger(sls, subject.topics, options.syslog ? MICROSECONDS : NANOSECONDS)
+    const syslog = options.syslog && (await collectorFor(options.syslog, ledger))
     const hec = await startHecReceiver({
       ...{ host: '0.0.0.0', keep: false, ackDelayMs: 200, loseUnackedOnRestart: true, backpressure: 'warn_at_80' },
       ...{ tokens: names.map((name) => ({ name, ack })), onIndexed: (events) => ledger.indexed(events) },
@@ -147,24 +164,26 @@ export class World implements AsyncDisposable {
     const identity = selfSigned('hec.test', undefined, { addresses: hosts.map(({ gateway }) => gateway) })
     const door = endpoints === 2 ? await TlsDoor.before(hec.port, identity) : undefined
     const tls = door && { port: door.port, ca: identity.cert }
+    const at = { syslog: syslog && { scheme: options.syslog === 'relp' ? 'relp' : 'tcp', port: syslog.port } }
     const running = names.map((name, i) => {
       const settings = {
         ...{ SLS_AK_ID: sls.accessKeyId, SLS_AK_KEY: sls.accessKeySecret, SLS_PROJECT: PROJECT },
         ...{ SLS_LOGSTORE: sls.logstore().name, SLS_CG: GROUP, SLS_IN_ORDER: String(options.inOrder === true) },
       }
-      const place = { slsPort: sls.port, hecPort: hec.port, token: hec.tokens[i] as string, settings, tls }
+      const place = { slsPort: sls.port, hecPort: hec.port, token: hec.tokens[i] as string, settings, tls, ...at }
       return new Replica(name, hosts[i] as Host, subject, place, logs)
     })
-    return new World({ sls, hec, ledger, replicas: running, logs, ack, seed: options.seed, door, identity, patienceMs })
+    const parts = { sls, hec, syslog, ledger, replicas: running, logs, ack, door, identity, patienceMs }
+    return new World({ ...parts, seed: options.seed })
   }
 
   private constructor(
-    parts: Pick<World, 'sls' | 'hec' | 'ledger' | 'replicas' | 'logs' | 'ack' | 'door' | 'identity' | 'patienceMs'> & {
-      seed: number
-    },
+    parts: Pick<World, 'sls' | 'hec' | 'syslog' | 'ledger' | 'replicas' | 'logs' | 'ack' | 'door' | 'identity'> &
+      Pick<World, 'patienceMs'> & { seed: number },
   ) {
     this.sls = parts.sls
     this.hec = parts.hec
+    this.syslog = parts.syslog
     this.ledger = parts.ledger
     this.replicas = parts.replicas
     this.logs = parts.logs
@@ -201,6 +220,7 @@ export class World implements AsyncDisposable {
     this.#log.end()
     await this.door?.[Symbol.asyncDispose]()
     await this.hec.close()
+    await this.syslog?.close()
     await this.sls.close()
     if (!this.#keepLogs) rmSync(this.logs, { recursive: true, force: true })
   }
@@ -214,7 +234,8 @@ export class World implements AsyncDisposable {
   }
 
   /** Ports of the receiver's addresses. */
-  get hecPorts(): number[] {
+  get siemPorts(): number[] {
+    if (this.syslog) return [this.syslog.port]
     return [this.hec.port, ...(this.door ? [this.door.port] : [])]
   }
 
@@ -335,7 +356,7 @@ export class World implements AsyncDisposable {
 
   /** Resolves once something was delivered; throws when nothing is within half a minute. */
   async working(): Promise<void> {
-    if (await polled(() => this.hec.state().events > 0, 30_000)) return
+    if (await polled(() => !this.ledger.isEmpty, 30_000)) return
     throw new Error(`nothing was delivered; see ${this.logs}`)
   }
 

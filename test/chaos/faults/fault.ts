@@ -10,6 +10,8 @@ export interface Fault {
   readonly ack?: true
   /** Only with a second endpoint. */
   readonly endpoints?: 2
+  /** Only with a collector that confirms in one of these ways; one such fault at a time. */
+  readonly collector?: readonly ('drain' | 'relp')[]
   /** How long it lasts, milliseconds; a fault of an instant has none. */
   readonly lasts: readonly [from: number, to: number]
   /** What it usually takes beyond that, until it is met and over. */

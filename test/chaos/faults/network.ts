@@ -16,7 +16,7 @@ const OUTAGES: Array<[Outage, string]> = [
 const MAY: Record<Side, Consequence[]> = { SLS: ['lease ends'], HEC: ['answers lost'] }
 
 function portsOf(world: World, side: Side): number[] {
-  return side === 'SLS' ? [world.sls.port] : world.hecPorts
+  return side === 'SLS' ? [world.sls.port] : world.siemPorts
 }
 
 function outage(side: Side, [kind, name]: [Outage, string]): Fault {
