@@ -242,6 +242,24 @@ export const MUTANTS: readonly Mutant[] = [
     ...{ ordeal: 'answers too large', caughtBy: 'unfired' },
   },
   {
+    bug: 'an unknown outcome repeats without end',
+    edits: [
+      ['attempt.unknown >= MOST_UNKNOWN', 'attempt.unknown < 0'],
+      ['const delayMs = backoffMs(attempt.failures, RETRY)', 'const delayMs = RETRY.minMs'],
+    ],
+    ...{ ordeal: 'answers too large', caughtBy: 'endless' },
+  },
+  {
+    bug: 'a foreign answer of success is a delivery',
+    edits: [
+      [
+        'if (status === 200 && code !== undefined && ACCEPTED.has(code)) {',
+        'if (status === 204 || (status === 200 && code !== undefined && ACCEPTED.has(code))) {',
+      ],
+    ],
+    ...{ ordeal: 'success without HEC', caughtBy: 'ahead' },
+  },
+  {
     bug: 'a pull whose cursor does not move is delivered',
     edits: [['groupCount > 0 && nextCursor === from', 'groupCount < 0']],
     ...{ ordeal: 'cursor unmoved', caughtBy: 'endless' },

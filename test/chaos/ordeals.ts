@@ -151,6 +151,11 @@ export const ORDEALS = {
     ordeal: (world) => performOne(world, faultNamed('the head of each answer is larger than 16 KB'), 0),
   },
 
+  'success without HEC': {
+    replicas: 2,
+    ordeal: (world) => performOne(world, faultNamed('something before HEC passes events on and answers 204'), 0),
+  },
+
   'acks lost': {
     replicas: 2,
     ack: true,

@@ -107,6 +107,12 @@ export const REFUSAL_FAULTS: Fault[] = [
     pauses: 'outcome_unknown',
   }),
   refusal({
+    name: 'something before HEC passes events on and answers 204',
+    action: { status: 204, body: '', index: true },
+    may: LOST,
+    pauses: 'hec_configuration',
+  }),
+  refusal({
     name: 'a balancer asks another indexer for acknowledgements',
     action: { status: 200, body: '{"text":"Success","code":0,"ackId":0}', index: true },
     may: LOST,
