@@ -15,8 +15,13 @@ const LASTS_MS = 30_000
 /** Of two that take over at the same time, the second is seen by the first after this long. */
 const SETTLES_MS = 200
 
+/** Locks that this process wants, and has not released since. */
+const LIVING = new Set<string>()
+
 /** The content of the lock. */
 interface Owner {
+  /** Tells the locks of one process apart. */
+  readonly lock: string
   readonly host: string
   readonly pid: number
   readonly start: string | null
@@ -39,6 +44,7 @@ export interface FileLockOptions {
  */
 export class FileLock {
   readonly #options: FileLockOptions
+  readonly #id = randomUUID()
   /** Our lock, while we believe that we hold it. It stays open, so that no other file gets its inode. */
   #ours: OpenLock | undefined
   #touching: NodeJS.Timeout | undefined
@@ -53,14 +59,15 @@ export class FileLock {
   async hold(): Promise<void> {
     if (await this.isOurs()) return
     await this.#forget()
-    const us = await thisProcess()
+    const us = await this.#us()
+    LIVING.add(this.#id)
     this.#ours = (await this.#create(us)) ?? (await this.#takeOver(us))
     this.#touching = setInterval(() => void this.#touch(), TOUCHED_EVERY_MS).unref()
   }
 
   /** The process that holds the lock, in words; `undefined` if there is none, or it is known to be gone. */
   async owner(): Promise<string | undefined> {
-    return await this.#livingOwner(await thisProcess())
+    return await this.#livingOwner(await this.#us())
   }
 
   /** Whether it still is; another process may have taken it over. Throws the system's error. */
@@ -73,8 +80,14 @@ export class FileLock {
     try {
       if (await this.isOurs()) await rm(this.#options.path, { force: true })
     } finally {
+      LIVING.delete(this.#id)
       await this.#forget()
     }
+  }
+
+  async #us(): Promise<Owner> {
+    const [numbering = null, us] = await Promise.all([numberingOfProcesses(), processOf(process.pid)])
+    return { lock: this.#id, host: hostname(), pid: process.pid, start: us?.start ?? null, numbering }
   }
 
   async #forget(): Promise<void> {
@@ -131,7 +144,11 @@ export class FileLock {
     const owner = ownerIn(text)
     const named = owner ? onOneLine(`process ${owner.pid} on ${owner.host}`) : 'another process'
     if (owner && owner.numbering !== null && owner.numbering === us.numbering) {
-      if (owner.pid === us.pid && owner.start === us.start) return 'another sink of this configuration'
+      if (owner.pid === us.pid && owner.start === us.start) {
+        // A disk that comes back may bring a lock of our own back, which could not be removed while it was away.
+        const isLiving = owner.lock !== us.lock && LIVING.has(owner.lock)
+        return isLiving ? 'another sink of this configuration' : undefined
+      }
       return (await isGone(owner)) ? undefined : named
     }
     const now = clock.monotonic()
@@ -180,11 +197,6 @@ async function written(path: string, owner: Owner): Promise<OpenLock> {
   }
 }
 
-async function thisProcess(): Promise<Owner> {
-  const [numbering = null, us] = await Promise.all([numberingOfProcesses(), processOf(process.pid)])
-  return { host: hostname(), pid: process.pid, start: us?.start ?? null, numbering }
-}
-
 async function isGone({ pid, start }: Owner): Promise<boolean> {
   const found = await processOf(pid)
   if (found) return found.state === 'Z' || found.start !== start
@@ -199,8 +211,8 @@ async function isGone({ pid, start }: Owner): Promise<boolean> {
 /** `undefined` for a lock that was not written to its end, or by somebody else. */
 function ownerIn(text: string): Owner | undefined {
   try {
-    const { host, pid, start, numbering } = Object(JSON.parse(text)) as Owner
-    return typeof host === 'string' && Number.isSafeInteger(pid) ? { host, pid, start, numbering } : undefined
+    const { lock, host, pid, start, numbering } = Object(JSON.parse(text)) as Owner
+    return typeof host === 'string' && Number.isSafeInteger(pid) ? { lock, host, pid, start, numbering } : undefined
   } catch {
     return undefined
   }

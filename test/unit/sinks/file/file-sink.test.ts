@@ -387,6 +387,27 @@ describe('a fault pauses the sink with its reason, keeps everything, and work go
     expect(await idsIn(path)).toEqual(['a'])
   })
 
+  test('a disk that is away for a while, and comes back with the lock that was on it', async () => {
+    const folder = join(await temporaryDirectory(), 'disk')
+    await mkdir(folder)
+    const { path, sink, recorder, deliver } = await fileSink({ path: join(folder, 'out.jsonl') })
+    await deliver('a')
+    await rename(folder, `${folder}-away`)
+    const waiting = deliver('b')
+    expect((await recorder.first('paused')).args[1]).toMatchObject({ code: 'enoent' })
+    await rename(`${folder}-away`, folder)
+    await waiting
+    expect(await idsIn(path)).toEqual(['a', 'b'])
+    // The same, and meanwhile another configuration has taken the place of this one.
+    await rename(folder, `${folder}-away`)
+    await sink.close()
+    await rename(`${folder}-away`, folder)
+    const next = await fileSink({ path })
+    await next.deliver('c')
+    expect(await idsIn(path)).toEqual(['a', 'b', 'c'])
+    expect(next.recorder.of('paused')).toEqual([])
+  })
+
   test('a file that was cut by another program meanwhile does not grow by zeros', async () => {
     const { path, deliver } = await fileSink()
     await deliver(...names(50))
