@@ -228,8 +228,11 @@ describe('check blames what is wrong, and nothing else', () => {
       '                             → Check SPLUNK_HEC_URL: what answered there is not the HTTP Event Collector (8088, or 443 on Splunk Cloud).'
     const [atLogin, atNowhere, atProxy, atDown, closed, wrongScheme, prefix, prefixed] = answers
     expect(blamed(atLogin?.stdout ?? '')).toEqual([
-      at(login, 'HTTP 200: <html>Please log in</html>'),
-      elsewhere,
+      at(login, "HTTP 200 without Splunk's answer: <html>Please log in</html>"),
+      elsewhere.replace(
+        '→ ',
+        '→ Something in front of Splunk answers, a proxy or a login page for example, or another program. ',
+      ),
       notTried,
     ])
     expect(blamed(atNowhere?.stdout ?? '')).toEqual([
