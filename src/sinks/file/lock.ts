@@ -48,6 +48,7 @@ export class FileLock {
   /** Our lock, while we believe that we hold it. It stays open, so that no other file gets its inode. */
   #ours: OpenLock | undefined
   #touching: NodeJS.Timeout | undefined
+  #isTouching = false
   /** The lock of another, as it was when it was last seen to change. */
   #watched: { readonly seen: string; readonly since: number } | undefined
 
@@ -169,12 +170,17 @@ export class FileLock {
     return isInPlace({ path: this.#options.path, inode })
   }
 
+  /** One at a time: each holds a thread, and a disk that hangs would soon hold all of them. */
   async #touch(): Promise<void> {
+    if (this.#isTouching) return
+    this.#isTouching = true
     try {
       const now = new Date(this.#options.clock.wall())
       await this.#ours?.handle.utimes(now, now)
     } catch {
       // If it cannot be touched, another may take over. `hold` finds that before the next line.
+    } finally {
+      this.#isTouching = false
     }
   }
 }

@@ -142,7 +142,8 @@ export class Delivery {
   }
 
   async #send(part: Part, target: Target, passes: readonly Pass[], sent: Sent): Promise<void> {
-    const { telemetry, sink } = this.#shared
+    const { telemetry, sink, clock } = this.#shared
+    let movedAt = clock.monotonic()
     const oversized = ({ index, length }: Oversized) => sent.oversized.set(index, length)
     const pieces: Pieces = (next) => target.framer.pieces(this.#batch, part, oversized, next)
     const resent = part.inDoubt
@@ -151,18 +152,27 @@ export class Delivery {
       for (const pass of passes) pass.check()
       this.#lease.assertHeld()
       this.#started()
+      movedAt = clock.monotonic()
       sent.frames += indexes.length
       sent.cut.push(...cut)
       sent.asJson.push(...asJson)
       part.inDoubt = Math.max(resent, sent.frames)
     }
     const answered = (index: number, answer: Answer): void => {
+      movedAt = clock.monotonic()
       sent.upTo = index + 1
       if (answer.code === '200') sent.confirmed++
       else sent.refused.set(index, answer)
     }
     if (resent > 0) telemetry.framesCounted(sink, 'resent', resent)
-    await target.send(pieces, { leaving, answered, alone: part.alone, signal: this.#lease.signal })
+    const fault = new Fault('transient', `${target.url} has not confirmed the messages yet`, { code: 'no_answer_yet' })
+    // Only a standstill is told of: a slow collector confirms nothing before the whole part.
+    const tell = (): void => {
+      const stillMs = clock.monotonic() - movedAt
+      if (stillMs >= TOLD_EACH_MS / 2) telemetry.deliveryWaits(sink, fault, stillMs / 1000)
+    }
+    const sending = target.send(pieces, { leaving, answered, alone: part.alone, signal: this.#lease.signal })
+    await whileWaiting(clock, sending, TOLD_EACH_MS, tell)
   }
 
   /** The events up to `upTo` are confirmed, refused or too long. What is confirmed after the lease ended settles nothing. */

@@ -16,7 +16,7 @@ import {
 } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Fault } from '../../../../src/core/errors.ts'
 import type { FileSinkOptions } from '../../../../src/sinks/file/sink.ts'
 import { FileSink } from '../../../../src/sinks/file/sink.ts'
@@ -485,6 +485,29 @@ describe('two for one path', () => {
     await deliver('a')
     const [{ args } = { args: [] }] = recorder.of('notice')
     expect(args.slice(0, 2)).toEqual(['warn', `${path}: others may change the events in it: everybody may change it`])
+  })
+
+  test('a disk that hangs holds one thread for the lock, and not one more every five seconds', async () => {
+    const { path, deliver } = await fileSink()
+    await deliver('first')
+    const probe = await open(path)
+    onTestFinished(() => probe.close())
+    const prototype = Object.getPrototypeOf(probe) as { utimes: (...args: unknown[]) => Promise<void> }
+    const { utimes } = prototype
+    let touches = 0
+    prototype.utimes = () => {
+      touches++
+      return new Promise(() => {})
+    }
+    onTestFinished(() => {
+      prototype.utimes = utimes
+    })
+    vi.useFakeTimers({ toFake: ['setInterval'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const second = await fileSink()
+    await second.deliver('first')
+    await vi.advanceTimersByTimeAsync(30_000)
+    expect(touches).toBe(1)
   })
 
   test('a lock that is a FIFO is named, and waits for nobody', async () => {

@@ -175,6 +175,17 @@ describe('RELP', () => {
     expect(idsIn(collector)).toEqual([...idsOf(0, 5), ...idsOf(0, 5)])
   })
 
+  test('a collector that answers nothing is told of before it is given up', async () => {
+    const collector = await receiver({ transport: 'relp', faults: [{ does: 'deaf' }] })
+    const { deliver, recorder } = await syslogTo([collector.url], { clock: fastClock(100) })
+    const delivery = deliver(many(5))
+    const { args } = await recorder.first('deliveryWaits', ({ args: [, , seconds] }) => Number(seconds) > 30)
+    expect(args).toEqual(['syslog', expect.objectContaining({ code: 'no_answer_yet' }), expect.any(Number)])
+    expect((args[1] as Fault).message).toContain(collector.url)
+    expect(recorder.of('deliveryFailed')).toEqual([])
+    await delivery
+  })
+
   test('a collector that reads nothing is given up after 30 s, and what waits is sent again', async () => {
     const collector = await receiver({ transport: 'relp', faults: [{ does: 'stop', afterMessages: 1 }] })
     const { deliver, recorder } = await syslogTo([collector.url], { clock: fastClock(60) })
