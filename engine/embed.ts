@@ -30,14 +30,28 @@ let seen: v128 = i8x16.splat(0)
 
 /** Writes the object or array `[from, to)` and returns the new position; 0 if it is none that every reader takes. */
 export function embed(start: usize, from: usize, to: usize): usize {
+  begin(start, from, to)
+  if (at >= end) return 0
+  const first = <u32>load<u8>(at)
+  return first === OPEN_OBJECT || first === OPEN_ARRAY ? embedRest() : 0
+}
+
+/** The same for any value. */
+export function embedAny(start: usize, from: usize, to: usize): usize {
+  begin(start, from, to)
+  return at < end ? embedRest() : 0
+}
+
+function begin(start: usize, from: usize, to: usize): void {
   at = from
   end = to
   out = start
   seen = i8x16.splat(0)
   skipSpace()
-  if (at >= end) return 0
-  const first = <u32>load<u8>(at)
-  if ((first !== OPEN_OBJECT && first !== OPEN_ARRAY) || !embedValue()) return 0
+}
+
+function embedRest(): usize {
+  if (!embedValue()) return 0
   skipSpace()
   if (at !== end) return 0
   if (i8x16.bitmask(seen) !== 0) sawHighBytes()

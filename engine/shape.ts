@@ -17,6 +17,9 @@ import {
   CONFLICT_ONE,
   CONFLICT_OTHER,
   CONFLICT_SIZE,
+  DOCKER_FORMAT,
+  DOCKER_IS_RAW,
+  DOCKER_KEY,
   KEY_COUNT,
   NO_KEY,
   SHAPE_ACTIONS,
@@ -24,11 +27,13 @@ import {
   SHAPE_ADDS,
   SHAPE_CONFLICT_COUNT,
   SHAPE_CONFLICTS,
+  SHAPE_DOCKER,
   SHAPE_OTHERS,
   SHAPE_RAW_IS_JSON,
   SHAPE_RAW_KEY,
 } from '../src/pipeline/wasm/memory-layout.ts'
 import { copy } from './copy.ts'
+import { writeDocker } from './docker.ts'
 import { embed } from './embed.ts'
 import { writeEscaped } from './escape.ts'
 import {
@@ -140,14 +145,18 @@ let rawStop: usize = 0
 
 /** Finds the value that is the whole event. RAW_IS_UNSURE where the host must write the event. */
 export function findRaw(shape: usize): u32 {
-  const key = word(shape, SHAPE_RAW_KEY)
+  const docker = word(shape, SHAPE_DOCKER)
+  const key = docker === 0 ? word(shape, SHAPE_RAW_KEY) : word(docker, DOCKER_KEY)
   if (key === NO_KEY) return NOT_RAW
   if (hasConflict(shape)) return RAW_IS_UNSURE
   const entry = programKey(key)
   if (!hasKey(entry)) return NOT_RAW
   rawStart = valueStart(entry)
   rawStop = valueStop(entry)
-  return blankness(rawStart, rawStop)
+  if (docker === 0) return blankness(rawStart, rawStop)
+  // A blank line is dropped.
+  const isRaw = word(docker, DOCKER_FORMAT) !== DOCKER_IS_RAW || blankness(rawStart, rawStop) === RAW
+  return isRaw ? RAW : RAW_IS_UNSURE
 }
 
 /** HEC refuses a blank event. Blanks beyond ASCII begin with one of five bytes. */
@@ -163,8 +172,10 @@ function blankness(from: usize, to: usize): u32 {
   return found
 }
 
-/** Writes the value that `findRaw` found, with its quotes. */
+/** Writes the event of the value that `findRaw` found, and returns the new position; 0 when the host must. */
 export function writeRaw(out: usize, shape: usize): usize {
+  const docker = word(shape, SHAPE_DOCKER)
+  if (docker !== 0) return writeDocker(out, docker, rawStart, rawStop, spare)
   if (word(shape, SHAPE_RAW_IS_JSON) !== 0) {
     const end = embed(out, rawStart, rawStop)
     if (end !== 0) return end

@@ -55,8 +55,8 @@ function writeList(start: usize, stop: usize): usize {
   return out
 }
 
-/** Bytes of two values may make a character together that neither has alone, so each is checked. */
-function writeValue(start: usize, from: usize, to: usize, stop: usize): usize {
+/** Writes a text, or returns 0. Bytes of two values may make a character together that neither has alone, so each is checked. */
+export function writeValue(start: usize, from: usize, to: usize, stop: usize): usize {
   if (start + MAX_ESCAPED * (to - from) + SLACK > stop) return 0
   const high = highBytes
   clearHighBytes()

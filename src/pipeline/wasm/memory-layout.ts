@@ -177,6 +177,8 @@ export const SHAPE_TIME_COUNT = 7
 /** The key whose value is the whole event, or NO_KEY, and 1 if the value is JSON where it can. */
 export const SHAPE_RAW_KEY = 8
 export const SHAPE_RAW_IS_JSON = 9
+/** Address of how the event of Docker's driver is made, or 0. */
+export const SHAPE_DOCKER = 10
 /** What becomes of a content, its piece if it is called otherwise, and a text that takes the place of its value. */
 export const ACTION_KIND = 0
 export const ACTION_PIECE = 1
@@ -201,6 +203,27 @@ export const ADD_TEXT_LENGTH = 2
 export const ADD_TEMPLATE = 3
 export const ADD_SIZE = 4
 export const NO_KEY = 0xffff
+
+// An event of Docker's driver: the key of the line, the format, the operand of the stream, the parts of the tag, each a text or
+// an operand and how many of its bytes, and the attributes, each an operand and the text in front of its value.
+export const DOCKER_KEY = 0
+export const DOCKER_FORMAT = 1
+export const DOCKER_SOURCE = 2
+export const DOCKER_TAG = 3
+export const DOCKER_TAG_COUNT = 4
+export const DOCKER_ATTRS = 5
+export const DOCKER_ATTR_COUNT = 6
+export const DOCKER_IS_INLINE = 0
+export const DOCKER_IS_JSON = 1
+export const DOCKER_IS_RAW = 2
+export const TAG_OPERAND = 0
+export const TAG_TEXT = 1
+export const TAG_LENGTH = 2
+export const TAG_SIZE = 3
+export const ATTR_OPERAND = 0
+export const ATTR_TEXT = 1
+export const ATTR_LENGTH = 2
+export const ATTR_SIZE = 3
 
 // A template: its parts, each an operand, or 0 and the address and length of a text.
 export const TEMPLATE_PARTS = 0

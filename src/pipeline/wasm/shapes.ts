@@ -2,6 +2,7 @@ import type { Path } from '../../routing/path.ts'
 import type { Step, TimeStep } from '../../routing/step.ts'
 import { isOfGroup } from '../reference/log.ts'
 import { zoneNamed } from '../reference/zone.ts'
+import { dockerWords } from './docker.ts'
 import type { Graph, Origin } from './graph.ts'
 import type { Image } from './image.ts'
 import {
@@ -46,6 +47,7 @@ export class Shape {
   readonly #added: Added[] = []
   readonly #times: number[] = []
   #raw: Origin | undefined
+  #docker: { readonly at: number; readonly more: number } | undefined
   readonly #image: Image
   readonly #graph: Graph
 
@@ -71,7 +73,12 @@ export class Shape {
 
   /** Whether it changes nothing but the time. */
   get isEmpty(): boolean {
-    return this.#fates.size + this.#added.length === 0 && this.#others === ACTION_WRITES && this.#raw === undefined
+    return (
+      this.#fates.size + this.#added.length === 0 &&
+      this.#others === ACTION_WRITES &&
+      this.#raw === undefined &&
+      !this.#docker
+    )
   }
 
   /** The contents that have a name behind the last step. */
@@ -97,6 +104,7 @@ export class Shape {
 
   #apply(step: Exclude<Step, TimeStep>): void {
     if (this.#raw !== undefined) throw new Unsupported(`${step.name} behind raw`)
+    if (this.#docker !== undefined) throw new Unsupported(`${step.name} behind docker`)
     if (this.#added.length > 0 && step.name !== 'add') throw new Unsupported(`${step.name} behind add`)
     if (step.name === 'json') {
       if (step.required || step.into === 'merge')
@@ -121,6 +129,10 @@ export class Shape {
       const [one, ...more] = isOfGroup(step.field) ? [] : this.originsOf(step.field)
       if (isOfGroup(step.field) || more.length > 0) throw new Unsupported(`raw of ${step.field}`)
       this.#raw = one
+    } else if (step.name === 'docker') {
+      const [line, ...more] = this.originsOf('content')
+      if (line === undefined || more.length > 0 || line.becomesJson) throw new Unsupported('docker behind other steps')
+      this.#docker = dockerWords(step, this.#graph.key(line.key), this.#image, this.#operandOf)
     } else throw new Unsupported(step.name)
   }
 
@@ -145,7 +157,7 @@ export class Shape {
 
   /** Puts the shape into the image. `keys`: all keys of the program, by number. Returns its address, and how many bytes it may add. */
   words(image: Image, keys: readonly string[]): { at: number; more: number } {
-    let more = 0
+    let more = this.#docker?.more ?? 0
     const text = (value: string): number[] => {
       const bytes = Buffer.from(value)
       more += bytes.length
@@ -171,6 +183,7 @@ export class Shape {
       ...[image.words(this.#conflicts.flat().map(numberOf)), this.#conflicts.length],
       ...[image.words(added), this.#added.length, image.words(this.#times), this.#times.length / TIME_SIZE],
       ...[this.#raw === undefined ? NO_KEY : numberOf(this.#raw.key), Number(this.#raw?.becomesJson ?? false)],
+      this.#docker?.at ?? 0,
     ])
     return { at, more }
   }
