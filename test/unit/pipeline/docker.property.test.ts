@@ -153,6 +153,7 @@ test.each<[DockerStep['format'], string]>([
   if (walk === undefined) throw new Error('the kernel does not know the program')
   kernel.enter(walk)
   expect(kernel.encode()).toBe(DONE)
+  kernel.leave(walk)
   for (const output of walk.program.outputs.keys()) kernel.take(output)
   kernel.slots.give(place)
 })

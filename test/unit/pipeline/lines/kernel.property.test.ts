@@ -232,6 +232,7 @@ test.each([
   if (walk === undefined) throw new Error('the kernel does not know the program')
   kernel.enter(walk)
   expect(kernel.encode()).toBe(DONE)
+  kernel.leave(walk)
   for (const output of walk.program.outputs.keys()) kernel.take(output)
   kernel.slots.give(place)
 })
