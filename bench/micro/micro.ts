@@ -10,6 +10,7 @@ import type { Socket } from 'node:net'
 import { connect } from 'node:net'
 import type { ZlibOptions } from 'node:zlib'
 import { gzipSync } from 'node:zlib'
+import { RE2JS } from 're2js'
 import type { PullPosition } from '../../src/core/batch.ts'
 import { BufferPool } from '../../src/core/buffer-pool.ts'
 import { systemClock } from '../../src/core/clock.ts'
@@ -36,9 +37,11 @@ import { median, shown } from '../report.ts'
 import type { Envelope } from './naive.ts'
 import { bytesOfEnvelopes, envelopesOf } from './naive.ts'
 import {
+  APACHE_PATTERN,
   auditPolicy,
   docker,
   fourRoutes,
+  grok,
   json,
   LAYOUT,
   MAX_BATCH_BYTES,
@@ -290,6 +293,26 @@ async function lines(rounds: number): Promise<Report> {
   return { id: 'lines', title, ...table(byKind), ratios, goals: goals(marked, 0.5) }
 }
 
+/** A pattern of the user's own, beside the obvious program with the same pattern. */
+async function patterns(rounds: number): Promise<Report> {
+  const pattern = RE2JS.compile(APACHE_PATTERN)
+  const names = Object.keys(pattern.namedGroups())
+  const withFields = ({ event, ...envelope }: Envelope): Envelope => {
+    const members = event as { content: string }
+    const found = pattern.matcher(members.content)
+    const fields = found.find() ? names.map((name) => [name, found.group(name)]) : []
+    return { ...envelope, event: { ...members, ...Object.fromEntries(fields) } }
+  }
+  const [ours, obvious] = ['grok, a pattern of the user', 'objects, re2js and JSON.stringify']
+  const apache = await measure(sourceCorpus('apache'), rounds, {
+    [ours]: engine('WebAssembly', grok()).both,
+    [obvious]: ({ body }) => bytesOfEnvelopes(envelopesOf(LAYOUT, body).map(withFields)),
+  })
+  const ratios = ratiosOf({ apache }, `${ours} ÷ ${obvious}`, [ours, obvious])
+  const title = 'Lines of which a pattern of the user makes fields (grok)'
+  return { id: 'patterns', title, ...table({ apache }), ratios, goals: goals(ratios, 2.5) }
+}
+
 const LINES: Readonly<
   Record<string, readonly [source: 'apache' | 'syslog' | 'iptables', shapes: readonly LineShape[]]>
 > = {
@@ -426,6 +449,7 @@ export async function* micro(rounds: number): AsyncGenerator<Report> {
   yield await selecting(rounds)
   yield await routing(rounds)
   yield await lines(rounds)
+  yield await patterns(rounds)
   yield await containers(rounds)
   yield await escaping(rounds)
   yield await compressing(rounds)

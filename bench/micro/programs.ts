@@ -4,6 +4,7 @@ import type { Copy, Program, ProgramRoute } from '../../src/pipeline/program.ts'
 import { TopicSelection } from '../../src/pipeline/select.ts'
 import type { AuditPolicy } from '../../src/routing/audit-policy.ts'
 import { parseCondition } from '../../src/routing/condition.ts'
+import { parseGrok } from '../../src/routing/grok.ts'
 import { parsePath } from '../../src/routing/path.ts'
 import type { LineShape, Step } from '../../src/routing/step.ts'
 import { parseTagTemplate } from '../../src/routing/tag-template.ts'
@@ -81,6 +82,19 @@ export function parsed(shapes: readonly LineShape[], { keepsLine = true } = {}):
   })
   const remove: Step = { name: 'remove', fields: new Set(['content', 'message'].slice(0, shapes.length)) }
   return { ...programOf([routeOf({})]), shape: keepsLine ? parses : [...parses, remove] }
+}
+
+/** Named groups for the fields of a line of Apache, as a user writes them. */
+export const APACHE_PATTERN =
+  '^(?<clientip>\\S+) (?<ident>\\S+) (?<auth>\\S+) \\[(?<timestamp>[^\\]]+)\\] "(?<verb>\\w+) (?<request>\\S+) HTTP/(?<httpversion>[0-9.]+)" ' +
+  '(?<response>\\d+) (?<bytes>\\d+|-) "(?<referrer>[^"]*)" "(?<agent>.*)"$'
+
+/** The general path: a pattern of the user's own. */
+export function grok(): Program {
+  const [field, pattern] = [parsePath('content'), parseGrok(APACHE_PATTERN, new Map())]
+  if ('problem' in field) throw new Error(field.problem)
+  if ('problem' in pattern) throw new Error(pattern.problem)
+  return { ...programOf([routeOf({})]), shape: [{ name: 'grok', field, match: [pattern], onFailure: 'keep' }] }
 }
 
 /** The events of Docker's splunk driver. */
