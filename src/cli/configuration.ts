@@ -55,11 +55,15 @@ export function textOf(io: CommandIo, name: SettingName): string {
   return given.get(name)?.text ?? ''
 }
 
+/** For commands that are given by hand, where `--config` is easily forgotten. */
+export const WITHOUT_FILE =
+  'No configuration file is named: give --config FILE, or set BRIDGE_CONFIG. The environment alone counts now.\n\n'
+
 /**
  * The configuration of this process and its warnings, from the file that BRIDGE_CONFIG names or from the environment. Throws
  * WrongConfiguration with all problems at once. Settings about the connection to a peer that the command does not ask may be
- * missing or wrong. `withoutFile` is told before the problems of the environment where no file is named. `origin` says in
- * words where the environment comes from.
+ * missing or wrong. `withoutFile` is told before the problems of the environment where neither a file nor a
+ * logstore is named. `origin` says in words where the environment comes from.
  */
 export async function configurationOf(
   io: CommandIo,
@@ -80,15 +84,14 @@ export async function configurationOf(
   // A required variable that is missing may be there with a typing error.
   const unknown = file === undefined ? [...unknownVariables(env), ...unknownInDotEnv(inFile, new Set())] : []
   const told = [...warnings, ...(loaded.warnings ?? []), ...unknown].map((warning) => `\n\nwarning: ${warning}`)
-  const before = file === undefined ? withoutFile : ''
+  // Beside a file there is no logstore in the environment, mostly.
+  const before = file === undefined && !env['SLS_LOGSTORE'] ? withoutFile : ''
   throw wrong(loaded.problems, { before, after: settingsFrom(origin) + told.join('') })
 }
 
 /** The same for a trial, which asks no peer and is mostly about a file. */
 export async function trialConfigurationOf(io: CommandIo): Promise<Config> {
-  const withoutFile =
-    'No configuration file is named: give --config FILE, or set BRIDGE_CONFIG. The environment alone counts now.\n\n'
-  const { config } = await configurationOf(io, [], withoutFile)
+  const { config } = await configurationOf(io, [], WITHOUT_FILE)
   return config
 }
 

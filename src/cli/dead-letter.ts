@@ -5,7 +5,7 @@ import type { DeadLetterLine } from '../sinks/dead-letter-line.ts'
 import { sameLine } from '../sinks/dead-letter-line.ts'
 import type { CommandIo } from './command.ts'
 import { command, EXIT, flag } from './command.ts'
-import { configurationOf } from './configuration.ts'
+import { configurationOf, WITHOUT_FILE } from './configuration.ts'
 import { replay } from './dead-letter/replay.ts'
 
 const HELP = `List or replay the events that the SIEM refused for good, in DEAD_LETTER_DIR.
@@ -33,7 +33,7 @@ export const deadLetterCommand = command({
   words: ['list', 'replay'],
   options: { json: flag },
   async run({ json }, io, word) {
-    const { config } = await configurationOf(io, word === 'list' ? [] : undefined)
+    const { config } = await configurationOf(io, word === 'list' ? [] : undefined, WITHOUT_FILE)
     return word === 'list' ? list(config, json, io) : replay(config, io)
   },
 })

@@ -9,7 +9,7 @@ import { credentialSources, logstoresOf, slsClient } from '../parts.ts'
 import type { ShardStatus, SlsClient } from '../sls/client.ts'
 import { shardsOfGroup } from '../sls/group-shards.ts'
 import { command, EXIT, endOf, flag, withAdvice } from './command.ts'
-import { configurationOf } from './configuration.ts'
+import { configurationOf, WITHOUT_FILE } from './configuration.ts'
 import type { ShardPosition } from './lag/shard-position.ts'
 import { positionOf } from './lag/shard-position.ts'
 import { within } from './lag/within.ts'
@@ -69,7 +69,7 @@ export const lagCommand = command({
   configured: true,
   options: { watch: flag, json: flag },
   async run({ watch, json }, io) {
-    const { config } = await configurationOf(io, ['service'])
+    const { config } = await configurationOf(io, ['service'], WITHOUT_FILE)
     const members = membersOf(config)
     const end = endOf(io)
     try {

@@ -11,7 +11,7 @@ import { SlsError } from '../sls/errors.ts'
 import { shardsOfGroup } from '../sls/group-shards.ts'
 import type { CommandIo } from './command.ts'
 import { command, defaulting, EXIT, flag, optional, repeatable, required, UsageError } from './command.ts'
-import { configurationOf } from './configuration.ts'
+import { configurationOf, WITHOUT_FILE } from './configuration.ts'
 import { persistently } from './persistently.ts'
 import type { ComparedLogstore } from './reconcile/compared-logstore.ts'
 import { comparedLogstores } from './reconcile/compared-logstore.ts'
@@ -107,7 +107,11 @@ export const reconcileCommand = command({
   async run({ from, to, printSpl, ids, deadLetter, sink: sinks, ...others }, io) {
     const periodAt = periodOf(from, to)
     const asksSplunk = ids === undefined && !printSpl
-    const { config, warnings } = await configurationOf(io, asksSplunk ? ['service', 'search'] : ['service'])
+    const { config, warnings } = await configurationOf(
+      io,
+      asksSplunk ? ['service', 'search'] : ['service'],
+      WITHOUT_FILE,
+    )
     const { logstores, notes } = comparedLogstores(config, sinks, !asksSplunk)
     if (printSpl) {
       io.stdout.write(`${searchOf(logstores, periodAt(Date.now() / 1000))}\n`)

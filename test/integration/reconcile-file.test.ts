@@ -142,7 +142,10 @@ describe('reconcile with a configuration file', () => {
   test('--sink compares one sink alone, and refuses one that is no Splunk', async () => {
     const { reconcile } = await delivered()
     expect((await reconcile('--json', '--sink', 'splunk')).said.total.wanted).toBe(30)
-    expect(await reconcile('--sink', 'archive')).toMatchObject({ code: 2, stderr: expect.stringContaining('archive') })
+    expect(await reconcile('--sink', 'archive')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--sink archive is no Splunk of the configuration; it has splunk'),
+    })
   })
 
   test('--print-spl prints one search for all logstores, and --ids reads its result', async () => {

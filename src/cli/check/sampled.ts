@@ -110,10 +110,12 @@ function routesFound(ways: readonly Trial[], config: Config, source: SourceConfi
 /** Fields that hold a JSON object in every log that has them, and that leave as text. */
 function jsonFound(ways: readonly Trial[], config: Config, source: SourceConfig, hasFile: boolean): Finding {
   const kinds = new Map<string, boolean>()
+  const routesOf = new Map<string, Set<string>>()
   for (const { copies } of ways) {
-    for (const { event } of copies)
+    for (const { event, route } of copies)
       for (const [field, isJson] of textsOf(event)) {
         kinds.set(field, isJson && (kinds.get(field) ?? true))
+        routesOf.set(field, (routesOf.get(field) ?? new Set()).add(route))
       }
   }
   const read = fieldsRead(config, source)
@@ -122,8 +124,12 @@ function jsonFound(ways: readonly Trial[], config: Config, source: SourceConfig,
   const names = fields.slice(0, MOST_TOPICS).map((field) => escaped(field.slice(0, TOPIC_CHARACTERS)))
   const looks = `${names.map((field) => `\`${field}\``).join(', ')} ${fields.length === 1 ? 'looks' : 'look'} like JSON, and will be sent as text`
   if (hasFile) {
+    const routes = [...new Set(fields.flatMap((field) => [...(routesOf.get(field) ?? [])]))]
     const step = names.length === 1 ? names[0] : `[${names.join(', ')}]`
-    return warn(looks, `Add \`json: ${step}\` to the shape of the source ${source.name}.`)
+    return warn(
+      `${looks} by the route${routes.length === 1 ? '' : 's'} ${routes.join(', ')}`,
+      `Add \`json: ${step}\` to the shape of the source ${source.name}, or of each route that is to send JSON.`,
+    )
   }
   const known = source.shape.flatMap((step) => (step.name === 'json' && step.fields !== '*' ? step.fields : []))
   return warn(looks, `Set EVENT_JSON_FIELDS=${[...known, ...names].join(',')}`)

@@ -29,7 +29,10 @@ export interface Compared {
 export function comparedLogstores(config: Config, only: readonly string[], idsAlone: boolean): Compared {
   const splunks = config.sinks.flatMap(({ type, name }) => (type === 'splunk_hec' ? name : []))
   const unknown = only.find((name) => !splunks.includes(name))
-  if (unknown !== undefined) throw new UsageError(`--sink ${unknown} is no Splunk of the configuration`)
+  if (unknown !== undefined)
+    throw new UsageError(
+      `--sink ${unknown} is no Splunk of the configuration; ${splunks.length === 0 ? 'it has none' : `it has ${splunks.join(', ')}`}`,
+    )
   const wanted = new Set(only.length > 0 ? only : splunks)
   const notes: string[] = []
   const logstores = logstoresOf(config).flatMap(({ source, ref }) => {

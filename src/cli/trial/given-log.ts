@@ -82,7 +82,10 @@ function sourceNamed(sources: readonly SourceConfig[], wanted: string): SourceCo
 }
 
 function sourceOfOrigin(sources: readonly SourceConfig[], origin: GivenLog['origin']): SourceConfig {
-  if (origin === undefined) throw new UsageError('--source is missing')
+  if (origin === undefined) {
+    const names = sources.map(({ name }) => name)
+    throw new UsageError(`--source is missing; there ${names.length === 1 ? 'is' : 'are'} ${names.join(', ')}`)
+  }
   const found = sources.find(
     ({ project, logstores }) => project === origin.project && logstores.includes(origin.logstore),
   )

@@ -79,10 +79,14 @@ function compose(text: string, lines: LineCounter, problems: TextProblem[]): Nod
   const [first, second] = composed(tokens, text.length)
   if (second !== undefined)
     problems.push({ at: second.range[0], problem: 'a second YAML document begins here', allowed: 'one document' })
-  for (const { pos, code, message } of [...(first?.errors ?? []), ...(first?.warnings ?? [])].slice(
-    0,
-    MOST_SYNTAX_PROBLEMS,
-  )) {
+  const mistakes = [...(first?.errors ?? []), ...(first?.warnings ?? [])]
+  for (const { pos, code, message } of mistakes.slice(0, MOST_SYNTAX_PROBLEMS)) {
+    // The key of such a map began as the value of the line above.
+    const isOverLines = mistakes.some((other) => other.code === 'MULTILINE_IMPLICIT_KEY' && other.pos[0] === pos[0])
+    if (code === 'BLOCK_AS_IMPLICIT_KEY' && isOverLines) {
+      problems.push({ at: text.indexOf('\n', pos[0]) + 1, ...TOO_DEEP })
+      return undefined
+    }
     const [problem, allowed] = SYNTAX[code] ?? [`the parser cannot read what stands here (${onOneLine(message)})`]
     problems.push({
       at: Math.min(pos[0], text.length),
@@ -112,6 +116,10 @@ const SYNTAX: Readonly<Record<string, readonly [problem: string, allowed: string
     'the indentation does not fit, or a { or [ above is not closed',
     'the same indentation for all keys of a map. A blank and # begin a comment: a value with # in it needs quotes',
   ],
+}
+const TOO_DEEP = {
+  problem: 'is not YAML: this line is indented more than the key above it, which has a value already',
+  allowed: 'the same indentation for all keys of a map, and quotes around a value with ": " in it',
 }
 /** The first says what is wrong; the others mostly follow from it. */
 const MOST_SYNTAX_PROBLEMS = 3

@@ -118,7 +118,10 @@ unmatched: drop
       advice: expect.stringMatching(/^No log came into denied\..*explain --source trail/),
     },
   ])
-  expect(first.of('SLS JSON fields')[0]?.advice).toBe('Add `json: event` to the shape of the source trail.')
+  expect(first.of('SLS JSON fields')[0]).toMatchObject({
+    found: '`event` looks like JSON, and will be sent as text by the routes copies, rest',
+    advice: 'Add `json: event` to the shape of the source trail, or of each route that is to send JSON.',
+  })
   expect(first.of('SLS query')[0]?.found).toBe('the source has no query')
   written('{json: event}')
   const second = await ends.checkAlone(env, ['--config', file])

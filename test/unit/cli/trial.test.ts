@@ -1,7 +1,10 @@
 import { PassThrough, Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import { checkCommand } from '../../../src/cli/check.ts'
+import { deadLetterCommand } from '../../../src/cli/dead-letter.ts'
 import { explainCommand } from '../../../src/cli/explain.ts'
+import { lagCommand } from '../../../src/cli/lag.ts'
+import { reconcileCommand } from '../../../src/cli/reconcile.ts'
 import { runCommand } from '../../../src/cli/run.ts'
 import { testCommand } from '../../../src/cli/test.ts'
 import { temporaryFiles } from '../config/given-environment.ts'
@@ -264,7 +267,7 @@ route rest: takes it
       ['--source', 'trial', '--log', '{}'],
       'there is no source trial; did you mean trail?',
     ],
-    ['no source', ['--log', '{}'], '--source is missing'],
+    ['no source', ['--log', '{}'], '--source is missing; there are trail, web'],
     [
       'a logstore of another source',
       ['--source', 'web', '--logstore', 'one', '--log', '{}'],
@@ -283,6 +286,9 @@ route rest: takes it
 test.for([
   ['test', testCommand, []],
   ['explain', explainCommand, ['--source', 'default', '--log', '{}']],
+  ['lag', lagCommand, []],
+  ['reconcile', reconcileCommand, ['--from', '-1h']],
+  ['dead-letter', deadLetterCommand, ['list']],
 ] as const)('%s without a file says first how to name one', async ([, command, args]) => {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()]
   const code = await command(args, { env: {}, stdout, stderr, signal: new AbortController().signal })

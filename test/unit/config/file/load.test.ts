@@ -178,6 +178,11 @@ describe('YAML', () => {
     ],
     ['a tab', 'routes:\n\t- a\n', /^2:1 : is not YAML: a tab indents this line$/],
     ['a colon in a value', 'a: b: c\n', /^1:4 : is not YAML: there is a second ": " in this line$/],
+    [
+      'a key that is indented too much',
+      'a:\n  - b: c d\n     e: f\n    g: h\n',
+      /^3:1 : is not YAML: this line is indented more than the key above it, which has a value already$/,
+    ],
     ['a colon that is missing', 'a\nb: c\n', /^1:1 : is not YAML: there is no ": " behind a key$/],
     ['a second document', `${fileOf()}---\nversion: 1\n`, /^5:1 : a second YAML document begins here/],
     ['a tag that YAML does not know', fileOf({ version: '!x 1' }), /^1:10 : is not YAML: a value begins with !/],
