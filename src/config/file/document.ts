@@ -1,4 +1,4 @@
-import type { Alias, Node, Pair, YAMLMap, YAMLSeq } from 'yaml'
+import type { Alias, Node, Pair, YAMLError, YAMLMap, YAMLSeq } from 'yaml'
 import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, Parser, Scalar } from 'yaml'
 import { onOneLine } from '../../core/text.ts'
 import type { Interpolation } from './interpolation.ts'
@@ -81,10 +81,9 @@ function compose(text: string, lines: LineCounter, problems: TextProblem[]): Nod
     problems.push({ at: second.range[0], problem: 'a second YAML document begins here', allowed: 'one document' })
   const mistakes = [...(first?.errors ?? []), ...(first?.warnings ?? [])]
   for (const { pos, code, message } of mistakes.slice(0, MOST_SYNTAX_PROBLEMS)) {
-    // The key of such a map began as the value of the line above.
-    const isOverLines = mistakes.some((other) => other.code === 'MULTILINE_IMPLICIT_KEY' && other.pos[0] === pos[0])
-    if (code === 'BLOCK_AS_IMPLICIT_KEY' && isOverLines) {
-      problems.push({ at: text.indexOf('\n', pos[0]) + 1, ...TOO_DEEP })
+    const misplaced = code === 'BLOCK_AS_IMPLICIT_KEY' ? misplacedLine(text, pos[0], mistakes) : undefined
+    if (misplaced !== undefined) {
+      problems.push(misplaced)
       return undefined
     }
     const [problem, allowed] = SYNTAX[code] ?? [`the parser cannot read what stands here (${onOneLine(message)})`]
@@ -117,12 +116,27 @@ const SYNTAX: Readonly<Record<string, readonly [problem: string, allowed: string
     'the same indentation for all keys of a map. A blank and # begin a comment: a value with # in it needs quotes',
   ],
 }
-const TOO_DEEP = {
-  problem: 'is not YAML: this line is indented more than the key above it, which has a value already',
-  allowed: 'the same indentation for all keys of a map, and quotes around a value with ": " in it',
-}
 /** The first says what is wrong; the others mostly follow from it. */
 const MOST_SYNTAX_PROBLEMS = 3
+
+/** The parser takes a line of the wrong indentation for a part of the value above it. `at`: where a map begins in a value. */
+function misplacedLine(text: string, at: number, mistakes: readonly YAMLError[]): TextProblem | undefined {
+  if (mistakes.some(({ code, pos }) => code === 'MULTILINE_IMPLICIT_KEY' && pos[0] === at)) {
+    return {
+      at: text.indexOf('\n', at) + 1,
+      problem: 'is not YAML: this line is indented more than the key above it, which has a value already',
+      allowed: 'the same indentation for all keys of a map, and quotes around a value with ": " in it',
+    }
+  }
+  const item = / *- /y
+  item.lastIndex = at
+  if (text[at - 1] !== '\n' || !item.test(text)) return undefined
+  return {
+    at,
+    problem: 'is not YAML: this item is indented less than the others of its list',
+    allowed: 'the same indentation for all items of a list',
+  }
+}
 
 /** Errors of this parser cost their stack traces, and a hostile text has very many errors. */
 function composed(tokens: Parameters<Composer['compose']>[0], length: number) {

@@ -183,6 +183,11 @@ describe('YAML', () => {
       'a:\n  - b: c d\n     e: f\n    g: h\n',
       /^3:1 : is not YAML: this line is indented more than the key above it, which has a value already$/,
     ],
+    [
+      'an item that is indented too little',
+      'a:\n  - {b: c}\n - {b: d}\n',
+      /^3:1 : is not YAML: this item is indented less than the others of its list$/,
+    ],
     ['a colon that is missing', 'a\nb: c\n', /^1:1 : is not YAML: there is no ": " behind a key$/],
     ['a second document', `${fileOf()}---\nversion: 1\n`, /^5:1 : a second YAML document begins here/],
     ['a tag that YAML does not know', fileOf({ version: '!x 1' }), /^1:10 : is not YAML: a value begins with !/],
