@@ -52,12 +52,12 @@ export const produceCommand = command({
     seed: optional(count(0)),
   },
   async run(plan, io) {
-    const client = clientOf(io)
+    const { client, logstore } = clientOf(io)
     const started = performance.now()
     try {
       const written = await writeAll(client, plan, io.signal)
       const seconds = (performance.now() - started) / 1000
-      io.stderr.write(`wrote ${written} logs in ${seconds.toFixed(1)} s\n`)
+      io.stderr.write(`wrote ${written} logs to ${logstore} in ${seconds.toFixed(1)} s\n`)
       return EXIT.done
     } catch (error) {
       io.stderr.write(`sls-siem-bridge produce: ${onOneLine(messageOf(error))}\n`)
@@ -78,19 +78,21 @@ interface Plan {
   readonly seed: number | undefined
 }
 
-function clientOf(io: CommandIo): OfficialClient {
+function clientOf(io: CommandIo): { client: OfficialClient; logstore: string } {
   const names = ['SLS_ENDPOINT', 'SLS_AK_ID', 'SLS_AK_KEY', 'SLS_STS_TOKEN', 'SLS_PROJECT', 'SLS_LOGSTORE'] as const
   const settings = settingsOf(io, names)
-  return new OfficialClient({
+  const [project, logstore] = [settings.SLS_PROJECT, settings.SLS_LOGSTORE[0] as string]
+  const client = new OfficialClient({
     endpoint: endpointOf(settings),
-    project: settings.SLS_PROJECT,
-    logstore: settings.SLS_LOGSTORE[0] as string,
+    project,
+    logstore,
     // An access key pair is the only source of credentials here, so both are required.
     accessKeyId: settings.SLS_AK_ID as string,
     accessKeySecret: settings.SLS_AK_KEY as Secret,
     ...(settings.SLS_STS_TOKEN ? { securityToken: settings.SLS_STS_TOKEN } : {}),
     userAgent: USER_AGENT,
   })
+  return { client, logstore: `${project}/${logstore}` }
 }
 
 async function writeAll(client: OfficialClient, plan: Plan, signal: AbortSignal): Promise<number> {

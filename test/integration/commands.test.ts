@@ -303,7 +303,11 @@ describe('produce', () => {
     const { port } = new URL(env['SLS_ENDPOINT'] ?? '')
     const given = { ...env, SLS_ENDPOINT: `http://${env['SLS_PROJECT']}.localhost:${port}\r`, SLS_AK_ID_FILE: './id' }
     const produce = startCommand(['produce', '--logs', '10'], { ...given, SLS_AK_KEY_FILE: './key' }, { prepare })
-    expect([(await produce.exited).code, produce.stderr]).toEqual([0, expect.stringContaining('wrote 10 logs')])
+    const to = `${env['SLS_PROJECT']}/${env['SLS_LOGSTORE']}`
+    expect([(await produce.exited).code, produce.stderr]).toEqual([
+      0,
+      expect.stringContaining(`wrote 10 logs to ${to} in`),
+    ])
   })
 
   test('says what is wrong with the settings, without a stack', async () => {
