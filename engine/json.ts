@@ -41,7 +41,7 @@ export function forgetTexts(): void {
   texts = TEXTS
 }
 
-/** What is read next is this, as it stands. */
+/** The next value, as it stands. */
 export function textIs(from: usize, to: usize): void {
   textAt = from
   textEnd = to

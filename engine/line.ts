@@ -24,10 +24,10 @@ const CR: u32 = 0x0d
 const LF: u32 = 0x0a
 const ZERO: u32 = 0x30
 
-/** What is left of the line is `[at, end)`. */
+/** The rest of the line is `[at, end)`. */
 export let at: usize = 0
 export let end: usize = 0
-/** What was taken last is `[takenStart, takenStop)`. */
+/** The stretch that was taken last is `[takenStart, takenStop)`. */
 export let takenStart: usize = 0
 export let takenStop: usize = 0
 /** Bytes of the fields and of their keys that the log has got, before escaping. */

@@ -6,8 +6,8 @@ export function isTerminal(stream: NodeJS.WritableStream): boolean {
 }
 
 /**
- * A stream for whole lines of JSON that others wrote. A program behind it gets their bytes. A terminal gets the same JSON without
- * what it would obey.
+ * A stream for whole lines of JSON that others wrote. A program behind it gets their bytes. A terminal gets the same JSON
+ * without control characters.
  */
 export function jsonLinesTo(stream: NodeJS.WritableStream): NodeJS.WritableStream {
   if (!isTerminal(stream)) return stream

@@ -5,7 +5,7 @@ import { isIP } from 'node:net'
 const LOOPBACK = /^(::ffff:)?127\.|^::1$/
 
 /**
- * Who may control a server. Without the secret only programs of this machine may, and no web page in a browser that runs on it.
+ * The door to the controls of a server. Without the secret only programs of this machine pass, and no web page in a browser on it.
  * A page's request names its `Origin`, or, if the page gave a name of its own this machine's address, that name as `Host`.
  */
 export class ControlDoor {

@@ -31,7 +31,7 @@ interface Connection {
   /** What it has open at this moment. */
   socket: Socket | undefined
   interim: InterimAnswers | undefined
-  /** What it has open has answered a request. */
+  /** Its open connection has answered a request. */
   answeredBefore: boolean
   readonly openedAt: number
   restingSince: number

@@ -9,6 +9,7 @@ import { ReferenceEngine } from '../../../src/pipeline/reference/engine.ts'
 import { TopicSelection } from '../../../src/pipeline/select.ts'
 import { WasmEngine } from '../../../src/pipeline/wasm/engine.ts'
 import { Kernel } from '../../../src/pipeline/wasm/kernel.ts'
+import { DONE } from '../../../src/pipeline/wasm/memory-layout.ts'
 import { position } from './encode-all.ts'
 import { content, group, list, log } from './wire.ts'
 
@@ -30,6 +31,21 @@ export function compare(body: Buffer, program: Program, at: PullPosition): numbe
   } finally {
     kernel.slots.give(place)
   }
+}
+
+/** Expects that the kernel writes the events of the body itself. */
+export function expectNoHandOver(body: Buffer, program: Program): void {
+  const place = kernel.slots.take(body.length) as number
+  const placed = kernel.bytes.subarray(place, place + body.length)
+  placed.set(body)
+  const walk = kernel.begin(placed, position, program)
+  if (walk === undefined) throw new Error('the kernel does not know the program')
+  kernel.enter(walk)
+  expect(kernel.encode()).toBe(DONE)
+  // Otherwise its counts would be those of the next pull.
+  kernel.leave(walk)
+  for (const output of walk.program.outputs.keys()) kernel.take(output)
+  kernel.slots.give(place)
 }
 
 let compared = 0

@@ -2,10 +2,9 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Program } from '../../../src/pipeline/program.ts'
 import { TopicSelection } from '../../../src/pipeline/select.ts'
-import { DONE } from '../../../src/pipeline/wasm/memory-layout.ts'
 import type { DockerStep, Step } from '../../../src/routing/step.ts'
 import { parseTagTemplate } from '../../../src/routing/tag-template.ts'
-import { assertFor, compare, kernel } from './both-engines.ts'
+import { assertFor, compare, expectNoHandOver } from './both-engines.ts'
 import { expressionOf } from './condition-logs.ts'
 import { position } from './encode-all.ts'
 import { content, group, list, log, tag, time } from './wire.ts'
@@ -146,14 +145,5 @@ test.each<[DockerStep['format'], string]>([
   }
   const fields = FIELDS.map((key) => content(key, key === 'content' ? line : '4c1f3dc1b1b2a3c4d5e6f7'))
   const bytes = list(group(log(time(7), ...fields), tag('_pod_name_', 'web-1')))
-  const place = kernel.slots.take(bytes.length) as number
-  const placed = kernel.bytes.subarray(place, place + bytes.length)
-  placed.set(bytes)
-  const walk = kernel.begin(placed, position, programOf([step]))
-  if (walk === undefined) throw new Error('the kernel does not know the program')
-  kernel.enter(walk)
-  expect(kernel.encode()).toBe(DONE)
-  kernel.leave(walk)
-  for (const output of walk.program.outputs.keys()) kernel.take(output)
-  kernel.slots.give(place)
+  expectNoHandOver(bytes, programOf([step]))
 })

@@ -2,9 +2,8 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Program } from '../../../../src/pipeline/program.ts'
 import { TopicSelection } from '../../../../src/pipeline/select.ts'
-import { DONE } from '../../../../src/pipeline/wasm/memory-layout.ts'
 import type { LineShape, Step } from '../../../../src/routing/step.ts'
-import { assertFor, compare, kernel } from '../both-engines.ts'
+import { assertFor, compare, expectNoHandOver } from '../both-engines.ts'
 import { expressionOf, pathOf, templateOf } from '../condition-logs.ts'
 import { position } from '../encode-all.ts'
 import { content, group, list, log, time } from '../wire.ts'
@@ -225,14 +224,5 @@ test.each([
 ] as const)('a line of %s does not leave the kernel: %s', (as, text = '') => {
   const shape: Step[] = [{ name: 'parse', field: pathOf('content'), as, prefix: '', onFailure: 'keep' }]
   const bytes = list(group(log(time(7), content('content', text))))
-  const place = kernel.slots.take(bytes.length) as number
-  const placed = kernel.bytes.subarray(place, place + bytes.length)
-  placed.set(bytes)
-  const walk = kernel.begin(placed, position, programOf(shape, [], 'program = sshd'))
-  if (walk === undefined) throw new Error('the kernel does not know the program')
-  kernel.enter(walk)
-  expect(kernel.encode()).toBe(DONE)
-  kernel.leave(walk)
-  for (const output of walk.program.outputs.keys()) kernel.take(output)
-  kernel.slots.give(place)
+  expectNoHandOver(bytes, programOf(shape, [], 'program = sshd'))
 })
