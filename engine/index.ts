@@ -52,13 +52,14 @@ import {
   word,
 } from './layout.ts'
 import { addedBytes } from './line.ts'
+import { inflate, inflatePausedFrom, inflatePausedTo } from './lz4.ts'
 import { parseLines } from './parses.ts'
 import { chosen, chosenCount, decideGroup, decideLog, groupIsDecided, reason } from './routes.ts'
 import { beginTests } from './tests.ts'
+import { examine } from './well-formed.ts'
 import { fieldEnd, fieldStart, LOGS, passField, tag } from './wire.ts'
 
-export { inflate, inflatePausedFrom, inflatePausedTo } from './lz4.ts'
-export { examine } from './well-formed.ts'
+export { examine, inflate, inflatePausedFrom, inflatePausedTo }
 
 /** Whether the kernel can write events of the current group. */
 let headIsWritten: bool = false
