@@ -234,7 +234,8 @@ export const MUTANTS: readonly Mutant[] = [
       ['await clock.sleep(backoffMs(times, RETRY), this.#lease.signal)', ''],
       ['if (times >= MOST_UNKNOWN) doubtGate.trip(outcomeStaysUnknown(fault))', 'void [times, doubtGate]'],
     ],
-    ...{ ordeal: 'acks lost', caughtBy: 'endless' },
+    // Nothing repeats without end, since one event at a time is tried; but nobody is told that outcomes stay unknown.
+    ...{ ordeal: 'acks lost', caughtBy: 'unfired' },
   },
   {
     bug: 'outcomes that stay unknown pause nothing',
