@@ -77,7 +77,7 @@ export async function deadLetterFiles(dir: string): Promise<string[]> {
 }
 
 /**
- * What is named like a dead-letter file in a directory, oldest first. Those are included that a replay has taken
+ * Everything in a directory with the name of a dead-letter file, oldest first. Those are included that a replay has taken
  * (`….replaying-…`), and links to files elsewhere.
  */
 export async function filesIn(dir: string): Promise<FoundFile[]> {

@@ -135,7 +135,7 @@ export class Lessons {
     return this.#list(products.map(([product, isIts]) => [this.#products.get(product) as number, isIts ? 1 : 0]))
   }
 
-  /** What a column makes of a text that it has, or of none. */
+  /** The result of a column for a text that it has, or for none. */
   #pair({ column, isFirst }: Placed, found?: string): number {
     const pair = pairOf(column, this.#format, found)
     if (pair === undefined) return NOTHING

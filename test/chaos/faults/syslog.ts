@@ -4,7 +4,7 @@ import type { Consequence } from '../judge.ts'
 import type { World } from '../world.ts'
 import type { Fault } from './fault.ts'
 
-/** What was read and not confirmed is sent again. */
+/** Messages that were read and not confirmed are sent again. */
 const LOST: Consequence[] = ['answers lost']
 const BOTH: NonNullable<Fault['collector']> = ['drain', 'relp']
 

@@ -46,7 +46,7 @@ async function ran(word: 'list' | 'replay') {
   return { code, out: String(stdout.read() ?? ''), err: String(stderr.read() ?? ''), ids }
 }
 
-/** What can be put under the name of a file of dead letters, and why it is not one. */
+/** Things that can be put under the name of a file of dead letters, and why they are none. */
 const ODD: readonly (readonly [what: string, skipped: boolean, plant: () => void, why: RegExp])[] = [
   ['a file that everybody may change', false, () => planted('odd', 0o666), /everybody may change it/],
   ['a file of another user', !isRoot, () => chownSync(planted('odd'), STRANGER, STRANGER), /it belongs to uid 54321/],

@@ -139,7 +139,7 @@ const value: fc.Arbitrary<unknown> = fc.oneof(
   fc.jsonValue({ maxDepth: 1 }),
 )
 
-/** What the paths of a product lead to. */
+/** The values that the paths of a product lead to. */
 const deep = fc.dictionary(fc.constantFrom(...PATHS, 'other'), value, { maxKeys: 12 }).map((flat) => {
   const all: Record<string, unknown> = {}
   for (const [path, each] of Object.entries(flat)) {
